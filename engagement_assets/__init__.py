@@ -1,0 +1,1 @@
+"""The engagement platform: raw activity tables to features, models, explanations, decisions."""
