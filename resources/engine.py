@@ -1,0 +1,129 @@
+"""Engines that run a `SELECT` over the lake.
+
+Belongs here: running queries and landing their results as partitions. Does not belong here: what
+is asked (`sql/`) and how files are written (`lake.py`).
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+
+import duckdb
+import pyarrow as pa
+
+from resources.lake import FILE_NAME, PARTITION_COLUMN, CorruptPartitionError, Lake, Written
+from resources.schema import TableSchema
+from resources.sql import ParameterValue, Query
+
+
+class EngineError(RuntimeError):
+    """A query failed; the message names the query."""
+
+
+@dataclass(frozen=True)
+class DuckDBEngine:
+    """Runs queries in an in-memory DuckDB over views of the lake's files.
+
+    No `.duckdb` file is shared: one writer process would lock out every other.
+
+    Attributes:
+        lake: The tables.
+        declared: Schemas of tables that a query may name before they have a partition; such a
+            table is empty.
+        threads: DuckDB threads, or None for one a core.
+        memory_limit: DuckDB's own limit, such as `6GB`.
+    """
+
+    lake: Lake
+    declared: Mapping[str, TableSchema] = field(default_factory=dict)
+    threads: int | None = None
+    memory_limit: str = "6GB"
+
+    @contextmanager
+    def connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """An in-memory connection in UTC, closed afterwards."""
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": self.memory_limit,
+            "autoinstall_known_extensions": False,
+            "TimeZone": "UTC",
+        }
+        if self.threads:
+            config["threads"] = self.threads
+        connection = duckdb.connect(":memory:", config=config)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def select(self, query: Query, parameters: Mapping[str, ParameterValue]) -> pa.Table:
+        """Run a query over the lake.
+
+        Returns:
+            The result as an Arrow table.
+
+        Raises:
+            EngineError: A table is neither there nor declared, or DuckDB refuses the query.
+            CorruptPartitionError: A file that the query reads is not whole.
+        """
+        with self.connection() as connection:
+            for table in sorted(query.tables):
+                connection.execute(self.view(table))
+            return run(connection, query.render(parameters), name=query.name)
+
+    def land(
+        self,
+        query: Query,
+        parameters: Mapping[str, ParameterValue],
+        *,
+        into: str,
+        schema: TableSchema,
+        day: date | None,
+    ) -> Written:
+        """Run a query and put its result in place of one partition.
+
+        Raises:
+            SchemaError: The result breaks the declared schema; the old partition stays.
+            EngineError: The query failed.
+        """
+        return self.lake.write(into, self.select(query, parameters), schema=schema, day=day)
+
+    def view(self, table: str) -> str:
+        """The statement that makes `<group>.<table>` a view of its files."""
+        group, name = table.split(".")
+        folder = self.lake.table_path(table)
+        head = f'CREATE SCHEMA IF NOT EXISTS "{group}"; CREATE OR REPLACE VIEW "{group}"."{name}"'
+        if self.lake.days(table):
+            pattern = _quote(str(folder / f"{PARTITION_COLUMN}=*" / FILE_NAME))
+            return (
+                f"{head} AS SELECT * FROM read_parquet({pattern}, hive_partitioning = true, "
+                f"hive_types = {{'{PARTITION_COLUMN}': DATE}})"
+            )
+        if self.lake.exists(table, None):
+            return f"{head} AS SELECT * FROM read_parquet({_quote(str(folder / FILE_NAME))})"
+        if table in self.declared:
+            empty = self.declared[table].empty_select()
+            return f"{head} AS SELECT *, CAST(NULL AS DATE) AS {PARTITION_COLUMN} FROM ({empty})"
+        raise EngineError(f"table {table} is not in the lake and not declared")
+
+
+def run(connection: duckdb.DuckDBPyConnection, sql: str, *, name: str) -> pa.Table:
+    """Run SQL on a connection, with errors that name the query and a corrupt file as such.
+
+    Raises:
+        CorruptPartitionError: A Parquet file that was read is not whole.
+        EngineError: Anything else that DuckDB refuses.
+    """
+    try:
+        return connection.execute(sql).to_arrow_table()
+    except duckdb.Error as error:
+        message = str(error)
+        if ".parquet" in message and ("magic bytes" in message or "too small" in message):
+            raise CorruptPartitionError(
+                f"{name}: {message}; materialise that partition again"
+            ) from error
+        raise EngineError(f"{name}: {message}") from error
+
+
+def _quote(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

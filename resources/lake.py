@@ -1,0 +1,242 @@
+"""The lake: Hive-partitioned Parquet under one root, written atomically and by name.
+
+`<root>/<group>/<table>/day=<YYYY-MM-DD>/part.parquet`, or `<root>/<group>/<table>/part.parquet`
+for a table without partitions. Belongs here: where tables lie, writing, reading, what is there.
+Does not belong here: SQL (`engine.py`) and what the tables mean.
+"""
+
+import io
+import logging
+import os
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from upath import UPath
+
+from resources.schema import TableSchema
+
+logger = logging.getLogger(__name__)
+
+PARTITION_COLUMN = "day"
+FILE_NAME = "part.parquet"
+# A temporary file older than this was left by a killed run and is swept by the next write.
+STALE_TEMPORARY_SECONDS = 6 * 3600
+
+
+class LakeError(RuntimeError):
+    """A lake table cannot be read or written."""
+
+
+class MissingPartitionError(LakeError):
+    """Partitions that were asked for are not in the lake."""
+
+
+class CorruptPartitionError(LakeError):
+    """A partition's file is not a whole Parquet file."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What one write left behind."""
+
+    table: str
+    day: date | None
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Lake:
+    """Tables under one root, local or remote.
+
+    Attributes:
+        root: A local folder or a URL that fsspec knows, such as `s3://bucket/prefix`.
+    """
+
+    root: str
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the root is a folder of this machine."""
+        return "://" not in self.root or self.root.startswith("file://")
+
+    def table_path(self, table: str) -> UPath:
+        """Folder of a table named `<group>/<name>` (`<group>.<name>` is taken too)."""
+        group, _, name = table.replace(".", "/").partition("/")
+        if not group or not name or "/" in name:
+            raise LakeError(f"table {table!r} is not named <group>/<name>")
+        return UPath(self.root) / group / name
+
+    def path(self, table: str, day: date | None) -> UPath:
+        """File of one partition, or of an unpartitioned table when `day` is None."""
+        folder = self.table_path(table)
+        if day is not None:
+            folder = folder / f"{PARTITION_COLUMN}={day.isoformat()}"
+        return folder / FILE_NAME
+
+    def days(self, table: str) -> list[date]:
+        """Days of the partitions that are there, in order."""
+        folder = self.table_path(table)
+        if not folder.exists():
+            return []
+        prefix = f"{PARTITION_COLUMN}="
+        return sorted(
+            date.fromisoformat(entry.name.removeprefix(prefix))
+            for entry in folder.iterdir()
+            if entry.name.startswith(prefix) and (entry / FILE_NAME).exists()
+        )
+
+    def exists(self, table: str, day: date | None) -> bool:
+        """Whether a partition is there."""
+        return bool(self.path(table, day).exists())
+
+    def require(self, table: str, days: Iterable[date]) -> None:
+        """Check that every partition is there.
+
+        Raises:
+            MissingPartitionError: Some are not; the message names the table and the days.
+        """
+        there = set(self.days(table))
+        missing = sorted(set(days) - there)
+        if missing:
+            raise MissingPartitionError(_missing_message(table, missing, there))
+
+    def write(
+        self, table: str, rows: pa.Table, *, schema: TableSchema, day: date | None
+    ) -> Written:
+        """Put rows in place of one partition, whole or not at all.
+
+        The file is written beside and then swapped in, so a reader or a killed run sees either the
+        old partition or the new one. Of two writers at once, the later swap stays.
+
+        Args:
+            table: `<group>/<name>`.
+            rows: The partition's rows; columns in any order.
+            schema: The declared schema they must have.
+            day: The partition, or None for an unpartitioned table.
+
+        Raises:
+            SchemaError: The rows break the schema; the old partition stays.
+        """
+        payload = _encode(schema.conform(rows, name=table))
+        put_atomically(self.path(table, day), payload)
+        return Written(table, day, rows.num_rows, len(payload))
+
+    def write_empty(self, table: str, *, schema: TableSchema, day: date | None) -> Written:
+        """Write a partition that has the declared columns and no rows."""
+        payload = _encode_empty(schema)
+        put_atomically(self.path(table, day), payload)
+        return Written(table, day, 0, len(payload))
+
+    def read(
+        self,
+        table: str,
+        *,
+        days: Sequence[date] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pa.Table:
+        """Read partitions of a table, or an unpartitioned table when `days` is None.
+
+        Raises:
+            MissingPartitionError: A partition is not there.
+            CorruptPartitionError: A file is not whole; the message names it.
+        """
+        if days is not None and not days:
+            raise LakeError(f"no days of {table} were asked for")
+        if days is not None:
+            self.require(table, days)
+        elif not self.exists(table, None):
+            raise MissingPartitionError(f"table {table} is not in the lake yet")
+        wanted: list[date | None] = [None] if days is None else list(days)
+        return pa.concat_tables(self._read_one(table, day, columns) for day in wanted)
+
+    def row_count(self, table: str, day: date | None) -> int:
+        """Rows of one partition, from its footer.
+
+        Raises:
+            MissingPartitionError: It is not there.
+            CorruptPartitionError: Its file is not whole.
+        """
+        path = self.path(table, day)
+        if not path.exists():
+            raise MissingPartitionError(_missing_message(table, [day] if day else [], set()))
+        try:
+            with path.open("rb") as file:
+                return int(pq.ParquetFile(file).metadata.num_rows)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise _corrupt(table, path, error) from error
+
+    def _read_one(self, table: str, day: date | None, columns: Sequence[str] | None) -> pa.Table:
+        path = self.path(table, day)
+        try:
+            with path.open("rb") as file:
+                # ParquetFile, not read_table: the latter would add the folder's `day` as a column
+                return pq.ParquetFile(file).read(columns=list(columns) if columns else None)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise _corrupt(table, path, error) from error
+
+
+def put_atomically(path: UPath, payload: bytes) -> None:
+    """Write a file so that it appears whole or not at all.
+
+    Locally: written and synced beside its place, then renamed over it. On an object store one put
+    is already atomic.
+    """
+    if path.protocol not in ("", "file"):
+        path.write_bytes(payload)
+        return
+    folder = path.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{path.name}.{uuid.uuid4().hex}.tmp"
+    _sweep_stale(folder)
+    try:
+        temporary.write_bytes(payload)
+        os.replace(str(temporary), str(path))  # noqa: PTH105 - UPath has no atomic replace
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _sweep_stale(folder: UPath) -> None:
+    with os.scandir(str(folder)) as entries:
+        stale = [
+            entry.path
+            for entry in entries
+            if entry.name.endswith(".tmp")
+            and time.time() - entry.stat().st_mtime > STALE_TEMPORARY_SECONDS
+        ]
+    for path in stale:
+        logger.warning("removing %s, left by a run that was killed", path)
+        UPath(path).unlink(missing_ok=True)
+
+
+def _encode(rows: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    # zstd level 1: a third smaller than snappy at the same speed
+    pq.write_table(rows, sink, compression="zstd", compression_level=1)
+    return sink.getvalue()
+
+
+@lru_cache(maxsize=256)
+def _encode_empty(schema: TableSchema) -> bytes:
+    return _encode(schema.empty())
+
+
+def _corrupt(table: str, path: UPath, error: Exception) -> CorruptPartitionError:
+    return CorruptPartitionError(
+        f"table {table}: {path} is not a whole Parquet file ({error}); materialise that partition "
+        "again"
+    )
+
+
+def _missing_message(table: str, missing: Sequence[date], there: set[date]) -> str:
+    shown = ", ".join(day.isoformat() for day in missing[:5])
+    more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+    have = f"it holds {min(there)} to {max(there)}" if there else "it holds no partition"
+    return f"table {table} has no partition for {shown}{more} ({have}); materialise them first"

@@ -1,0 +1,180 @@
+"""SQL files with named parameters, written once in DuckDB's dialect and rendered for each engine.
+
+A file holds one `SELECT` that names tables as `<group>.<table>` and parameters as `:name`.
+Belongs here: parsing, binding, rendering. Does not belong here: running (`engine.py`).
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+ParameterValue = str | int | float | bool | date | datetime
+
+
+class SqlError(ValueError):
+    """A SQL file cannot be parsed, or its parameters do not fit."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """One parsed `SELECT`.
+
+    Attributes:
+        name: What to call it in errors, usually its file.
+        text: The SQL as written.
+    """
+
+    name: str
+    text: str
+
+    @cached_property
+    def tree(self) -> exp.Expression:
+        """The syntax tree.
+
+        Raises:
+            SqlError: It does not parse, or is not one query.
+        """
+        try:
+            statements = [tree for tree in sqlglot.parse(self.text, read="duckdb") if tree]
+        except SqlglotError as error:
+            raise SqlError(f"{self.name} does not parse as DuckDB SQL: {error}") from error
+        if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+            raise SqlError(f"{self.name} must hold exactly one SELECT")
+        return statements[0]
+
+    @cached_property
+    def parameters(self) -> frozenset[str]:
+        """Names of its parameters."""
+        return frozenset(node.name for node in self.tree.find_all(exp.Placeholder))
+
+    @cached_property
+    def tables(self) -> frozenset[str]:
+        """The lake tables it reads, as `<group>.<table>`."""
+        return frozenset(
+            f"{node.db}.{node.name}" for node in self.tree.find_all(exp.Table) if node.db
+        )
+
+    def render(
+        self,
+        parameters: Mapping[str, ParameterValue],
+        *,
+        dialect: str = "duckdb",
+        table_name: Callable[[str, str], str] | None = None,
+    ) -> str:
+        """Bind the parameters as typed literals and write the query in a dialect.
+
+        Args:
+            parameters: A value for each parameter, no more and no fewer.
+            dialect: A sqlglot dialect, `duckdb` or `athena`.
+            table_name: Gives the engine's name for `(group, table)`; unchanged when None.
+
+        Raises:
+            SqlError: Parameters are missing or unknown, or the dialect cannot say something.
+        """
+        missing = sorted(self.parameters - parameters.keys())
+        unknown = sorted(parameters.keys() - self.parameters)
+        if missing or unknown:
+            raise SqlError(
+                f"{self.name}: "
+                + "; ".join(
+                    f"{what} parameters: {', '.join(names)}"
+                    for what, names in (("missing", missing), ("unknown", unknown))
+                    if names
+                )
+            )
+        tree = self.tree.copy()
+        for node in list(tree.find_all(exp.Placeholder)):
+            node.replace(_literal(parameters[node.name]))
+        if table_name is not None:
+            for table in list(tree.find_all(exp.Table)):
+                if table.db:
+                    named = sqlglot.to_table(table_name(table.db, table.name), dialect=dialect)
+                    named.set("alias", table.args.get("alias"))
+                    if not table.alias:
+                        named.set("alias", exp.TableAlias(this=exp.to_identifier(table.name)))
+                    table.replace(named)
+        try:
+            return tree.sql(dialect=dialect, unsupported_level=sqlglot.ErrorLevel.RAISE)
+        except SqlglotError as error:
+            raise SqlError(f"{self.name} cannot be written for {dialect}: {error}") from error
+
+
+def _literal(value: ParameterValue) -> exp.Expression:
+    if isinstance(value, bool):
+        return exp.Boolean(this=value)
+    if isinstance(value, datetime):
+        if value.tzinfo is not None:
+            raise SqlError("time parameters are UTC without a zone")
+        return exp.cast(exp.Literal.string(value.isoformat(sep=" ")), "timestamp")
+    if isinstance(value, date):
+        return exp.cast(exp.Literal.string(value.isoformat()), "date")
+    if isinstance(value, str):
+        return exp.Literal.string(value)
+    return exp.Literal.number(value)
+
+
+@dataclass(frozen=True)
+class SqlFolder:
+    """A folder of SQL files, `<root>/<group>/<table>.sql`.
+
+    A query may name `shared.<name>` as if it were a table; the `SELECT` of
+    `<root>/shared/<name>.sql` is put in its place, parameters included, so that a formula that
+    several tables need is written once.
+
+    Attributes:
+        root: The folder.
+    """
+
+    root: Path
+
+    def query(self, name: str) -> Query:
+        """Read `<group>/<table>`.
+
+        Raises:
+            SqlError: The file, or a shared one it names, is not there or does not parse.
+        """
+        query = self._read(name)
+        shared = [table for table in query.tree.find_all(exp.Table) if table.db == "shared"]
+        if not shared:
+            return query
+        tree = query.tree.copy()
+        for table in [table for table in tree.find_all(exp.Table) if table.db == "shared"]:
+            inner = self.query(f"shared/{table.name}").tree.copy()
+            if not isinstance(inner, exp.Query):
+                raise SqlError(f"shared/{table.name} must be a SELECT")
+            table.replace(inner.subquery(table.alias or table.name))
+        return Query(name, tree.sql(dialect="duckdb"))
+
+    def names(self) -> list[str]:
+        """All `<group>/<table>` that are here, in order."""
+        return sorted(
+            str(path.relative_to(self.root).with_suffix("")) for path in self.root.rglob("*.sql")
+        )
+
+    def _read(self, name: str) -> Query:
+        path = self.root / f"{name}.sql"
+        if not path.is_file():
+            raise SqlError(f"there is no SQL file {path}")
+        return _read(name, path, path.stat().st_mtime)
+
+
+@lru_cache(maxsize=256)
+def _read(name: str, path: Path, _modified: float) -> Query:
+    return Query(name, path.read_text(encoding="utf-8"))
+
+
+def description(query: Query) -> str:
+    """The comment at the head of a SQL file, as one paragraph."""
+    lines = []
+    for line in query.text.lstrip().splitlines():
+        if not line.startswith("--"):
+            break
+        lines.append(re.sub(r"^--\s?", "", line))
+    return " ".join(lines).strip()
