@@ -46,12 +46,13 @@ class DuckDBEngine:
         config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": self.memory_limit,
             "autoinstall_known_extensions": False,
-            "TimeZone": "UTC",
         }
         if self.threads:
             config["threads"] = self.threads
         connection = duckdb.connect(":memory:", config=config)
         try:
+            # not in the config: the time zone extension is not loaded yet when that is read
+            connection.execute("SET TimeZone = 'UTC'")
             yield connection
         finally:
             connection.close()

@@ -208,12 +208,19 @@ def _sweep_stale(folder: UPath) -> None:
         stale = [
             entry.path
             for entry in entries
-            if entry.name.endswith(".tmp")
-            and time.time() - entry.stat().st_mtime > STALE_TEMPORARY_SECONDS
+            if entry.name.endswith(".tmp") and _age_seconds(entry) > STALE_TEMPORARY_SECONDS
         ]
     for path in stale:
         logger.warning("removing %s, left by a run that was killed", path)
         UPath(path).unlink(missing_ok=True)
+
+
+def _age_seconds(entry: os.DirEntry[str]) -> float:
+    try:
+        return time.time() - entry.stat().st_mtime
+    except FileNotFoundError:
+        # another writer swapped it in between the listing and this look
+        return 0.0
 
 
 def _encode(rows: pa.Table) -> bytes:

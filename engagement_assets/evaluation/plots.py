@@ -1,0 +1,131 @@
+"""Small pictures for reports and asset metadata.
+
+Belongs here: figures drawn from finished tables and returned as Markdown images with the PNG
+inside, so that a report is one text. Does not belong here: computing what is drawn.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+_BLUE = "#2b6cb0"
+_GREY = "#8a94a0"
+_INK = "#25303b"
+_GRID = "#dfe4ea"
+
+
+def reliability_plot(table: pd.DataFrame, *, title: str = "Reliability") -> str:
+    """Draw the observed churn rate against the predicted probability.
+
+    Args:
+        table: From `metrics.reliability_table`: mean_probability, churn_rate, customers.
+        title: Title of the figure.
+
+    Returns:
+        A Markdown image.
+    """
+    figure, axes = _new(4.6, 4.2, title)
+    limit = 1.08 * 100 * max(table["mean_probability"].max(), table["churn_rate"].max(), 0.01)
+    axes.plot([0, limit], [0, limit], color=_GREY, linestyle="--", label="perfectly calibrated")
+    axes.plot(
+        100 * table["mean_probability"],
+        100 * table["churn_rate"],
+        color=_BLUE,
+        marker="o",
+        label="bins of equal size",
+    )
+    axes.set(
+        xlabel="mean predicted probability (%)",
+        ylabel="observed churn rate (%)",
+        xlim=(0, limit),
+        ylim=(0, limit),
+    )
+    axes.legend(frameon=False, loc="upper left")
+    return _markdown(figure, title)
+
+
+def lift_plot(table: pd.DataFrame, *, title: str = "Lift by decile") -> str:
+    """Draw the lift of each decile with its interval.
+
+    Args:
+        table: From `metrics.lift_table`.
+        title: Title of the figure.
+
+    Returns:
+        A Markdown image.
+    """
+    figure, axes = _new(5.6, 3.6, title)
+    below = (table["lift"] - table["lift_low"]).clip(lower=0.0)
+    above = (table["lift_high"] - table["lift"]).clip(lower=0.0)
+    axes.bar(
+        table["decile"],
+        table["lift"],
+        color=_BLUE,
+        width=0.75,
+        yerr=[below.fillna(0.0), above.fillna(0.0)],
+        ecolor=_INK,
+        capsize=2,
+    )
+    axes.axhline(1.0, color=_GREY, linestyle="--", label="average customer")
+    axes.set_xticks(table["decile"])
+    axes.set(
+        xlabel="decile of predicted probability (1 = highest)",
+        ylabel="churn rate / overall churn rate (×)",
+    )
+    axes.legend(frameon=False, loc="upper right")
+    return _markdown(figure, title)
+
+
+def importance_plot(
+    table: pd.DataFrame,
+    *,
+    top: int = 15,
+    unit: str = "log-odds",
+    title: str = "What moves the score",
+) -> str:
+    """Draw the mean absolute contribution of the strongest features.
+
+    Args:
+        table: From `explanations.importance_table`, the strongest first.
+        top: How many features.
+        unit: Unit of the contributions.
+        title: Title of the figure.
+
+    Returns:
+        A Markdown image.
+    """
+    shown = table.head(top).iloc[::-1]
+    figure, axes = _new(6.2, 1.1 + 0.26 * len(shown), title)
+    # A dollar sign would start a formula.
+    labels = shown["feature"].astype(str).str.replace("$", r"\$", regex=False)
+    axes.barh(labels, shown["mean_abs_contribution"], color=_BLUE)
+    axes.set(xlabel=f"mean |SHAP contribution| ({unit})", ylabel="feature")
+    axes.grid(visible=False, axis="y")
+    return _markdown(figure, title)
+
+
+def _new(width: float, height: float, title: str):  # type: ignore[no-untyped-def]
+    # A Figure of its own: pyplot keeps global state, which threads and servers trip over.
+    figure = Figure(figsize=(width, height), dpi=90, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.set_title(title, color=_INK, fontsize=11, loc="left")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(_GREY)
+    axes.tick_params(colors=_INK, labelsize=8)
+    axes.grid(visible=True, color=_GRID, linewidth=0.7)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def _markdown(figure: Figure, title: str) -> str:
+    buffer = io.BytesIO()
+    # Without the software's version in it, the same table gives the same bytes.
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    encoded = base64.b64encode(buffer.getvalue()).decode("ascii")
+    return f"![{title}](data:image/png;base64,{encoded})"

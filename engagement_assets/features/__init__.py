@@ -1,0 +1,1 @@
+"""The catalogue of the 49 features, snapshots and labels."""

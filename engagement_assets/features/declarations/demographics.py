@@ -1,0 +1,60 @@
+"""Who the customer is.
+
+Belongs here: the declarations of the group `demographics`. Does not belong here: the other
+groups, and how a feature is computed (`sql/features/demographics.sql`).
+"""
+
+from engagement_assets.features.declarations.forms import CUSTOMERS, text
+from engagement_assets.features.feature import Feature
+from engagement_assets.source.contract import GENDERS
+
+FEATURES: tuple[Feature, ...] = (
+    Feature(
+        name="age",
+        group="demographics",
+        type="int64",
+        unit="years",
+        meaning="Whole years of age on the snapshot date.",
+        sources=(CUSTOMERS,),
+        without_rows="null",
+        null_note="the birth date is unknown or gives an age outside 0 to 120",
+        minimum=0,
+        maximum=120,
+        sensitive=True,
+        model_input=False,
+    ),
+    text(
+        "gender",
+        "demographics",
+        "Gender as the customer stated it.",
+        CUSTOMERS,
+        null_note="the customer has not stated it",
+        allowed=GENDERS,
+        sensitive=True,
+    ),
+    text(
+        "location",
+        "demographics",
+        "Region in which the customer lives.",
+        CUSTOMERS,
+        null_note="it is not known",
+        sensitive=True,
+    ),
+    text(
+        "account_type",
+        "demographics",
+        "Kind of account that the customer holds, such as free or premium.",
+        CUSTOMERS,
+        null_note="it is not known",
+    ),
+    Feature(
+        name="tenure_days",
+        group="demographics",
+        type="int64",
+        unit="days",
+        meaning="Calendar days from the sign-up to the snapshot date; 0 on the day of sign-up.",
+        sources=(CUSTOMERS,),
+        without_rows="value",
+        minimum=0,
+    ),
+)

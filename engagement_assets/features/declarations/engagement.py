@@ -1,0 +1,113 @@
+"""How much the customer used the app.
+
+Belongs here: the declarations of the group `engagement`. Does not belong here: the other
+groups, and how a feature is computed (`sql/features/engagement.sql`).
+"""
+
+from engagement_assets.features.declarations.forms import (
+    EVENT_JOINS,
+    INTERACTIONS,
+    MESSAGES,
+    NO_SESSION,
+    POSTS,
+    SESSIONS,
+    count,
+    number,
+)
+from engagement_assets.features.feature import Feature
+
+FEATURES: tuple[Feature, ...] = (
+    count("logins_month", "engagement", "sessions", "Sessions begun in the month.", SESSIONS),
+    Feature(
+        name="active_days_month",
+        group="engagement",
+        type="int64",
+        unit="days",
+        meaning="Days of the month on which at least one session began.",
+        sources=(SESSIONS,),
+        without_rows="zero",
+        minimum=0,
+        maximum=30,
+    ),
+    Feature(
+        name="days_since_last_login",
+        group="engagement",
+        type="int64",
+        unit="days",
+        meaning="Calendar days from the last session ever to the snapshot date; 0 if it began on "
+        "that date.",
+        sources=(SESSIONS,),
+        without_rows="null",
+        null_note="the customer never had a session",
+        minimum=0,
+    ),
+    number(
+        "session_duration_avg_minutes",
+        "engagement",
+        "minutes",
+        "Mean length of the sessions begun in the month.",
+        SESSIONS,
+        null_note=NO_SESSION,
+        bounds=(0, 1440),
+    ),
+    number(
+        "session_minutes_month",
+        "engagement",
+        "minutes",
+        "Total length of the sessions begun in the month.",
+        SESSIONS,
+        without_rows="zero",
+    ),
+    count(
+        "messages_sent_month",
+        "engagement",
+        "messages",
+        "Messages that the customer sent in the month.",
+        MESSAGES,
+    ),
+    count(
+        "messages_received_month",
+        "engagement",
+        "messages",
+        "Messages that were sent to the customer in the month.",
+        MESSAGES,
+    ),
+    count(
+        "posts_month",
+        "engagement",
+        "posts",
+        "Posts that the customer published in the month.",
+        POSTS,
+    ),
+    count(
+        "content_views_month",
+        "engagement",
+        "views",
+        "Views of posts by the customer in the month, each view counted.",
+        INTERACTIONS,
+    ),
+    count(
+        "events_joined_month",
+        "engagement",
+        "events",
+        "Events that the customer joined in the month.",
+        EVENT_JOINS,
+    ),
+    number(
+        "notification_open_rate_month",
+        "engagement",
+        "share",
+        "Share of the notifications sent to the customer in the month that were opened by the end "
+        "of the snapshot date.",
+        "source/notifications",
+        null_note="the customer was sent none in the month",
+        bounds=(0, 1),
+    ),
+    count(
+        "premium_features_used_count",
+        "engagement",
+        "features",
+        "Different premium features that the customer used in the month.",
+        "source/premium_usage",
+    ),
+)

@@ -1,0 +1,84 @@
+"""The customer's ties and exchanges with others.
+
+Belongs here: the declarations of the group `social`. Does not belong here: the other
+groups, and how a feature is computed (`sql/features/social.sql`).
+"""
+
+from engagement_assets.features.declarations.forms import (
+    CONNECTIONS,
+    INTERACTIONS,
+    NO_SIGNAL,
+    POSTS,
+    count,
+    number,
+)
+from engagement_assets.features.feature import Feature
+from engagement_assets.signals.schemas import NETWORK_METRICS
+
+FEATURES: tuple[Feature, ...] = (
+    count(
+        "connection_count",
+        "social",
+        "customers",
+        "Other customers that the customer was ever connected with, whoever of the two asked.",
+        CONNECTIONS,
+    ),
+    count(
+        "new_connections_month",
+        "social",
+        "customers",
+        "Other customers that the customer was first connected with in the month.",
+        CONNECTIONS,
+    ),
+    count(
+        "reactions_given_month",
+        "social",
+        "reactions",
+        "Likes and shares that the customer gave in the month.",
+        INTERACTIONS,
+    ),
+    count(
+        "reactions_received_month",
+        "social",
+        "reactions",
+        "Likes and shares that others gave in the month to any post of the customer.",
+        INTERACTIONS,
+        POSTS,
+    ),
+    count(
+        "comments_written_month",
+        "social",
+        "comments",
+        "Comments that the customer wrote in the month.",
+        INTERACTIONS,
+    ),
+    count(
+        "comments_received_month",
+        "social",
+        "comments",
+        "Comments that others wrote in the month on any post of the customer.",
+        INTERACTIONS,
+        POSTS,
+    ),
+    number(
+        "influence_score",
+        "social",
+        "0-1",
+        "How much attention flows to the customer through the social graph: PageRank, scaled so "
+        "that the most influential customer has 1.",
+        NETWORK_METRICS,
+        null_note=NO_SIGNAL,
+        decimals=None,
+        bounds=(0, 1),
+    ),
+    number(
+        "betweenness_centrality",
+        "social",
+        "0-1",
+        "Share of the shortest paths between other customers that lead through the customer.",
+        NETWORK_METRICS,
+        null_note=NO_SIGNAL,
+        decimals=None,
+        bounds=(0, 1),
+    ),
+)

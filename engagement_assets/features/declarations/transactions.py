@@ -1,0 +1,61 @@
+"""What the customer paid and earned.
+
+Belongs here: the declarations of the group `transactions`. Does not belong here: the other
+groups, and how a feature is computed (`sql/features/transactions.sql`).
+"""
+
+from engagement_assets.features.declarations.forms import JOB_RATINGS, TRANSACTIONS, count, number
+from engagement_assets.features.feature import Feature
+
+FEATURES: tuple[Feature, ...] = (
+    number(
+        "transaction_revenue_month",
+        "transactions",
+        "USD",
+        "Payments of the customer in the month less refunds; negative when refunds prevail.",
+        TRANSACTIONS,
+        decimals=2,
+        without_rows="zero",
+        bounds=(None, None),
+    ),
+    count(
+        "transaction_count_month",
+        "transactions",
+        "transactions",
+        "Payments and refunds of the customer in the month.",
+        TRANSACTIONS,
+    ),
+    number(
+        "revenue_to_date_usd",
+        "transactions",
+        "USD",
+        "Payments of the customer less refunds, over the whole history.",
+        TRANSACTIONS,
+        decimals=2,
+        without_rows="zero",
+        bounds=(None, None),
+    ),
+    count(
+        "gig_listings_month",
+        "transactions",
+        "listings",
+        "Gigs that the customer offered in the month.",
+        "source/gig_listings",
+    ),
+    count(
+        "gig_applications_month",
+        "transactions",
+        "applications",
+        "Applications for gigs that the customer made in the month.",
+        "source/gig_applications",
+    ),
+    number(
+        "job_rating_avg",
+        "transactions",
+        "1-5",
+        "Mean rating of the customer's finished gigs over the whole history.",
+        JOB_RATINGS,
+        null_note="the customer was never rated",
+        bounds=(1, 5),
+    ),
+)

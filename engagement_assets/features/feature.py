@@ -1,0 +1,82 @@
+"""What one feature declaration says.
+
+Belongs here: the form of a declaration and how its null rule reads. Does not belong here: the 49
+declarations (`declarations.py`) and what is derived from them (`catalogue.py`).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+GROUPS = ("demographics", "engagement", "social", "transactions", "behaviour", "derived")
+
+WithoutRows = Literal["zero", "null", "value"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature:
+    """One feature of a customer at the end of a snapshot date.
+
+    `sources` and `needs` are lake tables, `<group>/<table>`.
+
+    Attributes:
+        name: Column name.
+        group: One of `GROUPS`; also the table that holds it, `features/<group>`.
+        type: `int64`, `float64` or `string`.
+        unit: Unit of a number, or "" where there is none.
+        meaning: What it says, in a sentence that a stranger understands.
+        sources: Tables that its value comes from.
+        without_rows: The value of a customer without rows in the sources: `zero`, `null`, or
+            `value` where every customer has one.
+        needs: Tables that must have rows known by the snapshot date; without them the feature is
+            null for everybody, because unknown is not zero. Required source tables are not named:
+            no snapshot is made without them.
+        needs_any: Whether one of `needs` is enough.
+        null_note: A further reason for a null.
+        minimum: Least possible value, inclusive, or None where there is none.
+        maximum: Greatest possible value, inclusive, or None where there is none.
+        allowed: The values of a closed list of categories, or () for any.
+        decimals: Decimals that a float is rounded to, or None where it is taken over as it is.
+        sensitive: Whether it is an attribute that fairness is measured by.
+        model_input: Whether models learn from it unless told otherwise.
+    """
+
+    name: str
+    group: str
+    type: Literal["int64", "float64", "string"]
+    meaning: str
+    sources: tuple[str, ...]
+    without_rows: WithoutRows
+    unit: str = ""
+    needs: tuple[str, ...] = ()
+    needs_any: bool = False
+    null_note: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    allowed: tuple[str, ...] = ()
+    decimals: int | None = None
+    sensitive: bool = False
+    model_input: bool = True
+
+    @property
+    def nullable(self) -> bool:
+        """Whether it is null for anybody, ever."""
+        return bool(self.needs or self.null_note)
+
+    @property
+    def null_rule(self) -> str:
+        """When it is null, as a sentence."""
+        reasons = [self.null_note] if self.null_note else []
+        if self.needs:
+            either = " and " if self.needs_any else " or "
+            none = "have" if self.needs_any and len(self.needs) > 1 else "has"
+            reasons.append(f"{either.join(self.needs)} {none} no rows by then")
+        otherwise = "0 for a customer without rows" if self.without_rows == "zero" else ""
+        if not reasons:
+            return f"Never null: {otherwise}." if otherwise else "Never null."
+        rule = f"Null when {', or when '.join(reasons)}"
+        return f"{rule}; {otherwise}." if otherwise else f"{rule}."
+
+    @property
+    def numeric(self) -> bool:
+        """Whether it is a number rather than a category."""
+        return self.type != "string"

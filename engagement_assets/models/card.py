@@ -1,0 +1,118 @@
+"""The model card: what a version is, for people.
+
+Belongs here: writing a registered card (JSON data) as Markdown. Does not belong here: gathering
+what stands in it (the model's assets). Sections follow Mitchell et al., Model Cards for Model
+Reporting (FAT* 2019).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def model_card(
+    card: Mapping[str, Any], *, purpose: str, limits: Sequence[str], rollback: str
+) -> str:
+    """Write a version's card as Markdown.
+
+    A part of the card that is not there is said to be missing, never left out silently.
+
+    Args:
+        card: As `ModelRegistry.card` returns it. Read are `name`, `version`, `registered_at`,
+            `training_snapshot`, `test_snapshot`, `training_customers`, `test_customers`,
+            `features`, `metrics` (name to value, low, high), `thresholds`, `fairness` (passes,
+            failures, notes), `explanation` (as `Explanation.summary`), `code_version`,
+            `data_versions`, `seeds`.
+        purpose: What the model is for and what it must not be used for.
+        limits: Known limits, one sentence each.
+        rollback: How to go back to an earlier version: a command.
+    """
+    parts = [
+        f"# {card.get('name', 'model')} {card.get('version', '')}".rstrip(),
+        "## Purpose",
+        purpose,
+        "## Data",
+        _facts(card, _DATA),
+        "## Quality on test customers",
+        _metrics(card.get("metrics")),
+        "## Thresholds and costs",
+        _mapping(card.get("thresholds")),
+        "## Fairness",
+        _fairness(card.get("fairness")),
+        "## Explanations",
+        _mapping(card.get("explanation")),
+        "## Limits",
+        "\n".join(f"- {limit}" for limit in limits) or "None are known, which is not to say none.",
+        "## Going back",
+        rollback,
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+_DATA = (
+    "registered_at",
+    "training_snapshot",
+    "test_snapshot",
+    "training_customers",
+    "test_customers",
+    "features",
+    "code_version",
+    "data_versions",
+    "seeds",
+)
+
+
+def _facts(card: Mapping[str, Any], names: Sequence[str]) -> str:
+    return "\n".join(
+        f"- {_words(name)}: {_text(card[name]) if name in card else 'not recorded'}"
+        for name in names
+    )
+
+
+def _metrics(metrics: Mapping[str, Any] | None) -> str:
+    if not metrics:
+        return "Not recorded."
+    rows = ["| metric | value | 95 % interval |", "|---|--:|--:|"]
+    for name, found in metrics.items():
+        if isinstance(found, Mapping):
+            span = f"{_text(found.get('low'))} to {_text(found.get('high'))}"
+            rows.append(f"| {_words(name)} | {_text(found.get('value'))} | {span} |")
+        else:
+            rows.append(f"| {_words(name)} | {_text(found)} | – |")
+    return "\n".join(rows)
+
+
+def _mapping(values: Mapping[str, Any] | None) -> str:
+    if not values:
+        return "Not recorded."
+    return "\n".join(f"- {_words(name)}: {_text(value)}" for name, value in values.items())
+
+
+def _fairness(fairness: Mapping[str, Any] | None) -> str:
+    if not fairness:
+        return "Not recorded."
+    if not fairness.get("judged", True):
+        verdict = "The 80 % rule was not judged."
+    else:
+        verdict = f"The 80 % rule {'holds' if fairness.get('passes') else '**fails**'}."
+    details = [f"- {text}" for key in ("failures", "notes") for text in fairness.get(key, [])]
+    return "\n".join([verdict, *details])
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{_words(str(k))} {_text(v)}" for k, v in value.items())
+    if isinstance(value, (list, tuple)):
+        return f"{len(value)}: " + ", ".join(_text(item) for item in value)
+    return str(value)

@@ -1,0 +1,296 @@
+"""The churn classifier: boosted trees, calibrated, with a threshold that minds the costs.
+
+Belongs here: fitting, predicting, explaining, saving and loading one classifier of any table of
+numbers and categories. Does not belong here: which customers and dates it learns from (`assets`),
+its judgement (`engagement_assets.models.champion`) or its fairness (`evaluation.fairness`).
+"""
+
+# ruff: noqa: N803 - X is scikit-learn's name for a table of features
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import pandas as pd
+import xgboost as xgb
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import StratifiedKFold
+from sklearn.utils.validation import check_is_fitted
+
+from engagement_assets.evaluation.binary import Floats, as_labels
+from engagement_assets.evaluation.calibration import Calibrator, fit_calibrator
+from engagement_assets.evaluation.explanations import Explanation, explain
+from engagement_assets.evaluation.thresholds import (
+    CostModel,
+    ThresholdChoice,
+    cost_threshold,
+    threshold_at_recall,
+)
+from engagement_assets.models.encoder import TableEncoder, typical_values
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+logger = logging.getLogger(__name__)
+
+FORMAT = "engagement-churn-classifier/1"
+BOOSTER_FILE = "booster.ubj"
+ESTIMATOR_FILE = "estimator.json"
+
+_REFUSED_BY_XGBOOST = frozenset("[]<")
+
+
+class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Calibrated gradient boosted trees with a cost-minimising threshold.
+
+    `fit` scores every row by a model that did not see it (stratified folds), learns the calibrator
+    and the thresholds from those out-of-fold scores, and then fits the trees on every row. Trees:
+    XGBoost's histogram method (Chen and Guestrin, KDD 2016).
+
+    Args:
+        n_estimators: Number of trees.
+        max_depth: Depth of a tree.
+        learning_rate: Step of each tree.
+        subsample: Share of the rows a tree sees.
+        colsample_bytree: Share of the columns a tree sees.
+        min_child_weight: Least sum of the Hessian in a leaf; a quarter of the rows at p = 1/2.
+        reg_lambda: L2 penalty of the leaf weights.
+        folds: Folds of the out-of-fold scores; fewer when a class has fewer rows.
+        cost_lost_customer: Cost of a churner who is lost.
+        cost_intervention: Cost of contacting one customer, in the same currency.
+        save_rate: Share of the contacted churners whom a contact keeps, in (0, 1].
+        recall_target: Recall of `threshold_at_recall_`.
+        random_state: Seed of the folds and the trees.
+        n_jobs: Threads; None for all cores.
+
+    Attributes:
+        feature_names_in_: The f feature names in order.
+        n_features_in_: Their number.
+        classes_: The classes 0 and 1.
+        oof_probability_: n calibrated out-of-fold probabilities, in the order of the rows.
+        threshold_: Probability at or above which `predict` says 1: the least cost.
+        threshold_choice_: What that threshold brings on the out-of-fold rows.
+        threshold_at_recall_: The highest threshold that finds `recall_target` of the churners.
+        typical_values_: Median or most frequent value of each feature.
+        folds_: Folds that were used.
+        calibrator_: The map from margin to probability.
+        encoder_: The map from table to matrix.
+        booster_: The trees.
+    """
+
+    def __init__(  # noqa: PLR0913 - scikit-learn wants every parameter in the constructor
+        self,
+        *,
+        n_estimators: int = 300,
+        max_depth: int = 5,
+        learning_rate: float = 0.06,
+        subsample: float = 0.8,
+        colsample_bytree: float = 0.6,
+        min_child_weight: float = 1.0,
+        reg_lambda: float = 2.0,
+        folds: int = 4,
+        cost_lost_customer: float = 100.0,
+        cost_intervention: float = 5.0,
+        save_rate: float = 0.3,
+        recall_target: float = 0.8,
+        random_state: int = 0,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.n_estimators = n_estimators
+        self.max_depth = max_depth
+        self.learning_rate = learning_rate
+        self.subsample = subsample
+        self.colsample_bytree = colsample_bytree
+        self.min_child_weight = min_child_weight
+        self.reg_lambda = reg_lambda
+        self.folds = folds
+        self.cost_lost_customer = cost_lost_customer
+        self.cost_intervention = cost_intervention
+        self.save_rate = save_rate
+        self.recall_target = recall_target
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X: pd.DataFrame, y: ArrayLike) -> Self:
+        """Fit the trees, the calibrator and the thresholds.
+
+        Args:
+            X: n x f numbers, booleans, text or categories; nulls allowed.
+            y: n labels of 0 and 1.
+
+        Raises:
+            OneClassError: When y has only one class.
+            TypeError: When X is no DataFrame or has a column of a type that cannot be used.
+            ValueError: When X is empty, has infinite values or another length than y, when y has
+                a value but 0 and 1, or when a class has fewer than two rows.
+        """
+        # An impossible cost should fail before minutes of training, not after.
+        CostModel(self.cost_lost_customer, self.cost_intervention, self.save_rate)
+        encoder = TableEncoder.fit(X)
+        labels = as_labels(y)
+        if len(labels) != len(X):
+            raise ValueError(f"X has {len(X)} rows but y has {len(labels)} labels")
+        matrix = encoder.transform(X)
+        self.folds_ = self._usable_folds(labels)
+        self.encoder_ = encoder
+        self.feature_names_in_ = np.array(encoder.features, dtype=object)
+        self.n_features_in_ = len(encoder.features)
+        self.classes_ = np.array([0, 1])
+        self.typical_values_ = typical_values(X, encoder)
+
+        margin = self._out_of_fold_margin(matrix, labels)
+        self.calibrator_ = fit_calibrator(labels, margin, seed=self.random_state)
+        self.oof_probability_ = self.calibrator_(margin)
+        self.threshold_choice_ = cost_threshold(
+            labels,
+            self.oof_probability_,
+            cost_lost_customer=self.cost_lost_customer,
+            cost_intervention=self.cost_intervention,
+            save_rate=self.save_rate,
+        )
+        self.threshold_ = self.threshold_choice_.threshold
+        self.threshold_at_recall_ = threshold_at_recall(
+            labels, self.oof_probability_, recall=self.recall_target
+        )
+        self.booster_ = self._train(matrix, labels)
+        return self
+
+    def _usable_folds(self, y: Floats) -> int:
+        rarest = int(min(y.sum(), (1.0 - y).sum()))
+        if rarest < 2:
+            raise ValueError(
+                "a class has only one row: at least two of each are needed for out-of-fold scores"
+            )
+        if rarest < self.folds:
+            logger.warning(
+                "The rarer class has %d rows: %d folds instead of %d", rarest, rarest, self.folds
+            )
+        return max(2, min(self.folds, rarest))
+
+    def _out_of_fold_margin(self, matrix: NDArray[np.float32], y: Floats) -> Floats:
+        margin = np.empty(len(y))
+        splitter = StratifiedKFold(
+            n_splits=self.folds_, shuffle=True, random_state=self.random_state
+        )
+        for fold, (train, held_out) in enumerate(splitter.split(matrix, y), start=1):
+            booster = self._train(matrix[train], y[train])
+            margin[held_out] = self._margin(booster, matrix[held_out])
+            logger.info("Out-of-fold scores: fold %d of %d done", fold, self.folds_)
+        return margin
+
+    def _train(self, matrix: NDArray[np.float32], y: Floats) -> xgb.Booster:
+        data = xgb.QuantileDMatrix(
+            matrix, label=y, feature_names=self._booster_names(), nthread=self._threads()
+        )
+        parameters = {
+            "objective": "binary:logistic",
+            "tree_method": "hist",
+            "max_depth": self.max_depth,
+            "learning_rate": self.learning_rate,
+            "subsample": self.subsample,
+            "colsample_bytree": self.colsample_bytree,
+            "min_child_weight": self.min_child_weight,
+            "reg_lambda": self.reg_lambda,
+            "seed": self.random_state,
+            "nthread": self._threads(),
+        }
+        return xgb.train(parameters, data, num_boost_round=self.n_estimators)
+
+    def _booster_names(self) -> list[str] | None:
+        """The names for the trees, or None where XGBoost would refuse one of them."""
+        names = self.encoder_.features
+        return None if any(set(name) & _REFUSED_BY_XGBOOST for name in names) else names
+
+    def _threads(self) -> int:
+        return -1 if self.n_jobs is None else self.n_jobs
+
+    def _margin(self, booster: xgb.Booster, matrix: NDArray[np.float32]) -> Floats:
+        data = xgb.DMatrix(matrix, feature_names=self._booster_names(), nthread=self._threads())
+        return np.asarray(booster.predict(data, output_margin=True), dtype=np.float64)
+
+    def predict_margin(self, X: pd.DataFrame) -> Floats:
+        """Return the n raw log-odds of the trees, before calibration.
+
+        Raises:
+            TypeError: When a column has changed its type since the fit.
+            ValueError: When columns are missing or have infinite values.
+        """
+        check_is_fitted(self, "booster_")
+        return self._margin(self.booster_, self.encoder_.transform(X))
+
+    def decision_function(self, X: pd.DataFrame) -> Floats:
+        """Return the n raw log-odds, which rank as the probabilities do."""
+        return self.predict_margin(X)
+
+    def predict_proba(self, X: pd.DataFrame) -> Floats:
+        """Return the n x 2 calibrated probabilities of staying and of churning."""
+        margin = self.predict_margin(X)
+        churn = self.calibrator_(margin)
+        return np.column_stack([1.0 - churn, churn])
+
+    def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:
+        """Return 1 for each of the n customers whose churn probability reaches `threshold_`."""
+        return (self.predict_proba(X)[:, 1] >= self.threshold_).astype(np.int64)
+
+    def explain(self, X: pd.DataFrame) -> Explanation:
+        """Return the exact SHAP contributions of the n x f values, in log-odds of the margin."""
+        check_is_fitted(self, "booster_")
+        return explain(
+            self.booster_, self.encoder_.frame(X), n_jobs=self.n_jobs, seed=self.random_state
+        )
+
+    def save(self, folder: Path | UPath | str) -> None:
+        """Write the fitted classifier as data: trees in UBJSON, the rest in JSON.
+
+        The out-of-fold probabilities are not kept: they belong to the training rows.
+
+        Args:
+            folder: Made when it is not there; files of the same name are replaced.
+        """
+        check_is_fitted(self, "booster_")
+        target = Path(folder) if isinstance(folder, str) else folder
+        target.mkdir(parents=True, exist_ok=True)
+        state = {
+            "format": FORMAT,
+            "parameters": self.get_params(),
+            "encoder": self.encoder_.to_dict(),
+            "calibrator": self.calibrator_.to_dict(),
+            "threshold_choice": self.threshold_choice_.to_dict(),
+            "threshold_at_recall": self.threshold_at_recall_,
+            "typical_values": self.typical_values_,
+            "folds_used": self.folds_,
+        }
+        (target / BOOSTER_FILE).write_bytes(bytes(self.booster_.save_raw("ubj")))
+        (target / ESTIMATOR_FILE).write_text(json.dumps(state, indent=1, allow_nan=False))
+
+    @classmethod
+    def load(cls, folder: Path | UPath | str) -> ChurnClassifier:
+        """Read what `save` wrote. Check the files' hashes first (`ModelRegistry.open`).
+
+        Raises:
+            FileNotFoundError: When a file is missing.
+            ValueError: When the files are of another format.
+        """
+        source = Path(folder) if isinstance(folder, str) else folder
+        state = json.loads((source / ESTIMATOR_FILE).read_text())
+        if state.get("format") != FORMAT:
+            raise ValueError(f"{source} has format {state.get('format')!r}, expected {FORMAT!r}")
+        model = cls(**state["parameters"])
+        model.encoder_ = TableEncoder.from_dict(state["encoder"])
+        model.feature_names_in_ = np.array(model.encoder_.features, dtype=object)
+        model.n_features_in_ = len(model.encoder_.features)
+        model.classes_ = np.array([0, 1])
+        model.calibrator_ = Calibrator.from_dict(state["calibrator"])
+        model.threshold_choice_ = ThresholdChoice.from_dict(state["threshold_choice"])
+        model.threshold_ = model.threshold_choice_.threshold
+        model.threshold_at_recall_ = float(state["threshold_at_recall"])
+        model.typical_values_ = dict(state["typical_values"])
+        model.folds_ = int(state["folds_used"])
+        model.booster_ = xgb.Booster()
+        model.booster_.load_model(bytearray((source / BOOSTER_FILE).read_bytes()))
+        return model

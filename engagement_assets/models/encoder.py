@@ -1,0 +1,208 @@
+"""Any table of numbers and categories as a matrix of float32.
+
+Belongs here: the encoding that the tree models share, kept as JSON data beside the model. Does not
+belong here: imputation (the trees send a null their own way) or scaling (trees need none).
+
+A category becomes the rank of its frequency in the training rows: 0 for the most frequent. No
+label is used, so nothing leaks into out-of-fold scores; one column stays one column, so its
+contribution is one exact Shapley value. A category not seen in training gets the rank after the
+rarest, a null stays null. XGBoost's native categories are not used since the fast explainer
+cannot read them.
+"""
+
+# ruff: noqa: N803 - X is scikit-learn's name for a table of features
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+NUMBER = "number"
+CATEGORY = "category"
+
+_NUMBER_INFERENCES = {"integer", "floating", "mixed-integer-float", "boolean", "decimal", "empty"}
+
+
+@dataclass(frozen=True)
+class TableEncoder:
+    """How each column of a table becomes a number.
+
+    Attributes:
+        kinds: For each feature, in order, `NUMBER` or `CATEGORY`.
+        levels: For each category feature, its levels as text, the most frequent first.
+    """
+
+    kinds: dict[str, str]
+    levels: dict[str, list[str]]
+
+    @property
+    def features(self) -> list[str]:
+        """The feature names in order."""
+        return list(self.kinds)
+
+    @classmethod
+    def fit(cls, X: pd.DataFrame) -> TableEncoder:
+        """Learn the kinds and levels of the columns.
+
+        Args:
+            X: n x f numbers, booleans, text or categories; nulls allowed.
+
+        Raises:
+            TypeError: When X is no DataFrame or a column is of another type; it is named.
+            ValueError: When X has no rows or columns, or names that repeat.
+        """
+        _check_table(X)
+        kinds, levels = {}, {}
+        for column in X.columns:
+            kinds[column] = _kind(X[column])
+            if kinds[column] == CATEGORY:
+                texts = _as_texts(X[column]).dropna()
+                counts = texts.value_counts()
+                ranked = pd.DataFrame(
+                    {"text": counts.index.astype(str), "count": counts.to_numpy()}
+                )
+                # Ties go by name, so that the order of the rows does not matter.
+                ranked = ranked.sort_values(["count", "text"], ascending=[False, True])
+                levels[column] = ranked["text"].tolist()
+        return cls(kinds, levels)
+
+    def transform(self, X: pd.DataFrame) -> NDArray[np.float32]:
+        """Encode rows.
+
+        Args:
+            X: n rows with at least the features, in any order; other columns are left alone.
+
+        Returns:
+            n x f float32, NaN for null.
+
+        Raises:
+            TypeError: When X is no DataFrame or a column has changed its type; it is named.
+            ValueError: When X has no rows, lacks features or has infinite values; all are named.
+        """
+        _check_table(X)
+        missing = [name for name in self.kinds if name not in X.columns]
+        if missing:
+            raise ValueError(f"columns are missing: {missing}; the model was fitted on them")
+        out = np.empty((len(X), len(self.kinds)), dtype=np.float32)
+        infinite = []
+        for i, (name, kind) in enumerate(self.kinds.items()):
+            out[:, i] = self._column(X[name], name, kind)
+            if np.isinf(out[:, i]).any():
+                infinite.append(name)
+        if infinite:
+            raise ValueError(
+                f"columns have infinite values (or beyond 32-bit floats): {infinite}; "
+                "make them null or bound them"
+            )
+        return out
+
+    def frame(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Encode rows as `transform` does, as a DataFrame with the index of X."""
+        return pd.DataFrame(self.transform(X), columns=self.features, index=X.index)
+
+    def _column(self, values: pd.Series, name: str, kind: str) -> NDArray[Any]:
+        if values.isna().all():
+            return np.full(len(values), np.nan, dtype=np.float32)
+        found = _kind(values)
+        if found != kind:
+            raise TypeError(
+                f"column {name!r} was a {kind} when the model was fitted and is a {found} now "
+                f"({values.dtype})"
+            )
+        if kind == NUMBER:
+            with np.errstate(over="ignore"):  # told apart below as infinite
+                return _as_numbers(values).astype(np.float32)
+        levels = self.levels[name]
+        codes = pd.Index(levels, dtype=object).get_indexer(
+            pd.Index(_as_texts(values), dtype=object)
+        )
+        encoded = np.where(codes >= 0, codes, len(levels)).astype(np.float32)
+        encoded[values.isna().to_numpy()] = np.nan
+        return encoded
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the encoder as JSON data."""
+        return {"kinds": dict(self.kinds), "levels": {k: list(v) for k, v in self.levels.items()}}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> TableEncoder:
+        """Read what `to_dict` wrote."""
+        return cls(
+            {str(k): str(v) for k, v in data["kinds"].items()},
+            {str(k): [str(level) for level in v] for k, v in data["levels"].items()},
+        )
+
+
+def typical_values(X: pd.DataFrame, encoder: TableEncoder) -> dict[str, float | str | None]:
+    """The median of each number and the most frequent level of each category.
+
+    Args:
+        X: The rows the encoder was fitted on.
+        encoder: The encoder.
+
+    Returns:
+        For each feature a float, a text, or None where all values are null.
+    """
+    out: dict[str, float | str | None] = {}
+    for name, kind in encoder.kinds.items():
+        if kind == CATEGORY:
+            out[name] = encoder.levels[name][0] if encoder.levels[name] else None
+            continue
+        numbers = _as_numbers(X[name])
+        known = numbers[~np.isnan(numbers)]
+        out[name] = float(np.median(known)) if known.size else None
+    return out
+
+
+def _check_table(X: pd.DataFrame) -> None:
+    if not isinstance(X, pd.DataFrame):
+        raise TypeError(f"X must be a pandas DataFrame, got {type(X).__name__}")
+    if len(X) == 0 or X.shape[1] == 0:
+        raise ValueError(f"X must have rows and columns, got shape {X.shape}")
+    repeated = X.columns[X.columns.duplicated()].tolist()
+    if repeated:
+        raise ValueError(f"column names repeat: {repeated}")
+    unnamed = [column for column in X.columns if not isinstance(column, str)]
+    if unnamed:
+        raise TypeError(f"column names must be text, got {unnamed[:5]}")
+
+
+def _kind(values: pd.Series) -> str:
+    dtype = values.dtype
+    if isinstance(dtype, (pd.CategoricalDtype, pd.StringDtype)):
+        return CATEGORY
+    if pd.api.types.is_bool_dtype(dtype) or (
+        pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype)
+    ):
+        return NUMBER
+    inferred = pd.api.types.infer_dtype(values, skipna=True)
+    if inferred == "string":
+        return CATEGORY
+    if inferred in _NUMBER_INFERENCES and not pd.api.types.is_datetime64_any_dtype(dtype):
+        return NUMBER
+    raise TypeError(
+        f"column {values.name!r} is of type {dtype} ({inferred}): expected numbers, booleans, "
+        "text or categories"
+    )
+
+
+def _as_numbers(values: pd.Series) -> NDArray[np.float64]:
+    if values.isna().all():
+        return np.full(len(values), np.nan)
+    return values.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _as_texts(values: pd.Series) -> pd.Series:
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        texts = [str(level) for level in values.cat.categories]
+        if len(set(texts)) != len(texts):
+            raise ValueError(f"column {values.name!r} has categories that read the same as text")
+        codes = values.cat.codes.to_numpy()
+        taken = np.array([*texts, None], dtype=object)[codes]
+        return pd.Series(taken, index=values.index, name=values.name)
+    return values.astype(object).where(values.notna(), None)

@@ -1,0 +1,330 @@
+"""Where trained models live: an immutable version for each, and which one is the champion.
+
+Belongs here: storing, checking, promoting and rolling back versions. Does not belong here: what a
+model's files mean (its estimator) or whether it deserves promotion (`champion`).
+
+Layout under the root, a local folder or any filesystem of universal_pathlib:
+
+    <name>/<version>/<files>     never changed once there
+    <name>/<version>/card.json   what the version is; written last, so a version without is none
+    <name>/champion.json         the history of promotions and rollbacks
+
+A version is named by its content: the same files and card are the same version. That also makes
+it a seal: `open` computes the name again from the bytes and refuses what does not match.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+    Folder = Path | UPath
+
+CARD_FILE = "card.json"
+CHAMPION_FILE = "champion.json"
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_VERSION = re.compile(r"[0-9a-f]{16}")
+_RESERVED = ("name", "version", "files", "registered_at")
+_TIMES = ("_at", "_seconds")
+
+
+class RegistryError(Exception):
+    """Something the registry refuses."""
+
+
+class UnknownModelError(RegistryError):
+    """No version of this model has been registered."""
+
+
+class UnknownVersionError(RegistryError):
+    """The model has no such version."""
+
+
+class NoChampionError(RegistryError):
+    """The model has no champion, or no earlier one to go back to."""
+
+
+class TamperedModelError(RegistryError):
+    """A stored version is not what was registered."""
+
+
+class ModelRegistry:
+    """Versions of models under one folder.
+
+    Writes to a local folder are atomic: written beside, then renamed. On an object store the card
+    is written last, and a version without a card does not exist. Promotions of one model should
+    come from one process at a time: the last of two at once wins.
+
+    Args:
+        root: Folder of the registry; made when it is first written to.
+    """
+
+    def __init__(self, root: Folder) -> None:
+        protocol = getattr(root, "protocol", "")
+        # A file:// path of universal_pathlib cannot be renamed in one step; a pathlib path can.
+        local = isinstance(root, Path) or protocol in ("", "file", "local")
+        self.root: Folder = Path(root.path) if local and not isinstance(root, Path) else root
+
+    def register(self, name: str, files_folder: Folder, card: Mapping[str, Any]) -> str:
+        """Store a version, unless it is there already.
+
+        Args:
+            name: Model name: lower-case letters, digits and underscores.
+            files_folder: Folder with the model's files and no folders within.
+            card: JSON data about the version: snapshots, features, metrics, thresholds, code
+                version, seeds, data versions. Top-level keys that end in `_at` or `_seconds` are
+                times: they are kept but do not count towards the version.
+
+        Returns:
+            The version: 16 hexadecimal digits.
+
+        Raises:
+            ValueError: When the name is malformed, the folder has no files or has folders, or the
+                card is not JSON data or uses a key of the registry's own.
+        """
+        contents = _read_files(files_folder)
+        clashes = [key for key in _RESERVED if key in card]
+        if clashes:
+            raise ValueError(f"the card uses keys that the registry writes: {clashes}")
+        hashes = {file: hashlib.sha256(data).hexdigest() for file, data in contents.items()}
+        full = {**card, "name": _checked_name(name), "files": hashes}
+        version = _version_of(full)
+        target = self._model(name) / version
+        if (target / CARD_FILE).exists():
+            return version
+        full |= {"version": version, "registered_at": _now()}
+        self._write_version(target, contents, _to_json(full))
+        return version
+
+    def open(self, name: str, version: str) -> Folder:
+        """Return the folder of a version after checking every byte of it.
+
+        Raises:
+            UnknownModelError: When the model has no versions.
+            UnknownVersionError: When it has no such version.
+            TamperedModelError: When a file was changed, added or lost; it is named.
+        """
+        folder = self._existing(name, version)
+        card = _read_card(folder)
+        where = f"{name} version {version}"
+        if card.get("version") != version or card.get("name") != name:
+            raise TamperedModelError(f"{where}: {CARD_FILE} belongs to another version")
+        if _version_of(card) != version:
+            raise TamperedModelError(f"{where}: {CARD_FILE} was changed after registration")
+        found = {path.name for path in folder.iterdir()} - {CARD_FILE}
+        for file in sorted(found | set(card["files"])):
+            if file not in found:
+                raise TamperedModelError(f"{where}: {file} is missing")
+            if file not in card["files"]:
+                raise TamperedModelError(f"{where}: {file} was added after registration")
+            if hashlib.sha256((folder / file).read_bytes()).hexdigest() != card["files"][file]:
+                raise TamperedModelError(f"{where}: {file} was changed after registration")
+        return folder
+
+    def card(self, name: str, version: str) -> dict[str, Any]:
+        """Return the card of a version, with `name`, `version`, `files` and `registered_at`.
+
+        Raises:
+            UnknownModelError: When the model has no versions.
+            UnknownVersionError: When it has no such version.
+            TamperedModelError: When the card was changed.
+        """
+        card = _read_card(self._existing(name, version))
+        if _version_of(card) != version:
+            raise TamperedModelError(
+                f"{name} version {version}: {CARD_FILE} was changed after registration"
+            )
+        return card
+
+    def versions(self, name: str) -> list[str]:
+        """Return the versions, the earliest registered first; none for an unknown model."""
+        folder = self._model(name)
+        if not folder.exists():
+            return []
+        found = [
+            path.name
+            for path in folder.iterdir()
+            if _VERSION.fullmatch(path.name) and (path / CARD_FILE).exists()
+        ]
+        return sorted(found, key=lambda v: (str(_read_card(folder / v).get("registered_at")), v))
+
+    def promote(self, name: str, version: str, reason: str) -> None:
+        """Make a version the champion, with the reason on record.
+
+        Promoting the present champion again changes nothing.
+
+        Raises:
+            UnknownModelError: When the model has no versions.
+            UnknownVersionError: When it has no such version.
+            TamperedModelError: When its files are not what was registered.
+        """
+        self.open(name, version)
+        if self.champion(name) != version:
+            self._append(name, "promote", version, reason)
+
+    def champion(self, name: str) -> str | None:
+        """Return the version that serves, or None when none was promoted."""
+        history = self.history(name)
+        return str(history[-1]["version"]) if history else None
+
+    def history(self, name: str) -> list[dict[str, str]]:
+        """Return the promotions and rollbacks, the earliest first.
+
+        Each has `action` ("promote" or "rollback"), `version`, `reason` and `at` (UTC, ISO 8601).
+        """
+        path = self._model(name) / CHAMPION_FILE
+        if not path.exists():
+            return []
+        try:
+            return list(json.loads(path.read_text())["history"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise RegistryError(f"{path} cannot be read as a history of champions") from error
+
+    def rollback(self, name: str, *, to: str | None = None, reason: str = "rollback") -> str:
+        """Go back to the champion before the present one, or to a given earlier champion.
+
+        A version that was rolled back is not gone back to by a further rollback.
+
+        Args:
+            name: Model name.
+            to: An earlier champion; None for the one before.
+            reason: Why, for the record.
+
+        Returns:
+            The version that serves now.
+
+        Raises:
+            NoChampionError: When there is no champion, or none to go back to.
+            UnknownVersionError: When `to` is not a version.
+            TamperedModelError: When its files are not what was registered.
+        """
+        history = self.history(name)
+        if not history:
+            raise NoChampionError(f"{name} has no champion: promote a version first")
+        target = to if to is not None else _previous(name, history)
+        self.open(name, target)
+        if target not in {entry["version"] for entry in history}:
+            raise NoChampionError(
+                f"{name} version {target} was never champion: promote it instead of rolling back"
+            )
+        self._append(name, "rollback", target, reason)
+        return target
+
+    def _model(self, name: str) -> Folder:
+        return self.root / _checked_name(name)
+
+    def _existing(self, name: str, version: str) -> Folder:
+        folder = self._model(name)
+        known = self.versions(name)
+        if not known:
+            raise UnknownModelError(f"no version of {name!r} is registered under {self.root}")
+        if version not in known:
+            raise UnknownVersionError(
+                f"{name} has no version {version!r}; it has {', '.join(known)}"
+            )
+        return folder / version
+
+    def _append(self, name: str, action: str, version: str, reason: str) -> None:
+        entry = {"action": action, "version": version, "reason": reason, "at": _now()}
+        text = _to_json({"history": [*self.history(name), entry]})
+        path = self._model(name) / CHAMPION_FILE
+        if not isinstance(path, Path):
+            path.write_text(text)  # one put to an object store is atomic
+            return
+        beside = path.with_name(f".{CHAMPION_FILE}.{uuid.uuid4().hex}")
+        try:
+            beside.write_text(text)
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+
+    def _write_version(self, target: Folder, contents: Mapping[str, bytes], card: str) -> None:
+        if not isinstance(target, Path):
+            target.mkdir(parents=True, exist_ok=True)
+            _write_files(target, contents, card)
+            return
+        beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+        beside.mkdir(parents=True)
+        try:
+            _write_files(beside, contents, card)
+            beside.rename(target)
+        except OSError:
+            # Another process may have registered the same content in the meantime.
+            if not (target / CARD_FILE).exists():
+                raise
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+
+
+def _write_files(folder: Folder, contents: Mapping[str, bytes], card: str) -> None:
+    for file, data in contents.items():
+        (folder / file).write_bytes(data)
+    (folder / CARD_FILE).write_text(card)
+
+
+def _read_files(folder: Folder) -> dict[str, bytes]:
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is no folder: save the model there first")
+    paths: list[Folder] = sorted(folder.iterdir(), key=lambda path: path.name)
+    wrong = [path.name for path in paths if path.is_dir() or path.name == CARD_FILE]
+    if wrong:
+        raise ValueError(f"a model's files may not include folders or {CARD_FILE}: {wrong}")
+    if not paths:
+        raise ValueError(f"{folder} has no files: save the model there first")
+    return {path.name: path.read_bytes() for path in paths}
+
+
+def _read_card(folder: Folder) -> dict[str, Any]:
+    try:
+        card = json.loads((folder / CARD_FILE).read_text())
+    except ValueError as error:
+        raise TamperedModelError(f"{folder}: {CARD_FILE} is not JSON") from error
+    if not isinstance(card, dict) or not isinstance(card.get("files"), dict):
+        raise TamperedModelError(f"{folder}: {CARD_FILE} is not the card of a version")
+    return card
+
+
+def _version_of(card: Mapping[str, Any]) -> str:
+    counted = {k: v for k, v in card.items() if k != "version" and not k.endswith(_TIMES)}
+    return hashlib.sha256(_to_json(counted).encode()).hexdigest()[:16]
+
+
+def _to_json(data: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(data, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the card is not JSON data: {error}; use None for a NaN") from error
+
+
+def _previous(name: str, history: list[dict[str, str]]) -> str:
+    """The champion below the present one when promotions push and rollbacks pop."""
+    stack: list[str] = []
+    for entry in history:
+        if entry["action"] == "rollback" and entry["version"] in stack:
+            del stack[stack.index(entry["version"]) + 1 :]
+        else:
+            stack.append(entry["version"])
+    if len(stack) < 2:
+        raise NoChampionError(f"{name} has no earlier champion than {stack[-1]}")
+    return stack[-2]
+
+
+def _checked_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"model name {name!r} must be lower-case letters, digits and underscores")
+    return name
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")

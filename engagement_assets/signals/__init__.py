@@ -1,0 +1,1 @@
+"""What is learnt before features from text and from the social graph."""

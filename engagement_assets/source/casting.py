@@ -1,0 +1,222 @@
+"""How raw columns, whatever type a file gave them, become the contract's types.
+
+Belongs here: which kinds of column may become which type, and the DuckDB expressions that do it
+without loss; when a row became known. Does not belong here: what happens to values that do not
+fit (`rules.py`).
+
+A naive time is taken in the source's time zone, which the connection must have as its `TimeZone`;
+everything comes out in UTC without a zone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import duckdb
+
+from engagement_assets.source.contract import RECORDED_AT, Field, SourceTable
+from engagement_assets.source.errors import ColumnsError, SourceSettingsError
+from resources.schema import DUCKDB_TYPES
+
+_ACCEPTED: dict[str, tuple[str, ...]] = {
+    "string": ("text", "integer", "uuid"),
+    "int64": ("integer", "decimal", "float", "text"),
+    "float64": ("integer", "decimal", "float", "text"),
+    "bool": ("boolean", "integer", "text"),
+    "date": ("date", "timestamp", "zoned", "text"),
+    "timestamp": ("timestamp", "zoned", "date", "text"),
+}
+_ADVICE = {
+    "string": "cast it to text in the SQL (a number with a fraction is no key)",
+    "timestamp": "convert it in the SQL, for instance to_timestamp(seconds)",
+}
+
+
+@dataclass(frozen=True)
+class Cast:
+    """How one raw column is read.
+
+    Attributes:
+        field: The declared column.
+        expression: DuckDB expression over the raw columns.
+        may_fail: Whether a raw value that is not null may come out as null.
+    """
+
+    field: Field
+    expression: str
+    may_fail: bool
+
+
+def connect(
+    timezone: str, *, memory_limit: str = "4GB", threads: int | None = None
+) -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB whose naive times are those of a zone.
+
+    Raises:
+        SourceSettingsError: DuckDB does not know the zone.
+    """
+    config: dict[str, str | bool | int | float | list[str]] = {"memory_limit": memory_limit}
+    if threads:
+        config["threads"] = threads
+    connection = duckdb.connect(":memory:", config=config)
+    try:
+        connection.execute(f"SET TimeZone = {quote_text(timezone)}")
+    except duckdb.Error as error:
+        connection.close()
+        raise SourceSettingsError(
+            f"time zone {timezone!r} is not known; use a name such as UTC or Europe/Oslo"
+        ) from error
+    return connection
+
+
+def quote_text(text: str) -> str:
+    """A text as a SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def quote_name(name: str) -> str:
+    """A column name as a SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def date_literal(day: date) -> str:
+    """A day as a SQL literal."""
+    return f"DATE '{day.isoformat()}'"
+
+
+def check_columns(table: SourceTable, columns: Mapping[str, str], *, where: str) -> tuple[str, ...]:
+    """Check the names and kinds of a raw table's columns; their order does not matter.
+
+    Args:
+        table: The contract.
+        columns: DuckDB type of each raw column that is not null throughout.
+        where: Where they come from, for the error.
+
+    Returns:
+        The nullable columns that are not given.
+
+    Raises:
+        ColumnsError: Columns that may not be null are missing, columns are unknown, or a column's
+            kind can never become its declared type. The message names every such column.
+    """
+    declared = {field.name: field for field in table.fields}
+    absent = [field for field in table.fields if field.name not in columns]
+    missing = [
+        f"{field.name} ({field.type})"
+        for field in absent
+        if not field.nullable and field.name != RECORDED_AT.name
+    ]
+    unknown = sorted(columns.keys() - declared.keys())
+    wrong = [
+        f"{name} is {kind}, which cannot become {declared[name].type}: "
+        + _ADVICE.get(declared[name].type, "convert it in the SQL")
+        for name, kind in columns.items()
+        if name in declared and kind_of(kind) not in _ACCEPTED[declared[name].type]
+    ]
+    problems = []
+    if missing:
+        problems.append(f"it lacks {', '.join(missing)}: add them")
+    if unknown:
+        problems.append(
+            f"it has {', '.join(unknown)}, which the contract does not know: leave them out or "
+            f"rename them to one of {', '.join(declared)}"
+        )
+    problems += wrong
+    if problems:
+        raise ColumnsError(f"table {table.name} from {where}: {'; '.join(problems)}")
+    return tuple(field.name for field in absent if field.nullable)
+
+
+def casts(table: SourceTable, columns: Mapping[str, str], *, timezone: str) -> list[Cast]:
+    """How each declared column is read from raw columns that passed `check_columns`."""
+    plan = []
+    for field in table.fields:
+        if field.name in columns:
+            plan.append(_cast(field, columns[field.name], timezone))
+        else:
+            plan.append(Cast(field, f"CAST(NULL AS {DUCKDB_TYPES[field.type]})", False))
+    return plan
+
+
+def known_at(table: SourceTable, columns: Mapping[str, str], *, timezone: str) -> str:
+    """Expression over raw columns: when a row became known, UTC; null where nothing tells."""
+    plan = {cast.field.name: cast.expression for cast in casts(table, columns, timezone=timezone)}
+    event = plan[table.event_time]
+    if RECORDED_AT.name not in columns:
+        return event
+    return f"coalesce({plan[RECORDED_AT.name]}, {event})"
+
+
+def kind_of(duckdb_type: str) -> str:
+    """The kind of a DuckDB type, such as `integer` for `UBIGINT`."""
+    upper = duckdb_type.upper()
+    if upper.endswith("[]") or upper.startswith(("STRUCT", "MAP", "UNION")):
+        return "nested"
+    if upper in ("VARCHAR", "JSON") or upper.startswith("ENUM"):
+        return "text"
+    if upper.startswith("DECIMAL"):
+        return "decimal"
+    if upper.lstrip("U") in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"):
+        return "integer"
+    if upper in ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"):
+        return "timestamp"
+    others = {
+        "UUID": "uuid",
+        "FLOAT": "float",
+        "DOUBLE": "float",
+        "BOOLEAN": "boolean",
+        "DATE": "date",
+        "TIMESTAMP WITH TIME ZONE": "zoned",
+    }
+    return others.get(upper, "other")
+
+
+def _cast(field: Field, duckdb_type: str, timezone: str) -> Cast:
+    column = quote_name(field.name)
+    kind = kind_of(duckdb_type)
+    if field.type == "timestamp":
+        return Cast(field, _timestamp(column, kind, duckdb_type, timezone), kind == "text")
+    if field.type == "date":
+        return Cast(field, _date(column, kind, timezone), kind == "text")
+    if duckdb_type.upper() == DUCKDB_TYPES[field.type]:
+        return Cast(field, column, False)
+    if field.type == "int64":
+        return Cast(field, _integer(column, kind), True)
+    if field.type == "bool" and kind == "integer":
+        return Cast(field, f"CASE {column} WHEN 0 THEN FALSE WHEN 1 THEN TRUE END", True)
+    lossless = field.type == "string" or (field.type == "float64" and kind != "text")
+    return Cast(field, f"TRY_CAST({column} AS {DUCKDB_TYPES[field.type]})", not lossless)
+
+
+def _integer(column: str, kind: str) -> str:
+    # DuckDB rounds 3.7 to 4 when it casts, from text too; a fraction must not vanish like that
+    if kind == "text":
+        whole = f"regexp_full_match(trim({column}), '[+-]?[0-9]+([.]0*)?')"
+        return (
+            f"CASE WHEN {whole} "
+            f"THEN TRY_CAST(regexp_replace(trim({column}), '[.]0*$', '') AS BIGINT) END"
+        )
+    if kind == "integer":
+        return f"TRY_CAST({column} AS BIGINT)"
+    return f"CASE WHEN {column} = trunc({column}) THEN TRY_CAST({column} AS BIGINT) END"
+
+
+def _timestamp(column: str, kind: str, duckdb_type: str, timezone: str) -> str:
+    if kind == "text":
+        zoned = f"TRY_CAST({column} AS TIMESTAMPTZ)"
+        return f"CASE WHEN isfinite({zoned}) THEN timezone('UTC', {zoned}) END"
+    if kind == "zoned":
+        return f"timezone('UTC', {column})"
+    naive = column if duckdb_type.upper() == "TIMESTAMP" else f"CAST({column} AS TIMESTAMP)"
+    if timezone == "UTC":
+        return naive
+    return f"timezone('UTC', timezone({quote_text(timezone)}, {naive}))"
+
+
+def _date(column: str, kind: str, timezone: str) -> str:
+    if kind == "text":
+        parsed = f"TRY_CAST({column} AS DATE)"
+        return f"CASE WHEN isfinite({parsed}) THEN {parsed} END"
+    if kind == "zoned":
+        return f"CAST(timezone({quote_text(timezone)}, {column}) AS DATE)"
+    return column if kind == "date" else f"CAST({column} AS DATE)"

@@ -1,0 +1,312 @@
+"""Ingestion: raw rows of a source become partitions of the lake, or quarantine.
+
+Belongs here: taking the days of a source in, chunk by chunk, and what it reports. Does not belong
+here: reading sources (`readers.py`, `mapping.py`) and checking rows (`validation.py`).
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from engagement_assets.source.casting import connect
+from engagement_assets.source.contract import RECORDED_AT, TABLES, SourceTable
+from engagement_assets.source.duplicates import identity
+from engagement_assets.source.errors import ReaderError
+from engagement_assets.source.quarantine import (
+    QUARANTINE,
+    QUARANTINE_SCHEMA,
+    sorted_quarantine,
+)
+from engagement_assets.source.readers import (
+    SourceReader,
+    check_days,
+    check_tables,
+    days_between,
+)
+from engagement_assets.source.settings import IngestionSettings
+from engagement_assets.source.validation import DAY, Batch, Split, split
+from resources.lake import Lake
+
+logger = logging.getLogger(__name__)
+
+CUSTOMERS = "customers"
+
+
+@dataclass
+class IngestReport:
+    """What an ingestion did.
+
+    Attributes:
+        source: The source's name.
+        first: First day.
+        last: Last day.
+        rows: Good rows by table and day.
+        quarantined: Rows in quarantine by table and day.
+        late: Good rows by table and day that happened before the day they became known.
+        reasons: Rows in quarantine by table and reason; a row with two reasons counts in both.
+        missing_tables: Tables of the contract that the source does not have.
+        not_provided: Nullable columns that a table of the source does not give.
+        notices: What was not looked at, and why.
+    """
+
+    source: str
+    first: date
+    last: date
+    rows: dict[str, dict[date, int]] = field(default_factory=dict)
+    quarantined: dict[str, dict[date, int]] = field(default_factory=dict)
+    late: dict[str, dict[date, int]] = field(default_factory=dict)
+    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
+    missing_tables: tuple[str, ...] = ()
+    not_provided: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+
+    def rows_of(self, table: str) -> int:
+        """Good rows of a table over all days."""
+        return sum(self.rows.get(table, {}).values())
+
+    def quarantined_of(self, table: str) -> int:
+        """Rows of a table in quarantine over all days."""
+        return sum(self.quarantined.get(table, {}).values())
+
+    @property
+    def total_rows(self) -> int:
+        """Good rows of all tables."""
+        return sum(self.rows_of(table) for table in self.rows)
+
+    @property
+    def total_quarantined(self) -> int:
+        """Rows of all tables in quarantine."""
+        return sum(self.quarantined_of(table) for table in self.quarantined)
+
+    @property
+    def quarantine_share(self) -> float:
+        """Share of the delivered rows that are in quarantine; 0 of no rows."""
+        delivered = self.total_rows + self.total_quarantined
+        return self.total_quarantined / delivered if delivered else 0.0
+
+
+def ingest(
+    reader: SourceReader,
+    lake: Lake,
+    first: date,
+    last: date,
+    *,
+    settings: IngestionSettings | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> IngestReport:
+    """Take the days `first` to `last` of a source into the lake.
+
+    Each table of the contract gets one partition a day, and so does the quarantine. The outcome of
+    a day is the same whether it is taken in alone or in a range.
+
+    Args:
+        reader: The source.
+        lake: Where the partitions go.
+        first: First day.
+        last: Last day, included.
+        settings: How; the defaults when None.
+        progress: Called with a line after each chunk of days; logged when None.
+
+    Raises:
+        SourceError: The source cannot be read as the contract asks.
+        MissingPartitionError: Earlier days of the source are not in the lake, so that its
+            customers are not known yet.
+        CorruptPartitionError: An earlier partition in the lake is not whole.
+    """
+    settings = settings or IngestionSettings()
+    tell = progress or logger.info
+    check_tables(reader)
+    check_days(reader, first, last)
+    report = IngestReport(reader.name, first, last)
+    report.missing_tables = tuple(name for name in TABLES if name not in reader.provides())
+    days = days_between(first, last)
+    with connect(
+        reader.timezone, memory_limit=settings.memory_limit, threads=settings.threads
+    ) as connection:
+        _set_known(connection, _known_before(lake, reader.first_day, first))
+        for start in range(0, len(days), settings.chunk_days):
+            chunk = days[start : start + settings.chunk_days]
+            _Chunk(reader, lake, connection, settings, report, chunk).ingest()
+            tell(
+                f"{chunk[0]} to {chunk[-1]}: day {start + len(chunk)} of {len(days)}, "
+                f"{report.total_rows:,} rows so far, {report.total_quarantined:,} in quarantine"
+            )
+    return report
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Some days of a source, taken in at once."""
+
+    reader: SourceReader
+    lake: Lake
+    connection: duckdb.DuckDBPyConnection
+    settings: IngestionSettings
+    report: IngestReport
+    days: Sequence[date]
+
+    def ingest(self) -> None:
+        tables = self.reader.read(self.days[0], self.days[-1])
+        refused = []
+        # customers first: the other tables' rows must name known ones
+        for name in sorted(TABLES, key=lambda name: name != CUSTOMERS):
+            # not `get`, which would take a KeyError inside the reader for a table it has not
+            rows = tables[name] if name in tables else None  # noqa: SIM401
+            if rows is None or rows.num_rows == 0:
+                self._write_empty(name)
+                continue
+            done = split(self.connection, self._batch(name, rows))
+            _account(name, rows, done)
+            if name == CUSTOMERS:
+                _add_known(self.connection, done.good)
+            self._write(name, done)
+            if done.bad is not None:
+                refused.append(done.bad)
+            self._note(name, done)
+        self._write_quarantine(refused)
+
+    def _batch(self, name: str, rows: pa.Table) -> Batch:
+        table = TABLES[name]
+        return Batch(
+            table=table,
+            rows=rows,
+            first=self.days[0],
+            last=self.days[-1],
+            source=self.reader.name,
+            first_day=self.reader.first_day,
+            timezone=self.reader.timezone,
+            before=self._before(table),
+            lookback=self.settings.duplicate_lookback_days,
+        )
+
+    def _before(self, table: SourceTable) -> pa.Table | None:
+        """Identity columns and day of the good rows of the days before the chunk."""
+        parts = []
+        for back in range(self.settings.duplicate_lookback_days, 0, -1):
+            day = self.days[0] - timedelta(days=back)
+            if day < self.reader.first_day:
+                continue
+            if not self.lake.exists(f"source/{table.name}", day):
+                self._notice(
+                    f"source/{table.name} of {day} is not in the lake, so that duplicates of its "
+                    "rows were not looked for"
+                )
+                continue
+            keys = self.lake.read(f"source/{table.name}", days=[day], columns=list(identity(table)))
+            if keys.num_rows:
+                constant = pa.repeat(pa.scalar(day, pa.date32()), keys.num_rows)
+                parts.append(keys.append_column("day", constant))
+        return pa.concat_tables(parts) if parts else None
+
+    def _write(self, name: str, done: Split) -> None:
+        table = TABLES[name]
+        bounds = _bounds(done.good, self.days)
+        late = pc.less(
+            done.good.column(table.event_time).cast(pa.date32()),
+            done.good.column(RECORDED_AT.name).cast(pa.date32()),
+        )
+        late_before = np.concatenate([[0], np.cumsum(late.to_numpy())])
+        bad = _count_days(done.bad)
+        rows = done.good.drop_columns([DAY])
+        for day, start, end in zip(self.days, bounds[:-1], bounds[1:], strict=True):
+            if start == end:
+                self.lake.write_empty(f"source/{name}", schema=table.schema, day=day)
+            else:
+                # in one piece, so that the file does not depend on where a batch was cut
+                part = rows.slice(start, end - start).combine_chunks()
+                self.lake.write(f"source/{name}", part, schema=table.schema, day=day)
+            self._count(name, day, end - start, bad.get(day, 0))
+            self.report.late.setdefault(name, {})[day] = int(late_before[end] - late_before[start])
+
+    def _write_empty(self, name: str) -> None:
+        for day in self.days:
+            self.lake.write_empty(f"source/{name}", schema=TABLES[name].schema, day=day)
+            self._count(name, day, 0, 0)
+            self.report.late.setdefault(name, {})[day] = 0
+
+    def _write_quarantine(self, refused: Sequence[pa.Table]) -> None:
+        rows = pa.concat_tables(refused).combine_chunks() if refused else None
+        counts = _count_days(rows)
+        for day in self.days:
+            if rows is None or not counts.get(day):
+                self.lake.write_empty(QUARANTINE, schema=QUARANTINE_SCHEMA, day=day)
+                continue
+            part = rows.filter(pc.equal(rows.column(DAY), pa.scalar(day, pa.date32())))
+            part = sorted_quarantine(part.drop_columns([DAY])).combine_chunks()
+            self.lake.write(QUARANTINE, part, schema=QUARANTINE_SCHEMA, day=day)
+
+    def _count(self, name: str, day: date, rows: int, quarantined: int) -> None:
+        self.report.rows.setdefault(name, {})[day] = rows
+        self.report.quarantined.setdefault(name, {})[day] = quarantined
+
+    def _note(self, name: str, done: Split) -> None:
+        for label, count in done.reasons.items():
+            self.report.reasons[name, label] += count
+        if done.not_provided and name not in self.report.not_provided:
+            self.report.not_provided[name] = done.not_provided
+            logger.info("source/%s: columns not provided: %s", name, ", ".join(done.not_provided))
+
+    def _notice(self, text: str) -> None:
+        if text not in self.report.notices:
+            self.report.notices.append(text)
+            logger.warning("%s", text)
+
+
+def _account(name: str, rows: pa.Table, done: Split) -> None:
+    refused = done.bad.num_rows if done.bad is not None else 0
+    if rows.num_rows != done.good.num_rows + refused:
+        raise ReaderError(
+            f"table {name}: {rows.num_rows} rows came in but {done.good.num_rows} good and "
+            f"{refused} refused ones came out; nothing was written: this is a fault of ingestion"
+        )
+
+
+def _bounds(rows: pa.Table, days: Sequence[date]) -> list[int]:
+    """Where each day begins in rows sorted by day, and where the last ends."""
+    have = rows.column(DAY).to_numpy()
+    edges = np.array([*days, days[-1] + timedelta(days=1)], dtype="datetime64[D]")
+    return [int(edge) for edge in np.searchsorted(have, edges, side="left")]
+
+
+def _count_days(rows: pa.Table | None) -> Mapping[date, int]:
+    if rows is None:
+        return {}
+    return {
+        entry["values"]: entry["counts"] for entry in pc.value_counts(rows.column(DAY)).to_pylist()
+    }
+
+
+def _known_before(lake: Lake, first_day: date, first: date) -> pa.Table | None:
+    """Customers in the lake before a day, with the day each became known."""
+    days = days_between(first_day, first - timedelta(days=1))
+    if not days:
+        return None
+    lake.require(f"source/{CUSTOMERS}", days)
+    parts = []
+    for day in days:
+        ids = lake.read(f"source/{CUSTOMERS}", days=[day], columns=["customer_id"])
+        constant = pa.repeat(pa.scalar(day, pa.date32()), ids.num_rows)
+        parts.append(ids.append_column(DAY, constant))
+    return pa.concat_tables(parts)
+
+
+def _set_known(connection: duckdb.DuckDBPyConnection, rows: pa.Table | None) -> None:
+    connection.execute("CREATE TABLE known_customers (known_id VARCHAR, day DATE)")
+    if rows is not None:
+        _add_known(connection, rows)
+
+
+def _add_known(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> None:
+    connection.register("more_customers", rows.select(["customer_id", DAY]))
+    connection.execute(
+        "CREATE OR REPLACE TABLE known_customers AS SELECT known_id, min(day) AS day FROM "
+        "(FROM known_customers UNION ALL FROM more_customers) GROUP BY known_id"
+    )
+    connection.unregister("more_customers")

@@ -1,0 +1,364 @@
+"""Users' own tables: a folder of SQL files, one a table of the contract.
+
+`<root>/<name>/customers.sql`, `sessions.sql` and so on, each one `SELECT` in DuckDB's SQL over
+whatever files there are, and an optional `source.toml` with the source's settings. `:data` stands
+for the folder or URL of the files. Belongs here: finding, binding and running those files. Does
+not belong here: the rows' checks (`rules.py`).
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from engagement_assets.source.casting import (
+    check_columns,
+    connect,
+    date_literal,
+    known_at,
+    quote_text,
+)
+from engagement_assets.source.contract import CONSENT_PURPOSES, REQUIRED_TABLES, TABLES
+from engagement_assets.source.errors import (
+    CorruptInputError,
+    MappingError,
+    MissingDataError,
+    SourceSettingsError,
+    UnknownSourceError,
+)
+from engagement_assets.source.readers import SIMULATOR, check_days, check_tables
+
+SETTINGS_FILE = "source.toml"
+# Strings, quoted names, comments and casts are stepped over; what is left of `:name` is bound.
+_TOKEN = re.compile(
+    r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/|::|:(?P<name>[a-z_]\w*)""",
+    re.DOTALL | re.IGNORECASE,
+)
+_CORRUPT = re.compile(
+    r"magic bytes|too small to be|csv error|error in csv|sniffing|malformed|corrupt|gzip|"
+    r"zstd|snappy|thrift|unexpected end|decompress|invalid unicode|failed to read",
+    re.IGNORECASE,
+)
+_ABSENT = re.compile(r"no files found|no such file|could not open|404", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class MappedSettings:
+    """What a source says about itself in `source.toml`.
+
+    Attributes:
+        description: What the data are.
+        first_day: First partition, which also holds all that became known before; None for the
+            day of the first row of the required tables.
+        last_day: Last partition, or None where the source goes on.
+        timezone: The zone of times that name none.
+        granted_consents: Purposes to which its customers agreed, where it has no `consents`.
+        parameters: Values for `:name` in the SQL, beside `:data`.
+    """
+
+    description: str = ""
+    first_day: date | None = None
+    last_day: date | None = None
+    timezone: str = "UTC"
+    granted_consents: tuple[str, ...] = ("analytics",)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+def known_sources(root: Path) -> list[str]:
+    """Names of the sources that can be opened: the simulator and the folders under `root`."""
+    folders = root.iterdir() if root.is_dir() else ()
+    return [
+        SIMULATOR,
+        *sorted(folder.name for folder in folders if any(folder.glob("*.sql"))),
+    ]
+
+
+def open_mapped(
+    name: str,
+    *,
+    root: Path,
+    data: str,
+    first_day: date | None = None,
+    last_day: date | None = None,
+) -> "MappedReader":
+    """Open a source by its name.
+
+    Args:
+        name: Folder under `root`.
+        root: The folder of sources, `sql/source`.
+        data: Folder or URL of the raw files: `:data` in the SQL.
+        first_day: Set in place of the one in `source.toml`.
+        last_day: Set in place of the one in `source.toml`.
+
+    Raises:
+        UnknownSourceError: There is no such folder; the message lists those there are.
+        SourceSettingsError: `source.toml` is wrong.
+        MissingTableError: A required table has no SQL file.
+        MissingDataError: The data folder is not there.
+    """
+    folder = root / name
+    if name not in known_sources(root) or name == SIMULATOR:
+        raise UnknownSourceError(
+            f"there is no source {name!r}: known are {', '.join(known_sources(root))}; a source of "
+            f"your own is a folder {folder} with customers.sql and sessions.sql"
+        )
+    settings = read_settings(folder / SETTINGS_FILE)
+    settings = replace(
+        settings,
+        first_day=first_day or settings.first_day,
+        last_day=last_day or settings.last_day,
+    )
+    return MappedReader(name, folder=folder, data=data, settings=settings)
+
+
+def read_settings(path: Path) -> MappedSettings:
+    """Read a `source.toml`; without the file all settings have their defaults.
+
+    Raises:
+        SourceSettingsError: It is no TOML, or a setting is unknown or of a wrong kind.
+    """
+    if not path.is_file():
+        return MappedSettings()
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SourceSettingsError(f"{path} is not TOML: {error}") from error
+    known = list(MappedSettings.__dataclass_fields__)
+    unknown = sorted(values.keys() - set(known))
+    if unknown:
+        raise SourceSettingsError(
+            f"{path}: unknown settings {', '.join(unknown)}; known are {', '.join(known)}"
+        )
+    settings = MappedSettings(
+        description=_typed(path, values, "description", str, ""),
+        first_day=_typed(path, values, "first_day", date, None),
+        last_day=_typed(path, values, "last_day", date, None),
+        timezone=_typed(path, values, "timezone", str, "UTC"),
+        granted_consents=tuple(_typed(path, values, "granted_consents", list, ["analytics"])),
+        parameters=_typed(path, values, "parameters", dict, {}),
+    )
+    strange = [purpose for purpose in settings.granted_consents if purpose not in CONSENT_PURPOSES]
+    if strange:
+        raise SourceSettingsError(
+            f"{path}: granted_consents has {', '.join(map(str, strange))}; known purposes are "
+            f"{', '.join(CONSENT_PURPOSES)}"
+        )
+    texts = all(isinstance(value, str) for value in settings.parameters.values())
+    if not texts or "data" in settings.parameters:
+        raise SourceSettingsError(f"{path}: parameters must be texts, and none named data")
+    return settings
+
+
+def bind(sql: str, parameters: Mapping[str, str]) -> str:
+    """Put text literals in the place of `:name`, outside strings, comments and casts.
+
+    Names that are not among the parameters are left as they are, since DuckDB uses the colon
+    itself (`list[1:n]`, `{'a':b}`).
+    """
+
+    def put(match: re.Match[str]) -> str:
+        name = match["name"]
+        if name is None or name not in parameters:
+            return match[0]
+        return quote_text(parameters[name])
+
+    return _TOKEN.sub(put, sql)
+
+
+class MappedReader:
+    """A source mapped by SQL files.
+
+    Args:
+        name: Its name.
+        folder: The folder of its SQL files.
+        data: Folder or URL of the raw files.
+        settings: What it says about itself.
+
+    Raises:
+        MissingTableError: A required table has no SQL file.
+        MissingDataError: The data folder is not there.
+        MappingError: A SQL file is not named after a table of the contract.
+    """
+
+    def __init__(self, name: str, *, folder: Path, data: str, settings: MappedSettings) -> None:
+        self.name = name
+        self.folder = folder
+        self.settings = settings
+        self.timezone = settings.timezone
+        self.granted_consents = settings.granted_consents
+        self.last_day = settings.last_day
+        self._parameters = {**settings.parameters, "data": data.rstrip("/")}
+        self._tables = frozenset(path.stem for path in folder.glob("*.sql"))
+        strange = sorted(self._tables - TABLES.keys())
+        if strange:
+            raise MappingError(
+                f"{folder} has {', '.join(f'{table}.sql' for table in strange)}, which name no "
+                f"table of the contract; the tables are {', '.join(TABLES)}"
+            )
+        check_tables(self)
+        if "://" not in data and not Path(data).exists():
+            raise MissingDataError(
+                f"source {name}: the data folder {data} is not there; set the source's data folder "
+                "to where the raw files lie"
+            )
+        self._first_day = settings.first_day
+
+    @property
+    def first_day(self) -> date:
+        """The first partition: as set, or the day of the first row of the required tables.
+
+        Raises:
+            MissingDataError: It is not set and those tables have no row with a time.
+        """
+        if self._first_day is None:
+            self._first_day = self._find_first_day()
+        return self._first_day
+
+    def provides(self) -> frozenset[str]:
+        """Names of the contract's tables that it has."""
+        return self._tables
+
+    def read(self, first: date, last: date) -> Mapping[str, pa.Table]:
+        """The raw rows that became known on a range of days; each table is read when asked for.
+
+        Raises:
+            DayOutOfRangeError: The source does not cover the days.
+        """
+        check_days(self, first, last)
+        return _LazyTables(self, first, last)
+
+    def read_table(self, table: str, first: date, last: date) -> pa.Table:
+        """The raw rows of one table that became known on a range of days.
+
+        Raises:
+            MappingError: DuckDB refuses the SQL.
+            ColumnsError: Its columns cannot become the contract's.
+            MissingDataError: A file that it reads is not there.
+            CorruptInputError: A file that it reads is not whole.
+        """
+        with connect(self.timezone) as connection:
+            moment = self._known_at(connection, table)
+            starts = f"{moment} >= CAST({date_literal(first)} AS TIMESTAMP)"
+            ends = f"{moment} < CAST({date_literal(last + timedelta(days=1))} AS TIMESTAMP)"
+            # The first partition holds what became known earlier and what nothing dates.
+            condition = (
+                f"{ends} OR {moment} IS NULL" if first == self.first_day else f"{starts} AND {ends}"
+            )
+            return self._run(connection, table, f"FROM ({self._sql(table)}) WHERE {condition}")
+
+    def _find_first_day(self) -> date:
+        found: list[datetime] = []
+        with connect(self.timezone) as connection:
+            for table in REQUIRED_TABLES:
+                moment = self._known_at(connection, table)
+                sql = f"SELECT min({moment}) AS first FROM ({self._sql(table)})"  # noqa: S608 - the user's own SQL
+                value = self._run(connection, table, sql).column("first")[0].as_py()
+                if value is not None:
+                    found.append(value)
+        if not found:
+            raise MissingDataError(
+                f"source {self.name}: {' and '.join(REQUIRED_TABLES)} have no row with a time, so "
+                "its first day is unknown; check the data or set first_day"
+            )
+        return min(found).date()
+
+    def _known_at(self, connection: duckdb.DuckDBPyConnection, table: str) -> str:
+        described = self._run(connection, table, f"DESCRIBE FROM ({self._sql(table)})")
+        columns = dict(
+            zip(
+                described.column("column_name").to_pylist(),
+                described.column("column_type").to_pylist(),
+                strict=True,
+            )
+        )
+        declared = TABLES[table]
+        time_columns = {declared.event_time, "recorded_at"}
+        # only the columns that date a row must fit here; the rest is checked with the rows, where
+        # a column that is null throughout can be told apart
+        names = {
+            field.name: _any_kind(field.type)
+            for field in declared.fields
+            if field.name in columns and field.name not in time_columns
+        }
+        unknown = {name: kind for name, kind in columns.items() if name not in names}
+        check_columns(declared, {**names, **unknown}, where=str(self._path(table)))
+        return known_at(declared, columns, timezone=self.timezone)
+
+    def _path(self, table: str) -> Path:
+        return self.folder / f"{table}.sql"
+
+    def _sql(self, table: str) -> str:
+        path = self._path(table)
+        text = bind(path.read_text(encoding="utf-8"), self._parameters)
+        try:
+            statements = duckdb.extract_statements(text)
+        except duckdb.Error as error:
+            raise MappingError(f"{path} does not parse as DuckDB SQL: {error}") from error
+        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+            raise MappingError(f"{path} must hold exactly one SELECT")
+        # a line of its own: the SELECT may end in a comment
+        return statements[0].query.strip().rstrip(";") + "\n"
+
+    def _run(self, connection: duckdb.DuckDBPyConnection, table: str, sql: str) -> pa.Table:
+        try:
+            return connection.execute(sql).to_arrow_table()
+        except duckdb.Error as error:
+            message = str(error)
+            head = f"table {table} of source {self.name} ({self._path(table)})"
+            if _ABSENT.search(message):
+                raise MissingDataError(
+                    f"{head}: {message}; check the data folder and the names in the SQL"
+                ) from error
+            if _CORRUPT.search(message):
+                raise CorruptInputError(
+                    f"{head}: {message}; the file is not whole or not of that format: put a good "
+                    "copy in its place"
+                ) from error
+            raise MappingError(
+                f"{head}: DuckDB cannot run it: {message}; it must be one SELECT"
+            ) from error
+
+
+class _LazyTables(Mapping[str, pa.Table]):
+    """The tables of a range of days, each read when it is asked for."""
+
+    def __init__(self, reader: MappedReader, first: date, last: date) -> None:
+        self._reader = reader
+        self._first = first
+        self._last = last
+
+    def __getitem__(self, table: str) -> pa.Table:
+        if table not in self._reader.provides():
+            raise KeyError(table)
+        return self._reader.read_table(table, self._first, self._last)
+
+    def __contains__(self, table: object) -> bool:
+        # without this, `in` would read the table
+        return table in self._reader.provides()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._reader.provides()))
+
+    def __len__(self) -> int:
+        return len(self._reader.provides())
+
+
+def _any_kind(declared: str) -> str:
+    return {"string": "VARCHAR", "timestamp": "TIMESTAMP", "date": "DATE"}.get(declared, "VARCHAR")
+
+
+def _typed(path: Path, values: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:
+    value = values.get(name, default)
+    # a TOML date-time is a datetime, which Python counts as a date
+    if name in values and (not isinstance(value, kind) or isinstance(value, datetime)):
+        raise SourceSettingsError(
+            f"{path}: {name} is {value!r}, expected a {kind.__name__}"
+            + (", such as 2024-01-31 without quotes" if kind is date else "")
+        )
+    return value

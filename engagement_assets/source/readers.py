@@ -1,0 +1,139 @@
+"""What a source of raw tables is, and the simulator as one.
+
+Belongs here: the protocol and the days a source covers. Does not belong here: sources mapped by
+SQL (`mapping.py`) and what happens to their rows (`ingestion.py`).
+"""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Protocol
+
+import pyarrow as pa
+
+from engagement_assets.source.contract import REQUIRED_TABLES
+from engagement_assets.source.errors import DayOutOfRangeError, MissingTableError
+
+SIMULATOR = "simulator"
+
+
+class SourceReader(Protocol):
+    """A source of raw tables.
+
+    Attributes:
+        name: Its name, for messages.
+        first_day: Its first partition, which also holds all that became known before it.
+        last_day: Its last partition, or None where it goes on.
+        timezone: The zone of its times that name none.
+        granted_consents: Purposes to which its customers agreed, where it has no `consents`.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102 - documented with the class
+
+    @property
+    def first_day(self) -> date: ...  # noqa: D102 - documented with the class
+
+    @property
+    def last_day(self) -> date | None: ...  # noqa: D102 - documented with the class
+
+    @property
+    def timezone(self) -> str: ...  # noqa: D102 - documented with the class
+
+    @property
+    def granted_consents(self) -> tuple[str, ...]: ...  # noqa: D102 - documented with the class
+
+    def provides(self) -> frozenset[str]:
+        """Names of the contract's tables that it has."""
+        ...
+
+    def read(self, first: date, last: date) -> Mapping[str, pa.Table]:
+        """The raw rows that became known on the days `first` to `last`, both included.
+
+        A row without any readable time belongs to the source's first day.
+        """
+        ...
+
+
+class DailySimulator(Protocol):
+    """What the simulator offers to ingestion."""
+
+    def day(self, day: date) -> Mapping[str, pa.Table]:
+        """The rows that became known on one day, a table of the contract each."""
+        ...
+
+
+class SimulatedReader:
+    """The simulator as a source.
+
+    Args:
+        simulator: Makes the rows of a day.
+        first_day: Its first day.
+        days: How many days it has.
+        tables: The contract's tables that it has.
+    """
+
+    name = SIMULATOR
+    timezone = "UTC"
+    # it has a table of consents, so that nothing is granted beside it
+    granted_consents: tuple[str, ...] = ()
+
+    def __init__(
+        self, simulator: DailySimulator, *, first_day: date, days: int, tables: frozenset[str]
+    ) -> None:
+        self.simulator = simulator
+        self.first_day = first_day
+        self.last_day = first_day + timedelta(days=days - 1)
+        self._tables = tables
+
+    def provides(self) -> frozenset[str]:
+        """Names of the contract's tables that it has."""
+        return self._tables
+
+    def read(self, first: date, last: date) -> Mapping[str, pa.Table]:
+        """The rows of the days `first` to `last`, both included."""
+        check_days(self, first, last)
+        parts: dict[str, list[pa.Table]] = {}
+        for day in days_between(first, last):
+            for name, rows in self.simulator.day(day).items():
+                parts.setdefault(name, []).append(rows)
+        return {name: pa.concat_tables(tables) for name, tables in parts.items()}
+
+
+def days_between(first: date, last: date) -> list[date]:
+    """All days from `first` to `last`, both included."""
+    return [first + timedelta(days=count) for count in range((last - first).days + 1)]
+
+
+def check_days(reader: SourceReader, first: date, last: date) -> None:
+    """Check that a source covers a range of days.
+
+    Raises:
+        DayOutOfRangeError: It does not, or the range runs backwards.
+    """
+    if last < first:
+        raise DayOutOfRangeError(f"the days run backwards: {first} to {last}")
+    if first < reader.first_day:
+        raise DayOutOfRangeError(
+            f"{first} lies before the first day of source {reader.name}, {reader.first_day} (which "
+            "also holds all that became known earlier): ask for later days or set an earlier "
+            "first_day"
+        )
+    if reader.last_day is not None and last > reader.last_day:
+        raise DayOutOfRangeError(
+            f"{last} lies after the last day of source {reader.name}, {reader.last_day}: ask for "
+            "earlier days or set a later last_day"
+        )
+
+
+def check_tables(reader: SourceReader) -> None:
+    """Check that a source has the tables that the platform cannot run without.
+
+    Raises:
+        MissingTableError: It does not.
+    """
+    missing = [name for name in REQUIRED_TABLES if name not in reader.provides()]
+    if missing:
+        raise MissingTableError(
+            f"source {reader.name} has no {' and no '.join(missing)}: the platform cannot run "
+            f"without; add {', '.join(f'{name}.sql' for name in missing)} to its folder"
+        )

@@ -1,0 +1,137 @@
+"""How likely a customer is to have no session in the days to come, given one path of discontent.
+
+Belongs here: the integral over what is not yet known at the end of a day. Does not belong here:
+the average over paths and the tables (`truth.py`).
+
+The path of discontent is given; the week in which a customer begins to leave and absences are
+summed over exactly, which takes most of the noise out of the average over paths (Rao-Blackwell).
+Two simplifications, both small: who begins to leave in a week does so in its middle, and the days
+of a week share its mean rate where the experiment's effect bends it.
+"""
+
+import numpy as np
+
+from engagement_assets.source.simulator import parameters as p
+from engagement_assets.source.simulator.experiment import Experiment, lifted
+from engagement_assets.source.simulator.life import LifeCourses, decay, hazard, next_discontent
+from engagement_assets.source.simulator.population import Population
+
+CHURN_DAYS = 30
+
+
+class Forecast:
+    """Chance of no session in the 30 days after a day, for some customers.
+
+    Args:
+        population: The customers.
+        life: Their lives, of which nothing after the day is used.
+        experiment: The experiment.
+        day: Day of the world.
+        who: The customers, signed up by the end of the day.
+    """
+
+    def __init__(
+        self,
+        population: Population,
+        life: LifeCourses,
+        experiment: Experiment,
+        day: int,
+        who: np.ndarray,
+    ) -> None:
+        self._rate = population.rate[who]
+        self._sensitivity = population.sensitivity[who]
+        self._hazard = population.hazard[who]
+        self._mean = p.DISCONTENT_MEAN[population.persona[who]].astype(np.float32)
+        self._now = life.discontent(day)[who]
+        # Absence is drawn for a whole week, so that of the running week is known.
+        self._away_now = life.away(day)[who]
+        chosen = experiment.assigned(day)[who] & experiment.treated_variant[who]
+        self._treated = np.flatnonzero(chosen)
+        self._effect = experiment.nominal_effect[who][self._treated]
+        self._weight = experiment.session_weight[who][self._treated]
+        days = np.arange(day + 1, day + 1 + CHURN_DAYS)
+        week = days // p.DAYS_PER_WEEK
+        self._weeks = [days[week == w] for w in range(day // p.DAYS_PER_WEEK, int(week[-1]) + 1)]
+        self._season = [np.array([life.season(int(d)) for d in part]) for part in self._weeks]
+        decay_days = population.decay_days[who]
+        self._kept_left = self._kept(life.leaving_from[who], decay_days)
+        self._kept_after = [
+            self._kept(np.full(len(who), days.mean() + 0.5), decay_days) if len(days) else []
+            for days in self._weeks
+        ]
+        self._whole = [(part.sum(), float(len(part))) for part in self._season]
+
+    def quiet_of_leavers(self, rng: np.random.Generator) -> np.ndarray:
+        """Chance of no session of those who have begun to leave, on a random path."""
+        quiet = np.ones(len(self._rate))
+        for week, (rate, _) in enumerate(self._path(rng)):
+            quiet *= self._quiet(week, rate, *self._kept_left[week])
+        return quiet
+
+    def quiet_of_stayers(self, rng: np.random.Generator) -> np.ndarray:
+        """Chance of no session of those who have not begun to leave, on a random path."""
+        path = list(self._path(rng))
+        total, survival = np.zeros(len(self._rate)), np.ones(len(self._rate))
+        quiet = np.ones(len(self._rate))
+        for week, (rate, begins) in enumerate(path):
+            if len(self._weeks[week]):
+                after = quiet.copy()
+                for later in range(week, len(path)):
+                    kept = self._kept_after[week][later]
+                    after *= self._quiet(later, path[later][0], *kept)
+                total += survival * begins * after
+                whole, days = self._whole[week]
+                quiet *= self._quiet(week, rate, whole, days)
+            survival *= 1.0 - begins
+        return total + survival * quiet
+
+    def _path(self, rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Session rate of those who stay, and chance of beginning to leave, in each week."""
+        discontent, path = self._now, []
+        for week, days in enumerate(self._weeks):
+            if week:
+                noise = rng.standard_normal(len(discontent), np.float32)
+                discontent = next_discontent(discontent, self._mean, noise)
+            rate = self._rate * np.exp(-self._sensitivity * discontent)
+            part = len(days) / p.DAYS_PER_WEEK
+            path.append((rate, -np.expm1(-part * hazard(self._hazard, discontent))))
+        return path
+
+    def _kept(
+        self, leaving: np.ndarray, decay_days: np.ndarray
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Share of use left to leavers in each week, summed over days: with season and without."""
+        kept = []
+        for days, season in zip(self._weeks, self._season, strict=True):
+            left = np.zeros((len(leaving), len(days)))
+            for column, day in enumerate(days):
+                left[:, column] = decay(day + 0.5 - leaving, decay_days)
+            kept.append((left @ season, left.sum(axis=1)))
+        return kept
+
+    def _quiet(
+        self, week: int, rate: np.ndarray, seasons: np.ndarray | float, days: np.ndarray | float
+    ) -> np.ndarray:
+        """Chance of no session in a week, absence summed over where it is not known."""
+        expected = rate * seasons
+        length = len(self._weeks[week])
+        if length == 0:
+            return np.ones(len(rate))
+        share = np.broadcast_to(np.asarray(days) / length, expected.shape)
+        if week == 0:
+            away = self._away_now
+            return np.exp(-self._lift(expected * away, share * away, length))
+        here = np.exp(-self._lift(expected, share, length))
+        absent = np.exp(-self._lift(expected * p.AWAY_FACTOR, share * p.AWAY_FACTOR, length))
+        chance: np.ndarray = (1.0 - p.AWAY_CHANCE) * here + p.AWAY_CHANCE * absent
+        return chance
+
+    def _lift(self, sessions: np.ndarray, share: np.ndarray, length: int) -> np.ndarray:
+        """Expected sessions of some days alike, with the experiment's effect on the treated."""
+        rows = self._treated
+        if len(rows) == 0:
+            return sessions
+        lifted_sessions = sessions.copy()
+        effect = self._effect * share[rows]
+        lifted_sessions[rows] = length * lifted(sessions[rows] / length, self._weight, effect)
+        return lifted_sessions

@@ -1,0 +1,134 @@
+"""How customers fare from week to week: discontent, leaving, absences, and the use that follows.
+
+Belongs here: the latent course of a life and the expected number of sessions of a day. Does not
+belong here: what happens in a session, the experiment's effect (`experiment.py`).
+"""
+
+import math
+from datetime import date, timedelta
+
+import numpy as np
+
+from engagement_assets.source.simulator import parameters as p
+from engagement_assets.source.simulator.population import Population
+from engagement_assets.source.simulator.randomness import generator
+
+_WEEKDAY_FACTORS = np.array([0.97, 0.96, 0.97, 0.99, 1.02, 1.06, 1.03])
+_HOLIDAYS = {
+    (1, 1): 0.85,
+    (2, 14): 1.08,
+    (7, 4): 0.92,
+    (10, 31): 1.06,
+    (11, 26): 0.93,
+    (12, 24): 0.82,
+    (12, 25): 0.75,
+    (12, 26): 0.95,
+    (12, 31): 0.88,
+}
+
+
+class LifeCourses:
+    """The weekly course of every customer's life, computed as far as it is asked for.
+
+    Attributes:
+        leaving_from: When each customer began to leave, in days of the world; infinite where it is
+            not known to have happened. What is known of a day does not change when later weeks
+            are computed.
+    """
+
+    def __init__(self, population: Population, first_day: date) -> None:
+        self._population = population
+        self._first_day = first_day
+        self._discontent: list[np.ndarray] = []
+        self.leaving_from = np.full(population.size, np.inf)
+        self._mean = p.DISCONTENT_MEAN[population.persona].astype(np.float32)
+
+    def advance(self, day: int) -> None:
+        """Compute the weeks up to the one of a day of the world."""
+        for week in range(len(self._discontent), day // p.DAYS_PER_WEEK + 1):
+            self._step(week)
+
+    def discontent(self, day: int) -> np.ndarray:
+        """Discontent in the week of a day, of the customers signed up by its end."""
+        self.advance(day)
+        return self._discontent[day // p.DAYS_PER_WEEK][: self._population.count(day)]
+
+    def remaining(self, day: int) -> np.ndarray:
+        """Share of their use that leavers still have at noon of a day: 1 for those who stay."""
+        self.advance(day)
+        count = self._population.count(day)
+        return decay(day + 0.5 - self.leaving_from[:count], self._population.decay_days[:count])
+
+    def away(self, day: int) -> np.ndarray:
+        """Factor of use of a week's absences, of the customers signed up by the end of the day."""
+        count = self._population.count(day)
+        draws = generator(self._population.seed, "away", day // p.DAYS_PER_WEEK).random(count)
+        absent = (draws < p.AWAY_CHANCE) & ~self._population.is_bot[:count]
+        return np.where(absent, p.AWAY_FACTOR, 1.0)
+
+    def season(self, day: int) -> float:
+        """Factor of use of the calendar: week, year, holidays and trend."""
+        when = self._first_day + timedelta(days=day - p.LEAD_DAYS)
+        yearly = 1.0 + 0.05 * math.cos(2 * math.pi * (when.timetuple().tm_yday - 20) / 365.25)
+        trend = 1.0 + 0.02 * (day - p.LEAD_DAYS) / 365.25
+        holiday = _HOLIDAYS.get((when.month, when.day), 1.0)
+        return float(_WEEKDAY_FACTORS[when.weekday()]) * yearly * holiday * max(trend, 0.5)
+
+    def weekend(self, day: int) -> np.ndarray:
+        """Factor of use of the weekday for each customer, 1 on average over a week."""
+        factor = self._population.weekend[: self._population.count(day)]
+        when = self._first_day + timedelta(days=day - p.LEAD_DAYS)
+        norm = 7.0 / (5.0 + 2.0 * factor)
+        return factor * norm if when.weekday() >= 5 else norm
+
+    def rate(self, day: int) -> np.ndarray:
+        """Expected sessions of a day without the experiment's effect.
+
+        Args:
+            day: Day of the world.
+
+        Returns:
+            One number a customer signed up by the end of the day.
+        """
+        count = self._population.count(day)
+        mood = np.exp(-self._population.sensitivity[:count] * self.discontent(day))
+        living = self._population.rate[:count] * mood * self.remaining(day) * self.away(day)
+        rate = living * self.weekend(day) * self.season(day)
+        return np.where(self._population.is_bot[:count], p.BOT_RATE, rate)
+
+    def _step(self, week: int) -> None:
+        people = self._population
+        first = week * p.DAYS_PER_WEEK
+        count = people.count(first + p.DAYS_PER_WEEK - 1)
+        noise = generator(people.seed, "discontent", week).standard_normal(count, np.float32)
+        before = self._discontent[-1] if self._discontent else np.empty(0, np.float32)
+        discontent = self._mean[:count] + np.float32(p.DISCONTENT_START) + noise
+        old = len(before)
+        discontent[:old] = next_discontent(before, self._mean[:old], noise[:old])
+        self._discontent.append(discontent)
+        clock = generator(people.seed, "leaving", week).standard_exponential(count)
+        wait = clock / np.maximum(hazard(people.hazard[:count], discontent), 1e-12)
+        starts = np.flatnonzero((wait < 1.0) & np.isinf(self.leaving_from[:count]))
+        begun = first + p.DAYS_PER_WEEK * wait[starts]
+        self.leaving_from[starts] = np.maximum(begun, people.signed_up[starts] + 0.5)
+
+
+def next_discontent(discontent: np.ndarray, mean: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Discontent of the week after, given standard normal noise."""
+    spread = np.float32(math.sqrt(1.0 - p.DISCONTENT_PERSISTENCE**2))
+    kept = np.float32(p.DISCONTENT_PERSISTENCE) * (discontent - mean)
+    following: np.ndarray = mean + kept + spread * noise
+    return following
+
+
+def hazard(content: np.ndarray, discontent: np.ndarray) -> np.ndarray:
+    """Rate a week of beginning to leave, given the rate when content."""
+    rate: np.ndarray = content * np.exp(p.HAZARD_DISCONTENT * discontent)
+    return rate
+
+
+def decay(days_since: np.ndarray, decay_days: np.ndarray) -> np.ndarray:
+    """Share of their use left to leavers some days after they began to leave."""
+    scaled = np.maximum(days_since, 0.0) / decay_days
+    left: np.ndarray = np.where(scaled > p.GONE_AFTER_DECAYS, 0.0, np.exp(-scaled))
+    return left

@@ -1,0 +1,116 @@
+"""What the world knows of its customers and the platform must not see.
+
+Belongs here: the true causes and the probabilities that follow from them. Does not belong here:
+any row of a contract table.
+"""
+
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+
+from engagement_assets.source.simulator import parameters as p
+from engagement_assets.source.simulator import tables
+from engagement_assets.source.simulator.commerce import expected_payments_per_session
+from engagement_assets.source.simulator.experiment import Experiment, lifted
+from engagement_assets.source.simulator.forecast import Forecast
+from engagement_assets.source.simulator.life import LifeCourses
+from engagement_assets.source.simulator.population import HOUR_HABITS, Population
+from engagement_assets.source.simulator.randomness import generator
+
+_PATHS = 48
+
+
+class Truth:
+    """The truth about customers on any day."""
+
+    def __init__(
+        self, population: Population, life: LifeCourses, experiment: Experiment, first_day: date
+    ) -> None:
+        self._population = population
+        self._life = life
+        self._experiment = experiment
+        self._first_day = first_day
+
+    def customers(self, day: int) -> pa.Table:
+        """Causes of every customer signed up by the end of a day, see `Simulator`."""
+        people = self._population
+        count = people.count(day)
+        assigned = self._experiment.assigned(day)
+        typical = people.rate[:count] * np.exp(
+            -people.sensitivity[:count] * p.DISCONTENT_MEAN[people.persona[:count]]
+        )
+        typical = np.where(people.is_bot[:count], p.BOT_RATE, typical)
+        weight = self._experiment.session_weight[:count]
+        nominal = np.where(people.is_bot[:count], 0.0, self._experiment.nominal_effect[:count])
+        plain = 1.0 - np.exp(-typical * weight)
+        with_it = 1.0 - np.exp(-lifted(typical, weight, nominal) * weight)
+        leaving = self._life.leaving_from[:count]
+        known = leaving < day + 1
+        variant = self._experiment.treated_variant[:count].astype(np.int64)
+        whole = np.where(known, np.floor(leaving), 0.0)
+        rest = np.where(known, leaving - whole, 0.0) * p.SECONDS_PER_DAY
+        columns = {
+            "customer_id": people.named(np.arange(count)),
+            "persona": tables.labels(p.PERSONAS, people.persona[:count]),
+            "is_bot": pa.array(people.is_bot[:count]),
+            "is_fraud": pa.array(people.is_fraud[:count]),
+            "community": pa.array(people.community[:count]),
+            "hour_habit": tables.labels(HOUR_HABITS, people.habit[:count]),
+            "favourite_category": tables.labels(p.CATEGORIES, people.favourite[:count]),
+            "expected_daily_sessions": pa.array(typical),
+            "expected_daily_engagement": pa.array(plain),
+            "expected_session_revenue_usd": pa.array(expected_payments_per_session(people)[:count]),
+            "leaving_from": tables.timestamps(self._first_day, whole, rest, known),
+            "experiment_variant": pa.array(["control", "treatment"]).take(
+                pa.array(variant, mask=~assigned)
+            ),
+            "nominal_effect": pa.array(nominal),
+            "expected_effect": pa.array(with_it - plain),
+        }
+        return pa.table(columns)
+
+    def engagement(self, day: int) -> pa.Table:
+        """Expected daily engagement of a day, as it is and in either variant."""
+        count = self._population.count(day)
+        weight = self._experiment.session_weight[:count]
+        plain = self._life.rate(day)
+        scale = self._life.remaining(day) * self._life.away(day)
+        scale = np.where(self._population.is_bot[:count], 0.0, scale)
+        treated = lifted(plain, weight, self._experiment.nominal_effect[:count] * scale)
+        real = self._experiment.rate(day)
+        names = ("expected_engagement", "control_engagement", "treated_engagement")
+        values = [1.0 - np.exp(-rate * weight) for rate in (real, plain, treated)]
+        return pa.table(
+            {
+                "customer_id": self._population.named(np.arange(count)),
+                **dict(zip(names, values, strict=True)),
+            }
+        )
+
+    def churn(self, day: int) -> pa.Table:
+        """Probability of no session in the 30 days after a day, given all causes at its end."""
+        count = self._population.count(day)
+        leaving = self._life.leaving_from[:count]
+        # Leavers without a hundredth of a session to come are gone.
+        rest = self._population.rate[:count] * self._life.remaining(day)
+        gone = (leaving < day + 1) & (rest < 1e-3)
+        chance = np.where(self._population.is_bot[:count], 0.0, 1.0)
+        for left in (False, True):
+            who = np.flatnonzero(((leaving < day + 1) == left) & ~gone & (chance > 0))
+            chance[who] = self._average(day, who, left=left)
+        return pa.table(
+            {
+                "customer_id": self._population.named(np.arange(count)),
+                "churn_probability": np.clip(chance, 0.0, 1.0),
+            }
+        )
+
+    def _average(self, day: int, who: np.ndarray, *, left: bool) -> np.ndarray:
+        forecast = Forecast(self._population, self._life, self._experiment, day, who)
+        seed = self._population.seed
+        total = np.zeros(len(who))
+        for path in range(_PATHS):
+            rng = generator(seed, "truth/churn", day, path, int(left))
+            total += forecast.quiet_of_leavers(rng) if left else forecast.quiet_of_stayers(rng)
+        return total / _PATHS

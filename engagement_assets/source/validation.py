@@ -1,0 +1,266 @@
+"""One raw table of a batch, split into good rows and quarantined ones.
+
+Belongs here: casting, running the rules in DuckDB over Arrow, sorting. Does not belong here: the
+rules themselves (`rules.py`), reading sources and writing partitions (`ingestion.py`).
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from engagement_assets.source.casting import (
+    Cast,
+    casts,
+    check_columns,
+    date_literal,
+    quote_name,
+)
+from engagement_assets.source.contract import RECORDED_AT, SourceTable
+from engagement_assets.source.duplicates import repeated_rows
+from engagement_assets.source.errors import ReaderError
+from engagement_assets.source.quarantine import SEPARATOR
+from engagement_assets.source.rules import (
+    DUPLICATE_KEY,
+    Rule,
+    joined_customer_fields,
+    known_alias,
+    rules_of,
+)
+
+DAY = "_day"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The raw rows of one table for a range of days.
+
+    Attributes:
+        table: The contract.
+        rows: The rows as they came.
+        first: First day of the range.
+        last: Last day of the range.
+        source: Name of the source, for errors.
+        first_day: First day of the source, which takes rows that became known earlier.
+        timezone: The zone of naive times, which the connection has too.
+        before: Identity columns and `day` of the good rows of the days before, or None.
+        lookback: Days before a row's own in which its key must not occur.
+    """
+
+    table: SourceTable
+    rows: pa.Table
+    first: date
+    last: date
+    source: str
+    first_day: date
+    timezone: str
+    before: pa.Table | None
+    lookback: int
+
+
+@dataclass(frozen=True)
+class Split:
+    """A batch, checked.
+
+    Attributes:
+        good: Rows in the contract's types, sorted by day, customer, event time and key, with
+            their partition's day in the last column, `_day`.
+        bad: Rows as `quarantine.QUARANTINE_SCHEMA` has them, with `_day`.
+        reasons: How many rows each rule refused.
+        not_provided: Nullable columns that the source does not give.
+    """
+
+    good: pa.Table
+    bad: pa.Table | None
+    reasons: Counter[str]
+    not_provided: tuple[str, ...]
+
+
+def split(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Split:
+    """Check a batch against the contract.
+
+    Args:
+        connection: In the source's time zone, with a table `known_customers(known_id, day)`.
+        batch: The rows.
+
+    Raises:
+        ColumnsError: Its columns cannot become the contract's.
+        ReaderError: It has rows of days outside its range.
+    """
+    columns, not_provided = _columns(connection, batch)
+    plan = casts(batch.table, columns, timezone=batch.timezone)
+    connection.register("raw_rows", _numbered(batch.rows))
+    typed = typed_select(batch, plan)
+    _check_range(connection, batch, typed)
+    refusals = _refusals(connection, batch.table, typed, rules_of(batch.table, plan))
+    repeated = repeated_rows(
+        connection,
+        batch.table,
+        typed=typed,
+        before=batch.before,
+        refused=refusals.rows,
+        lookback=batch.lookback,
+    )
+    refusals.add(repeated, f"{DUPLICATE_KEY}: {', '.join(batch.table.key)}")
+    bad = _bad_rows(connection, batch, typed, refusals) if refusals.rows else None
+    if refusals.rows:
+        keep = np.ones(batch.rows.num_rows, dtype=bool)
+        keep[list(refusals.rows)] = False
+        connection.register("raw_rows", _numbered(batch.rows).filter(pa.array(keep)))
+    good = connection.execute(_sorted_select(batch.table, typed)).to_arrow_table()
+    return Split(good, bad, refusals.counts, not_provided)
+
+
+def typed_select(batch: Batch, plan: list[Cast]) -> str:
+    """A `SELECT` over `raw_rows` of the declared columns, `_row`, `_day` and `_raw_<column>`."""
+    recorded, event = quote_name(RECORDED_AT.name), quote_name(batch.table.event_time)
+    inner = ", ".join(
+        ["_row"]
+        + [f"{cast.expression} AS {quote_name(cast.field.name)}" for cast in plan]
+        + [
+            f"{quote_name(cast.field.name)} AS {quote_name('_raw_' + cast.field.name)}"
+            for cast in plan
+            if cast.may_fail
+        ]
+    )
+    raw_recorded = quote_name("_raw_" + RECORDED_AT.name)
+    unread = any(cast.may_fail and cast.field == RECORDED_AT for cast in plan)
+    # a recorded_at that is there but cannot be read is refused, not replaced by the event's time
+    default = (
+        f"CASE WHEN {raw_recorded} IS NULL THEN {event} ELSE {recorded} END"
+        if unread
+        else f"coalesce({recorded}, {event})"
+    )
+    first_day = date_literal(batch.first_day)
+    return (
+        f"SELECT * REPLACE ({default} AS {recorded}), "  # noqa: S608 - names are declared
+        f"coalesce(greatest(CAST(coalesce({recorded}, {event}) AS DATE), {first_day}), {first_day})"
+        f" AS {DAY} FROM (SELECT {inner} FROM raw_rows)"
+    )
+
+
+class _Refusals:
+    """Reasons of refused rows."""
+
+    def __init__(self) -> None:
+        self.rows: dict[int, list[str]] = {}
+        self.counts: Counter[str] = Counter()
+
+    def add(self, rows: npt.NDArray[np.int64], label: str) -> None:
+        """Refuse rows for one more reason."""
+        if rows.size:
+            self.counts[label] += int(rows.size)
+        for row in rows.tolist():
+            self.rows.setdefault(row, []).append(label)
+
+
+def _columns(
+    connection: duckdb.DuckDBPyConnection, batch: Batch
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """DuckDB types of the raw columns that are not null throughout, and those not given."""
+    if len(set(batch.rows.column_names)) < batch.rows.num_columns:
+        raise ReaderError(
+            f"table {batch.table.name} from {batch.source} has a column twice: "
+            f"{', '.join(batch.rows.column_names)}"
+        )
+    connection.register("raw_rows", batch.rows)
+    described = connection.execute("DESCRIBE raw_rows").fetchall()
+    required = {field.name for field in batch.table.fields if not field.nullable}
+    columns = {
+        name: "VARCHAR" if pa.types.is_null(batch.rows.schema.field(name).type) else kind
+        for name, kind, *_ in described
+    }
+    # a NULL literal has some type or other; a column of nulls says no more than a column left out
+    empty = {
+        name
+        for name in columns.keys() & {field.name for field in batch.table.fields}
+        if name not in required and batch.rows.column(name).null_count == batch.rows.num_rows
+    }
+    given = {name: kind for name, kind in columns.items() if name not in empty}
+    where = f"source {batch.source}"
+    absent = check_columns(batch.table, given, where=where)
+    return given, tuple(name for name in absent if name not in empty)
+
+
+def _numbered(rows: pa.Table) -> pa.Table:
+    return rows.append_column("_row", pa.array(np.arange(rows.num_rows, dtype=np.int64)))
+
+
+def _check_range(connection: duckdb.DuckDBPyConnection, batch: Batch, typed: str) -> None:
+    outside = connection.execute(
+        f"SELECT count(*), min({DAY}), max({DAY}) FROM ({typed}) WHERE {DAY} NOT BETWEEN "  # noqa: S608 - names are declared
+        f"{date_literal(batch.first)} AND {date_literal(batch.last)}"
+    ).fetchone()
+    if outside and outside[0]:
+        raise ReaderError(
+            f"table {batch.table.name} from source {batch.source}: {outside[0]} rows were recorded "
+            f"on {outside[1]} to {outside[2]}, but {batch.first} to {batch.last} was asked for; "
+            "the reader must return the rows of those days alone"
+        )
+
+
+def _refusals(
+    connection: duckdb.DuckDBPyConnection, table: SourceTable, typed: str, rules: list[Rule]
+) -> _Refusals:
+    joins = " ".join(
+        f"LEFT JOIN known_customers AS {known_alias(position)} "
+        f"ON {known_alias(position)}.known_id = typed.{quote_name(name)}"
+        for position, name in enumerate(joined_customer_fields(table))
+    )
+    tests = ", ".join(f"CASE WHEN {rule.broken} THEN {rule.reason} END" for rule in rules)
+    broken = " OR ".join(f"coalesce({rule.broken}, FALSE)" for rule in rules)
+    found = connection.execute(
+        f"SELECT typed._row, [{tests}] FROM ({typed}) AS typed {joins} WHERE {broken} "  # noqa: S608 - names are declared
+        "ORDER BY typed._row"
+    ).fetchall()
+    refusals = _Refusals()
+    for row, texts in found:
+        refusals.rows[row] = [text for text in texts if text is not None]
+        refusals.counts.update(
+            rule.label for rule, text in zip(rules, texts, strict=True) if text is not None
+        )
+    return refusals
+
+
+def _bad_rows(
+    connection: duckdb.DuckDBPyConnection, batch: Batch, typed: str, refusals: _Refusals
+) -> pa.Table:
+    numbers = sorted(refusals.rows)
+    connection.register(
+        "refused",
+        pa.table(
+            {
+                "_row": pa.array(numbers, pa.int64()),
+                "reason": [SEPARATOR.join(refusals.rows[number]) for number in numbers],
+            }
+        ),
+    )
+    given = batch.rows.column_names
+    key = ", ".join(quote_name(name) for name in batch.table.key if name in given)
+    whole = ", ".join(f"{quote_name(name)} := {quote_name(name)}" for name in given)
+    keyed = ", ".join(
+        f"{quote_name(name)} := {quote_name(name)}" for name in batch.table.key if name in given
+    )
+    raw = (
+        "SELECT _row, "  # noqa: S608 - names are those of the raw table, quoted
+        f"{f'CAST(to_json(struct_pack({keyed})) AS VARCHAR)' if key else 'NULL'} AS key, "
+        f"CAST(to_json(struct_pack({whole})) AS VARCHAR) AS row FROM raw_rows"
+    )
+    return connection.execute(
+        f'SELECT \'{batch.table.name}\' AS "table", raw.key, typed."customer_id", '  # noqa: S608 - names are declared
+        f"refused.reason, raw.row, typed.{DAY} FROM refused JOIN ({raw}) AS raw USING (_row) "
+        f"JOIN ({typed}) AS typed USING (_row)"
+    ).to_arrow_table()
+
+
+def _sorted_select(table: SourceTable, typed: str) -> str:
+    columns = ", ".join(quote_name(field.name) for field in table.fields)
+    order = dict.fromkeys((DAY, "customer_id", table.event_time, *table.key, RECORDED_AT.name))
+    return (
+        f"SELECT {columns}, {DAY} FROM ({typed}) "  # noqa: S608 - names are declared
+        f"ORDER BY {', '.join(quote_name(name) for name in order)}"
+    )

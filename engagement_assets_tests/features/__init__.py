@@ -1,0 +1,1 @@
+"""Tests of the features, their catalogue and the labels."""

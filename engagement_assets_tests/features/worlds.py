@@ -1,0 +1,139 @@
+"""Small worlds: rows of the raw tables, written to a lake as ingestion would.
+
+Belongs here: making rows and lakes, and reading snapshots back. Does not belong here: what the
+features should be (`reference.py` and the tests).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from engagement_assets.features.catalogue import CUSTOMER_FEATURES
+from engagement_assets.features.snapshot import declared_schemas, land_snapshot
+from engagement_assets.signals.schemas import (
+    CUSTOMER_SENTIMENT,
+    CUSTOMER_SENTIMENT_SCHEMA,
+    NETWORK_METRICS,
+    NETWORK_METRICS_SCHEMA,
+)
+from engagement_assets.source.contract import REQUIRED_TABLES, TABLES
+from resources.engine import DuckDBEngine
+from resources.lake import Lake
+from resources.sql import Query, SqlFolder
+
+
+class ParsedSqlFolder(SqlFolder):
+    """A folder that parses each file once, since many small snapshots are made here."""
+
+    @lru_cache(maxsize=64)  # noqa: B019 - one folder, as long as the process
+    def query(self, name: str) -> Query:
+        """Read and parse `<group>/<table>` once."""
+        return super().query(name)
+
+
+SQL = ParsedSqlFolder(Path(__file__).resolve().parents[2] / "sql")
+S = date(2025, 3, 31)  # a Monday
+FIRST_DAY = S - timedelta(days=34)
+LAST_INSTANT = datetime.combine(S, time.max)
+FIRST_INSTANT_AFTER = LAST_INSTANT + timedelta(microseconds=1)
+
+
+def at(days_before: int, hour: int = 12, minute: int = 0) -> datetime:
+    """A time that many days before S; negative days lie after it."""
+    return datetime.combine(S - timedelta(days=days_before), time(hour, minute))
+
+
+@dataclass
+class World:
+    """Rows of the raw tables and of the signals.
+
+    `sentiment` and `network` are rows by partition day. A row may carry `partition`, the day it is
+    filed under, where that shall not be the day of its `recorded_at`.
+    """
+
+    tables: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    sentiment: dict[date, list[dict[str, Any]]] = field(default_factory=dict)
+    network: dict[date, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def add(self, table: str, when: datetime, **values: Any) -> None:
+        """Add a row; it is recorded when it happens unless `recorded_at` says otherwise."""
+        contract = TABLES[table]
+        row: dict[str, Any] = dict.fromkeys(contract.schema.names)
+        row |= {name: f"{table}-{len(self.tables[table])}" for name in contract.key}
+        row |= {contract.event_time: when, "recorded_at": when} | values
+        if table in {"gig_applications", "job_ratings"}:
+            row["listing_id"] = values.get("listing_id", "listing")
+        self.tables[table].append(row)
+
+    def customer(self, customer_id: str, when: datetime | None = None, **values: Any) -> None:
+        """Add a version of a customer, signed up on the first day unless told otherwise."""
+        self.add("customers", when or at(34), customer_id=customer_id, **values)
+
+    def session(self, customer_id: str, when: datetime, **values: Any) -> None:
+        """Add a session, ten minutes long unless told otherwise."""
+        self.add(
+            "sessions", when, **{"customer_id": customer_id, "duration_seconds": 600.0, **values}
+        )
+
+    def copy(self) -> "World":
+        """A world with copies of the rows."""
+        tables = defaultdict(
+            list, {name: [dict(r) for r in rows] for name, rows in self.tables.items()}
+        )
+        return World(tables, dict(self.sentiment), dict(self.network))
+
+    def write(self, root: Path, *, last_day: date = S) -> Lake:
+        """Write the lake: the required tables for every day, the others where they have rows."""
+        lake = Lake(str(root))
+        for name, contract in TABLES.items():
+            by_day: dict[date, list[dict[str, Any]]] = defaultdict(list)
+            for row in self.tables.get(name, ()):
+                by_day[row.get("partition", row["recorded_at"].date())].append(row)
+            days = set(by_day)
+            if name in REQUIRED_TABLES:
+                days |= set(days_between(FIRST_DAY, max({last_day, *days})))
+            for day in sorted(days):
+                rows = pa.Table.from_pylist(by_day.get(day, []), schema=contract.schema.arrow)
+                lake.write(f"source/{name}", rows, schema=contract.schema, day=day)
+        for table, schema, signal in (
+            (CUSTOMER_SENTIMENT, CUSTOMER_SENTIMENT_SCHEMA, self.sentiment),
+            (NETWORK_METRICS, NETWORK_METRICS_SCHEMA, self.network),
+        ):
+            for day, rows in signal.items():
+                lake.write(
+                    table, pa.Table.from_pylist(rows, schema=schema.arrow), schema=schema, day=day
+                )
+        return lake
+
+
+def days_between(first: date, last: date) -> Iterable[date]:
+    """All days from the first to the last."""
+    return (first + timedelta(days=n) for n in range((last - first).days + 1))
+
+
+def engine(lake: Lake, threads: int = 2) -> DuckDBEngine:
+    """The engine as the platform uses it."""
+    return DuckDBEngine(lake, declared=declared_schemas(), threads=threads)
+
+
+def snapshot(
+    world: World, root: Path, *, on: date = S, last_day: date = S
+) -> dict[str, dict[str, Any]]:
+    """Write a world, land its snapshot and read the 49 features back, by customer."""
+    lake = world.write(root, last_day=last_day)
+    land_snapshot(engine(lake), SQL, on)
+    return rows_of(lake, CUSTOMER_FEATURES, on)
+
+
+def rows_of(lake: Lake, table: str, day: date) -> dict[str, dict[str, Any]]:
+    """Rows of a partition by customer."""
+    rows = lake.read(table, days=[day]).to_pylist()
+    found = {row["customer_id"]: row for row in rows}
+    assert len(found) == len(rows), f"{table} holds a customer twice"
+    return found

@@ -1,0 +1,116 @@
+"""Whatever rows come in: none is lost, and what is good keeps the contract."""
+
+import tempfile
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from raw_rows import FIRST, MemoryReader, at, customers, files
+
+from engagement_assets.source.contract import TABLES, Field
+from engagement_assets.source.ingestion import ingest
+from engagement_assets.source.quarantine import QUARANTINE
+from resources.lake import Lake
+
+DAYS = [FIRST + timedelta(days=count) for count in range(5)]
+KNOWN = {"ann": 0, "bob": 3}
+PEOPLE = pa.concat_tables([customers(name, day=day) for name, day in KNOWN.items()])
+
+_times = st.datetimes(at(-1), at(4, 11)).map(str) | st.sampled_from(
+    ["2024-01-02 05:00+02:00", "2024-01-03", "nonsense", "infinity", ""]
+)
+_names = st.sampled_from(["ann", "bob", "eve", "", " "])
+_ids = st.sampled_from(["1", "2", "3", "", "é'\";", "x" * 200])
+_numbers = st.floats(-2, 90_000).map(repr) | st.sampled_from(
+    ["nan", "inf", "-1", "0", "1.0", "86400", "1e400", "5", "many", " 7 "]
+)
+_bools = st.sampled_from(["true", "false", "0", "1", "perhaps"])
+
+
+def _values(field: Field) -> st.SearchStrategy[str | None]:
+    if field.allowed:
+        known: st.SearchStrategy[str] = st.sampled_from((*field.allowed, "other"))
+    elif field.names_customer:
+        known = _names
+    else:
+        known = {
+            "timestamp": _times,
+            "date": _times,
+            "string": _ids,
+            "float64": _numbers,
+            "int64": _numbers,
+            "bool": _bools,
+        }[field.type]
+    return st.none() | known | known
+
+
+def _raw_rows(name: str) -> st.SearchStrategy[pa.Table]:
+    fields = TABLES[name].fields
+    row = st.fixed_dictionaries({field.name: _values(field) for field in fields})
+    return st.lists(row, max_size=12).map(
+        lambda rows: pa.table(
+            {field.name: pa.array([r[field.name] for r in rows], pa.string()) for field in fields}
+        )
+    )
+
+
+def _breaches(name: str, row: dict[str, Any], day_number: int) -> list[str]:
+    """The contract, told a second time, row by row."""
+    table = TABLES[name]
+    found = []
+    for field in table.fields:
+        value = row[field.name]
+        if value is None:
+            if not field.nullable:
+                found.append(f"{field.name} is null")
+            continue
+        if field.minimum is not None and not value >= field.minimum:
+            found.append(f"{field.name} too low")
+        if field.maximum is not None and not value <= field.maximum:
+            found.append(f"{field.name} too high")
+        if field.allowed and value not in field.allowed:
+            found.append(f"{field.name} not allowed")
+        if field.names_customer and not KNOWN.get(value, 99) <= day_number:
+            found.append(f"{field.name} unknown")
+        if field.not_before_event and value < row[table.event_time]:
+            found.append(f"{field.name} before the event")
+    recorded: datetime = row["recorded_at"]
+    if row[table.event_time].date() > recorded.date():
+        found.append("in the future")
+    if max(recorded.date(), FIRST) != DAYS[day_number]:
+        found.append("in another day's partition")
+    return found
+
+
+@pytest.mark.parametrize("name", ["sessions", "messages", "job_ratings", "consents"])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_no_row_is_lost_and_good_rows_keep_the_contract(name: str, data: st.DataObject) -> None:
+    raw = data.draw(_raw_rows(name))
+    reader = MemoryReader({"customers": PEOPLE, name: raw})
+    # rows of days that are not asked for stay where they are
+    expected = sum(reader.read(day, day)[name].num_rows for day in DAYS)
+    with tempfile.TemporaryDirectory() as folder:
+        lake = Lake(folder)
+        report = ingest(reader, lake, DAYS[0], DAYS[-1])
+        good = 0
+        keys = set()
+        for number, day in enumerate(DAYS):
+            rows = lake.read(f"source/{name}", days=[day]).to_pylist()
+            good += len(rows)
+            assert [_breaches(name, row, number) for row in rows] == [[] for _ in rows]
+            found = [tuple(row[column] for column in TABLES[name].key) for row in rows]
+            assert len(set(found)) == len(found)
+            assert not keys & set(found)
+            keys |= set(found)
+        refused = lake.read(QUARANTINE, days=DAYS).to_pylist()
+        assert all(row["reason"] for row in refused)
+        assert good + len(refused) == expected
+        assert (report.rows_of(name), report.quarantined_of(name)) == (good, len(refused))
+        before = files(Path(folder))
+        ingest(reader, lake, DAYS[0], DAYS[-1])
+        assert files(Path(folder)) == before

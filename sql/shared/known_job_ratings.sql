@@ -1,0 +1,11 @@
+-- Ratings of finished gigs that happened and were recorded by the end of :snapshot_date.
+SELECT
+  day,
+  customer_id,
+  occurred_at,
+  rating,
+  on_time
+FROM source.job_ratings
+WHERE day <= :snapshot_date
+  AND occurred_at < CAST(:snapshot_date AS TIMESTAMP) + INTERVAL 1 DAY
+  AND recorded_at < CAST(:snapshot_date AS TIMESTAMP) + INTERVAL 1 DAY

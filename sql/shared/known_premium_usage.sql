@@ -1,0 +1,10 @@
+-- Uses of premium features that happened and were recorded by the end of :snapshot_date.
+SELECT
+  day,
+  customer_id,
+  feature,
+  occurred_at
+FROM source.premium_usage
+WHERE day <= :snapshot_date
+  AND occurred_at < CAST(:snapshot_date AS TIMESTAMP) + INTERVAL 1 DAY
+  AND recorded_at < CAST(:snapshot_date AS TIMESTAMP) + INTERVAL 1 DAY

@@ -1,0 +1,15 @@
+-- Sessions that happened and were recorded by the end of :snapshot_date.
+SELECT
+  day,
+  customer_id,
+  occurred_at,
+  duration_seconds,
+  device,
+  pages,
+  impressions,
+  clicks,
+  scroll_depth
+FROM source.sessions
+WHERE day <= :snapshot_date
+  AND occurred_at < CAST(:snapshot_date AS TIMESTAMP) + INTERVAL 1 DAY
+  AND recorded_at < CAST(:snapshot_date AS TIMESTAMP) + INTERVAL 1 DAY
