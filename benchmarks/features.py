@@ -7,17 +7,13 @@ Belongs here: measuring. It writes into the lake that it is given.
 
 import argparse
 import resource
-import sys
 import time
 from datetime import date
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from engagement_assets.features.catalogue import FEATURE_SCHEMAS  # noqa: E402 - path comes first
-from engagement_assets.features.labels import LABELS  # noqa: E402
-from engagement_assets.features.snapshot import (  # noqa: E402
+from engagement_assets.features.catalogue import FEATURE_SCHEMAS
+from engagement_assets.features.labels import LABELS
+from engagement_assets.features.snapshot import (
     data_days,
     declared_schemas,
     land_feature_table,
@@ -25,9 +21,11 @@ from engagement_assets.features.snapshot import (  # noqa: E402
     require_source,
     required_days,
 )
-from resources.engine import DuckDBEngine  # noqa: E402
-from resources.lake import Lake, Written  # noqa: E402
-from resources.sql import SqlFolder  # noqa: E402
+from resources.engine import DuckDBEngine
+from resources.lake import Lake, Written
+from resources.sql import SqlFolder
+
+SQL = SqlFolder(Path(__file__).resolve().parents[1] / "sql")
 
 
 def peak_gib() -> float:
@@ -50,7 +48,6 @@ def main() -> None:
     parser.add_argument("--date", required=True, type=date.fromisoformat, help="snapshot date")
     parser.add_argument("--threads", type=int, default=None, help="DuckDB threads; one a core")
     arguments = parser.parse_args()
-    sql = SqlFolder(ROOT / "sql")
     lake = Lake(arguments.lake)
     engine = DuckDBEngine(lake, declared=declared_schemas(), threads=arguments.threads)
     began = time.perf_counter()
@@ -60,14 +57,14 @@ def main() -> None:
     print(f"{len(days)} days of data, checked in {time.perf_counter() - began:.2f} s")
     for table in FEATURE_SCHEMAS:
         step = time.perf_counter()
-        report(land_feature_table(engine, sql, table, arguments.date), step)
+        report(land_feature_table(engine, SQL, table, arguments.date), step)
     print(f"snapshot: {time.perf_counter() - began:.2f} s, peak {peak_gib():.2f} GiB")
     for label in LABELS.values():
         if label.closes_on(arguments.date) > last_day:
             print(f"{label.table:32} open until {label.closes_on(arguments.date)}")
             continue
         step = time.perf_counter()
-        report(land_labels(engine, sql, arguments.date, names=[label.name])[label.table], step)
+        report(land_labels(engine, SQL, arguments.date, names=[label.name])[label.table], step)
 
 
 if __name__ == "__main__":

@@ -46,10 +46,12 @@ def main() -> None:
         ids = tables["sessions"]["customer_id"].to_numpy()
         active.append(np.array(sorted({int(value[1:]) for value in ids}), dtype=np.int64))
     seconds = time.perf_counter() - began
+    processor = time.process_time()
     for name, count in sorted(rows.items()):
         print(f"{name:22s} {count:10,d} rows")
     print(f"texts opted in         {opted_texts:10,d} rows")
     print(f"all days               {seconds:10.1f} s, slowest day {slowest:.2f} s")
+    print(f"of it processor time   {processor:10.1f} s")
     print_fresh_day(options)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"peak memory            {peak:10.0f} MiB")

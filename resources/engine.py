@@ -69,7 +69,8 @@ class DuckDBEngine:
         """
         with self.connection() as connection:
             for table in sorted(query.tables):
-                connection.execute(self.view(table))
+                # making a view reads the files' schemas, so that a corrupt one is met here already
+                run(connection, self.view(table), name=f"{query.name}, view of {table}")
             return run(connection, query.render(parameters), name=query.name)
 
     def land(

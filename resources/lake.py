@@ -163,12 +163,24 @@ class Lake:
             MissingPartitionError: It is not there.
             CorruptPartitionError: Its file is not whole.
         """
+        return int(self._footer(table, day).metadata.num_rows)
+
+    def schema(self, table: str, day: date | None) -> pa.Schema:
+        """Columns of one partition, from its footer.
+
+        Raises:
+            MissingPartitionError: It is not there.
+            CorruptPartitionError: Its file is not whole.
+        """
+        return self._footer(table, day).schema_arrow
+
+    def _footer(self, table: str, day: date | None) -> pq.ParquetFile:
         path = self.path(table, day)
         if not path.exists():
             raise MissingPartitionError(_missing_message(table, [day] if day else [], set()))
         try:
             with path.open("rb") as file:
-                return int(pq.ParquetFile(file).metadata.num_rows)
+                return pq.ParquetFile(file)
         except (pa.ArrowInvalid, OSError) as error:
             raise _corrupt(table, path, error) from error
 

@@ -6,11 +6,12 @@ the top reasons of each row and the importance of each feature. Does not belong 
 
 Contributions are path-dependent TreeSHAP (Lundberg et al., Nature Machine Intelligence 2, 2020):
 exact Shapley values with the training rows' own shares at every split as the background. They are
-computed by Woodelf (https://arxiv.org/abs/2511.09376), several times faster than XGBoost's own on
-many rows. Woodelf is young, so no run is taken on trust: on a sample of rows every sum must meet
-the margin and on a few the contributions must meet the booster's own. Where they do not, the
-booster's own are computed for all rows and the explanation says so. A few rows, such as one
-customer's, are explained by the booster at once, since Woodelf has its fixed cost.
+computed by Woodelf (Nadel and Wettenstein, AAAI 2026, doi 10.1609/aaai.v40i29.39630), several
+times faster than XGBoost's own on many rows. Woodelf is young, so no run is taken on trust: every
+row's sum must meet its margin, and on a sample the contributions must meet the booster's own.
+Where they do not, the booster's own are computed for all rows and the explanation says so. A few
+rows, such as one customer's, are explained by the booster at once, since Woodelf has its fixed
+cost.
 """
 
 # ruff: noqa: N803 - X is scikit-learn's name for a table of features
@@ -39,6 +40,10 @@ Contributions = NDArray[np.float32]
 METHOD_FAST = "woodelf path-dependent TreeSHAP"
 METHOD_OWN = "xgboost pred_contribs (path-dependent TreeSHAP)"
 
+_FALLING_BACK = (
+    "Woodelf was not used for SHAP: %s. Falling back to XGBoost's own contributions, which are "
+    "exact but several times slower."
+)
 _ROWS_COMPARED = 20
 # Bounds the memory. Each call of Woodelf costs a second or two before its first row (300 trees of
 # depth 5), so many small calls would be slower: ten of 10,000 rows took twice one of 100,000.
@@ -57,8 +62,8 @@ class Explanation:
         base_value: The margin of nobody in particular; base plus a row's contributions is the
             row's margin.
         method: How the contributions were computed: `METHOD_FAST` or `METHOD_OWN`.
-        additivity_error: Largest |base + sum of contributions - margin| over the sampled rows.
-        rows_checked: Number of sampled rows.
+        additivity_error: Largest |base + sum of contributions - margin| over the rows.
+        rows_checked: Number of rows whose sum was compared with the margin: all.
         fallback_reason: Why the fast method was not used, or None.
         rank_correlation: f Spearman correlations of a feature's encoded value with its
             contribution; NaN where the feature or its contribution is constant.
@@ -93,7 +98,6 @@ def explain(
     X: pd.DataFrame,
     *,
     tolerance: float = 2e-3,
-    sample_rows: int = 1000,
     fast_from_rows: int = 1500,
     n_jobs: int | None = None,
     seed: int = 0,
@@ -104,11 +108,10 @@ def explain(
         model: An `xgboost.Booster`, or an estimator with `get_booster()`.
         X: n x f numbers as the booster was trained on, NaN for null, columns in its order.
         tolerance: Largest error allowed, as a share of the largest margin but at least of 1.
-        sample_rows: Rows on which additivity is checked.
         fast_from_rows: With fewer rows the booster's own method is the quicker one and is used;
             that is no fallback.
         n_jobs: Threads of XGBoost, None for all cores; Woodelf uses one.
-        seed: Seed of the sample.
+        seed: Seed of the sample of rows that is compared.
 
     Raises:
         ValueError: When there are no rows or columns are not those of the booster.
@@ -117,39 +120,32 @@ def explain(
     booster = model if isinstance(model, xgb.Booster) else model.get_booster()
     matrix = _matrix(booster, X)
     threads = -1 if n_jobs is None else n_jobs
-    rows = np.random.default_rng(seed).permutation(len(matrix))[:sample_rows]
-    rows.sort()
-    own = _own_contributions(booster, matrix[rows[:_ROWS_COMPARED]], threads)
-    base_value = float(own[0, -1])
-    margin = _predict(booster, matrix[rows], threads, output_margin=True)
-    allowed = tolerance * max(1.0, float(np.abs(margin).max()))
-
+    margin = _predict(booster, matrix, threads, output_margin=True)
+    base_value = float(_own_contributions(booster, matrix[:1], threads)[0, -1])
     contributions, reason = None, None
     if len(matrix) >= fast_from_rows:
         contributions, reason = _fast_contributions(booster, matrix)
     if contributions is not None:
-        error = _additivity_error(contributions[rows], base_value, margin)
-        apart = float(np.abs(contributions[rows[:_ROWS_COMPARED]] - own[:, :-1]).max())
-        reason = _complaint(error, apart, allowed)
-    if reason is not None:
-        logger.warning(
-            "Woodelf was not used for SHAP: %s. Falling back to XGBoost's own contributions, "
-            "which are exact but several times slower.",
-            reason,
+        some = np.random.default_rng(seed).permutation(len(matrix))[:_ROWS_COMPARED]
+        own = _own_contributions(booster, matrix[some], threads)[:, :-1]
+        reason = _complaint(
+            _additivity_error(contributions, base_value, margin),
+            float(np.abs(contributions[some] - own).max()),
+            allowed=tolerance * max(1.0, float(np.abs(margin).max())),
         )
+    if reason is not None:
+        logger.warning(_FALLING_BACK, reason)
         contributions = None
-    method = METHOD_FAST
+    method = METHOD_OWN if contributions is None else METHOD_FAST
     if contributions is None:
-        method = METHOD_OWN
         contributions = _own_contributions(booster, matrix, threads)[:, :-1]
-        error = _additivity_error(contributions[rows], base_value, margin)
     return Explanation(
         features=tuple(str(column) for column in X.columns),
         contributions=np.ascontiguousarray(contributions, dtype=np.float32),
         base_value=base_value,
         method=method,
-        additivity_error=error,
-        rows_checked=len(rows),
+        additivity_error=_additivity_error(contributions, base_value, margin),
+        rows_checked=len(matrix),
         fallback_reason=reason,
         rank_correlation=_rank_correlation(matrix, contributions, seed),
         seconds=time.perf_counter() - started,

@@ -49,6 +49,12 @@ UNKNOWN = "unknown"
 AGE_BANDS = ("18-24", "25-34", "35-44", "45-54", "55+", UNKNOWN)
 FOUR_FIFTHS = 0.8
 
+_METRICS = {
+    "customers": count,
+    "selection": selection_rate,
+    "true_positive": true_positive_rate,
+    "false_positive": false_positive_rate,
+}
 _AGE_EDGES = (18.0, 25.0, 35.0, 45.0, 55.0, math.inf)
 
 
@@ -197,12 +203,7 @@ def _column_report(
     n_bootstrap: int,
 ) -> ColumnFairness:
     frame = MetricFrame(
-        metrics={
-            "customers": count,
-            "selection": selection_rate,
-            "true_positive": true_positive_rate,
-            "false_positive": false_positive_rate,
-        },
+        metrics=_METRICS,
         y_true=y.astype(int),
         y_pred=flagged.astype(int),
         sensitive_features=pd.Series(groups, name=column),
@@ -218,29 +219,25 @@ def _column_report(
     judged = counts.sum((1, 2)) >= min_group_size
     verdicts = _judge(counts, judged, alpha)
 
-    def rate(metric: str, drawn_rates: Floats, i: int, defined: bool) -> Interval | None:
-        return interval(float(frame[metric].iloc[i]), drawn_rates[:, i]) if defined else None
+    def entry(i: int) -> GroupRates:
+        def rate(metric: str, drawn_rates: Floats, *, defined: bool = True) -> Interval | None:
+            return interval(float(frame[metric].iloc[i]), drawn_rates[:, i]) if defined else None
 
-    entries = []
-    for i, name in enumerate(names):
         selection = interval(float(frame["selection"].iloc[i]), samples.selection[:, i])
-        entries.append(
-            GroupRates(
-                group=name,
-                customers=int(frame["customers"].iloc[i]),
-                base_rate=float(counts[i, 1].sum() / counts[i].sum()),
-                selection_rate=selection,
-                # fairlearn says 0 where there is nobody to count; unknown is not zero.
-                true_positive_rate=rate(
-                    "true_positive", samples.true_positive, i, bool(counts[i, 1].sum())
-                ),
-                false_positive_rate=rate(
-                    "false_positive", samples.false_positive, i, bool(counts[i, 0].sum())
-                ),
-                judged=bool(judged[i]),
-                **verdicts[i],
-            )
+        churners, stayers = counts[i, 1].sum(), counts[i, 0].sum()
+        return GroupRates(
+            group=names[i],
+            customers=int(frame["customers"].iloc[i]),
+            base_rate=float(churners / (churners + stayers)),
+            selection_rate=selection,
+            # fairlearn says 0 where there is nobody to count; unknown is not zero.
+            true_positive_rate=rate("true_positive", samples.true_positive, defined=churners > 0),
+            false_positive_rate=rate("false_positive", samples.false_positive, defined=stayers > 0),
+            judged=bool(judged[i]),
+            **verdicts[i],
         )
+
+    entries = [entry(i) for i in range(len(names))]
     return ColumnFairness(
         column,
         tuple(entries),

@@ -156,6 +156,33 @@ def expected_calibration_error(
     return float(np.abs(gaps).sum() / len(labels))
 
 
+def calibration_error_by_chance(
+    p: ArrayLike, *, n_draws: int = 200, share: float = 0.95, seed: int = 0
+) -> float:
+    """The calibration error that perfectly calibrated probabilities stay under by chance.
+
+    The error is a mean of absolute gaps, so it is above 0 even when every probability is right;
+    on few rows by much. Labels are drawn from the probabilities themselves.
+
+    Args:
+        p: n probabilities.
+        n_draws: Number of drawn label sets.
+        share: Share of the draws whose error is at most what is returned.
+        seed: Seed of the draws.
+    """
+    probability = np.asarray(p, dtype=np.float64)
+    bins = quantile_bins(probability)
+    rng = np.random.default_rng(seed)
+    errors = [
+        np.abs(
+            np.bincount(bins, weights=(rng.random(len(probability)) < probability) - probability)
+        ).sum()
+        / len(probability)
+        for _ in range(n_draws)
+    ]
+    return float(np.quantile(errors, share))
+
+
 def reliability_table(y: ArrayLike, p: ArrayLike, *, bins: int = _CALIBRATION_BINS) -> pd.DataFrame:
     """Observed rate against mean probability in quantile bins.
 

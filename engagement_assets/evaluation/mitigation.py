@@ -14,6 +14,7 @@ the report shows what they cost.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,8 @@ from engagement_assets.evaluation.binary import Floats, as_labels
 from engagement_assets.evaluation.fairness import group_names, report_selection
 from engagement_assets.evaluation.fairness_report import FairnessReport
 from engagement_assets.evaluation.thresholds import CostModel
+
+logger = logging.getLogger(__name__)
 
 _MOST_ROUNDS = 50
 
@@ -124,6 +127,12 @@ def fit_group_thresholds(
                     changed = True
         if not changed:
             break
+    else:
+        logger.warning(
+            "The thresholds of %s still moved after %d rounds: a group may miss the target ratio",
+            list(columns),
+            _MOST_ROUNDS,
+        )
     return GroupThresholds(
         threshold, {column: groups for column, groups in lowered.items() if groups}
     )

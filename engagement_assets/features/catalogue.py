@@ -14,6 +14,13 @@ FEATURE_NAMES: tuple[str, ...] = tuple(FEATURES)
 GROUP_FEATURES: dict[str, tuple[Feature, ...]] = {
     group: tuple(feature for feature in DECLARED if feature.group == group) for group in GROUPS
 }
+GROUP_SOURCES: dict[str, tuple[str, ...]] = {
+    group: tuple(
+        dict.fromkeys(["source/customers", *(table for f in features for table in f.sources)])
+    )
+    for group, features in GROUP_FEATURES.items()
+}
+"""Lake tables that the SQL of a group reads: each needs the customers, whom it has a row for."""
 SENSITIVE_FEATURES: tuple[str, ...] = tuple(f.name for f in DECLARED if f.sensitive)
 MODEL_INPUTS: tuple[str, ...] = tuple(f.name for f in DECLARED if f.model_input)
 """Features that a model learns from unless told otherwise: all but the sensitive ones."""

@@ -30,6 +30,7 @@ class Label:
         window_days: Number of days after the snapshot date that it looks at.
         required_tables: Source tables without which it cannot be known; while one of them has no
             rows, the label is null, and a model of it is not trained.
+        sources: Every source table that its SQL reads.
         columns: Its columns, without the key.
     """
 
@@ -37,6 +38,7 @@ class Label:
     meaning: str
     window_days: int
     required_tables: tuple[str, ...]
+    sources: tuple[str, ...]
     columns: tuple[Column, ...]
 
     @property
@@ -87,6 +89,14 @@ _DECLARED = (
         meaning="Mean daily engagement over the 7 days after the snapshot date, 0 to 1",
         window_days=7,
         required_tables=("source/sessions",),
+        sources=(
+            "source/customers",
+            "source/sessions",
+            "source/interactions",
+            "source/messages",
+            "source/posts",
+            "source/event_joins",
+        ),
         columns=(
             Column(
                 "engagement_score",
@@ -103,6 +113,7 @@ _DECLARED = (
         "session in the 30 days up to it",
         window_days=30,
         required_tables=("source/sessions",),
+        sources=("source/customers", "source/sessions"),
         columns=(
             Column(
                 "churn_30_day",
@@ -119,6 +130,7 @@ _DECLARED = (
         "to 10,000 USD",
         window_days=180,
         required_tables=("source/transactions",),
+        sources=("source/customers", "source/transactions"),
         columns=(
             Column(
                 "lifetime_value_usd",

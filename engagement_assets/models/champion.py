@@ -14,6 +14,20 @@ from typing import Any
 from engagement_assets.evaluation.bootstrap import Interval
 
 
+AUC_FLOOR = 0.7
+CALIBRATION_CEILING = 0.05
+
+
+def calibration_ceiling(by_chance: float) -> float:
+    """Greatest calibration error that a candidate may show.
+
+    Args:
+        by_chance: The error that a perfectly calibrated model stays under in 95 % of samples of
+            this size; on a few hundred customers that is more than the ceiling itself.
+    """
+    return max(CALIBRATION_CEILING, by_chance)
+
+
 @dataclass(frozen=True)
 class Verdict:
     """The decision on a candidate.
@@ -37,8 +51,8 @@ def judge(
     champion_minus_candidate_auc: Interval | None,
     fairness_passes: bool,
     fairness_failures: list[str] | None = None,
-    auc_floor: float = 0.7,
-    calibration_error_ceiling: float = 0.05,
+    auc_floor: float = AUC_FLOOR,
+    calibration_error_ceiling: float = CALIBRATION_CEILING,
 ) -> Verdict:
     """Judge a candidate by its floors and against the champion on the same test rows.
 

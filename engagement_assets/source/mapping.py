@@ -35,9 +35,10 @@ from engagement_assets.source.errors import (
 from engagement_assets.source.readers import SIMULATOR, check_days, check_tables
 
 SETTINGS_FILE = "source.toml"
-# Strings, quoted names, comments and casts are stepped over; what is left of `:name` is bound.
+# Strings, quoted names, comments and casts are stepped over; what is left of `:name` is bound, and
+# what is left of `;` ends the statement.
 _TOKEN = re.compile(
-    r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/|::|:(?P<name>[a-z_]\w*)""",
+    r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/|::|:(?P<name>[a-z_]\w*)|;""",
     re.DOTALL | re.IGNORECASE,
 )
 _CORRUPT = re.compile(
@@ -302,8 +303,9 @@ class MappedReader:
             raise MappingError(f"{path} does not parse as DuckDB SQL: {error}") from error
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise MappingError(f"{path} must hold exactly one SELECT")
-        # a line of its own: the SELECT may end in a comment
-        return statements[0].query.strip().rstrip(";") + "\n"
+        # one statement, so that a semicolon can only be at its end; the line of its own is there
+        # because it may end in a comment
+        return _TOKEN.sub(lambda match: "" if match[0] == ";" else match[0], text) + "\n"
 
     def _run(self, connection: duckdb.DuckDBPyConnection, table: str, sql: str) -> pa.Table:
         try:

@@ -68,7 +68,6 @@ class SimulatedReader:
     Args:
         simulator: Makes the rows of a day.
         first_day: Its first day.
-        days: How many days it has.
         tables: The contract's tables that it has.
     """
 
@@ -78,11 +77,12 @@ class SimulatedReader:
     granted_consents: tuple[str, ...] = ()
 
     def __init__(
-        self, simulator: DailySimulator, *, first_day: date, days: int, tables: frozenset[str]
+        self, simulator: DailySimulator, *, first_day: date, tables: frozenset[str]
     ) -> None:
         self.simulator = simulator
         self.first_day = first_day
-        self.last_day = first_day + timedelta(days=days - 1)
+        # its world goes on
+        self.last_day: date | None = None
         self._tables = tables
 
     def provides(self) -> frozenset[str]:

@@ -50,7 +50,7 @@ def test_contributions_and_base_add_up_to_every_margin(problem, explanation):
     sums = explanation.contributions.sum(axis=1) + explanation.base_value
     assert np.abs(sums - margin).max() < 1e-4
     assert explanation.additivity_error < 1e-4
-    assert explanation.rows_checked == 1000
+    assert explanation.rows_checked == ROWS
 
 
 def garbage(*_args, **_kwargs):

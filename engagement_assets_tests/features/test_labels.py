@@ -194,12 +194,13 @@ def labelled_world() -> World:
     return world
 
 
-def poison(world: World, days_after: int, recorded_days_after: int) -> World:
+def poison(world: World, days_after: int, recorded_days_after: int, filed_days_after: int) -> World:
     """Bob comes back and pays so many days after S; Zoe signs up then."""
-    filed = {"recorded_at": at(-recorded_days_after)}
-    world.session("bob", at(-days_after), duration_seconds=7200.0, **filed)
-    world.add("transactions", at(-days_after), customer_id="bob", amount_usd=55.0, **filed)
-    world.add("customers", at(-days_after), customer_id="zoe", **filed)
+    when = at(-days_after)
+    filed = {"recorded_at": at(-recorded_days_after), "partition": at(-filed_days_after).date()}
+    world.session("bob", when, duration_seconds=7200.0, **filed)
+    world.add("transactions", when, customer_id="bob", amount_usd=55.0, **filed)
+    world.add("customers", when, customer_id="zoe", **filed)
     return world
 
 
@@ -208,10 +209,14 @@ def test_what_is_recorded_after_the_window_does_not_move_a_label(tmp_path: Path,
     days = LABELS[name].window_days
     last_day = S + (days + 2) * DAY
     clean = label(labelled_world(), tmp_path / "clean", name, last_day=last_day)
-    for number, (happened, recorded) in enumerate(((days + 1, days + 1), (days, days + 1))):
-        world = poison(labelled_world(), happened, recorded)
+    after = days + 1
+    # happened, was recorded, lies in the partition; the last is filed where it does not belong
+    for number, times in enumerate(
+        ((after, after, after), (days, after, after), (days, after, days))
+    ):
+        world = poison(labelled_world(), *times)
         assert label(world, tmp_path / str(number), name, last_day=last_day) == clean
-    moved = poison(labelled_world(), days, days)
+    moved = poison(labelled_world(), days, days, days)
     found = label(moved, tmp_path / "moved", name, last_day=last_day)
     assert found["bob"] != clean["bob"]
     assert found.keys() == clean.keys(), "who is labelled is known at the snapshot"

@@ -38,6 +38,7 @@ from .worlds import (
     at,
     days_between,
     engine,
+    group_snapshot,
     rows_of,
     snapshot,
 )
@@ -112,7 +113,7 @@ def test_the_month_holds_its_first_and_last_instant(tmp_path: Path) -> None:
     }.items():
         world.customer(name)
         world.session(name, when)
-    rows = snapshot(world, tmp_path, last_day=at(-1).date())
+    rows = group_snapshot(world, tmp_path, "engagement", last_day=at(-1).date())
     assert {name: row["logins_month"] for name, row in rows.items()} == {
         "before": 0,
         "first": 1,
@@ -129,8 +130,8 @@ def test_a_row_recorded_later_counts_from_the_day_it_was_recorded(tmp_path: Path
     world.session("ann", at(3), recorded_at=at(-2, 0))
     lake = world.write(tmp_path, last_day=at(-2).date())
     for day, logins in ((S, 0), (at(-1).date(), 0), (at(-2).date(), 1)):
-        land_snapshot(engine(lake), SQL, day)
-        row = rows_of(lake, CUSTOMER_FEATURES, day)["ann"]
+        land_feature_table(engine(lake), SQL, "features/engagement", day)
+        row = rows_of(lake, "features/engagement", day)["ann"]
         assert (row["logins_month"], row["days_since_last_login"]) == (
             logins,
             5 if logins else None,
@@ -141,7 +142,7 @@ def test_a_late_row_may_fall_out_of_the_month_before_it_is_known(tmp_path: Path)
     world = World()
     world.customer("ann", at(34))
     world.session("ann", at(30), recorded_at=at(0))
-    row = snapshot(world, tmp_path)["ann"]
+    row = group_snapshot(world, tmp_path, "engagement")["ann"]
     assert (row["logins_month"], row["days_since_last_login"]) == (0, 30)
 
 
@@ -153,8 +154,8 @@ def test_the_latest_version_of_a_customer_that_was_known_holds(tmp_path: Path) -
     lake = world.write(tmp_path, last_day=at(-1).date())
     found = {}
     for day in (at(6).date(), S, at(-1).date()):
-        land_snapshot(engine(lake), SQL, day)
-        found[day] = rows_of(lake, CUSTOMER_FEATURES, day)["ann"]["account_type"]
+        land_feature_table(engine(lake), SQL, "features/demographics", day)
+        found[day] = rows_of(lake, "features/demographics", day)["ann"]["account_type"]
     assert list(found.values()) == ["first", "second", "third"]
 
 
@@ -228,7 +229,7 @@ def test_an_optional_table_without_rows_makes_null_exactly_what_needs_it(
 def test_trust_is_known_while_ratings_or_reviews_are(tmp_path: Path) -> None:
     world = hand_world()
     del world.tables["reviews"], world.tables["job_ratings"]
-    assert snapshot(world, tmp_path)["ann"]["trust_score"] is None
+    assert group_snapshot(world, tmp_path, "derived")["ann"]["trust_score"] is None
 
 
 def test_a_table_whose_first_row_comes_after_the_date_is_unknown_on_it(tmp_path: Path) -> None:
@@ -236,7 +237,8 @@ def test_a_table_whose_first_row_comes_after_the_date_is_unknown_on_it(tmp_path:
     world.tables["posts"] = [
         {**world.tables["posts"][0], "occurred_at": at(-1), "recorded_at": at(-1)}
     ]
-    assert snapshot(world, tmp_path, last_day=at(-1).date())["ann"]["posts_month"] is None
+    rows = group_snapshot(world, tmp_path, "engagement", last_day=at(-1).date())
+    assert rows["ann"]["posts_month"] is None
 
 
 def test_a_world_without_customers_gives_empty_tables(tmp_path: Path) -> None:
@@ -318,7 +320,7 @@ def test_groups_of_different_sources_do_not_make_a_wide_table(tmp_path: Path) ->
     rows = lake.read("features/social", days=[S])
     schema = FEATURE_SCHEMAS["features/social"]
     lake.write("features/social", rows.slice(1), schema=schema, day=S)
-    with pytest.raises(SnapshotError, match="demographics 5.*social 4"):
+    with pytest.raises(SnapshotError, match=r"demographics 5.*social 4"):
         land_feature_table(engine(lake), SQL, CUSTOMER_FEATURES, S)
 
 

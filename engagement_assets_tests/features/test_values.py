@@ -13,7 +13,7 @@ from engagement_assets.features.catalogue import FEATURE_NAMES, FEATURES
 
 from .hand_world import ANN, EVE_NOT_ZERO, hand_world
 from .reference import Reference
-from .worlds import S, World, at, snapshot
+from .worlds import S, World, at, group_snapshot, snapshot
 
 Rows = dict[str, dict[str, Any]]
 CUSTOMERS = ("ann", "bob", "cat", "dan")
@@ -62,7 +62,7 @@ def test_age_is_in_whole_years_and_unknown_where_it_cannot_be(
 ) -> None:
     world = World()
     world.customer("ann", at(34), birth_date=born)
-    assert snapshot(world, tmp_path, on=on)["ann"]["age"] == age
+    assert group_snapshot(world, tmp_path, "demographics", on=on)["ann"]["age"] == age
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,8 @@ def test_consistency_grows_with_the_number_and_evenness_of_login_days(
     world.customer("ann")
     for day in login_days:
         world.session("ann", at(day))
-    assert snapshot(world, tmp_path)["ann"]["session_consistency_score"] == score
+    row = group_snapshot(world, tmp_path, "derived")["ann"]
+    assert row["session_consistency_score"] == score
 
 
 def test_trend_is_steepest_after_a_sudden_start_and_its_mirror(tmp_path: Path) -> None:
@@ -91,7 +92,7 @@ def test_trend_is_steepest_after_a_sudden_start_and_its_mirror(tmp_path: Path) -
         world.customer(name)
         for day in days:
             world.session(name, at(day, 1), duration_seconds=80_000.0)
-    rows = snapshot(world, tmp_path)
+    rows = group_snapshot(world, tmp_path, "derived")
     assert [rows[name]["last_7_day_engagement_trend"] for name in ("up", "down", "even")] == [
         0.214286,
         -0.214286,
@@ -104,9 +105,9 @@ def test_parts_of_the_day_begin_at_0_6_12_and_18_oclock(tmp_path: Path, hour: in
     world = World()
     world.customer("ann")
     world.session("ann", at(3, hour, 59))
-    row = snapshot(world, tmp_path)["ann"]
+    row = group_snapshot(world, tmp_path, "behaviour")["ann"]
     assert row["primary_time_of_day"] == ("night", "morning", "afternoon", "evening")[hour // 6]
-    assert row["peak_activity_hour"] == hour
+    assert row["night_session_share"] == (hour < 6)
 
 
 def test_weekend_is_saturday_and_sunday(tmp_path: Path) -> None:
@@ -114,7 +115,7 @@ def test_weekend_is_saturday_and_sunday(tmp_path: Path) -> None:
     for weekday in range(7):  # S is a Monday
         world.customer(str(weekday))
         world.session(str(weekday), at(7 - weekday, 0))
-    rows = snapshot(world, tmp_path)
+    rows = group_snapshot(world, tmp_path, "behaviour")
     shares = [rows[str(weekday)]["weekend_session_share"] for weekday in range(7)]
     assert shares == [0, 0, 0, 0, 0, 1, 1]
 

@@ -15,7 +15,11 @@ from typing import Any
 import pyarrow as pa
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
-from engagement_assets.features.snapshot import declared_schemas, land_snapshot
+from engagement_assets.features.snapshot import (
+    declared_schemas,
+    land_feature_table,
+    land_snapshot,
+)
 from engagement_assets.signals.schemas import (
     CUSTOMER_SENTIMENT,
     CUSTOMER_SENTIMENT_SCHEMA,
@@ -99,7 +103,10 @@ class World:
             if name in REQUIRED_TABLES:
                 days |= set(days_between(FIRST_DAY, max({last_day, *days})))
             for day in sorted(days):
-                rows = pa.Table.from_pylist(by_day.get(day, []), schema=contract.schema.arrow)
+                if day not in by_day:
+                    lake.write_empty(f"source/{name}", schema=contract.schema, day=day)
+                    continue
+                rows = pa.Table.from_pylist(by_day[day], schema=contract.schema.arrow)
                 lake.write(f"source/{name}", rows, schema=contract.schema, day=day)
         for table, schema, signal in (
             (CUSTOMER_SENTIMENT, CUSTOMER_SENTIMENT_SCHEMA, self.sentiment),
@@ -129,6 +136,15 @@ def snapshot(
     lake = world.write(root, last_day=last_day)
     land_snapshot(engine(lake), SQL, on)
     return rows_of(lake, CUSTOMER_FEATURES, on)
+
+
+def group_snapshot(
+    world: World, root: Path, group: str, *, on: date = S, last_day: date = S
+) -> dict[str, dict[str, Any]]:
+    """Write a world, land one group of its features and read it back, by customer."""
+    lake = world.write(root, last_day=last_day)
+    land_feature_table(engine(lake), SQL, f"features/{group}", on)
+    return rows_of(lake, f"features/{group}", on)
 
 
 def rows_of(lake: Lake, table: str, day: date) -> dict[str, dict[str, Any]]:

@@ -65,6 +65,16 @@ def test_it_comes_near_the_best_possible_score(fitted, new_customers):
     assert auc(y, fitted.predict_proba(X)[:, 1]) > auc(y, truth) - 0.025
 
 
+def test_noisy_data_gets_few_trees_and_clear_data_many():
+    X, y, _ = customers()
+    noisy = ChurnClassifier(n_jobs=1, folds=2).fit(X, y)
+    assert noisy.n_trees_ <= 75
+    assert noisy.booster_.num_boosted_rounds() == noisy.n_trees_
+    assert noisy.tree_log_losses_[noisy.n_trees_] < noisy.tree_log_losses_[300] - 0.005
+    clear = X["logins"] * (X["minutes"] > 15) - (X["minutes"] - 20) ** 2 / 40 > 3
+    assert ChurnClassifier(n_jobs=1, folds=2).fit(X, clear).n_trees_ >= 75
+
+
 def test_its_probabilities_can_be_believed(fitted, new_customers):
     X, y, _ = new_customers
     assert expected_calibration_error(y, fitted.predict_proba(X)[:, 1]) < 0.03
@@ -141,6 +151,7 @@ def test_a_loaded_model_is_the_saved_one(fitted, new_customers, tmp_path, path):
     assert again.get_params() == fitted.get_params()
     assert again.typical_values_ == fitted.typical_values_
     assert again.threshold_choice_ == fitted.threshold_choice_
+    assert again.n_trees_ == fitted.n_trees_ == again.booster_.num_boosted_rounds()
     assert again.threshold_at_recall_ == fitted.threshold_at_recall_
     again.explain(X.head(5))
 

@@ -6,8 +6,8 @@ import json
 import pytest
 from upath import UPath
 
-from engagement_assets.models import registry as r
-from engagement_assets.models.registry import ModelRegistry
+from resources import registry as r
+from resources.registry import ModelRegistry
 
 CARD = {"training_snapshot": "2024-03-31", "metrics": {"auc": {"value": 0.8}}, "seeds": {"fit": 0}}
 

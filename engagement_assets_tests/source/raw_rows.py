@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 
 from engagement_assets.source.casting import connect, known_at
@@ -82,20 +83,20 @@ class MemoryReader:
 
     def read(self, first: date, last: date) -> Mapping[str, pa.Table]:
         check_days(self, first, last)
-        return {name: self._between(name, first, last) for name in self.tables}
-
-    def _between(self, name: str, first: date, last: date) -> pa.Table:
         with connect(self.timezone) as connection:
-            connection.register("raw", self.tables[name])
-            columns = {row[0]: row[1] for row in connection.execute("DESCRIBE raw").fetchall()}
-            moment = known_at(TABLES[name], columns, timezone=self.timezone)
-            day = (
-                f"greatest(coalesce(CAST({moment} AS DATE), DATE '{self.first_day}'), "
-                f"DATE '{self.first_day}')"
-            )
-            return connection.execute(
-                f"FROM raw WHERE {day} BETWEEN DATE '{first}' AND DATE '{last}'"
-            ).to_arrow_table()
+            return {name: self._between(connection, name, first, last) for name in self.tables}
+
+    def _between(
+        self, connection: duckdb.DuckDBPyConnection, name: str, first: date, last: date
+    ) -> pa.Table:
+        connection.register("raw", self.tables[name])
+        columns = {row[0]: row[1] for row in connection.execute("DESCRIBE raw").fetchall()}
+        moment = known_at(TABLES[name], columns, timezone=self.timezone)
+        source_first = f"DATE '{self.first_day}'"
+        day = f"greatest(coalesce(CAST({moment} AS DATE), {source_first}), {source_first})"
+        return connection.execute(
+            f"FROM raw WHERE {day} BETWEEN DATE '{first}' AND DATE '{last}'"
+        ).to_arrow_table()
 
 
 def take_in(

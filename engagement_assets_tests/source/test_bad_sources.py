@@ -1,6 +1,6 @@
 """Sources that cannot be read as the contract asks: the error names what is wrong."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pyarrow as pa
 import pytest
@@ -62,8 +62,8 @@ def test_a_column_of_a_wholly_wrong_kind_is_named(
     rows = SESSIONS.set_column(SESSIONS.column_names.index(column), column, values)
 
     class Plain(MemoryReader):
-        def _between(self, name: str, *_days: object) -> pa.Table:
-            return self.tables[name]
+        def read(self, *_days: date) -> dict[str, pa.Table]:
+            return self.tables
 
     with pytest.raises(ColumnsError, match=rf"table sessions.*{column} is {kind}.*cannot become"):
         ingest(Plain({"sessions": rows}), lake, FIRST, FIRST)
@@ -120,6 +120,7 @@ def test_a_refused_source_leaves_the_old_partitions_as_they_were(lake: Lake) -> 
     with pytest.raises(SourceError):
         take_in({"sessions": SESSIONS.append_column("colour", pa.array(["red"]))}, lake)
     after = files(Path(lake.root))
-    assert after["source/sessions/day=2024-01-01/part.parquet"] == (
-        before["source/sessions/day=2024-01-01/part.parquet"]
+    assert (
+        after["source/sessions/day=2024-01-01/part.parquet"]
+        == (before["source/sessions/day=2024-01-01/part.parquet"])
     )

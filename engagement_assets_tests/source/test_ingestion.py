@@ -127,9 +127,7 @@ def test_naive_times_are_those_of_the_sources_zone(lake: Lake) -> None:
         ("2024-01-01", -1),
     ],
 )
-def test_times_as_text_are_read_with_and_without_a_zone(
-    lake: Lake, text: str, hour: float
-) -> None:
+def test_times_as_text_are_read_with_and_without_a_zone(lake: Lake, text: str, hour: float) -> None:
     raw = table_of("sessions", [a_session()]).set_column(2, "occurred_at", pa.array([text]))
     people = customers("ann", day=-1)
     take_in({"customers": people, "sessions": raw}, lake, timezone="Europe/Oslo")
@@ -198,9 +196,7 @@ def test_the_files_do_not_depend_on_how_many_days_are_read_at_once(
 ) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     take_in(_world(1), Lake(str(whole)), days=28)
-    take_in(
-        _world(1), Lake(str(cut)), days=28, settings=IngestionSettings(chunk_days=chunk_days)
-    )
+    take_in(_world(1), Lake(str(cut)), days=28, settings=IngestionSettings(chunk_days=chunk_days))
     assert files(whole) == files(cut)
 
 
@@ -243,7 +239,7 @@ def test_a_corrupt_earlier_partition_is_named(lake: Lake) -> None:
 
 def test_a_reader_that_returns_rows_of_other_days_is_at_fault(lake: Lake) -> None:
     class Careless(MemoryReader):
-        def read(self, first: date, last: date) -> dict[str, pa.Table]:
+        def read(self, *_days: date) -> dict[str, pa.Table]:
             return dict(self.tables)
 
     rows = table_of("sessions", [a_session(occurred_at=at(5))])

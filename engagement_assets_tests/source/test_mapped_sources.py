@@ -30,6 +30,7 @@ from engagement_assets.source.mapping import (
 from engagement_assets.source.readers import SourceReader
 from resources.lake import Lake
 
+_CONNECTION = duckdb.connect()
 CUSTOMERS = """
 SELECT id AS customer_id, joined AS signed_up_at
 FROM read_csv(:data || '/people.csv', all_varchar = true)
@@ -160,9 +161,7 @@ def test_a_cut_off_gzip_file_is_named(root: Path, data: Path) -> None:
         ("SELECT nothing FROM nowhere", "cannot run it"),
     ],
 )
-def test_sql_that_is_not_one_select_is_refused(
-    root: Path, data: Path, sql: str, said: str
-) -> None:
+def test_sql_that_is_not_one_select_is_refused(root: Path, data: Path, sql: str, said: str) -> None:
     (root / "shop" / "sessions.sql").write_text(sql)
     with pytest.raises(MappingError, match=rf"(?s)sessions\.sql.*{said}"):
         opened(root, data).read_table("sessions", date(2024, 1, 1), date(2024, 1, 1))
@@ -258,6 +257,5 @@ def test_parameters_are_bound_as_text() -> None:
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
 def test_a_bound_text_comes_back_as_it_was(value: str) -> None:
-    with duckdb.connect() as connection:
-        found = connection.execute(bind("SELECT :v AS v, ':v'", {"v": value})).fetchone()
+    found = _CONNECTION.execute(bind("SELECT :v AS v, ':v'", {"v": value})).fetchone()
     assert found == (value, ":v")

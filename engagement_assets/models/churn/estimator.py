@@ -25,6 +25,7 @@ from sklearn.utils.validation import check_is_fitted
 from engagement_assets.evaluation.binary import Floats, as_labels
 from engagement_assets.evaluation.calibration import Calibrator, fit_calibrator
 from engagement_assets.evaluation.explanations import Explanation, explain
+from engagement_assets.evaluation.metrics import log_loss
 from engagement_assets.evaluation.thresholds import (
     CostModel,
     ThresholdChoice,
@@ -42,23 +43,25 @@ FORMAT = "engagement-churn-classifier/1"
 BOOSTER_FILE = "booster.ubj"
 ESTIMATOR_FILE = "estimator.json"
 
+_TREE_SHARES = (1 / 16, 1 / 8, 3 / 16, 1 / 4, 3 / 8, 1 / 2, 3 / 4, 1)
 _REFUSED_BY_XGBOOST = frozenset("[]<")
 
 
 class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Calibrated gradient boosted trees with a cost-minimising threshold.
 
-    `fit` scores every row by a model that did not see it (stratified folds), learns the calibrator
-    and the thresholds from those out-of-fold scores, and then fits the trees on every row. Trees:
-    XGBoost's histogram method (Chen and Guestrin, KDD 2016).
+    `fit` scores every row by a model that did not see it (stratified folds), chooses the number of
+    trees, the calibrator and the thresholds by those out-of-fold scores, and then fits the trees on
+    every row. Trees: XGBoost's histogram method (Chen and Guestrin, KDD 2016).
 
     Args:
-        n_estimators: Number of trees.
+        n_estimators: Most trees. How many are kept, from a sixteenth of it up, is chosen by the
+            out-of-fold log loss: noisy or scarce data wants few.
         max_depth: Depth of a tree.
         learning_rate: Step of each tree.
         subsample: Share of the rows a tree sees.
         colsample_bytree: Share of the columns a tree sees.
-        min_child_weight: Least sum of the Hessian in a leaf; a quarter of the rows at p = 1/2.
+        min_child_weight: Least sum of p (1 - p) over the rows of a leaf.
         reg_lambda: L2 penalty of the leaf weights.
         folds: Folds of the out-of-fold scores; fewer when a class has fewer rows.
         cost_lost_customer: Cost of a churner who is lost.
@@ -78,6 +81,8 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         threshold_at_recall_: The highest threshold that finds `recall_target` of the churners.
         typical_values_: Median or most frequent value of each feature.
         folds_: Folds that were used.
+        n_trees_: Number of trees that was chosen.
+        tree_log_losses_: Out-of-fold log loss in nats of each number that was tried.
         calibrator_: The map from margin to probability.
         encoder_: The map from table to matrix.
         booster_: The trees.
@@ -143,7 +148,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes_ = np.array([0, 1])
         self.typical_values_ = typical_values(X, encoder)
 
-        margin = self._out_of_fold_margin(matrix, labels)
+        margin = self._choose_trees(self._out_of_fold_margins(matrix, labels), labels)
         self.calibrator_ = fit_calibrator(labels, margin, seed=self.random_state)
         self.oof_probability_ = self.calibrator_(margin)
         self.threshold_choice_ = cost_threshold(
@@ -157,7 +162,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.threshold_at_recall_ = threshold_at_recall(
             labels, self.oof_probability_, recall=self.recall_target
         )
-        self.booster_ = self._train(matrix, labels)
+        self.booster_ = self._train(matrix, labels, self.n_trees_)
         return self
 
     def _usable_folds(self, y: Floats) -> int:
@@ -172,18 +177,31 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         return max(2, min(self.folds, rarest))
 
-    def _out_of_fold_margin(self, matrix: NDArray[np.float32], y: Floats) -> Floats:
-        margin = np.empty(len(y))
+    def _out_of_fold_margins(self, matrix: NDArray[np.float32], y: Floats) -> dict[int, Floats]:
+        """The out-of-fold log-odds of every row, for each number of trees that is tried."""
+        counts = sorted({max(1, round(self.n_estimators * share)) for share in _TREE_SHARES})
+        margins = {count: np.empty(len(y)) for count in counts}
         splitter = StratifiedKFold(
             n_splits=self.folds_, shuffle=True, random_state=self.random_state
         )
         for fold, (train, held_out) in enumerate(splitter.split(matrix, y), start=1):
-            booster = self._train(matrix[train], y[train])
-            margin[held_out] = self._margin(booster, matrix[held_out])
+            booster = self._train(matrix[train], y[train], self.n_estimators)
+            for count, margin in margins.items():
+                margin[held_out] = self._margin(booster, matrix[held_out], trees=count)
             logger.info("Out-of-fold scores: fold %d of %d done", fold, self.folds_)
-        return margin
+        return margins
 
-    def _train(self, matrix: NDArray[np.float32], y: Floats) -> xgb.Booster:
+    def _choose_trees(self, margins: dict[int, Floats], y: Floats) -> Floats:
+        """Keep the number of trees with the least log loss and return its log-odds."""
+        # Calibrated first: too many trees are too sure of themselves, which calibration undoes.
+        self.tree_log_losses_ = {
+            count: log_loss(y, fit_calibrator(y, margin, method="sigmoid")(margin))
+            for count, margin in margins.items()
+        }
+        self.n_trees_ = min(self.tree_log_losses_, key=lambda count: self.tree_log_losses_[count])
+        return margins[self.n_trees_]
+
+    def _train(self, matrix: NDArray[np.float32], y: Floats, trees: int) -> xgb.Booster:
         data = xgb.QuantileDMatrix(
             matrix, label=y, feature_names=self._booster_names(), nthread=self._threads()
         )
@@ -199,7 +217,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "seed": self.random_state,
             "nthread": self._threads(),
         }
-        return xgb.train(parameters, data, num_boost_round=self.n_estimators)
+        return xgb.train(parameters, data, num_boost_round=trees)
 
     def _booster_names(self) -> list[str] | None:
         """The names for the trees, or None where XGBoost would refuse one of them."""
@@ -209,9 +227,13 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _threads(self) -> int:
         return -1 if self.n_jobs is None else self.n_jobs
 
-    def _margin(self, booster: xgb.Booster, matrix: NDArray[np.float32]) -> Floats:
+    def _margin(
+        self, booster: xgb.Booster, matrix: NDArray[np.float32], *, trees: int = 0
+    ) -> Floats:
+        """The log-odds by the first trees, or by all where `trees` is 0."""
         data = xgb.DMatrix(matrix, feature_names=self._booster_names(), nthread=self._threads())
-        return np.asarray(booster.predict(data, output_margin=True), dtype=np.float64)
+        margin = booster.predict(data, output_margin=True, iteration_range=(0, trees))
+        return np.asarray(margin, dtype=np.float64)
 
     def predict_margin(self, X: pd.DataFrame) -> Floats:
         """Return the n raw log-odds of the trees, before calibration.
@@ -264,6 +286,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "threshold_at_recall": self.threshold_at_recall_,
             "typical_values": self.typical_values_,
             "folds_used": self.folds_,
+            "trees_used": self.n_trees_,
         }
         (target / BOOSTER_FILE).write_bytes(bytes(self.booster_.save_raw("ubj")))
         (target / ESTIMATOR_FILE).write_text(json.dumps(state, indent=1, allow_nan=False))
@@ -291,6 +314,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         model.threshold_at_recall_ = float(state["threshold_at_recall"])
         model.typical_values_ = dict(state["typical_values"])
         model.folds_ = int(state["folds_used"])
+        model.n_trees_ = int(state["trees_used"])
         model.booster_ = xgb.Booster()
         model.booster_.load_model(bytearray((source / BOOSTER_FILE).read_bytes()))
         return model

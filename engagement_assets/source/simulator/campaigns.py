@@ -12,7 +12,6 @@ import pyarrow as pa
 from engagement_assets.source.simulator import parameters as p
 from engagement_assets.source.simulator import tables
 from engagement_assets.source.simulator.experiment import Experiment
-from engagement_assets.source.simulator.life import LifeCourses
 from engagement_assets.source.simulator.population import Population
 from engagement_assets.source.simulator.randomness import generator
 from engagement_assets.source.simulator.sessions import SessionBatch
@@ -20,7 +19,7 @@ from engagement_assets.source.simulator.sessions import SessionBatch
 ACTIONS = ("discount", "content_tip", "friend_suggestion", "premium_trial", "gig_alert")
 TIMES_OF_DAY = ("night", "morning", "afternoon", "evening")
 LAST_ACTIONS = ("browse", "interaction", "message", "post")
-# Log odds of completing an action (columns), by persona, time of day, device and last action (rows).
+# Log odds of completing an action (columns), by persona, time of day, device and last action.
 _BASE = np.array([-0.9, -0.4, -0.7, -1.5, -1.6])
 _BY_PERSONA = np.array(
     [

@@ -161,6 +161,15 @@ class GigMarket:
         self._population = population
         self._life = life
         self._first_day = first_day
+        self._listings: dict[int, Listings] = {}
+
+    def listings(self, day: int) -> Listings:
+        """The gigs offered on a day, kept for the days after, which need them."""
+        if day not in self._listings:
+            self._listings[day] = listings(day, self._population, self._life)
+            while len(self._listings) > 2 * _LISTING_OPEN_DAYS:
+                self._listings.pop(next(iter(self._listings)))
+        return self._listings[day]
 
     def offers(self, day: int) -> tuple[pa.Array, np.ndarray, np.ndarray]:
         """Ids, authors and times, in seconds from the start of the day, of the gigs still open.
@@ -168,7 +177,7 @@ class GigMarket:
         Gigs from before the first day that can be asked for are in no table, so nobody applies.
         """
         first = max(p.LEAD_DAYS, day - _LISTING_OPEN_DAYS + 1)
-        days = [listings(d, self._population, self._life) for d in range(first, day + 1)]
+        days = [self.listings(d) for d in range(first, day + 1)]
         seconds = [offer.seconds + (offer.day - day) * p.SECONDS_PER_DAY for offer in days]
         ids = pa.concat_arrays([offer.ids() for offer in days])
         authors = np.concatenate([offer.customer for offer in days])

@@ -3,8 +3,8 @@
 Belongs here: assignment, and the session rate at which expected daily engagement is as much higher
 as the effect says. Does not belong here: rows of tables (`campaigns.py`).
 
-Daily engagement is ``1 - exp(-(minutes / 30 + actions / 10))``. Sessions are Poisson with rate L and
-what is done in each is independent, so its expectation is ``1 - exp(-L * k)`` with
+Daily engagement is ``1 - exp(-(minutes / 30 + actions / 10))``. Sessions are Poisson with rate L
+and what is done in each is independent, so its expectation is ``1 - exp(-L * k)`` with
 ``k = 1 - E[exp(-contribution of one session)]``. The effect is added by solving for L.
 """
 
@@ -18,14 +18,14 @@ from engagement_assets.source.simulator.randomness import generator
 
 def session_weight(population: Population) -> np.ndarray:
     """The constant k of each customer: what one session does to log(1 - engagement)."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(31)
-    weights = weights / weights.sum()
+    nodes, shares = np.polynomial.hermite_e.hermegauss(31)
     lengths = np.exp(p.DURATION_SIGMA * nodes) / p.MINUTES_SCALE
     quiet = np.zeros(population.size)
-    for length, weight in zip(lengths, weights, strict=True):
-        quiet += weight * np.exp(-population.minutes * length)
+    for length, share in zip(lengths, shares / shares.sum(), strict=True):
+        quiet += share * np.exp(-population.minutes * length)
     actions = actions_per_session(population)
-    return 1.0 - quiet * np.exp(-actions * (1.0 - np.exp(-1.0 / p.ACTIONS_SCALE)))
+    weight: np.ndarray = 1.0 - quiet * np.exp(actions * np.expm1(-1.0 / p.ACTIONS_SCALE))
+    return weight
 
 
 def actions_per_session(population: Population) -> np.ndarray:
@@ -36,7 +36,8 @@ def actions_per_session(population: Population) -> np.ndarray:
         + p.POSTS_PER_SESSION
         + p.EVENTS_PER_SESSION
     )
-    return per_session[population.persona] * p.DEPTH_FACTORS[population.depth]
+    actions: np.ndarray = per_session[population.persona] * p.DEPTH_FACTORS[population.depth]
+    return actions
 
 
 class Experiment:

@@ -120,7 +120,8 @@ class Forecast:
         share = np.broadcast_to(np.asarray(days) / length, expected.shape)
         if week == 0:
             away = self._away_now
-            return np.exp(-self._lift(expected * away, share * away, length))
+            known: np.ndarray = np.exp(-self._lift(expected * away, share * away, length))
+            return known
         here = np.exp(-self._lift(expected, share, length))
         absent = np.exp(-self._lift(expected * p.AWAY_FACTOR, share * p.AWAY_FACTOR, length))
         chance: np.ndarray = (1.0 - p.AWAY_CHANCE) * here + p.AWAY_CHANCE * absent

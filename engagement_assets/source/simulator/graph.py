@@ -17,7 +17,7 @@ from engagement_assets.source.simulator.population import Population
 from engagement_assets.source.simulator.randomness import generator
 
 _INSIDE_COMMUNITY = 0.8
-_WAIT_DAYS = 35.0
+_WAIT_DAYS = 25.0
 # Nobody makes a friend so many days after having begun to leave.
 _LEAVERS_STOP_AFTER = 10.0
 _NEWCOMER_TRIES = 16
@@ -40,14 +40,30 @@ class Friends:
     def pick(self, customer: np.ndarray, draws: np.ndarray) -> np.ndarray:
         """A friend of each customer, older friends more often; only where there are any."""
         place = np.floor(self.degree[customer] * draws**1.5).astype(np.int64)
-        return self.friend[self.start[customer] + place]
+        friend: np.ndarray = self.friend[self.start[customer] + place]
+        return friend
+
+
+@dataclass(frozen=True)
+class _Index:
+    """Edges that form before a day, by either end, in order of formation."""
+
+    day: int
+    start: np.ndarray
+    end: np.ndarray
+    friend: np.ndarray
+    since: np.ndarray
+
+    def friends(self, day: int) -> Friends:
+        degree = np.bincount(self.end[self.since < day], minlength=len(self.start))
+        return Friends(self.start, degree, self.friend)
 
 
 class FriendshipGraph:
     """The latent graph; each pair of customers at most once.
 
     Attributes:
-        one: The customer who asked, of each edge.
+        one: The customer who asked, of each edge, in order of formation.
         other: Who accepted.
         formed: Instant of the world at which the edge forms, unless either has left by then.
     """
@@ -55,75 +71,94 @@ class FriendshipGraph:
     def __init__(self, population: Population, life: LifeCourses) -> None:
         self._population = population
         self._life = life
-        pairs = _pairs(population)
-        self.one, self.other = pairs[:, 0], pairs[:, 1]
-        self.formed = self._formation()
-        ends = np.concatenate([self.one, self.other])
-        order = np.lexsort((np.tile(self.formed, 2), ends))
-        self._end = ends[order]
-        self._friend = np.concatenate([self.other, self.one])[order]
-        self._since = np.tile(self.formed, 2)[order]
-        self._known: tuple[int, Friends] | None = None
+        self.one, self.other = _pairs(population)
+        formed = self._formation()
+        order = np.argsort(formed)
+        self.one, self.other, self.formed = self.one[order], self.other[order], formed[order]
+        self._index: _Index | None = None
+        self._known: dict[int, Friends] = {}
 
     def edges(self, first: int, last: int) -> np.ndarray:
         """Numbers of the edges formed from the start of one day to the end of another."""
+        low, high = np.searchsorted(self.formed, [first, last + 1])
         self._life.advance(last)
-        gone = self._life.leaving_from + _LEAVERS_STOP_AFTER
-        alive = self.formed < np.minimum(gone[self.one], gone[self.other])
-        return np.flatnonzero(alive & (self.formed >= first) & (self.formed < last + 1))
+        numbers: np.ndarray = low + np.flatnonzero(self._stands(slice(low, high)))
+        return numbers
 
     def friends(self, day: int) -> Friends:
         """Friendships formed before a day, of the customers signed up by its end."""
-        if self._known is not None and self._known[0] == day:
-            return self._known[1]
-        self._life.advance(day)
+        if day not in self._known:
+            self._life.advance(day)
+            if self._index is None or self._index.day < day:
+                # What forms later needs a newer look at who has left by then.
+                self._index = self._build(day + p.DAYS_PER_WEEK)
+            if len(self._known) > 2:
+                self._known.pop(min(self._known))
+            self._known[day] = self._index.friends(day)
+        return self._known[day]
+
+    def _stands(self, edges: slice) -> np.ndarray:
+        """Whether edges form: neither end had left long before."""
         gone = self._life.leaving_from + _LEAVERS_STOP_AFTER
-        have = self._since < day
-        have &= self._since < np.minimum(gone[self._end], gone[self._friend])
-        degree = np.bincount(self._end[have], minlength=self._population.size)
-        start = np.concatenate([[0], np.cumsum(degree)])[:-1]
-        friends = Friends(start, degree, self._friend[have])
-        self._known = (day, friends)
-        return friends
+        one, other = self.one[edges], self.other[edges]
+        stands: np.ndarray = self.formed[edges] < np.minimum(gone[one], gone[other])
+        return stands
+
+    def _build(self, day: int) -> "_Index":
+        self._life.advance(day)
+        high = int(np.searchsorted(self.formed, day))
+        kept = np.flatnonzero(self._stands(slice(0, high)))
+        one, other = self.one[kept], self.other[kept]
+        # Each edge twice, next to itself, so that a stable sort keeps the order of formation.
+        end = np.stack([one, other], axis=1).ravel()
+        friend = np.stack([other, one], axis=1).ravel()
+        since = np.repeat(np.floor(self.formed[kept]).astype(np.int32), 2)
+        order = stable_order(end)
+        degree = np.bincount(end, minlength=self._population.size)
+        start = np.cumsum(degree) - degree
+        return _Index(day, start, end[order], friend[order], since[order])
 
     def _formation(self) -> np.ndarray:
         people = self._population
         pairs = self.one * np.int64(2**31) + self.other
         met = np.maximum(people.signed_up[self.one], people.signed_up[self.other])
         # A draw of the pair, whatever its place in the list: a larger world has more pairs.
-        return met + 0.01 - _WAIT_DAYS * np.log(_hashed_uniform(pairs, people.seed))
+        wait = -_WAIT_DAYS * np.log(_hashed_uniform(pairs, people.seed))
+        formed: np.ndarray = met + 0.01 + wait
+        return formed
 
 
-def _pairs(population: Population) -> np.ndarray:
-    founders = _founder_pairs(population)
-    later = _newcomer_pairs(population)
-    pairs = np.concatenate([founders, later])
-    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
-    keys = np.minimum(pairs[:, 0], pairs[:, 1]) * np.int64(2**31) + pairs.max(axis=1)
+def _pairs(population: Population) -> tuple[np.ndarray, np.ndarray]:
+    founders, later = _founder_pairs(population), _newcomer_pairs(population)
+    one = np.concatenate([founders[0], later[0]])
+    other = np.concatenate([founders[1], later[1]])
+    apart = one != other
+    one, other = one[apart], other[apart]
+    keys = np.minimum(one, other) * np.int64(2**31) + np.maximum(one, other)
     _, first = np.unique(keys, return_index=True)
-    return pairs[np.sort(first)]
+    first.sort()
+    return one[first], other[first]
 
 
-def _founder_pairs(population: Population) -> np.ndarray:
+def _founder_pairs(population: Population) -> tuple[np.ndarray, np.ndarray]:
     count = population.founders
     weight = population.sociability[:count]
-    number = round(p.EDGES_PER_CUSTOMER * count)
     rng = generator(population.seed, "graph/founders")
-    total = np.cumsum(weight)
-    asks = np.minimum(np.searchsorted(total, rng.random(number) * total[-1]), count - 1)
-    anyone = np.minimum(np.searchsorted(total, rng.random(number) * total[-1]), count - 1)
     community = population.community[:count]
     members = np.argsort(community, kind="stable")
+    wanted = p.EDGES_PER_CUSTOMER * weight / weight.mean()
+    # By community, so that the look-ups below stay close together.
+    asks = np.repeat(members, rng.poisson(wanted)[members])
     inside = np.concatenate([[0.0], np.cumsum(weight[members])])
     bounds = np.searchsorted(community[members], np.arange(community.max() + 2))
     low, high = inside[bounds[community[asks]]], inside[bounds[community[asks] + 1]]
-    place = np.searchsorted(inside, low + rng.random(number) * (high - low), side="right") - 1
-    neighbour = members[np.clip(place, 0, count - 1)]
-    near = rng.random(number) < _INSIDE_COMMUNITY
-    return np.stack([asks, np.where(near, neighbour, anyone)], axis=1)
+    near = rng.random(len(asks)) < _INSIDE_COMMUNITY
+    target = rng.random(len(asks)) * np.where(near, high - low, inside[-1])
+    place = np.searchsorted(inside, target + np.where(near, low, 0.0), side="right") - 1
+    return asks, members[np.clip(place, 0, count - 1)]
 
 
-def _newcomer_pairs(population: Population) -> np.ndarray:
+def _newcomer_pairs(population: Population) -> tuple[np.ndarray, np.ndarray]:
     founders = population.founders
     newcomers = np.arange(founders, population.size)
     draws = generator(population.seed, "graph/newcomers").random(
@@ -136,7 +171,13 @@ def _newcomer_pairs(population: Population) -> np.ndarray:
     asks = newcomers[row]
     recent = asks - 1 - np.floor(place * np.minimum(2 * p.COMMUNITY_SIZE, asks)).astype(np.int64)
     anyone = np.floor(place * asks).astype(np.int64)
-    return np.stack([asks, np.where(choose < _INSIDE_COMMUNITY, recent, anyone)], axis=1)
+    return asks, np.where(choose < _INSIDE_COMMUNITY, recent, anyone)
+
+
+def stable_order(keys: np.ndarray) -> np.ndarray:
+    """A stable ascending order of keys below 2**32, by radix, which sorts 16 bits at a time."""
+    order = np.argsort((keys & 0xFFFF).astype(np.uint16), kind="stable")
+    return order[np.argsort((keys[order] >> 16).astype(np.uint16), kind="stable")]
 
 
 def _hashed_uniform(keys: np.ndarray, seed: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Interactions: which posts customers view, like, comment and share.
 
-Belongs here: the latent-factor choice of posts and the rows of `interactions`. Does not belong here:
-the posts themselves (`posts.py`).
+Belongs here: the latent-factor choice of posts and the rows of `interactions`. Does not belong
+here: the posts themselves (`posts.py`).
 
 Each interaction chooses among a few candidates published before it: popular and recent posts, and
 posts of friends. The choice is a random utility (McFadden 1974): taste times post, plus popularity,
@@ -18,7 +18,7 @@ import pyarrow as pa
 from engagement_assets.source.contract import INTERACTION_KINDS
 from engagement_assets.source.simulator import parameters as p
 from engagement_assets.source.simulator import tables, text
-from engagement_assets.source.simulator.graph import Friends
+from engagement_assets.source.simulator.graph import Friends, stable_order
 from engagement_assets.source.simulator.life import LifeCourses
 from engagement_assets.source.simulator.population import Population
 from engagement_assets.source.simulator.posts import Posts, author_mood
@@ -31,7 +31,7 @@ _FRIEND_UTILITY = 0.7
 _TASTE_UTILITY = 1.1
 _QUALITY_UTILITY = 0.3
 _FRESH_SECONDS = 50_000.0
-_LIKE, _COMMENT, _SHARE = 0.18, 0.03, 0.022
+_LIKE, _COMMENT, _SHARE = 0.18, 0.02, 0.02
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,9 @@ class Wall:
         quality: Logarithm of what draws people to it.
         reach: Cumulated weight with which posts are come across, recent ones more.
         ids: Post ids.
-        feed_owner: Customers who have friends' posts, ascending, one entry a post and friend.
-        feed_post: Number of the post.
+        feed_start: Where each customer's feed of friends' posts begins in `feed_post`.
+        feed_size: How many posts are in it.
+        feed_post: Numbers of posts.
     """
 
     seconds: np.ndarray
@@ -55,7 +56,8 @@ class Wall:
     quality: np.ndarray
     reach: np.ndarray
     ids: pa.Array
-    feed_owner: np.ndarray
+    feed_start: np.ndarray
+    feed_size: np.ndarray
     feed_post: np.ndarray
 
 
@@ -70,7 +72,8 @@ def hang(days: Sequence[Posts], day: int, friends: Friends) -> Wall:
     degree = friends.degree[author]
     first = np.repeat(friends.start[author] - np.cumsum(degree) + degree, degree)
     owner = friends.friend[first + np.arange(len(first))]
-    order = np.argsort(owner, kind="stable")
+    order = stable_order(owner)
+    size = np.bincount(owner, minlength=len(friends.start))
     return Wall(
         seconds=seconds,
         author=author,
@@ -78,7 +81,8 @@ def hang(days: Sequence[Posts], day: int, friends: Friends) -> Wall:
         quality=quality,
         reach=np.cumsum(weight),
         ids=pa.concat_arrays([posts.ids() for posts in days]),
-        feed_owner=owner[order],
+        feed_start=np.cumsum(size) - size,
+        feed_size=size,
         feed_post=np.repeat(np.arange(len(author)), degree)[order],
     )
 
@@ -128,8 +132,7 @@ def _choose(
     reached = wall.reach[seen - 1][:, None]
     candidates = np.searchsorted(wall.reach, rng.random(shape) * reached, side="right")
     candidates = np.minimum(candidates, seen[:, None] - 1)
-    low = np.searchsorted(wall.feed_owner, customer, side="left")
-    size = np.searchsorted(wall.feed_owner, customer, side="right") - low
+    low, size = wall.feed_start[customer], wall.feed_size[customer]
     place = low[:, None] + np.floor(rng.random((shape[0], _FRIEND_CANDIDATES)) * size[:, None])
     friends = np.zeros(shape, dtype=bool)
     if len(wall.feed_post):
@@ -139,8 +142,9 @@ def _choose(
         tail = candidates[:, _POPULAR_CANDIDATES:]
         candidates[:, _POPULAR_CANDIDATES:] = np.where(usable, from_feed, tail)
     match = np.einsum("ijk,ik->ij", wall.taste[candidates], population.taste[customer])
+    noise = np.maximum(rng.standard_exponential(shape, np.float32), np.float32(1e-30))
     utility = _TASTE_UTILITY * match + _QUALITY_UTILITY * wall.quality[candidates]
-    utility += _FRIEND_UTILITY * friends - np.log(rng.standard_exponential(shape, np.float32))
+    utility += _FRIEND_UTILITY * friends - np.log(noise)
     own = wall.author[candidates] == customer[:, None]
     utility[own] = -np.inf
     best = np.argmax(utility, axis=1)[:, None]

@@ -14,6 +14,7 @@ from engagement_assets.source.simulator.population import Population
 from engagement_assets.source.simulator.randomness import generator
 
 _WEEKDAY_FACTORS = np.array([0.97, 0.96, 0.97, 0.99, 1.02, 1.06, 1.03])
+_KEPT_DAYS = 12
 _HOLIDAYS = {
     (1, 1): 0.85,
     (2, 14): 1.08,
@@ -40,6 +41,7 @@ class LifeCourses:
         self._population = population
         self._first_day = first_day
         self._discontent: list[np.ndarray] = []
+        self._remaining: dict[int, np.ndarray] = {}
         self.leaving_from = np.full(population.size, np.inf)
         self._mean = p.DISCONTENT_MEAN[population.persona].astype(np.float32)
 
@@ -55,9 +57,14 @@ class LifeCourses:
 
     def remaining(self, day: int) -> np.ndarray:
         """Share of their use that leavers still have at noon of a day: 1 for those who stay."""
-        self.advance(day)
-        count = self._population.count(day)
-        return decay(day + 0.5 - self.leaving_from[:count], self._population.decay_days[:count])
+        if day not in self._remaining:
+            self.advance(day)
+            count = self._population.count(day)
+            since = day + 0.5 - self.leaving_from[:count]
+            if len(self._remaining) > _KEPT_DAYS:
+                self._remaining.pop(next(iter(self._remaining)))
+            self._remaining[day] = decay(since, self._population.decay_days[:count])
+        return self._remaining[day]
 
     def away(self, day: int) -> np.ndarray:
         """Factor of use of a week's absences, of the customers signed up by the end of the day."""
@@ -129,6 +136,9 @@ def hazard(content: np.ndarray, discontent: np.ndarray) -> np.ndarray:
 
 def decay(days_since: np.ndarray, decay_days: np.ndarray) -> np.ndarray:
     """Share of their use left to leavers some days after they began to leave."""
-    scaled = np.maximum(days_since, 0.0) / decay_days
-    left: np.ndarray = np.where(scaled > p.GONE_AFTER_DECAYS, 0.0, np.exp(-scaled))
+    scaled = days_since / decay_days
+    left = np.ones(len(scaled))
+    left[scaled > p.GONE_AFTER_DECAYS] = 0.0
+    falling = np.flatnonzero((scaled > 0.0) & (scaled <= p.GONE_AFTER_DECAYS))
+    left[falling] = np.exp(-scaled[falling])
     return left

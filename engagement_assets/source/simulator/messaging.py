@@ -77,7 +77,7 @@ def _recipients(
 ) -> np.ndarray:
     """A friend, rather one who is still there; a stranger where there is no friend."""
     draws = rng.random((3, len(sender)))
-    recipient = (sender + 1 + np.floor(draws[2] * (count - 1)).astype(np.int64)) % count
+    recipient: np.ndarray = (sender + 1 + np.floor(draws[2] * (count - 1)).astype(np.int64)) % count
     known = np.flatnonzero(friends.degree[sender] > 0)
     first = friends.pick(sender[known], draws[0, known])
     second = friends.pick(sender[known], draws[1, known])

@@ -28,8 +28,8 @@ DAYS_PER_WEEK = 7
 SECONDS_PER_DAY = 86_400.0
 
 # Use: median sessions a day of a content customer, and its spread within the persona.
-SESSION_RATE = np.array([2.4, 1.15, 1.25, 1.5, 1.0, 1.1])
-SESSION_RATE_SIGMA = 0.35
+SESSION_RATE = np.array([2.4, 1.25, 1.3, 1.5, 1.1, 1.2])
+SESSION_RATE_SIGMA = 0.25
 # Some look in only now and then, for longer, read what they are sent, and go on doing so.
 OCCASIONAL_SHARE = np.array([0.0, 0.2, 0.15, 0.12, 0.2, 0.2])
 OCCASIONAL_RATE = 0.055
@@ -42,23 +42,23 @@ OCCASIONAL_FRIENDS = 0.1
 DURATION_MINUTES = np.array([8.0, 7.0, 7.0, 8.0, 6.0, 7.0])
 DURATION_SIGMA = 0.9
 DEPTH_FACTORS = np.exp(0.35 * np.array([-1.4, -0.53, 0.0, 0.53, 1.4]))
-INTERACTIONS_PER_SESSION = np.array([1.15, 0.9, 0.75, 1.25, 0.7, 0.9])
-MESSAGES_PER_SESSION = np.array([0.42, 0.19, 0.27, 0.54, 0.17, 0.22])
-POSTS_PER_SESSION = np.array([0.1, 0.042, 0.055, 0.12, 0.035, 0.045])
+INTERACTIONS_PER_SESSION = np.array([1.05, 0.82, 0.68, 1.14, 0.64, 0.82])
+MESSAGES_PER_SESSION = np.array([0.365, 0.165, 0.235, 0.47, 0.15, 0.19])
+POSTS_PER_SESSION = np.array([0.083, 0.035, 0.045, 0.098, 0.029, 0.037])
 EVENTS_PER_SESSION = np.array([0.012, 0.005, 0.006, 0.015, 0.003, 0.006])
 
 # Discontent: a weekly AR(1) around the persona's mean, of unit spread.
 DISCONTENT_MEAN = np.array([-0.3, 0.0, 0.0, -0.2, 0.6, 0.1])
 DISCONTENT_PERSISTENCE = 0.85
 DISCONTENT_START = -0.3
-RATE_DISCONTENT = 0.25
+RATE_DISCONTENT = 0.2
 HAZARD_DISCONTENT = 0.9
 # Chance a week that a customer with discontent 0 begins to leave.
 LEAVING_HAZARD = np.array([0.015, 0.028, 0.022, 0.018, 0.04, 0.03])
-LEAVING_DECAY_DAYS = (4.0, 6.5)
+LEAVING_DECAY_DAYS = (4.5, 7.0)
 # After this many decay times a leaver is gone for good.
 GONE_AFTER_DECAYS = 12.0
-AWAY_CHANCE = 0.015
+AWAY_CHANCE = 0.01
 AWAY_FACTOR = 0.15
 
 # Text: the mood is this minus the discontent.
@@ -81,7 +81,7 @@ MINUTES_SCALE = 30.0
 ACTIONS_SCALE = 10.0
 
 COMMUNITY_SIZE = 150
-EDGES_PER_CUSTOMER = 7.5
+EDGES_PER_CUSTOMER = 10.5
 FRIENDS_FOR_NEWCOMER = 4.0
 
 TASTE_DIMENSIONS = 8
@@ -124,7 +124,7 @@ PREMIUM_PRICE_USD = 9.99
 CONSENT_SHARES = {
     "analytics": 0.97,
     "personalisation": 0.90,
-    "sentiment": 0.19,
+    "sentiment": 0.18,
     "notifications": 0.85,
     "federated": 0.40,
 }

@@ -99,7 +99,8 @@ class Population:
     @cached_property
     def signed_up_day(self) -> np.ndarray:
         """Day of the world of each sign-up."""
-        return np.floor(self.signed_up).astype(np.int64)
+        days: np.ndarray = np.floor(self.signed_up).astype(np.int64)
+        return days
 
     @cached_property
     def ids(self) -> pa.Array:
@@ -196,7 +197,8 @@ def hour_chances() -> np.ndarray:
             away = np.abs(hours - centre)
             away = np.minimum(away, 24 - away)
             chances[row] += weight * np.exp(-0.5 * (away / width) ** 2)
-    return chances / chances.sum(axis=1, keepdims=True)
+    chances /= chances.sum(axis=1, keepdims=True)
+    return chances
 
 
 def _sign_ups(customers: int, seed: int, days: int, horizon: int) -> np.ndarray:
@@ -229,19 +231,20 @@ def _birth_days(signed_up: np.ndarray, draws: np.ndarray) -> np.ndarray:
     # Ages at sign-up: a mode in the late twenties and a long tail, 18 to 78. Counted back from the
     # sign-up, so nobody is under age.
     ages = np.interp(draws, [0, 0.2, 0.48, 0.7, 0.85, 1], [18, 25, 35, 45, 55, 78])
-    return np.floor(signed_up - ages * 365.25).astype(np.int64)
+    born: np.ndarray = np.floor(signed_up - ages * 365.25).astype(np.int64)
+    return born
 
 
 def _premium(signed_up: np.ndarray, payer: np.ndarray, draws: np.ndarray) -> np.ndarray:
     at_once = payer & (draws[:, 0] < p.PREMIUM_AT_SIGN_UP)
     with np.errstate(divide="ignore"):
-        waits = -np.log(draws[:, 1]) * np.where(payer, 500.0, 6_000.0)
+        waits = -np.log(draws[:, 1]) * np.where(payer, 500.0, 15_000.0)
     return np.where(at_once, signed_up, np.maximum(signed_up + 1.0 + waits, signed_up + 1.0))
 
 
 def _communities(customers: int, size: int, rng: np.random.Generator) -> np.ndarray:
     # People come to the app with those they know, so a community shares its time of sign-up.
-    spread = 0.08 * customers
+    spread = 0.03 * customers
     place = np.abs(np.arange(size) + spread * rng.standard_normal(size))
     place[:customers] = np.abs(customers - np.abs(customers - place[:customers]))
     communities = max(customers // p.COMMUNITY_SIZE, 1)
@@ -270,7 +273,8 @@ def category_tastes(seed: int) -> np.ndarray:
     draws = generator(seed, "population/category_taste").standard_normal(
         (len(p.CATEGORIES), p.TASTE_DIMENSIONS), dtype=np.float32
     )
-    return draws / np.linalg.norm(draws, axis=1, keepdims=True)
+    draws /= np.linalg.norm(draws, axis=1, keepdims=True)
+    return draws
 
 
 def _sociability(persona: np.ndarray, occasional: np.ndarray, draws: np.ndarray) -> np.ndarray:

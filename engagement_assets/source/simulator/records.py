@@ -92,7 +92,7 @@ class Records:
         rng = generator(people.seed, "referrals", day)
         draws = rng.random((count - known, 1 + 8))
         candidates = np.floor(draws[:, 1:] * known).astype(np.int64)
-        if known == 0 or count == known:
+        if known in (0, count):
             return tables.empty("referrals")
         # The keenest and most present of a few.
         appeal = people.sociability[candidates] * self._life.remaining(day)[candidates]

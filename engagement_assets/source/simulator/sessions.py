@@ -4,7 +4,8 @@ Belongs here: when sessions happen, how long they last, on what device, and the 
 interactions, messages, posts and joined events in each. Does not belong here: what those are.
 
 Everything that happens in the app hangs on a session. A few customers' phones are offline for a
-day: their sessions of that day, and what hangs on them, are recorded in the early hours of the next.
+day: their sessions of that day, and what hangs on them, are recorded in the early hours of the
+next.
 """
 
 from dataclasses import dataclass

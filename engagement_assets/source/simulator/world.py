@@ -60,7 +60,7 @@ class Simulator:
         self._seed = seed
         self._first_day = first_day
         self._days = days
-        self._world = self._make(LEAD_DAYS + days - 1)
+        self._world = self._make(LEAD_DAYS + days - 1 + _HORIZON_STEP)
 
     def day(self, day: date) -> dict[str, pa.Table]:
         """All rows that are recorded on a day.
@@ -171,13 +171,13 @@ class _World:
 
     def day(self, day: int) -> dict[str, pa.Table]:
         """All rows recorded on a day."""
-        people, life, first_day = self._population, self._life, self._first_day
+        people, first_day = self._population, self._first_day
         parts = [self._session_tables(self._batch(day, late=False), self._posts(day, late=False))]
         if day > LEAD_DAYS:
             late = self._posts(day - 1, late=True)
             parts.append(self._session_tables(late.batch, late))
         records = self._records
-        offers = commerce.listings(day, people, life)
+        offers = self._gigs.listings(day)
         out = {name: pa.concat_tables([part[name] for part in parts]) for name in parts[0]}
         out["customers"] = records.customers(day)
         out["consents"] = records.consents(day)

@@ -1,0 +1,54 @@
+# Two commands: `make run` and `make test`. Settings are arguments: see the README's table.
+SHELL := /bin/bash
+PYTHON ?= python3.11
+BIN := .venv/bin
+STAMP := .venv/.installed
+SETTINGS := SOURCE SOURCE_DATA CUSTOMERS DAYS SEED DATE COST_LOST_CUSTOMER COST_INTERVENTION \
+            SAVE_RATE BOOTSTRAP THREADS WEBHOOK HOME_DIR RETRAIN
+# only what was given on the command line or in the environment, so that defaults stand in one place
+GIVEN := $(foreach name,$(SETTINGS),$(if $($(name)),'$(name)=$($(name))'))
+PORT ?= 3000
+ENGAGEMENT := $(BIN)/python -m engagement_assets.run
+# a name on the command line that is no setting is a mistake, not something to pass over
+UNKNOWN := $(filter-out $(SETTINGS) PORT PYTHON MODEL VERSION ARGS,$(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v))))
+
+.PHONY: run test dev lint bench rollback install clean
+.DEFAULT_GOAL := run
+
+ifneq ($(strip $(UNKNOWN)),)
+$(error unknown setting $(strip $(UNKNOWN)); the settings are $(SETTINGS) PORT)
+endif
+
+run: $(STAMP)
+	@$(ENGAGEMENT) run $(GIVEN)
+
+test: $(STAMP)
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal $(ARGS)
+
+dev: $(STAMP)
+	@home=$$($(ENGAGEMENT) home $(GIVEN)) && export ENGAGEMENT_HOME="$$home" \
+	  DAGSTER_HOME="$$home/dagster_home" ENGAGEMENT_EVENT_LOG="$$home/dagster_home/history" \
+	  DAGSTER_EVENT_BATCH_SIZE=1000 && exec $(BIN)/dg dev --port $(PORT)
+
+lint: $(STAMP)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(STAMP)
+	@$(BIN)/python -m benchmarks.all $(ARGS)
+
+rollback: $(STAMP)
+	@$(ENGAGEMENT) rollback 'MODEL=$(or $(MODEL),churn)' $(if $(VERSION),'VERSION=$(VERSION)') $(GIVEN)
+
+install: $(STAMP)
+
+$(STAMP): constraints.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing pinned dependencies into .venv (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf data .venv

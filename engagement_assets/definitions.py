@@ -1,0 +1,34 @@
+"""The one `Definitions` of the code location.
+
+Belongs here: putting assets, checks, jobs, schedules, sensors and resources together. Does not
+belong here: any of them.
+"""
+
+import dagster as dg
+
+from engagement_assets.deployment import deployment, resources_for
+from engagement_assets.features.assets import LABEL_ASSETS, customer_snapshot
+from engagement_assets.features.checks import feature_checks, label_checks
+from engagement_assets.jobs import JOBS
+from engagement_assets.models.churn.assets import ASSETS as CHURN_ASSETS
+from engagement_assets.models.churn.checks import CHECKS as CHURN_CHECKS
+from engagement_assets.schedules import SCHEDULES
+from engagement_assets.sensors import SENSORS
+from engagement_assets.serving.assets import ASSETS as SERVING_ASSETS
+from engagement_assets.settings import Settings, current_home
+from engagement_assets.source.assets import ingest_source
+from engagement_assets.source.checks import source_checks
+from resources.progress import terminal_logger
+
+defs = dg.Definitions(
+    assets=[ingest_source, customer_snapshot, *LABEL_ASSETS, *CHURN_ASSETS, *SERVING_ASSETS],
+    asset_checks=[source_checks, feature_checks, label_checks, *CHURN_CHECKS],
+    jobs=JOBS,
+    schedules=SCHEDULES,
+    sensors=SENSORS,
+    resources=resources_for(deployment(), Settings.load(current_home())),
+    loggers={"terminal": terminal_logger, "console": dg.colored_console_logger},
+    # One process a run: a step's own process costs seconds here, and steps run one after another;
+    # within a step DuckDB and XGBoost use every core.
+    executor=dg.in_process_executor,
+)

@@ -1,0 +1,59 @@
+"""Jobs: what is materialised together.
+
+Belongs here: selections. Does not belong here: when they run (`schedules.py`).
+"""
+
+import dagster as dg
+
+from engagement_assets.features.labels import LABELS
+
+SOURCE = dg.AssetSelection.groups("source")
+FEATURES = dg.AssetSelection.groups("features")
+PREDICTIONS = dg.AssetSelection.assets(["churn", "predictions"], ["churn", "explanations"])
+CATALOGUE = dg.AssetSelection.assets(["lake", "catalogue"])
+TRAINING = dg.AssetSelection.assets(
+    ["churn", "model"], ["churn", "evaluation"], ["churn", "fairness"], ["churn", "champion"]
+)
+
+ingest_job = dg.define_asset_job(
+    "ingest", SOURCE, description="Takes days of the source in and checks them."
+)
+features_job = dg.define_asset_job(
+    "features", FEATURES, description="Makes the 49 features of a snapshot date and checks them."
+)
+label_jobs = {
+    label.name: dg.define_asset_job(
+        f"label_{label.name}",
+        dg.AssetSelection.assets(label.table.split("/")),
+        description=f"Makes the label {label.name} of a snapshot date whose window has closed.",
+    )
+    for label in LABELS.values()
+}
+training_job = dg.define_asset_job(
+    "training",
+    TRAINING,
+    description="Trains a candidate, measures it, judges its fairness, and moves the champion if "
+    "it passes.",
+)
+predictions_job = dg.define_asset_job(
+    "predictions",
+    PREDICTIONS | CATALOGUE,
+    description="Predicts and explains one day with the champion.",
+)
+daily_job = dg.define_asset_job(
+    "daily",
+    SOURCE | FEATURES | PREDICTIONS | CATALOGUE,
+    description="One day: ingest, features, predictions, explanations, with all checks between.",
+)
+quarterly_job = dg.define_asset_job(
+    "quarterly", TRAINING, description="Retrains at the beginning of a quarter."
+)
+JOBS = [
+    ingest_job,
+    features_job,
+    *label_jobs.values(),
+    training_job,
+    predictions_job,
+    daily_job,
+    quarterly_job,
+]

@@ -1,0 +1,112 @@
+"""Fairness of a churn model version on its test people, and the mitigation where a group fails.
+
+Belongs here: which people and thresholds the report is about. Does not belong here: the measures
+(`engagement_assets.evaluation.fairness`).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from upath import UPath
+
+from engagement_assets.evaluation.fairness import fairness_report
+from engagement_assets.evaluation.fairness_report import FairnessReport
+from engagement_assets.evaluation.mitigation import (
+    Mitigation,
+    fit_group_thresholds,
+    mitigation_report,
+)
+from engagement_assets.evaluation.thresholds import CostModel
+from engagement_assets.models.churn.estimator import ChurnClassifier
+from engagement_assets.models.churn.training import (
+    LABEL,
+    SENSITIVE,
+    sensitive_columns,
+    split_rows,
+)
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """The fairness of one version.
+
+    Attributes:
+        report: By gender, age band and location.
+        mitigation: Per-group thresholds and their price, where a group fails.
+    """
+
+    report: FairnessReport
+    mitigation: Mitigation | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON data."""
+        return {
+            "report": self.report.to_dict(),
+            "mitigation": self.mitigation.to_dict() if self.mitigation else None,
+        }
+
+    def to_markdown(self) -> str:
+        """The report as text."""
+        parts = [self.report.to_markdown()]
+        if self.mitigation is not None:
+            parts.append(self.mitigation.to_markdown())
+        return "\n\n".join(parts)
+
+
+def assess(
+    folder: Path | UPath,
+    rows: pd.DataFrame,
+    *,
+    seed: int,
+    n_bootstrap: int,
+) -> Assessment:
+    """Measure fairness on the test people; fit a mitigation on the training people if one fails.
+
+    The mitigation's thresholds are fitted on the training people at the test snapshot, whom the
+    model has seen only at the earlier one.
+
+    Args:
+        folder: Files of the version.
+        rows: Labelled rows of the test snapshot, all people.
+        seed: Seed of the resamples.
+        n_bootstrap: Resamples behind each interval.
+    """
+    model = ChurnClassifier.load(folder)
+    test = split_rows(rows, test=True)
+    probability = model.predict_proba(test)[:, 1]
+    sensitive = sensitive_columns(test)
+    report = fairness_report(
+        test[LABEL],
+        probability,
+        sensitive,
+        columns=SENSITIVE,
+        threshold=model.threshold_,
+        n_bootstrap=n_bootstrap,
+        seed=seed,
+    )
+    if report.passes:
+        return Assessment(report, None)
+    learn = split_rows(rows, test=False)
+    thresholds = fit_group_thresholds(
+        model.predict_proba(learn)[:, 1],
+        sensitive_columns(learn),
+        columns=report.failing_columns,
+        threshold=model.threshold_,
+    )
+    costs = CostModel(
+        cost_lost_customer=model.cost_lost_customer,
+        cost_intervention=model.cost_intervention,
+        save_rate=model.save_rate,
+    )
+    mitigation = mitigation_report(
+        test[LABEL],
+        probability,
+        sensitive,
+        thresholds=thresholds,
+        costs=costs,
+        columns=[name for name in SENSITIVE if name in sensitive],
+        seed=seed,
+    )
+    return Assessment(report, mitigation)

@@ -1,0 +1,39 @@
+"""What every model's assets are told by the settings.
+
+Belongs here: costs, seeds and sizes. Does not belong here: where models are stored
+(`resources.io_managers`).
+"""
+
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+
+class ModelSettings(dg.ConfigurableResource):
+    """Costs, seeds and sizes of training."""
+
+    seed: int = Field(default=7, description="Seed; the same seed and data give the same model.")
+    bootstrap: int = Field(
+        default=200, description="Resamples behind each interval; more make it steadier."
+    )
+    cost_lost_customer: float = Field(
+        default=100.0, description="What a lost customer costs, in USD."
+    )
+    cost_intervention: float = Field(
+        default=5.0, description="What one retention intervention costs, in USD."
+    )
+    save_rate: float = Field(
+        default=0.3, description="Share of contacted churners that an intervention keeps."
+    )
+    threads: int = Field(default=2, description="Threads of training and prediction.")
+
+    def churn_parameters(self) -> dict[str, Any]:
+        """Parameters of the churn classifier."""
+        return {
+            "cost_lost_customer": self.cost_lost_customer,
+            "cost_intervention": self.cost_intervention,
+            "save_rate": self.save_rate,
+            "random_state": self.seed,
+            "n_jobs": self.threads,
+        }

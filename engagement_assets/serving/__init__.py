@@ -1,0 +1,1 @@
+"""Floor 8: what analysts and applications read."""

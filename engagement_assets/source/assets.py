@@ -1,0 +1,142 @@
+"""The raw tables and the quarantine as daily assets.
+
+Belongs here: wrapping `ingestion.ingest` for Dagster. Does not belong here: rules on rows.
+"""
+
+from collections.abc import Iterator
+from datetime import date
+
+import dagster as dg
+
+from engagement_assets.partitions import DAILY, partition_days
+from engagement_assets.source.contract import TABLES
+from engagement_assets.source.ingestion import IngestReport, ingest
+from engagement_assets.source.quarantine import QUARANTINE_SCHEMA
+from engagement_assets.source.resource import SourceResource
+from resources.io_managers import COLUMN_SCHEMA, ui_schema
+from resources.platform import LakeResource
+from resources.schema import TableSchema
+
+OWNERS = ["team:data-platform"]
+CODE_VERSION = "1"
+QUARANTINE = "quarantine"
+# A source that is away for a moment is tried again; a broken mapping fails the same way each time,
+# so few tries are enough.
+RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
+PERMANENT = "it would fail again: not retried"
+
+
+def _spec(name: str, description: str, schema: TableSchema) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        ["source", name],
+        description=description,
+        group_name="source",
+        owners=OWNERS,
+        kinds={"parquet", "duckdb"},
+        code_version=CODE_VERSION,
+        metadata={COLUMN_SCHEMA: ui_schema(schema)},
+    )
+
+
+SPECS = [
+    *(
+        _spec(
+            name,
+            f"{table.meaning}. {'Required.' if table.required else 'Optional.'} "
+            f"Key: {', '.join(table.key)}; event time: {table.event_time}.",
+            table.schema,
+        )
+        for name, table in TABLES.items()
+    ),
+    _spec(
+        QUARANTINE,
+        "Raw rows that break the contract, with table, reason and the row as it came. Nothing is "
+        "dropped silently.",
+        QUARANTINE_SCHEMA,
+    ),
+]
+
+
+@dg.multi_asset(
+    name="ingest_source",
+    specs=SPECS,
+    partitions_def=DAILY,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    retry_policy=RETRIES,
+    description="Takes the days of the source into the lake, and what breaks the contract into "
+    "quarantine. A range of days is one run.",
+)
+def ingest_source(
+    context: dg.AssetExecutionContext, source: SourceResource, lake: LakeResource
+) -> Iterator[dg.MaterializeResult]:
+    """Ingest the partitions of this run."""
+    days = partition_days(context)
+    try:
+        report = ingest(
+            source.reader,
+            lake.lake,
+            days[0],
+            days[-1],
+            settings=source.settings,
+            progress=context.log.info,
+        )
+    except ValueError as error:
+        # SourceError and SchemaError: the source or its mapping must be mended first
+        raise dg.Failure(f"{error} ({PERMANENT})", allow_retries=False) from error
+    for table, columns in report.not_provided.items():
+        context.log.info("source/%s does not provide %s", table, ", ".join(columns))
+    for name in TABLES:
+        _note_days(context, report, name, days)
+        yield dg.MaterializeResult(asset_key=["source", name], metadata=_run_metadata(report, name))
+    for day in days:
+        bad = sum(counts.get(day, 0) for counts in report.quarantined.values())
+        context.add_asset_metadata(
+            {"dagster/partition_row_count": bad},
+            asset_key=["source", QUARANTINE],
+            partition_key=day.isoformat(),
+        )
+    yield dg.MaterializeResult(
+        asset_key=["source", QUARANTINE],
+        metadata={
+            "quarantined_rows": report.total_quarantined,
+            "quarantine_share": report.quarantine_share,
+            "reasons": dg.MetadataValue.md(_reasons_table(report)),
+        },
+    )
+
+
+def _note_days(
+    context: dg.AssetExecutionContext, report: IngestReport, name: str, days: list[date]
+) -> None:
+    for day in days:
+        context.add_asset_metadata(
+            {
+                "dagster/partition_row_count": report.rows[name][day],
+                "quarantined": report.quarantined[name][day],
+                "late_rows": report.late[name].get(day, 0),
+            },
+            asset_key=["source", name],
+            partition_key=day.isoformat(),
+        )
+
+
+def _run_metadata(report: IngestReport, name: str) -> dict[str, object]:
+    metadata: dict[str, object] = {
+        "rows_in_run": report.rows_of(name),
+        "source": report.source,
+        "provided": name not in report.missing_tables,
+    }
+    if report.not_provided.get(name):
+        metadata["columns_not_provided"] = ", ".join(report.not_provided[name])
+    return metadata
+
+
+def _reasons_table(report: IngestReport) -> str:
+    if not report.reasons:
+        return "No row broke the contract."
+    lines = ["| table | reason | rows |", "|---|---|---:|"]
+    lines += [
+        f"| {table} | {reason} | {count:,} |"
+        for (table, reason), count in report.reasons.most_common(50)
+    ]
+    return "\n".join(lines)

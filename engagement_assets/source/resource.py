@@ -1,0 +1,61 @@
+"""The configured source as a Dagster resource.
+
+Belongs here: making the reader that the settings name. Does not belong here: reading
+(`readers.py`, `mapping.py`).
+"""
+
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+
+import dagster as dg
+from pydantic import Field
+
+from engagement_assets.source.contract import TABLES
+from engagement_assets.source.mapping import open_mapped
+from engagement_assets.source.readers import SIMULATOR, SimulatedReader, SourceReader
+from engagement_assets.source.settings import IngestionSettings
+
+
+class SourceResource(dg.ConfigurableResource):
+    """Where the raw tables come from."""
+
+    name: str = Field(description="`simulator`, or a folder of the mappings.")
+    mappings: str = Field(description="Folder that holds one folder of SQL files a source.")
+    data: str = Field(default="", description="Folder or URL of a mapped source's files.")
+    customers: int = Field(default=10_000, description="Number of simulated customers.")
+    seed: int = Field(default=7, description="Seed of the simulator.")
+    days: int = Field(default=400, description="Days of simulated history.")
+    first_day: str = Field(description="First partition, as an ISO date.")
+    quarantine_share_limit: float = Field(
+        default=IngestionSettings.quarantine_share_limit,
+        description="Share of a day's rows in quarantine above which the blocking check fails.",
+    )
+    duplicate_lookback_days: int = Field(
+        default=IngestionSettings.duplicate_lookback_days,
+        description="Earlier partitions in which a key must not occur already.",
+    )
+    threads: int = Field(default=2, description="Threads of the checks of raw rows.")
+
+    @cached_property
+    def reader(self) -> SourceReader:
+        """The reader of this source."""
+        first_day = date.fromisoformat(self.first_day)
+        if self.name == SIMULATOR:
+            # imported here: the simulator's tables of words and NumPy tables load in half a second
+            from engagement_assets.source.simulator import Simulator  # noqa: PLC0415
+
+            simulator = Simulator(
+                customers=self.customers, seed=self.seed, first_day=first_day, days=self.days
+            )
+            return SimulatedReader(simulator, first_day=first_day, tables=frozenset(TABLES))
+        return open_mapped(self.name, root=Path(self.mappings), data=self.data, first_day=first_day)
+
+    @property
+    def settings(self) -> IngestionSettings:
+        """How rows are taken in."""
+        return IngestionSettings(
+            quarantine_share_limit=self.quarantine_share_limit,
+            duplicate_lookback_days=self.duplicate_lookback_days,
+            threads=self.threads,
+        )

@@ -1,0 +1,128 @@
+"""What `make run` says at its beginning and end.
+
+Belongs here: reading what was made and putting it in words. Does not belong here: making it.
+"""
+
+from collections import Counter
+from datetime import date
+from typing import Any
+
+import dagster as dg
+from upath import UPath
+
+from engagement_assets.settings import PROJECT, SIMULATED, Settings
+from engagement_assets.source.contract import TABLES
+from resources.lake import Lake
+from resources.registry import ModelRegistry
+
+METRICS = (
+    ("auc", "AUC"),
+    ("precision_at_recall", "precision at 80 % recall"),
+    ("f1", "F1"),
+    ("log_loss", "log loss"),
+    ("calibration_error", "calibration error"),
+)
+
+
+def headline(settings: Settings) -> str:
+    """What is about to be made."""
+    what = (
+        f"{settings.customers:,} simulated customers (seed {settings.seed})"
+        if settings.source == SIMULATED
+        else f"source {settings.source} from {settings.source_data}"
+    )
+    return f"{what}, {settings.start} to {settings.end}\neverything goes to {settings.home}\n\n"
+
+
+def summary(settings: Settings, instance: dg.DagsterInstance, *, seconds: float) -> str:
+    """What was made, the headline figures, and where to look."""
+    lake = Lake(settings.lake_root)
+    lines = ["", f"Done in {seconds:.0f} s.", "", "Raw tables"]
+    rows = {name: _rows(lake, f"source/{name}") for name in TABLES}
+    shown = {name: count for name, count in rows.items() if count}
+    lines += [f"  {name:<24} {count:>12,} rows" for name, count in shown.items()]
+    absent = [name for name, count in rows.items() if not count]
+    if absent:
+        lines.append(f"  without rows: {', '.join(absent)}")
+    lines.append(f"  {'quarantine':<24} {_rows(lake, 'source/quarantine'):>12,} rows")
+    lines += _features(lake, settings.end)
+    lines += _model(settings, lake)
+    lines += _checks(instance)
+    lines += _places(settings)
+    return "\n".join(lines) + "\n"
+
+
+def _rows(lake: Lake, table: str) -> int:
+    return sum(lake.row_count(table, day) for day in lake.days(table))
+
+
+def _features(lake: Lake, day: date) -> list[str]:
+    days = lake.days("features/customer_features")
+    count = lake.row_count("features/customer_features", day) if day in days else 0
+    return ["", f"Features  49 of {count:,} customers at {day}; {len(days)} snapshots in the lake"]
+
+
+def _model(settings: Settings, lake: Lake) -> list[str]:
+    registry = ModelRegistry(UPath(settings.home / "registry"))
+    version = registry.champion("churn")
+    if version is None:
+        return ["", "Churn model  none"]
+    card = registry.card("churn", version)
+    lines = [
+        "",
+        f"Churn model {version}, learnt from {card['training_customers']:,} customers at "
+        f"{card['training_snapshot']},",
+        f"measured on {card['test_customers']:,} other customers at {card['test_snapshot']} "
+        "(95 % intervals)",
+    ]
+    for name, words in METRICS:
+        found = card["metrics"][name]
+        lines.append(
+            f"  {words:<24} {found['value']:.4f}   {found['low']:.4f} – {found['high']:.4f}"
+        )
+    lines.append(f"  top-decile lift          {card['lift'][0]['lift']:.2f}")
+    if lake.exists("churn/predictions", settings.end):
+        bands = Counter(
+            lake.read("churn/predictions", days=[settings.end], columns=["band"])
+            .column("band")
+            .to_pylist()
+        )
+        told = ", ".join(f"{bands[name]:,} {name}" for name in ("high", "medium", "low"))
+        lines += ["", f"Predictions  {bands.total():,} active customers at {settings.end}: {told}"]
+    return lines
+
+
+def _checks(instance: dg.DagsterInstance) -> list[str]:
+    from engagement_assets.definitions import defs  # noqa: PLC0415 - after the home is set
+
+    keys = list(defs.resolve_asset_graph().asset_check_keys)
+    latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+    failed = []
+    passed = 0
+    for key, record in latest.items():
+        if record.status.value == "SUCCEEDED":
+            passed += 1
+        else:
+            failed.append(f"{key.asset_key.to_user_string()}: {key.name}{_said(record)}")
+    lines = ["", f"Checks  {passed} passed, {len(failed)} did not, of {len(keys)}"]
+    return lines + [f"  ! {line}" for line in sorted(failed)]
+
+
+def _said(record: Any) -> str:
+    event = record.event.dagster_event if record.event else None
+    data = event.event_specific_data if event else None
+    text = getattr(data, "description", None)
+    return f" – {text}" if text else ""
+
+
+def _places(settings: Settings) -> list[str]:
+    home = settings.home
+    shown = home.relative_to(PROJECT) if home.is_relative_to(PROJECT) else home
+    return [
+        "",
+        "Where to look",
+        "  make dev                                the Dagster UI: assets, lineage, checks, runs",
+        f"  {shown}/engagement.duckdb    every table as a view (duckdb -readonly)",
+        f"  {shown}/reports/churn/       evaluation, fairness and explanations",
+        f"  {shown}/alerts.jsonl         failed checks and runs",
+    ]

@@ -1,0 +1,249 @@
+"""The lake: whole partitions by name, and errors that say what is missing or broken."""
+
+import os
+import threading
+import time
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from upath import UPath
+
+from resources.engine import DuckDBEngine
+from resources.lake import (
+    STALE_TEMPORARY_SECONDS,
+    CorruptPartitionError,
+    Lake,
+    LakeError,
+    MissingPartitionError,
+    put_atomically,
+)
+from resources.schema import Column, SchemaError, TableSchema
+from resources.sql import Query
+
+DAY = date(2024, 1, 1)
+SCHEMA = TableSchema((Column("name", "string", nullable=False), Column("age", "int64")))
+ROWS = pa.table({"name": ["ann", "bob"], "age": [30, None]})
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(str(tmp_path / "lake"))
+
+
+def write(lake: Lake, rows: pa.Table = ROWS, day: date | None = DAY) -> None:
+    lake.write("people/all", rows, schema=SCHEMA, day=day)
+
+
+def test_what_is_written_is_read_back(lake: Lake) -> None:
+    written = lake.write("people/all", ROWS, schema=SCHEMA, day=DAY)
+    assert lake.read("people/all", days=[DAY]).to_pylist() == ROWS.to_pylist()
+    assert (written.rows, written.bytes) == (2, lake.path("people/all", DAY).stat().st_size)
+    assert lake.row_count("people/all", DAY) == 2
+
+
+def test_columns_are_written_by_name_whatever_their_order(lake: Lake) -> None:
+    write(lake, ROWS.select(["age", "name"]))
+    assert lake.read("people/all", days=[DAY]).column_names == ["name", "age"]
+    assert lake.read("people/all", days=[DAY]).column("age").to_pylist() == [30, None]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (ROWS.append_column("extra", pa.array([1, 2])), "not declared: extra"),
+        (ROWS.drop_columns(["age"]), "missing: age"),
+        (pa.table({"name": ["ann"], "age": ["old"]}), "age is string, declared int64"),
+        (pa.table({"name": [None], "age": [1]}), "name has 1 nulls"),
+    ],
+)
+def test_rows_that_break_the_schema_leave_the_old_partition(
+    lake: Lake, rows: pa.Table, said: str
+) -> None:
+    write(lake)
+    before = lake.path("people/all", DAY).read_bytes()
+    with pytest.raises(SchemaError, match=rf"people/all.*{said}"):
+        write(lake, rows)
+    assert lake.path("people/all", DAY).read_bytes() == before
+
+
+def test_an_empty_result_is_a_partition_with_its_schema(lake: Lake) -> None:
+    write(lake)
+    write(lake, ROWS.slice(0, 0))
+    found = lake.read("people/all", days=[DAY])
+    assert found.num_rows == 0
+    assert found.schema.equals(SCHEMA.arrow)
+
+
+def test_the_cheap_empty_write_leaves_the_same_bytes(lake: Lake) -> None:
+    write(lake, ROWS.slice(0, 0))
+    before = lake.path("people/all", DAY).read_bytes()
+    lake.write_empty("people/all", schema=SCHEMA, day=DAY)
+    assert lake.path("people/all", DAY).read_bytes() == before
+
+
+def test_the_same_rows_give_the_same_bytes(lake: Lake) -> None:
+    write(lake)
+    before = lake.path("people/all", DAY).read_bytes()
+    write(lake)
+    assert lake.path("people/all", DAY).read_bytes() == before
+
+
+def test_days_are_listed_in_order(lake: Lake) -> None:
+    for day in (date(2024, 2, 1), DAY, date(2023, 12, 31)):
+        write(lake, day=day)
+    assert lake.days("people/all") == [date(2023, 12, 31), DAY, date(2024, 2, 1)]
+    assert lake.days("people/none") == []
+
+
+def test_a_missing_partition_is_named_with_what_there_is(lake: Lake) -> None:
+    write(lake)
+    with pytest.raises(
+        MissingPartitionError, match=r"people/all.*2024-01-02.*holds 2024-01-01 to 2024-01-01"
+    ):
+        lake.read("people/all", days=[DAY, date(2024, 1, 2)])
+    with pytest.raises(MissingPartitionError, match="holds no partition"):
+        lake.row_count("people/none", DAY)
+    with pytest.raises(MissingPartitionError, match="people/none is not in the lake"):
+        lake.read("people/none")
+
+
+def test_asking_for_no_days_is_an_error(lake: Lake) -> None:
+    with pytest.raises(LakeError, match="no days"):
+        lake.read("people/all", days=[])
+
+
+@pytest.mark.parametrize("damage", [lambda whole: whole[:-20], lambda _whole: b"", bytes.upper])
+def test_a_corrupt_file_is_named(lake: Lake, damage: object) -> None:
+    write(lake)
+    path = Path(str(lake.path("people/all", DAY)))
+    path.write_bytes(damage(path.read_bytes())[:-1])  # type: ignore[operator]
+    for look in (
+        lambda: lake.read("people/all", days=[DAY]),
+        lambda: lake.row_count("people/all", DAY),
+    ):
+        with pytest.raises(CorruptPartitionError, match=r"day=2024-01-01/part.parquet"):
+            look()
+
+
+def test_the_engine_names_a_corrupt_file_too(lake: Lake) -> None:
+    write(lake)
+    path = Path(str(lake.path("people/all", DAY)))
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(CorruptPartitionError, match=r"day=2024-01-01/part.parquet"):
+        DuckDBEngine(lake).select(Query("ages", "SELECT age FROM people.all"), {})
+
+
+def test_the_engine_reads_partitions_with_their_day_in_utc(lake: Lake) -> None:
+    write(lake)
+    query = Query("q", "SELECT name, day, current_setting('TimeZone') AS zone FROM people.all")
+    assert DuckDBEngine(lake).select(query, {}).to_pylist()[0] == {
+        "name": "ann",
+        "day": DAY,
+        "zone": "UTC",
+    }
+
+
+@pytest.mark.parametrize("name", ["people", "a/b/c", "/people", "people/"])
+def test_a_table_is_named_by_group_and_name(lake: Lake, name: str) -> None:
+    with pytest.raises(LakeError, match="<group>/<name>"):
+        lake.path(name, None)
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = UPath(tmp_path / "a" / "file")
+    put_atomically(path, b"old")
+
+    def full(_source: str, _target: str) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="no space"):
+        put_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in (tmp_path / "a").iterdir()] == ["file"]
+
+
+def test_a_reader_never_sees_a_half_written_partition(lake: Lake) -> None:
+    many = pa.table({"name": ["x" * 50] * 20_000, "age": list(range(20_000))})
+    write(lake, many)
+    stop = threading.Event()
+
+    def rewrite() -> None:
+        while not stop.is_set():
+            write(lake, many)
+
+    writer = threading.Thread(target=rewrite)
+    writer.start()
+    try:
+        for _ in range(40):
+            path = str(lake.path("people/all", DAY))
+            assert pq.ParquetFile(path).metadata.num_rows == 20_000
+    finally:
+        stop.set()
+        writer.join()
+
+
+def test_a_temporary_file_of_a_killed_run_is_swept_once_it_is_old(lake: Lake) -> None:
+    write(lake)
+    folder = Path(str(lake.path("people/all", DAY))).parent
+    old, young = folder / ".part.parquet.1.tmp", folder / ".part.parquet.2.tmp"
+    old.write_bytes(b"half")
+    young.write_bytes(b"half")
+    long_ago = time.time() - STALE_TEMPORARY_SECONDS - 60
+    os.utime(old, (long_ago, long_ago))
+    write(lake)
+    assert not old.exists()
+    assert young.exists()
+
+
+def test_a_temporary_file_that_vanishes_during_the_sweep_does_no_harm(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(lake)
+    folder = Path(str(lake.path("people/all", DAY))).parent
+    (folder / ".part.parquet.1.tmp").write_bytes(b"of another writer")
+    scan = os.scandir
+
+    class Vanishing:
+        def __init__(self, path: str) -> None:
+            self.path = path
+
+        def __enter__(self) -> list[os.DirEntry[str]]:
+            with scan(self.path) as entries:
+                found = list(entries)
+            for entry in found:
+                if entry.name.endswith(".tmp") and ".1." in entry.name:
+                    Path(entry.path).unlink(missing_ok=True)
+            return found
+
+        def __exit__(self, *_error: object) -> None:
+            return None
+
+    monkeypatch.setattr(os, "scandir", Vanishing)
+    write(lake)
+    assert lake.row_count("people/all", DAY) == 2
+
+
+def test_a_table_without_partitions_is_one_file(lake: Lake) -> None:
+    write(lake, day=None)
+    assert lake.read("people/all").num_rows == 2
+    assert lake.exists("people/all", None)
+    assert not lake.exists("people/all", DAY)
+
+
+def test_a_remote_root_is_told_apart() -> None:
+    assert Lake("/somewhere").is_local
+    assert Lake("file:///somewhere").is_local
+    assert not Lake("s3://bucket/prefix").is_local
+
+
+def test_a_lake_may_lie_in_another_file_system() -> None:
+    lake = Lake("memory://lake-test")
+    write(lake)
+    assert lake.days("people/all") == [DAY]
+    assert lake.read("people/all", days=[DAY]).num_rows == 2

@@ -1,0 +1,239 @@
+"""What generated asset checks of daily tables have in common.
+
+Belongs here: naming the days of a run, results that the gate can read, SQL over a table's
+partitions, and the population stability index. Does not belong here: which tables are checked and
+by which rules.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import dagster as dg
+import pyarrow as pa
+
+from resources.engine import DuckDBEngine
+from resources.gate import FAILED_DAYS, FIRST_DAY, LAST_DAY
+from resources.lake import PARTITION_COLUMN
+from resources.schema import TableSchema
+from resources.sql import Query
+
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+PARTITION = "dagster/partition"
+# The usual reading: under 0.1 stable, 0.1 to 0.25 moved, above moved much (Siddiqi 2006).
+PSI_LIMIT = 0.25
+
+
+def run_days(context: dg.AssetCheckExecutionContext, there: Sequence[date]) -> list[date]:
+    """The days a check run is about: those of its run, or the last one when run by hand.
+
+    Args:
+        context: The check's context.
+        there: Days that the table has.
+    """
+    tags = context.run.tags
+    if RANGE_START in tags:
+        first, last = (date.fromisoformat(tags[name]) for name in (RANGE_START, RANGE_END))
+        return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    if PARTITION in tags:
+        return [date.fromisoformat(tags[PARTITION])]
+    return list(there[-1:])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one check found.
+
+    Attributes:
+        problem: What is wrong, or "" when it holds.
+        failed_days: The days it is wrong on, where they can be told apart.
+        metadata: Figures for the UI.
+        note: What to say when it holds.
+    """
+
+    problem: str = ""
+    failed_days: Sequence[date] = ()
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    note: str = ""
+
+
+def result(
+    key: dg.AssetCheckKey, outcome: Outcome, days: Sequence[date], *, warn: bool
+) -> dg.AssetCheckResult:
+    """A check result that says which days it is about.
+
+    Args:
+        key: The check.
+        outcome: What it found.
+        days: The days looked at.
+        warn: Whether a failure is a warning, which does not block.
+    """
+    metadata = dict(outcome.metadata)
+    if days:
+        metadata |= {FIRST_DAY: days[0].isoformat(), LAST_DAY: days[-1].isoformat()}
+    if outcome.failed_days:
+        metadata[FAILED_DAYS] = [day.isoformat() for day in outcome.failed_days]
+    return dg.AssetCheckResult(
+        asset_key=key.asset_key,
+        check_name=key.name,
+        passed=not outcome.problem,
+        severity=dg.AssetCheckSeverity.WARN if warn else dg.AssetCheckSeverity.ERROR,
+        description=outcome.problem or outcome.note or None,
+        metadata=metadata,  # type: ignore[arg-type] # plain values, which Dagster wraps
+    )
+
+
+def daily_counts(
+    engine: DuckDBEngine, table: str, measures: Mapping[str, str], days: Sequence[date]
+) -> dict[date, dict[str, float]]:
+    """Aggregates of each day's partition.
+
+    Args:
+        engine: Runs the query.
+        table: `<group>/<name>`.
+        measures: SQL aggregate by name.
+        days: Days to look at.
+
+    Returns:
+        Measures by day; a day whose partition is empty is not there.
+    """
+    columns = ", ".join(f'{sql} AS "{name}"' for name, sql in measures.items())
+    query = Query(
+        f"check of {table}",
+        f"SELECT {PARTITION_COLUMN}, {columns} FROM {table.replace('/', '.')} "
+        f"WHERE {PARTITION_COLUMN} BETWEEN :first AND :last "
+        f"GROUP BY {PARTITION_COLUMN} ORDER BY {PARTITION_COLUMN}",
+    )
+    rows = engine.select(query, {"first": days[0], "last": days[-1]}).to_pylist()
+    return {row.pop(PARTITION_COLUMN): row for row in rows}
+
+
+def schema_outcome(
+    engine: DuckDBEngine, table: str, schema: TableSchema, days: Sequence[date]
+) -> Outcome:
+    """Whether the partitions are there, whole, and have the declared columns."""
+    bad: dict[date, str] = {}
+    for day in days:
+        try:
+            have = engine.lake.schema(table, day)
+        except RuntimeError as error:
+            bad[day] = str(error)
+            continue
+        if not have.equals(schema.arrow):
+            bad[day] = f"partition {day} does not have the declared columns"
+    if bad:
+        return Outcome(f"{table}: {next(iter(bad.values()))}", sorted(bad))
+    return Outcome(metadata={"partitions": len(days), "columns": len(schema.columns)})
+
+
+def keys_measures(key: Sequence[str]) -> dict[str, str]:
+    """Aggregates that tell null and repeated keys."""
+    quoted = [f'"{column}"' for column in key]
+    distinct = quoted[0] if len(quoted) == 1 else f"({', '.join(quoted)})"
+    return {
+        "rows": "count(*)",
+        "keys": f"count(DISTINCT {distinct})",
+        "null_keys": f"count(*) FILTER (WHERE {' OR '.join(f'{q} IS NULL' for q in quoted)})",
+    }
+
+
+def keys_outcome(counts: Mapping[date, Mapping[str, float]], key: Sequence[str]) -> Outcome:
+    """Whether every day's keys are there and unique."""
+    bad = [day for day, row in counts.items() if row["null_keys"] or row["keys"] != row["rows"]]
+    rows = int(sum(row["rows"] for row in counts.values()))
+    if bad:
+        return Outcome(
+            f"null or repeated keys ({', '.join(key)}) on {_told(bad)}", bad, {"rows": rows}
+        )
+    return Outcome(metadata={"rows": rows})
+
+
+def bounds_outcome(counts: Mapping[date, Mapping[str, float]], names: Iterable[str]) -> Outcome:
+    """Whether no value is out of its bounds, from counts of values that are."""
+    totals = {name: int(sum(row[name] for row in counts.values())) for name in names}
+    wrong = {name: total for name, total in totals.items() if total}
+    if wrong:
+        bad = [day for day, row in counts.items() if any(row[name] for name in wrong)]
+        told = ", ".join(f"{name} ({total} rows)" for name, total in wrong.items())
+        return Outcome(f"out of bounds: {told}", bad, wrong)
+    return Outcome(metadata={"columns_with_bounds": len(totals)})
+
+
+def volume_outcome(rows: Mapping[date, int], day: date, *, window: int = 7) -> Outcome:
+    """Whether a day's rows lie within half to double the mean of the days before it.
+
+    Args:
+        rows: Rows by day.
+        day: The day.
+        window: How many earlier days count.
+    """
+    before = [rows[d] for d in (day - timedelta(days=n) for n in range(1, window + 1)) if d in rows]
+    now = rows.get(day, 0)
+    figures = {"rows": now, "days_before": len(before)}
+    if len(before) < window or sum(before) == 0:
+        return Outcome(metadata=figures, note="not judged: fewer than 7 earlier days with rows")
+    mean = sum(before) / len(before)
+    # counts of small tables vary by chance: four standard deviations of a Poisson count are allowed
+    low, high = mean / 2 - 4 * math.sqrt(mean), mean * 2 + 4 * math.sqrt(mean)
+    figures["mean_before"] = round(mean, 1)  # type: ignore[assignment]
+    if not low <= now <= high:
+        return Outcome(
+            f"{now:,} rows on {day}; the {window} days before had {mean:,.0f} on average",
+            [day],
+            figures,
+        )
+    return Outcome(metadata=figures)
+
+
+def psi(expected: Sequence[float], actual: Sequence[float]) -> float:
+    """Population stability index of two sets of shares over the same bins.
+
+    Args:
+        expected: Shares of the reference, one a bin, summing to 1.
+        actual: Shares now.
+
+    Returns:
+        The sum of (actual - expected) · ln(actual / expected), each share at least 1e-4.
+    """
+    total = 0.0
+    for before, now in zip(expected, actual, strict=True):
+        e, a = max(before, 1e-4), max(now, 1e-4)
+        total += (a - e) * math.log(a / e)
+    return total
+
+
+def column_psi(reference: pa.ChunkedArray, current: pa.ChunkedArray, *, bins: int = 10) -> float:
+    """Population stability index of a column, null as a bin of its own.
+
+    Numbers are cut at the quantiles of the reference; text by its values.
+
+    Args:
+        reference: Values at the time of the training snapshot.
+        current: Values now.
+        bins: Number of quantile bins.
+    """
+    import numpy as np  # noqa: PLC0415 - loads only when drift is measured
+    import pandas as pd  # noqa: PLC0415 - as above
+
+    before, now = reference.to_pandas(), current.to_pandas()
+    if pd.api.types.is_numeric_dtype(before):
+        known = before.dropna()
+        edges = (
+            np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1])) if len(known) else []
+        )
+        labels = [
+            pd.Series(np.searchsorted(edges, values, side="right")).where(values.notna(), -1)
+            for values in (before.reset_index(drop=True), now.reset_index(drop=True))
+        ]
+    else:
+        labels = [values.fillna("∅") for values in (before, now)]
+    shares = [values.value_counts(normalize=True) for values in labels]
+    every = sorted(set(shares[0].index) | set(shares[1].index))
+    return psi(*([float(share.get(value, 0.0)) for value in every] for share in shares))
+
+
+def _told(days: Sequence[date]) -> str:
+    more = f" and {len(days) - 3} more days" if len(days) > 3 else ""
+    return ", ".join(day.isoformat() for day in days[:3]) + more

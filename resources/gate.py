@@ -1,0 +1,97 @@
+"""Blocking checks that hold across runs.
+
+Dagster stops what is downstream of a failed blocking check within one run only. A later run, or one
+that someone starts by hand for the downstream asset alone, would go ahead; `require_checks` stops
+it too. Belongs here: reading past check results. Does not belong here: what is checked.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+
+import dagster as dg
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
+
+# Keys of the metadata by which a check says what its result is about.
+FIRST_DAY = "first_day"
+LAST_DAY = "last_day"
+FAILED_DAYS = "failed_days"
+VERSION = "model_version"
+HISTORY = 500
+
+
+class BlockedByCheckError(dg.Failure):
+    """A blocking check of something upstream failed; `Failure` so that it is not retried."""
+
+
+def require_checks(
+    instance: dg.DagsterInstance,
+    checks: Iterable[dg.AssetCheckKey],
+    *,
+    days: Iterable[date] = (),
+    version: str | None = None,
+) -> None:
+    """Refuse to go on where the latest result of a blocking check is a failure.
+
+    A check that never ran on these days does not block: a range may be made before its checks run,
+    and within a run Dagster orders them.
+
+    Args:
+        instance: Where past results are.
+        checks: The blocking checks upstream.
+        days: Partitions that are about to be used.
+        version: Model version that is about to be used.
+
+    Raises:
+        BlockedByCheckError: Names every check and day that failed.
+    """
+    wanted = sorted(set(days))
+    problems = []
+    for key in checks:
+        records = instance.event_log_storage.get_asset_check_execution_history(key, limit=HISTORY)
+        failed = _failures(records, wanted, version)
+        if failed:
+            problems.append(f"{key.asset_key.to_user_string()}: {key.name} ({', '.join(failed)})")
+    if problems:
+        raise BlockedByCheckError(
+            description="blocked by failed checks upstream: "
+            + "; ".join(problems)
+            + ". Mend the data and materialise and check it again.",
+            allow_retries=False,
+        )
+
+
+def _failures(
+    records: Iterable[AssetCheckExecutionRecord], days: list[date], version: str | None
+) -> list[str]:
+    """Days, or the version, whose latest result is a failure; records come newest first."""
+    open_days = {day.isoformat() for day in days}
+    failed = []
+    for record in records:
+        evaluation = _evaluation(record)
+        if evaluation is None:
+            continue
+        values = {name: value.value for name, value in evaluation.metadata.items()}
+        if version is not None and values.get(VERSION) == version:
+            return [] if _passes(evaluation) else [version]
+        first, last = str(values.get(FIRST_DAY, "")), str(values.get(LAST_DAY, ""))
+        covered = {day for day in open_days if first <= day <= last}
+        if not _passes(evaluation):
+            told = values.get(FAILED_DAYS)
+            bad = set(told) if isinstance(told, list) else covered
+            failed += sorted(covered & bad)
+        open_days -= covered
+        if not open_days and version is None:
+            break
+    return sorted(failed)
+
+
+def _passes(evaluation: dg.AssetCheckEvaluation) -> bool:
+    return evaluation.passed or evaluation.severity != dg.AssetCheckSeverity.ERROR
+
+
+def _evaluation(record: AssetCheckExecutionRecord) -> dg.AssetCheckEvaluation | None:
+    event = record.event
+    if event is None or event.dagster_event is None:
+        return None
+    data = event.dagster_event.event_specific_data
+    return data if isinstance(data, dg.AssetCheckEvaluation) else None

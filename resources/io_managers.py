@@ -1,0 +1,253 @@
+"""IO managers for tables, models and reports, on one `UPathIOManager` base.
+
+Belongs here: how a value that an asset returns becomes files and back. Does not belong here: tables
+that SQL makes, which the engine lands itself, and what the values mean.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
+
+import dagster as dg
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field
+from upath import UPath
+
+from resources.lake import FILE_NAME, PARTITION_COLUMN, put_atomically
+from resources.registry import ModelRegistry
+from resources.schema import Column, TableSchema
+
+COLUMN_SCHEMA = "dagster/column_schema"
+
+
+def ui_schema(schema: TableSchema) -> dg.TableSchema:
+    """A declared schema as the UI shows it, and as the table IO manager checks it."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                column.name,
+                column.type,
+                description=column.description,
+                constraints=dg.TableColumnConstraints(nullable=column.nullable),
+            )
+            for column in schema.columns
+        ]
+    )
+
+
+def declared_schema(metadata: Mapping[str, Any] | None, asset: str) -> TableSchema:
+    """The schema that an asset declares in its metadata.
+
+    Raises:
+        DagsterInvalidDefinitionError: It declares none.
+    """
+    value = (metadata or {}).get(COLUMN_SCHEMA)
+    schema = getattr(value, "schema", value)
+    if not isinstance(schema, dg.TableSchema):
+        raise dg.DagsterInvalidDefinitionError(f"{asset} declares no {COLUMN_SCHEMA} metadata")
+    return TableSchema(
+        tuple(
+            Column(column.name, column.type, column.constraints.nullable, column.description or "")
+            for column in schema.columns
+        )
+    )
+
+
+class LakeFormatIOManager(dg.UPathIOManager):
+    """Base of the three: `<root>/<group>/<noun>[/day=<key>]/<file>`, written atomically."""
+
+    file_name: str
+
+    def get_path_for_partition(
+        self, context: dg.InputContext | dg.OutputContext, path: UPath, partition: str
+    ) -> UPath:
+        """Hive's folder of one partition."""
+        folder = path.parent if path.name == self.file_name else path
+        return folder / f"{PARTITION_COLUMN}={partition}" / self.file_name
+
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        """Write one value, or a value a partition in a run over a range of them.
+
+        Dagster's own writes one partition an output (its issue 14332): a run over a range gives a
+        dict of values by partition key here, as such an input is read.
+        """
+        if not context.has_asset_partitions or len(context.asset_partition_keys) == 1:
+            super().handle_output(context, obj)
+            return
+        paths = self._get_paths_for_partitions(context)
+        if not isinstance(obj, dict) or obj.keys() != paths.keys():
+            raise dg.DagsterInvariantViolationError(
+                f"{context.asset_key.to_user_string()}: a run over {len(paths)} partitions must "
+                "give a dict with a value for each partition key"
+            )
+        for key, path in paths.items():
+            self.dump_to_path(context, obj[key], path)
+
+    def get_asset_relative_path(self, context: dg.InputContext | dg.OutputContext) -> UPath:
+        """The asset's folder and file."""
+        return UPath(*context.asset_key.path) / self.file_name
+
+
+class _TableIOManager(LakeFormatIOManager):
+    file_name = FILE_NAME
+
+    def dump_to_path(self, context: dg.OutputContext, obj: pd.DataFrame, path: UPath) -> None:
+        name = context.asset_key.to_user_string()
+        schema = declared_schema(context.definition_metadata, name)
+        table = schema.conform(pa.Table.from_pandas(obj, preserve_index=False), name=name)
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd", compression_level=1)
+        put_atomically(path, sink.getvalue().to_pybytes())
+
+    def load_from_path(self, context: dg.InputContext, path: UPath) -> pd.DataFrame:
+        with path.open("rb") as file:
+            return pq.ParquetFile(file).read().to_pandas()
+
+    def get_metadata(
+        self, context: dg.OutputContext, obj: pd.DataFrame
+    ) -> dict[str, dg.MetadataValue]:
+        return {"dagster/row_count": dg.MetadataValue.int(len(obj))}
+
+
+class TableIOManager(dg.ConfigurableIOManagerFactory):
+    """A `pandas.DataFrame` as one Parquet partition, checked against the asset's column schema."""
+
+    root: str = Field(description="Root of the lake.")
+
+    def create_io_manager(self, context: dg.InitResourceContext) -> _TableIOManager:
+        """The IO manager."""
+        return _TableIOManager(UPath(self.root))
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report: its figures and its text.
+
+    Attributes:
+        figures: JSON data.
+        markdown: The text, with plots as data URIs.
+    """
+
+    figures: dict[str, Any]
+    markdown: str
+
+
+class _ReportIOManager(LakeFormatIOManager):
+    file_name = "report.json"
+
+    def dump_to_path(self, context: dg.OutputContext, obj: Report, path: UPath) -> None:
+        put_atomically(path.with_suffix(".md"), obj.markdown.encode())
+        # last, since its presence says that the report is there
+        put_atomically(path, json.dumps(obj.figures, indent=1, allow_nan=False).encode())
+
+    def load_from_path(self, context: dg.InputContext, path: UPath) -> Report:
+        return Report(json.loads(path.read_text()), path.with_suffix(".md").read_text())
+
+    def get_metadata(self, context: dg.OutputContext, obj: Report) -> dict[str, dg.MetadataValue]:
+        return {"report": dg.MetadataValue.md(obj.markdown)}
+
+
+class ReportIOManager(dg.ConfigurableIOManagerFactory):
+    """A `Report` as JSON beside Markdown."""
+
+    root: str = Field(description="Folder of the reports.")
+
+    def create_io_manager(self, context: dg.InitResourceContext) -> _ReportIOManager:
+        """The IO manager."""
+        return _ReportIOManager(UPath(self.root))
+
+
+class Saveable(Protocol):
+    """A fitted model that can write itself as data."""
+
+    def save(self, folder: Path) -> None:
+        """Write its files into a folder."""
+
+
+@dataclass(frozen=True)
+class ModelPackage:
+    """A fitted model on its way into the registry.
+
+    Attributes:
+        model: The fitted model.
+        card: What is known of it, as JSON data.
+    """
+
+    model: Saveable
+    card: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RegisteredModel:
+    """A model version in the registry, its files checked by hash.
+
+    Attributes:
+        name: Model name.
+        version: Version, the hash of its content.
+        folder: Its files.
+        card: What is known of it.
+    """
+
+    name: str
+    version: str
+    folder: Path | UPath
+    card: dict[str, Any]
+
+
+class _ModelIOManager(LakeFormatIOManager):
+    """Registers a version; the path holds only which version the asset made last."""
+
+    file_name = "latest.json"
+
+    @property
+    def registry(self) -> ModelRegistry:
+        return ModelRegistry(self._base_path)
+
+    def dump_to_path(self, context: dg.OutputContext, obj: ModelPackage, path: UPath) -> None:
+        name = context.asset_key.path[0]
+        with TemporaryDirectory() as folder:
+            obj.model.save(Path(folder))
+            version = self.registry.register(name, Path(folder), obj.card)
+        put_atomically(path, json.dumps({"name": name, "version": version}).encode())
+        context.add_output_metadata({"model_version": version})
+
+    def load_from_path(self, context: dg.InputContext, path: UPath) -> RegisteredModel:
+        latest = json.loads(path.read_text())
+        return registered(self.registry, latest["name"], latest["version"])
+
+
+class ModelIOManager(dg.ConfigurableIOManagerFactory):
+    """A `ModelPackage` in as a registry version, a `RegisteredModel` out."""
+
+    root: str = Field(description="Folder of the registry.")
+
+    def create_io_manager(self, context: dg.InitResourceContext) -> _ModelIOManager:
+        """The IO manager."""
+        return _ModelIOManager(UPath(self.root))
+
+
+class RegistryResource(dg.ConfigurableResource):
+    """The model registry."""
+
+    root: str = Field(description="Folder of the registry.")
+
+    @property
+    def registry(self) -> ModelRegistry:
+        """The registry."""
+        return ModelRegistry(UPath(self.root))
+
+
+def registered(registry: ModelRegistry, name: str, version: str) -> RegisteredModel:
+    """Open a version, its files checked.
+
+    Raises:
+        TamperedModelError: A file is not what was registered.
+    """
+    return RegisteredModel(
+        name, version, registry.open(name, version), registry.card(name, version)
+    )
