@@ -43,6 +43,19 @@ def run_days(context: dg.AssetCheckExecutionContext, there: Sequence[date]) -> l
 
 
 @dataclass(frozen=True)
+class Drift:
+    """How far a distribution moved.
+
+    Attributes:
+        index: Population stability index.
+        limit: `PSI_LIMIT`, or what chance alone gives on so few rows.
+    """
+
+    index: float
+    limit: float
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What one check found.
 
@@ -204,7 +217,27 @@ def psi(expected: Sequence[float], actual: Sequence[float]) -> float:
     return total
 
 
-def column_psi(reference: pa.ChunkedArray, current: pa.ChunkedArray, *, bins: int = 10) -> float:
+def psi_by_chance(bins: int, reference: int, current: int) -> float:
+    """The index that two samples of one distribution stay under in 99 of 100 cases.
+
+    Under no drift the index is near a chi-squared variable with `bins` - 1 degrees of freedom
+    times 1/n + 1/m (Yurdakul, Statistical properties of the population stability index, 2018);
+    the quantile is Wilson and Hilferty's.
+
+    Args:
+        bins: Number of bins.
+        reference: Rows of the reference.
+        current: Rows now.
+    """
+    if bins < 2 or not reference or not current:
+        return math.inf
+    freedom = bins - 1
+    spread = 2 / (9 * freedom)
+    quantile = freedom * (1 - spread + 2.326 * math.sqrt(spread)) ** 3
+    return quantile * (1 / reference + 1 / current)
+
+
+def column_drift(reference: pa.ChunkedArray, current: pa.ChunkedArray, *, bins: int = 10) -> Drift:
     """Population stability index of a column, null as a bin of its own.
 
     Numbers are cut at the quantiles of the reference; text by its values.
@@ -220,7 +253,7 @@ def column_psi(reference: pa.ChunkedArray, current: pa.ChunkedArray, *, bins: in
     before, now = reference.to_pandas(), current.to_pandas()
     if pd.api.types.is_numeric_dtype(before):
         known = before.dropna()
-        edges = (
+        edges: Sequence[float] = (
             np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1])) if len(known) else []
         )
         labels = [
@@ -231,7 +264,8 @@ def column_psi(reference: pa.ChunkedArray, current: pa.ChunkedArray, *, bins: in
         labels = [values.fillna("∅") for values in (before, now)]
     shares = [values.value_counts(normalize=True) for values in labels]
     every = sorted(set(shares[0].index) | set(shares[1].index))
-    return psi(*([float(share.get(value, 0.0)) for value in every] for share in shares))
+    index = psi(*([float(share.get(value, 0.0)) for value in every] for share in shares))
+    return Drift(index, max(PSI_LIMIT, psi_by_chance(len(every), len(before), len(now))))
 
 
 def _told(days: Sequence[date]) -> str:

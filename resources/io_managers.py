@@ -19,7 +19,7 @@ from pydantic import Field
 from upath import UPath
 
 from resources.lake import FILE_NAME, PARTITION_COLUMN, put_atomically
-from resources.registry import ModelRegistry
+from resources.registry import ModelRegistry, RegisteredModel, registered
 from resources.schema import Column, TableSchema
 
 COLUMN_SCHEMA = "dagster/column_schema"
@@ -106,7 +106,8 @@ class _TableIOManager(LakeFormatIOManager):
 
     def load_from_path(self, context: dg.InputContext, path: UPath) -> pd.DataFrame:
         with path.open("rb") as file:
-            return pq.ParquetFile(file).read().to_pandas()
+            rows: pd.DataFrame = pq.ParquetFile(file).read().to_pandas()
+        return rows
 
     def get_metadata(
         self, context: dg.OutputContext, obj: pd.DataFrame
@@ -182,23 +183,6 @@ class ModelPackage:
     card: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class RegisteredModel:
-    """A model version in the registry, its files checked by hash.
-
-    Attributes:
-        name: Model name.
-        version: Version, the hash of its content.
-        folder: Its files.
-        card: What is known of it.
-    """
-
-    name: str
-    version: str
-    folder: Path | UPath
-    card: dict[str, Any]
-
-
 class _ModelIOManager(LakeFormatIOManager):
     """Registers a version; the path holds only which version the asset made last."""
 
@@ -240,14 +224,3 @@ class RegistryResource(dg.ConfigurableResource):
     def registry(self) -> ModelRegistry:
         """The registry."""
         return ModelRegistry(UPath(self.root))
-
-
-def registered(registry: ModelRegistry, name: str, version: str) -> RegisteredModel:
-    """Open a version, its files checked.
-
-    Raises:
-        TamperedModelError: A file is not what was registered.
-    """
-    return RegisteredModel(
-        name, version, registry.open(name, version), registry.card(name, version)
-    )

@@ -21,6 +21,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,6 +58,23 @@ class NoChampionError(RegistryError):
 
 class TamperedModelError(RegistryError):
     """A stored version is not what was registered."""
+
+
+@dataclass(frozen=True)
+class RegisteredModel:
+    """A model version in the registry, its files checked by hash.
+
+    Attributes:
+        name: Model name.
+        version: Version, the hash of its content.
+        folder: Its files.
+        card: What is known of it.
+    """
+
+    name: str
+    version: str
+    folder: Folder
+    card: dict[str, Any]
 
 
 class ModelRegistry:
@@ -265,6 +283,17 @@ class ModelRegistry:
                 raise
         finally:
             shutil.rmtree(beside, ignore_errors=True)
+
+
+def registered(registry: ModelRegistry, name: str, version: str) -> RegisteredModel:
+    """Open a version, its files checked.
+
+    Raises:
+        TamperedModelError: A file is not what was registered.
+    """
+    return RegisteredModel(
+        name, version, registry.open(name, version), registry.card(name, version)
+    )
 
 
 def _write_files(folder: Folder, contents: Mapping[str, bytes], card: str) -> None:

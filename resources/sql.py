@@ -140,9 +140,15 @@ class SqlFolder:
         Raises:
             SqlError: The file, or a shared one it names, is not there or does not parse.
         """
+        return _expanded(self.root, name, self._modified())
+
+    def _modified(self) -> float:
+        """When a file last changed, so that what was parsed before then is parsed again."""
+        return max((path.stat().st_mtime for path in self.root.rglob("*.sql")), default=0.0)
+
+    def _expand(self, name: str) -> Query:
         query = self._read(name)
-        shared = [table for table in query.tree.find_all(exp.Table) if table.db == "shared"]
-        if not shared:
+        if not any(table.db == "shared" for table in query.tree.find_all(exp.Table)):
             return query
         tree = query.tree.copy()
         for table in [table for table in tree.find_all(exp.Table) if table.db == "shared"]:
@@ -162,12 +168,12 @@ class SqlFolder:
         path = self.root / f"{name}.sql"
         if not path.is_file():
             raise SqlError(f"there is no SQL file {path}")
-        return _read(name, path, path.stat().st_mtime)
+        return Query(name, path.read_text(encoding="utf-8"))
 
 
 @lru_cache(maxsize=256)
-def _read(name: str, path: Path, _modified: float) -> Query:
-    return Query(name, path.read_text(encoding="utf-8"))
+def _expanded(root: Path, name: str, _modified: float) -> Query:
+    return SqlFolder(root)._expand(name)
 
 
 def description(query: Query) -> str:

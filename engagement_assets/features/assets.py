@@ -4,7 +4,8 @@ Belongs here: wrapping `snapshot.py` for Dagster. Does not belong here: what a f
 (`catalogue.py`) and how it is computed (`sql/features/`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import date
 
 import dagster as dg
 
@@ -14,6 +15,7 @@ from engagement_assets.features.catalogue import (
     FEATURE_SCHEMAS,
     GROUP_FEATURES,
     GROUP_SCHEMAS,
+    GROUP_SOURCES,
     dictionary_markdown,
 )
 from engagement_assets.features.labels import LABELS, Label, LabelWindowOpenError
@@ -25,9 +27,9 @@ from engagement_assets.features.snapshot import (
     missing_tables,
 )
 from engagement_assets.partitions import DAILY, partition_days
-from engagement_assets.settings import Settings, current_home
 from engagement_assets.source.checks import BLOCKING, QUARANTINE_SHARE
 from engagement_assets.source.checks import SPECS as SOURCE_CHECKS
+from engagement_assets.source.resource import SourceResource
 from resources.gate import require_checks
 from resources.io_managers import COLUMN_SCHEMA, ui_schema
 from resources.platform import EngineResource, LakeResource
@@ -55,12 +57,9 @@ def _spec(
     )
 
 
-def _sources(group: str) -> list[list[str]]:
-    """Source tables that a feature group reads; signals join as assets once they are made."""
-    named = {
-        table for feature in GROUP_FEATURES[group] for table in (*feature.sources, *feature.needs)
-    }
-    return [table.split("/") for table in sorted(named) if table.startswith("source/")]
+def _keys(tables: Iterable[str]) -> list[list[str]]:
+    """Asset keys of source tables; those of signals join once they are made."""
+    return [table.split("/") for table in sorted(tables) if table.startswith("source/")]
 
 
 FEATURE_SPECS = [
@@ -70,7 +69,7 @@ FEATURE_SPECS = [
             f"{len(GROUP_FEATURES[group])} {group} features of every customer at the end of the "
             "snapshot date: " + ", ".join(f.name for f in GROUP_FEATURES[group]) + ".",
             schema,
-            _sources(group),
+            _keys(GROUP_SOURCES[group]),
         )
         for group, schema in GROUP_SCHEMAS.items()
     ),
@@ -94,13 +93,13 @@ FEATURE_SPECS = [
     "partition. A range of days is one run.",
 )
 def customer_snapshot(
-    context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource
+    context: dg.AssetExecutionContext, source: SourceResource, engine: EngineResource
 ) -> Iterator[dg.MaterializeResult]:
     """Land the snapshots of this run."""
     days = partition_days(context)
     require_checks(context.instance, SOURCE_BLOCKING, days=days)
     run = engine.engine(declared_schemas())
-    first_day = Settings.load(current_home()).start
+    first_day = date.fromisoformat(source.first_day)
     for number, day in enumerate(days, start=1):
         try:
             landed = land_snapshot(run, engine.sql, day, first_day=first_day)
@@ -133,15 +132,18 @@ def label_asset(label: Label) -> dg.AssetsDefinition:
         code_version=CODE_VERSION,
         partitions_def=DAILY,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        deps=[table.split("/") for table in sorted({"source/sessions", *label.required_tables})],
+        deps=_keys(label.sources),
         metadata={COLUMN_SCHEMA: ui_schema(label.schema)},
     )
     def labels(
-        context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource
+        context: dg.AssetExecutionContext,
+        source: SourceResource,
+        lake: LakeResource,
+        engine: EngineResource,
     ) -> dg.MaterializeResult:
         run = engine.engine(declared_schemas())
-        absent = [t for t in missing_tables(lake.lake, label) if t]
-        first_day = Settings.load(current_home()).start
+        absent = missing_tables(lake.lake, label)
+        first_day = date.fromisoformat(source.first_day)
         for day in partition_days(context):
             try:
                 landed = land_labels(run, engine.sql, day, names=[label.name], first_day=first_day)

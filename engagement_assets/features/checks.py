@@ -18,10 +18,9 @@ from engagement_assets.features.snapshot import declared_schemas
 from engagement_assets.source.contract import TABLES
 from engagement_assets.source.resource import SourceResource
 from resources.checks import (
-    PSI_LIMIT,
     Outcome,
     bounds_outcome,
-    column_psi,
+    column_drift,
     daily_counts,
     keys_measures,
     keys_outcome,
@@ -47,7 +46,7 @@ DESCRIPTIONS = {
     "null_share": "No feature's share of nulls rose by more than 10 points against the reference "
     "snapshot.",
     "drift": "No feature's population stability index against the champion's training snapshot "
-    "exceeds 0.25.",
+    "exceeds 0.25, nor what chance gives on so few customers.",
     "sources_present": "No optional source table is missing; otherwise this says which features "
     "are null because of it.",
 }
@@ -169,20 +168,20 @@ def drift_outcome(lake: Lake, day: date, reference: date | None) -> Outcome:
     if not now.num_rows or not before.num_rows:
         return Outcome(note="not judged: a snapshot is empty")
     indices = {
-        name: column_psi(before.column(name), now.column(name))
+        name: column_drift(before.column(name), now.column(name))
         for name in FEATURES
         if before.column(name).null_count < before.num_rows
     }
-    worst = sorted(indices.items(), key=lambda pair: -pair[1])
+    worst = sorted(indices.items(), key=lambda pair: -pair[1].index)
     table = "\n".join(
-        ["| feature | PSI |", "|---|---:|", *(f"| {n} | {v:.3f} |" for n, v in worst[:10])]
+        ["| feature | PSI |", "|---|---:|", *(f"| {n} | {v.index:.3f} |" for n, v in worst[:10])]
     )
     figures = {
         "reference": reference.isoformat(),
-        "largest_psi": round(worst[0][1], 4) if worst else 0.0,
+        "largest_psi": round(worst[0][1].index, 4) if worst else 0.0,
         "psi": dg.MetadataValue.md(table),
     }
-    moved = [f"{name} {value:.2f}" for name, value in worst if value > PSI_LIMIT]
+    moved = [f"{name} {v.index:.2f}" for name, v in worst if v.index > v.limit]
     if moved:
         return Outcome(f"drift since {reference} (PSI): {', '.join(moved)}", [day], figures)
     return Outcome(metadata=figures)

@@ -13,7 +13,6 @@ from typing import Any
 
 from engagement_assets.evaluation.bootstrap import Interval
 
-
 AUC_FLOOR = 0.7
 CALIBRATION_CEILING = 0.05
 

@@ -120,8 +120,8 @@ def _note_days(
         )
 
 
-def _run_metadata(report: IngestReport, name: str) -> dict[str, object]:
-    metadata: dict[str, object] = {
+def _run_metadata(report: IngestReport, name: str) -> dict[str, str | int | bool]:
+    metadata: dict[str, str | int | bool] = {
         "rows_in_run": report.rows_of(name),
         "source": report.source,
         "provided": name not in report.missing_tables,

@@ -25,17 +25,10 @@ from engagement_assets.models.dates import Snapshots
 from engagement_assets.models.resource import ModelSettings
 from engagement_assets.partitions import DAILY, partition_days
 from resources.gate import VERSION, require_checks
-from resources.io_managers import (
-    COLUMN_SCHEMA,
-    ModelPackage,
-    RegisteredModel,
-    RegistryResource,
-    Report,
-    registered,
-    ui_schema,
-)
+from resources.io_managers import COLUMN_SCHEMA, ModelPackage, RegistryResource, Report, ui_schema
 from resources.lake import Lake, MissingPartitionError
 from resources.platform import LakeResource
+from resources.registry import RegisteredModel, registered
 from resources.schema import Column, TableSchema
 
 NAME = "churn"
@@ -89,7 +82,8 @@ def labelled_rows(lake: Lake, snapshot: date) -> pd.DataFrame:
     """
     features = lake.read(CUSTOMER_FEATURES, days=[snapshot]).to_pandas()
     labels = lake.read(LABEL.table, days=[snapshot], columns=["customer_id", LABEL.name])
-    return features.merge(labels.to_pandas(), on="customer_id", validate="one_to_one")
+    rows: pd.DataFrame = features.merge(labels.to_pandas(), on="customer_id", validate="one_to_one")
+    return rows
 
 
 class ChurnTrainingConfig(dg.Config):

@@ -19,6 +19,7 @@ from resources.checks import (
     keys_measures,
     keys_outcome,
     psi,
+    psi_by_chance,
     result,
     run_days,
     schema_outcome,
@@ -169,10 +170,14 @@ def score_drift_outcome(lake: Lake, registry: RegistryResource, day: date) -> Ou
     if table.empty:
         return Outcome(f"there are no predictions on {day}", [day])
     version = str(table["model_version"].iloc[0])
-    reference = registry.registry.card(NAME, version)["score_shares"]
-    index = psi(reference, score_shares(table["churn_probability"]))
-    figures = {"psi": index, VERSION: version}
-    if index > PSI_LIMIT:
+    card = registry.registry.card(NAME, version)
+    now = score_shares(table["churn_probability"])
+    index = psi(card["score_shares"], now)
+    # bins that neither sample reaches have no say
+    used = sum(bool(a or b) for a, b in zip(card["score_shares"], now, strict=True))
+    limit = max(PSI_LIMIT, psi_by_chance(used, card["test_customers"], len(table)))
+    figures = {"psi": index, "limit": limit, VERSION: version}
+    if index > limit:
         return Outcome(f"scores moved since training: PSI {index:.2f}", [day], figures)
     return Outcome(metadata=figures)
 
@@ -190,7 +195,7 @@ def churn_explanation_checks(
     if made is None:
         yield dg.AssetCheckResult(passed=False, description="there are no explanations")
         return
-    error = float(made.metadata["additivity_error"].value)  # type: ignore[arg-type] # a float
+    error = float(made.metadata["additivity_error"].value)
     fallback = made.metadata.get("fallback_reason")
     told = f"largest error {error:.1e}"
     if fallback is not None:

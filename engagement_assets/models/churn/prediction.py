@@ -10,7 +10,7 @@ import pandas as pd
 
 from engagement_assets.evaluation.explanations import Explanation, top_reasons
 from engagement_assets.models.churn.estimator import ChurnClassifier
-from resources.io_managers import RegisteredModel
+from resources.registry import RegisteredModel
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from engagement_assets.evaluation.metrics import paired_auc_difference
 from engagement_assets.models.champion import Verdict, calibration_ceiling, judge
 from engagement_assets.models.churn.estimator import ChurnClassifier
 from engagement_assets.models.churn.training import LABEL, split_rows
-from resources.io_managers import RegisteredModel
+from resources.registry import RegisteredModel
 
 
 def compare_and_judge(

@@ -40,7 +40,8 @@ METRIC_NAMES = {
 def evaluation_markdown(card: Mapping[str, Any]) -> str:
     """The evaluation of a version: metrics with intervals, reliability and lift."""
     rows = [
-        f"| {METRIC_NAMES[name]} | {found['value']:.4f} | {found['low']:.4f} – {found['high']:.4f} |"
+        f"| {METRIC_NAMES[name]} | {found['value']:.4f} | "
+        f"{found['low']:.4f} – {found['high']:.4f} |"
         for name, found in card["metrics"].items()
     ]
     choice = card["thresholds"]
@@ -62,8 +63,8 @@ def evaluation_markdown(card: Mapping[str, Any]) -> str:
             f"{choice['cost_of_nothing']:.2f} for contacting nobody and "
             f"{choice['cost_of_all']:.2f} for contacting all (a lost customer costs "
             f"{choice['cost_lost_customer_usd']:.0f} USD, an intervention "
-            f"{choice['cost_intervention_usd']:.0f} USD, and keeps {choice['save_rate']:.0%} of the "
-            f"churners it reaches). 80 % of the churners lie at or above "
+            f"{choice['cost_intervention_usd']:.0f} USD, and keeps {choice['save_rate']:.0%} of "
+            f"the churners it reaches). 80 % of the churners lie at or above "
             f"{choice['threshold_at_80_percent_recall']:.3f}.",
             "",
             reliability_plot(pd.DataFrame(card["reliability"])),

@@ -97,6 +97,9 @@ def train_churn(
         seed=seed,
     )
     lift = lift_table(score[LABEL], probability, n_bootstrap=n_bootstrap, seed=seed)
+    explanation = model.explain(score[columns].head(EXPLAINED_TEST_ROWS)).summary()
+    # wall time, which would make each refit of the same model another version
+    del explanation["seconds"]
     card = {
         "training_snapshot": snapshots.train.isoformat(),
         "test_snapshot": snapshots.test.isoformat(),
@@ -114,11 +117,9 @@ def train_churn(
         "lift": _records(lift),
         "reliability": _records(reliability_table(score[LABEL], probability)),
         "score_shares": score_shares(probability),
-        "explanation": model.explain(score[columns].head(EXPLAINED_TEST_ROWS)).summary(),
+        "explanation": explanation,
         "seeds": {"model": seed},
     }
-    # wall time, which would make each refit of the same model another version
-    card["explanation"].pop("seconds")
     return Trained(model, card)
 
 

@@ -21,6 +21,7 @@ _KINDS = ("subscription", "tip", "purchase", "gig_fee", "refund")
 _FEATURES = ("advanced_search", "profile_boost", "analytics", "no_ads", "custom_themes")
 _AMOUNT_SIGMA = 0.6
 _REFUND_SHARE = 0.03
+_ODD_REFUND_SHARE = 0.3
 _BILLING_DAYS = 30
 _USES_PER_SESSION = 0.25
 # Gigs offered, and applications, a day by a gig worker and by anyone else who is still there.
@@ -31,10 +32,22 @@ _RATED_SHARE = 0.35
 
 
 def expected_payments_per_session(population: Population) -> np.ndarray:
-    """Expected USD of one session's payments of each customer, refunds taken off."""
+    """Expected USD of one session's payments of each customer, refunds taken off.
+
+    Subscriptions come on top; that of fraudsters is approximate.
+    """
     mean = population.payment_usd * np.exp(_AMOUNT_SIGMA**2 / 2)
-    worth: np.ndarray = population.payment_chance * mean * (1.0 - 2.0 * _REFUND_SHARE)
+    odd = population.is_fraud
+    mean = np.where(odd, _odd_usd(mean), mean)
+    back = np.where(odd, _ODD_REFUND_SHARE, _REFUND_SHARE)
+    worth: np.ndarray = population.payment_chance * mean * (1.0 - 2.0 * back)
     return worth
+
+
+def _odd_usd(amount: np.ndarray) -> np.ndarray:
+    """Amounts that fraudsters pay: large and ending alike."""
+    odd: np.ndarray = np.minimum(np.round(amount * 4.0, -1) + 99.0, 999.0)
+    return odd
 
 
 def transaction_rows(
@@ -46,10 +59,10 @@ def transaction_rows(
     buyer = batch.customer[paid]
     amount = population.payment_usd[buyer] * np.exp(_AMOUNT_SIGMA * rng.standard_normal(len(paid)))
     odd = population.is_fraud[buyer]
-    amount = np.where(odd, np.round(amount * 8.0, -1) + 99.0, amount)
+    amount = np.where(odd, _odd_usd(amount), amount)
     worker = population.persona[buyer] == p.GIG_WORKER
     kind = np.where(worker & (rng.random(len(paid)) < 0.6), 3, rng.integers(1, 3, len(paid)))
-    refund = rng.random(len(paid)) < np.where(odd, 0.3, _REFUND_SHARE)
+    refund = rng.random(len(paid)) < np.where(odd, _ODD_REFUND_SHARE, _REFUND_SHARE)
     amount = np.clip(np.where(refund, -amount, amount), -5_000.0, 5_000.0)
     seconds = batch.moment(paid, rng.random(len(paid)))
     own = tables.build(

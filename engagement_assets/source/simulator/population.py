@@ -183,7 +183,7 @@ def populate(*, customers: int, seed: int, days: int, horizon: int) -> Populatio
         sociability=_sociability(persona, occasional, draw("sociability").random(size)),
         taste=taste,
         favourite=favourite,
-        payment_chance=np.where(is_fraud, 0.3, np.where(payer & ~is_bot, chance, 0.0)),
+        payment_chance=np.where(is_fraud, 0.06, np.where(payer & ~is_bot, chance, 0.0)),
         payment_usd=12.0 * np.exp(0.9 * draw("payment_usd").standard_normal(size)),
     )
 
