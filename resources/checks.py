@@ -253,9 +253,8 @@ def column_drift(reference: pa.ChunkedArray, current: pa.ChunkedArray, *, bins: 
     before, now = reference.to_pandas(), current.to_pandas()
     if pd.api.types.is_numeric_dtype(before):
         known = before.dropna()
-        edges: Sequence[float] = (
-            np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1])) if len(known) else []
-        )
+        cuts = np.linspace(0, 1, bins + 1)[1:-1]
+        edges = np.unique(np.quantile(known, cuts)) if len(known) else np.array([])
         labels = [
             pd.Series(np.searchsorted(edges, values, side="right")).where(values.notna(), -1)
             for values in (before.reset_index(drop=True), now.reset_index(drop=True))
