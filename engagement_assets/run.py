@@ -159,7 +159,9 @@ def _absolute(data: str) -> Path | str:
 def prepare_home(settings: Settings) -> None:
     """Write the settings, make this home the one in use, and give Dagster its own folder."""
     settings.save()
-    point_to(settings.home)
+    if HOME_VARIABLE not in os.environ:
+        # where the environment names a home, the pointer is not read; so it is not moved either
+        point_to(settings.home)
     os.environ[HOME_VARIABLE] = str(settings.home)
     dagster_home = settings.home / "dagster_home"
     dagster_home.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,8 @@
 Belongs here: when to look. Does not belong here: what an alert is (`resources.alerts`).
 """
 
+from itertools import takewhile
+
 import dagster as dg
 
 from engagement_assets.jobs import training_job
@@ -10,6 +12,8 @@ from resources.alerts import AlertSink
 
 # Drift must hold for this many days before it asks for a new model: one odd day is no drift.
 DRIFT_DAYS = 3
+# How far back a drift is followed; one that lasts longer asks again.
+DRIFT_HISTORY = 90
 DRIFT_CHECK = dg.AssetCheckKey(dg.AssetKey(["churn", "predictions"]), "score_drift")
 
 
@@ -35,13 +39,14 @@ def alerts_sensor(context: dg.SensorEvaluationContext, alerts: AlertSink) -> dg.
 def drift_sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Ask for training when drift holds."""
     records = context.instance.event_log_storage.get_asset_check_execution_history(
-        DRIFT_CHECK, limit=DRIFT_DAYS
+        DRIFT_CHECK, limit=DRIFT_HISTORY
     )
-    failed = [record for record in records if record.status.value == "FAILED"]
+    # newest first
+    failed = list(takewhile(lambda record: record.status.value == "FAILED", records))
     if len(failed) < DRIFT_DAYS:
-        return dg.SkipReason(f"{len(failed)} of the last {DRIFT_DAYS} checks found drift")
-    # one training a drift: the newest failed check names it
-    return dg.RunRequest(run_key=f"drift-{records[-1].id}")
+        return dg.SkipReason(f"the last {len(failed)} checks found drift, not {DRIFT_DAYS}")
+    # one training a drift: its first failed check names it
+    return dg.RunRequest(run_key=f"drift-{failed[-1].id}")
 
 
 SENSORS = [alerts_sensor, drift_sensor]

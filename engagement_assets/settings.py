@@ -7,6 +7,7 @@ resources they make (`deployment.py`).
 """
 
 import json
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -23,6 +24,9 @@ POINTER_FILE = "current"
 # What decides the rows of a lake: changing one of them in place would mix two worlds.
 WORLD = ("source", "source_data", "customers", "seed", "days")
 MIN_DAYS = 91
+MAX_DAYS = 3_650
+# Settings whose name on the command line is not that of the field.
+NAMES = {"last_day": "DATE", "webhook_url": "WEBHOOK"}
 
 
 class SettingsError(ValueError):
@@ -74,13 +78,13 @@ class Settings:
         checks = {
             "CUSTOMERS": (self.customers >= 1, "a number of at least 1"),
             "DAYS": (
-                self.days >= MIN_DAYS,
-                f"at least {MIN_DAYS}: churn is learnt from two "
+                MIN_DAYS <= self.days <= MAX_DAYS,
+                f"{MIN_DAYS} to {MAX_DAYS}: churn is learnt from two "
                 "snapshots 30 days apart and their 30 days after",
             ),
             "SEED": (self.seed >= 0, "0 or more"),
-            "COST_LOST_CUSTOMER": (self.cost_lost_customer > 0, "more than 0"),
-            "COST_INTERVENTION": (self.cost_intervention > 0, "more than 0"),
+            "COST_LOST_CUSTOMER": (0 < self.cost_lost_customer < math.inf, "more than 0"),
+            "COST_INTERVENTION": (0 < self.cost_intervention < math.inf, "more than 0"),
             "SAVE_RATE": (0 < self.save_rate <= 1, "more than 0 and at most 1"),
             "BOOTSTRAP": (self.bootstrap >= 20, "at least 20"),
             "THREADS": (self.threads >= 1, "at least 1"),
@@ -184,9 +188,10 @@ def _typed(name: str, kind: str, value: Any) -> Any:
         for plain in (int, float):
             if plain.__name__ in kind:
                 return plain(value)
-    except ValueError as error:
+    except (ValueError, TypeError, OverflowError) as error:
         expected = "a date such as 2026-11-21" if "date" in kind else "a number"
-        raise SettingsError(f"{name.upper()}={value}: expected {expected}") from error
+        shown = NAMES.get(name, name.upper())
+        raise SettingsError(f"{shown}={value}: expected {expected}") from error
     return str(value)
 
 

@@ -4,8 +4,10 @@ Belongs here: finding what failed since the last time, and telling it. Does not 
 checked, and when to look (`sensors.py`).
 """
 
+import http.client
 import json
 import logging
+import urllib.error
 import urllib.request
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -53,8 +55,12 @@ class AlertSink(dg.ConfigurableResource):
 
     def _post(self, alerts: Iterable[dict]) -> list[dict]:
         """Post alerts; gives back those that could not be posted."""
-        unsent = []
+        unsent: list[dict] = []
+        answers = True
         for alert in alerts:
+            if not answers:
+                unsent.append(alert)
+                continue
             request = urllib.request.Request(  # noqa: S310 - settings allow http(s) only
                 self.webhook_url,
                 data=json.dumps(alert).encode(),
@@ -63,9 +69,11 @@ class AlertSink(dg.ConfigurableResource):
             try:
                 with urllib.request.urlopen(request, timeout=WEBHOOK_TIMEOUT_SECONDS):  # noqa: S310 - as above
                     pass
-            except OSError as error:
+            except (OSError, http.client.HTTPException, ValueError) as error:
                 logger.warning("the webhook did not take an alert (%s); tried again later", error)
                 unsent.append(alert)
+                # one that is down is not waited for again with each alert
+                answers = isinstance(error, urllib.error.HTTPError)
         return unsent
 
     def _state_path(self) -> Path:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -85,10 +86,12 @@ class Lake:
         folder = self.table_path(table)
         if not folder.exists():
             return []
+        # a Path: on a folder with years of days, UPath's own bookkeeping is most of the time
+        local = Path(str(folder)) if self.is_local else folder
         prefix = f"{PARTITION_COLUMN}="
         return sorted(
             date.fromisoformat(entry.name.removeprefix(prefix))
-            for entry in folder.iterdir()
+            for entry in local.iterdir()
             if entry.name.startswith(prefix) and (entry / FILE_NAME).exists()
         )
 

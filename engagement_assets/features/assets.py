@@ -111,7 +111,7 @@ def customer_snapshot(
         )
         for table, written in landed.items():
             context.add_asset_metadata(
-                {"dagster/partition_row_count": written.rows, "bytes": written.bytes},
+                {"dagster/row_count": written.rows, "bytes": written.bytes},
                 asset_key=table.split("/"),
                 partition_key=day.isoformat(),
             )
@@ -150,7 +150,7 @@ def label_asset(label: Label) -> dg.AssetsDefinition:
             except (LabelWindowOpenError, SnapshotDateError) as error:
                 raise dg.Failure(str(error), allow_retries=False) from error
             context.add_asset_metadata(
-                {"dagster/partition_row_count": landed[label.table].rows},
+                {"dagster/row_count": landed[label.table].rows},
                 partition_key=day.isoformat(),
             )
         return dg.MaterializeResult(

@@ -1,7 +1,7 @@
 """Whether a candidate becomes the champion.
 
 Belongs here: the rule, as a pure function of measured figures. Does not belong here: measuring
-(`engagement_assets.evaluation`) or moving the champion (`registry`).
+(`engagement_assets.evaluation`) or moving the champion (`resources.registry`).
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def ingest_source(
     for day in days:
         bad = sum(counts.get(day, 0) for counts in report.quarantined.values())
         context.add_asset_metadata(
-            {"dagster/partition_row_count": bad},
+            {"dagster/row_count": bad},
             asset_key=["source", QUARANTINE],
             partition_key=day.isoformat(),
         )
@@ -111,7 +111,7 @@ def _note_days(
     for day in days:
         context.add_asset_metadata(
             {
-                "dagster/partition_row_count": report.rows[name][day],
+                "dagster/row_count": report.rows[name][day],
                 "quarantined": report.quarantined[name][day],
                 "late_rows": report.late[name].get(day, 0),
             },

@@ -53,6 +53,21 @@ def test_contributions_and_base_add_up_to_every_margin(problem, explanation):
     assert explanation.rows_checked == ROWS
 
 
+def test_values_at_and_one_step_under_a_threshold_go_the_boosters_way(problem):
+    booster, X = problem
+    X = X.copy()
+    rng = np.random.default_rng(0)
+    splits = booster.trees_to_dataframe().query("Feature != 'Leaf'")
+    for name, group in splits.groupby("Feature"):
+        exact = group["Split"].to_numpy(dtype=np.float32)
+        near = np.r_[exact, np.nextafter(exact, np.float32(-np.inf))]
+        X[name] = rng.choice(near, len(X)).astype(np.float32)
+    found = ex.explain(booster, X)
+    own = booster.predict(xgb.DMatrix(X), pred_contribs=True)
+    assert found.method == ex.METHOD_FAST
+    assert np.abs(found.contributions - own[:, :-1]).max() < 1e-4
+
+
 def garbage(*_args, **_kwargs):
     return {"f0": np.full(ROWS, 9.0, dtype=np.float32)}
 

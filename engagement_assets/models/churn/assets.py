@@ -379,6 +379,7 @@ def _predict_day(
     counts = table["band"].value_counts()
     context.add_asset_metadata(
         {
+            "dagster/row_count": len(table),
             "mean_probability": float(table["churn_probability"].mean()) if len(table) else 0.0,
             **{f"band_{name}": int(counts.get(name, 0)) for name in ("high", "medium", "low")},
             VERSION: model.version,

@@ -1,0 +1,1 @@
+"""Commands that measure the platform; their figures stand in `RESULTS.md`."""

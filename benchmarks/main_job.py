@@ -1,0 +1,51 @@
+"""Wall time of the main job from an empty home, of its repetition, and of loading the location.
+
+    python -m benchmarks.main_job --customers 10000
+
+Belongs here: what a user waits for. Does not belong here: single stages (`benchmarks.platform`).
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+LOADS = 5
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--customers", type=int, default=10_000)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        arguments = [f"CUSTOMERS={options.customers}", f"HOME_DIR={home}"]
+        for name in ("first run", "second run"):
+            began = time.perf_counter()
+            subprocess.run(  # noqa: S603 - the product itself
+                [sys.executable, "-m", "engagement_assets.run", "run", *arguments],
+                check=True,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            print(
+                f"| {name}, {options.customers:,} customers | {time.perf_counter() - began:.1f} s |"
+            )
+        seconds = []
+        for _ in range(LOADS):
+            began = time.perf_counter()
+            subprocess.run(
+                [sys.executable, "-c", "import engagement_assets.definitions"],
+                check=True,
+                env={**os.environ, "ENGAGEMENT_HOME": home},
+            )
+            seconds.append(time.perf_counter() - began)
+    print(
+        f"| location load, fresh interpreter, median of {LOADS} | {sorted(seconds)[LOADS // 2]:.2f} s |"
+    )
+
+
+if __name__ == "__main__":
+    main()

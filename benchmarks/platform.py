@@ -1,0 +1,246 @@
+"""Time and memory of every stage of the churn spine, and its AUC against the best possible.
+
+    python -m benchmarks.platform --customers 100000
+
+Each stage runs in a process of its own, so that its peak memory is its own, over a lake in a
+temporary folder. Belongs here: measuring the pure stages that the assets wrap. Does not belong
+here: the whole of `make run` (`benchmarks.main_job`).
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+FIRST_DAY = date(2025, 1, 1)
+DAYS = 400
+SQL = Path(__file__).resolve().parents[1] / "sql"
+GIB = 1024**2
+
+
+def main() -> None:
+    """Run one stage, or all stages one after the other."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--customers", type=int, default=10_000)
+    parser.add_argument("--days", type=int, default=DAYS)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--bootstrap", type=int, default=200)
+    parser.add_argument("--lake", help="keep the lake here instead of a temporary folder")
+    parser.add_argument("--stage", choices=list(STAGES), help="run this stage alone, over --lake")
+    parser.add_argument("--json", help="write the figures here too")
+    options = parser.parse_args()
+    if options.stage:
+        began = time.perf_counter()
+        figures = STAGES[options.stage](options)
+        figures["seconds"] = time.perf_counter() - began
+        figures["peak_gib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / GIB
+        print(json.dumps(figures))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        options.lake = options.lake or folder
+        results = {stage: run_stage(stage, options) for stage in STAGES}
+    if options.json:
+        Path(options.json).write_text(json.dumps(results, indent=1))
+
+
+def run_stage(stage: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Run a stage in a process of its own and print its line."""
+    command = [sys.executable, "-m", "benchmarks.platform", "--stage", stage]
+    for name in ("customers", "days", "seed", "bootstrap", "lake"):
+        command += [f"--{name}", str(getattr(options, name))]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - itself
+    figures: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    rest = {name: value for name, value in figures.items() if name not in ("seconds", "peak_gib")}
+    print(
+        f"| {stage} | {options.customers:,} | {figures['seconds']:.1f} s | "
+        f"{figures['peak_gib']:.2f} GiB | {json.dumps(rest)} |",
+        flush=True,
+    )
+    return figures
+
+
+def simulator(options: argparse.Namespace) -> Any:
+    """The simulated world."""
+    from engagement_assets.source.simulator import Simulator  # noqa: PLC0415 - a stage's own cost
+
+    return Simulator(
+        customers=options.customers, seed=options.seed, first_day=FIRST_DAY, days=options.days
+    )
+
+
+def take_in(options: argparse.Namespace, first: date, last: date) -> dict[str, Any]:
+    """Simulate days and take them into the lake, checks of single rows included."""
+    from engagement_assets.source.contract import TABLES  # noqa: PLC0415 - a stage's own cost
+    from engagement_assets.source.ingestion import ingest  # noqa: PLC0415 - as above
+    from engagement_assets.source.readers import SimulatedReader  # noqa: PLC0415 - as above
+    from resources.lake import Lake  # noqa: PLC0415 - as above
+
+    reader = SimulatedReader(simulator(options), first_day=FIRST_DAY, tables=frozenset(TABLES))
+    report = ingest(reader, Lake(options.lake), first, last, progress=lambda _: None)
+    shown = ("sessions", "interactions", "messages", "posts")
+    return {name: report.rows_of(name) for name in shown} | {
+        "rows": report.total_rows,
+        "quarantined": report.total_quarantined,
+    }
+
+
+def end(options: argparse.Namespace) -> date:
+    """Last day of the range."""
+    return FIRST_DAY + timedelta(days=options.days - 1)
+
+
+def stage_simulate(options: argparse.Namespace) -> dict[str, Any]:
+    """The whole range."""
+    return take_in(options, FIRST_DAY, end(options))
+
+
+def stage_one_more_day(options: argparse.Namespace) -> dict[str, Any]:
+    """A day after the range, from a fresh process."""
+    day = end(options) + timedelta(days=1)
+    return take_in(options, day, day)
+
+
+def engine(options: argparse.Namespace) -> Any:
+    """The DuckDB engine over the lake."""
+    from engagement_assets.features.snapshot import declared_schemas  # noqa: PLC0415 - as above
+    from resources.engine import DuckDBEngine  # noqa: PLC0415 - as above
+    from resources.lake import Lake  # noqa: PLC0415 - as above
+
+    return DuckDBEngine(Lake(options.lake), declared=declared_schemas(), threads=2)
+
+
+def snapshots(options: argparse.Namespace) -> Any:
+    """Training and test snapshot."""
+    from engagement_assets.models.dates import Snapshots  # noqa: PLC0415 - as above
+
+    return Snapshots.before(end(options))
+
+
+def stage_snapshot(options: argparse.Namespace) -> dict[str, Any]:
+    """One snapshot of all 49 features, at the end of the range."""
+    from engagement_assets.features.snapshot import land_snapshot  # noqa: PLC0415 - as above
+    from resources.sql import SqlFolder  # noqa: PLC0415 - as above
+
+    landed = land_snapshot(engine(options), SqlFolder(SQL), end(options))
+    return {"customers": landed["features/customer_features"].rows}
+
+
+def stage_training_snapshots(options: argparse.Namespace) -> dict[str, Any]:
+    """The two snapshots that training needs, with their churn labels."""
+    from engagement_assets.features.snapshot import (  # noqa: PLC0415 - as above
+        land_labels,
+        land_snapshot,
+    )
+    from resources.sql import SqlFolder  # noqa: PLC0415 - as above
+
+    run, sql, chosen = engine(options), SqlFolder(SQL), snapshots(options)
+    for day in (chosen.train, chosen.test):
+        land_snapshot(run, sql, day)
+        land_labels(run, sql, day, names=["churn_30_day"])
+    return {}
+
+
+def stage_train(options: argparse.Namespace) -> dict[str, Any]:
+    """Train, calibrate and evaluate, and save the model."""
+    from engagement_assets.features.catalogue import MODEL_INPUTS  # noqa: PLC0415 - as above
+    from engagement_assets.models.churn.assets import labelled_rows  # noqa: PLC0415 - as above
+    from engagement_assets.models.churn.training import train_churn  # noqa: PLC0415 - as above
+    from engagement_assets.models.resource import ModelSettings  # noqa: PLC0415 - as above
+    from resources.lake import Lake  # noqa: PLC0415 - as above
+    from resources.registry import ModelRegistry  # noqa: PLC0415 - as above
+
+    lake, chosen = Lake(options.lake), snapshots(options)
+    trained = train_churn(
+        labelled_rows(lake, chosen.train),
+        labelled_rows(lake, chosen.test),
+        snapshots=chosen,
+        features=MODEL_INPUTS,
+        parameters=ModelSettings(seed=options.seed).churn_parameters(),
+        n_bootstrap=options.bootstrap,
+    )
+    registry = ModelRegistry(Path(options.lake) / ".registry")
+    with tempfile.TemporaryDirectory() as folder:
+        trained.model.save(Path(folder))
+        version = registry.register("churn", Path(folder), trained.card)
+    registry.promote("churn", version, "benchmark")
+    return {"metrics": trained.card["metrics"], "rows": trained.card["training_customers"]}
+
+
+def stage_predict_and_explain(options: argparse.Namespace) -> dict[str, Any]:
+    """Predict and explain every active customer at the end of the range, and all customers."""
+    from engagement_assets.features.catalogue import CUSTOMER_FEATURES  # noqa: PLC0415 - as above
+    from engagement_assets.models.churn.prediction import predict_churn  # noqa: PLC0415 - as above
+    from resources.lake import Lake  # noqa: PLC0415 - as above
+    from resources.registry import ModelRegistry, registered  # noqa: PLC0415 - as above
+
+    registry = ModelRegistry(Path(options.lake) / ".registry")
+    model = registered(registry, "churn", str(registry.champion("churn")))
+    rows = Lake(options.lake).read(CUSTOMER_FEATURES, days=[end(options)]).to_pandas()
+    # all customers, not only the active ones whom the product scores: the bar says so
+    predicted = predict_churn(model, rows.assign(logins_month=1), k=3, n_jobs=2)
+    explanation = predicted.explanation
+    return {
+        "customers": len(predicted.table),
+        "method": explanation.method,
+        "additivity_error": explanation.additivity_error,
+        "fallback": explanation.fallback_reason,
+    }
+
+
+def stage_best_possible(options: argparse.Namespace) -> dict[str, Any]:
+    """AUC of the truth on the same test people, beside the model's, with a paired interval."""
+    from engagement_assets.evaluation.metrics import (  # noqa: PLC0415 - as above
+        evaluate,
+        paired_auc_difference,
+    )
+    from engagement_assets.models.churn.assets import labelled_rows  # noqa: PLC0415 - as above
+    from engagement_assets.models.churn.estimator import ChurnClassifier  # noqa: PLC0415 - as above
+    from engagement_assets.models.churn.training import LABEL, split_rows  # noqa: PLC0415 - as above
+    from resources.lake import Lake  # noqa: PLC0415 - as above
+    from resources.registry import ModelRegistry, registered  # noqa: PLC0415 - as above
+
+    chosen = snapshots(options)
+    truth = simulator(options).truth_churn(chosen.test).to_pandas()
+    rows = labelled_rows(Lake(options.lake), chosen.test).merge(truth, on="customer_id")
+    rows = split_rows(rows, test=True)
+    registry = ModelRegistry(Path(options.lake) / ".registry")
+    folder = registered(registry, "churn", str(registry.champion("churn"))).folder
+    probability = ChurnClassifier.load(folder).predict_proba(rows)[:, 1]
+    best = rows["churn_probability"].to_numpy()
+    scores = {
+        name: evaluate(rows[LABEL], p, threshold=0.5, n_bootstrap=options.bootstrap)
+        for name, p in (("best", best), ("model", probability))
+    }
+    difference = paired_auc_difference(
+        rows[LABEL], best, probability, n_bootstrap=options.bootstrap
+    )
+    return {
+        "test_customers": len(rows),
+        "base_rate": float(rows[LABEL].mean()),
+        "best_auc": scores["best"]["auc"].to_dict(),
+        "model_auc": scores["model"]["auc"].to_dict(),
+        "ratio": scores["model"]["auc"].value / scores["best"]["auc"].value,
+        "best_minus_model": difference.to_dict(),
+        "calibration_error": scores["model"]["calibration_error"].to_dict(),
+    }
+
+
+STAGES: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+    "simulate": stage_simulate,
+    "one more day": stage_one_more_day,
+    "snapshot": stage_snapshot,
+    "training snapshots": stage_training_snapshots,
+    "train": stage_train,
+    "predict and explain": stage_predict_and_explain,
+    "best possible": stage_best_possible,
+}
+
+if __name__ == "__main__":
+    main()

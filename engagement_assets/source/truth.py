@@ -1,0 +1,48 @@
+"""What the simulator knows and the platform must not see, written to `truth/` tables.
+
+Only benchmarks and tests read them; a test holds that no asset and no SQL does. Belongs here:
+writing them. Does not belong here: what is true (`simulator/truth.py`).
+"""
+
+from collections.abc import Iterable
+from datetime import date
+
+import pyarrow as pa
+
+from engagement_assets.source.simulator import Simulator
+from resources.lake import Lake, Written
+from resources.schema import Column, TableSchema
+
+CUSTOMERS = "truth/customers"
+CHURN = "truth/churn"
+
+
+def write_truth(lake: Lake, simulator: Simulator, days: Iterable[date]) -> list[Written]:
+    """Write the truth of some days, a partition each.
+
+    Args:
+        lake: Where the simulated tables lie.
+        simulator: Their world.
+        days: Days whose end the churn probabilities look ahead from.
+
+    Returns:
+        What was written.
+    """
+    written = []
+    for day in days:
+        for table, rows in (
+            (CUSTOMERS, simulator.truth_customers(day)),
+            (CHURN, simulator.truth_churn(day)),
+        ):
+            written.append(lake.write(table, rows, schema=_schema(rows), day=day))
+    return written
+
+
+def _schema(rows: pa.Table) -> TableSchema:
+    """The schema the simulator gives: its truth grows with what it knows."""
+    names = {"double": "float64", "date32[day]": "date", "timestamp[us]": "timestamp"}
+    return TableSchema(
+        tuple(
+            Column(field.name, names.get(str(field.type), str(field.type))) for field in rows.schema
+        )
+    )

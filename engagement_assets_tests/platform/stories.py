@@ -1,0 +1,142 @@
+"""What the tests let happen in a home, each in a process of its own; prints JSON.
+
+`python -m engagement_assets_tests.platform.stories NAME '{"argument": …}'` with the environment of
+`homes.environment`. Belongs here: running jobs and breaking things. Does not belong here: what is
+expected of it (the tests).
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+from unittest.mock import patch
+
+import dagster as dg
+import pyarrow as pa
+
+from engagement_assets.definitions import defs
+from engagement_assets.settings import Settings, current_home
+from engagement_assets.source import assets as source_assets
+from engagement_assets.source.contract import TABLES
+from resources.gate import VERSION
+from resources.lake import Lake
+
+SESSIONS = "source/sessions"
+
+
+def run(
+    job: str,
+    *,
+    day: str | None = None,
+    span: Sequence[str] | None = None,
+    assets: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """Run a job of the code location, and tell what it did."""
+    tags = {}
+    if span:
+        tags = {
+            "dagster/asset_partition_range_start": span[0],
+            "dagster/asset_partition_range_end": span[1],
+        }
+    with dg.DagsterInstance.get() as instance:
+        outcome = defs.resolve_job_def(job).execute_in_process(
+            instance=instance,
+            partition_key=day,
+            tags=tags,
+            asset_selection=[dg.AssetKey(key.split("/")) for key in assets] if assets else None,
+            run_config={"loggers": {"terminal": {"config": {"log_level": "CRITICAL"}}}},
+            raise_on_error=False,
+        )
+    return {"success": outcome.success, "run_id": outcome.run_id, **_events(outcome.all_events)}
+
+
+def _events(events: Sequence[dg.DagsterEvent]) -> dict[str, Any]:
+    made: dict[str, list[str | None]] = {}
+    failed_checks, failures, started = [], {}, []
+    for event in events:
+        if event.event_type_value == "ASSET_MATERIALIZATION":
+            made.setdefault(event.asset_key.to_user_string(), []).append(event.partition)
+        elif event.event_type_value == "STEP_START":
+            started.append(event.step_key)
+        elif event.event_type_value == "STEP_FAILURE":
+            data = event.step_failure_data
+            said = data.user_failure_data.description if data.user_failure_data else None
+            failures[event.step_key] = said or data.error.to_string()
+        elif event.event_type_value == "ASSET_CHECK_EVALUATION":
+            found = event.event_specific_data
+            if not found.passed:
+                failed_checks.append(f"{found.asset_key.to_user_string()}: {found.check_name}")
+    return {
+        "made": made,
+        "failed_checks": failed_checks,
+        "failures": failures,
+        "started": sorted(started),
+    }
+
+
+def broken_ingestion(*arguments: Any, **named: Any) -> Any:
+    """Ingestion with a bug: it takes the first session of the last day in twice."""
+    lake, last_day = arguments[1], arguments[3]
+    report = _real_ingest(*arguments, **named)
+    rows = lake.read(SESSIONS, days=[last_day])
+    doubled = pa.concat_tables([rows, rows.slice(0, 1)])
+    lake.write(SESSIONS, doubled, schema=TABLES["sessions"].schema, day=last_day)
+    return report
+
+
+_real_ingest = source_assets.ingest
+
+
+def a_broken_day(day: str) -> list[dict[str, Any]]:
+    """The daily job with a bug in ingestion; features alone; mended; features alone again."""
+    with patch.object(source_assets, "ingest", broken_ingestion):
+        broken = run("daily", day=day)
+    blocked = run("features", day=day)
+    return [broken, blocked, run("ingest", day=day), run("features", day=day)]
+
+
+def a_refused_candidate(checks: Sequence[str]) -> list[list[dict[str, Any]]]:
+    """The champion alone after a check of the candidate failed in an earlier run, then passed."""
+    registry = Settings.load(current_home()).home / "registry"
+    version = json.loads((registry / "churn" / "model" / "latest.json").read_text())["version"]
+    found = []
+    for check in checks:
+        asset, name = check.split(":")
+        found.append([_champion_after(asset, name, version, passed=p) for p in (False, True)])
+    return found
+
+
+def _champion_after(asset: str, name: str, version: str, *, passed: bool) -> dict[str, Any]:
+    with dg.DagsterInstance.get() as instance:
+        instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=dg.AssetKey(asset.split("/")),
+                check_name=name,
+                passed=passed,
+                metadata={VERSION: dg.MetadataValue.text(version)},
+                blocking=True,
+            )
+        )
+    return run("training", assets=["churn/champion"])
+
+
+def ranges(first: str, last: str) -> list[dict[str, Any]]:
+    """Features, then predictions, of a range of days, each in one run."""
+    return [run(job, span=(first, last)) for job in ("features", "predictions")]
+
+
+def again(job: str, day: str) -> dict[str, Any]:
+    """One job over one day."""
+    return run(job, day=day)
+
+
+def rows(table: str, day: str) -> int:
+    """Rows of a partition."""
+    lake = Lake(Settings.load(current_home()).lake_root)
+    return lake.row_count(table, date.fromisoformat(day))
+
+
+if __name__ == "__main__":
+    told = globals()[sys.argv[1]](**json.loads(sys.argv[2]))
+    sys.stdout.write(json.dumps(told) + "\n")

@@ -1,0 +1,63 @@
+"""The code location loads light, in an empty home, and says clearly what is wrong."""
+
+import re
+import tomllib
+
+import pytest
+import yaml
+
+from engagement_assets.deployment import Deployment, DeploymentError, deployment, resources_for
+from engagement_assets.settings import Settings
+from engagement_assets_tests.platform.homes import PROJECT, python
+
+HEAVY = ("torch", "xgboost", "sklearn", "woodelf", "fairlearn", "matplotlib", "scipy", "treelite")
+LOAD = "import sys, engagement_assets.definitions as d; "
+
+
+def test_the_location_loads_in_an_empty_home_without_the_learning_libraries(tmp_path):
+    code = LOAD + f"print([h for h in {HEAVY} if h in sys.modules], len(list(d.defs.assets)))"
+    found = python("-W", "error::DeprecationWarning", "-c", code, home=tmp_path)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.startswith("[] ")
+    assert list(tmp_path.iterdir()) == [], "loading writes nothing"
+
+
+def test_workspace_and_dg_name_the_same_location():
+    workspace = yaml.safe_load((PROJECT / "workspace.yaml").read_text())["load_from"]
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["dg"]["project"]
+    assert [entry["python_module"]["module_name"] for entry in workspace] == [
+        project["code_location_target_module"]
+    ]
+    assert [entry["python_module"]["location_name"] for entry in workspace] == [
+        project["code_location_name"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("production", r"production: expected one of local, aws"), ("aws", r"no AWS resources yet")],
+)
+def test_a_deployment_that_cannot_be_made_is_an_error_at_load(tmp_path, name, said):
+    found = python("-c", LOAD, home=tmp_path, env={"ENGAGEMENT_DEPLOYMENT": name})
+    assert found.returncode != 0
+    assert "DeploymentError: ENGAGEMENT_DEPLOYMENT=" in found.stderr
+    assert re.search(said, found.stderr)
+
+
+def test_the_deployment_is_local_unless_the_environment_says_otherwise():
+    assert deployment({}) is Deployment.LOCAL
+    assert deployment({"ENGAGEMENT_DEPLOYMENT": "aws"}) is Deployment.AWS
+    with pytest.raises(DeploymentError, match="ENGAGEMENT_DEPLOYMENT=: expected one of"):
+        deployment({"ENGAGEMENT_DEPLOYMENT": ""})
+
+
+def test_every_resource_that_is_asked_for_is_named_in_the_local_deployment(tmp_path):
+    from engagement_assets.definitions import defs
+
+    asked = set(defs.resolve_asset_graph().get(key).key for key in ())  # noqa: C401
+    for assets in defs.assets:
+        asked |= set(assets.required_resource_keys)
+    for checks in defs.asset_checks:
+        asked |= set(checks.required_resource_keys)
+    assert "lake" in asked
+    assert asked - {"io_manager"} <= resources_for(Deployment.LOCAL, Settings(tmp_path)).keys()

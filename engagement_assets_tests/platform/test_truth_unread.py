@@ -1,0 +1,84 @@
+"""What the simulator knows and the platform must not see is read by nothing of the platform."""
+
+import re
+
+import duckdb
+
+from engagement_assets.definitions import defs
+from engagement_assets_tests.platform.homes import PROJECT
+
+# a path, a table in SQL, an import, or the schemas
+READS = re.compile(r"""['"/. ]truth[/."']|\btruth\.\w|import \w*truth|\btruth_\w+""")
+SIMULATOR = PROJECT / "engagement_assets" / "source" / "simulator"
+
+
+def modules():
+    for folder in ("engagement_assets", "resources", "sql"):
+        for path in sorted((PROJECT / folder).rglob("*")):
+            if path.suffix in (".py", ".sql", ".toml") and not path.is_relative_to(SIMULATOR):
+                yield path
+
+
+def code_of(path):
+    """A file without its comments; docstrings stay, so that the search errs on the safe side."""
+    mark = "--" if path.suffix == ".sql" else "#"
+    return "\n".join(line.split(mark)[0] for line in path.read_text().splitlines())
+
+
+def test_the_search_finds_a_read_of_the_truth():
+    for line in (
+        "lake.read('truth/customers')",
+        "SELECT * FROM truth.customers",
+        "from engagement_assets.source.simulator.truth import churn",
+        "from engagement_assets.source.truth import write_truth",
+        "simulator.truth_customers(day)",
+    ):
+        assert READS.search(line), line
+
+
+def test_no_module_and_no_sql_reads_a_truth_table():
+    # one writes the truth for benchmarks; the other names the group to leave it out
+    allowed = {
+        PROJECT / "engagement_assets" / "source" / "truth.py",
+        PROJECT / "engagement_assets" / "serving" / "catalogue.py",
+    }
+    found = [
+        str(path.relative_to(PROJECT))
+        for path in modules()
+        if READS.search(code_of(path)) and path not in allowed
+    ]
+    assert not found
+
+
+def test_no_asset_is_a_truth_table_and_no_column_tells_a_persona():
+    graph = defs.resolve_asset_graph()
+    keys = graph.get_all_asset_keys()
+    assert not [key for key in keys if "truth" in key.path]
+    columns = {
+        column.name
+        for key in keys
+        if (shown := graph.get(key).metadata.get("dagster/column_schema"))
+        for column in getattr(shown, "schema", shown).columns
+    }
+    assert "customer_id" in columns
+    assert not columns & {"persona", "is_bot", "expected_revenue_usd", "true_churn_probability"}
+
+
+def test_the_catalogue_does_not_list_the_truth(home):
+    from engagement_assets.features.snapshot import declared_schemas
+    from engagement_assets.serving.catalogue import write_catalogue
+    from resources.engine import DuckDBEngine
+
+    sessions = home.path / "lake" / "source" / "sessions"
+    truth = home.path / "lake" / "truth" / "customers"
+    truth.mkdir(parents=True)
+    part = next(sessions.rglob("*.parquet"))
+    (truth / "part.parquet").write_bytes(part.read_bytes())
+    tables = write_catalogue(
+        DuckDBEngine(home.lake, declared=declared_schemas()), home.path / "other.duckdb"
+    )
+    assert "source.sessions" in tables
+    with duckdb.connect(str(home.path / "other.duckdb"), read_only=True) as connection:
+        schemas = connection.execute("SELECT DISTINCT schema_name FROM duckdb_views()").fetchall()
+    assert ("truth",) not in schemas
+    assert ("source",) in schemas
