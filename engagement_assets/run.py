@@ -46,6 +46,7 @@ ARGUMENTS = {
 # Dagster then hands the events of a range to the event log in batches (resources.event_log).
 EVENT_BATCH = "1000"
 LONG_AGO_DAYS = 90
+PREDICTIONS = "churn/predictions"
 
 
 class JobFailedError(RuntimeError):
@@ -321,12 +322,27 @@ def _make(runner: Runner, settings: Settings, *, retrain: bool) -> None:
     if training:
         as_of = {"config": {"as_of": end.isoformat()}}
         runner.run("training", ops={"churn__model": as_of})
-    if training or made.missing("churn/predictions", [end]):
+    if training or made.missing(PREDICTIONS, [end]) or not predicted_by_champion(settings, lake):
         runner.run("predictions", (end, end))
 
 
+def predicted_by_champion(settings: Settings, lake: Any) -> bool:
+    """Whether the last day's predictions are the champion's, which a rollback moves."""
+    from upath import UPath  # noqa: PLC0415 - half a second
+
+    from resources.registry import ModelRegistry  # noqa: PLC0415 - as above
+
+    champion = ModelRegistry(UPath(settings.home / "registry")).champion("churn")
+    made_by = lake.read(PREDICTIONS, days=[settings.end], columns=["model_version"])
+    return set(made_by.column("model_version").to_pylist()) <= {champion}
+
+
 def needs_training(settings: Settings, *, retrain: bool) -> bool:
-    """Whether there is no champion, it is a quarter old, or its costs are not those set now."""
+    """Whether there is no champion, it is a quarter old, or its costs are not those set now.
+
+    After a rollback only `RETRAIN=1` trains: the same data would give the very version that was
+    turned down.
+    """
     from upath import UPath  # noqa: PLC0415 - half a second
 
     from resources.registry import ModelRegistry  # noqa: PLC0415 - as above
@@ -335,6 +351,9 @@ def needs_training(settings: Settings, *, retrain: bool) -> bool:
     version = registry.champion("churn")
     if version is None or retrain:
         return True
+    if registry.history("churn")[-1]["action"] == "rollback":
+        sys.stderr.write("the champion was rolled back: no new training without RETRAIN=1\n")
+        return False
     card = registry.card("churn", version)
     told = {
         "cost_lost_customer_usd": settings.cost_lost_customer,

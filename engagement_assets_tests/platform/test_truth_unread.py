@@ -61,7 +61,7 @@ def test_no_asset_is_a_truth_table_and_no_column_tells_a_persona():
         for column in getattr(shown, "schema", shown).columns
     }
     assert "customer_id" in columns
-    assert not columns & {"persona", "is_bot", "expected_revenue_usd", "true_churn_probability"}
+    assert not columns & {"persona", "is_bot", "is_fraud", "leaving_from", "nominal_effect"}
 
 
 def test_the_catalogue_does_not_list_the_truth(home):
