@@ -34,8 +34,10 @@ def main() -> None:
             (Path(home) / "dagster.yaml").write_text(text)
             size = "1000" if name == "batching" else "0"
             done = subprocess.run(  # noqa: S603 - itself
-                [sys.executable, "-m", "benchmarks.event_log", "--home", home]
-                + ["--days", str(options.days), "--tables", str(options.tables)],
+                [
+                    *(sys.executable, "-m", "benchmarks.event_log", "--home", home),
+                    *("--days", str(options.days), "--tables", str(options.tables)),
+                ],
                 check=True,
                 capture_output=True,
                 text=True,

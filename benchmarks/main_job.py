@@ -42,9 +42,8 @@ def main() -> None:
                 env={**os.environ, "ENGAGEMENT_HOME": home},
             )
             seconds.append(time.perf_counter() - began)
-    print(
-        f"| location load, fresh interpreter, median of {LOADS} | {sorted(seconds)[LOADS // 2]:.2f} s |"
-    )
+    median = sorted(seconds)[LOADS // 2]
+    print(f"| location load, fresh interpreter, median of {LOADS} | {median:.2f} s |")
 
 
 if __name__ == "__main__":

@@ -200,19 +200,24 @@ def volume_outcome(rows: Mapping[date, int], day: date, *, window: int = 7) -> O
     return Outcome(metadata=figures)
 
 
-def psi(expected: Sequence[float], actual: Sequence[float]) -> float:
+def psi(
+    expected: Sequence[float], actual: Sequence[float], *, rows: tuple[int, int] | None = None
+) -> float:
     """Population stability index of two sets of shares over the same bins.
 
     Args:
         expected: Shares of the reference, one a bin, summing to 1.
         actual: Shares now.
+        rows: Rows behind the one and the other, where they may be few: an empty bin then counts as
+            half a row, without which chance alone exceeds `psi_by_chance` by far.
 
     Returns:
         The sum of (actual - expected) · ln(actual / expected), each share at least 1e-4.
     """
+    least = [max(1e-4, 0.5 / count) if count else 1e-4 for count in rows or (0, 0)]
     total = 0.0
     for before, now in zip(expected, actual, strict=True):
-        e, a = max(before, 1e-4), max(now, 1e-4)
+        e, a = max(before, least[0]), max(now, least[1])
         total += (a - e) * math.log(a / e)
     return total
 
@@ -263,7 +268,8 @@ def column_drift(reference: pa.ChunkedArray, current: pa.ChunkedArray, *, bins: 
         labels = [values.fillna("∅") for values in (before, now)]
     shares = [values.value_counts(normalize=True) for values in labels]
     every = sorted(set(shares[0].index) | set(shares[1].index))
-    index = psi(*([float(share.get(value, 0.0)) for value in every] for share in shares))
+    expected, actual = ([float(share.get(value, 0.0)) for value in every] for share in shares)
+    index = psi(expected, actual, rows=(len(before), len(now)))
     return Drift(index, max(PSI_LIMIT, psi_by_chance(len(every), len(before), len(now))))
 
 

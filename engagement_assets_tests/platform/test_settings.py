@@ -103,7 +103,7 @@ def test_an_unknown_setting_is_named_with_the_settings_there_are():
         ('{"customer": 5}', "unknown settings customer"),
         ('{"customers": [5]}', "CUSTOMERS"),
         ('{"customers": 1e999}', "CUSTOMERS"),
-        ('{"last_day": 20260301.5}', "DATE"),
+        ('{"last_day": [2026, 3, 1]}', "DATE"),
     ],
 )
 def test_a_settings_file_that_someone_broke_is_an_error_that_says_where(tmp_path, text, said):

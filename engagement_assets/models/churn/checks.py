@@ -172,7 +172,7 @@ def score_drift_outcome(lake: Lake, registry: RegistryResource, day: date) -> Ou
     version = str(table["model_version"].iloc[0])
     card = registry.registry.card(NAME, version)
     now = score_shares(table["churn_probability"])
-    index = psi(card["score_shares"], now)
+    index = psi(card["score_shares"], now, rows=(card["test_customers"], len(table)))
     # bins that neither sample reaches have no say
     used = sum(bool(a or b) for a, b in zip(card["score_shares"], now, strict=True))
     limit = max(PSI_LIMIT, psi_by_chance(used, card["test_customers"], len(table)))
