@@ -4,7 +4,7 @@ Prints a Markdown table of 5-fold AUC (mean over the folds) and of the pooled ou
 calibration error with bootstrap intervals. The data is the telecom churn set of 5,000 customers
 with 19 columns; its CSV is an argument and is not part of the project.
 
-    python benchmarks/churn_telecom.py --data ../shared/data/churn/mlc_churn.csv
+    python -m benchmarks.churn_telecom --data ../shared/data/churn/mlc_churn.csv
 """
 
 # ruff: noqa: N806 - X is scikit-learn's name for a table of features

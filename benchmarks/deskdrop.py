@@ -54,7 +54,7 @@ FOLDS = 5
 RECENCY = "days_since_last_login"
 SIMPLE = [RECENCY, "logins_month", "session_duration_avg_minutes"]
 CLASSIFIER, RULE, LOGISTIC = "churn classifier, all features", "recency alone", "logistic, three"
-# Chosen by --tune: the log is small and noisy, so a quarter of a year of snapshots and shallow trees.
+# Chosen by --tune: the log is small and noisy, so twelve weeks of snapshots and shallow trees.
 CHOSEN: dict[str, Any] = {
     "snapshots": 12,
     "max_depth": 2,

@@ -2,7 +2,7 @@
 
     python -m benchmarks.main_job --customers 10000
 
-Belongs here: what a user waits for. Does not belong here: single stages (`benchmarks.platform`).
+Belongs here: what a user waits for. Does not belong here: single stages (`benchmarks.stages`).
 """
 
 import argparse

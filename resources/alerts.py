@@ -9,7 +9,7 @@ import json
 import logging
 import urllib.error
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -86,20 +86,29 @@ class AlertSink(dg.ConfigurableResource):
 
 def _failed(instance: dg.DagsterInstance, state: dict) -> list[dict]:
     told = set(state["told"])
+    failures = instance.fetch_run_status_changes(dg.DagsterEventType.RUN_FAILURE, limit=BATCH)
     alerts = [
-        _alert(entry)
-        for kind in (dg.DagsterEventType.ASSET_CHECK_EVALUATION, dg.DagsterEventType.RUN_FAILURE)
-        for entry in _entries(instance, kind)
+        *(_alert(entry) for entry in _evaluations(instance, state)),
+        *(_alert(record.event_log_entry) for record in failures.records),
     ]
     return [alert for alert in alerts if alert is not None and alert["id"] not in told]
 
 
-def _entries(instance: dg.DagsterInstance, kind: dg.DagsterEventType) -> list[dg.EventLogEntry]:
-    if kind == dg.DagsterEventType.RUN_FAILURE:
-        records = instance.fetch_run_status_changes(kind, limit=BATCH).records
-    else:
-        records = instance.get_event_records(dg.EventRecordsFilter(event_type=kind), limit=BATCH)
-    return [record.event_log_entry for record in records]
+def _evaluations(instance: dg.DagsterInstance, state: dict) -> Iterator[dg.EventLogEntry]:
+    """Check results since the last look, however many; moves the mark in the state."""
+    while True:
+        records = instance.event_log_storage.get_event_records(
+            dg.EventRecordsFilter(
+                dg.DagsterEventType.ASSET_CHECK_EVALUATION, after_cursor=state.get("seen")
+            ),
+            limit=BATCH,
+            ascending=True,
+        )
+        yield from (record.event_log_entry for record in records)
+        if records:
+            state["seen"] = records[-1].storage_id
+        if len(records) < BATCH:
+            return
 
 
 def _alert(entry: dg.EventLogEntry) -> dict | None:

@@ -145,9 +145,11 @@ class _ReportIOManager(LakeFormatIOManager):
     file_name = "report.json"
 
     def dump_to_path(self, context: dg.OutputContext, obj: Report, path: UPath) -> None:
+        # first, so that figures that are not JSON leave the old report whole
+        figures = json.dumps(obj.figures, indent=1, allow_nan=False).encode()
         put_atomically(path.with_suffix(".md"), obj.markdown.encode())
         # last, since its presence says that the report is there
-        put_atomically(path, json.dumps(obj.figures, indent=1, allow_nan=False).encode())
+        put_atomically(path, figures)
 
     def load_from_path(self, context: dg.InputContext, path: UPath) -> Report:
         return Report(json.loads(path.read_text()), path.with_suffix(".md").read_text())

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engagement_assets.evaluation.splits import customer_split
@@ -48,6 +48,7 @@ def test_another_salt_gives_an_independent_split():
     assert (one & two).mean() == pytest.approx(0.04, abs=0.008)
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.lists(st.one_of(st.text(), st.integers()), unique_by=str, min_size=1), st.randoms())
 def test_any_ids_in_any_order_split_alike(ids, random):
     sides = dict(zip(map(str, ids), customer_split(pd.Series(ids, dtype=object)), strict=True))
@@ -56,6 +57,7 @@ def test_any_ids_in_any_order_split_alike(ids, random):
     assert [sides[str(i)] for i in ids] == again.tolist()
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.floats(0.01, 0.98))
 def test_a_larger_share_keeps_those_already_tested(share):
     smaller = customer_split(IDS[:300], test_share=share)

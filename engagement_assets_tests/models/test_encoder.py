@@ -6,7 +6,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engagement_assets.models.encoder import TableEncoder, typical_values
@@ -73,6 +73,7 @@ def test_a_category_and_its_text_are_encoded_alike():
     )
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(
     st.lists(
         st.fixed_dictionaries(

@@ -8,7 +8,6 @@ expected of it (the tests).
 import json
 import sys
 from collections.abc import Sequence
-from datetime import date
 from typing import Any
 from unittest.mock import patch
 
@@ -20,7 +19,6 @@ from engagement_assets.settings import Settings, current_home
 from engagement_assets.source import assets as source_assets
 from engagement_assets.source.contract import TABLES
 from resources.gate import VERSION
-from resources.lake import Lake
 
 SESSIONS = "source/sessions"
 
@@ -131,10 +129,9 @@ def again(job: str, day: str) -> dict[str, Any]:
     return run(job, day=day)
 
 
-def rows(table: str, day: str) -> int:
-    """Rows of a partition."""
-    lake = Lake(Settings.load(current_home()).lake_root)
-    return lake.row_count(table, date.fromisoformat(day))
+def again_in_a_range(first: str, last: str) -> dict[str, Any]:
+    """Features of a range of days in one run."""
+    return run("features", span=(first, last))
 
 
 if __name__ == "__main__":

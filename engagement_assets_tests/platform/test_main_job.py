@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import pytest
 
@@ -33,8 +34,6 @@ def test_every_asset_is_made_and_the_label_whose_window_is_open_is_not(made_home
 
 
 def test_every_day_of_the_source_is_recorded_as_a_partition(made_home):
-    import dagster as dg
-
     days = {day.isoformat() for day in made_home.lake.days("source/sessions")}
     assert len(days) == 95
     with made_home.instance() as instance:
@@ -119,7 +118,7 @@ def test_a_second_run_makes_nothing_again(home):
     done = command(home.path, "run", *WORLD)
     assert done.returncode == 0, done.stderr
     assert "Churn model" in done.stdout
-    with home.instance() as instance, Home(home.path).instance():
+    with home.instance() as instance:
         runs = instance.get_runs()
     # ingest, three snapshots, engagement once and churn twice, training, predictions
     assert len(runs) == 9

@@ -96,7 +96,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         learning_rate: float = 0.06,
         subsample: float = 0.8,
         colsample_bytree: float = 0.6,
-        min_child_weight: float = 1.0,
+        min_child_weight: float = 3.0,
         reg_lambda: float = 2.0,
         folds: int = 4,
         cost_lost_customer: float = 100.0,
@@ -186,8 +186,9 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
         for fold, (train, held_out) in enumerate(splitter.split(matrix, y), start=1):
             booster = self._train(matrix[train], y[train], self.n_estimators)
+            data = self._data(matrix[held_out])
             for count, margin in margins.items():
-                margin[held_out] = self._margin(booster, matrix[held_out], trees=count)
+                margin[held_out] = self._margin(booster, data, trees=count)
             logger.info("Out-of-fold scores: fold %d of %d done", fold, self.folds_)
         return margins
 
@@ -227,11 +228,12 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _threads(self) -> int:
         return -1 if self.n_jobs is None else self.n_jobs
 
-    def _margin(
-        self, booster: xgb.Booster, matrix: NDArray[np.float32], *, trees: int = 0
-    ) -> Floats:
+    def _data(self, matrix: NDArray[np.float32]) -> xgb.DMatrix:
+        return xgb.DMatrix(matrix, feature_names=self._booster_names(), nthread=self._threads())
+
+    @staticmethod
+    def _margin(booster: xgb.Booster, data: xgb.DMatrix, *, trees: int = 0) -> Floats:
         """The log-odds by the first trees, or by all where `trees` is 0."""
-        data = xgb.DMatrix(matrix, feature_names=self._booster_names(), nthread=self._threads())
         margin = booster.predict(data, output_margin=True, iteration_range=(0, trees))
         return np.asarray(margin, dtype=np.float64)
 
@@ -243,7 +245,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             ValueError: When columns are missing or have infinite values.
         """
         check_is_fitted(self, "booster_")
-        return self._margin(self.booster_, self.encoder_.transform(X))
+        return self._margin(self.booster_, self._data(self.encoder_.transform(X)))
 
     def decision_function(self, X: pd.DataFrame) -> Floats:
         """Return the n raw log-odds, which rank as the probabilities do."""

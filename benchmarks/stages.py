@@ -1,6 +1,6 @@
 """Time and memory of every stage of the churn spine, and its AUC against the best possible.
 
-    python -m benchmarks.platform --customers 100000
+    python -m benchmarks.stages --customers 100000
 
 Each stage runs in a process of its own, so that its peak memory is its own, over a lake in a
 temporary folder. Belongs here: measuring the pure stages that the assets wrap. Does not belong
@@ -52,7 +52,7 @@ def main() -> None:
 
 def run_stage(stage: str, options: argparse.Namespace) -> dict[str, Any]:
     """Run a stage in a process of its own and print its line."""
-    command = [sys.executable, "-m", "benchmarks.platform", "--stage", stage]
+    command = [sys.executable, "-m", "benchmarks.stages", "--stage", stage]
     for name in ("customers", "days", "seed", "bootstrap", "lake"):
         command += [f"--{name}", str(getattr(options, name))]
     done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - itself
