@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from pydantic import Field
 from upath import UPath
 
-from resources.lake import FILE_NAME, PARTITION_COLUMN, put_atomically
+from resources.lake import FILE_NAME, PARTITION_COLUMN, encode, put_atomically
 from resources.registry import ModelRegistry, RegisteredModel, registered
 from resources.schema import Column, TableSchema
 
@@ -100,9 +100,7 @@ class _TableIOManager(LakeFormatIOManager):
         name = context.asset_key.to_user_string()
         schema = declared_schema(context.definition_metadata, name)
         table = schema.conform(pa.Table.from_pandas(obj, preserve_index=False), name=name)
-        sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd", compression_level=1)
-        put_atomically(path, sink.getvalue().to_pybytes())
+        put_atomically(path, encode(table))
 
     def load_from_path(self, context: dg.InputContext, path: UPath) -> pd.DataFrame:
         with path.open("rb") as file:

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from engagement_assets.source.contract import TABLES, SourceTable
+from engagement_assets.source.contract import RECORDED_AT, TABLES, SourceTable
 from engagement_assets.source.quarantine import intake_of_day, total
 from engagement_assets.source.resource import SourceResource
 from resources.checks import (
@@ -55,6 +55,11 @@ def table_checks(table: SourceTable) -> list[dg.AssetCheckSpec]:
         )
         for name in names
     ]
+
+
+def row_key(table: SourceTable) -> tuple[str, ...]:
+    """Columns that name a row: the key, and for a versioned table when the version was recorded."""
+    return (*table.key, RECORDED_AT.name) if table.versioned else table.key
 
 
 def bounds_measures(table: SourceTable) -> dict[str, str]:
@@ -123,7 +128,7 @@ class _TableJudge:
     def judge(self, check: str) -> Outcome:
         judges: dict[str, Callable[[], Outcome]] = {
             "schema": lambda: schema_outcome(self.engine, self.name, self.table.schema, self.days),
-            "keys": lambda: keys_outcome(self.counts, self.table.key),
+            "keys": lambda: keys_outcome(self.counts, row_key(self.table)),
             "bounds": lambda: bounds_outcome(
                 {
                     day: {name: row[f"bad {name}"] for name in bounds_measures(self.table)}
@@ -139,7 +144,7 @@ class _TableJudge:
     @property
     def counts(self) -> dict[date, dict[str, float]]:
         if self._counts is None:
-            measures = keys_measures(self.table.key) | {
+            measures = keys_measures(row_key(self.table)) | {
                 f"bad {name}": sql for name, sql in bounds_measures(self.table).items()
             }
             measures["latest"] = f'max("{self.table.event_time}")'
