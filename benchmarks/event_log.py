@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 BATCHING = """event_log_storage:
@@ -59,7 +60,7 @@ def report(options: argparse.Namespace) -> None:
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
-    def tables(context: dg.AssetExecutionContext):
+    def tables() -> Iterator[dg.MaterializeResult]:
         for name in names:
             yield dg.MaterializeResult(asset_key=name, metadata={"rows": 1})
 

@@ -9,8 +9,8 @@ import json
 import logging
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 WEBHOOK_TIMEOUT_SECONDS = 10
 BATCH = 1_000
+# Runs that ended this long before the last look are looked at again: what was told is remembered.
+LOOK_BACK = timedelta(hours=1)
 
 
 class AlertSink(dg.ConfigurableResource):
@@ -94,21 +96,20 @@ def _failed(instance: dg.DagsterInstance, state: dict) -> list[dict]:
     return [alert for alert in alerts if alert is not None and alert["id"] not in told]
 
 
-def _evaluations(instance: dg.DagsterInstance, state: dict) -> Iterator[dg.EventLogEntry]:
-    """Check results since the last look, however many; moves the mark in the state."""
-    while True:
-        records = instance.event_log_storage.get_event_records(
-            dg.EventRecordsFilter(
-                dg.DagsterEventType.ASSET_CHECK_EVALUATION, after_cursor=state.get("seen")
-            ),
-            limit=BATCH,
-            ascending=True,
+def _evaluations(instance: dg.DagsterInstance, state: dict) -> list[dg.EventLogEntry]:
+    """Check results of the runs since the last look, however many; moves the mark in the state."""
+    since = state.get("looked_at")
+    state["looked_at"] = datetime.now(UTC).isoformat()
+    cursor = None
+    if since:
+        # SQLite numbers events within a run, so its cursor is the time of the runs
+        cursor = dg.RunShardedEventsCursor(
+            id=0, run_updated_after=datetime.fromisoformat(since) - LOOK_BACK
         )
-        yield from (record.event_log_entry for record in records)
-        if records:
-            state["seen"] = records[-1].storage_id
-        if len(records) < BATCH:
-            return
+    records = instance.event_log_storage.get_event_records(
+        dg.EventRecordsFilter(dg.DagsterEventType.ASSET_CHECK_EVALUATION, after_cursor=cursor)
+    )
+    return [record.event_log_entry for record in records]
 
 
 def _alert(entry: dg.EventLogEntry) -> dict | None:

@@ -110,9 +110,6 @@ class _TableIOManager(LakeFormatIOManager):
     def get_metadata(
         self, context: dg.OutputContext, obj: pd.DataFrame
     ) -> dict[str, dg.MetadataValue]:
-        if context.has_asset_partitions:
-            # the UI reads `row_count` as the whole table's
-            return {"dagster/partition_row_count": dg.MetadataValue.int(len(obj))}
         return {"dagster/row_count": dg.MetadataValue.int(len(obj))}
 
 

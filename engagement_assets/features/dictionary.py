@@ -35,8 +35,8 @@ def _table(table: SourceTable) -> str:
         "|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| `{field.name}` | {field.type} | {'yes' if field.nullable else 'no'} | {_legal(field)} | "
-        f"{'yes' if field.personal else ''} | {field.meaning}"
+        f"| `{field.name}` | {field.type} | {'yes' if field.nullable else 'no'} "
+        f"| {_legal(field)} | {'yes' if field.personal else ''} | {field.meaning}"
         f"{f' ({field.unit})' if field.unit else ''} |"
         for field in table.fields
     ]

@@ -129,11 +129,6 @@ def again(job: str, day: str) -> dict[str, Any]:
     return run(job, day=day)
 
 
-def again_in_a_range(first: str, last: str) -> dict[str, Any]:
-    """Features of a range of days in one run."""
-    return run("features", span=(first, last))
-
-
 if __name__ == "__main__":
     told = globals()[sys.argv[1]](**json.loads(sys.argv[2]))
     sys.stdout.write(json.dumps(told) + "\n")

@@ -62,7 +62,7 @@ class Hook:
 @contextmanager
 def listening(hook: Hook, port: int = 0) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - the name is http.server's
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if hook.answer is not None:
                 self.wfile.write(hook.answer)

@@ -12,7 +12,6 @@ import dagster as dg
 import pandas as pd
 import pyarrow as pa
 import pytest
-from dagster._core.errors import DagsterExecutionLoadInputError
 from upath import UPath
 
 from resources.io_managers import (
@@ -122,7 +121,7 @@ def test_partitions_lie_apart_and_are_the_lakes(root):
     assert lake.days("demo/scores") == days
     assert lake.read("demo/scores", days=days).column("day_of").to_pylist() == days
     (event,) = made.asset_materializations_for_node("demo__scores")
-    assert event.metadata["dagster/partition_row_count"].value == 1
+    assert event.metadata["dagster/row_count"].value == 1
 
 
 def test_a_range_is_one_run_with_a_file_each(root):
@@ -265,12 +264,10 @@ def test_a_model_that_was_tampered_with_is_refused(root):
         dg.materialize([model], resources=resources, instance=instance)
         version = ModelRegistry(UPath(root)).versions("toy")[0]
         (UPath(root) / "toy" / version / "toy.json").write_text("9.0")
-        with pytest.raises(DagsterExecutionLoadInputError) as failed:
+        with pytest.raises(TamperedModelError, match=r"toy\.json was changed"):
             dg.materialize(
                 [model, reader], resources=resources, instance=instance, selection=[reader]
             )
-    assert isinstance(failed.value.__cause__, TamperedModelError)
-    assert "toy.json was changed" in str(failed.value.__cause__)
     assert seen == []
 
 

@@ -5,42 +5,37 @@ from pathlib import Path
 
 import dagster as dg
 
-from engagement_assets_tests.platform.homes import END, Home, story, story_process, told
+from engagement_assets_tests.platform.homes import END, story, story_process, told
 
-DAYS = [END - timedelta(days=n) for n in (3, 2, 1)]
+DAYS = [END - timedelta(days=n) for n in (2, 1, 0)]
 KEYS = [day.isoformat() for day in DAYS]
+ROWS = "dagster/row_count"
+TABLES = ("features/customer_features", "churn/predictions")
 
 
-def test_a_range_of_days_is_one_run_with_a_partition_each(home):
+def test_a_range_of_days_is_one_run_and_each_day_is_as_if_made_alone(home):
+    last = [Path(str(home.lake.path(table, END))) for table in TABLES]
+    alone = [path.read_bytes() for path in last]
+    for path in last:
+        path.unlink()
     with home.instance() as instance:
         before = instance.get_runs_count()
     made = story(home, "ranges", first=KEYS[0], last=KEYS[-1])
-    tables = ("features/customer_features", "churn/predictions")
-    for run, table in zip(made, tables, strict=True):
+    for run, table in zip(made, TABLES, strict=True):
         assert run["success"], run["failures"]
         assert sorted(run["made"][table]) == KEYS
-        assert set(DAYS) <= set(home.lake.days(table))
+    assert [path.read_bytes() for path in last] == alone
     with home.instance() as instance:
         assert instance.get_runs_count() == before + 2
-        for table in tables:
+        for table in TABLES:
             key = dg.AssetKey(table.split("/"))
             assert set(KEYS) <= instance.get_materialized_partitions(key)
             records = instance.fetch_materializations(key, limit=3).records
             counts = {
-                record.partition_key: record.asset_materialization.metadata[
-                    "dagster/partition_row_count"
-                ].value
+                record.partition_key: record.asset_materialization.metadata[ROWS].value
                 for record in records
             }
             assert counts == {day.isoformat(): home.lake.row_count(table, day) for day in DAYS}
-
-
-def test_a_day_of_a_range_is_the_day_made_alone(home: Home):
-    path = Path(str(home.lake.path("features/customer_features", END)))
-    alone = path.read_bytes()
-    path.unlink()
-    assert story(home, "again_in_a_range", first=KEYS[-1], last=END.isoformat())["success"]
-    assert path.read_bytes() == alone
 
 
 def test_two_runs_over_the_same_day_both_end_and_leave_it_whole(home):

@@ -68,11 +68,10 @@ def test_any_text_is_taken_or_refused_by_name(name, value):
     if name == "SOURCE_DATA":
         return
     try:
-        found = settings_from({name: value, "HOME_DIR": str(home)})
+        said = settings_from({name: value, "HOME_DIR": str(home)}).home.name
     except SettingsError as error:
-        assert name in str(error)
-    else:
-        assert isinstance(found, Settings)
+        said = str(error)
+    assert name in said or said == home.name
 
 
 def test_good_values_are_taken_with_their_types(tmp_path):
@@ -122,7 +121,7 @@ def test_settings_come_back_as_they_were_saved(tmp_path):
 
 def test_the_last_full_day_is_the_latest_date(tmp_path):
     assert Settings(tmp_path, last_day=yesterday()).end == yesterday()
-    with pytest.raises(SettingsError, match="DATE=.*last full day"):
+    with pytest.raises(SettingsError, match=r"DATE=.*last full day"):
         Settings(tmp_path, last_day=yesterday() + timedelta(days=1))
 
 

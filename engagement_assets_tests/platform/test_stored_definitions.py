@@ -2,6 +2,7 @@
 
 import pytest
 
+from engagement_assets.definitions import defs
 from engagement_assets_tests.platform.listing import listed, present
 
 HOW = "if the change is meant: python -m engagement_assets_tests.platform.store_definitions"
@@ -19,8 +20,6 @@ def test_every_asset_has_a_key_of_group_and_noun():
 
 
 def test_every_asset_is_made_by_a_job():
-    from engagement_assets.definitions import defs
-
     graph = defs.resolve_asset_graph()
     made = set()
     for name in listed()["jobs"]:
@@ -32,8 +31,6 @@ def test_every_asset_is_made_by_a_job():
 
 
 def test_the_daily_job_runs_the_checks_of_what_it_makes():
-    from engagement_assets.definitions import defs
-
     checks = {
         f"{key.asset_key.to_user_string()}: {key.name}"
         for key in defs.resolve_job_def("daily").asset_layer.asset_graph.asset_check_keys

@@ -5,10 +5,13 @@ import re
 import duckdb
 
 from engagement_assets.definitions import defs
+from engagement_assets.features.snapshot import declared_schemas
+from engagement_assets.serving.catalogue import write_catalogue
 from engagement_assets_tests.platform.homes import PROJECT
+from resources.engine import DuckDBEngine
 
 # a path, a table in SQL, an import, or the schemas
-READS = re.compile(r"""['"/. ]truth[/."']|\btruth\.\w|import \w*truth|\btruth_\w+""")
+READS = re.compile(r"""['"/. ]truth[/."']|\btruth\.\w|import \w*truth|\btruth_\w+|\.truth\b""")
 SIMULATOR = PROJECT / "engagement_assets" / "source" / "simulator"
 
 
@@ -65,10 +68,6 @@ def test_no_asset_is_a_truth_table_and_no_column_tells_a_persona():
 
 
 def test_the_catalogue_does_not_list_the_truth(home):
-    from engagement_assets.features.snapshot import declared_schemas
-    from engagement_assets.serving.catalogue import write_catalogue
-    from resources.engine import DuckDBEngine
-
     sessions = home.path / "lake" / "source" / "sessions"
     truth = home.path / "lake" / "truth" / "customers"
     truth.mkdir(parents=True)

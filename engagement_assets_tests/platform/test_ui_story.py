@@ -69,7 +69,7 @@ def test_each_partition_shows_its_rows(made_home, key):
     made = last_metadata(made_home, key)
     day = dg.AssetKey(key.split("/"))
     assert made.partition is not None, day
-    count = made.metadata["dagster/partition_row_count"].value
+    count = made.metadata["dagster/row_count"].value
     days = {day.isoformat(): day for day in made_home.lake.days(key)}
     assert count == made_home.lake.row_count(key, days[made.partition])
 
@@ -111,4 +111,4 @@ def test_reports_lie_as_text_beside_their_figures(made_home):
     folder = made_home.path / "reports" / "churn"
     for report in ("evaluation", "fairness", f"explanations/day={END}"):
         assert (folder / report / "report.json").stat().st_size > 100
-        assert (folder / report / "report.md").read_text().startswith("#")
+        assert len((folder / report / "report.md").read_text().splitlines()) > 3

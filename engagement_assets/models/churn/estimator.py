@@ -91,9 +91,9 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(  # noqa: PLR0913 - scikit-learn wants every parameter in the constructor
         self,
         *,
-        n_estimators: int = 300,
-        max_depth: int = 5,
-        learning_rate: float = 0.06,
+        n_estimators: int = 500,
+        max_depth: int = 4,
+        learning_rate: float = 0.04,
         subsample: float = 0.8,
         colsample_bytree: float = 0.6,
         min_child_weight: float = 3.0,

@@ -113,6 +113,10 @@ def premium_rows(batch: SessionBatch, population: Population, first_day: date) -
     # Everyone has a favourite feature and now and then tries another.
     feature = (customer + np.floor(draws[1, used] ** 3 * len(_FEATURES))) % len(_FEATURES)
     seconds = batch.moment(used, draws[2, used])
+    # Sessions that midnight cuts off end in one instant; a feature is used once in it.
+    _, once = np.unique(np.stack([customer, feature, seconds]), axis=1, return_index=True)
+    once.sort()
+    used, customer, feature, seconds = used[once], customer[once], feature[once], seconds[once]
     return tables.build(
         "premium_usage",
         {

@@ -1,0 +1,95 @@
+"""Runs every benchmark and writes `RESULTS.md`: what was run, where, and what it printed.
+
+    make bench                 # all, about 25 minutes on two cores
+    make bench ARGS="--only stages"
+
+Belongs here: which benchmarks there are, and the page. Does not belong here: measuring.
+"""
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "RESULTS.md"
+PARTS = HERE / "results"
+STAGE_HEAD = "| stage | customers | wall time | peak memory | figures |\n|---|---:|---:|---:|---|"
+TIME_HEAD = "| what | wall time |\n|---|---:|"
+
+# name, what it is about, arguments, the head of the table it prints lines of
+BENCHMARKS = (
+    ("main_job", "`make run` after installation, and loading the location", [], TIME_HEAD),
+    ("stages", "The stages at 10,000 customers", ["--customers", "10000"], STAGE_HEAD),
+    ("stages", "The stages at 100,000 customers", ["--customers", "100000"], STAGE_HEAD),
+    (
+        "event_log",
+        "Reporting a range of partitions to the event log",
+        [],
+        "| event log | what | wall time |\n|---|---|---:|",
+    ),
+    ("churn_telecom", "Churn on public telecom data, 5 folds", [], ""),
+    ("deskdrop", "Churn on the public Deskdrop log, other people, later time", [], ""),
+)
+
+
+def main() -> None:
+    """Run the chosen benchmarks, then write the page from all that were ever run here."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", help="run only the benchmarks of this name")
+    parser.add_argument("--page", action="store_true", help="only write the page again")
+    options = parser.parse_args()
+    PARTS.mkdir(exist_ok=True)
+    for name, title, arguments, head in BENCHMARKS:
+        if not options.page and options.only in (None, name):
+            print(f"{title} …", flush=True)
+            part_path(name, arguments).write_text(run(name, title, arguments, head))
+    parts = [part_path(name, arguments) for name, _, arguments, _ in BENCHMARKS]
+    there = [path.read_text() for path in parts if path.exists()]
+    RESULTS.write_text("\n".join([(HERE / "bars.md").read_text(), *there]))
+    print(f"written: {RESULTS.relative_to(HERE.parent)}")
+
+
+def part_path(name: str, arguments: list[str]) -> Path:
+    """Where the section of a benchmark is kept."""
+    return PARTS / f"{'-'.join([name, *(word.strip('-') for word in arguments)])}.md"
+
+
+def run(name: str, title: str, arguments: list[str], head: str) -> str:
+    """Run a benchmark and give its section; one that fails says so in the section."""
+    command = ["-m", f"benchmarks.{name}", *arguments]
+    began = time.perf_counter()
+    done = subprocess.run(  # noqa: S603 - the project's own benchmarks
+        [sys.executable, *command], capture_output=True, text=True, check=False
+    )
+    seconds = time.perf_counter() - began
+    said = done.stdout if done.returncode == 0 else f"FAILED\n\n{done.stderr[-2000:]}"
+    at = datetime.now(UTC).strftime("%Y-%m-%d")
+    load = os.getloadavg()[0]
+    return "\n".join(
+        [
+            f"## {title}",
+            "",
+            f"`python {' '.join(command)}` on {at}, {machine()}; took {seconds:.0f} s, load at the "
+            f"end {load:.1f}.",
+            "",
+            f"{head}\n{said}" if head and done.returncode == 0 else said,
+        ]
+    )
+
+
+def machine() -> str:
+    """The machine in a few words."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
+    cores = os.cpu_count()
+    return (
+        f"{platform.machine()}, {cores} cores, {memory:.0f} GiB, Python {platform.python_version()}"
+    )
+
+
+if __name__ == "__main__":
+    main()

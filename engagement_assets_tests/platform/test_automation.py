@@ -1,0 +1,131 @@
+"""Schedules ask for the right day, and the drift sensor only for a drift that holds."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from engagement_assets.definitions import defs
+from engagement_assets.features.labels import LABELS
+from engagement_assets.partitions import daily_partitions
+from engagement_assets.schedules import SCHEDULES
+from engagement_assets.sensors import DRIFT_CHECK, DRIFT_DAYS, alerts_sensor, drift_sensor
+from engagement_assets.settings import Settings, current_home, yesterday
+
+BY_NAME = {schedule.name: schedule for schedule in SCHEDULES}
+TODAY = datetime.now(UTC).replace(hour=2, minute=0, second=0, microsecond=0)
+
+
+@pytest.fixture
+def instance():
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+def asked(name, at, instance):
+    """What a schedule asks for at a time."""
+    context = dg.build_schedule_context(instance=instance, scheduled_execution_time=at)
+    return BY_NAME[name](context)
+
+
+# Dagster's own builder of schedules calls what Dagster deprecates
+@pytest.mark.filterwarnings("ignore:.*run_request_for_partition.* is deprecated")
+def test_the_daily_schedule_asks_for_yesterday_at_two(instance):
+    schedule = defs.get_repository_def().get_schedule_def("daily")
+    assert schedule.cron_schedule == "0 2 * * *"
+    assert schedule.job_name == "daily"
+    context = dg.build_schedule_context(
+        instance=instance,
+        scheduled_execution_time=TODAY,
+        repository_def=defs.get_repository_def(),
+    )
+    (request,) = schedule.evaluate_tick(context).run_requests
+    assert request.partition_key == yesterday().isoformat()
+
+
+@pytest.mark.parametrize("label", LABELS.values(), ids=LABELS)
+def test_a_label_schedule_asks_for_the_snapshot_whose_window_closed_the_day_before(instance, label):
+    request = asked(f"label_{label.name}", TODAY, instance)
+    snapshot = date.fromisoformat(request.partition_key)
+    assert label.closes_on(snapshot) == TODAY.date() - timedelta(days=1)
+
+
+@pytest.mark.parametrize("label", LABELS.values(), ids=LABELS)
+def test_a_label_schedule_skips_before_the_first_day_can_be_labelled(instance, label):
+    start = Settings.load(current_home()).start
+    # the morning after the window of the day before the first day has closed
+    early = label.closes_on(start - timedelta(days=1)) + timedelta(days=1)
+    at = datetime(early.year, early.month, early.day, 4, tzinfo=UTC)
+    name = f"label_{label.name}"
+    skipped = asked(name, at, instance)
+    assert f"lies before the first day, {start}" in skipped.skip_message
+    request = asked(name, at + timedelta(days=1), instance)
+    assert request.partition_key == start.isoformat()
+
+
+def test_training_is_scheduled_on_the_first_day_of_each_quarter():
+    assert BY_NAME["quarterly"].cron_schedule == "0 6 1 1,4,7,10 *"
+    assert BY_NAME["quarterly"].job_name == "quarterly"
+
+
+def test_a_source_that_goes_on_has_partitions_to_yesterday_and_one_that_ends_to_its_last_day(
+    tmp_path,
+):
+    first, last = date(2026, 1, 1), date(2026, 4, 10)
+    ended = daily_partitions(Settings(tmp_path, first_day=first, last_day=last, ends=True))
+    assert ended.get_first_partition_key() == first.isoformat()
+    assert ended.get_last_partition_key() == last.isoformat()
+    going_on = daily_partitions(Settings(tmp_path, first_day=first, last_day=last))
+    assert going_on.get_last_partition_key() == yesterday().isoformat()
+
+
+def drift(instance, *, found):
+    """One more result of the check of scores."""
+    instance.report_runless_asset_event(
+        dg.AssetCheckEvaluation(
+            asset_key=DRIFT_CHECK.asset_key,
+            check_name=DRIFT_CHECK.name,
+            passed=not found,
+            severity=dg.AssetCheckSeverity.WARN,
+        )
+    )
+
+
+def asks(instance):
+    with dg.build_sensor_context(instance=instance) as context:
+        return drift_sensor(context)
+
+
+def test_the_check_that_the_drift_sensor_reads_is_there():
+    assert DRIFT_CHECK in defs.resolve_asset_graph().asset_check_keys
+
+
+def test_no_training_is_asked_for_before_drift_was_found_three_times_in_a_row(instance):
+    assert isinstance(asks(instance), dg.SkipReason)
+    for found in (True, True, False, True, True):
+        drift(instance, found=found)
+        assert isinstance(asks(instance), dg.SkipReason)
+    drift(instance, found=True)
+    assert DRIFT_DAYS == 3
+    assert isinstance(asks(instance), dg.RunRequest)
+
+
+def test_one_drift_asks_for_one_training_however_long_it_holds(instance):
+    keys = set()
+    for _ in range(DRIFT_DAYS + 2):
+        drift(instance, found=True)
+        answer = asks(instance)
+        if isinstance(answer, dg.RunRequest):
+            keys.add(answer.run_key)
+    assert len(keys) == 1
+    drift(instance, found=False)
+    assert isinstance(asks(instance), dg.SkipReason)
+    for _ in range(DRIFT_DAYS):
+        drift(instance, found=True)
+    assert asks(instance).run_key not in keys
+
+
+def test_alerts_are_looked_for_from_the_start_and_training_only_when_someone_turns_it_on():
+    assert alerts_sensor.default_status is dg.DefaultSensorStatus.RUNNING
+    assert drift_sensor.default_status is dg.DefaultSensorStatus.STOPPED
+    assert drift_sensor.job_name == "training"

@@ -1,0 +1,138 @@
+"""Who is learnt from, who is tested on, and when; and what a probability asks for."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engagement_assets.evaluation.binary import OneClassError
+from engagement_assets.features.labels import LABELS
+from engagement_assets.models.churn import training
+from engagement_assets.models.churn.bands import band_of
+from engagement_assets.models.churn.training import score_shares, split_rows, train_churn
+from engagement_assets.models.dates import CHURN_WINDOW_DAYS, Snapshots
+from resources.registry import ModelRegistry
+
+LAST = date(2026, 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("probability", "band", "action"),
+    [
+        (0.0, "low", "none"),
+        (0.5, "low", "none"),
+        (np.nextafter(0.5, 1), "medium", "in-app nudge"),
+        (0.7, "medium", "in-app nudge"),
+        (np.nextafter(0.7, 1), "high", "retention e-mail with 20 % discount"),
+        (1.0, "high", "retention e-mail with 20 % discount"),
+    ],
+)
+def test_a_band_begins_above_its_limit(probability, band, action):
+    bands, actions = band_of([probability])
+    assert (bands[0], actions[0]) == (band, action)
+
+
+def test_the_bands_of_nobody_are_empty():
+    bands, actions = band_of([])
+    assert len(bands) == len(actions) == 0
+
+
+@given(st.dates(date(2000, 1, 1), date(2100, 1, 1)))
+def test_the_training_labels_close_by_the_test_snapshot_and_its_own_by_the_last_day(last):
+    snapshots = Snapshots.before(last)
+    label = LABELS["churn_30_day"]
+    assert snapshots.train < snapshots.test < last
+    assert label.closes_on(snapshots.train) <= snapshots.test
+    assert label.closes_on(snapshots.test) <= last
+    assert label.window_days == CHURN_WINDOW_DAYS
+
+
+def labelled(n=600, seed=0, *, churned=None):
+    rng = np.random.default_rng(seed)
+    use = rng.normal(size=n)
+    label = (rng.random(n) < 1 / (1 + np.exp(2 * use))).astype(int)
+    return pd.DataFrame(
+        {
+            "customer_id": [f"c{i}" for i in range(n)],
+            "use": use,
+            "churn_30_day": label if churned is None else churned,
+        }
+    )
+
+
+def test_no_person_is_both_learnt_from_and_tested_on_whatever_the_order():
+    rows = labelled()
+    learn, test = split_rows(rows, test=False), split_rows(rows, test=True)
+    assert not set(learn["customer_id"]) & set(test["customer_id"])
+    assert len(learn) + len(test) == len(rows)
+    assert 0.15 < len(test) / len(rows) < 0.25
+    shuffled = split_rows(rows.sample(frac=0.5, random_state=1), test=True)
+    assert set(shuffled["customer_id"]) <= set(test["customer_id"])
+
+
+def train(rows, test_rows):
+    return train_churn(
+        rows,
+        test_rows,
+        snapshots=Snapshots.before(LAST),
+        features=["use"],
+        parameters={"random_state": 1, "n_jobs": 1},
+        n_bootstrap=20,
+    )
+
+
+def test_the_estimator_sees_training_people_at_the_training_snapshot_alone(monkeypatch):
+    rows, test_rows = labelled(seed=0), labelled(seed=1)
+    fitted = []
+
+    class Spy(training.ChurnClassifier):
+        def fit(self, X, y):  # noqa: N803 - scikit-learn's name
+            fitted.append(X.copy())
+            return super().fit(X, y)
+
+    monkeypatch.setattr(training, "ChurnClassifier", Spy)
+    made = train(rows, test_rows)
+    (seen,) = fitted
+    assert seen["use"].tolist() == split_rows(rows, test=False)["use"].tolist()
+    assert made.card["training_customers"] == len(seen)
+    assert made.card["test_customers"] == len(split_rows(test_rows, test=True))
+    assert made.card["training_snapshot"] == (LAST - timedelta(days=60)).isoformat()
+    assert made.card["test_snapshot"] == (LAST - timedelta(days=30)).isoformat()
+
+
+@pytest.mark.parametrize("side", ["training", "test"])
+def test_people_of_one_class_are_a_clear_error(side):
+    one = labelled(churned=0)
+    rows = (one, labelled(seed=1)) if side == "training" else (labelled(), one)
+    with pytest.raises(OneClassError, match="labels are 0: both classes are needed"):
+        train(*rows)
+
+
+@pytest.mark.parametrize("side", ["training", "test"])
+def test_nobody_to_learn_from_or_to_score_is_a_clear_error(side):
+    none = labelled().iloc[:0]
+    rows = (none, labelled()) if side == "training" else (labelled(), none)
+    with pytest.raises(ValueError, match=f"there are no labelled {side} customers"):
+        train(*rows)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=50))
+def test_every_score_falls_into_one_twentieth(scores):
+    shares = score_shares(scores)
+    assert len(shares) == 20
+    assert sum(shares) == pytest.approx(1)
+
+
+def test_the_model_card_of_the_home_names_later_snapshots_and_other_people(made_home):
+    registry = ModelRegistry(made_home.path / "registry")
+    card = registry.card("churn", registry.champion("churn"))
+    assert card["training_snapshot"] == "2025-12-31"
+    assert card["test_snapshot"] == "2026-01-30"
+    for day, people in (("training", False), ("test", True)):
+        labels = made_home.lake.read(
+            "labels/churn_30_day", days=[date.fromisoformat(card[f"{day}_snapshot"])]
+        )
+        assert card[f"{day}_customers"] == len(split_rows(labels.to_pandas(), test=people))
