@@ -115,6 +115,9 @@ def settings_from(values: dict[str, str]) -> Settings:
     before = Settings.load(home.resolve())
     if before.source_data and "source_data" in given:
         given["source_data"] = str(_absolute(str(given["source_data"])))
+    if not before.ends:
+        # a DATE holds for its own run: the next one goes on to yesterday
+        before = before.with_values({"last_day": None})
     settings = before.with_values(given) if given else before
     if before.first_day is not None:
         settings.check_same_world(before)

@@ -25,6 +25,7 @@ from engagement_assets.features.snapshot import (
     land_labels,
     land_snapshot,
     missing_tables,
+    month_days,
 )
 from engagement_assets.partitions import DAILY, partition_days
 from engagement_assets.source.checks import BLOCKING, QUARANTINE_SHARE
@@ -97,9 +98,11 @@ def customer_snapshot(
 ) -> Iterator[dg.MaterializeResult]:
     """Land the snapshots of this run."""
     days = partition_days(context)
-    require_checks(context.instance, SOURCE_BLOCKING, days=days)
-    run = engine.engine(declared_schemas())
     first_day = date.fromisoformat(source.first_day)
+    # a snapshot counts the month before it, so a bad day anywhere in it blocks
+    month = {past for day in days if day >= first_day for past in month_days(day, first_day)}
+    require_checks(context.instance, SOURCE_BLOCKING, days=month)
+    run = engine.engine(declared_schemas())
     for number, day in enumerate(days, start=1):
         try:
             landed = land_snapshot(run, engine.sql, day, first_day=first_day)
