@@ -15,11 +15,21 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.bars import bars_table
+
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "RESULTS.md"
 PARTS = HERE / "results"
 STAGE_HEAD = "| stage | customers | wall time | peak memory | figures |\n|---|---:|---:|---:|---|"
 TIME_HEAD = "| what | wall time |\n|---|---:|"
+
+INTRODUCTION = (
+    "# Results",
+    "",
+    "Made by `make bench`; every figure was printed by the command that stands above it. Walls are "
+    "single runs on a machine whose other work varies; intervals are 95 %.",
+    "",
+)
 
 # name, what it is about, arguments, the head of the table it prints lines of
 BENCHMARKS = (
@@ -32,9 +42,11 @@ BENCHMARKS = (
         [],
         "| event log | what | wall time |\n|---|---|---:|",
     ),
+    ("suite", "The test suite", [], TIME_HEAD),
     ("churn_telecom", "Churn on public telecom data, 5 folds", [], ""),
     ("deskdrop", "Churn on the public Deskdrop log, other people, later time", [], ""),
 )
+WITH_JSON = ("main_job", "stages", "suite")
 
 
 def main() -> None:
@@ -50,7 +62,7 @@ def main() -> None:
             part_path(name, arguments).write_text(run(name, title, arguments, head))
     parts = [part_path(name, arguments) for name, _, arguments, _ in BENCHMARKS]
     there = [path.read_text() for path in parts if path.exists()]
-    RESULTS.write_text("\n".join([(HERE / "bars.md").read_text(), *there]))
+    RESULTS.write_text("\n".join([*INTRODUCTION, bars_table(PARTS), "", *there]))
     print(f"written: {RESULTS.relative_to(HERE.parent)}")
 
 
@@ -62,9 +74,13 @@ def part_path(name: str, arguments: list[str]) -> Path:
 def run(name: str, title: str, arguments: list[str], head: str) -> str:
     """Run a benchmark and give its section; one that fails says so in the section."""
     command = ["-m", f"benchmarks.{name}", *arguments]
+    keep = ["--json", str(part_path(name, arguments).with_suffix(".json"))]
     began = time.perf_counter()
     done = subprocess.run(  # noqa: S603 - the project's own benchmarks
-        [sys.executable, *command], capture_output=True, text=True, check=False
+        [sys.executable, *command, *(keep if name in WITH_JSON else ())],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     seconds = time.perf_counter() - began
     said = done.stdout if done.returncode == 0 else f"FAILED\n\n{done.stderr[-2000:]}"

@@ -6,11 +6,13 @@ Belongs here: what a user waits for. Does not belong here: single stages (`bench
 """
 
 import argparse
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 LOADS = 5
 
@@ -19,7 +21,9 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--customers", type=int, default=10_000)
+    parser.add_argument("--json", help="write the figures here too")
     options = parser.parse_args()
+    figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as home:
         arguments = [f"CUSTOMERS={options.customers}", f"HOME_DIR={home}"]
         for name in ("first run", "second run"):
@@ -30,9 +34,8 @@ def main() -> None:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
-            print(
-                f"| {name}, {options.customers:,} customers | {time.perf_counter() - began:.1f} s |"
-            )
+            figures[name] = time.perf_counter() - began
+            print(f"| {name}, {options.customers:,} customers | {figures[name]:.1f} s |")
         seconds = []
         for _ in range(LOADS):
             began = time.perf_counter()
@@ -42,8 +45,10 @@ def main() -> None:
                 env={**os.environ, "ENGAGEMENT_HOME": home},
             )
             seconds.append(time.perf_counter() - began)
-    median = sorted(seconds)[LOADS // 2]
-    print(f"| location load, fresh interpreter, median of {LOADS} | {median:.2f} s |")
+    figures["load"] = sorted(seconds)[LOADS // 2]
+    print(f"| location load, fresh interpreter, median of {LOADS} | {figures['load']:.2f} s |")
+    if options.json:
+        Path(options.json).write_text(json.dumps(figures, indent=1))
 
 
 if __name__ == "__main__":

@@ -105,10 +105,9 @@ class Lake:
         Raises:
             MissingPartitionError: Some are not; the message names the table and the days.
         """
-        there = set(self.days(table))
-        missing = sorted(set(days) - there)
+        missing = sorted(day for day in set(days) if not self.exists(table, day))
         if missing:
-            raise MissingPartitionError(_missing_message(table, missing, there))
+            raise MissingPartitionError(_missing_message(table, missing, set(self.days(table))))
 
     def write(
         self, table: str, rows: pa.Table, *, schema: TableSchema, day: date | None

@@ -288,13 +288,11 @@ def _known_before(lake: Lake, first_day: date, first: date) -> pa.Table | None:
     days = days_between(first_day, first - timedelta(days=1))
     if not days:
         return None
-    lake.require(f"source/{CUSTOMERS}", days)
-    parts = []
-    for day in days:
-        ids = lake.read(f"source/{CUSTOMERS}", days=[day], columns=["customer_id"])
-        constant = pa.repeat(pa.scalar(day, pa.date32()), ids.num_rows)
-        parts.append(ids.append_column(DAY, constant))
-    return pa.concat_tables(parts)
+    known = lake.read(f"source/{CUSTOMERS}", days=days, columns=["customer_id", RECORDED_AT.name])
+    # the first partition also holds what was recorded before it
+    recorded = known.column(RECORDED_AT.name).cast(pa.timestamp("s"), safe=False)
+    day = pc.max_element_wise(recorded.cast(pa.date32(), safe=False), pa.scalar(first_day))
+    return known.select(["customer_id"]).append_column(DAY, day)
 
 
 def _set_known(connection: duckdb.DuckDBPyConnection, rows: pa.Table | None) -> None:
