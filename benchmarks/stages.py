@@ -19,6 +19,9 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from engagement_assets.features.labels import LABELS
+
+CHURN = LABELS["churn_30_day"]
 FIRST_DAY = date(2025, 1, 1)
 DAYS = 400
 SQL = Path(__file__).resolve().parents[1] / "sql"
@@ -150,16 +153,16 @@ def stage_training_snapshots(options: argparse.Namespace) -> dict[str, Any]:
 def stage_train(options: argparse.Namespace) -> dict[str, Any]:
     """Train, calibrate and evaluate, and save the model."""
     from engagement_assets.features.catalogue import MODEL_INPUTS  # noqa: PLC0415 - as above
-    from engagement_assets.models.churn.assets import labelled_rows  # noqa: PLC0415 - as above
     from engagement_assets.models.churn.training import train_churn  # noqa: PLC0415 - as above
     from engagement_assets.models.resource import ModelSettings  # noqa: PLC0415 - as above
+    from engagement_assets.models.rows import labelled_rows  # noqa: PLC0415 - as above
     from resources.lake import Lake  # noqa: PLC0415 - as above
     from resources.registry import ModelRegistry  # noqa: PLC0415 - as above
 
     lake, chosen = Lake(options.lake), snapshots(options)
     trained = train_churn(
-        labelled_rows(lake, chosen.train),
-        labelled_rows(lake, chosen.test),
+        labelled_rows(lake, chosen.train, CHURN),
+        labelled_rows(lake, chosen.test, CHURN),
         snapshots=chosen,
         features=MODEL_INPUTS,
         parameters=ModelSettings(seed=options.seed).churn_parameters(),
@@ -200,15 +203,15 @@ def stage_best_possible(options: argparse.Namespace) -> dict[str, Any]:
         evaluate,
         paired_auc_difference,
     )
-    from engagement_assets.models.churn.assets import labelled_rows  # noqa: PLC0415 - as above
     from engagement_assets.models.churn.estimator import ChurnClassifier  # noqa: PLC0415 - as above
     from engagement_assets.models.churn.training import LABEL, split_rows  # noqa: PLC0415 - as above
+    from engagement_assets.models.rows import labelled_rows  # noqa: PLC0415 - as above
     from resources.lake import Lake  # noqa: PLC0415 - as above
     from resources.registry import ModelRegistry, registered  # noqa: PLC0415 - as above
 
     chosen = snapshots(options)
     truth = simulator(options).truth_churn(chosen.test).to_pandas()
-    rows = labelled_rows(Lake(options.lake), chosen.test).merge(truth, on="customer_id")
+    rows = labelled_rows(Lake(options.lake), chosen.test, CHURN).merge(truth, on="customer_id")
     rows = split_rows(rows, test=True)
     registry = ModelRegistry(Path(options.lake) / ".registry")
     folder = registered(registry, "churn", str(registry.champion("churn"))).folder
