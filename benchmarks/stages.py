@@ -120,10 +120,10 @@ def engine(options: argparse.Namespace) -> Any:
 
 
 def snapshots(options: argparse.Namespace) -> Any:
-    """Training and test snapshot."""
+    """Training and test snapshots."""
     from engagement_assets.models.dates import Snapshots  # noqa: PLC0415 - as above
 
-    return Snapshots.before(end(options))
+    return Snapshots.before(end(options), first_day=FIRST_DAY)
 
 
 def stage_snapshot(options: argparse.Namespace) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def stage_snapshot(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def stage_training_snapshots(options: argparse.Namespace) -> dict[str, Any]:
-    """The two snapshots that training needs, with their churn labels."""
+    """The snapshots that training needs, with their churn labels."""
     from engagement_assets.features.snapshot import (  # noqa: PLC0415 - as above
         land_labels,
         land_snapshot,
@@ -144,7 +144,7 @@ def stage_training_snapshots(options: argparse.Namespace) -> dict[str, Any]:
     from resources.sql import SqlFolder  # noqa: PLC0415 - as above
 
     run, sql, chosen = engine(options), SqlFolder(SQL), snapshots(options)
-    for day in (chosen.train, chosen.test):
+    for day in chosen.all:
         land_snapshot(run, sql, day)
         land_labels(run, sql, day, names=["churn_30_day"])
     return {}
@@ -155,13 +155,16 @@ def stage_train(options: argparse.Namespace) -> dict[str, Any]:
     from engagement_assets.features.catalogue import MODEL_INPUTS  # noqa: PLC0415 - as above
     from engagement_assets.models.churn.training import train_churn  # noqa: PLC0415 - as above
     from engagement_assets.models.resource import ModelSettings  # noqa: PLC0415 - as above
-    from engagement_assets.models.rows import labelled_rows  # noqa: PLC0415 - as above
+    from engagement_assets.models.rows import (  # noqa: PLC0415 - as above
+        labelled_rows,
+        labelled_snapshots,
+    )
     from resources.lake import Lake  # noqa: PLC0415 - as above
     from resources.registry import ModelRegistry  # noqa: PLC0415 - as above
 
     lake, chosen = Lake(options.lake), snapshots(options)
     trained = train_churn(
-        labelled_rows(lake, chosen.train, CHURN),
+        labelled_snapshots(lake, chosen.train, CHURN),
         labelled_rows(lake, chosen.test, CHURN),
         snapshots=chosen,
         features=MODEL_INPUTS,
@@ -173,7 +176,7 @@ def stage_train(options: argparse.Namespace) -> dict[str, Any]:
         trained.model.save(Path(folder))
         version = registry.register("churn", Path(folder), trained.card)
     registry.promote("churn", version, "benchmark")
-    return {"metrics": trained.card["metrics"], "rows": trained.card["training_customers"]}
+    return {"metrics": trained.card["metrics"], "rows": trained.card["training_rows"]}
 
 
 def stage_predict_and_explain(options: argparse.Namespace) -> dict[str, Any]:

@@ -104,11 +104,11 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool) -> None:
     new = made.missing("source/sessions", _span(start, end))
     if new:
         runner.run("ingest", (new[0], new[-1]))
-    snapshots = Snapshots.before(end)
-    if snapshots.train < start:
+    snapshots = Snapshots.before(end, first_day=start)
+    if snapshots.train[0] < start:
         raise JobFailedError(
             f"the data from {start} to {end} are too short for a churn model: it needs snapshots "
-            f"on {snapshots.train} and {snapshots.test}"
+            f"on {snapshots.train[0]} and {snapshots.test}"
         )
     training = needs_training(settings, retrain=retrain)
     _make_snapshots(runner, made, settings, snapshots if training else None)
@@ -126,7 +126,7 @@ def _make_snapshots(
 ) -> None:
     """Features of the last day, and what a training needs; the newest labels of each kind."""
     start, end = settings.start, settings.end
-    for_training = [training.train, training.test] if training else []
+    for_training = training.all if training else []
     for day in made.missing(CUSTOMER_FEATURES, sorted({end, *for_training})):
         runner.run("features", (day, day))
     for label in LABELS.values():

@@ -73,7 +73,7 @@ def _model(settings: Settings, lake: Lake) -> list[str]:
     lines = [
         "",
         f"Churn model {version}, learnt from {card['training_customers']:,} customers at "
-        f"{card['training_snapshot']},",
+        f"{len(card['training_snapshots'])} snapshots up to {card['training_snapshot']},",
         f"measured on {card['test_customers']:,} other customers at {card['test_snapshot']} "
         "(95 % intervals)",
     ]

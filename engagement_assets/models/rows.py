@@ -3,6 +3,7 @@
 Belongs here: reading and joining. Does not belong here: who is learnt from and who is scored.
 """
 
+from collections.abc import Sequence
 from datetime import date
 
 import pandas as pd
@@ -24,7 +25,18 @@ def labelled_rows(lake: Lake, snapshot: date, label: Label) -> pd.DataFrame:
     return rows
 
 
-def data_versions(lake: Lake, snapshots: list[date], label: Label) -> dict[str, str]:
+def labelled_snapshots(lake: Lake, snapshots: Sequence[date], label: Label) -> pd.DataFrame:
+    """Labelled rows of several snapshots, one below the other.
+
+    Raises:
+        MissingPartitionError: One of them or its labels is not in the lake.
+    """
+    return pd.concat(
+        [labelled_rows(lake, snapshot, label) for snapshot in snapshots], ignore_index=True
+    )
+
+
+def data_versions(lake: Lake, snapshots: Sequence[date], label: Label) -> dict[str, str]:
     """What the rows of snapshots were made from: a digest of each partition by its name."""
     return {
         f"{table}/{day}": lake.digest(table, day)

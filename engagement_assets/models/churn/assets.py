@@ -21,7 +21,8 @@ from engagement_assets.models.churn.declared import (
 )
 from engagement_assets.models.dates import Snapshots
 from engagement_assets.models.resource import ModelSettings
-from engagement_assets.models.rows import data_versions, labelled_rows
+from engagement_assets.models.rows import data_versions, labelled_rows, labelled_snapshots
+from engagement_assets.source.resource import SourceResource
 from resources.gate import VERSION, require_checks
 from resources.io_managers import ModelPackage, RegistryResource, Report
 from resources.lake import Lake, MissingPartitionError
@@ -46,10 +47,28 @@ def _last_day(lake: Lake, config: ChurnTrainingConfig) -> date:
     return date.fromisoformat(config.as_of) if config.as_of else days[-1]
 
 
+def _usable(context: dg.AssetExecutionContext, lake: Lake, wanted: Snapshots) -> Snapshots:
+    """The latest training snapshot, which must be there, and those earlier ones that are."""
+    latest, *earlier = wanted.train
+    there = [
+        day
+        for day in earlier
+        if lake.exists(CUSTOMER_FEATURES, day) and lake.exists(LABEL.table, day)
+    ]
+    missing = [day.isoformat() for day in earlier if day not in there]
+    if missing:
+        context.log.warning(
+            "not learnt from, for want of features or labels: %s; materialise them for a model "
+            "that has seen more",
+            ", ".join(missing),
+        )
+    return Snapshots((latest, *there), wanted.test)
+
+
 @dg.asset(
     key=[NAME, "model"],
-    description="Candidate churn model: XGBoost on 80 % of the customers at one snapshot, "
-    "calibrated on out-of-fold scores, measured on the other 20 % at a later snapshot.",
+    description="Candidate churn model: XGBoost on 80 % of the customers at up to four monthly "
+    "snapshots, calibrated on out-of-fold scores, measured on the other 20 % at a later snapshot.",
     group_name=NAME,
     owners=OWNERS,
     kinds={"xgboost", "python"},
@@ -60,6 +79,7 @@ def _last_day(lake: Lake, config: ChurnTrainingConfig) -> date:
 def churn_model(
     context: dg.AssetExecutionContext,
     config: ChurnTrainingConfig,
+    source: SourceResource,
     lake: LakeResource,
     settings: ModelSettings,
 ) -> dg.Output[ModelPackage]:
@@ -67,11 +87,13 @@ def churn_model(
     from engagement_assets.evaluation.binary import OneClassError  # noqa: PLC0415 - heavy imports
     from engagement_assets.models.churn.training import train_churn  # noqa: PLC0415
 
-    snapshots = Snapshots.before(_last_day(lake.lake, config))
-    days = [snapshots.train, snapshots.test]
-    require_checks(context.instance, FEATURE_BLOCKING, days=days)
+    first_day = date.fromisoformat(source.first_day)
+    wanted = Snapshots.before(_last_day(lake.lake, config), first_day=first_day)
+    snapshots = _usable(context, lake.lake, wanted)
+    require_checks(context.instance, FEATURE_BLOCKING, days=snapshots.all)
     try:
-        train, test = (labelled_rows(lake.lake, day, LABEL) for day in days)
+        train = labelled_snapshots(lake.lake, snapshots.train, LABEL)
+        test = labelled_rows(lake.lake, snapshots.test, LABEL)
         trained = train_churn(
             train,
             test,
@@ -86,7 +108,7 @@ def churn_model(
         ) from error
     card = trained.card | {
         "code_version": CODE_VERSION,
-        "data_versions": data_versions(lake.lake, days, LABEL),
+        "data_versions": data_versions(lake.lake, snapshots.all, LABEL),
     }
     metrics = {name: found["value"] for name, found in card["metrics"].items()}
     context.log.info("AUC %.4f on %s test customers", metrics["auc"], card["test_customers"])
@@ -95,9 +117,10 @@ def churn_model(
         metadata={
             **metrics,
             "threshold": card["thresholds"]["threshold"],
-            "training_snapshot": card["training_snapshot"],
+            "training_snapshots": ", ".join(card["training_snapshots"]),
             "test_snapshot": card["test_snapshot"],
             "training_customers": card["training_customers"],
+            "training_rows": card["training_rows"],
             "test_customers": card["test_customers"],
         },
     )
