@@ -19,6 +19,9 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from engagement_assets.features.labels import LABELS
+
+CHURN = LABELS["churn_30_day"]
 FIRST_DAY = date(2025, 1, 1)
 DAYS = 400
 SQL = Path(__file__).resolve().parents[1] / "sql"
@@ -117,10 +120,10 @@ def engine(options: argparse.Namespace) -> Any:
 
 
 def snapshots(options: argparse.Namespace) -> Any:
-    """Training and test snapshot."""
+    """Training and test snapshots."""
     from engagement_assets.models.dates import Snapshots  # noqa: PLC0415 - as above
 
-    return Snapshots.before(end(options))
+    return Snapshots.before(end(options), first_day=FIRST_DAY)
 
 
 def stage_snapshot(options: argparse.Namespace) -> dict[str, Any]:
@@ -133,7 +136,7 @@ def stage_snapshot(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def stage_training_snapshots(options: argparse.Namespace) -> dict[str, Any]:
-    """The two snapshots that training needs, with their churn labels."""
+    """The snapshots that training needs, with their churn labels."""
     from engagement_assets.features.snapshot import (  # noqa: PLC0415 - as above
         land_labels,
         land_snapshot,
@@ -141,7 +144,7 @@ def stage_training_snapshots(options: argparse.Namespace) -> dict[str, Any]:
     from resources.sql import SqlFolder  # noqa: PLC0415 - as above
 
     run, sql, chosen = engine(options), SqlFolder(SQL), snapshots(options)
-    for day in (chosen.train, chosen.test):
+    for day in chosen.all:
         land_snapshot(run, sql, day)
         land_labels(run, sql, day, names=["churn_30_day"])
     return {}
@@ -150,16 +153,19 @@ def stage_training_snapshots(options: argparse.Namespace) -> dict[str, Any]:
 def stage_train(options: argparse.Namespace) -> dict[str, Any]:
     """Train, calibrate and evaluate, and save the model."""
     from engagement_assets.features.catalogue import MODEL_INPUTS  # noqa: PLC0415 - as above
-    from engagement_assets.models.churn.assets import labelled_rows  # noqa: PLC0415 - as above
     from engagement_assets.models.churn.training import train_churn  # noqa: PLC0415 - as above
     from engagement_assets.models.resource import ModelSettings  # noqa: PLC0415 - as above
+    from engagement_assets.models.rows import (  # noqa: PLC0415 - as above
+        labelled_rows,
+        labelled_snapshots,
+    )
     from resources.lake import Lake  # noqa: PLC0415 - as above
     from resources.registry import ModelRegistry  # noqa: PLC0415 - as above
 
     lake, chosen = Lake(options.lake), snapshots(options)
     trained = train_churn(
-        labelled_rows(lake, chosen.train),
-        labelled_rows(lake, chosen.test),
+        labelled_snapshots(lake, chosen.train, CHURN),
+        labelled_rows(lake, chosen.test, CHURN),
         snapshots=chosen,
         features=MODEL_INPUTS,
         parameters=ModelSettings(seed=options.seed).churn_parameters(),
@@ -170,7 +176,7 @@ def stage_train(options: argparse.Namespace) -> dict[str, Any]:
         trained.model.save(Path(folder))
         version = registry.register("churn", Path(folder), trained.card)
     registry.promote("churn", version, "benchmark")
-    return {"metrics": trained.card["metrics"], "rows": trained.card["training_customers"]}
+    return {"metrics": trained.card["metrics"], "rows": trained.card["training_rows"]}
 
 
 def stage_predict_and_explain(options: argparse.Namespace) -> dict[str, Any]:
@@ -200,15 +206,15 @@ def stage_best_possible(options: argparse.Namespace) -> dict[str, Any]:
         evaluate,
         paired_auc_difference,
     )
-    from engagement_assets.models.churn.assets import labelled_rows  # noqa: PLC0415 - as above
     from engagement_assets.models.churn.estimator import ChurnClassifier  # noqa: PLC0415 - as above
     from engagement_assets.models.churn.training import LABEL, split_rows  # noqa: PLC0415 - as above
+    from engagement_assets.models.rows import labelled_rows  # noqa: PLC0415 - as above
     from resources.lake import Lake  # noqa: PLC0415 - as above
     from resources.registry import ModelRegistry, registered  # noqa: PLC0415 - as above
 
     chosen = snapshots(options)
     truth = simulator(options).truth_churn(chosen.test).to_pandas()
-    rows = labelled_rows(Lake(options.lake), chosen.test).merge(truth, on="customer_id")
+    rows = labelled_rows(Lake(options.lake), chosen.test, CHURN).merge(truth, on="customer_id")
     rows = split_rows(rows, test=True)
     registry = ModelRegistry(Path(options.lake) / ".registry")
     folder = registered(registry, "churn", str(registry.champion("churn"))).folder

@@ -12,6 +12,7 @@ from engagement_assets.features.checks import feature_checks, label_checks
 from engagement_assets.jobs import JOBS
 from engagement_assets.models.churn.assets import ASSETS as CHURN_ASSETS
 from engagement_assets.models.churn.checks import CHECKS as CHURN_CHECKS
+from engagement_assets.models.churn.daily import ASSETS as CHURN_DAILY_ASSETS
 from engagement_assets.schedules import SCHEDULES
 from engagement_assets.sensors import SENSORS
 from engagement_assets.serving.assets import ASSETS as SERVING_ASSETS
@@ -21,7 +22,14 @@ from engagement_assets.source.checks import source_checks
 from resources.progress import terminal_logger
 
 defs = dg.Definitions(
-    assets=[ingest_source, customer_snapshot, *LABEL_ASSETS, *CHURN_ASSETS, *SERVING_ASSETS],
+    assets=[
+        ingest_source,
+        customer_snapshot,
+        *LABEL_ASSETS,
+        *CHURN_ASSETS,
+        *CHURN_DAILY_ASSETS,
+        *SERVING_ASSETS,
+    ],
     asset_checks=[source_checks, feature_checks, label_checks, *CHURN_CHECKS],
     jobs=JOBS,
     schedules=SCHEDULES,

@@ -1,6 +1,7 @@
 """What `make run` says at its beginning and end.
 
-Belongs here: reading what was made and putting it in words. Does not belong here: making it.
+Belongs here: reading what was made and putting it in words. Does not belong here: making it. It
+loads the definitions, so the home must be known before it is imported.
 """
 
 from collections import Counter
@@ -10,6 +11,7 @@ from typing import Any
 import dagster as dg
 from upath import UPath
 
+from engagement_assets.definitions import defs
 from engagement_assets.settings import PROJECT, SIMULATED, Settings
 from engagement_assets.source.contract import TABLES
 from resources.lake import Lake
@@ -71,7 +73,7 @@ def _model(settings: Settings, lake: Lake) -> list[str]:
     lines = [
         "",
         f"Churn model {version}, learnt from {card['training_customers']:,} customers at "
-        f"{card['training_snapshot']},",
+        f"{len(card['training_snapshots'])} snapshots up to {card['training_snapshot']},",
         f"measured on {card['test_customers']:,} other customers at {card['test_snapshot']} "
         "(95 % intervals)",
     ]
@@ -93,8 +95,6 @@ def _model(settings: Settings, lake: Lake) -> list[str]:
 
 
 def _checks(instance: dg.DagsterInstance) -> list[str]:
-    from engagement_assets.definitions import defs  # noqa: PLC0415 - after the home is set
-
     keys = list(defs.resolve_asset_graph().asset_check_keys)
     latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
     failed = []

@@ -163,6 +163,37 @@ def keys_outcome(counts: Mapping[date, Mapping[str, float]], key: Sequence[str])
     return Outcome(metadata={"rows": rows})
 
 
+def violations_sql(
+    column: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    allowed: Sequence[str] = (),
+    further: Sequence[str] = (),
+) -> str | None:
+    """An aggregate that counts the values of a column that break its declared limits.
+
+    Args:
+        column: The column.
+        minimum: Least legal value.
+        maximum: Greatest legal value.
+        allowed: The legal values of a closed list.
+        further: Further conditions that hold for an illegal value, as SQL.
+
+    Returns:
+        The aggregate, or None for a column without limits.
+    """
+    broken = list(further)
+    if minimum is not None:
+        broken.append(f'"{column}" < {minimum}')
+    if maximum is not None:
+        broken.append(f'"{column}" > {maximum}')
+    if allowed:
+        values = ", ".join("'" + value.replace("'", "''") + "'" for value in allowed)
+        broken.append(f'"{column}" NOT IN ({values})')
+    return f"count(*) FILTER (WHERE {' OR '.join(broken)})" if broken else None
+
+
 def bounds_outcome(counts: Mapping[date, Mapping[str, float]], names: Iterable[str]) -> Outcome:
     """Whether no value is out of its bounds, from counts of values that are."""
     totals = {name: int(sum(row[name] for row in counts.values())) for name in names}

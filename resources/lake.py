@@ -5,6 +5,7 @@ for a table without partitions. Belongs here: where tables lie, writing, reading
 Does not belong here: SQL (`engine.py`) and what the tables mean.
 """
 
+import hashlib
 import io
 import logging
 import os
@@ -175,6 +176,17 @@ class Lake:
             CorruptPartitionError: Its file is not whole.
         """
         return self._footer(table, day).schema_arrow
+
+    def digest(self, table: str, day: date | None) -> str:
+        """A hash of one partition's bytes, which the same rows always have.
+
+        Raises:
+            MissingPartitionError: It is not there.
+        """
+        path = self.path(table, day)
+        if not path.exists():
+            raise MissingPartitionError(_missing_message(table, [day] if day else [], set()))
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
     def _footer(self, table: str, day: date | None) -> pq.ParquetFile:
         path = self.path(table, day)

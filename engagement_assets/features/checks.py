@@ -27,6 +27,7 @@ from resources.checks import (
     result,
     run_days,
     schema_outcome,
+    violations_sql,
     volume_outcome,
 )
 from resources.engine import DuckDBEngine
@@ -74,21 +75,17 @@ BLOCKING_KEYS = [spec.key for spec in FEATURE_CHECKS if spec.blocking]
 
 def bounds_measures() -> dict[str, str]:
     """SQL counts of values that break the catalogue, by feature."""
-    measures = {}
-    for feature in FEATURES.values():
-        broken = []
-        if feature.minimum is not None:
-            broken.append(f"{feature.name} < {feature.minimum}")
-        if feature.maximum is not None:
-            broken.append(f"{feature.name} > {feature.maximum}")
-        if feature.allowed:
-            values = ", ".join(f"'{value}'" for value in feature.allowed)
-            broken.append(f"{feature.name} NOT IN ({values})")
-        if not feature.nullable:
-            broken.append(f"{feature.name} IS NULL")
-        if broken:
-            measures[feature.name] = f"count(*) FILTER (WHERE {' OR '.join(broken)})"
-    return measures
+    measures = {
+        feature.name: violations_sql(
+            feature.name,
+            minimum=feature.minimum,
+            maximum=feature.maximum,
+            allowed=feature.allowed,
+            further=[] if feature.nullable else [f'"{feature.name}" IS NULL'],
+        )
+        for feature in FEATURES.values()
+    }
+    return {name: sql for name, sql in measures.items() if sql is not None}
 
 
 def reference_day(registry: RegistryResource, lake: Lake, day: date) -> date | None:

@@ -20,7 +20,7 @@ def model_card(
 
     Args:
         card: As `ModelRegistry.card` returns it. Read are `name`, `version`, `registered_at`,
-            `training_snapshot`, `test_snapshot`, `training_customers`, `test_customers`,
+            `training_snapshots`, `test_snapshot`, `training_customers`, `test_customers`,
             `features`, `metrics` (name to value, low, high), `thresholds`, `fairness` (passes,
             failures, notes), `explanation` (as `Explanation.summary`), `code_version`,
             `data_versions`, `seeds`.
@@ -52,7 +52,7 @@ def model_card(
 
 _DATA = (
     "registered_at",
-    "training_snapshot",
+    "training_snapshots",
     "test_snapshot",
     "training_customers",
     "test_customers",

@@ -21,6 +21,7 @@ from resources.checks import (
     result,
     run_days,
     schema_outcome,
+    violations_sql,
     volume_outcome,
 )
 from resources.engine import DuckDBEngine
@@ -64,22 +65,17 @@ def row_key(table: SourceTable) -> tuple[str, ...]:
 
 def bounds_measures(table: SourceTable) -> dict[str, str]:
     """SQL counts of values that break the contract, by column."""
-    measures = {}
-    for field in table.fields:
-        broken = []
-        column = f'"{field.name}"'
-        if field.minimum is not None:
-            broken.append(f"{column} < {field.minimum}")
-        if field.maximum is not None:
-            broken.append(f"{column} > {field.maximum}")
-        if field.allowed:
-            values = ", ".join(f"'{value}'" for value in field.allowed)
-            broken.append(f"{column} NOT IN ({values})")
-        if field.not_before_event:
-            broken.append(f'{column} < "{table.event_time}"')
-        if broken:
-            measures[field.name] = f"count(*) FILTER (WHERE {' OR '.join(broken)})"
-    return measures
+    measures = {
+        field.name: violations_sql(
+            field.name,
+            minimum=field.minimum,
+            maximum=field.maximum,
+            allowed=field.allowed,
+            further=[f'"{field.name}" < "{table.event_time}"'] if field.not_before_event else [],
+        )
+        for field in table.fields
+    }
+    return {name: sql for name, sql in measures.items() if sql is not None}
 
 
 QUARANTINE_SHARE = dg.AssetCheckSpec(

@@ -77,7 +77,7 @@ def test_the_card_tells_what_is_there_and_what_is_missing():
         {
             "name": "churn",
             "version": "abc",
-            "training_snapshot": "2024-03-31",
+            "training_snapshots": ["2024-03-31"],
             "features": ["logins", "age"],
             "metrics": {"auc": {"value": 0.8123, "low": 0.79, "high": 0.83}, "trees": 300},
             "thresholds": {"threshold": 0.17, "precision": None},
@@ -90,7 +90,7 @@ def test_the_card_tells_what_is_there_and_what_is_missing():
     for part in (
         "# churn abc",
         "Find customers who may leave.",
-        "- training snapshot: 2024-03-31",
+        "- training snapshots: 1: 2024-03-31",
         "- test snapshot: not recorded",
         "- features: 2: logins, age",
         "| auc | 0.8123 | 0.79 to 0.83 |",

@@ -252,3 +252,14 @@ def test_bad_input_is_named(fitted):
         fitted.predict(X.drop(columns="minutes"))
     with pytest.raises(TypeError, match="'minutes' was a number"):
         fitted.predict(X.assign(minutes="long"))
+
+
+def test_rows_of_a_group_are_never_both_learnt_from_and_scored_out_of_fold():
+    X, y, _ = customers()
+    people = np.arange(len(X))
+    twins = pd.concat([X, X], ignore_index=True)
+    model = ChurnClassifier(**FAST)
+    alone = model.fit(twins, np.tile(y, 2)).oof_probability_
+    apart = model.fit(twins, np.tile(y, 2), groups=np.tile(people, 2)).oof_probability_
+    # a twin on the other side of the fold gives the label away
+    assert auc(np.tile(y, 2), alone) > auc(np.tile(y, 2), apart) + 0.01

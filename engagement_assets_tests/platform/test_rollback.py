@@ -4,7 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from engagement_assets.run import needs_training
+from engagement_assets.pipeline import needs_training
 from engagement_assets.settings import Settings
 from engagement_assets_tests.platform.homes import END, WORLD, Home, command
 from resources.registry import ModelRegistry

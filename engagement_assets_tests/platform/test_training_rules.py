@@ -13,7 +13,7 @@ from engagement_assets.features.labels import LABELS
 from engagement_assets.models.churn import training
 from engagement_assets.models.churn.bands import band_of
 from engagement_assets.models.churn.training import score_shares, split_rows, train_churn
-from engagement_assets.models.dates import CHURN_WINDOW_DAYS, Snapshots
+from engagement_assets.models.dates import CHURN_WINDOW_DAYS, TRAINING_SNAPSHOTS, Snapshots
 from resources.registry import ModelRegistry
 
 LAST = date(2026, 3, 1)
@@ -42,12 +42,21 @@ def test_the_bands_of_nobody_are_empty():
 
 @given(st.dates(date(2000, 1, 1), date(2100, 1, 1)))
 def test_the_training_labels_close_by_the_test_snapshot_and_its_own_by_the_last_day(last):
-    snapshots = Snapshots.before(last)
+    snapshots = Snapshots.before(last, first_day=last - timedelta(days=399))
     label = LABELS["churn_30_day"]
-    assert snapshots.train < snapshots.test < last
-    assert label.closes_on(snapshots.train) <= snapshots.test
+    assert len(snapshots.train) == TRAINING_SNAPSHOTS
+    assert max(snapshots.train) == snapshots.train[0] < snapshots.test < last
+    assert all(label.closes_on(day) <= snapshots.test for day in snapshots.train)
     assert label.closes_on(snapshots.test) <= last
     assert label.window_days == CHURN_WINDOW_DAYS
+
+
+@pytest.mark.parametrize(("days", "snapshots"), [(61, 1), (119, 1), (120, 2), (180, 4), (900, 4)])
+def test_an_earlier_training_snapshot_needs_a_month_before_it(days, snapshots):
+    first_day = LAST - timedelta(days=days - 1)
+    train = Snapshots.before(LAST, first_day=first_day).train
+    assert len(train) == snapshots
+    assert all((day - first_day).days >= 29 for day in train[1:])
 
 
 def labelled(n=600, seed=0, *, churned=None):
@@ -77,7 +86,7 @@ def train(rows, test_rows):
     return train_churn(
         rows,
         test_rows,
-        snapshots=Snapshots.before(LAST),
+        snapshots=Snapshots.before(LAST, first_day=LAST - timedelta(days=100)),
         features=["use"],
         parameters={"random_state": 1, "n_jobs": 1},
         n_bootstrap=20,
@@ -89,17 +98,19 @@ def test_the_estimator_sees_training_people_at_the_training_snapshot_alone(monke
     fitted = []
 
     class Spy(training.ChurnClassifier):
-        def fit(self, X, y):  # noqa: N803 - scikit-learn's name
-            fitted.append(X.copy())
-            return super().fit(X, y)
+        def fit(self, X, y, *, groups):  # noqa: N803 - scikit-learn's name
+            fitted.append((X.copy(), list(groups)))
+            return super().fit(X, y, groups=groups)
 
     monkeypatch.setattr(training, "ChurnClassifier", Spy)
     made = train(rows, test_rows)
-    (seen,) = fitted
+    ((seen, groups),) = fitted
     assert seen["use"].tolist() == split_rows(rows, test=False)["use"].tolist()
+    assert groups == split_rows(rows, test=False)["customer_id"].tolist()
     assert made.card["training_customers"] == len(seen)
     assert made.card["test_customers"] == len(split_rows(test_rows, test=True))
     assert made.card["training_snapshot"] == (LAST - timedelta(days=60)).isoformat()
+    assert made.card["training_snapshots"] == [made.card["training_snapshot"]]
     assert made.card["test_snapshot"] == (LAST - timedelta(days=30)).isoformat()
 
 

@@ -1,89 +1,33 @@
-"""The churn model as assets: candidate, evaluation, fairness, champion, predictions, explanations.
+"""The churn model as assets: candidate, evaluation, fairness, champion.
 
 Belongs here: wrapping the pure modules of this folder for Dagster. Does not belong here: learning,
-metrics and wording.
+metrics and wording, and the daily predictions (`daily.py`).
 """
 
-from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
 import dagster as dg
-import pandas as pd
 from pydantic import Field
 
-from engagement_assets.features.catalogue import (
-    CATEGORY_FEATURES,
-    CUSTOMER_FEATURES,
-    FEATURES,
-    MODEL_INPUTS,
-)
+from engagement_assets.features.catalogue import CUSTOMER_FEATURES, MODEL_INPUTS
 from engagement_assets.features.checks import BLOCKING_KEYS as FEATURE_BLOCKING
-from engagement_assets.features.labels import LABELS
-from engagement_assets.models.churn.bands import band_of
+from engagement_assets.models.churn.declared import (
+    CODE_VERSION,
+    LABEL,
+    MODEL_BLOCKING,
+    NAME,
+    OWNERS,
+)
 from engagement_assets.models.dates import Snapshots
 from engagement_assets.models.resource import ModelSettings
-from engagement_assets.partitions import DAILY, partition_days
+from engagement_assets.models.rows import data_versions, labelled_rows, labelled_snapshots
+from engagement_assets.source.resource import SourceResource
 from resources.gate import VERSION, require_checks
-from resources.io_managers import COLUMN_SCHEMA, ModelPackage, RegistryResource, Report, ui_schema
+from resources.io_managers import ModelPackage, RegistryResource, Report
 from resources.lake import Lake, MissingPartitionError
 from resources.platform import LakeResource
 from resources.registry import RegisteredModel, registered
-from resources.schema import Column, TableSchema
-
-NAME = "churn"
-LABEL = LABELS["churn_30_day"]
-OWNERS = ["team:data-science"]
-CODE_VERSION = "1"
-REASONS = 3
-
-PREDICTIONS_SCHEMA = TableSchema(
-    (
-        Column("customer_id", "string", nullable=False, description="The customer"),
-        Column("snapshot_date", "date", nullable=False, description="Date of the features"),
-        Column(
-            "churn_probability",
-            "float64",
-            nullable=False,
-            description="Calibrated probability of no session in the 30 days after (0-1)",
-        ),
-        Column("band", "string", nullable=False, description="high over 0.7, medium over 0.5, low"),
-        Column("action", "string", nullable=False, description="What the product's rule asks for"),
-        Column(
-            "above_cost_threshold",
-            "bool",
-            nullable=False,
-            description="Whether contacting pays at the stated costs",
-        ),
-        *(
-            column
-            for n in range(1, REASONS + 1)
-            for column in (
-                Column(f"reason_{n}_feature", "string", description=f"Reason {n}: the feature"),
-                Column(f"reason_{n}_value", "string", description=f"Reason {n}: its value"),
-                Column(f"reason_{n}_typical", "string", description=f"Reason {n}: typical value"),
-                Column(
-                    f"reason_{n}_contribution",
-                    "float64",
-                    description=f"Reason {n}: SHAP contribution (log-odds)",
-                ),
-            )
-        ),
-        Column("model_version", "string", nullable=False, description="Champion that predicted"),
-    )
-)
-
-
-def labelled_rows(lake: Lake, snapshot: date) -> pd.DataFrame:
-    """Features and churn label of the customers who were active at a snapshot.
-
-    Raises:
-        MissingPartitionError: The snapshot or its labels are not in the lake.
-    """
-    features = lake.read(CUSTOMER_FEATURES, days=[snapshot]).to_pandas()
-    labels = lake.read(LABEL.table, days=[snapshot], columns=["customer_id", LABEL.name])
-    rows: pd.DataFrame = features.merge(labels.to_pandas(), on="customer_id", validate="one_to_one")
-    return rows
 
 
 class ChurnTrainingConfig(dg.Config):
@@ -103,10 +47,28 @@ def _last_day(lake: Lake, config: ChurnTrainingConfig) -> date:
     return date.fromisoformat(config.as_of) if config.as_of else days[-1]
 
 
+def _usable(context: dg.AssetExecutionContext, lake: Lake, wanted: Snapshots) -> Snapshots:
+    """The latest training snapshot, which must be there, and those earlier ones that are."""
+    latest, *earlier = wanted.train
+    there = [
+        day
+        for day in earlier
+        if lake.exists(CUSTOMER_FEATURES, day) and lake.exists(LABEL.table, day)
+    ]
+    missing = [day.isoformat() for day in earlier if day not in there]
+    if missing:
+        context.log.warning(
+            "not learnt from, for want of features or labels: %s; materialise them for a model "
+            "that has seen more",
+            ", ".join(missing),
+        )
+    return Snapshots((latest, *there), wanted.test)
+
+
 @dg.asset(
     key=[NAME, "model"],
-    description="Candidate churn model: XGBoost on 80 % of the customers at one snapshot, "
-    "calibrated on out-of-fold scores, measured on the other 20 % at a later snapshot.",
+    description="Candidate churn model: XGBoost on 80 % of the customers at up to four monthly "
+    "snapshots, calibrated on out-of-fold scores, measured on the other 20 % at a later snapshot.",
     group_name=NAME,
     owners=OWNERS,
     kinds={"xgboost", "python"},
@@ -117,6 +79,7 @@ def _last_day(lake: Lake, config: ChurnTrainingConfig) -> date:
 def churn_model(
     context: dg.AssetExecutionContext,
     config: ChurnTrainingConfig,
+    source: SourceResource,
     lake: LakeResource,
     settings: ModelSettings,
 ) -> dg.Output[ModelPackage]:
@@ -124,11 +87,13 @@ def churn_model(
     from engagement_assets.evaluation.binary import OneClassError  # noqa: PLC0415 - heavy imports
     from engagement_assets.models.churn.training import train_churn  # noqa: PLC0415
 
-    snapshots = Snapshots.before(_last_day(lake.lake, config))
-    days = [snapshots.train, snapshots.test]
-    require_checks(context.instance, FEATURE_BLOCKING, days=days)
+    first_day = date.fromisoformat(source.first_day)
+    wanted = Snapshots.before(_last_day(lake.lake, config), first_day=first_day)
+    snapshots = _usable(context, lake.lake, wanted)
+    require_checks(context.instance, FEATURE_BLOCKING, days=snapshots.all)
     try:
-        train, test = (labelled_rows(lake.lake, day) for day in days)
+        train = labelled_snapshots(lake.lake, snapshots.train, LABEL)
+        test = labelled_rows(lake.lake, snapshots.test, LABEL)
         trained = train_churn(
             train,
             test,
@@ -143,9 +108,7 @@ def churn_model(
         ) from error
     card = trained.card | {
         "code_version": CODE_VERSION,
-        "data_versions": {
-            day.isoformat(): len(rows) for day, rows in zip(days, (train, test), strict=True)
-        },
+        "data_versions": data_versions(lake.lake, snapshots.all, LABEL),
     }
     metrics = {name: found["value"] for name, found in card["metrics"].items()}
     context.log.info("AUC %.4f on %s test customers", metrics["auc"], card["test_customers"])
@@ -154,9 +117,10 @@ def churn_model(
         metadata={
             **metrics,
             "threshold": card["thresholds"]["threshold"],
-            "training_snapshot": card["training_snapshot"],
+            "training_snapshots": ", ".join(card["training_snapshots"]),
             "test_snapshot": card["test_snapshot"],
             "training_customers": card["training_customers"],
+            "training_rows": card["training_rows"],
             "test_customers": card["test_customers"],
         },
     )
@@ -207,7 +171,7 @@ def churn_fairness(
     """Report the candidate's fairness on test people."""
     from engagement_assets.models.churn.fairness import assess  # noqa: PLC0415 - heavy imports
 
-    rows = labelled_rows(lake.lake, date.fromisoformat(model.card["test_snapshot"]))
+    rows = labelled_rows(lake.lake, date.fromisoformat(model.card["test_snapshot"]), LABEL)
     assessed = assess(model.folder, rows, seed=settings.seed, n_bootstrap=settings.bootstrap)
     report = assessed.report
     ratios: dict[str, float] = {
@@ -249,7 +213,6 @@ def churn_champion(
     settings: ModelSettings,
 ) -> dg.MaterializeResult:
     """Promote the candidate, or keep the champion and say why."""
-    from engagement_assets.models.churn.checks import MODEL_BLOCKING  # noqa: PLC0415 - a cycle
     from engagement_assets.models.churn.promotion import (  # noqa: PLC0415 - heavy imports
         compare_and_judge,
     )
@@ -265,7 +228,7 @@ def churn_champion(
             )
     store = registry.registry
     present = store.champion(NAME)
-    rows = labelled_rows(lake.lake, date.fromisoformat(model.card["test_snapshot"]))
+    rows = labelled_rows(lake.lake, date.fromisoformat(model.card["test_snapshot"]), LABEL)
     verdict = compare_and_judge(
         model,
         None if present is None else registered(store, NAME, present),
@@ -298,128 +261,4 @@ def churn_champion(
     return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(champion))
 
 
-@dg.multi_asset(
-    name="churn_daily",
-    outs={
-        "predictions": dg.AssetOut(
-            key=[NAME, "predictions"],
-            description="Churn of every active customer: calibrated probability, band, action, "
-            "top three reasons, model version.",
-            group_name=NAME,
-            owners=OWNERS,
-            kinds={"parquet", "xgboost"},
-            code_version=CODE_VERSION,
-            io_manager_key="tables",
-            metadata={COLUMN_SCHEMA: ui_schema(PREDICTIONS_SCHEMA)},
-        ),
-        "explanations": dg.AssetOut(
-            key=[NAME, "explanations"],
-            description="What moves the scores: exact SHAP values of every prediction, summed up "
-            "over all customers. The reasons of each customer stand with the predictions.",
-            group_name=NAME,
-            owners=OWNERS,
-            kinds={"report", "shap"},
-            code_version=CODE_VERSION,
-            io_manager_key="reports",
-        ),
-    },
-    deps=[CUSTOMER_FEATURES.split("/"), [NAME, "champion"]],
-    partitions_def=DAILY,
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    description="Predicts with the champion and explains every prediction. A range is one run.",
-)
-def churn_daily(
-    context: dg.AssetExecutionContext,
-    lake: LakeResource,
-    registry: RegistryResource,
-    settings: ModelSettings,
-) -> Iterator[dg.Output[Any]]:
-    """Predict and explain the snapshots of this run."""
-    days = partition_days(context)
-    require_checks(context.instance, FEATURE_BLOCKING, days=days)
-    version = registry.registry.champion(NAME)
-    if version is None:
-        raise dg.Failure(
-            "there is no churn champion: run the job `training` first", allow_retries=False
-        )
-    model = registered(registry.registry, NAME, version)
-    tables: dict[str, pd.DataFrame] = {}
-    reports: dict[str, Report] = {}
-    for day in days:
-        tables[day.isoformat()], reports[day.isoformat()] = _predict_day(
-            context, lake.lake, model, day, threads=settings.threads
-        )
-    yield dg.Output(_one_or_all(tables), output_name="predictions")
-    yield dg.Output(_one_or_all(reports), output_name="explanations")
-
-
-def _predict_day(
-    context: dg.AssetExecutionContext,
-    lake: Lake,
-    model: RegisteredModel,
-    day: date,
-    *,
-    threads: int,
-) -> tuple[pd.DataFrame, Report]:
-    from engagement_assets.models.churn.prediction import predict_churn  # noqa: PLC0415 - heavy
-    from engagement_assets.models.churn.reports import explanation_markdown  # noqa: PLC0415
-
-    snapshot = lake.read(CUSTOMER_FEATURES, days=[day]).to_pandas()
-    predicted = predict_churn(model, snapshot, k=REASONS, n_jobs=threads)
-    bands, actions = band_of(predicted.table["churn_probability"])
-    table = predicted.table.assign(
-        band=bands, action=actions, snapshot_date=day, model_version=model.version
-    )[list(PREDICTIONS_SCHEMA.names)]
-    explanation = predicted.explanation
-    context.log.info("%s: %s customers predicted and explained", day, f"{len(table):,}")
-    told = {"additivity_error": explanation.additivity_error, "method": explanation.method}
-    if explanation.fallback_reason:
-        context.log.warning("SHAP by the booster itself: %s", explanation.fallback_reason)
-        told["fallback_reason"] = explanation.fallback_reason
-    counts = table["band"].value_counts()
-    context.add_asset_metadata(
-        {
-            "dagster/row_count": len(table),
-            "mean_probability": float(table["churn_probability"].mean()) if len(table) else 0.0,
-            **{f"band_{name}": int(counts.get(name, 0)) for name in ("high", "medium", "low")},
-            VERSION: model.version,
-            "sample": dg.MetadataValue.md(_sample(table)),
-        },
-        asset_key=[NAME, "predictions"],
-        partition_key=day.isoformat(),
-    )
-    context.add_asset_metadata(
-        {**told, "rows_explained": len(table), VERSION: model.version},
-        asset_key=[NAME, "explanations"],
-        partition_key=day.isoformat(),
-    )
-    meanings = {feature.name: feature.meaning for feature in FEATURES.values()}
-    text = explanation_markdown(explanation, meanings=meanings, categories=list(CATEGORY_FEATURES))
-    return table, Report(explanation.summary() | {VERSION: model.version}, text)
-
-
-def _one_or_all(values: dict[str, Any]) -> Any:
-    """The value of a single partition, or all by partition key, as the IO managers take them."""
-    return next(iter(values.values())) if len(values) == 1 else values
-
-
-def _sample(table: pd.DataFrame) -> str:
-    """The five riskiest customers, for the UI."""
-    lines = [
-        "| customer | probability | band | first reason | second reason |",
-        "|---|---:|---|---|---|",
-    ]
-    for row in table.nlargest(5, "churn_probability").to_dict("records"):
-        reasons = [
-            f"{row[f'reason_{n}_feature']} {row[f'reason_{n}_value']} "
-            f"(typical {row[f'reason_{n}_typical']})"
-            for n in (1, 2)
-        ]
-        lines.append(
-            f"| {row['customer_id']} | {row['churn_probability']:.2f} | {row['band']} | "
-            f"{reasons[0]} | {reasons[1]} |"
-        )
-    return "\n".join(lines)
-
-
-ASSETS = [churn_model, churn_evaluation, churn_fairness, churn_champion, churn_daily]
+ASSETS = [churn_model, churn_evaluation, churn_fairness, churn_champion]

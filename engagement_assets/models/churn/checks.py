@@ -9,8 +9,18 @@ from datetime import date
 import dagster as dg
 
 from engagement_assets.features.snapshot import declared_schemas
-from engagement_assets.models.champion import AUC_FLOOR, CALIBRATION_CEILING, calibration_ceiling
-from engagement_assets.models.churn.assets import NAME, PREDICTIONS_SCHEMA
+from engagement_assets.models.champion import AUC_FLOOR, calibration_ceiling
+from engagement_assets.models.churn.declared import (
+    ADDITIVITY,
+    CALIBRATION,
+    EIGHTY_PERCENT,
+    NAME,
+    PREDICTION_BLOCKING,
+    PREDICTION_SPECS,
+    PREDICTIONS,
+    PREDICTIONS_SCHEMA,
+    QUALITY,
+)
 from resources.checks import (
     PSI_LIMIT,
     Outcome,
@@ -30,53 +40,8 @@ from resources.io_managers import RegistryResource, Report
 from resources.lake import Lake
 from resources.platform import EngineResource, LakeResource
 
-PREDICTIONS = f"{NAME}/predictions"
 ADDITIVITY_TOLERANCE = 1e-2
 KEY = ["customer_id"]
-
-QUALITY = dg.AssetCheckSpec(
-    "quality_floor",
-    # on the report, not on the model: a candidate that fails is still reported on
-    asset=[NAME, "evaluation"],
-    description=f"AUC on other people at a later time is at least {AUC_FLOOR}.",
-    blocking=True,
-)
-CALIBRATION = dg.AssetCheckSpec(
-    "calibration",
-    asset=[NAME, "evaluation"],
-    description=f"The expected calibration error is at most {CALIBRATION_CEILING}, or no more than "
-    "a perfectly calibrated model would show on so few customers.",
-    blocking=True,
-)
-EIGHTY_PERCENT = dg.AssetCheckSpec(
-    "eighty_percent_rule",
-    asset=[NAME, "fairness"],
-    description="No group is flagged at less than 80 % of the rate of the most flagged group "
-    "beyond chance.",
-    blocking=True,
-)
-MODEL_BLOCKING = [QUALITY.key, CALIBRATION.key, EIGHTY_PERCENT.key]
-PREDICTION_TEXTS = {
-    "schema": "The partition is there, whole, and has the declared columns and types.",
-    "keys": "Every customer is predicted once.",
-    "bounds": "Every probability lies in 0 to 1.",
-    "volume": "The number of predictions lies near that of the 7 days before.",
-    "score_drift": "The distribution of scores is near that of the champion's test people "
-    f"(population stability index at most {PSI_LIMIT}).",
-}
-PREDICTION_BLOCKING = ("schema", "keys", "bounds")
-PREDICTION_SPECS = [
-    dg.AssetCheckSpec(
-        name, asset=[NAME, "predictions"], description=text, blocking=name in PREDICTION_BLOCKING
-    )
-    for name, text in PREDICTION_TEXTS.items()
-]
-ADDITIVITY = dg.AssetCheckSpec(
-    "additivity",
-    asset=[NAME, "explanations"],
-    description="Base value plus contributions equals the model's score on a sample, and the "
-    "fast exact method was used.",
-)
 
 
 @dg.multi_asset_check(

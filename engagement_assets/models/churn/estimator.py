@@ -19,7 +19,7 @@ import pandas as pd
 import xgboost as xgb
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils.validation import check_is_fitted
 
 from engagement_assets.evaluation.binary import Floats, as_labels
@@ -121,12 +121,14 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def fit(self, X: pd.DataFrame, y: ArrayLike) -> Self:
+    def fit(self, X: pd.DataFrame, y: ArrayLike, *, groups: ArrayLike | None = None) -> Self:
         """Fit the trees, the calibrator and the thresholds.
 
         Args:
             X: n x f numbers, booleans, text or categories; nulls allowed.
             y: n labels of 0 and 1.
+            groups: n names, such as the customer of each row, where rows belong together: the rows
+                of a group are never both learnt from and scored out of fold.
 
         Raises:
             OneClassError: When y has only one class.
@@ -134,6 +136,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             ValueError: When X is empty, has infinite values or another length than y, when y has
                 a value but 0 and 1, or when a class has fewer than two rows.
         """
+        named = None if groups is None else pd.factorize(np.asarray(groups))[0]
         # An impossible cost should fail before minutes of training, not after.
         CostModel(self.cost_lost_customer, self.cost_intervention, self.save_rate)
         encoder = TableEncoder.fit(X)
@@ -148,7 +151,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes_ = np.array([0, 1])
         self.typical_values_ = typical_values(X, encoder)
 
-        margin = self._choose_trees(self._out_of_fold_margins(matrix, labels), labels)
+        margin = self._choose_trees(self._out_of_fold_margins(matrix, labels, named), labels)
         self.calibrator_ = fit_calibrator(labels, margin, seed=self.random_state)
         self.oof_probability_ = self.calibrator_(margin)
         self.threshold_choice_ = cost_threshold(
@@ -177,14 +180,15 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         return max(2, min(self.folds, rarest))
 
-    def _out_of_fold_margins(self, matrix: NDArray[np.float32], y: Floats) -> dict[int, Floats]:
+    def _out_of_fold_margins(
+        self, matrix: NDArray[np.float32], y: Floats, groups: NDArray[np.int64] | None
+    ) -> dict[int, Floats]:
         """The out-of-fold log-odds of every row, for each number of trees that is tried."""
         counts = sorted({max(1, round(self.n_estimators * share)) for share in _TREE_SHARES})
         margins = {count: np.empty(len(y)) for count in counts}
-        splitter = StratifiedKFold(
-            n_splits=self.folds_, shuffle=True, random_state=self.random_state
-        )
-        for fold, (train, held_out) in enumerate(splitter.split(matrix, y), start=1):
+        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+        splitter = kind(n_splits=self.folds_, shuffle=True, random_state=self.random_state)
+        for fold, (train, held_out) in enumerate(splitter.split(matrix, y, groups), start=1):
             booster = self._train(matrix[train], y[train], self.n_estimators)
             data = self._data(matrix[held_out])
             for count, margin in margins.items():

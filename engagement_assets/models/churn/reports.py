@@ -50,7 +50,8 @@ def evaluation_markdown(card: Mapping[str, Any]) -> str:
         [
             f"## Churn model {card.get('version', '')} on other people at a later time",
             "",
-            f"Learnt from {card['training_customers']:,} customers at {card['training_snapshot']}; "
+            f"Learnt from {card['training_customers']:,} customers at "
+            f"{', '.join(card['training_snapshots'])}; "
             f"scored on {card['test_customers']:,} other customers at {card['test_snapshot']}. "
             "Intervals: 95 %, bootstrap over customers.",
             "",

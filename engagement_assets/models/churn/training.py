@@ -1,6 +1,6 @@
 """Training and scoring the churn model on snapshots: who is learnt from, who is scored, and when.
 
-Learns on 80 % of the customers at one snapshot and is scored on the other 20 % at a later snapshot
+Learns on 80 % of the customers at earlier snapshots and is scored on the other 20 % at a later one
 whose labels are known. Belongs here: putting snapshots, labels, estimator and metrics together.
 Does not belong here: the estimator itself (`estimator.py`) and Dagster (`assets.py`).
 """
@@ -65,11 +65,11 @@ def train_churn(
     parameters: Mapping[str, Any],
     n_bootstrap: int,
 ) -> Trained:
-    """Fit on the training people at one snapshot, score the test people at the later one.
+    """Fit on the training people at the training snapshots, score the test people at the later one.
 
     Args:
-        train_rows: Labelled rows of the training snapshot, all people: `customer_id`, the features
-            and `churn_30_day`.
+        train_rows: Labelled rows of the training snapshots, all people: `customer_id`, the
+            features and `churn_30_day`.
         test_rows: The same of the test snapshot.
         snapshots: Their dates.
         features: Columns to learn from.
@@ -85,7 +85,8 @@ def train_churn(
         if rows.empty:
             raise ValueError(f"there are no labelled {name} customers")
     columns = list(features)
-    model = ChurnClassifier(**parameters).fit(learn[columns], learn[LABEL])
+    model = ChurnClassifier(**parameters)
+    model.fit(learn[columns], learn[LABEL], groups=learn["customer_id"])
     probability = model.predict_proba(score[columns])[:, 1]
     seed = model.random_state
     metrics = evaluate(
@@ -101,9 +102,11 @@ def train_churn(
     # wall time, which would make each refit of the same model another version
     del explanation["seconds"]
     card = {
-        "training_snapshot": snapshots.train.isoformat(),
+        "training_snapshot": snapshots.train[0].isoformat(),
+        "training_snapshots": [day.isoformat() for day in snapshots.train],
         "test_snapshot": snapshots.test.isoformat(),
-        "training_customers": len(learn),
+        "training_customers": int(learn["customer_id"].nunique()),
+        "training_rows": len(learn),
         "test_customers": len(score),
         "features": columns,
         "metrics": {name: found.to_dict() for name, found in metrics.items()},

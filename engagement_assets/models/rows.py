@@ -1,0 +1,45 @@
+"""Labelled rows of a snapshot, as models learn from them and are scored on them.
+
+Belongs here: reading and joining. Does not belong here: who is learnt from and who is scored.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+
+import pandas as pd
+
+from engagement_assets.features.catalogue import CUSTOMER_FEATURES
+from engagement_assets.features.labels import Label
+from resources.lake import Lake
+
+
+def labelled_rows(lake: Lake, snapshot: date, label: Label) -> pd.DataFrame:
+    """Features and a label of the customers who have one at a snapshot.
+
+    Raises:
+        MissingPartitionError: The snapshot or its labels are not in the lake.
+    """
+    features = lake.read(CUSTOMER_FEATURES, days=[snapshot]).to_pandas()
+    labels = lake.read(label.table, days=[snapshot], columns=["customer_id", label.name])
+    rows: pd.DataFrame = features.merge(labels.to_pandas(), on="customer_id", validate="one_to_one")
+    return rows
+
+
+def labelled_snapshots(lake: Lake, snapshots: Sequence[date], label: Label) -> pd.DataFrame:
+    """Labelled rows of several snapshots, one below the other.
+
+    Raises:
+        MissingPartitionError: One of them or its labels is not in the lake.
+    """
+    return pd.concat(
+        [labelled_rows(lake, snapshot, label) for snapshot in snapshots], ignore_index=True
+    )
+
+
+def data_versions(lake: Lake, snapshots: Sequence[date], label: Label) -> dict[str, str]:
+    """What the rows of snapshots were made from: a digest of each partition by its name."""
+    return {
+        f"{table}/{day}": lake.digest(table, day)
+        for day in snapshots
+        for table in (CUSTOMER_FEATURES, label.table)
+    }

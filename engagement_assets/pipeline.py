@@ -1,0 +1,212 @@
+"""Making everything that is not made yet: which jobs run, in which order, on which days.
+
+Belongs here: the order of the jobs and what counts as made. Does not belong here: what a job does
+(`jobs.py`), the command line (`run.py`) and what is said at the end (`summary.py`).
+"""
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import dagster as dg
+from upath import UPath
+
+from engagement_assets.definitions import defs
+from engagement_assets.features.catalogue import CUSTOMER_FEATURES
+from engagement_assets.features.labels import LABELS
+from engagement_assets.models.churn.declared import LABEL, NAME, PREDICTIONS
+from engagement_assets.models.dates import Snapshots
+from engagement_assets.settings import SIMULATED, Settings
+from resources.lake import Lake
+from resources.registry import ModelRegistry
+
+LONG_AGO_DAYS = 90
+
+
+class JobFailedError(RuntimeError):
+    """A job did not succeed; the message says which and why."""
+
+
+@dataclass
+class Runner:
+    """Runs jobs in this process, in the persistent DAGSTER_HOME."""
+
+    instance: dg.DagsterInstance
+    started: float
+
+    def run(self, job: str, days: tuple[date, date] | None = None, **config: Any) -> None:
+        """Run one job over a range of days, or without partitions.
+
+        Raises:
+            JobFailedError: The job failed; names the steps and checks.
+        """
+        about = (
+            "" if days is None else f" {days[0]}" + (f" to {days[1]}" if days[0] < days[1] else "")
+        )
+        self.say(f"{job}{about}")
+        tags: dict[str, str] = {}
+        key: str | None = None
+        if days is not None and days[0] == days[1]:
+            key = days[0].isoformat()
+        elif days is not None:
+            tags = {
+                "dagster/asset_partition_range_start": days[0].isoformat(),
+                "dagster/asset_partition_range_end": days[1].isoformat(),
+            }
+        outcome = defs.resolve_job_def(job).execute_in_process(
+            instance=self.instance,
+            partition_key=key,
+            tags=tags,
+            run_config={**config, "loggers": {"terminal": {}}},
+            raise_on_error=False,
+        )
+        if not outcome.success:
+            raise JobFailedError(_why(job, outcome))
+
+    def say(self, text: str) -> None:
+        """One line of progress."""
+        sys.stderr.write(f"[{time.monotonic() - self.started:5.0f} s] {text}\n")
+
+
+def _why(job: str, outcome: Any) -> str:
+    reasons = []
+    for event in outcome.all_events:
+        if event.event_type_value == "STEP_FAILURE":
+            error = event.step_failure_data.error
+            cause = error.cause or error
+            data = event.step_failure_data.user_failure_data
+            said = data.description if data and data.description else cause.message.strip()
+            reasons.append(f"{event.step_key}: {said}")
+    return (
+        f"the job {job} failed (run {outcome.run_id[:8]}).\n  "
+        + "\n  ".join(reasons)
+        + "\nOpen it with `make dev`, or read the alerts."
+    )
+
+
+def make_all(runner: Runner, settings: Settings, *, retrain: bool) -> None:
+    """Run the jobs whose results are not there yet.
+
+    Args:
+        runner: Runs them.
+        settings: The installation.
+        retrain: Whether to train although the champion is young.
+
+    Raises:
+        JobFailedError: A job failed, or the data are too short for a churn model.
+    """
+    lake = Lake(settings.lake_root)
+    start, end = settings.start, settings.end
+    made = Made(runner.instance, lake)
+    new = made.missing("source/sessions", _span(start, end))
+    if new:
+        runner.run("ingest", (new[0], new[-1]))
+    snapshots = Snapshots.before(end, first_day=start)
+    if snapshots.train[0] < start:
+        raise JobFailedError(
+            f"the data from {start} to {end} are too short for a churn model: it needs snapshots "
+            f"on {snapshots.train[0]} and {snapshots.test}"
+        )
+    training = needs_training(settings, retrain=retrain)
+    _make_snapshots(runner, made, settings, snapshots if training else None)
+    if training:
+        as_of = {"config": {"as_of": end.isoformat()}}
+        runner.run("training", ops={"churn__model": as_of})
+    if training or made.missing(PREDICTIONS, [end]) or not predicted_by_champion(settings, lake):
+        runner.run("predictions", (end, end))
+    if settings.source == SIMULATED:
+        _write_truth(runner, settings, lake, [snapshots.test, end])
+
+
+def _make_snapshots(
+    runner: Runner, made: "Made", settings: Settings, training: Snapshots | None
+) -> None:
+    """Features of the last day, and what a training needs; the newest labels of each kind."""
+    start, end = settings.start, settings.end
+    for_training = training.all if training else []
+    for day in made.missing(CUSTOMER_FEATURES, sorted({end, *for_training})):
+        runner.run("features", (day, day))
+    for label in LABELS.values():
+        days = set(for_training if label.name == LABEL.name else [])
+        latest = label.latest_snapshot_date(end)
+        if latest >= start and not made.absent(label.required_tables):
+            days.add(latest)
+        for day in made.missing(label.table, sorted(days)):
+            runner.run(f"label_{label.name}", (day, day))
+
+
+def _write_truth(runner: Runner, settings: Settings, lake: Lake, days: Sequence[date]) -> None:
+    """Write what the simulator knows, for whoever wants to measure a model against it."""
+    from engagement_assets.source.simulator import Simulator  # noqa: PLC0415 - not for other sources
+    from engagement_assets.source.truth import CHURN, write_truth  # noqa: PLC0415 - as above
+
+    wanted = [day for day in days if not lake.exists(CHURN, day)]
+    if not wanted:
+        return
+    runner.say("truth tables, which no asset reads")
+    world = Simulator(
+        customers=settings.customers,
+        seed=settings.seed,
+        first_day=settings.start,
+        days=settings.days,
+    )
+    write_truth(lake, world, wanted)
+
+
+def predicted_by_champion(settings: Settings, lake: Lake) -> bool:
+    """Whether the last day's predictions are the champion's, which a rollback moves."""
+    champion = ModelRegistry(UPath(settings.home / "registry")).champion(NAME)
+    made_by = lake.read(PREDICTIONS, days=[settings.end], columns=["model_version"])
+    return set(made_by.column("model_version").to_pylist()) <= {champion}
+
+
+def needs_training(settings: Settings, *, retrain: bool) -> bool:
+    """Whether there is no champion, it is a quarter old, or its costs are not those set now.
+
+    After a rollback only `RETRAIN=1` trains: the same data would give the very version that was
+    turned down.
+    """
+    registry = ModelRegistry(UPath(settings.home / "registry"))
+    version = registry.champion(NAME)
+    if version is None or retrain:
+        return True
+    if registry.history(NAME)[-1]["action"] == "rollback":
+        sys.stderr.write("the champion was rolled back: no new training without RETRAIN=1\n")
+        return False
+    card = registry.card(NAME, version)
+    told = {
+        "cost_lost_customer_usd": settings.cost_lost_customer,
+        "cost_intervention_usd": settings.cost_intervention,
+        "save_rate": settings.save_rate,
+    }
+    tested = date.fromisoformat(card["test_snapshot"])
+    old = settings.end - tested > timedelta(days=LONG_AGO_DAYS)
+    return old or any(card["thresholds"][name] != value for name, value in told.items())
+
+
+@dataclass
+class Made:
+    """What is made already: in the lake and in Dagster's records, since either may be removed."""
+
+    instance: dg.DagsterInstance
+    lake: Lake
+
+    def missing(self, table: str, days: Sequence[date]) -> list[date]:
+        """The days of a table that are not made yet."""
+        recorded = self.instance.get_materialized_partitions(dg.AssetKey(table.split("/")))
+        there = set(self.lake.days(table))
+        return [day for day in days if day not in there or day.isoformat() not in recorded]
+
+    def absent(self, tables: Sequence[str]) -> bool:
+        """Whether one of these tables has no rows at all."""
+        return any(
+            not any(self.lake.row_count(table, day) for day in self.lake.days(table))
+            for table in tables
+        )
+
+
+def _span(first: date, last: date) -> list[date]:
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
