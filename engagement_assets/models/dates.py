@@ -10,8 +10,7 @@ from datetime import date, timedelta
 CHURN_WINDOW_DAYS = 30
 
 
-# Snapshots to learn from, a label's window apart. Four gave a lower log loss than one on other people
-# at a later time in every trial; more than that repeats the same customers for little.
+# Snapshots to learn from, a label's window apart; docs/decisions/0009 has the trial of 1, 2 and 4.
 TRAINING_SNAPSHOTS = 4
 # A snapshot counts the month before it, so the first ones that have a month are the first of use.
 MONTH_DAYS = 30

@@ -40,8 +40,10 @@ def test_the_search_finds_a_read_of_the_truth():
 
 
 def test_no_module_and_no_sql_reads_a_truth_table():
-    # one writes the truth for benchmarks; the other names the group to leave it out
+    # one writes the truth for benchmarks, one asks it to after a run, and one names the group to
+    # leave it out
     allowed = {
+        PROJECT / "engagement_assets" / "pipeline.py",
         PROJECT / "engagement_assets" / "source" / "truth.py",
         PROJECT / "engagement_assets" / "serving" / "catalogue.py",
     }
@@ -51,6 +53,16 @@ def test_no_module_and_no_sql_reads_a_truth_table():
         if READS.search(code_of(path)) and path not in allowed
     ]
     assert not found
+
+
+def test_the_pipeline_has_the_truth_written_and_reads_none_of_it():
+    code = code_of(PROJECT / "engagement_assets" / "pipeline.py")
+    lines = [line.strip() for line in code.splitlines() if READS.search(line)]
+    assert lines == ["from engagement_assets.source.truth import CHURN, write_truth"]
+    assert code.count("lake.read(") == 1
+    assert "lake.read(PREDICTIONS" in code
+    assert code.count("CHURN") == 2
+    assert "lake.exists(CHURN, day)" in code
 
 
 def test_no_asset_is_a_truth_table_and_no_column_tells_a_persona():
