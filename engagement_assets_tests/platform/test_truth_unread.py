@@ -80,11 +80,8 @@ def test_no_asset_is_a_truth_table_and_no_column_tells_a_persona():
 
 
 def test_the_catalogue_does_not_list_the_truth(home):
-    sessions = home.path / "lake" / "source" / "sessions"
-    truth = home.path / "lake" / "truth" / "customers"
-    truth.mkdir(parents=True)
-    part = next(sessions.rglob("*.parquet"))
-    (truth / "part.parquet").write_bytes(part.read_bytes())
+    assert home.lake.days("truth/customers")
+    assert home.lake.days("truth/churn")
     tables = write_catalogue(
         DuckDBEngine(home.lake, declared=declared_schemas()), home.path / "other.duckdb"
     )
