@@ -215,13 +215,13 @@ def volume_outcome(rows: Mapping[date, int], day: date, *, window: int = 7) -> O
     """
     before = [rows[d] for d in (day - timedelta(days=n) for n in range(1, window + 1)) if d in rows]
     now = rows.get(day, 0)
-    figures = {"rows": now, "days_before": len(before)}
+    figures: dict[str, float] = {"rows": now, "days_before": len(before)}
     if len(before) < window or sum(before) == 0:
         return Outcome(metadata=figures, note="not judged: fewer than 7 earlier days with rows")
     mean = sum(before) / len(before)
     # counts of small tables vary by chance: four standard deviations of a Poisson count are allowed
     low, high = mean / 2 - 4 * math.sqrt(mean), mean * 2 + 4 * math.sqrt(mean)
-    figures["mean_before"] = round(mean, 1)  # type: ignore[assignment]
+    figures["mean_before"] = round(mean, 1)
     if not low <= now <= high:
         return Outcome(
             f"{now:,} rows on {day}; the {window} days before had {mean:,.0f} on average",

@@ -10,6 +10,7 @@ import base64
 import io
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -109,7 +110,7 @@ def importance_plot(
     return _markdown(figure, title)
 
 
-def _new(width: float, height: float, title: str):  # type: ignore[no-untyped-def]
+def _new(width: float, height: float, title: str) -> tuple[Figure, Axes]:
     # A Figure of its own: pyplot keeps global state, which threads and servers trip over.
     figure = Figure(figsize=(width, height), dpi=90, layout="constrained")
     FigureCanvasAgg(figure)

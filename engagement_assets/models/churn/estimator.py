@@ -47,6 +47,7 @@ _TREE_SHARES = (1 / 16, 1 / 8, 3 / 16, 1 / 4, 3 / 8, 1 / 2, 3 / 4, 1)
 _REFUSED_BY_XGBOOST = frozenset("[]<")
 
 
+# scikit-learn has no types
 class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Calibrated gradient boosted trees with a cost-minimising threshold.
 
