@@ -8,8 +8,6 @@ import sys
 
 import dagster as dg
 
-LINE = "%(asctime)s  %(message)s"
-
 
 class _Short(logging.Formatter):
     """Only the step and the message; Dagster's own prefix holds run ids that nobody reads."""

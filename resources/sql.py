@@ -4,7 +4,6 @@ A file holds one `SELECT` that names tables as `<group>.<table>` and parameters 
 Belongs here: parsing, binding, rendering. Does not belong here: running (`engine.py`).
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -174,13 +173,3 @@ class SqlFolder:
 @lru_cache(maxsize=256)
 def _expanded(root: Path, name: str, _modified: float) -> Query:
     return SqlFolder(root)._expand(name)
-
-
-def description(query: Query) -> str:
-    """The comment at the head of a SQL file, as one paragraph."""
-    lines = []
-    for line in query.text.lstrip().splitlines():
-        if not line.startswith("--"):
-            break
-        lines.append(re.sub(r"^--\s?", "", line))
-    return " ".join(lines).strip()

@@ -14,6 +14,7 @@ from engagement_assets.source.ingestion import IngestReport, ingest
 from engagement_assets.source.quarantine import QUARANTINE_SCHEMA
 from engagement_assets.source.resource import SourceResource
 from resources.io_managers import COLUMN_SCHEMA, ui_schema
+from resources.lake import LakeError
 from resources.platform import LakeResource
 from resources.schema import TableSchema
 
@@ -80,8 +81,8 @@ def ingest_source(
             settings=source.settings,
             progress=context.log.info,
         )
-    except ValueError as error:
-        # SourceError and SchemaError: the source or its mapping must be mended first
+    except (ValueError, LakeError) as error:
+        # the source, its mapping, or an earlier partition must be mended first
         raise dg.Failure(f"{error} ({PERMANENT})", allow_retries=False) from error
     for table, columns in report.not_provided.items():
         context.log.info("source/%s does not provide %s", table, ", ".join(columns))
