@@ -20,6 +20,7 @@ from engagement_assets.features.labels import LABELS
 from engagement_assets.models.churn.declared import LABEL, NAME, PREDICTIONS
 from engagement_assets.models.dates import Snapshots
 from engagement_assets.settings import SIMULATED, Settings
+from resources.days import days_between
 from resources.lake import Lake
 from resources.registry import ModelRegistry
 
@@ -101,7 +102,7 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool) -> None:
     lake = Lake(settings.lake_root)
     start, end = settings.start, settings.end
     made = Made(runner.instance, lake)
-    new = made.missing("source/sessions", _span(start, end))
+    new = made.missing("source/sessions", days_between(start, end))
     if new:
         runner.run("ingest", (new[0], new[-1]))
     snapshots = Snapshots.before(end, first_day=start)
@@ -206,7 +207,3 @@ class Made:
             not any(self.lake.row_count(table, day) for day in self.lake.days(table))
             for table in tables
         )
-
-
-def _span(first: date, last: date) -> list[date]:
-    return [first + timedelta(days=n) for n in range((last - first).days + 1)]

@@ -18,6 +18,7 @@ from typing import Any, Self
 
 PROJECT = Path(__file__).resolve().parent.parent
 SIMULATED = "simulator"
+MAPPINGS = PROJECT / "sql" / "source"
 HOME_VARIABLE = "ENGAGEMENT_HOME"
 SETTINGS_FILE = "settings.json"
 POINTER_FILE = "current"
@@ -72,7 +73,7 @@ class Settings:
     webhook_url: str = ""
 
     def __post_init__(self) -> None:
-        known = source_names()
+        known = known_sources()
         if self.source not in known:
             raise SettingsError(f"SOURCE={self.source}: expected one of {', '.join(known)}")
         checks = {
@@ -204,11 +205,10 @@ def yesterday() -> date:
     return datetime.now(UTC).date() - timedelta(days=1)
 
 
-def source_names() -> list[str]:
-    """Names that SOURCE may have: the simulator and the folders of `sql/source/`."""
-    folder = PROJECT / "sql" / "source"
-    mapped = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    return [SIMULATED, *mapped]
+def known_sources(root: Path = MAPPINGS) -> list[str]:
+    """Names that SOURCE may have: the simulator and the folders under `root` that hold SQL."""
+    folders = root.iterdir() if root.is_dir() else ()
+    return [SIMULATED, *sorted(folder.name for folder in folders if any(folder.glob("*.sql")))]
 
 
 def default_home(source: str, customers: int) -> Path:

@@ -13,11 +13,12 @@ from datetime import date, timedelta
 import dagster as dg
 import pyarrow as pa
 
+from resources.days import days_between
 from resources.engine import DuckDBEngine
 from resources.gate import FAILED_DAYS, FIRST_DAY, LAST_DAY
 from resources.lake import PARTITION_COLUMN
 from resources.schema import TableSchema
-from resources.sql import Query
+from resources.sql import Query, quote_text
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
@@ -36,7 +37,7 @@ def run_days(context: dg.AssetCheckExecutionContext, there: Sequence[date]) -> l
     tags = context.run.tags
     if RANGE_START in tags:
         first, last = (date.fromisoformat(tags[name]) for name in (RANGE_START, RANGE_END))
-        return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+        return days_between(first, last)
     if PARTITION in tags:
         return [date.fromisoformat(tags[PARTITION])]
     return list(there[-1:])
@@ -189,7 +190,7 @@ def violations_sql(
     if maximum is not None:
         broken.append(f'"{column}" > {maximum}')
     if allowed:
-        values = ", ".join("'" + value.replace("'", "''") + "'" for value in allowed)
+        values = ", ".join(quote_text(value) for value in allowed)
         broken.append(f'"{column}" NOT IN ({values})')
     return f"count(*) FILTER (WHERE {' OR '.join(broken)})" if broken else None
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from resources.lake import FILE_NAME, PARTITION_COLUMN, CorruptPartitionError, Lake, Written
 from resources.schema import TableSchema
-from resources.sql import ParameterValue, Query
+from resources.sql import ParameterValue, Query, quote_text
 
 
 class EngineError(RuntimeError):
@@ -43,16 +43,8 @@ class DuckDBEngine:
     @contextmanager
     def connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """An in-memory connection in UTC, closed afterwards."""
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": self.memory_limit,
-            "autoinstall_known_extensions": False,
-        }
-        if self.threads:
-            config["threads"] = self.threads
-        connection = duckdb.connect(":memory:", config=config)
+        connection = connect(memory_limit=self.memory_limit, threads=self.threads)
         try:
-            # not in the config: the time zone extension is not loaded yet when that is read
-            connection.execute("SET TimeZone = 'UTC'")
             yield connection
         finally:
             connection.close()
@@ -96,17 +88,51 @@ class DuckDBEngine:
         folder = self.lake.table_path(table)
         head = f'CREATE SCHEMA IF NOT EXISTS "{group}"; CREATE OR REPLACE VIEW "{group}"."{name}"'
         if self.lake.days(table):
-            pattern = _quote(str(folder / f"{PARTITION_COLUMN}=*" / FILE_NAME))
+            pattern = quote_text(str(folder / f"{PARTITION_COLUMN}=*" / FILE_NAME))
             return (
                 f"{head} AS SELECT * FROM read_parquet({pattern}, hive_partitioning = true, "
                 f"hive_types = {{'{PARTITION_COLUMN}': DATE}})"
             )
         if self.lake.exists(table, None):
-            return f"{head} AS SELECT * FROM read_parquet({_quote(str(folder / FILE_NAME))})"
+            return f"{head} AS SELECT * FROM read_parquet({quote_text(str(folder / FILE_NAME))})"
         if table in self.declared:
             empty = self.declared[table].empty_select()
             return f"{head} AS SELECT *, CAST(NULL AS DATE) AS {PARTITION_COLUMN} FROM ({empty})"
         raise EngineError(f"table {table} is not in the lake and not declared")
+
+
+def connect(
+    *,
+    timezone: str = "UTC",
+    memory_limit: str,
+    threads: int | None = None,
+    extensions: bool = False,
+) -> duckdb.DuckDBPyConnection:
+    """Open an in-memory DuckDB.
+
+    Args:
+        timezone: Zone of times that name none.
+        memory_limit: What it may use before it spills to disk.
+        threads: Its threads, or None for one a core.
+        extensions: Whether it may fetch an extension that a query needs.
+
+    Raises:
+        duckdb.Error: The zone is not known.
+    """
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": memory_limit,
+        "autoinstall_known_extensions": extensions,
+    }
+    if threads:
+        config["threads"] = threads
+    connection = duckdb.connect(":memory:", config=config)
+    try:
+        # not in the config: the time zone extension is not loaded yet when that is read
+        connection.execute(f"SET TimeZone = {quote_text(timezone)}")
+    except duckdb.Error:
+        connection.close()
+        raise
+    return connection
 
 
 def run(connection: duckdb.DuckDBPyConnection, sql: str, *, name: str) -> pa.Table:
@@ -125,7 +151,3 @@ def run(connection: duckdb.DuckDBPyConnection, sql: str, *, name: str) -> pa.Tab
                 f"{name}: {message}; materialise that partition again"
             ) from error
         raise EngineError(f"{name}: {message}") from error
-
-
-def _quote(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

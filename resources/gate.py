@@ -5,7 +5,7 @@ that someone starts by hand for the downstream asset alone, would go ahead; `req
 it too. Belongs here: reading past check results. Does not belong here: what is checked.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
 
 import dagster as dg
@@ -16,7 +16,8 @@ FIRST_DAY = "first_day"
 LAST_DAY = "last_day"
 FAILED_DAYS = "failed_days"
 VERSION = "model_version"
-HISTORY = 500
+# Results are read as far back as the days that are asked for, this many at a time.
+PAGE = 50
 
 
 class BlockedByCheckError(dg.Failure):
@@ -47,8 +48,7 @@ def require_checks(
     wanted = sorted(set(days))
     problems = []
     for key in checks:
-        records = instance.event_log_storage.get_asset_check_execution_history(key, limit=HISTORY)
-        failed = _failures(records, wanted, version)
+        failed = _failures(_history(instance, key), wanted, version)
         if failed:
             problems.append(f"{key.asset_key.to_user_string()}: {key.name} ({', '.join(failed)})")
     if problems:
@@ -58,6 +58,21 @@ def require_checks(
             + ". Mend the data and materialise and check it again.",
             allow_retries=False,
         )
+
+
+def _history(
+    instance: dg.DagsterInstance, key: dg.AssetCheckKey
+) -> Iterator[AssetCheckExecutionRecord]:
+    """All results of a check, the newest first, read as they are asked for."""
+    cursor: int | None = None
+    while True:
+        page = instance.event_log_storage.get_asset_check_execution_history(
+            key, limit=PAGE, cursor=cursor
+        )
+        yield from page
+        if len(page) < PAGE:
+            return
+        cursor = page[-1].id
 
 
 def _failures(

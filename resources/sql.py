@@ -173,3 +173,8 @@ class SqlFolder:
 @lru_cache(maxsize=256)
 def _expanded(root: Path, name: str, _modified: float) -> Query:
     return SqlFolder(root)._expand(name)
+
+
+def quote_text(text: str) -> str:
+    """A text as a SQL literal."""
+    return "'" + text.replace("'", "''") + "'"

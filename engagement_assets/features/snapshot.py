@@ -17,6 +17,7 @@ from engagement_assets.features.catalogue import (
 from engagement_assets.features.labels import LABELS, Label
 from engagement_assets.signals.schemas import SIGNAL_SCHEMAS
 from engagement_assets.source.contract import REQUIRED_TABLES, TABLES
+from resources.days import days_between
 from resources.engine import DuckDBEngine
 from resources.lake import Lake, MissingPartitionError, Written
 from resources.schema import TableSchema
@@ -62,12 +63,14 @@ def required_days(snapshot_date: date, first_day: date) -> list[date]:
         raise SnapshotDateError(
             f"there is no snapshot of {snapshot_date}: the data begins on {first_day}"
         )
-    return _days(first_day, snapshot_date)
+    return days_between(first_day, snapshot_date)
 
 
 def month_days(snapshot_date: date, first_day: date) -> list[date]:
     """The days of "the month" of a snapshot: the 30 that end with it, from the first day on."""
-    return _days(max(first_day, snapshot_date - timedelta(days=MONTH_DAYS - 1)), snapshot_date)
+    return days_between(
+        max(first_day, snapshot_date - timedelta(days=MONTH_DAYS - 1)), snapshot_date
+    )
 
 
 def require_source(
@@ -232,7 +235,9 @@ def land_labels(
     written = {}
     for label in labels:
         required_days(snapshot_date, begins)
-        require_source(engine.lake, _days(begins, label.closes_on(snapshot_date)), first_day=begins)
+        require_source(
+            engine.lake, days_between(begins, label.closes_on(snapshot_date)), first_day=begins
+        )
         for table in missing_tables(engine.lake, label):
             logger.warning("%s of %s is null: %s is not there", label.name, snapshot_date, table)
         query = sql.query(label.sql_name)
@@ -276,7 +281,3 @@ def _customers_of_groups(lake: Lake, snapshot_date: date) -> int:
             "materialise them again from the same source"
         )
     return next(iter(counts.values()))
-
-
-def _days(first: date, last: date) -> list[date]:
-    return [first + timedelta(days=offset) for offset in range((last - first).days + 1)]

@@ -7,13 +7,14 @@ Does not belong here: rows.
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-CHURN_WINDOW_DAYS = 30
+from engagement_assets.features.labels import LABELS
+from engagement_assets.features.snapshot import MONTH_DAYS
+
+CHURN_WINDOW_DAYS = LABELS["churn_30_day"].window_days
 
 
 # Snapshots to learn from, a label's window apart; docs/decisions/0009 has the trial of 1, 2 and 4.
 TRAINING_SNAPSHOTS = 4
-# A snapshot counts the month before it, so the first ones that have a month are the first of use.
-MONTH_DAYS = 30
 
 
 @dataclass(frozen=True)
@@ -56,5 +57,6 @@ class Snapshots:
         test = last_day - timedelta(days=window_days)
         latest = test - timedelta(days=window_days)
         earlier = [latest - timedelta(days=window_days * n) for n in range(1, count)]
+        # a snapshot counts the month before it
         enough = first_day + timedelta(days=MONTH_DAYS - 1)
         return cls((latest, *(day for day in earlier if day >= enough)), test)

@@ -16,7 +16,9 @@ import duckdb
 
 from engagement_assets.source.contract import RECORDED_AT, Field, SourceTable
 from engagement_assets.source.errors import ColumnsError, SourceSettingsError
+from resources import engine
 from resources.schema import DUCKDB_TYPES
+from resources.sql import quote_text
 
 _ACCEPTED: dict[str, tuple[str, ...]] = {
     "string": ("text", "integer", "uuid"),
@@ -55,23 +57,15 @@ def connect(
     Raises:
         SourceSettingsError: DuckDB does not know the zone.
     """
-    config: dict[str, str | bool | int | float | list[str]] = {"memory_limit": memory_limit}
-    if threads:
-        config["threads"] = threads
-    connection = duckdb.connect(":memory:", config=config)
     try:
-        connection.execute(f"SET TimeZone = {quote_text(timezone)}")
+        # the user's own SQL may read what needs an extension
+        return engine.connect(
+            timezone=timezone, memory_limit=memory_limit, threads=threads, extensions=True
+        )
     except duckdb.Error as error:
-        connection.close()
         raise SourceSettingsError(
             f"time zone {timezone!r} is not known; use a name such as UTC or Europe/Oslo"
         ) from error
-    return connection
-
-
-def quote_text(text: str) -> str:
-    """A text as a SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def quote_name(name: str) -> str:

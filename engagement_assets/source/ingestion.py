@@ -28,10 +28,10 @@ from engagement_assets.source.readers import (
     SourceReader,
     check_days,
     check_tables,
-    days_between,
 )
 from engagement_assets.source.settings import IngestionSettings
 from engagement_assets.source.validation import DAY, Batch, Split, split
+from resources.days import days_between
 from resources.lake import Lake
 
 logger = logging.getLogger(__name__)

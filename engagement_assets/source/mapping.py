@@ -17,12 +17,12 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from engagement_assets.settings import SIMULATED, known_sources
 from engagement_assets.source.casting import (
     check_columns,
     connect,
     date_literal,
     known_at,
-    quote_text,
 )
 from engagement_assets.source.contract import CONSENT_PURPOSES, REQUIRED_TABLES, TABLES
 from engagement_assets.source.errors import (
@@ -32,7 +32,8 @@ from engagement_assets.source.errors import (
     SourceSettingsError,
     UnknownSourceError,
 )
-from engagement_assets.source.readers import SIMULATOR, check_days, check_tables
+from engagement_assets.source.readers import check_days, check_tables
+from resources.sql import quote_text
 
 SETTINGS_FILE = "source.toml"
 # Strings, quoted names, comments and casts are stepped over; what is left of `:name` is bound, and
@@ -71,15 +72,6 @@ class MappedSettings:
     parameters: Mapping[str, str] = field(default_factory=dict)
 
 
-def known_sources(root: Path) -> list[str]:
-    """Names of the sources that can be opened: the simulator and the folders under `root`."""
-    folders = root.iterdir() if root.is_dir() else ()
-    return [
-        SIMULATOR,
-        *sorted(folder.name for folder in folders if any(folder.glob("*.sql"))),
-    ]
-
-
 def open_mapped(
     name: str,
     *,
@@ -104,7 +96,7 @@ def open_mapped(
         MissingDataError: The data folder is not there.
     """
     folder = root / name
-    if name not in known_sources(root) or name == SIMULATOR:
+    if name not in known_sources(root) or name == SIMULATED:
         raise UnknownSourceError(
             f"there is no source {name!r}: known are {', '.join(known_sources(root))}; a source of "
             f"your own is a folder {folder} with customers.sql and sessions.sql"

@@ -5,15 +5,15 @@ SQL (`mapping.py`) and what happens to their rows (`ingestion.py`).
 """
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 from typing import Protocol
 
 import pyarrow as pa
 
+from engagement_assets.settings import SIMULATED
 from engagement_assets.source.contract import REQUIRED_TABLES
 from engagement_assets.source.errors import DayOutOfRangeError, MissingTableError
-
-SIMULATOR = "simulator"
+from resources.days import days_between
 
 
 class SourceReader(Protocol):
@@ -71,7 +71,7 @@ class SimulatedReader:
         tables: The contract's tables that it has.
     """
 
-    name = SIMULATOR
+    name = SIMULATED
     timezone = "UTC"
     # it has a table of consents, so that nothing is granted beside it
     granted_consents: tuple[str, ...] = ()
@@ -97,11 +97,6 @@ class SimulatedReader:
             for name, rows in self.simulator.day(day).items():
                 parts.setdefault(name, []).append(rows)
         return {name: pa.concat_tables(tables) for name, tables in parts.items()}
-
-
-def days_between(first: date, last: date) -> list[date]:
-    """All days from `first` to `last`, both included."""
-    return [first + timedelta(days=count) for count in range((last - first).days + 1)]
 
 
 def check_days(reader: SourceReader, first: date, last: date) -> None:

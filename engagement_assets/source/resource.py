@@ -11,9 +11,10 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
+from engagement_assets.settings import SIMULATED
 from engagement_assets.source.contract import TABLES
 from engagement_assets.source.mapping import open_mapped
-from engagement_assets.source.readers import SIMULATOR, SimulatedReader, SourceReader
+from engagement_assets.source.readers import SimulatedReader, SourceReader
 from engagement_assets.source.settings import IngestionSettings
 
 
@@ -41,9 +42,9 @@ class SourceResource(dg.ConfigurableResource):
     def reader(self) -> SourceReader:
         """The reader of this source."""
         first_day = date.fromisoformat(self.first_day)
-        if self.name == SIMULATOR:
+        if self.name == SIMULATED:
             # imported here: the simulator's tables of words and NumPy tables load in half a second
-            from engagement_assets.source.simulator import Simulator  # noqa: PLC0415
+            from engagement_assets.source.simulator import Simulator  # noqa: PLC0415 - as said
 
             simulator = Simulator(
                 customers=self.customers, seed=self.seed, first_day=first_day, days=self.days

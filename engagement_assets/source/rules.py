@@ -12,8 +12,9 @@ The predicates read the columns of `validation.typed_select`: each declared colu
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engagement_assets.source.casting import Cast, quote_name, quote_text
+from engagement_assets.source.casting import Cast, quote_name
 from engagement_assets.source.contract import RECORDED_AT, Field, SourceTable
+from resources.sql import quote_text
 
 DUPLICATE_KEY = "duplicate key"
 # A long value would bloat the quarantine; the whole row stands beside the reason anyway.
