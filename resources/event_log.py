@@ -40,7 +40,7 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
         self._known_columns: set[str] = set()
         super().__init__(*args, **kwargs)
         # reentrant: a batch holds it while each event asks for a connection
-        self._db_lock = RLock()  # type: ignore[assignment]
+        self._db_lock = RLock()  # type: ignore[assignment] # a plain lock there
 
     @classmethod
     def from_config_value(

@@ -158,7 +158,7 @@ class _Chunk:
         # customers first: the other tables' rows must name known ones
         for name in sorted(TABLES, key=lambda name: name != CUSTOMERS):
             # not `get`, which would take a KeyError inside the reader for a table it has not
-            rows = tables[name] if name in tables else None  # noqa: SIM401
+            rows = tables[name] if name in tables else None  # noqa: SIM401 - as said
             if rows is None or rows.num_rows == 0:
                 self._write_empty(name)
                 continue

@@ -119,7 +119,7 @@ def test_asking_for_no_days_is_an_error(lake: Lake) -> None:
 def test_a_corrupt_file_is_named(lake: Lake, damage: object) -> None:
     write(lake)
     path = Path(str(lake.path("people/all", DAY)))
-    path.write_bytes(damage(path.read_bytes())[:-1])  # type: ignore[operator]
+    path.write_bytes(damage(path.read_bytes())[:-1])  # type: ignore[operator] # a parameter of several kinds
     for look in (
         lambda: lake.read("people/all", days=[DAY]),
         lambda: lake.row_count("people/all", DAY),

@@ -109,7 +109,7 @@ def test_an_unknown_time_zone_is_named(lake: Lake) -> None:
 )
 def test_settings_out_of_bounds_are_named(wrong: dict[str, float]) -> None:
     with pytest.raises(SourceSettingsError, match=next(iter(wrong))):
-        IngestionSettings(**wrong)  # type: ignore[arg-type]
+        IngestionSettings(**wrong)  # type: ignore[arg-type] # wrong on purpose
 
 
 def test_a_refused_source_leaves_the_old_partitions_as_they_were(lake: Lake) -> None:

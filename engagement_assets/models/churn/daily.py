@@ -94,7 +94,7 @@ def _predict_day(
     threads: int,
 ) -> tuple[pd.DataFrame, Report]:
     from engagement_assets.models.churn.prediction import predict_churn  # noqa: PLC0415 - heavy
-    from engagement_assets.models.churn.reports import explanation_markdown  # noqa: PLC0415
+    from engagement_assets.models.churn.reports import explanation_markdown  # noqa: PLC0415 - heavy
 
     snapshot = lake.read(CUSTOMER_FEATURES, days=[day]).to_pandas()
     predicted = predict_churn(model, snapshot, k=REASONS, n_jobs=threads)

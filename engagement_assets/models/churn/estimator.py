@@ -48,7 +48,7 @@ _REFUSED_BY_XGBOOST = frozenset("[]<")
 
 
 # scikit-learn has no types
-class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # as said
     """Calibrated gradient boosted trees with a cost-minimising threshold.
 
     `fit` scores every row by a model that did not see it (stratified folds), chooses the number of
