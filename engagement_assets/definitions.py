@@ -36,7 +36,7 @@ defs = dg.Definitions(
     sensors=SENSORS,
     resources=resources_for(deployment(), Settings.load(current_home())),
     loggers={"terminal": terminal_logger, "console": dg.colored_console_logger},
-    # One process a run: a step's own would load the location again, and steps run one after another;
-    # within a step DuckDB and XGBoost use every core.
+    # One process a run: a step's own would load the location again, and steps run one after
+    # another; within a step DuckDB and XGBoost use every core.
     executor=dg.in_process_executor,
 )
