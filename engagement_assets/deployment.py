@@ -12,6 +12,8 @@ from typing import Any
 from engagement_assets.models.resource import ModelSettings
 from engagement_assets.serving.assets import CatalogueFile
 from engagement_assets.settings import PROJECT, Settings
+from engagement_assets.signals.network.resource import NetworkResource
+from engagement_assets.signals.sentiment.resource import SentimentResource
 from engagement_assets.source.resource import SourceResource
 from resources.alerts import AlertSink
 from resources.io_managers import (
@@ -76,6 +78,22 @@ def resources_for(which: Deployment, settings: Settings) -> dict[str, Any]:
             days=settings.days,
             first_day=settings.start.isoformat(),
             threads=settings.threads,
+        ),
+        "sentiment": SentimentResource(
+            adapter=settings.sentiment_adapter,
+            encoder=settings.text_encoder,
+            window_days=settings.sentiment_window,
+            threads=settings.threads,
+        ),
+        "network": NetworkResource(
+            seed=settings.seed,
+            threads=settings.threads,
+            message_weight=settings.message_weight,
+            reaction_weight=settings.reaction_weight,
+            node2vec_p=settings.node2vec_p,
+            node2vec_q=settings.node2vec_q,
+            virality_estimator=settings.virality_estimator,
+            bootstrap=settings.bootstrap,
         ),
         "settings": ModelSettings(
             seed=settings.seed,

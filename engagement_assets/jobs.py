@@ -8,6 +8,10 @@ import dagster as dg
 from engagement_assets.features.labels import LABELS
 
 SOURCE = dg.AssetSelection.groups("source")
+TEXT_SCORES = dg.AssetSelection.assets(["sentiment", "scores"], ["sentiment", "alerts"])
+SIGNALS = dg.AssetSelection.assets(
+    ["sentiment", "customer"], ["network", "metrics"], ["network", "influencers"]
+)
 FEATURES = dg.AssetSelection.groups("features")
 PREDICTIONS = dg.AssetSelection.assets(["churn", "predictions"], ["churn", "explanations"])
 CATALOGUE = dg.AssetSelection.assets(["lake", "catalogue"])
@@ -17,6 +21,16 @@ TRAINING = dg.AssetSelection.assets(
 
 ingest_job = dg.define_asset_job(
     "ingest", SOURCE, description="Takes days of the source in and checks them."
+)
+text_scores_job = dg.define_asset_job(
+    "text_scores",
+    TEXT_SCORES,
+    description="Scores the new texts of a day, or of a range, of customers who agreed to it.",
+)
+signals_job = dg.define_asset_job(
+    "signals",
+    SIGNALS,
+    description="What a day's features take from texts and from the social graph.",
 )
 features_job = dg.define_asset_job(
     "features", FEATURES, description="Makes the 49 features of a snapshot date and checks them."
@@ -42,14 +56,16 @@ predictions_job = dg.define_asset_job(
 )
 daily_job = dg.define_asset_job(
     "daily",
-    SOURCE | FEATURES | PREDICTIONS | CATALOGUE,
-    description="One day: ingest, features, predictions, explanations, with all checks between.",
+    SOURCE | TEXT_SCORES | SIGNALS | FEATURES | PREDICTIONS | CATALOGUE,
+    description="One day: ingest, signals, features, predictions, explanations, with all checks between.",
 )
 quarterly_job = dg.define_asset_job(
     "quarterly", TRAINING, description="Retrains at the beginning of a quarter."
 )
 JOBS = [
     ingest_job,
+    text_scores_job,
+    signals_job,
     features_job,
     *label_jobs.values(),
     training_job,

@@ -20,6 +20,12 @@ from engagement_assets.features.labels import LABELS
 from engagement_assets.models.churn.declared import LABEL, NAME, PREDICTIONS
 from engagement_assets.models.dates import Snapshots
 from engagement_assets.settings import SIMULATED, Settings
+from engagement_assets.signals.schemas import (
+    CUSTOMER_SENTIMENT,
+    NETWORK_METRICS,
+    SENTIMENT_SCORES,
+)
+from engagement_assets.signals.sentiment.scoring import window_days
 from resources.days import days_between
 from resources.lake import Lake
 from resources.registry import ModelRegistry
@@ -112,6 +118,8 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool) -> None:
             f"on {snapshots.train[0]} and {snapshots.test}"
         )
     training = needs_training(settings, retrain=retrain)
+    days = {end, *(snapshots.all if training else [])}
+    _make_signals(runner, made, settings, sorted(days))
     _make_snapshots(runner, made, settings, snapshots if training else None)
     if training:
         as_of = {"config": {"as_of": end.isoformat()}}
@@ -120,6 +128,38 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool) -> None:
         runner.run("predictions", (end, end))
     if settings.source == SIMULATED:
         _write_truth(runner, settings, lake, [snapshots.test, end])
+
+
+def _make_signals(
+    runner: Runner, made: "Made", settings: Settings, snapshots: Sequence[date]
+) -> None:
+    """What the snapshots that are not made yet take from texts and from the social graph."""
+    wanted = made.missing(CUSTOMER_FEATURES, snapshots)
+    customer, network = (
+        set(made.missing(table, wanted)) for table in (CUSTOMER_SENTIMENT, NETWORK_METRICS)
+    )
+    windows = {
+        day
+        for snapshot in customer
+        for day in window_days(
+            snapshot, first_day=settings.start, days=settings.sentiment_window
+        )
+    }
+    for first, last in ranges(made.missing(SENTIMENT_SCORES, sorted(windows))):
+        runner.run("text_scores", (first, last))
+    for day in sorted(customer | network):
+        runner.run("signals", (day, day))
+
+
+def ranges(days: Sequence[date]) -> list[tuple[date, date]]:
+    """First and last of each stretch of consecutive days."""
+    found: list[tuple[date, date]] = []
+    for day in days:
+        if found and day - found[-1][1] == timedelta(days=1):
+            found[-1] = (found[-1][0], day)
+        else:
+            found.append((day, day))
+    return found
 
 
 def _make_snapshots(

@@ -42,6 +42,14 @@ ARGUMENTS = {
     "BOOTSTRAP": "bootstrap",
     "THREADS": "threads",
     "WEBHOOK": "webhook_url",
+    "TEXT_ENCODER": "text_encoder",
+    "SENTIMENT_ADAPTER": "sentiment_adapter",
+    "SENTIMENT_WINDOW": "sentiment_window",
+    "MESSAGE_WEIGHT": "message_weight",
+    "REACTION_WEIGHT": "reaction_weight",
+    "NODE2VEC_P": "node2vec_p",
+    "NODE2VEC_Q": "node2vec_q",
+    "VIRALITY_ESTIMATOR": "virality_estimator",
 }
 # Dagster then hands the events of a range to the event log in batches (resources.event_log).
 EVENT_BATCH = "1000"

@@ -24,6 +24,7 @@ SETTINGS_FILE = "settings.json"
 POINTER_FILE = "current"
 # What decides the rows of a lake: changing one of them in place would mix two worlds.
 WORLD = ("source", "source_data", "customers", "seed", "days")
+VIRALITY_ESTIMATORS = ("auto", "linear", "boosted", "lstm")
 MIN_DAYS = 91
 MAX_DAYS = 3_650
 # Settings whose name on the command line is not that of the field.
@@ -54,6 +55,15 @@ class Settings:
         bootstrap: Bootstrap resamples behind each interval.
         threads: Threads of one run.
         webhook_url: Where alerts are posted besides the log; nowhere when empty.
+        text_encoder: Hugging Face name or local folder of the encoder that the sentiment adapter
+            was trained on; the built-in one when empty.
+        sentiment_adapter: Folder of a trained sentiment adapter; the shipped one when empty.
+        sentiment_window: Days of texts behind a customer's sentiment.
+        message_weight: What a message of the month adds to the weight of its connection.
+        reaction_weight: What a reaction of the month adds to it.
+        node2vec_p: Return parameter of the random walks behind the embeddings.
+        node2vec_q: In-out parameter of these walks.
+        virality_estimator: `auto`, `linear`, `boosted` or `lstm`.
     """
 
     home: Path
@@ -71,6 +81,14 @@ class Settings:
     bootstrap: int = 200
     threads: int = 2
     webhook_url: str = ""
+    text_encoder: str = ""
+    sentiment_adapter: str = ""
+    sentiment_window: int = 90
+    message_weight: float = 0.0
+    reaction_weight: float = 0.0
+    node2vec_p: float = 1.0
+    node2vec_q: float = 1.0
+    virality_estimator: str = "auto"
 
     def __post_init__(self) -> None:
         known = known_sources()
@@ -92,6 +110,15 @@ class Settings:
             "WEBHOOK": (
                 not self.webhook_url or re.match(r"https?://", self.webhook_url) is not None,
                 "empty or an http:// or https:// address",
+            ),
+            "SENTIMENT_WINDOW": (self.sentiment_window >= 1, "at least 1 day"),
+            "MESSAGE_WEIGHT": (0 <= self.message_weight < math.inf, "0 or more"),
+            "REACTION_WEIGHT": (0 <= self.reaction_weight < math.inf, "0 or more"),
+            "NODE2VEC_P": (0 < self.node2vec_p < math.inf, "more than 0"),
+            "NODE2VEC_Q": (0 < self.node2vec_q < math.inf, "more than 0"),
+            "VIRALITY_ESTIMATOR": (
+                self.virality_estimator in VIRALITY_ESTIMATORS,
+                f"one of {', '.join(VIRALITY_ESTIMATORS)}",
             ),
         }
         for name, (holds, expected) in checks.items():

@@ -28,19 +28,18 @@ from engagement_assets.features.snapshot import (
     month_days,
 )
 from engagement_assets.partitions import DAILY, partition_days
-from engagement_assets.source.checks import BLOCKING, QUARANTINE_SHARE
-from engagement_assets.source.checks import SPECS as SOURCE_CHECKS
+from engagement_assets.signals.checks import BLOCKING_KEYS as SIGNAL_BLOCKING
+from engagement_assets.signals.schemas import CUSTOMER_SENTIMENT, NETWORK_METRICS
+from engagement_assets.signals.spec import SOURCE_BLOCKING
 from engagement_assets.source.resource import SourceResource
 from resources.gate import require_checks
 from resources.io_managers import COLUMN_SCHEMA, ui_schema
+from resources.lake import MissingPartitionError
 from resources.platform import EngineResource, LakeResource
 from resources.schema import TableSchema
 
 OWNERS = ["team:data-science"]
 CODE_VERSION = "1"
-SOURCE_BLOCKING = [
-    spec.key for spec in SOURCE_CHECKS if spec.name in (*BLOCKING, QUARANTINE_SHARE.name)
-]
 
 
 def _spec(
@@ -59,8 +58,7 @@ def _spec(
 
 
 def _keys(tables: Iterable[str]) -> list[list[str]]:
-    """Asset keys of source tables; those of signals join once they are made."""
-    return [table.split("/") for table in sorted(tables) if table.startswith("source/")]
+    return [table.split("/") for table in sorted(tables)]
 
 
 FEATURE_SPECS = [
@@ -94,7 +92,10 @@ FEATURE_SPECS = [
     "partition. A range of days is one run.",
 )
 def customer_snapshot(
-    context: dg.AssetExecutionContext, source: SourceResource, engine: EngineResource
+    context: dg.AssetExecutionContext,
+    source: SourceResource,
+    lake: LakeResource,
+    engine: EngineResource,
 ) -> Iterator[dg.MaterializeResult]:
     """Land the snapshots of this run."""
     days = partition_days(context)
@@ -102,10 +103,18 @@ def customer_snapshot(
     # a snapshot counts the month before it, so a bad day anywhere in it blocks
     month = {past for day in days if day >= first_day for past in month_days(day, first_day)}
     require_checks(context.instance, SOURCE_BLOCKING, days=month)
+    require_checks(context.instance, SIGNAL_BLOCKING, days=days)
     run = engine.engine(declared_schemas())
     for number, day in enumerate(days, start=1):
         try:
+            # a signal that was not made is an error here: its features would be null without a word
+            for signal in (CUSTOMER_SENTIMENT, NETWORK_METRICS):
+                lake.lake.require(signal, [day])
             landed = land_snapshot(run, engine.sql, day, first_day=first_day)
+        except MissingPartitionError as error:
+            raise dg.Failure(
+                f"{error}; run the job `signals` for {day}", allow_retries=False
+            ) from error
         except SnapshotDateError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
         customers = landed[CUSTOMER_FEATURES].rows

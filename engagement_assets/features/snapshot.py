@@ -15,7 +15,7 @@ from engagement_assets.features.catalogue import (
     GROUP_SCHEMAS,
 )
 from engagement_assets.features.labels import LABELS, Label
-from engagement_assets.signals.schemas import SIGNAL_SCHEMAS
+from engagement_assets.signals.tables import declared_schemas as signal_schemas
 from engagement_assets.source.contract import REQUIRED_TABLES, TABLES
 from resources.days import days_between
 from resources.engine import DuckDBEngine
@@ -42,12 +42,8 @@ def declared_schemas() -> dict[str, TableSchema]:
 
     Give them to the engine as `declared`, so that a table without a partition is empty.
     """
-    source = {f"source.{name}": table.schema for name, table in TABLES.items()}
-    others = {
-        name.replace("/", "."): schema
-        for name, schema in (SIGNAL_SCHEMAS | FEATURE_SCHEMAS).items()
-    }
-    return source | others
+    features = {name.replace("/", "."): schema for name, schema in FEATURE_SCHEMAS.items()}
+    return signal_schemas() | features
 
 
 def required_days(snapshot_date: date, first_day: date) -> list[date]:

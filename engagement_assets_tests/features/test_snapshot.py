@@ -327,8 +327,8 @@ def test_groups_of_different_sources_do_not_make_a_wide_table(tmp_path: Path) ->
 def test_a_signal_that_names_a_customer_twice_is_found_out(tmp_path: Path) -> None:
     world = hand_world()
     lake = world.write(tmp_path)
-    row = world.sentiment[S][0]
-    twice = pa.Table.from_pylist([row, row], schema=CUSTOMER_SENTIMENT_SCHEMA.arrow)
+    once = lake.read(CUSTOMER_SENTIMENT, days=[S])
+    twice = pa.concat_tables([once, once])
     lake.write(CUSTOMER_SENTIMENT, twice, schema=CUSTOMER_SENTIMENT_SCHEMA, day=S)
     with pytest.raises(SnapshotError, match="derived 6"):
         land_snapshot(engine(lake), SQL, S)

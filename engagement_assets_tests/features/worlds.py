@@ -29,6 +29,7 @@ from engagement_assets.signals.schemas import (
 from engagement_assets.source.contract import REQUIRED_TABLES, TABLES
 from resources.engine import DuckDBEngine
 from resources.lake import Lake
+from resources.schema import TableSchema
 from resources.sql import Query, SqlFolder
 
 
@@ -113,10 +114,16 @@ class World:
             (NETWORK_METRICS, NETWORK_METRICS_SCHEMA, self.network),
         ):
             for day, rows in signal.items():
-                lake.write(
-                    table, pa.Table.from_pylist(rows, schema=schema.arrow), schema=schema, day=day
-                )
+                full = pa.Table.from_pylist([_filled(schema, row) for row in rows], schema.arrow)
+                lake.write(table, full, schema=schema, day=day)
         return lake
+
+
+def _filled(schema: TableSchema, row: dict[str, Any]) -> dict[str, Any]:
+    """A row with something in the columns that no feature reads."""
+    anything = {"float64": 0.5, "int64": 1, "timestamp": at(0)}
+    needed = [c for c in schema.columns if not c.nullable and c.name not in row]
+    return row | {column.name: anything[column.type] for column in needed}
 
 
 def days_between(first: date, last: date) -> Iterable[date]:

@@ -1,0 +1,1 @@
+"""The social graph: its metrics, communities, embeddings, and what spreads along its edges."""

@@ -1,0 +1,1 @@
+"""Sentiment and emotion of short texts, of customers who agreed to it."""

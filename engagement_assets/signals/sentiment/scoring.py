@@ -1,0 +1,228 @@
+"""Scoring the texts of customers who agreed to it, and what follows for customer and support.
+
+Belongs here: which texts may be read, scoring them day by day, landing the tables. Does not belong
+here: the model (`model.py`), the SQL itself (`sql/sentiment/`), when it runs (`assets.py`).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Protocol
+
+import pandas as pd
+import pyarrow as pa
+
+from engagement_assets.signals.schemas import (
+    CUSTOMER_SENTIMENT,
+    CUSTOMER_SENTIMENT_SCHEMA,
+    SENTIMENT_ALERTS,
+    SENTIMENT_ALERTS_SCHEMA,
+    SENTIMENT_SCORES,
+    SENTIMENT_SCORES_SCHEMA,
+)
+from resources.days import days_between
+from resources.engine import DuckDBEngine
+from resources.lake import Lake, Written
+from resources.sql import SqlFolder
+
+PURPOSE = "sentiment"
+ALERT_BELOW = -0.5
+# Texts of so many days are read at once: one query a day over years would mostly open files.
+DAYS_AT_ONCE = 50
+
+
+class TextScorer(Protocol):
+    """What scoring needs of a model."""
+
+    @property
+    def version(self) -> str:
+        """Names its content."""
+        ...
+
+    def score_texts(self, texts: Sequence[str]) -> pd.DataFrame:
+        """One row a text with the columns of `SENTIMENT_SCORES_SCHEMA` from `score` on."""
+        ...
+
+
+@dataclass(frozen=True)
+class Consent:
+    """By what consent is judged.
+
+    Attributes:
+        latest_day: The last day whose consents are known; a consent that was withdrawn by then
+            does not hold, whichever day is scored.
+        granted_by_source: What holds where the source has no table of consents.
+    """
+
+    latest_day: date
+    granted_by_source: bool
+
+    @classmethod
+    def of(cls, lake: Lake, *, provided: frozenset[str], granted: Sequence[str]) -> "Consent":
+        """The consent known in a lake.
+
+        Args:
+            lake: Where `source/customers` and `source/consents` lie.
+            provided: Tables that the source has; what it states counts only without `consents`.
+            granted: Purposes that the source states its customers agreed to.
+        """
+        days = lake.days("source/customers")
+        return cls(
+            latest_day=days[-1] if days else date.min,
+            granted_by_source="consents" not in provided and PURPOSE in granted,
+        )
+
+
+@dataclass(frozen=True)
+class DayScored:
+    """What was landed for one day.
+
+    Attributes:
+        day: The partition.
+        scores: Rows of `sentiment/scores`.
+        alerts: Rows of `sentiment/alerts`.
+        mean: Mean score, or None without one.
+    """
+
+    day: date
+    scores: Written
+    alerts: Written
+    mean: float | None
+
+
+def allowed_texts(
+    engine: DuckDBEngine, sql: SqlFolder, first: date, last: date, *, consent: Consent
+) -> pa.Table:
+    """The texts that may be scored.
+
+    Args:
+        engine: Runs the query.
+        sql: The folder `sql/`.
+        first: First day at which a text became known.
+        last: Last such day.
+        consent: Whose texts may be read.
+
+    Returns:
+        recorded_on, source_table, row_id, customer_id, occurred_at and text, ordered by the first
+        three.
+    """
+    return engine.select(
+        sql.query("sentiment/texts"),
+        {
+            "first_day": first,
+            "last_day": last,
+            "latest_day": consent.latest_day,
+            "granted_by_source": consent.granted_by_source,
+        },
+    )
+
+
+def score_days(
+    engine: DuckDBEngine,
+    sql: SqlFolder,
+    days: Sequence[date],
+    *,
+    scorer: Callable[[], TextScorer],
+    consent: Consent,
+    alert_below: float = ALERT_BELOW,
+) -> Iterator[DayScored]:
+    """Score the texts of consecutive days and land scores and alerts, a partition a day.
+
+    Args:
+        engine: Runs the queries; declares the source tables.
+        sql: The folder `sql/`.
+        days: Consecutive days, in order.
+        scorer: Gives the model; called only once there is a text, since loading takes seconds.
+        consent: Whose texts may be read.
+        alert_below: A score below it is a row for customer support.
+
+    Yields:
+        What was landed for each day, in order.
+    """
+    for start in range(0, len(days), DAYS_AT_ONCE):
+        part = days[start : start + DAYS_AT_ONCE]
+        texts = allowed_texts(engine, sql, part[0], part[-1], consent=consent)
+        scores = _scores(texts, scorer) if texts.num_rows else None
+        for day in part:
+            yield _land_day(engine.lake, day, scores, alert_below)
+
+
+def _scores(texts: pa.Table, scorer: Callable[[], TextScorer]) -> pd.DataFrame:
+    model = scorer()
+    told = texts.drop_columns(["text"]).to_pandas()
+    scored = model.score_texts(texts.column("text").to_pylist())
+    frame = pd.concat([told, scored.reset_index(drop=True)], axis=1)
+    frame["text_id"] = frame["source_table"] + "/" + frame["row_id"].astype(str)
+    return frame.assign(model_version=model.version)
+
+
+def _land_day(
+    lake: Lake, day: date, scores: pd.DataFrame | None, alert_below: float
+) -> DayScored:
+    rows = None if scores is None else scores[scores["recorded_on"] == day]
+    if rows is None or rows.empty:
+        return DayScored(
+            day,
+            lake.write_empty(SENTIMENT_SCORES, schema=SENTIMENT_SCORES_SCHEMA, day=day),
+            lake.write_empty(SENTIMENT_ALERTS, schema=SENTIMENT_ALERTS_SCHEMA, day=day),
+            None,
+        )
+    sad = rows[rows["score"] < alert_below]
+    mean = rows["score"].mean()
+    return DayScored(
+        day,
+        _write(lake, SENTIMENT_SCORES, rows, day),
+        _write(lake, SENTIMENT_ALERTS, sad, day),
+        None if pd.isna(mean) else float(mean),
+    )
+
+
+def _write(lake: Lake, table: str, rows: pd.DataFrame, day: date) -> Written:
+    schema = SENTIMENT_SCORES_SCHEMA if table == SENTIMENT_SCORES else SENTIMENT_ALERTS_SCHEMA
+    columns = pa.Table.from_pandas(
+        rows[list(schema.names)], schema=schema.arrow, preserve_index=False
+    )
+    return lake.write(table, columns, schema=schema, day=day)
+
+
+def window_days(day: date, *, first_day: date, days: int) -> list[date]:
+    """The days whose scores a customer's sentiment of a day is made of."""
+    return days_between(max(first_day, day - timedelta(days=days - 1)), day)
+
+
+def land_customer_sentiment(
+    engine: DuckDBEngine,
+    sql: SqlFolder,
+    day: date,
+    *,
+    first_day: date,
+    days: int,
+    consent: Consent,
+) -> Written:
+    """Land `sentiment/customer` of one day.
+
+    Args:
+        engine: Runs the query; declares the source and signal tables.
+        sql: The folder `sql/`.
+        day: The partition.
+        first_day: First day of the data.
+        days: Length of the window in days.
+        consent: A customer who no longer agrees is left out.
+
+    Raises:
+        MissingPartitionError: A day of the window was not scored yet; the message names it.
+    """
+    window = window_days(day, first_day=first_day, days=days)
+    engine.lake.require(SENTIMENT_SCORES, window)
+    return engine.land(
+        sql.query(CUSTOMER_SENTIMENT),
+        {
+            "first_day": window[0],
+            "snapshot_date": day,
+            "latest_day": consent.latest_day,
+            "granted_by_source": consent.granted_by_source,
+        },
+        into=CUSTOMER_SENTIMENT,
+        schema=CUSTOMER_SENTIMENT_SCHEMA,
+        day=day,
+    )

@@ -1,0 +1,1 @@
+"""Text encoders, loaded as data with their hashes checked."""

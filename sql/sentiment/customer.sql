@@ -1,0 +1,41 @@
+-- What each customer's texts from :first_day to :snapshot_date say together, of those who still
+-- agree by :latest_day. The trend is the least-squares slope over the days of writing, times 30.
+WITH
+opt_ins AS (
+  SELECT customer_id FROM shared.sentiment_opt_ins
+),
+scored AS (
+  SELECT
+    customer_id,
+    occurred_at,
+    score,
+    p_negative,
+    p_neutral,
+    p_positive,
+    CAST(DATE_DIFF('day', CAST(occurred_at AS DATE), :snapshot_date) AS DOUBLE) AS age_days
+  FROM sentiment.scores
+  WHERE day BETWEEN :first_day AND :snapshot_date
+    AND occurred_at >= CAST(:first_day AS TIMESTAMP)
+    AND occurred_at < CAST(:snapshot_date AS TIMESTAMP) + INTERVAL 1 DAY
+    AND score IS NOT NULL
+    AND customer_id IN (SELECT customer_id FROM opt_ins)
+)
+SELECT
+  customer_id,
+  ROUND(AVG(score), 6) AS avg_sentiment_score,
+  CASE
+    WHEN COUNT(*) * SUM(age_days * age_days) - SUM(age_days) * SUM(age_days) > 0
+      THEN ROUND(
+        -30 * (COUNT(*) * SUM(age_days * score) - SUM(age_days) * SUM(score))
+        / (COUNT(*) * SUM(age_days * age_days) - SUM(age_days) * SUM(age_days)),
+        6
+      )
+  END AS sentiment_trend_month,
+  CAST(
+    COUNT(*) FILTER (WHERE p_negative > p_neutral AND p_negative > p_positive) AS DOUBLE
+  ) / COUNT(*) AS negative_share,
+  COUNT(*) AS texts_scored,
+  MAX(occurred_at) AS last_text_at
+FROM scored
+GROUP BY customer_id
+ORDER BY customer_id
