@@ -12,6 +12,7 @@ import pyarrow as pa
 ARROW_TYPES: dict[str, pa.DataType] = {
     "string": pa.string(),
     "int64": pa.int64(),
+    "float32": pa.float32(),
     "float64": pa.float64(),
     "bool": pa.bool_(),
     "date": pa.date32(),
@@ -22,6 +23,7 @@ ARROW_TYPES: dict[str, pa.DataType] = {
 DUCKDB_TYPES: dict[str, str] = {
     "string": "VARCHAR",
     "int64": "BIGINT",
+    "float32": "FLOAT",
     "float64": "DOUBLE",
     "bool": "BOOLEAN",
     "date": "DATE",

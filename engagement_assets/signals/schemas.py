@@ -10,6 +10,7 @@ SENTIMENT_ALERTS = "sentiment/alerts"
 CUSTOMER_SENTIMENT = "sentiment/customer"
 NETWORK_METRICS = "network/metrics"
 INFLUENCERS = "network/influencers"
+EMBEDDINGS = "network/embeddings"
 EMOTIONS = ("anger", "joy", "optimism", "sadness")
 
 _CUSTOMER = Column("customer_id", "string", nullable=False, description="The customer")
@@ -118,6 +119,35 @@ INFLUENCERS_SCHEMA = TableSchema(
                 Column(f"reason_{number}_typical", "float64", description="The median of all"),
             )
         ),
+    )
+)
+
+EMBEDDING_COLUMNS = tuple(f"e{number:02d}" for number in range(64))
+EMBEDDINGS_SCHEMA = TableSchema(
+    (
+        _CUSTOMER,
+        *(
+            Column(name, "float32", nullable=False, description="One of the 64 numbers")
+            for name in EMBEDDING_COLUMNS
+        ),
+    )
+)
+SEEDS_SCHEMA = TableSchema(
+    (
+        _count("rank", "The order in which they were chosen"),
+        _CUSTOMER,
+        _unit("expected_gain", "People that this one adds to those before, in expectation"),
+    )
+)
+VIRALITY_PREDICTIONS_SCHEMA = TableSchema(
+    (
+        Column("post_id", "string", nullable=False, description="The post"),
+        Column("customer_id", "string", nullable=False, description="Its author"),
+        Column("occurred_at", "timestamp", nullable=False, description="When it was made (UTC)"),
+        _unit("early_reach", "People it reached in its first six hours"),
+        _unit("predicted_reach", "People it is foretold to reach in three days"),
+        Column("estimator", "string", nullable=False, description="The method"),
+        Column("model_version", "string", nullable=False, description="The model"),
     )
 )
 

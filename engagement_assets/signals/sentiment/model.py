@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +26,7 @@ from engagement_assets.signals.sentiment.network import (
 )
 from engagement_assets.signals.sentiment.normalise import normalise
 from engagement_assets.signals.text.encoder import MAX_TOKENS, TextEncoder, by_length
+from engagement_assets.signals.torch_threads import torch_threads
 
 SHIPPED = Path(__file__).parent / "adapter"
 BATCH = 64
@@ -89,7 +88,6 @@ class SentimentModel:
         # nobody reads a text made of unknown tokens alone
         special = set(encoder.tokenizer.all_special_ids)
         self._mute = special | {encoder.tokenizer.unk_token_id}
-        self._threads_lock = threading.Lock()
 
     @classmethod
     def load(
@@ -146,7 +144,7 @@ class SentimentModel:
         found = {
             task: np.full((len(ids), len(names)), np.nan) for task, names in TASKS.items()
         }
-        with self._using_threads():
+        with torch_threads(self.threads):
             for rows in by_length([ids[row] for row in legible], BATCH):
                 chosen = [legible[row] for row in rows]
                 scored = self._probabilities(self._batch, [ids[row] for row in chosen])
@@ -185,17 +183,6 @@ class SentimentModel:
                 task: torch.softmax(head(pooled).double(), dim=1).numpy()
                 for task, head in network.heads.items()
             }
-
-    @contextmanager
-    def _using_threads(self) -> Iterator[None]:
-        """Torch's threads are the process's: changed and put back by one caller at a time."""
-        with self._threads_lock:
-            before = torch.get_num_threads()
-            torch.set_num_threads(self.threads)
-            try:
-                yield
-            finally:
-                torch.set_num_threads(before)
 
 
 def _text(value: object, position: int) -> str:

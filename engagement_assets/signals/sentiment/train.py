@@ -40,7 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             tensors, _ = load_adapter(options.start)
             network.take(tensors)
         settings = TrainingSettings(
-            epochs=options.epochs, learning_rate=options.learning_rate, seed=options.seed
+            epochs=options.epochs,
+            learning_rate=options.learning_rate,
+            emotion_repeats=options.emotion_repeats,
+            sentiment_share=options.sentiment_share,
+            seed=options.seed,
         )
         card = train(network, encoder, corpora, settings=settings, progress=_say)
         save_adapter(network, encoder, card, options.output)
@@ -74,6 +78,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--epochs", type=int, default=TrainingSettings.epochs)
     parser.add_argument("--learning-rate", type=float, default=TrainingSettings.learning_rate)
+    parser.add_argument(
+        "--emotion-repeats",
+        type=int,
+        default=TrainingSettings.emotion_repeats,
+        help="passes over the emotions for each over the sentiments",
+    )
+    parser.add_argument(
+        "--sentiment-share",
+        type=float,
+        default=TrainingSettings.sentiment_share,
+        help="share of the sentiments that each epoch learns from",
+    )
     parser.add_argument("--rank", type=int, default=RANK, help="rank of the adapters")
     parser.add_argument("--max-tokens", type=int, default=MAX_TOKENS)
     parser.add_argument("--seed", type=int, default=TrainingSettings.seed)

@@ -42,16 +42,19 @@ class TrainingSettings:
         learning_rate: Largest step; it warms up over 6 % of the steps and falls to 0.
         batch: Texts a step.
         emotion_repeats: Passes over the emotions for each over the sentiments: they are few.
+        sentiment_share: Share of the sentiments that each epoch learns from; a small one when going
+            on from an adapter that knows them, so that it does not forget.
         balance: 0 weighs every text alike, 1 every label alike.
         label_smoothing: Share of a label that is spread over all.
         seed: Seed of order, dropout and new weights.
         bootstrap: Resamples behind each interval.
     """
 
-    epochs: int = 3
+    epochs: int = 2
     learning_rate: float = 7e-4
     batch: int = 64
     emotion_repeats: int = 2
+    sentiment_share: float = 1.0
     balance: float = 0.6
     label_smoothing: float = 0.05
     seed: int = 0
@@ -153,6 +156,8 @@ def _schedule(
             size = settings.batch // 2 if task == "emotion" else settings.batch
             for _ in range(repeats):
                 rows = rng.permutation(np.flatnonzero(~corpus.aside))
+                if task == "sentiment":
+                    rows = rows[: max(1, round(settings.sentiment_share * len(rows)))]
                 epoch += [(task, batch) for batch in _batches(ids[task], rows, size)]
         yield from (epoch[place] for place in rng.permutation(len(epoch)))
 

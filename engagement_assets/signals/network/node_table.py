@@ -1,0 +1,112 @@
+"""A table of node features as numbers that a network can learn from.
+
+Belongs here: nulls, categories and scales. Does not belong here: learning (`graphsage.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+_CLIP = 5.0
+
+
+class NodeTableError(TypeError):
+    """A column cannot be used, or is not there."""
+
+
+@dataclass(frozen=True)
+class NodeTable:
+    """How the columns of a table become numbers; fitted on one table, used on others.
+
+    Numbers are put on one scale (skewed ones by their logarithm first), a null is the median and a
+    column of its own says so; a category is a column a value, an unknown value none of them.
+
+    Attributes:
+        numbers: For each numeric column its median, mean, standard deviation, and whether it is
+            taken by logarithm.
+        categories: For each category column its values.
+    """
+
+    numbers: Mapping[str, tuple[float, float, float, bool]]
+    categories: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def fit(cls, table: pd.DataFrame) -> NodeTable:
+        """Learn scales and categories.
+
+        Raises:
+            NodeTableError: A column is neither numbers nor text nor categories.
+        """
+        numbers: dict[str, tuple[float, float, float, bool]] = {}
+        categories: dict[str, tuple[str, ...]] = {}
+        for name in table.columns:
+            column = table[name]
+            if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+                numbers[str(name)] = _scale(column)
+            elif pd.api.types.is_object_dtype(column) or isinstance(
+                column.dtype, pd.CategoricalDtype | pd.StringDtype
+            ):
+                categories[str(name)] = tuple(sorted(map(str, column.dropna().unique())))
+            else:
+                raise NodeTableError(f"column {name}: {column.dtype} is no number and no category")
+        return cls(numbers, categories)
+
+    def transform(self, table: pd.DataFrame) -> NDArray[np.float32]:
+        """The table as n x k numbers.
+
+        Raises:
+            NodeTableError: A column is missing.
+        """
+        missing = [name for name in (*self.numbers, *self.categories) if name not in table.columns]
+        if missing:
+            raise NodeTableError(f"the table has no column {', '.join(missing)}")
+        columns: list[NDArray[Any]] = []
+        for name, (median, mean, deviation, by_logarithm) in self.numbers.items():
+            raw = pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=np.float64)
+            null = ~np.isfinite(raw)
+            filled = _flattened(np.where(null, median, raw), by_logarithm)
+            columns += [np.clip((filled - mean) / deviation, -_CLIP, _CLIP), null]
+        for name, values in self.categories.items():
+            text = table[name].astype(object).map(str, na_action="ignore").to_numpy()
+            columns += [text == value for value in values]
+        if not columns:
+            return np.zeros((len(table), 0), dtype=np.float32)
+        return np.column_stack(columns).astype(np.float32)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON data."""
+        return {
+            "numbers": {name: list(scale) for name, scale in self.numbers.items()},
+            "categories": {name: list(values) for name, values in self.categories.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> NodeTable:
+        """Read what `to_dict` wrote."""
+        return cls(
+            {name: tuple(scale) for name, scale in data["numbers"].items()},
+            {name: tuple(values) for name, values in data["categories"].items()},
+        )
+
+
+def _flattened(values: NDArray[np.float64], by_logarithm: bool) -> NDArray[np.float64]:
+    flat: NDArray[np.float64] = np.sign(values) * np.log1p(np.abs(values))
+    return flat if by_logarithm else values
+
+
+def _scale(column: pd.Series) -> tuple[float, float, float, bool]:
+    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return 0.0, 0.0, 1.0, False
+    spread = known.std()
+    skewed = bool(spread > 0 and np.mean((known - known.mean()) ** 3) / spread**3 > 2.0)
+    median = float(np.median(known))
+    filled = _flattened(np.where(np.isfinite(values), values, median), skewed)
+    return median, float(filled.mean()), float(filled.std()) or 1.0, skewed
