@@ -65,7 +65,9 @@ def compare(
     runs = [scores(hold_out(graph, seed=seed), settings, seed) for seed in seeds]
     seconds = (time.perf_counter() - began) / len(runs)
     known = f"; published: {PUBLISHED[name]}" if name in PUBLISHED else ""
-    print(f"\n{name}: {graph.n_nodes:,} nodes, {graph.n_edges:,} edges, {len(runs)} splits, ", end="")
+    print(
+        f"\n{name}: {graph.n_nodes:,} nodes, {graph.n_edges:,} edges, {len(runs)} splits, ", end=""
+    )
     print(f"node2vec {settings or 'defaults'}, {seconds:.0f} s a split{known}\n")
     print("| method | AUC, mean of the splits | least | greatest | 95 % interval of the first |")
     print("|---|---:|---:|---:|---|")

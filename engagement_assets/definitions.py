@@ -13,12 +13,14 @@ from engagement_assets.jobs import JOBS
 from engagement_assets.models.churn.assets import ASSETS as CHURN_ASSETS
 from engagement_assets.models.churn.checks import CHECKS as CHURN_CHECKS
 from engagement_assets.models.churn.daily import ASSETS as CHURN_DAILY_ASSETS
+from engagement_assets.models.graph_engagement.assets import ASSETS as GRAPH_ENGAGEMENT_ASSETS
 from engagement_assets.schedules import SCHEDULES
 from engagement_assets.sensors import SENSORS
 from engagement_assets.serving.assets import ASSETS as SERVING_ASSETS
 from engagement_assets.settings import Settings, current_home
 from engagement_assets.signals.checks import signal_checks
 from engagement_assets.signals.network.assets import ASSETS as NETWORK_ASSETS
+from engagement_assets.signals.network.learning_assets import ASSETS as NETWORK_LEARNING_ASSETS
 from engagement_assets.signals.sentiment.assets import ASSETS as SENTIMENT_ASSETS
 from engagement_assets.source.assets import ingest_source
 from engagement_assets.source.checks import source_checks
@@ -29,6 +31,8 @@ defs = dg.Definitions(
         ingest_source,
         *SENTIMENT_ASSETS,
         *NETWORK_ASSETS,
+        *NETWORK_LEARNING_ASSETS,
+        *GRAPH_ENGAGEMENT_ASSETS,
         customer_snapshot,
         *LABEL_ASSETS,
         *CHURN_ASSETS,

@@ -12,6 +12,11 @@ TEXT_SCORES = dg.AssetSelection.assets(["sentiment", "scores"], ["sentiment", "a
 SIGNALS = dg.AssetSelection.assets(
     ["sentiment", "customer"], ["network", "metrics"], ["network", "influencers"]
 )
+EMBEDDINGS = dg.AssetSelection.assets(["network", "embeddings"])
+SPREAD = dg.AssetSelection.assets(["network", "seeds"], ["network", "spread"])
+VIRALITY_MODEL = dg.AssetSelection.assets(["virality", "model"], ["virality", "evaluation"])
+VIRALITY_PREDICTIONS = dg.AssetSelection.assets(["virality", "predictions"])
+GRAPH_ENGAGEMENT = dg.AssetSelection.groups("graph_engagement")
 FEATURES = dg.AssetSelection.groups("features")
 PREDICTIONS = dg.AssetSelection.assets(["churn", "predictions"], ["churn", "explanations"])
 CATALOGUE = dg.AssetSelection.assets(["lake", "catalogue"])
@@ -31,6 +36,16 @@ signals_job = dg.define_asset_job(
     "signals",
     SIGNALS,
     description="What a day's features take from texts and from the social graph.",
+)
+network_training_job = dg.define_asset_job(
+    "network_training",
+    VIRALITY_MODEL | GRAPH_ENGAGEMENT,
+    description="Learns virality, and engagement from the graph; compares with simpler methods.",
+)
+network_insights_job = dg.define_asset_job(
+    "network_insights",
+    EMBEDDINGS | SPREAD | VIRALITY_PREDICTIONS,
+    description="Embeddings, whom to reach, and the reach of recent posts, as of one day.",
 )
 features_job = dg.define_asset_job(
     "features", FEATURES, description="Makes the 49 features of a snapshot date and checks them."
@@ -57,7 +72,8 @@ predictions_job = dg.define_asset_job(
 daily_job = dg.define_asset_job(
     "daily",
     SOURCE | TEXT_SCORES | SIGNALS | FEATURES | PREDICTIONS | CATALOGUE,
-    description="One day: ingest, signals, features, predictions, explanations, with all checks between.",
+    description="One day: ingest, signals, features, predictions, explanations, with all checks "
+    "between.",
 )
 quarterly_job = dg.define_asset_job(
     "quarterly", TRAINING, description="Retrains at the beginning of a quarter."
@@ -66,6 +82,8 @@ JOBS = [
     ingest_job,
     text_scores_job,
     signals_job,
+    network_training_job,
+    network_insights_job,
     features_job,
     *label_jobs.values(),
     training_job,

@@ -19,6 +19,7 @@ from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
 from engagement_assets.models.churn.declared import LABEL, NAME, PREDICTIONS
 from engagement_assets.models.dates import Snapshots
+from engagement_assets.models.graph_engagement.assets import LABEL as ENGAGEMENT
 from engagement_assets.settings import SIMULATED, Settings
 from engagement_assets.signals.schemas import (
     CUSTOMER_SENTIMENT,
@@ -31,6 +32,8 @@ from resources.lake import Lake
 from resources.registry import ModelRegistry
 
 LONG_AGO_DAYS = 90
+# Labels that a model learns at the training snapshots.
+TAUGHT = (LABEL.name, ENGAGEMENT.name)
 
 
 class JobFailedError(RuntimeError):
@@ -126,8 +129,22 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool) -> None:
         runner.run("training", ops={"churn__model": as_of})
     if training or made.missing(PREDICTIONS, [end]) or not predicted_by_champion(settings, lake):
         runner.run("predictions", (end, end))
+    _learn_network(runner, made, settings)
     if settings.source == SIMULATED:
         _write_truth(runner, settings, lake, [snapshots.test, end])
+
+
+def _learn_network(runner: Runner, made: "Made", settings: Settings) -> None:
+    """What is learnt from the social graph, where the source has connections and posts."""
+    needed = [f"source/{table}" for table in ("connections", "posts", "interactions")]
+    missing = [table for table in needed if made.absent([table])]
+    if missing:
+        runner.say(f"nothing is learnt from the social graph: {', '.join(missing)} has no rows")
+        return
+    insights = ["network/embeddings", "network/seeds", "virality/predictions"]
+    if any(made.missing(table, [settings.end]) for table in insights):
+        runner.run("network_training")
+        runner.run("network_insights", (settings.end, settings.end))
 
 
 def _make_signals(
@@ -141,9 +158,7 @@ def _make_signals(
     windows = {
         day
         for snapshot in customer
-        for day in window_days(
-            snapshot, first_day=settings.start, days=settings.sentiment_window
-        )
+        for day in window_days(snapshot, first_day=settings.start, days=settings.sentiment_window)
     }
     for first, last in ranges(made.missing(SENTIMENT_SCORES, sorted(windows))):
         runner.run("text_scores", (first, last))
@@ -171,7 +186,7 @@ def _make_snapshots(
     for day in made.missing(CUSTOMER_FEATURES, sorted({end, *for_training})):
         runner.run("features", (day, day))
     for label in LABELS.values():
-        days = set(for_training if label.name == LABEL.name else [])
+        days = set(for_training if label.name in TAUGHT else [])
         latest = label.latest_snapshot_date(end)
         if latest >= start and not made.absent(label.required_tables):
             days.add(latest)

@@ -8,7 +8,13 @@ from datetime import timedelta
 import dagster as dg
 
 from engagement_assets.features.labels import LABELS, Label
-from engagement_assets.jobs import daily_job, label_jobs, quarterly_job
+from engagement_assets.jobs import (
+    daily_job,
+    label_jobs,
+    network_insights_job,
+    network_training_job,
+    quarterly_job,
+)
 from engagement_assets.settings import Settings, current_home
 
 daily_schedule = dg.build_schedule_from_partitioned_job(
@@ -46,8 +52,31 @@ quarterly_schedule = dg.ScheduleDefinition(
     name="quarterly",
     description="On the first day of a quarter at 06:00 UTC: retraining and its checks.",
 )
+network_training_schedule = dg.ScheduleDefinition(
+    job=network_training_job,
+    cron_schedule="0 5 * * 1",
+    name="network_training",
+    description="On Mondays at 05:00 UTC: virality, and engagement from the graph.",
+)
+
+
+@dg.schedule(
+    job=network_insights_job,
+    cron_schedule="0 6 * * 1",
+    name="network_insights",
+    description="On Mondays at 06:00 UTC: embeddings, whom to reach, virality, as of the day "
+    "before.",
+)
+def network_insights_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """As of the day before."""
+    day = context.scheduled_execution_time.date() - timedelta(days=1)
+    return dg.RunRequest(partition_key=day.isoformat())
+
+
 SCHEDULES = [
     daily_schedule,
+    network_training_schedule,
+    network_insights_schedule,
     *(label_schedule(label) for label in LABELS.values()),
     quarterly_schedule,
 ]

@@ -80,13 +80,13 @@ RULES: dict[str, Rules] = {
     ),
     NETWORK_METRICS: Rules(
         ("customer_id",),
-        {
-            name: SHARE
-            for name in (
+        dict.fromkeys(
+            (
                 "influence_score", "betweenness_centrality", "eigenvector_centrality", "pagerank",
                 "clustering",
-            )
-        },
+            ),
+            SHARE,
+        ),
     ),
     INFLUENCERS: Rules(("rank",), {"influence_score": SHARE}),
 }  # fmt: skip

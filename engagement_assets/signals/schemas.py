@@ -21,9 +21,7 @@ _TEXT_COLUMNS = (
         nullable=False,
         description="The text: its source table and the key of its row there",
     ),
-    Column(
-        "source_table", "string", nullable=False, description="posts, interactions or messages"
-    ),
+    Column("source_table", "string", nullable=False, description="posts, interactions or messages"),
     _CUSTOMER,
     Column("occurred_at", "timestamp", nullable=False, description="When it was written (UTC)"),
 )
@@ -76,7 +74,9 @@ CUSTOMER_SENTIMENT_SCHEMA = TableSchema(
             description="Share of the texts that are likeliest negative (0-1)",
         ),
         Column("texts_scored", "int64", nullable=False, description="Texts in the window"),
-        Column("last_text_at", "timestamp", nullable=False, description="When the last was written"),
+        Column(
+            "last_text_at", "timestamp", nullable=False, description="When the last was written"
+        ),
     )
 )
 

@@ -38,7 +38,7 @@ def table_spec(
     return dg.AssetSpec(
         table.split("/"),
         description=description,
-        group_name=table.split("/")[0],
+        group_name=table.split("/", maxsplit=1)[0],
         owners=OWNERS,
         kinds=kinds,
         code_version=code_version,

@@ -143,7 +143,8 @@ def _events(
     events = happened.assign(hours=hours)[kept].sort_values(
         ["post", "hours", "customer_id", "kind"], ignore_index=True
     )
-    return events.assign(first=~events.duplicated(["post", "customer_id"]))
+    marked: pd.DataFrame = events.assign(first=~events.duplicated(["post", "customer_id"]))
+    return marked
 
 
 def _sequence(

@@ -159,4 +159,5 @@ def clustering(graph: SocialGraph, *, threads: int) -> Floats:
     with networkit_threads(threads, 0):
         found = nk.centrality.LocalClusteringCoefficient(graph.networkit(), turbo=True)
         found.run()
-    return np.nan_to_num(np.array(found.scores()))
+    scores: Floats = np.nan_to_num(np.array(found.scores()))
+    return scores

@@ -4,8 +4,6 @@ Belongs here: node2vec on any social graph. Does not belong here: the walks (`wa
 embeddings are used for (`link_prediction.py`).
 """
 
-# ruff: noqa: N803 - scikit-learn's names
-
 from __future__ import annotations
 
 import logging

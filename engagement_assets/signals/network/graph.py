@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import networkit as nk
 import numpy as np
@@ -86,6 +87,16 @@ class SocialGraph:
             ]
         )
 
+    @cached_property
+    def outgoing(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where the directed edges of each node begin, and their numbers, node by node.
+
+        Directed edge e < m leads from `source[e]` to `target[e]`, m + e the way back.
+        """
+        sources = self.edge_index()[0]
+        degree = np.bincount(sources, minlength=self.n_nodes)
+        return np.cumsum(degree) - degree, np.argsort(sources, kind="stable")
+
     def networkit(self, *, weighted: bool = False) -> nk.Graph:
         """The graph for networkit, made once; node i is `nodes[i]`.
 
@@ -153,7 +164,7 @@ def build_graph(
     pairs, place = np.unique(low * np.int64(max(1, len(index))) + high, return_inverse=True)
     total = None
     if weights is not None:
-        total = np.bincount(place, weights=weights[kept], minlength=len(pairs))
+        total = np.bincount(place, weights=weights[kept], minlength=len(pairs)).astype(np.float64)
     return SocialGraph(
         nodes=index.to_numpy(dtype=object),
         source=pairs // max(1, len(index)),
@@ -175,9 +186,10 @@ def _node_index(
         named = pd.concat([frame[source], frame[target]], ignore_index=True).astype(object)
     else:
         named = pd.Series(list(nodes), dtype=object)
-    distinct = pd.unique(named.dropna())
+    distinct = named.dropna().unique()
     try:
-        return pd.Index(np.sort(distinct), dtype=object)
+        index: pd.Index = pd.Index(sorted(distinct), dtype=object)
+        return index
     except TypeError as error:
         raise EdgeListError("the ids mix text and numbers: make them one kind") from error
 

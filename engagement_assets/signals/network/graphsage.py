@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -22,11 +23,15 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
-from torch_geometric.nn import SAGEConv
 
 from engagement_assets.signals.network.graph import SocialGraph
 from engagement_assets.signals.network.node_table import NodeTable
 from engagement_assets.signals.torch_threads import torch_threads
+
+with warnings.catch_warnings():
+    # torch-geometric compiles with a function that torch is about to drop
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from torch_geometric.nn import SAGEConv
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -163,7 +168,7 @@ class _GraphSage(BaseEstimator):  # type: ignore[misc] # as said
             network.train()
             optimiser.zero_grad()
             loss = loss_of(network(x, edges)[known[learn]], target[learn])
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call] # torch's own
             optimiser.step()
             if epoch % _CHECK_EPOCHS:
                 continue
@@ -186,9 +191,7 @@ class _GraphSage(BaseEstimator):  # type: ignore[misc] # as said
         check_is_fitted(self, "table_")
         with torch_threads(self.n_jobs), torch.inference_mode():
             x = torch.from_numpy(self.table_.transform(X))
-            found: NDArray[np.float64] = (
-                self._network(x, self._edges(X, graph)).double().numpy()
-            )
+            found: NDArray[np.float64] = self._network(x, self._edges(X, graph)).double().numpy()
         return found
 
     def _edges(self, X: pd.DataFrame, graph: SocialGraph) -> torch.Tensor:

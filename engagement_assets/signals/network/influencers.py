@@ -7,13 +7,20 @@ metrics (`metrics.py`).
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable, Mapping
 
 import numpy as np
 import pandas as pd
 
 SHARE = 0.01
 REASONS = 3
-METRICS = ("degree", "betweenness_centrality", "eigenvector_centrality", "core_number", "clustering")
+METRICS = (
+    "degree",
+    "betweenness_centrality",
+    "eigenvector_centrality",
+    "core_number",
+    "clustering",
+)
 
 
 def influencers(metrics: pd.DataFrame, *, share: float = SHARE) -> pd.DataFrame:
@@ -63,7 +70,7 @@ def _rarity(values: pd.Series) -> pd.Series:
 
 
 def _reasons(
-    values: dict[str, float], rare: dict[str, float], medians: pd.Series
+    values: Mapping[Hashable, float], rare: Mapping[Hashable, float], medians: pd.Series
 ) -> list[str | float | None]:
     standing = [name for name in METRICS if values[name] > medians[name]]
     standing.sort(key=lambda name: (rare[name], METRICS.index(name)))

@@ -121,9 +121,7 @@ def fit_virality(
     """
     known = posts.rows(np.flatnonzero(np.isfinite(posts.reach))[-MOST_POSTS:])
     earlier, later = split_by_time(known, share=0.2)
-    comparison = compare(
-        earlier, later, random_state=seed, n_jobs=threads, n_bootstrap=n_bootstrap
-    )
+    comparison = compare(earlier, later, random_state=seed, n_jobs=threads, n_bootstrap=n_bootstrap)
     name = comparison.default if estimator == "auto" else estimator
     fitted = estimators(random_state=seed, n_jobs=threads)[name].fit(known)
     return Virality(fitted, comparison, len(known))
@@ -133,11 +131,12 @@ def virality_markdown(virality: Virality) -> str:
     """The comparison as a table."""
     found = virality.comparison
     lines = [
-        f"{found.posts:,} later posts; reach within {CASCADES.horizon_hours:g} hours from the first "
-        f"{CASCADES.observe_hours:g}. In use: **{virality.estimator.name}**; best on earlier posts "
-        f"set aside: {found.default}.",
+        f"{found.posts:,} later posts; reach within {CASCADES.horizon_hours:g} hours from "
+        f"the first {CASCADES.observe_hours:g}. In use: **{virality.estimator.name}**; best on "
+        f"earlier posts set aside: {found.default}.",
         "",
-        "| method | log MAE (95 %) | minus the best's (95 %) | log RMSE | rank correlation | top 5 % |",
+        "| method | log MAE (95 %) | minus the best's (95 %) | log RMSE | rank correlation "
+        "| top 5 % |",
         "|---|---|---|---:|---:|---:|",
     ]
     lines += [
@@ -217,13 +216,14 @@ def fit_spread(
 def spread_markdown(spread: Spread) -> str:
     """The fit and the comparison of seeds as text and a table."""
     lines = [
-        f"Fitted on {spread.cascades:,} posts. Chance over all edges {spread.model.global_:.4f}, to "
-        f"come by oneself {spread.model.background_:.4f}.",
+        f"Fitted on {spread.cascades:,} posts. Chance over all edges {spread.model.global_:.4f}, "
+        f"to come by oneself {spread.model.background_:.4f}.",
     ]
     if spread.gain is not None:
         lines.append(
-            f"A held-out post is {spread.gain['value']:.3f} nats likelier ({spread.gain['low']:.3f} to "
-            f"{spread.gain['high']:.3f}) than with one chance for every edge."
+            f"A held-out post is {spread.gain['value']:.3f} nats likelier "
+            f"({spread.gain['low']:.3f} to {spread.gain['high']:.3f}) than with "
+            "one chance for every edge."
         )
     lines += [
         "",

@@ -107,7 +107,7 @@ def network_embeddings(
         "spread": dg.AssetOut(
             key=["network", "spread"],
             description="How engagement spreads along connections (independent cascade), and how "
-            "far it gets from these seeds, from others of the highest degree and PageRank, and from "
+            "far it gets from these seeds, from those of the highest degree and PageRank, and from "
             "random ones.",
             group_name="network",
             owners=OWNERS,
@@ -203,9 +203,7 @@ def virality_model(
     require_checks(context.instance, SOURCE_BLOCKING, days=[day])
     run = engine.engine(declared_schemas())
     known = metrics_day_before(lake.lake, day - pd.Timedelta(days=VIRALITY_DAYS))
-    posts = post_cascades(
-        run, engine.sql, day, graph_of(run, engine.sql, known), metrics_day=known
-    )
+    posts = post_cascades(run, engine.sql, day, graph_of(run, engine.sql, known), metrics_day=known)
     try:
         virality = fit_virality(
             posts,

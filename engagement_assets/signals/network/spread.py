@@ -94,15 +94,14 @@ def outgoing(
     graph: SocialGraph, node: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Directed edges out of each of k nodes: edge, which of the k, and the node it leads to."""
-    ends = graph.edge_index()
-    by_source = np.argsort(ends[0], kind="stable")
-    degree = np.bincount(ends[0], minlength=graph.n_nodes)
-    start = np.cumsum(degree) - degree
-    count = degree[node]
+    start, by_source = graph.outgoing
+    count = np.append(start[1:], len(by_source))[node] - start[node]
     origin = np.repeat(np.arange(len(node)), count)
     offset = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
     edge = by_source[start[node[origin]] + offset]
-    return edge, origin, ends[1][edge]
+    forth = edge < graph.n_edges
+    along = np.where(forth, edge, edge - graph.n_edges)
+    return edge, origin, np.where(forth, graph.target[along], graph.source[along])
 
 
 class IndependentCascade:
@@ -188,9 +187,7 @@ class IndependentCascade:
         )
         return stay
 
-    def log_likelihood(
-        self, cascades: pd.DataFrame, *, constant: bool = False
-    ) -> pd.Series:
+    def log_likelihood(self, cascades: pd.DataFrame, *, constant: bool = False) -> pd.Series:
         """Log-likelihood of each held-out cascade, in nats.
 
         Args:

@@ -28,7 +28,10 @@ from engagement_assets.signals.network.virality_methods import (
 from engagement_assets.signals.torch_threads import torch_threads
 
 WEIGHTS_FILE = "network.safetensors"
-_BATCH = 512
+_LARGEST_BATCH = 512
+_LEAST_BATCH = 32
+# Few posts want small batches, so that a pass over them is enough steps.
+_STEPS_A_PASS = 60
 
 
 class _Network(torch.nn.Module):
@@ -103,17 +106,17 @@ class LstmReach:
         checks, truth = self._tensors(aside), torch.from_numpy(np.log1p(aside.reach)).float()
         optimiser = torch.optim.Adam(self._network.parameters(), lr=self.learning_rate)
         rng = np.random.default_rng(self.random_state)
+        batch = int(np.clip(len(learn) // _STEPS_A_PASS, _LEAST_BATCH, _LARGEST_BATCH))
         best, kept, waited = float("inf"), self._weights(), 0
         for _ in range(self.epochs):
             self._network.train()
-            for start in range(0, len(learn), _BATCH):
-                if start == 0:
-                    order = torch.from_numpy(rng.permutation(len(learn)))
-                rows = order[start : start + _BATCH]
+            order = torch.from_numpy(rng.permutation(len(learn)))
+            for start in range(0, len(learn), batch):
+                rows = order[start : start + batch]
                 optimiser.zero_grad()
                 found = self._network(*(part[rows] for part in inputs))
                 loss = torch.nn.functional.mse_loss(found, target[rows])
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call] # torch's own
                 optimiser.step()
             self._network.eval()
             with torch.inference_mode():

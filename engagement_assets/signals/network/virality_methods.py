@@ -68,9 +68,7 @@ class LinearReach:
     def fit(self, posts: Cascades) -> Self:
         """Fit by least squares."""
         known = learnable(posts)
-        line = LinearRegression().fit(
-            np.log1p(known.early_reach)[:, None], np.log1p(known.reach)
-        )
+        line = LinearRegression().fit(np.log1p(known.early_reach)[:, None], np.log1p(known.reach))
         self.slope_, self.intercept_ = float(line.coef_[0]), float(line.intercept_)
         return self
 
@@ -103,9 +101,7 @@ class BoostedReach:
 
     name: ClassVar[str] = "boosted"
 
-    def __init__(
-        self, *, n_estimators: int = 300, random_state: int = 0, n_jobs: int = 2
-    ) -> None:
+    def __init__(self, *, n_estimators: int = 300, random_state: int = 0, n_jobs: int = 2) -> None:
         self.n_estimators = n_estimators
         self.random_state = random_state
         self.n_jobs = n_jobs

@@ -90,9 +90,7 @@ class Walker:
             open_rows = open_rows[~kept]
         return following
 
-    def _uniform(
-        self, here: NDArray[np.int64], rng: np.random.Generator
-    ) -> NDArray[np.int64]:
+    def _uniform(self, here: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
         place = (rng.random(len(here)) * self._degree[here]).astype(np.int64)
         drawn: NDArray[np.int64] = self._neighbour[self._start[here] + place]
         return drawn

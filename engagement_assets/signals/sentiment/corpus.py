@@ -133,13 +133,9 @@ def _files(where: str) -> list[Path]:
 
 def _csv(path: Path) -> Iterator[tuple[str, str, int]]:
     csv.field_size_limit(_LONGEST_FIELD)
-    opened = (
-        gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-        if path.suffix == ".gz"
-        else path.open(encoding="utf-8-sig", newline="")
-    )
+    opener = gzip.open if path.suffix == ".gz" else open
     try:
-        with opened as file:
+        with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(line.replace("\0", " ") for line in file)
             first = next(rows, None)
             if first is None:
@@ -183,5 +179,7 @@ def _pair(path: Path) -> Iterator[tuple[str, str, int]]:
         raise CorpusError(f"{path} has {len(texts)} lines but {beside.name} {len(labels)}")
     for line, (text, label) in enumerate(zip(texts, labels, strict=True), start=1):
         if label not in {str(n) for n in range(len(EMOTIONS))}:
-            raise CorpusError(f"{beside} line {line}: unknown label {label[:40]!r}; expected 0 to 3")
+            raise CorpusError(
+                f"{beside} line {line}: unknown label {label[:40]!r}; expected 0 to 3"
+            )
         yield "emotion", text, int(label)

