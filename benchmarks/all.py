@@ -1,6 +1,6 @@
 """Runs every benchmark and writes `RESULTS.md`: what was run, where, and what it printed.
 
-    make bench                 # all, about 25 minutes on two cores
+    make bench                 # all, about 50 minutes on two cores
     make bench ARGS="--only stages"
 
 Belongs here: which benchmarks there are, and the page. Does not belong here: measuring.
@@ -43,10 +43,16 @@ BENCHMARKS = (
         "| event log | what | wall time |\n|---|---|---:|",
     ),
     ("suite", "The test suite", [], TIME_HEAD),
+    ("sentiment", "Sentiment: quality, one text, many texts", [], ""),
+    ("network", "The social graph's metrics at a million edges", [], ""),
+    ("link_prediction", "node2vec and link prediction", [], ""),
+    ("network_learning", "GraphSAGE, virality and spread", [], ""),
     ("churn_telecom", "Churn on public telecom data, 5 folds", [], ""),
     ("deskdrop", "Churn on the public Deskdrop log, other people, later time", [], ""),
 )
-WITH_JSON = ("main_job", "stages", "suite")
+WITH_JSON = (
+    "main_job", "stages", "suite", "sentiment", "network", "link_prediction", "network_learning"
+)  # fmt: skip
 
 
 def main() -> None:

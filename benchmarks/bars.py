@@ -12,6 +12,11 @@ Figures = Mapping[str, Any]
 LARGE, SMALL = "stages-customers-100000", "stages-customers-10000"
 GROWTH_BAR = 12.0
 
+
+def _mean(rows: Any, column: int) -> float:
+    return float(sum(row[column] for row in rows) / len(rows))
+
+
 # what, the bar, the part that holds the figure, how to read it, how to write it, whether it is met
 BARS: tuple[tuple[str, str, str, Callable[[Figures], float], str, Callable[[float], bool]], ...] = (
     (
@@ -109,6 +114,128 @@ BARS: tuple[tuple[str, str, str, Callable[[Figures], float], str, Callable[[floa
         lambda f: f["load"],
         "{:.2f} s",
         lambda v: v < 3,
+    ),
+    *(
+        (
+            f"{task} on the tenth kept aside, {measure}",
+            f"at least {bar}",
+            "sentiment",
+            lambda f, task=task: f["card"][task]["adapter"]["value"],
+            "{:.3f}",
+            lambda v, bar=bar: v >= bar,
+        )
+        for task, measure, bar in (
+            ("sentiment", "macro recall", 0.68),
+            ("emotion", "macro F1", 0.74),
+        )
+    ),
+    (
+        "one text of 50 to 64 tokens, one thread, p50",
+        "at most 8 ms",
+        "sentiment",
+        lambda f: f["one_text"]["p50"],
+        "{:.1f} ms",
+        lambda v: v <= 8,
+    ),
+    (
+        "the same, p99",
+        "at most 25 ms",
+        "sentiment",
+        lambda f: f["one_text"]["p99"],
+        "{:.1f} ms",
+        lambda v: v <= 25,
+    ),
+    *(
+        (
+            f"many texts, two cores: {kind}",
+            "at least 600 a second",
+            "sentiment",
+            lambda f, kind=kind: next(iter(f["runtimes"].values()))[kind],
+            "{:,.0f} a second",
+            lambda v: v >= 600,
+        )
+        for kind in ("tweets", "posts")
+    ),
+    *(
+        (what, bar, "network", read, write, met)
+        for kind in ("simulator", "barabasi_albert")
+        for what, bar, read, write, met in (
+            (
+                f"graph and all metrics, 100,000 nodes, 1M edges, {kind}",
+                "under 30 s",
+                lambda f, kind=kind: f[kind]["seconds"],
+                "{:.1f} s",
+                lambda v: v < 30,
+            ),
+            (
+                "its peak memory",
+                "under 4 GB",
+                lambda f, kind=kind: f[kind]["peak_gib"],
+                "{:.2f} GiB",
+                lambda v: v < 4 / 1.0737,
+            ),
+        )
+    ),
+    (
+        "communities against the planted ones, normalised mutual information",
+        "at least 0.8",
+        "network",
+        lambda f: f["simulator"]["nmi"],
+        "{:.3f}",
+        lambda v: v >= 0.8,
+    ),
+    *(
+        (what, bar, "network", read, "{:.3f}", met)
+        for kind in ("simulator", "Barabasi-Albert")
+        for what, bar, read, met in (
+            (
+                f"sampled betweenness on 5,000 nodes, {kind}: rank correlation, mean of 5",
+                "at least 0.95",
+                lambda f, kind=kind: _mean(f["sampled"][f"{kind}, default sources"], 1),
+                lambda v: v >= 0.95,
+            ),
+            (
+                "its top 1 %",
+                "overlaps by 80 %",
+                lambda f, kind=kind: _mean(f["sampled"][f"{kind}, default sources"], 2),
+                lambda v: v >= 0.8,
+            ),
+        )
+    ),
+    (
+        "node2vec, 64 wide, 100,000 nodes, 1M edges",
+        "under 300 s",
+        "link_prediction",
+        lambda f: f["seconds"],
+        "{:.0f} s",
+        lambda v: v < 300,
+    ),
+    (
+        "GraphSAGE, 100,000 nodes, 1M edges",
+        "under 300 s",
+        "network_learning",
+        lambda f: f["large"]["seconds"],
+        "{:.0f} s",
+        lambda v: v < 300,
+    ),
+    (
+        "its peak memory",
+        "under 8 GB",
+        "network_learning",
+        lambda f: f["large"]["peak_gib"],
+        "{:.1f} GiB",
+        lambda v: v < 8 / 1.0737,
+    ),
+    (
+        "a day's increment at 100,000 customers: ingest, signals, features, predictions",
+        "under 60 s",
+        LARGE,
+        lambda f: sum(
+            f[stage]["seconds"]
+            for stage in ("one more day", "signals of a day", "snapshot", "predict and explain")
+        ),
+        "{:.1f} s",
+        lambda v: v < 60,
     ),
     (
         "test suite",

@@ -36,7 +36,7 @@ from engagement_assets.signals.network.link_prediction import (
 
 SEEDS = range(5)
 # A small graph gives few walks: more passes over them, so that every node is seen often enough.
-SMALL = {"epochs": 10}
+SMALL = {"walk_length": 20, "window": 5, "learning_rate": 0.025, "epochs": 10}
 LARGE: dict[str, Any] = {}
 PUBLISHED = {
     "USAir": "Adamic-Adar .949, common neighbours .939",
@@ -97,7 +97,7 @@ def tune() -> None:
 def main() -> None:
     """Compare on every graph."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--customers", type=int, default=100_000)
+    parser.add_argument("--customers", type=int, default=125_000)
     parser.add_argument("--tune", action="store_true")
     parser.add_argument("--json", type=Path, default=None)
     options = parser.parse_args()

@@ -16,16 +16,19 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from engagement_assets.features.labels import LABELS
+from resources.sql import SqlFolder
 
 CHURN = LABELS["churn_30_day"]
 FIRST_DAY = date(2025, 1, 1)
 DAYS = 400
 SQL = Path(__file__).resolve().parents[1] / "sql"
 GIB = 1024**2
+WINDOW = 90
 
 
 def main() -> None:
@@ -126,10 +129,82 @@ def snapshots(options: argparse.Namespace) -> Any:
     return Snapshots.before(end(options), first_day=FIRST_DAY)
 
 
+def stage_signals(options: argparse.Namespace) -> dict[str, Any]:
+    """Texts and graph of the snapshots that follow, from the first text of their windows on."""
+    from engagement_assets.signals.network.metrics import MetricSettings  # noqa: PLC0415 - as above
+    from engagement_assets.signals.network.snapshot import (  # noqa: PLC0415 - as above
+        graph_of,
+        land_network,
+    )
+    from engagement_assets.signals.sentiment.scoring import (  # noqa: PLC0415 - as above
+        land_customer_sentiment,
+        window_days,
+    )
+
+    days = sorted({*snapshots(options).all, end(options)})
+    windows = {d for day in days for d in window_days(day, first_day=FIRST_DAY, days=WINDOW)}
+    scored, seconds = score(options, sorted(windows))
+    run, sql, consent = engine(options), SqlFolder(SQL), agreed(options)
+    for day in days:
+        land_customer_sentiment(run, sql, day, first_day=FIRST_DAY, days=WINDOW, consent=consent)
+        land_network(
+            run.lake, graph_of(run, sql, day), day, settings=MetricSettings(seed=7), threads=2
+        )
+    return {"texts": scored, "texts_per_second": scored / seconds, "snapshots": len(days)}
+
+
+def stage_signals_of_a_day(options: argparse.Namespace) -> dict[str, Any]:
+    """What one more day costs: its texts, everybody's sentiment, the graph and its metrics."""
+    from engagement_assets.signals.network.metrics import MetricSettings  # noqa: PLC0415 - as above
+    from engagement_assets.signals.network.snapshot import (  # noqa: PLC0415 - as above
+        graph_of,
+        land_network,
+    )
+    from engagement_assets.signals.sentiment.scoring import (  # noqa: PLC0415 - as above
+        land_customer_sentiment,
+    )
+
+    day = end(options)
+    run, sql = engine(options), SqlFolder(SQL)
+    scored, seconds = score(options, [day])
+    land_customer_sentiment(
+        run, sql, day, first_day=FIRST_DAY, days=WINDOW, consent=agreed(options)
+    )
+    graph = graph_of(run, sql, day)
+    found = land_network(run.lake, graph, day, settings=MetricSettings(seed=7), threads=2)
+    return {"texts": scored, "scoring": seconds, "edges": graph.n_edges} | {
+        name: value for name, value in found.figures.items() if name.startswith("seconds")
+    }
+
+
+def agreed(options: argparse.Namespace) -> Any:
+    """The consents of the lake."""
+    from engagement_assets.signals.sentiment.scoring import Consent  # noqa: PLC0415 - as above
+    from engagement_assets.source.contract import TABLES  # noqa: PLC0415 - as above
+
+    return Consent.of(engine(options).lake, provided=frozenset(TABLES), granted=())
+
+
+def score(options: argparse.Namespace, days: list[date]) -> tuple[int, float]:
+    """Score the texts of some days; how many, and seconds."""
+    from engagement_assets.signals.sentiment.model import SentimentModel  # noqa: PLC0415 - as above
+    from engagement_assets.signals.sentiment.scoring import score_days  # noqa: PLC0415 - as above
+
+    began = time.perf_counter()
+    landed = score_days(
+        engine(options),
+        SqlFolder(SQL),
+        days,
+        scorer=cache(SentimentModel.load),
+        consent=agreed(options),
+    )
+    rows = sum(day.scores.rows for day in landed)
+    return rows, time.perf_counter() - began
+
+
 def stage_snapshot(options: argparse.Namespace) -> dict[str, Any]:
     """One snapshot of all 49 features, at the end of the range."""
     from engagement_assets.features.snapshot import land_snapshot  # noqa: PLC0415 - as above
-    from resources.sql import SqlFolder  # noqa: PLC0415 - as above
 
     landed = land_snapshot(engine(options), SqlFolder(SQL), end(options))
     return {"customers": landed["features/customer_features"].rows}
@@ -141,7 +216,6 @@ def stage_training_snapshots(options: argparse.Namespace) -> dict[str, Any]:
         land_labels,
         land_snapshot,
     )
-    from resources.sql import SqlFolder  # noqa: PLC0415 - as above
 
     run, sql, chosen = engine(options), SqlFolder(SQL), snapshots(options)
     for day in chosen.all:
@@ -241,6 +315,8 @@ def stage_best_possible(options: argparse.Namespace) -> dict[str, Any]:
 STAGES: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "simulate": stage_simulate,
     "one more day": stage_one_more_day,
+    "signals": stage_signals,
+    "signals of a day": stage_signals_of_a_day,
     "snapshot": stage_snapshot,
     "training snapshots": stage_training_snapshots,
     "train": stage_train,

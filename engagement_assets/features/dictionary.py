@@ -1,4 +1,4 @@
-"""The data dictionary: raw tables from the contract, features from the catalogue.
+"""The data dictionary: raw tables from the contract, signals, features from the catalogue.
 
     python -m engagement_assets.features.dictionary > docs/data-dictionary.md
 
@@ -8,7 +8,9 @@ Belongs here: writing it. Does not belong here: what stands in it.
 import sys
 
 from engagement_assets.features.catalogue import dictionary_markdown
+from engagement_assets.signals.schemas import SIGNAL_SCHEMAS
 from engagement_assets.source.contract import TABLES, Field, SourceTable
+from resources.schema import TableSchema
 
 
 def document() -> str:
@@ -19,6 +21,8 @@ def document() -> str:
         "test holds it current.",
         "## Raw tables",
         *(_table(table) for table in TABLES.values()),
+        "## Signal tables",
+        *(_signal(name, schema) for name, schema in SIGNAL_SCHEMAS.items()),
         dictionary_markdown().replace("\n## ", "\n### ").replace("# Feature", "## Feature", 1),
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
@@ -39,6 +43,16 @@ def _table(table: SourceTable) -> str:
         f"| {_legal(field)} | {'yes' if field.personal else ''} | {field.meaning}"
         f"{f' ({field.unit})' if field.unit else ''} |"
         for field in table.fields
+    ]
+    return "\n".join(lines)
+
+
+def _signal(name: str, schema: TableSchema) -> str:
+    lines = [f"### `{name}`", "", "| column | type | null | meaning |", "|---|---|---|---|"]
+    lines += [
+        f"| `{column.name}` | {column.type} | {'yes' if column.nullable else 'no'} "
+        f"| {column.description} |"
+        for column in schema.columns
     ]
     return "\n".join(lines)
 

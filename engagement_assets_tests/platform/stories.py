@@ -120,8 +120,8 @@ def _champion_after(asset: str, name: str, version: str, *, passed: bool) -> dic
 
 
 def ranges(first: str, last: str) -> list[dict[str, Any]]:
-    """Features, then predictions, of a range of days, each in one run."""
-    return [run(job, span=(first, last)) for job in ("features", "predictions")]
+    """Signals, features, then predictions, of a range of days, each in one run."""
+    return [run(job, span=(first, last)) for job in ("signals", "features", "predictions")]
 
 
 def again(job: str, day: str) -> dict[str, Any]:

@@ -120,8 +120,9 @@ def test_a_second_run_makes_nothing_again(home):
     assert "Churn model" in done.stdout
     with home.instance() as instance:
         runs = instance.get_runs()
-    # ingest, three snapshots, engagement once and churn twice, training, predictions
-    assert len(runs) == 9
+    # ingest, text scores, three times signals and features, engagement three times and churn twice,
+    # training, predictions, and two of the network
+    assert len(runs) == 17
     assert files(home.path / "lake") == before
 
 

@@ -38,6 +38,15 @@ def test_the_daily_job_runs_the_checks_of_what_it_makes():
     wanted = {
         check
         for check in listed()["checks"]
-        if check.startswith(("source/", "features/", "churn/predictions", "churn/explanations"))
+        if check.startswith(
+            (
+                "source/",
+                "sentiment/",
+                "network/",
+                "features/",
+                "churn/predictions",
+                "churn/explanations",
+            )
+        )
     }
     assert checks == wanted

@@ -9,33 +9,11 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from transformers import DistilBertConfig, DistilBertModel
 
-WORDS = [
-    "[PAD]",
-    "[UNK]",
-    "[CLS]",
-    "[SEP]",
-    "good",
-    "bad",
-    "day",
-    "love",
-    "hate",
-    "the",
-    "a",
-    "is",
-    "fine",
-    "great",
-    "awful",
-    "so",
-    "very",
-    "happy",
-    "sad",
-    "angry",
-    "hope",
-    "number",
-    "five",
-    "town",
-    "bus",
-]
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+PLAIN = (
+    "good bad day love hate the a is fine great awful so very happy sad angry hope number five town"
+)
+WORDS = [*SPECIAL, *PLAIN.split(), "bus"]
 
 
 def save_small_distilbert(folder: Path, *, seed: int = 1) -> None:
@@ -46,7 +24,7 @@ def save_small_distilbert(folder: Path, *, seed: int = 1) -> None:
         max_position_embeddings=32,
     )  # fmt: skip
     DistilBertModel(config).save_pretrained(folder)
-    tokenizer = Tokenizer(WordLevel({w: n for n, w in enumerate(WORDS)}, unk_token="[UNK]"))
+    tokenizer = Tokenizer(WordLevel({w: n for n, w in enumerate(WORDS)}, unk_token=SPECIAL[1]))
     tokenizer.pre_tokenizer = Whitespace()
     tokenizer.save(str(folder / "tokenizer.json"))
     special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "tokenizer_class": "TokenizersBackend"}

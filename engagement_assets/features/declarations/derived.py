@@ -27,7 +27,8 @@ FEATURES: tuple[Feature, ...] = (
         "avg_sentiment_score",
         "derived",
         "-1 to 1",
-        "Mean sentiment of what the customer wrote, from -1 (bad) to 1 (good).",
+        "Mean sentiment of what the customer wrote in the 90 days (a setting) that end with the "
+        "snapshot date, from -1 (bad) to 1 (good); only of customers who agreed to it.",
         CUSTOMER_SENTIMENT,
         null_note=NO_SIGNAL,
         decimals=None,

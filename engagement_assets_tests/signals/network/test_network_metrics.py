@@ -135,9 +135,7 @@ def test_labels_stay_with_their_community_from_day_to_day() -> None:
     assert carry_over(today, before).tolist() == [5, 5, 5, 2, 2, 6]
 
 
-def test_of_a_split_community_the_larger_part_keeps_the_label_and_the_other_gets_a_new_one() -> (
-    None
-):
+def test_of_a_split_community_the_larger_part_keeps_the_label() -> None:
     before = pd.Series(3, index=list("abcde"))
     today = pd.Series([0, 0, 1, 1, 1], index=list("abcde"))
     assert carry_over(today, before).tolist() == [4, 4, 3, 3, 3]

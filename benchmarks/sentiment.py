@@ -1,0 +1,159 @@
+"""Sentiment: quality on what training never saw, speed of one text and of many, by runtime.
+
+Quality stands in the card of the shipped adapter, made by the training command, and is measured
+again here for each runtime on the tenth of the corpora that was kept aside. Speed is measured on
+tweets and on the simulator's texts.
+
+    python -m benchmarks.sentiment
+
+Belongs here: measuring. Does not belong here: the model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from engagement_assets.signals.sentiment.corpus import TASKS, Labelled, read_corpus
+from engagement_assets.signals.sentiment.model import SHIPPED, SentimentModel
+from engagement_assets.signals.sentiment.network import load_adapter
+from engagement_assets.signals.sentiment.training import TrainingSettings, measured
+from engagement_assets.source.simulator import Simulator
+
+TWEETS = Path(__file__).resolve().parents[1] / ".." / "shared" / "data" / "tweets"
+FIRST = date(2025, 1, 1)
+ONE_TEXT_CALLS = 1_000
+MANY = 4_000
+
+
+def simulated_texts(count: int) -> list[str]:
+    """Posts of a small simulated world."""
+    world = Simulator(customers=3_000, seed=7, first_day=FIRST, days=120)
+    texts: list[str] = []
+    day = FIRST.toordinal()
+    while len(texts) < count:
+        posts = world.day(date.fromordinal(day))["posts"].column("text").to_pylist()
+        texts += [text for text in posts if text]
+        day += 1
+    return texts[:count]
+
+
+def one_text(model: SentimentModel, texts: list[str]) -> dict[str, float]:
+    """Milliseconds of one text at a time, one thread."""
+    torch.set_num_threads(1)
+    for text in texts[:50]:
+        model.score_text(text)
+    spent = []
+    for number in range(ONE_TEXT_CALLS):
+        began = time.perf_counter()
+        model.score_text(texts[number % len(texts)])
+        spent.append(1000 * (time.perf_counter() - began))
+    torch.set_num_threads(2)
+    return {"p50": float(np.percentile(spent, 50)), "p99": float(np.percentile(spent, 99))}
+
+
+def rate(model: SentimentModel, texts: list[str]) -> float:
+    """Texts a second, many at a time, two threads."""
+    model.score_texts(texts[:200])
+    began = time.perf_counter()
+    model.score_texts(texts)
+    return len(texts) / (time.perf_counter() - began)
+
+
+def quality(model: SentimentModel, corpora: dict[str, Labelled]) -> dict[str, Any]:
+    """The measures on the texts kept aside."""
+    found = {}
+    for task, corpus in corpora.items():
+        texts = [text for text, aside in zip(corpus.texts, corpus.aside, strict=True) if aside]
+        scored = model.score_texts(texts)[[f"p_{name}" for name in TASKS[task]]].to_numpy()
+        predicted = scored.argmax(axis=1)
+        labels = corpus.labels[corpus.aside]
+        found[task] = measured(task, labels, predicted, TrainingSettings(bootstrap=500)).to_dict()
+    return found
+
+
+def in_float32(model: SentimentModel) -> None:
+    """Score many texts in float32."""
+    model._batch = model._single
+
+
+def as_shipped(model: SentimentModel) -> None:
+    """Leave it as it is: bfloat16 for many texts."""
+
+
+def in_int8(model: SentimentModel) -> None:
+    """Score many texts with weights quantised to 8 bits."""
+    model._batch.body.float()
+    torch.ao.quantization.quantize_dynamic(
+        model._batch.body, {torch.nn.Linear}, dtype=torch.qint8, inplace=True
+    )
+
+
+RUNTIMES: dict[str, Callable[[SentimentModel], None]] = {
+    "torch bfloat16 (shipped for many texts)": as_shipped,
+    "torch float32 (shipped for one text)": in_float32,
+    "torch int8, dynamic": in_int8,
+}
+
+
+def main() -> None:
+    """Measure quality and speed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path, default=None)
+    options = parser.parse_args()
+    _, card = load_adapter(SHIPPED)
+    results: dict[str, Any] = {"card": card["metrics"]}
+    print("| task | measure | texts kept aside | adapter (95 %) | TF-IDF, logistic regression |")
+    print("|---|---|---:|---|---|")
+    for task, found in card["metrics"].items():
+        told = [
+            f"{v['value']:.3f} ({v['low']:.3f} to {v['high']:.3f})"
+            for v in (found["adapter"], found["tfidf_logistic_regression"])
+        ]
+        print(f"| {task} | {found['measure']} | {found['texts']:,} | {told[0]} | {told[1]} |")
+    posts = simulated_texts(MANY)
+    corpora = read_corpus(str(TWEETS)) if TWEETS.exists() else {}
+    tweets = corpora["sentiment"].texts[:MANY] if corpora else []
+    torch.set_num_threads(2)
+    model = SentimentModel.load(threads=2)
+    long = [text for text in tweets or posts if 50 <= len(model._encoder.tokens([text])[0]) <= 64]
+    results["one_text"] = one_text(model, long[:200] or posts)
+    spent = results["one_text"]
+    print(
+        f"\nOne text of 50 to 64 tokens, one thread, {ONE_TEXT_CALLS} calls: "
+        f"p50 {spent['p50']:.1f} ms, p99 {spent['p99']:.1f} ms\n"
+    )
+    print("| runtime | tweets/s | simulated posts/s | macro recall | emotion macro F1 |")
+    print("|---|---:|---:|---:|---:|")
+    results["runtimes"] = {}
+    for name, change in RUNTIMES.items():
+        model = SentimentModel.load(threads=2)
+        try:
+            change(model)
+            told = {
+                "tweets": rate(model, tweets) if tweets else float("nan"),
+                "posts": rate(model, posts),
+            }
+        except (RuntimeError, AttributeError) as error:
+            print(f"| {name} | not available here: {type(error).__name__} | | | |")
+            continue
+        found = quality(model, corpora) if corpora else {}
+        results["runtimes"][name] = told | {"quality": found}
+        shown = [f"{found[task]['value']:.4f}" if found else "–" for task in TASKS]
+        print(f"| {name} | {told['tweets']:,.0f} | {told['posts']:,.0f} | {' | '.join(shown)} |")
+    if not corpora:
+        print("\nTweets: not measured, shared/data/tweets is not here")
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1))
+
+
+if __name__ == "__main__":
+    main()
