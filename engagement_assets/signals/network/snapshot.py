@@ -83,6 +83,9 @@ def land_network(
 ) -> NetworkDay:
     """Compute and land the metrics and influencers of one day.
 
+    Without any connection, as in a source that has none, nobody's place is known: both tables are
+    empty then, and the features made from them null rather than alike for everybody.
+
     Args:
         lake: Where they go, and where the day before lies.
         graph: The graph as of the day.
@@ -90,6 +93,13 @@ def land_network(
         settings: Seed and budgets.
         threads: Threads of the computation.
     """
+    if graph.n_edges == 0:
+        return NetworkDay(
+            metrics=lake.write_empty(NETWORK_METRICS, schema=NETWORK_METRICS_SCHEMA, day=day),
+            influencers=lake.write_empty(INFLUENCERS, schema=INFLUENCERS_SCHEMA, day=day),
+            figures={},
+            labels_from=None,
+        )
     earlier = [there for there in lake.days(NETWORK_METRICS) if there < day]
     before = None
     if earlier:
