@@ -54,8 +54,8 @@ class TextScore:
 class SentimentModel:
     """An encoder with a trained adapter merged into it, ready to score.
 
-    Safe to use from several threads at once: scoring changes nothing. It works in bfloat16, which is
-    the fastest that costs no accuracy (`benchmarks.sentiment`).
+    Safe to use from several threads at once: scoring changes nothing. It works in bfloat16, which
+    is the fastest that costs no accuracy (`benchmarks.sentiment`).
 
     Args:
         encoder: What the adapter was trained on.
