@@ -242,7 +242,7 @@ def stage_train(options: argparse.Namespace) -> dict[str, Any]:
         labelled_rows(lake, chosen.test, CHURN),
         snapshots=chosen,
         features=MODEL_INPUTS,
-        parameters=ModelSettings(seed=options.seed).churn_parameters(),
+        parameters=ModelSettings(seed=options.seed).parameters("churn"),
         n_bootstrap=options.bootstrap,
     )
     registry = ModelRegistry(Path(options.lake) / ".registry")

@@ -10,10 +10,9 @@ from engagement_assets.deployment import deployment, resources_for
 from engagement_assets.features.assets import LABEL_ASSETS, customer_snapshot
 from engagement_assets.features.checks import feature_checks, label_checks
 from engagement_assets.jobs import JOBS
-from engagement_assets.models.churn.assets import ASSETS as CHURN_ASSETS
-from engagement_assets.models.churn.checks import CHECKS as CHURN_CHECKS
-from engagement_assets.models.churn.daily import ASSETS as CHURN_DAILY_ASSETS
 from engagement_assets.models.graph_engagement.assets import ASSETS as GRAPH_ENGAGEMENT_ASSETS
+from engagement_assets.models.roster import ASSETS as MODEL_ASSETS
+from engagement_assets.models.roster import CHECKS as MODEL_CHECKS
 from engagement_assets.schedules import SCHEDULES
 from engagement_assets.sensors import SENSORS
 from engagement_assets.serving.assets import ASSETS as SERVING_ASSETS
@@ -35,11 +34,10 @@ defs = dg.Definitions(
         *GRAPH_ENGAGEMENT_ASSETS,
         customer_snapshot,
         *LABEL_ASSETS,
-        *CHURN_ASSETS,
-        *CHURN_DAILY_ASSETS,
+        *MODEL_ASSETS,
         *SERVING_ASSETS,
     ],
-    asset_checks=[source_checks, signal_checks, feature_checks, label_checks, *CHURN_CHECKS],
+    asset_checks=[source_checks, signal_checks, feature_checks, label_checks, *MODEL_CHECKS],
     jobs=JOBS,
     schedules=SCHEDULES,
     sensors=SENSORS,

@@ -6,6 +6,7 @@ Belongs here: selections. Does not belong here: when they run (`schedules.py`).
 import dagster as dg
 
 from engagement_assets.features.labels import LABELS
+from engagement_assets.models.roster import MODELS
 
 SOURCE = dg.AssetSelection.groups("source")
 TEXT_SCORES = dg.AssetSelection.assets(["sentiment", "scores"], ["sentiment", "alerts"])
@@ -18,11 +19,12 @@ VIRALITY_MODEL = dg.AssetSelection.assets(["virality", "model"], ["virality", "e
 VIRALITY_PREDICTIONS = dg.AssetSelection.assets(["virality", "predictions"])
 GRAPH_ENGAGEMENT = dg.AssetSelection.groups("graph_engagement")
 FEATURES = dg.AssetSelection.groups("features")
-PREDICTIONS = dg.AssetSelection.assets(["churn", "predictions"], ["churn", "explanations"])
-CATALOGUE = dg.AssetSelection.assets(["lake", "catalogue"])
-TRAINING = dg.AssetSelection.assets(
-    ["churn", "model"], ["churn", "evaluation"], ["churn", "fairness"], ["churn", "champion"]
+PREDICTIONS = dg.AssetSelection.assets(
+    *([spec.name, noun] for spec in MODELS for noun in ("predictions", "explanations"))
 )
+CATALOGUE = dg.AssetSelection.assets(["lake", "catalogue"])
+TRAINED = ("model", "evaluation", "fairness", "champion")
+TRAINING = dg.AssetSelection.assets(*([spec.name, noun] for spec in MODELS for noun in TRAINED))
 
 ingest_job = dg.define_asset_job(
     "ingest", SOURCE, description="Takes days of the source in and checks them."
@@ -61,13 +63,21 @@ label_jobs = {
 training_job = dg.define_asset_job(
     "training",
     TRAINING,
-    description="Trains a candidate, measures it, judges its fairness, and moves the champion if "
-    "it passes.",
+    description="Trains a candidate of every model, measures it, judges its fairness, and moves "
+    "the champion if it passes.",
 )
+train_jobs = {
+    spec.name: dg.define_asset_job(
+        f"train_{spec.name}",
+        dg.AssetSelection.assets(*([spec.name, noun] for noun in TRAINED)),
+        description=f"Trains, measures and judges the model {spec.name} alone.",
+    )
+    for spec in MODELS
+}
 predictions_job = dg.define_asset_job(
     "predictions",
     PREDICTIONS | CATALOGUE,
-    description="Predicts and explains one day with the champion.",
+    description="Predicts and explains one day with the champions.",
 )
 daily_job = dg.define_asset_job(
     "daily",
@@ -87,6 +97,7 @@ JOBS = [
     features_job,
     *label_jobs.values(),
     training_job,
+    *train_jobs.values(),
     predictions_job,
     daily_job,
     quarterly_job,

@@ -6,7 +6,7 @@ Belongs here: the order of the jobs and what counts as made. Does not belong her
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -17,9 +17,11 @@ from upath import UPath
 from engagement_assets.definitions import defs
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
-from engagement_assets.models.churn.declared import LABEL, NAME, PREDICTIONS
+from engagement_assets.models.churn.declared import SPEC as CHURN_SPEC
 from engagement_assets.models.dates import Snapshots
 from engagement_assets.models.graph_engagement.assets import LABEL as ENGAGEMENT
+from engagement_assets.models.lifecycle.spec import ModelSpec, untrainable
+from engagement_assets.models.roster import MODELS
 from engagement_assets.settings import SIMULATED, Settings
 from engagement_assets.signals.schemas import (
     CUSTOMER_SENTIMENT,
@@ -31,9 +33,9 @@ from resources.days import days_between
 from resources.lake import Lake
 from resources.registry import ModelRegistry
 
-LONG_AGO_DAYS = 90
-# Labels that a model learns at the training snapshots.
-TAUGHT = (LABEL.name, ENGAGEMENT.name)
+# A champion is retrained when data this much newer than its own can be learnt from.
+LONG_AGO_DAYS = 60
+BY_NAME = {spec.name: spec for spec in MODELS}
 
 
 class JobFailedError(RuntimeError):
@@ -103,7 +105,7 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool) -> None:
     Args:
         runner: Runs them.
         settings: The installation.
-        retrain: Whether to train although the champion is young.
+        retrain: Whether to train although the champions are young.
 
     Raises:
         JobFailedError: A job failed, or the data are too short for a churn model.
@@ -114,24 +116,52 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool) -> None:
     new = made.missing("source/sessions", days_between(start, end))
     if new:
         runner.run("ingest", (new[0], new[-1]))
-    snapshots = Snapshots.before(end, first_day=start)
-    if snapshots.train[0] < start:
+    dates = {spec.name: spec.dates(end, first_day=start) for spec in MODELS}
+    churn = dates[CHURN_SPEC.name]
+    if churn.train[0] < start:
         raise JobFailedError(
             f"the data from {start} to {end} are too short for a churn model: it needs snapshots "
-            f"on {snapshots.train[0]} and {snapshots.test}"
+            f"on {churn.train[0]} and {churn.test}"
         )
-    training = needs_training(settings, retrain=retrain)
-    days = {end, *(snapshots.all if training else [])}
-    _make_signals(runner, made, settings, sorted(days))
-    _make_snapshots(runner, made, settings, snapshots if training else None)
-    if training:
-        as_of = {"config": {"as_of": end.isoformat()}}
-        runner.run("training", ops={"churn__model": as_of})
-    if training or made.missing(PREDICTIONS, [end]) or not predicted_by_champion(settings, lake):
+    due = [spec for spec in MODELS if needs_training(spec, settings, retrain=retrain)]
+    able = [spec for spec in due if _able(runner, spec, lake, dates[spec.name], settings)]
+    _make_snapshots(runner, made, settings, {spec.name: dates[spec.name] for spec in able})
+    _train(runner, due=due, able=able, as_of=end)
+    if (
+        able
+        or any(made.missing(spec.predictions, [end]) for spec in MODELS)
+        or not predicted_by_champions(settings, lake)
+    ):
         runner.run("predictions", (end, end))
     _learn_network(runner, made, settings)
     if settings.source == SIMULATED:
-        _write_truth(runner, settings, lake, [snapshots.test, end])
+        _write_truth(runner, settings, lake, [churn.test, end])
+
+
+def _able(
+    runner: Runner, spec: ModelSpec, lake: Lake, dates: Snapshots, settings: Settings
+) -> bool:
+    """Whether there is anything to learn a model from; says what is missing."""
+    reason = untrainable(spec, lake, dates, first_day=settings.start)
+    if reason is not None:
+        runner.say(f"{spec.name} is not trained: {reason}")
+    return reason is None
+
+
+def _train(
+    runner: Runner, *, due: Sequence[ModelSpec], able: Sequence[ModelSpec], as_of: date
+) -> None:
+    """Train what is due.
+
+    All in one run where all are, so that the assets of those that cannot be trained say why; or
+    else each that can be in its own.
+    """
+    config = {"config": {"as_of": as_of.isoformat()}}
+    if len(due) == len(MODELS):
+        runner.run("training", ops={f"{spec.name}__model": config for spec in MODELS})
+        return
+    for spec in able:
+        runner.run(f"train_{spec.name}", ops={f"{spec.name}__model": config})
 
 
 def _learn_network(runner: Runner, made: "Made", settings: Settings) -> None:
@@ -178,15 +208,20 @@ def ranges(days: Sequence[date]) -> list[tuple[date, date]]:
 
 
 def _make_snapshots(
-    runner: Runner, made: "Made", settings: Settings, training: Snapshots | None
+    runner: Runner, made: "Made", settings: Settings, training: Mapping[str, Snapshots]
 ) -> None:
-    """Features of the last day, and what a training needs; the newest labels of each kind."""
+    """Features of the last day and of a training, with their signals; labels of each kind."""
     start, end = settings.start, settings.end
-    for_training = training.all if training else []
-    for day in made.missing(CUSTOMER_FEATURES, sorted({end, *for_training})):
+    features = {end} | {day for dates in training.values() for day in dates.all}
+    _make_signals(runner, made, settings, sorted(features))
+    for day in made.missing(CUSTOMER_FEATURES, sorted(features)):
         runner.run("features", (day, day))
     for label in LABELS.values():
-        days = set(for_training if label.name in TAUGHT else [])
+        taught = [name for name in training if label.table in BY_NAME[name].learns_from]
+        if label.name == ENGAGEMENT.name and CHURN_SPEC.name in training:
+            # the graph's model learns it at the same snapshots
+            taught.append(CHURN_SPEC.name)
+        days = {day for name in taught for day in training[name].all}
         latest = label.latest_snapshot_date(end)
         if latest >= start and not made.absent(label.required_tables):
             days.add(latest)
@@ -212,35 +247,44 @@ def _write_truth(runner: Runner, settings: Settings, lake: Lake, days: Sequence[
     write_truth(lake, world, wanted)
 
 
-def predicted_by_champion(settings: Settings, lake: Lake) -> bool:
-    """Whether the last day's predictions are the champion's, which a rollback moves."""
-    champion = ModelRegistry(UPath(settings.home / "registry")).champion(NAME)
-    made_by = lake.read(PREDICTIONS, days=[settings.end], columns=["model_version"])
-    return set(made_by.column("model_version").to_pylist()) <= {champion}
+def predicted_by_champions(settings: Settings, lake: Lake) -> bool:
+    """Whether the last day's predictions are the champions', which a rollback moves."""
+    registry = ModelRegistry(UPath(settings.home / "registry"))
+    for spec in MODELS:
+        made_by = lake.read(spec.predictions, days=[settings.end], columns=["model_version"])
+        versions = set(made_by.column("model_version").to_pylist())
+        if not versions <= {registry.champion(spec.name)}:
+            return False
+    return True
 
 
-def needs_training(settings: Settings, *, retrain: bool) -> bool:
+def needs_training(spec: ModelSpec, settings: Settings, *, retrain: bool) -> bool:
     """Whether there is no champion, it is a quarter old, or its costs are not those set now.
 
     After a rollback only `RETRAIN=1` trains: the same data would give the very version that was
     turned down.
     """
     registry = ModelRegistry(UPath(settings.home / "registry"))
-    version = registry.champion(NAME)
+    version = registry.champion(spec.name)
     if version is None or retrain:
         return True
-    if registry.history(NAME)[-1]["action"] == "rollback":
-        sys.stderr.write("the champion was rolled back: no new training without RETRAIN=1\n")
+    if registry.history(spec.name)[-1]["action"] == "rollback":
+        sys.stderr.write(
+            f"the champion of {spec.name} was rolled back: no new training without RETRAIN=1\n"
+        )
         return False
-    card = registry.card(NAME, version)
+    card = registry.card(spec.name, version)
+    tested = date.fromisoformat(card["test_snapshot"])
+    age = settings.end - timedelta(days=spec.window_days) - tested
+    if age > timedelta(days=LONG_AGO_DAYS):
+        return True
     told = {
         "cost_lost_customer_usd": settings.cost_lost_customer,
         "cost_intervention_usd": settings.cost_intervention,
         "save_rate": settings.save_rate,
     }
-    tested = date.fromisoformat(card["test_snapshot"])
-    old = settings.end - tested > timedelta(days=LONG_AGO_DAYS)
-    return old or any(card["thresholds"][name] != value for name, value in told.items())
+    kept = card.get("thresholds", {})
+    return any(kept[name] != value for name, value in told.items() if name in kept)
 
 
 @dataclass

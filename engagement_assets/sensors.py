@@ -7,14 +7,15 @@ from itertools import takewhile
 
 import dagster as dg
 
-from engagement_assets.jobs import training_job
+from engagement_assets.jobs import train_jobs
+from engagement_assets.models.lifecycle.spec import ModelSpec
+from engagement_assets.models.roster import MODELS
 from resources.alerts import AlertSink
 
 # Drift must hold for this many days before it asks for a new model: one odd day is no drift.
 DRIFT_DAYS = 3
 # How far back a drift is followed; one that lasts longer asks again.
 DRIFT_HISTORY = 90
-DRIFT_CHECK = dg.AssetCheckKey(dg.AssetKey(["churn", "predictions"]), "score_drift")
 
 
 @dg.sensor(
@@ -29,24 +30,34 @@ def alerts_sensor(context: dg.SensorEvaluationContext, alerts: AlertSink) -> dg.
     return dg.SkipReason(f"{told} new alerts" if told else "nothing failed")
 
 
-@dg.sensor(
-    name="training_on_drift",
-    job=training_job,
-    minimum_interval_seconds=3600,
-    description=f"Asks for a new churn model when the scores drifted on {DRIFT_DAYS} checks in a "
-    "row.",
-)
-def drift_sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Ask for training when drift holds."""
-    records = context.instance.event_log_storage.get_asset_check_execution_history(
-        DRIFT_CHECK, limit=DRIFT_HISTORY
+def drift_check(model: str) -> dg.AssetCheckKey:
+    """The check that watches a model's scores."""
+    return dg.AssetCheckKey(dg.AssetKey([model, "predictions"]), "score_drift")
+
+
+def drift_sensor(spec: ModelSpec) -> dg.SensorDefinition:
+    """Asks for a new model when the scores of a model drift and go on drifting."""
+
+    @dg.sensor(
+        name=f"train_{spec.name}_on_drift",
+        job=train_jobs[spec.name],
+        minimum_interval_seconds=3600,
+        description=f"Asks for a new {spec.name} model when the scores drifted on {DRIFT_DAYS} "
+        "checks in a row.",
     )
-    # newest first
-    failed = list(takewhile(lambda record: record.status.value == "FAILED", records))
-    if len(failed) < DRIFT_DAYS:
-        return dg.SkipReason(f"the last {len(failed)} checks found drift, not {DRIFT_DAYS}")
-    # one training a drift: its first failed check names it
-    return dg.RunRequest(run_key=f"drift-{failed[-1].id}")
+    def sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        """Ask for training when drift holds."""
+        records = context.instance.event_log_storage.get_asset_check_execution_history(
+            drift_check(spec.name), limit=DRIFT_HISTORY
+        )
+        # newest first
+        failed = list(takewhile(lambda record: record.status.value == "FAILED", records))
+        if len(failed) < DRIFT_DAYS:
+            return dg.SkipReason(f"the last {len(failed)} checks found drift, not {DRIFT_DAYS}")
+        # one training a drift: its first failed check names it
+        return dg.RunRequest(run_key=f"drift-{failed[-1].id}")
+
+    return sensor
 
 
-SENSORS = [alerts_sensor, drift_sensor]
+SENSORS = [alerts_sensor, *(drift_sensor(spec) for spec in MODELS)]

@@ -183,6 +183,17 @@ class ModelPackage:
     card: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class NotTrained:
+    """A model that could not be learnt, in place of a model.
+
+    Attributes:
+        reason: What is missing, a sentence.
+    """
+
+    reason: str
+
+
 class _ModelIOManager(LakeFormatIOManager):
     """Registers a version; the path holds only which version the asset made last."""
 
@@ -192,21 +203,28 @@ class _ModelIOManager(LakeFormatIOManager):
     def registry(self) -> ModelRegistry:
         return ModelRegistry(self._base_path)
 
-    def dump_to_path(self, context: dg.OutputContext, obj: ModelPackage, path: UPath) -> None:
+    def dump_to_path(
+        self, context: dg.OutputContext, obj: ModelPackage | NotTrained, path: UPath
+    ) -> None:
         name = context.asset_key.path[0]
+        if isinstance(obj, NotTrained):
+            put_atomically(path, json.dumps({"name": name, "not_trained": obj.reason}).encode())
+            return
         with TemporaryDirectory() as folder:
             obj.model.save(Path(folder))
             version = self.registry.register(name, Path(folder), obj.card)
         put_atomically(path, json.dumps({"name": name, "version": version}).encode())
         context.add_output_metadata({"model_version": version})
 
-    def load_from_path(self, context: dg.InputContext, path: UPath) -> RegisteredModel:
+    def load_from_path(self, context: dg.InputContext, path: UPath) -> RegisteredModel | NotTrained:
         latest = json.loads(path.read_text())
+        if "not_trained" in latest:
+            return NotTrained(latest["not_trained"])
         return registered(self.registry, latest["name"], latest["version"])
 
 
 class ModelIOManager(dg.ConfigurableIOManagerFactory):
-    """A `ModelPackage` in as a registry version, a `RegisteredModel` out."""
+    """A `ModelPackage` in as a registry version, a `RegisteredModel` out; `NotTrained` as it is."""
 
     root: str = Field(description="Folder of the registry.")
 

@@ -7,24 +7,12 @@ Belongs here: the rule, as a pure function of measured figures. Does not belong 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from engagement_assets.evaluation.bootstrap import Interval
-
-AUC_FLOOR = 0.7
-CALIBRATION_CEILING = 0.05
-
-
-def calibration_ceiling(by_chance: float) -> float:
-    """Greatest calibration error that a candidate may show.
-
-    Args:
-        by_chance: The error that a perfectly calibrated model stays under in 95 % of samples of
-            this size; on a few hundred customers that is more than the ceiling itself.
-    """
-    return max(CALIBRATION_CEILING, by_chance)
+from engagement_assets.models.lifecycle.spec import Floor
 
 
 @dataclass(frozen=True)
@@ -45,53 +33,51 @@ class Verdict:
 
 
 def judge(
-    candidate: Mapping[str, Interval | float],
+    metrics: Mapping[str, Interval | float],
     *,
-    champion_minus_candidate_auc: Interval | None,
+    floors: Sequence[Floor],
+    champion_lead: Interval | None,
+    lead: str,
     fairness_passes: bool,
-    fairness_failures: list[str] | None = None,
-    auc_floor: float = AUC_FLOOR,
-    calibration_error_ceiling: float = CALIBRATION_CEILING,
+    fairness_failures: Sequence[str] = (),
+    figures: Mapping[str, Any] | None = None,
 ) -> Verdict:
     """Judge a candidate by its floors and against the champion on the same test rows.
 
-    A candidate loses when the whole interval of champion minus candidate AUC (a paired bootstrap,
-    `evaluation.metrics.paired_auc_difference(y, champion, candidate)`) lies above 0: the champion
-    is better beyond chance. A draw promotes the candidate, which has learnt from newer data.
+    A candidate loses when the whole interval of the champion's lead (a paired bootstrap) lies above
+    0: the champion is better beyond chance. A draw promotes the candidate, which has learnt from
+    newer data.
 
     Args:
-        candidate: Its `auc` and `calibration_error` on the test rows.
-        champion_minus_candidate_auc: The difference and its interval, or None when there is no
-            champion.
-        fairness_passes: Whether the 80 % rule holds for the candidate.
+        metrics: The candidate's figures on the test rows.
+        floors: What it must reach.
+        champion_lead: The champion's lead and its interval, or None when there is no champion.
+        lead: What the two are compared by.
+        fairness_passes: Whether the fairness rule holds for the candidate.
         fairness_failures: The groups that fail, for the reasons.
-        auc_floor: Least AUC.
-        calibration_error_ceiling: Greatest expected calibration error.
+        figures: Figures of the card that floors are raised to.
 
     Raises:
-        KeyError: When the candidate lacks one of the two metrics.
+        KeyError: When the candidate lacks a metric that a floor names.
     """
-    auc, error = _value(candidate, "auc"), _value(candidate, "calibration_error")
     passed: list[str] = []
     failed: list[str] = []
-    # `not >=` and `not <=`, so that a NaN fails.
-    (passed if auc >= auc_floor else failed).append(f"AUC {auc:.4f}, at least {auc_floor:g} wanted")
-    (passed if error <= calibration_error_ceiling else failed).append(
-        f"calibration error {error:.4f}, at most {calibration_error_ceiling:g} wanted"
-    )
+    for floor in floors:
+        value = _value(metrics, floor.metric)
+        good = floor.holds(value, figures or {})
+        (passed if good else failed).append(floor.told(value, figures or {}))
     if fairness_passes:
         passed.append("the 80 % rule holds")
     else:
         named = "; ".join(fairness_failures or ["see the fairness report"])
         failed.append(f"the 80 % rule fails: {named}")
-    difference = champion_minus_candidate_auc
-    if difference is None:
+    if champion_lead is None:
         passed.append("there is no champion yet")
-    elif not math.isfinite(difference.low):
+    elif not math.isfinite(champion_lead.low):
         failed.append("the comparison with the champion has no interval: too few test rows")
     else:
-        text = f"champion minus candidate AUC on the same rows is {difference}"
-        (failed if difference.low > 0.0 else passed).append(text)
+        text = f"the champion's lead in {lead} on the same rows is {champion_lead}"
+        (failed if champion_lead.low > 0.0 else passed).append(text)
     return Verdict(promote=not failed, reasons=failed or passed)
 
 

@@ -28,12 +28,12 @@ class ModelSettings(dg.ConfigurableResource):
     )
     threads: int = Field(default=2, description="Threads of training and prediction.")
 
-    def churn_parameters(self) -> dict[str, Any]:
-        """Parameters of the churn classifier."""
-        return {
+    def parameters(self, model: str) -> dict[str, Any]:
+        """Parameters of a model's estimator, and of what the product does with its scores."""
+        shared = {"random_state": self.seed, "n_jobs": self.threads}
+        costs = {
             "cost_lost_customer": self.cost_lost_customer,
             "cost_intervention": self.cost_intervention,
             "save_rate": self.save_rate,
-            "random_state": self.seed,
-            "n_jobs": self.threads,
         }
+        return shared | {"churn": costs}.get(model, {})

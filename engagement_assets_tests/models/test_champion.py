@@ -8,12 +8,17 @@ import pytest
 from engagement_assets.evaluation.metrics import Interval, paired_auc_difference
 from engagement_assets.models.card import model_card
 from engagement_assets.models.champion import judge
+from engagement_assets.models.churn.declared import SPEC
+from engagement_assets.models.lifecycle.spec import Floor
 
 GOOD = {"auc": Interval(0.82, 0.80, 0.84), "calibration_error": 0.01}
 
 
-def verdict(candidate=GOOD, *, gap=None, fair=True, **settings):
-    return judge(candidate, champion_minus_candidate_auc=gap, fairness_passes=fair, **settings)
+def verdict(candidate=GOOD, *, gap=None, fair=True, by_chance=0.0, **settings):
+    told = {"floors": SPEC.floors, "figures": {"calibration_error_by_chance": by_chance}}
+    return judge(
+        candidate, champion_lead=gap, lead=SPEC.lead, fairness_passes=fair, **(told | settings)
+    )
 
 
 def test_a_good_first_candidate_becomes_champion():
@@ -30,7 +35,7 @@ def test_a_good_first_candidate_becomes_champion():
         ({"candidate": GOOD | {"auc": math.nan}}, "AUC nan"),
         ({"candidate": GOOD | {"calibration_error": 0.06}}, "calibration error 0.0600, at most"),
         ({"fair": False, "fairness_failures": ["gender=b"]}, "80 % rule fails: gender=b"),
-        ({"gap": Interval(0.02, 0.001, 0.04)}, "champion minus candidate AUC"),
+        ({"gap": Interval(0.02, 0.001, 0.04)}, "the champion's lead in AUC"),
         ({"gap": Interval(0.0, math.nan, math.nan)}, "no interval"),
     ],
 )
@@ -46,10 +51,22 @@ def test_a_draw_promotes_the_newer_model():
     assert verdict(gap=Interval(-0.02, -0.03, -0.01)).promote
 
 
-def test_the_floors_are_settings():
-    assert not verdict(auc_floor=0.9).promote
-    assert verdict(GOOD | {"auc": 0.6}, auc_floor=0.5).promote
-    assert not verdict(calibration_error_ceiling=0.001).promote
+def test_a_floor_is_as_high_as_it_was_declared():
+    floor = Floor(check="q", metric="auc", words="AUC", description="", at_least=0.9)
+    assert not verdict(floors=(floor,)).promote
+    assert verdict(GOOD | {"auc": 0.9}, floors=(floor,)).promote
+
+
+def test_a_ceiling_rises_to_what_chance_shows_on_few_rows():
+    many = GOOD | {"calibration_error": 0.06}
+    assert not verdict(many, by_chance=0.04).promote
+    assert verdict(many, by_chance=0.07).promote
+
+
+def test_a_floor_without_a_limit_is_an_error():
+    floor = Floor(check="q", metric="auc", words="AUC", description="")
+    with pytest.raises(ValueError, match="has no limit"):
+        verdict(floors=(floor,))
 
 
 def test_all_failings_are_named_at_once():

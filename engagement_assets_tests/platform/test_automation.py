@@ -7,11 +7,14 @@ import pytest
 
 from engagement_assets.definitions import defs
 from engagement_assets.features.labels import LABELS
+from engagement_assets.models.roster import MODELS
 from engagement_assets.partitions import daily_partitions
 from engagement_assets.schedules import SCHEDULES
-from engagement_assets.sensors import DRIFT_CHECK, DRIFT_DAYS, alerts_sensor, drift_sensor
+from engagement_assets.sensors import DRIFT_DAYS, SENSORS, alerts_sensor, drift_check
 from engagement_assets.settings import Settings, current_home, yesterday
 
+DRIFT_CHECK = drift_check("churn")
+DRIFT_SENSORS = {sensor.name: sensor for sensor in SENSORS if sensor is not alerts_sensor}
 BY_NAME = {schedule.name: schedule for schedule in SCHEDULES}
 TODAY = datetime.now(UTC).replace(hour=2, minute=0, second=0, microsecond=0)
 
@@ -93,11 +96,12 @@ def drift(instance, *, found):
 
 def asks(instance):
     with dg.build_sensor_context(instance=instance) as context:
-        return drift_sensor(context)
+        return DRIFT_SENSORS["train_churn_on_drift"](context)
 
 
-def test_the_check_that_the_drift_sensor_reads_is_there():
-    assert DRIFT_CHECK in defs.resolve_asset_graph().asset_check_keys
+@pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.name)
+def test_the_check_that_a_drift_sensor_reads_is_there(spec):
+    assert drift_check(spec.name) in defs.resolve_asset_graph().asset_check_keys
 
 
 def test_no_training_is_asked_for_before_drift_was_found_three_times_in_a_row(instance):
@@ -127,5 +131,8 @@ def test_one_drift_asks_for_one_training_however_long_it_holds(instance):
 
 def test_alerts_are_looked_for_from_the_start_and_training_only_when_someone_turns_it_on():
     assert alerts_sensor.default_status is dg.DefaultSensorStatus.RUNNING
-    assert drift_sensor.default_status is dg.DefaultSensorStatus.STOPPED
-    assert drift_sensor.job_name == "training"
+    assert set(DRIFT_SENSORS) == {f"train_{spec.name}_on_drift" for spec in MODELS}
+    for spec in MODELS:
+        sensor = DRIFT_SENSORS[f"train_{spec.name}_on_drift"]
+        assert sensor.default_status is dg.DefaultSensorStatus.STOPPED
+        assert sensor.job_name == f"train_{spec.name}"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from engagement_assets.models.churn.declared import SPEC as CHURN
 from engagement_assets.pipeline import needs_training
 from engagement_assets.settings import Settings
 from engagement_assets_tests.platform.homes import END, WORLD, Home, command
@@ -70,10 +71,10 @@ def test_going_back_to_an_unknown_version_is_an_error(home):
 def test_new_costs_ask_for_training_but_not_against_a_rollback(home, tmp_path):
     settings = Settings.load(home.path)
     dearer = settings.with_values({"cost_intervention": settings.cost_intervention + 1})
-    assert not needs_training(settings, retrain=False)
-    assert needs_training(settings, retrain=True)
-    assert needs_training(dearer, retrain=False)
+    assert not needs_training(CHURN, settings, retrain=False)
+    assert needs_training(CHURN, settings, retrain=True)
+    assert needs_training(CHURN, dearer, retrain=False)
     registry, _, _ = second_champion(home, tmp_path / "files")
     registry.rollback("churn")
-    assert not needs_training(dearer, retrain=False)
-    assert needs_training(dearer, retrain=True)
+    assert not needs_training(CHURN, dearer, retrain=False)
+    assert needs_training(CHURN, dearer, retrain=True)

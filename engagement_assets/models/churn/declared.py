@@ -1,27 +1,50 @@
-"""What the churn assets and their checks share: names, schema, and the checks themselves.
+"""The churn model's declaration.
 
-Belongs here: declarations. Does not belong here: making anything (`assets.py`, `daily.py`) and
-judging it (`checks.py`).
+Belongs here: names, columns, limits and texts. Does not belong here: what it does (`methods.py`).
 """
 
-import dagster as dg
-
+from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
-from engagement_assets.models.champion import AUC_FLOOR, CALIBRATION_CEILING
-from resources.checks import PSI_LIMIT
-from resources.schema import Column, TableSchema
+from engagement_assets.models.lifecycle.spec import Floor, ModelSpec, reason_columns
+from resources.schema import Column
 
 NAME = "churn"
-PREDICTIONS = f"{NAME}/predictions"
 LABEL = LABELS["churn_30_day"]
-OWNERS = ["team:data-science"]
-CODE_VERSION = "1"
-REASONS = 3
+AUC_FLOOR = 0.7
+CALIBRATION_CEILING = 0.05
 
-PREDICTIONS_SCHEMA = TableSchema(
-    (
-        Column("customer_id", "string", nullable=False, description="The customer"),
-        Column("snapshot_date", "date", nullable=False, description="Date of the features"),
+SPEC = ModelSpec(
+    name=NAME,
+    subject="churn scores",
+    code_version="1",
+    implementation="engagement_assets.models.churn.methods:ChurnMethods",
+    kinds=frozenset({"xgboost"}),
+    learns_from=(CUSTOMER_FEATURES, LABEL.table),
+    predicts_from=(CUSTOMER_FEATURES,),
+    required=LABEL.required_tables,
+    window_days=LABEL.window_days,
+    floors=(
+        Floor(
+            check="quality_floor",
+            metric="auc",
+            words="AUC",
+            description=f"AUC on other people at a later time is at least {AUC_FLOOR}.",
+            at_least=AUC_FLOOR,
+        ),
+        Floor(
+            check="calibration",
+            metric="calibration_error",
+            words="calibration error",
+            description=f"The expected calibration error is at most {CALIBRATION_CEILING}, or no "
+            "more than a perfectly calibrated model would show on so few customers.",
+            at_most=CALIBRATION_CEILING,
+            by_chance="calibration_error_by_chance",
+        ),
+    ),
+    lead="AUC",
+    fairness_rule="No group is flagged at less than 80 % of the rate of the most flagged group "
+    "beyond chance.",
+    columns=(
         Column(
             "churn_probability",
             "float64",
@@ -36,64 +59,33 @@ PREDICTIONS_SCHEMA = TableSchema(
             nullable=False,
             description="Whether contacting pays at the stated costs",
         ),
-        *(
-            column
-            for n in range(1, REASONS + 1)
-            for column in (
-                Column(f"reason_{n}_feature", "string", description=f"Reason {n}: the feature"),
-                Column(f"reason_{n}_value", "string", description=f"Reason {n}: its value"),
-                Column(f"reason_{n}_typical", "string", description=f"Reason {n}: typical value"),
-                Column(
-                    f"reason_{n}_contribution",
-                    "float64",
-                    description=f"Reason {n}: SHAP contribution (log-odds)",
-                ),
-            )
-        ),
-        Column("model_version", "string", nullable=False, description="Champion that predicted"),
-    )
-)
-
-QUALITY = dg.AssetCheckSpec(
-    "quality_floor",
-    # on the report, not on the model: a candidate that fails is still reported on
-    asset=[NAME, "evaluation"],
-    description=f"AUC on other people at a later time is at least {AUC_FLOOR}.",
-    blocking=True,
-)
-CALIBRATION = dg.AssetCheckSpec(
-    "calibration",
-    asset=[NAME, "evaluation"],
-    description=f"The expected calibration error is at most {CALIBRATION_CEILING}, or no more than "
-    "a perfectly calibrated model would show on so few customers.",
-    blocking=True,
-)
-EIGHTY_PERCENT = dg.AssetCheckSpec(
-    "eighty_percent_rule",
-    asset=[NAME, "fairness"],
-    description="No group is flagged at less than 80 % of the rate of the most flagged group "
-    "beyond chance.",
-    blocking=True,
-)
-MODEL_BLOCKING = [QUALITY.key, CALIBRATION.key, EIGHTY_PERCENT.key]
-PREDICTION_TEXTS = {
-    "schema": "The partition is there, whole, and has the declared columns and types.",
-    "keys": "Every customer is predicted once.",
-    "bounds": "Every probability lies in 0 to 1.",
-    "volume": "The number of predictions lies near that of the 7 days before.",
-    "score_drift": "The distribution of scores is near that of the champion's test people "
-    f"(population stability index at most {PSI_LIMIT}).",
-}
-PREDICTION_BLOCKING = ("schema", "keys", "bounds")
-PREDICTION_SPECS = [
-    dg.AssetCheckSpec(
-        name, asset=[NAME, "predictions"], description=text, blocking=name in PREDICTION_BLOCKING
-    )
-    for name, text in PREDICTION_TEXTS.items()
-]
-ADDITIVITY = dg.AssetCheckSpec(
-    "additivity",
-    asset=[NAME, "explanations"],
-    description="Base value plus contributions equals the model's score on a sample, and the "
-    "fast exact method was used.",
+        *reason_columns("log-odds"),
+    ),
+    score="churn_probability",
+    bounds={"churn_probability": (0, 1)},
+    texts={
+        "model": "Candidate churn model: XGBoost on 80 % of the customers at up to four monthly "
+        "snapshots, calibrated on out-of-fold scores, measured on the other 20 % at a later "
+        "snapshot.",
+        "evaluation": "How good the candidate is on other people at a later time: metrics with "
+        "intervals, reliability, lift by decile, and the cost threshold.",
+        "fairness": "Who the candidate flags, by gender, age band and location, with the 80 % "
+        "rule; where a group fails, per-group thresholds and their price.",
+        "champion": "The churn model that predicts. It moves only when the candidate passes the "
+        "blocking checks and does not lose to the present champion on the same test rows.",
+        "predictions": "Churn of every active customer: calibrated probability, band, action, "
+        "top three reasons, model version.",
+        "explanations": "What moves the scores: exact SHAP values of every prediction, summed up "
+        "over all customers. The reasons of each customer stand with the predictions.",
+    },
+    purpose="Says how likely an active customer is to have no session in the 30 days after the "
+    "snapshot, so that retention offers reach those who may leave. It must not be used to refuse a "
+    "customer anything, nor for prices or credit.",
+    limits=(
+        "A probability holds for customers like those of the training snapshot; the drift checks "
+        "say when they no longer are.",
+        "Reasons say what moved this model's score, not what would change the customer's mind.",
+        "The cost threshold rests on a stated save rate, which an experiment must confirm.",
+        "Customers without a session in the 30 days before the snapshot are not scored.",
+    ),
 )

@@ -40,6 +40,15 @@ class Assessment:
     report: FairnessReport
     mitigation: Mitigation | None
 
+    @property
+    def ratios(self) -> dict[str, float]:
+        """Demographic parity ratio by column."""
+        return {
+            entry.column: entry.demographic_parity_ratio.value
+            for entry in self.report.columns
+            if entry.demographic_parity_ratio is not None
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """JSON data."""
         return {

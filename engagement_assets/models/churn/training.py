@@ -21,6 +21,7 @@ from engagement_assets.evaluation.metrics import (
 from engagement_assets.evaluation.splits import customer_split
 from engagement_assets.models.churn.estimator import ChurnClassifier
 from engagement_assets.models.dates import Snapshots
+from engagement_assets.models.scores import score_shares
 
 LABEL = "churn_30_day"
 RECALL = 0.8
@@ -124,16 +125,6 @@ def train_churn(
         "seeds": {"model": seed},
     }
     return Trained(model, card)
-
-
-SCORE_EDGES = tuple(round(0.05 * n, 2) for n in range(1, 20))
-
-
-def score_shares(probability: Any) -> list[float]:
-    """Share of the scores in each twentieth of [0, 1], the reference of the drift of scores."""
-    bins = pd.cut(pd.Series(probability), bins=[-0.001, *SCORE_EDGES, 1.001], labels=False)
-    counts = bins.value_counts(normalize=True)
-    return [float(counts.get(n, 0.0)) for n in range(len(SCORE_EDGES) + 1)]
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

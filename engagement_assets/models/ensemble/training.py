@@ -1,0 +1,146 @@
+"""Fitting the ensemble, and adopting a correction only where it is better beyond chance.
+
+Belongs here: from rows, base learners and targets to an ensemble and its card. Does not belong
+here: reading rows (`methods.py`), the base learners (`bases.py`) and the corrections themselves.
+
+The base stands unless the whole interval of its loss minus the correction's, on the same test
+customers, lies above 0: whatever is gained must be more than chance gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from engagement_assets.evaluation.bootstrap import Interval, interval, resamples
+from engagement_assets.models.ensemble.estimator import Correction, Ensemble, Floats, Target
+from engagement_assets.models.ensemble.stacking import FOLDS, BaseLearner, cross_fitted
+
+
+@dataclass(frozen=True)
+class TargetRows:
+    """What a target is learnt from and judged on.
+
+    Attributes:
+        target: The target.
+        learn: Labelled rows of training customers at the base model's training snapshots.
+        test: Labelled rows of the other customers at a later snapshot.
+    """
+
+    target: Target
+    learn: pd.DataFrame
+    test: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class TrainedEnsemble:
+    """A fitted ensemble and what is known of it.
+
+    Attributes:
+        model: The fitted ensemble.
+        card: JSON data for the registry.
+    """
+
+    model: Ensemble
+    card: dict[str, Any]
+
+
+def train_ensemble(
+    rows: Mapping[str, TargetRows],
+    bases: Mapping[str, BaseLearner],
+    *,
+    features: Sequence[str],
+    n_bootstrap: int,
+    random_state: int,
+    n_jobs: int | None = None,
+    folds: int = FOLDS,
+) -> TrainedEnsemble:
+    """Fit a correction of every target on what the base models say of customers they did not see.
+
+    Args:
+        rows: What each target is learnt from and judged on, by the target's name.
+        bases: The base models by the name of their column.
+        features: Features that are given to the corrections besides.
+        n_bootstrap: Resamples behind each interval.
+        random_state: Seed.
+        n_jobs: Threads.
+        folds: Folds of customers for the base predictions.
+
+    Raises:
+        ValueError: A table has no rows.
+    """
+    for name, found in rows.items():
+        for side, table in (("training", found.learn), ("test", found.test)):
+            if table.empty:
+                raise ValueError(f"{name}: there are no labelled {side} customers")
+    unseen = cross_fitted(bases, {name: found.learn for name, found in rows.items()}, folds=folds)
+    corrections, adopted, told = {}, {}, {}
+    for name, found in rows.items():
+        target = found.target
+        learn = with_features(unseen[name], found.learn, features)
+        labels = found.learn[target.label].to_numpy(np.float64)
+        correction = Correction(target, random_state=random_state, n_jobs=n_jobs)
+        correction.fit(learn, labels, groups=found.learn["customer_id"])
+        said = pd.DataFrame({base.name: base.champion(found.test) for base in bases.values()})
+        test = with_features(said, found.test, features)
+        gain = judged_gain(correction, test, found.test, n_bootstrap=n_bootstrap, seed=random_state)
+        corrections[name] = correction
+        adopted[name] = bool(gain["gain"]["low"] > 0.0)
+        told[name] = gain | {
+            "adopted": adopted[name],
+            "trees": correction.n_trees_,
+            "unit": target.unit,
+            "training_rows": len(found.learn),
+            "test_customers": len(found.test),
+        }
+    return TrainedEnsemble(Ensemble(corrections, adopted), {"targets": told})
+
+
+def with_features(
+    predictions: pd.DataFrame, rows: pd.DataFrame, features: Sequence[str]
+) -> pd.DataFrame:
+    """Base predictions beside some features of the same rows."""
+    return pd.concat(
+        [predictions.reset_index(drop=True), rows[list(features)].reset_index(drop=True)], axis=1
+    )
+
+
+def judged_gain(
+    correction: Correction,
+    inputs: pd.DataFrame,
+    test: pd.DataFrame,
+    *,
+    n_bootstrap: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Loss of base and correction on test rows, and the gain with its paired interval.
+
+    Args:
+        correction: The correction.
+        inputs: n x f inputs of the test rows.
+        test: The test rows, with the label.
+        n_bootstrap: Resamples behind each interval.
+        seed: Seed of the resamples.
+    """
+    target = correction.target
+    labels = test[target.label].to_numpy(np.float64)
+    base = target.value(target.margin(inputs[target.base].to_numpy(np.float64)))
+    losses = target.losses(labels, base), target.losses(labels, correction.predict(inputs))
+    before, after = (mean_loss(loss, n_bootstrap=n_bootstrap, seed=seed) for loss in losses)
+    gain = mean_loss(losses[0] - losses[1], n_bootstrap=n_bootstrap, seed=seed)
+    return {
+        "base_loss": before.to_dict(),
+        "refined_loss": after.to_dict(),
+        "gain": gain.to_dict(),
+    }
+
+
+def mean_loss(losses: Floats, *, n_bootstrap: int, seed: int) -> Interval:
+    """Mean of n losses and its bootstrap interval over rows."""
+    draws = resamples(len(losses), n_bootstrap=n_bootstrap, seed=seed)
+    total = len(losses)
+    return interval(float(losses.mean()), [float(counts @ losses) / total for counts in draws])

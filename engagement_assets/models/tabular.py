@@ -1,0 +1,122 @@
+"""What models share that learn a label of a snapshot from its features.
+
+Belongs here: reading labelled rows and wording what moves the scores. Does not belong here: any
+one model, and Dagster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, ClassVar
+
+import pandas as pd
+
+from engagement_assets.evaluation.explanations import Explanation, importance_table
+from engagement_assets.evaluation.plots import importance_plot
+from engagement_assets.features.catalogue import CATEGORY_FEATURES, CUSTOMER_FEATURES, FEATURES
+from engagement_assets.features.labels import Label
+from engagement_assets.models.dates import Snapshots
+from engagement_assets.models.lifecycle.methods import Inputs
+from engagement_assets.models.rows import data_versions, labelled_rows, labelled_snapshots
+from engagement_assets.models.wording import table_markdown
+from resources.registry import RegisteredModel
+
+SHOWN_FEATURES = 20
+
+
+class LabelledSnapshots:
+    """Rows of a label at snapshots, as the methods of such a model read them."""
+
+    label: ClassVar[Label]
+
+    def training_rows(
+        self, inputs: Inputs, snapshots: Snapshots
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Labelled rows of the training snapshots and of the test snapshot, all people.
+
+        Raises:
+            MissingPartitionError: One of them or its labels is not in the lake.
+        """
+        lake = inputs.engine.lake
+        return (
+            labelled_snapshots(lake, snapshots.train, self.label),
+            labelled_rows(lake, snapshots.test, self.label),
+        )
+
+    def test_rows(self, inputs: Inputs, model: RegisteredModel) -> pd.DataFrame:
+        """Labelled rows of a version's test snapshot, all people."""
+        day = date.fromisoformat(model.card["test_snapshot"])
+        return labelled_rows(inputs.engine.lake, day, self.label)
+
+    def data_versions(self, inputs: Inputs, snapshots: Snapshots) -> dict[str, str]:
+        """A digest of each partition that was learnt from or scored on."""
+        return data_versions(inputs.engine.lake, snapshots.all, self.label)
+
+
+def snapshot_rows(inputs: Inputs, day: date) -> pd.DataFrame:
+    """The features of every customer at a snapshot.
+
+    Raises:
+        MissingPartitionError: It is not in the lake.
+    """
+    rows: pd.DataFrame = inputs.engine.lake.read(CUSTOMER_FEATURES, days=[day]).to_pandas()
+    return rows
+
+
+def explanation_markdown(explanation: Explanation, *, subject: str) -> str:
+    """What moves the scores of one day's predictions, over all customers.
+
+    Args:
+        explanation: SHAP values of every prediction.
+        subject: What is predicted, for the title.
+    """
+    table = importance_table(explanation, categories=list(CATEGORY_FEATURES))
+    shown = table.head(SHOWN_FEATURES).copy()
+    meanings = {feature.name: feature.meaning for feature in FEATURES.values()}
+    shown["meaning"] = [meanings.get(name, "") for name in shown["feature"]]
+    said = (
+        f"Exact SHAP values of all {len(explanation.contributions):,} customers by "
+        f"{explanation.method}; base plus contributions equals the score within "
+        f"{explanation.additivity_error:.1e} on {explanation.rows_checked:,} of them."
+    )
+    if explanation.fallback_reason:
+        said += f" **The fast method was not used: {explanation.fallback_reason}**"
+    return "\n".join(
+        [
+            f"## What moves {subject}",
+            "",
+            said,
+            "",
+            importance_plot(table),
+            "",
+            table_markdown(shown[["feature", "mean_abs_contribution", "direction", "meaning"]]),
+        ]
+    )
+
+
+def explanation_figures(explanation: Explanation) -> dict[str, float | int | str]:
+    """What an explanation says of itself, for metadata."""
+    told: dict[str, float | int | str] = {
+        "additivity_error": explanation.additivity_error,
+        "method": explanation.method,
+    }
+    if explanation.fallback_reason:
+        told["fallback_reason"] = explanation.fallback_reason
+    return told
+
+
+def explanation_warnings(explanation: Explanation) -> list[str]:
+    """What a person should know of an explanation."""
+    reason = explanation.fallback_reason
+    return [f"SHAP by the booster itself: {reason}"] if reason else []
+
+
+def metrics_markdown(card: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
+    """A version's metrics with intervals, as lines of a Markdown table."""
+    rows = [
+        f"| {names.get(name, name.replace('_', ' '))} | {found['value']:.4f} | "
+        f"{found['low']:.4f} – {found['high']:.4f} |"
+        for name, found in card["metrics"].items()
+    ]
+    return ["| metric | value | interval |", "|---|---:|---:|", *rows]
