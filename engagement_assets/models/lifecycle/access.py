@@ -10,17 +10,24 @@ from engagement_assets.models.lifecycle.methods import Inputs
 from engagement_assets.models.lifecycle.spec import ModelSpec
 from engagement_assets.models.resource import ModelSettings
 from engagement_assets.source.resource import SourceResource
+from resources.io_managers import RegistryResource
 from resources.lake import Lake, MissingPartitionError
 from resources.platform import EngineResource
 
 
 def inputs_of(
-    spec: ModelSpec, *, engine: EngineResource, source: SourceResource, settings: ModelSettings
+    spec: ModelSpec,
+    *,
+    engine: EngineResource,
+    registry: RegistryResource,
+    source: SourceResource,
+    settings: ModelSettings,
 ) -> Inputs:
     """What a model's methods read from."""
     return Inputs(
         engine=engine.engine(declared_schemas()),
         sql=engine.sql,
+        registry=registry.registry,
         first_day=date.fromisoformat(source.first_day),
         parameters=settings.parameters(spec.name),
         threads=settings.threads,

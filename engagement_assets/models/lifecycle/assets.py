@@ -15,7 +15,7 @@ from engagement_assets.models.dates import Snapshots
 from engagement_assets.models.lifecycle.access import inputs_of, last_day
 from engagement_assets.models.lifecycle.checks import NOT_TRAINED, model_blocking
 from engagement_assets.models.lifecycle.methods import Inputs, NotTrainableError
-from engagement_assets.models.lifecycle.spec import ModelSpec, untrainable
+from engagement_assets.models.lifecycle.spec import ModelSpec, metric_value, untrainable
 from engagement_assets.models.resource import ModelSettings
 from engagement_assets.source.resource import SourceResource
 from resources.gate import VERSION, require_checks
@@ -57,7 +57,7 @@ def _about(spec: ModelSpec, noun: str, kinds: set[str]) -> dict[str, Any]:
 def _model(spec: ModelSpec) -> dg.AssetsDefinition:
     @dg.asset(
         **_about(spec, "model", {*spec.kinds, "python"}),
-        deps=[table.split("/") for table in spec.learns_from],
+        deps=[table.split("/") for table in (*spec.learns_from, *spec.lineage)],
         io_manager_key="models",
         # read by run launchers that size each step; a process on this machine takes what it needs
         op_tags={"ecs/memory": str(spec.memory_mib), "engagement/memory_mib": str(spec.memory_mib)},
@@ -67,10 +67,11 @@ def _model(spec: ModelSpec) -> dg.AssetsDefinition:
         config: TrainingConfig,
         source: SourceResource,
         engine: EngineResource,
+        registry: RegistryResource,
         settings: ModelSettings,
     ) -> dg.Output[Any]:
         """Train a candidate, or say what is missing."""
-        inputs = inputs_of(spec, engine=engine, source=source, settings=settings)
+        inputs = inputs_of(spec, engine=engine, registry=registry, source=source, settings=settings)
         methods, snapshots = (
             spec.methods(),
             spec.dates(last_day(inputs.engine.lake, config.as_of), first_day=inputs.first_day),
@@ -125,12 +126,12 @@ def _usable(
 
 def _headline(spec: ModelSpec, card: dict[str, Any]) -> str:
     floor = spec.floors[0]
-    return f"{floor.words} {card['metrics'][floor.metric]['value']:.4f}"
+    return f"{floor.words} {metric_value(card['metrics'][floor.metric]):.4f}"
 
 
 def _figures(card: dict[str, Any]) -> dict[str, Any]:
     """Metadata of a version: metrics, thresholds and who it was learnt from and scored on."""
-    shown: dict[str, Any] = {name: found["value"] for name, found in card["metrics"].items()}
+    shown: dict[str, Any] = {name: metric_value(found) for name, found in card["metrics"].items()}
     if "threshold" in card.get("thresholds", {}):
         shown["threshold"] = card["thresholds"]["threshold"]
     shown["training_snapshots"] = ", ".join(card["training_snapshots"])
@@ -171,12 +172,13 @@ def _fairness(spec: ModelSpec) -> dg.AssetsDefinition:
         model: Candidate,
         source: SourceResource,
         engine: EngineResource,
+        registry: RegistryResource,
         settings: ModelSettings,
     ) -> dg.Output[Report]:
         """Report the candidate's fairness on test people."""
         if isinstance(model, NotTrained):
             return _not_trained(model)
-        inputs = inputs_of(spec, engine=engine, source=source, settings=settings)
+        inputs = inputs_of(spec, engine=engine, registry=registry, source=source, settings=settings)
         assessed = spec.methods().assess(inputs, model)
         ratios = {f"parity_ratio_{name}": value for name, value in assessed.ratios.items()}
         return dg.Output(
@@ -231,7 +233,7 @@ def _champion(spec: ModelSpec) -> dg.AssetsDefinition:
                 )
         verdict = promote_or_keep(
             spec,
-            inputs_of(spec, engine=engine, source=source, settings=settings),
+            inputs_of(spec, engine=engine, registry=registry, source=source, settings=settings),
             store,
             candidate=model,
             champion=None if present is None else registered(store, spec.name, present),
@@ -276,7 +278,7 @@ def _told(
             "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in verdict.reasons)),
             "candidate": candidate.version,
             VERSION: version,
-            floor.metric: card["metrics"][floor.metric]["value"],
+            floor.metric: metric_value(card["metrics"][floor.metric]),
             "model_card": dg.MetadataValue.md(text),
         },
         data_version=dg.DataVersion(version),

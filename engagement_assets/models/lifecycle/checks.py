@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from engagement_assets.features.snapshot import declared_schemas
-from engagement_assets.models.lifecycle.spec import ModelSpec
+from engagement_assets.models.lifecycle.spec import ModelSpec, metric_value
 from engagement_assets.models.scores import TWENTIETHS, score_shares
 from resources.checks import (
     PSI_LIMIT,
@@ -108,7 +108,7 @@ def _floors(spec: ModelSpec) -> dg.AssetChecksDefinition:
             yield from (_nothing_to_judge(check, figures) for check in floor_specs(spec))
             return
         for floor in spec.floors:
-            value = figures["metrics"][floor.metric]["value"]
+            value = metric_value(figures["metrics"][floor.metric])
             yield dg.AssetCheckResult(
                 asset_key=dg.AssetKey([spec.name, "evaluation"]),
                 check_name=floor.check,

@@ -64,7 +64,7 @@ def daily_asset(spec: ModelSpec) -> dg.AssetsDefinition:
             made = {day.isoformat(): _nothing(context, spec, day) for day in days}
             yield from _outputs(made)
             return
-        inputs = inputs_of(spec, engine=engine, source=source, settings=settings)
+        inputs = inputs_of(spec, engine=engine, registry=registry, source=source, settings=settings)
         model, methods = registered(registry.registry, spec.name, version), spec.methods()
         made = {
             day.isoformat(): _predict_day(context, spec, methods, inputs, model, day)

@@ -15,7 +15,7 @@ import pandas as pd
 from engagement_assets.evaluation.bootstrap import Interval
 from engagement_assets.models.dates import Snapshots
 from resources.engine import DuckDBEngine
-from resources.registry import RegisteredModel
+from resources.registry import ModelRegistry, RegisteredModel
 from resources.sql import SqlFolder
 
 
@@ -30,6 +30,7 @@ class Inputs:
     Attributes:
         engine: Queries over the lake, and the lake itself.
         sql: The SQL files.
+        registry: The versions of every model.
         first_day: First day of the data.
         parameters: Parameters of the estimator and of what the product does with its scores.
         threads: Threads.
@@ -39,6 +40,7 @@ class Inputs:
 
     engine: DuckDBEngine
     sql: SqlFolder
+    registry: ModelRegistry
     first_day: date
     parameters: Mapping[str, Any]
     threads: int

@@ -38,7 +38,10 @@ def promote_or_keep(
     lead = None
     if champion is not None:
         lead = spec.methods().champion_lead(inputs, champion, candidate)
-    metrics = {name: Interval.from_dict(found) for name, found in candidate.card["metrics"].items()}
+    metrics: dict[str, Interval | float] = {
+        name: Interval.from_dict(found) if isinstance(found, Mapping) else float(found)
+        for name, found in candidate.card["metrics"].items()
+    }
     report = fairness["report"]
     verdict = judge(
         metrics,

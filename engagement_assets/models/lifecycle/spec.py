@@ -90,6 +90,7 @@ class ModelSpec:
             explanations.
         purpose: What it is for and what it must not be used for.
         limits: Known limits, a sentence each.
+        lineage: Further assets that the candidate is made from, of days of their own.
         additive: Whether its reasons are contributions that add up to the score.
         memory_mib: Memory that training asks for, in MiB.
         owners: Who answers for it.
@@ -115,6 +116,7 @@ class ModelSpec:
     texts: Mapping[str, str]
     purpose: str
     limits: tuple[str, ...]
+    lineage: tuple[str, ...] = ()
     additive: bool = True
     memory_mib: int = 4_096
     owners: list[str] = field(default_factory=lambda: ["team:data-science"])
@@ -149,6 +151,11 @@ class ModelSpec:
         return Snapshots.before(
             last_day, first_day=first_day, count=self.snapshots, window_days=self.window_days
         )
+
+
+def metric_value(found: Any) -> float:
+    """The value of a card's metric: a number, or one with its interval."""
+    return float(found["value"] if isinstance(found, Mapping) else found)
 
 
 def untrainable(

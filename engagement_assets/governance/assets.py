@@ -1,0 +1,89 @@
+"""Governance as assets: fairness across models, and the queue for human review.
+
+Belongs here: wrapping `fairness.py` and the SQL for Dagster. Does not belong here: their content.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+import dagster as dg
+
+from engagement_assets.decisions.customers.declared import prediction_schemas
+from engagement_assets.governance.declared import (
+    FLAGGED_DAYS,
+    REVIEW_QUEUE,
+    REVIEW_QUEUE_SCHEMA,
+)
+from engagement_assets.models.roster import ANOMALY, MODELS
+from engagement_assets.partitions import DAILY, partition_days
+from resources.io_managers import COLUMN_SCHEMA, Report, ui_schema
+from resources.platform import EngineResource
+
+OWNERS = ["team:governance"]
+CODE_VERSION = "1"
+GROUP = "governance"
+
+
+@dg.asset(
+    key=[GROUP, "fairness"],
+    description="Fairness of all models in one report: whether the 80 % rule holds for the latest "
+    "candidate of each, what fails, and what was not judged.",
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"report", "fairlearn"},
+    code_version=CODE_VERSION,
+    io_manager_key="reports",
+    ins={spec.name: dg.AssetIn([spec.name, "fairness"]) for spec in MODELS},
+)
+def governance_fairness(**reports: Report) -> dg.Output[Report]:
+    """Put the models' fairness reports side by side."""
+    from engagement_assets.governance.fairness import fairness_overview  # noqa: PLC0415 - as others
+
+    figures, text = fairness_overview({name: found.figures for name, found in reports.items()})
+    verdicts = [told["verdict"] for told in figures["models"].values()]
+    return dg.Output(
+        Report(figures, text),
+        metadata={
+            f"models_{word.replace(' ', '_')}": verdicts.count(word) for word in set(verdicts)
+        },
+    )
+
+
+@dg.asset(
+    key=REVIEW_QUEUE.split("/"),
+    description="Customers whom a person should look at, the highest anomaly score first, with "
+    "reasons; a verdict in the table `reviews` takes a customer out.",
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"sql", "duckdb", "parquet"},
+    code_version=CODE_VERSION,
+    deps=[ANOMALY.predictions.split("/"), ["source", "reviews"]],
+    partitions_def=DAILY,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    metadata={COLUMN_SCHEMA: ui_schema(REVIEW_QUEUE_SCHEMA)},
+)
+def review_queue(
+    context: dg.AssetExecutionContext, engine: EngineResource
+) -> Iterator[dg.MaterializeResult]:
+    """Land the queue of each day of this run."""
+    run = engine.engine(prediction_schemas())
+    rows: dict[str, int] = {}
+    for day in partition_days(context):
+        landed = run.land(
+            engine.sql.query(REVIEW_QUEUE),
+            {"snapshot_date": day, "earliest": day - timedelta(days=FLAGGED_DAYS)},
+            into=REVIEW_QUEUE,
+            schema=REVIEW_QUEUE_SCHEMA,
+            day=day,
+        )
+        rows[day.isoformat()] = landed.rows
+    yield dg.MaterializeResult(metadata=_told(rows))
+
+
+def _told(rows: Mapping[str, int]) -> dict[str, Any]:
+    last = max(rows)
+    return {"dagster/row_count": rows[last], "waiting": rows[last], "days": len(rows)}
+
+
+ASSETS = [governance_fairness, review_queue]

@@ -1,0 +1,94 @@
+"""What the engagement model does in its life: from the lake to candidate and predictions.
+
+Belongs here: putting the pure modules of this folder behind the interface that every model has.
+Does not belong here: learning, measuring and wording themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, ClassVar
+
+from engagement_assets.models.engagement.fairness import assess
+from engagement_assets.models.engagement.prediction import predict_engagement
+from engagement_assets.models.engagement.promotion import champion_advantage
+from engagement_assets.models.engagement.reports import evaluation_markdown, product_report
+from engagement_assets.models.engagement.training import train_engagement
+from engagement_assets.models.fairness import RegressionAssessment
+
+from engagement_assets.evaluation.bootstrap import Interval
+from engagement_assets.features.catalogue import MODEL_INPUTS
+from engagement_assets.features.labels import Label
+from engagement_assets.models.dates import Snapshots
+from engagement_assets.models.engagement.declared import LABEL
+from engagement_assets.models.lifecycle.methods import Inputs, Predicted, Trained
+from engagement_assets.models.lifecycle.spec import REASONS
+from engagement_assets.models.tabular import (
+    LabelledSnapshots,
+    explanation_figures,
+    explanation_warnings,
+    snapshot_rows,
+)
+from resources.registry import RegisteredModel
+
+
+class EngagementMethods(LabelledSnapshots):
+    """The engagement model's methods; see `ModelMethods`."""
+
+    label: ClassVar[Label] = LABEL
+
+    def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained:
+        """Fit on the training people at the training snapshots, score the others later."""
+        train, test = self.training_rows(inputs, snapshots)
+        return train_engagement(
+            train,
+            test,
+            snapshots=snapshots,
+            features=MODEL_INPUTS,
+            parameters=inputs.parameters,
+            n_bootstrap=inputs.bootstrap,
+        )
+
+    def evaluation_markdown(self, card: Mapping[str, Any]) -> str:
+        """The evaluation of a version."""
+        return evaluation_markdown(card)
+
+    def assess(self, inputs: Inputs, model: RegisteredModel) -> RegressionAssessment:
+        """The fairness of a version on its test people."""
+        return assess(
+            model.folder,
+            self.test_rows(inputs, model),
+            seed=inputs.seed,
+            n_bootstrap=inputs.bootstrap,
+        )
+
+    def champion_lead(
+        self, inputs: Inputs, champion: RegisteredModel, candidate: RegisteredModel
+    ) -> Interval:
+        """Squared error of the candidate less that of the champion on the same test rows."""
+        return champion_advantage(
+            candidate,
+            champion,
+            self.test_rows(inputs, candidate),
+            n_bootstrap=inputs.bootstrap,
+            seed=inputs.seed,
+        )
+
+    def predict(self, inputs: Inputs, model: RegisteredModel, day: date) -> Predicted:
+        """Predict and explain every customer of a snapshot."""
+        rows = snapshot_rows(inputs, day)
+        predicted = predict_engagement(model, rows, k=REASONS, n_jobs=inputs.threads)
+        score, explanation = predicted.table["engagement_score"], predicted.explanation
+        report, text = product_report(explanation, rows, score, margin_unit=predicted.margin_unit)
+        return Predicted(
+            predicted.table,
+            explanation.summary() | report,
+            text,
+            figures={
+                "mean_score": float(score.mean()) if len(score) else 0.0,
+                "share_over_half": float((score > 0.5).mean()) if len(score) else 0.0,
+            },
+            explanation_figures=explanation_figures(explanation),
+            warnings=explanation_warnings(explanation),
+        )

@@ -1,0 +1,88 @@
+"""The ensemble's reports as Markdown: what is adopted, and what health is made of.
+
+Belongs here: wording and layout. Does not belong here: the figures of a version (`training.py`).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+
+def evaluation_markdown(card: Mapping[str, Any]) -> str:
+    """Base model against correction, target by target."""
+    return "\n".join(
+        [
+            f"## Ensemble {card.get('version', '')} on other people at a later time",
+            "",
+            "A correction learns from what the base models say of customers they were not fitted "
+            "on. It is adopted only where the whole 95 % interval of what it gains on the test "
+            "customers lies above 0; elsewhere the base model's own prediction stands.",
+            "",
+            *targets_table(card["targets"]),
+        ]
+    )
+
+
+def targets_table(targets: Mapping[str, Any]) -> list[str]:
+    """Loss of base and correction of every target, as lines of a Markdown table."""
+    lines = [
+        "| prediction | loss | base | corrected | gain (95 %) | trees | served |",
+        "|---|---|---:|---:|---|---:|---|",
+    ]
+    for name, told in targets.items():
+        gain = told["gain"]
+        lines.append(
+            f"| {name.replace('_', ' ')} | {told['unit']} | {told['base_loss']['value']:.5g} | "
+            f"{told['refined_loss']['value']:.5g} | {gain['value']:.3g} "
+            f"({gain['low']:.3g} to {gain['high']:.3g}) | {told['trees']} | "
+            f"{'the correction' if told['adopted'] else 'the base model'} |"
+        )
+    return lines
+
+
+def health_report(parts: pd.DataFrame, targets: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """What the health of a day's customers is made of.
+
+    Args:
+        parts: Points of each part, as `health_parts` gives them.
+        targets: What a version says of its corrections.
+
+    Returns:
+        Mean, spread and share of each part as JSON data, and as Markdown.
+    """
+    health = parts.sum(axis=1)
+    table = {
+        part: {
+            "mean": float(parts[part].mean()),
+            "deviation": float(parts[part].std(ddof=0)),
+            "correlation": float(_correlation(parts[part], health)),
+        }
+        for part in parts.columns
+    }
+    lines = [
+        "## What customer health is made of",
+        "",
+        f"Health of {len(parts):,} customers: mean {health.mean():.1f} points, "
+        f"10 % below {health.quantile(0.1):.1f}, 10 % above {health.quantile(0.9):.1f}. "
+        "The parts add up to it; a customer's reasons are the parts that set them apart.",
+        "",
+        "| part | mean points | standard deviation | correlation with health |",
+        "|---|---:|---:|---:|",
+        *(
+            f"| {part} | {told['mean']:.1f} | {told['deviation']:.1f} | {told['correlation']:.2f} |"
+            for part, told in table.items()
+        ),
+        "",
+        "### Corrections in use",
+        "",
+        *targets_table(targets),
+    ]
+    return {"parts": table, "customers": len(parts)}, "\n".join(lines)
+
+
+def _correlation(part: pd.Series, health: pd.Series) -> float:
+    """0 where either does not vary, of which a correlation says nothing."""
+    if part.nunique() < 2 or health.nunique() < 2:
+        return 0.0
+    return float(part.corr(health))
