@@ -1,0 +1,153 @@
+"""The four unsupervised detectors, fitted together on one prepared matrix.
+
+Belongs here: fitting them, their scores and whose fault a score is, their arrays. Does not belong
+here: each of them (`isolation.py`, `autoencoder.py`, `neighbours.py`, `tails.py`) and what a score
+means (`calibration.py`).
+
+They fail in different ways: the forest sees what few splits cut off, the autoencoder what does not
+go together, the neighbours what is far from everybody, the tails what is extreme in many columns.
+Measured by `benchmarks.anomaly`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engagement_assets.models.anomaly.autoencoder import MaskedAutoencoder
+from engagement_assets.models.anomaly.isolation import IsolationTrees
+from engagement_assets.models.anomaly.neighbours import SubsampleNeighbours
+from engagement_assets.models.anomaly.preparation import Matrix
+from engagement_assets.models.anomaly.tails import TailProbabilities
+
+Floats = NDArray[np.float64]
+
+ISOLATION, RECONSTRUCTION, NEIGHBOURS, TAILS = COMPONENTS = (
+    "isolation",
+    "reconstruction",
+    "neighbours",
+    "tails",
+)
+
+
+@dataclass(frozen=True)
+class Components:
+    """The fitted detectors.
+
+    Attributes:
+        isolation: The forest.
+        reconstruction: The autoencoder.
+        neighbours: The neighbours in subsamples.
+        tails: The empirical tails.
+    """
+
+    isolation: IsolationTrees
+    reconstruction: MaskedAutoencoder
+    neighbours: SubsampleNeighbours
+    tails: TailProbabilities
+
+    @classmethod
+    def fit(  # noqa: PLR0913 - the parameters of four detectors
+        cls,
+        matrix: Matrix,
+        *,
+        n_estimators: int,
+        max_samples: int,
+        hidden: int,
+        epochs: int,
+        neighbour_samples: int,
+        neighbour_rows: int,
+        seed: int,
+        n_jobs: int | None,
+    ) -> Components:
+        """Fit all four on n x c values."""
+        autoencoder = MaskedAutoencoder(hidden=hidden, epochs=epochs, seed=seed, n_jobs=n_jobs)
+        return cls(
+            IsolationTrees.fit(
+                matrix,
+                n_estimators=n_estimators,
+                max_samples=max_samples,
+                seed=seed,
+                n_jobs=n_jobs,
+            ),
+            autoencoder.fit(matrix),
+            SubsampleNeighbours.fit(
+                matrix, n_samples=neighbour_samples, sample_rows=neighbour_rows, seed=seed
+            ),
+            TailProbabilities.fit(matrix),
+        )
+
+    def score(self, matrix: Matrix, *, training: bool = False) -> Floats:
+        """Give n x 4 raw scores in the order of `COMPONENTS`; higher is odder.
+
+        Args:
+            matrix: n x c values.
+            training: Whether they are the training rows, in order.
+        """
+        return np.column_stack(
+            [
+                self.isolation.score(matrix),
+                self.reconstruction.errors(matrix).mean(axis=1),
+                self.neighbours.score(matrix, training=training),
+                self.tails.score(matrix),
+            ]
+        )
+
+    def shares(self, matrix: Matrix) -> dict[str, Floats]:
+        """For each detector, the share of each of n x c values in the row's oddness.
+
+        A row's shares are not negative and sum to 1. Where a detector finds nothing at all they are
+        equal.
+        """
+        parts = {
+            ISOLATION: self.isolation.attribute(matrix),
+            RECONSTRUCTION: self.reconstruction.errors(matrix),
+            NEIGHBOURS: self.neighbours.attribute(matrix),
+            TAILS: self.tails.attribute(matrix),
+        }
+        return {name: positive_shares(part) for name, part in parts.items()}
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all that was learnt as named arrays."""
+        parts: dict[str, Mapping[str, NDArray[Any]]] = {
+            ISOLATION: self.isolation.to_arrays(),
+            RECONSTRUCTION: self.reconstruction.to_arrays(),
+            NEIGHBOURS: self.neighbours.to_arrays(),
+            TAILS: self.tails.to_arrays(),
+        }
+        return {
+            f"{part}/{name}": np.ascontiguousarray(array)
+            for part, arrays in parts.items()
+            for name, array in arrays.items()
+        }
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: Mapping[str, NDArray[Any]], *, hidden: int, seed: int, n_jobs: int | None
+    ) -> Components:
+        """Read what `to_arrays` gave."""
+
+        def of(part: str) -> dict[str, NDArray[Any]]:
+            ours = f"{part}/"
+            return {n[len(ours) :]: a for n, a in arrays.items() if n.startswith(ours)}
+
+        return cls(
+            IsolationTrees.from_arrays(of(ISOLATION)),
+            MaskedAutoencoder(hidden=hidden, seed=seed, n_jobs=n_jobs).take_arrays(
+                of(RECONSTRUCTION)
+            ),
+            SubsampleNeighbours.from_arrays(of(NEIGHBOURS)["samples"]),
+            TailProbabilities(of(TAILS)["knots"]),
+        )
+
+
+def positive_shares(parts: NDArray[Any]) -> Floats:
+    """Share of each of n x c values in the sum of its row's positive ones; equal if none is."""
+    positive = np.maximum(parts, 0.0)
+    total = positive.sum(axis=1, keepdims=True)
+    even = np.full_like(positive, 1.0 / positive.shape[1])
+    return np.divide(positive, total, out=even, where=total > 0)
