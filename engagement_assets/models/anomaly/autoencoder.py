@@ -37,13 +37,15 @@ _ROWS_AT_ONCE = 16_384
 class MaskedAutoencoder:
     """Reconstructs rows of c scaled columns of which half are hidden.
 
+    It runs on one thread: its steps are too small to share, and so its result is the same on any
+    machine's number of cores.
+
     Args:
         hidden: Width of the two hidden layers; the narrow layer between them is half the columns
             wide, at most half of `hidden`.
         epochs: Passes over the rows; more where that is under 600 steps.
         learning_rate: Of Adam, falling to 0 along a cosine.
         seed: Seed of the first weights, the order of the rows and the masks.
-        n_jobs: Torch's threads.
     """
 
     def __init__(
@@ -53,17 +55,15 @@ class MaskedAutoencoder:
         epochs: int = 20,
         learning_rate: float = 2e-3,
         seed: int = 0,
-        n_jobs: int | None = None,
     ) -> None:
         self.hidden = hidden
         self.epochs = epochs
         self.learning_rate = learning_rate
         self.seed = seed
-        self.n_jobs = n_jobs
 
     def fit(self, matrix: Matrix) -> Self:
         """Fit to n x c values by the Huber loss, which odd rows in the training do not rule."""
-        with torch_threads(self.n_jobs), torch.random.fork_rng(devices=[]):
+        with torch_threads(1), torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             self._network = _network(matrix.shape[1], self.hidden)
             self._learn(torch.from_numpy(matrix))
@@ -95,7 +95,7 @@ class MaskedAutoencoder:
         """Mean squared error of each of n x c values over masks that hide half of the columns."""
         masks = self._masks(matrix.shape[1])
         out = np.empty(matrix.shape)
-        with torch_threads(self.n_jobs), torch.inference_mode():
+        with torch_threads(1), torch.inference_mode():
             for start in range(0, len(matrix), _ROWS_AT_ONCE):
                 part = torch.from_numpy(np.ascontiguousarray(matrix[start : start + _ROWS_AT_ONCE]))
                 total = torch.zeros_like(part)

@@ -1,4 +1,4 @@
-"""The four unsupervised detectors, fitted together on one prepared matrix.
+"""The unsupervised detectors, fitted together on one prepared matrix.
 
 Belongs here: fitting them, their scores and whose fault a score is, their arrays. Does not belong
 here: each of them (`isolation.py`, `autoencoder.py`, `neighbours.py`, `tails.py`) and what a score
@@ -6,12 +6,13 @@ means (`calibration.py`).
 
 They fail in different ways: the forest sees what few splits cut off, the autoencoder what does not
 go together, the neighbours what is far from everybody, the tails what is extreme in many columns.
-Measured by `benchmarks.anomaly`.
+Measured by `benchmarks.anomaly`. Where sides are declared (`kinds.KindRules`), a fifth looks at
+them alone: it knows which way cheating goes, which the four cannot.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,7 @@ from engagement_assets.models.anomaly.autoencoder import MaskedAutoencoder
 from engagement_assets.models.anomaly.isolation import IsolationTrees
 from engagement_assets.models.anomaly.neighbours import SubsampleNeighbours
 from engagement_assets.models.anomaly.preparation import Matrix
-from engagement_assets.models.anomaly.tails import TailProbabilities
+from engagement_assets.models.anomaly.tails import DirectedTails, TailProbabilities
 
 Floats = NDArray[np.float64]
 
@@ -32,6 +33,7 @@ ISOLATION, RECONSTRUCTION, NEIGHBOURS, TAILS = COMPONENTS = (
     "neighbours",
     "tails",
 )
+TRACES = "traces"
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,19 @@ class Components:
         reconstruction: The autoencoder.
         neighbours: The neighbours in subsamples.
         tails: The empirical tails.
+        traces: The declared sides, or None where none are declared.
     """
 
     isolation: IsolationTrees
     reconstruction: MaskedAutoencoder
     neighbours: SubsampleNeighbours
     tails: TailProbabilities
+    traces: DirectedTails | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of those that are there, `traces` last."""
+        return COMPONENTS if self.traces is None else (*COMPONENTS, TRACES)
 
     @classmethod
     def fit(  # noqa: PLR0913 - the parameters of four detectors
@@ -61,11 +70,13 @@ class Components:
         epochs: int,
         neighbour_samples: int,
         neighbour_rows: int,
+        sides: Sequence[tuple[int, bool]],
         seed: int,
         n_jobs: int | None,
     ) -> Components:
-        """Fit all four on n x c values."""
-        autoencoder = MaskedAutoencoder(hidden=hidden, epochs=epochs, seed=seed, n_jobs=n_jobs)
+        """Fit all on n x c values; `sides` are columns and whether their upper side is a trace."""
+        autoencoder = MaskedAutoencoder(hidden=hidden, epochs=epochs, seed=seed)
+        tails = TailProbabilities.fit(matrix)
         return cls(
             IsolationTrees.fit(
                 matrix,
@@ -78,11 +89,12 @@ class Components:
             SubsampleNeighbours.fit(
                 matrix, n_samples=neighbour_samples, sample_rows=neighbour_rows, seed=seed
             ),
-            TailProbabilities.fit(matrix),
+            tails,
+            _directed(tails, sides),
         )
 
     def score(self, matrix: Matrix, *, training: bool = False) -> Floats:
-        """Give n x 4 raw scores in the order of `COMPONENTS`; higher is odder.
+        """Give n x m raw scores in the order of `names`; higher is odder.
 
         Args:
             matrix: n x c values.
@@ -94,6 +106,7 @@ class Components:
                 self.reconstruction.errors(matrix).mean(axis=1),
                 self.neighbours.score(matrix, training=training),
                 self.tails.score(matrix),
+                *([] if self.traces is None else [self.traces.score(matrix)]),
             ]
         )
 
@@ -109,6 +122,9 @@ class Components:
             NEIGHBOURS: self.neighbours.attribute(matrix),
             TAILS: self.tails.attribute(matrix),
         }
+        if self.traces is not None:
+            # Less what a value in the middle has.
+            parts[TRACES] = self.traces.attribute(matrix) - np.log(2.0)
         return {name: positive_shares(part) for name, part in parts.items()}
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
@@ -118,6 +134,7 @@ class Components:
             RECONSTRUCTION: self.reconstruction.to_arrays(),
             NEIGHBOURS: self.neighbours.to_arrays(),
             TAILS: self.tails.to_arrays(),
+            TRACES: {} if self.traces is None else self.traces.to_arrays(),
         }
         return {
             f"{part}/{name}": np.ascontiguousarray(array)
@@ -127,7 +144,7 @@ class Components:
 
     @classmethod
     def from_arrays(
-        cls, arrays: Mapping[str, NDArray[Any]], *, hidden: int, seed: int, n_jobs: int | None
+        cls, arrays: Mapping[str, NDArray[Any]], *, hidden: int, seed: int
     ) -> Components:
         """Read what `to_arrays` gave."""
 
@@ -135,14 +152,21 @@ class Components:
             ours = f"{part}/"
             return {n[len(ours) :]: a for n, a in arrays.items() if n.startswith(ours)}
 
+        tails, sides = TailProbabilities(of(TAILS)["knots"]), of(TRACES)
         return cls(
             IsolationTrees.from_arrays(of(ISOLATION)),
-            MaskedAutoencoder(hidden=hidden, seed=seed, n_jobs=n_jobs).take_arrays(
-                of(RECONSTRUCTION)
-            ),
+            MaskedAutoencoder(hidden=hidden, seed=seed).take_arrays(of(RECONSTRUCTION)),
             SubsampleNeighbours.from_arrays(of(NEIGHBOURS)["samples"]),
-            TailProbabilities(of(TAILS)["knots"]),
+            tails,
+            None if not sides else DirectedTails(tails, sides["columns"], sides["high"]),
         )
+
+
+def _directed(tails: TailProbabilities, sides: Sequence[tuple[int, bool]]) -> DirectedTails | None:
+    if not sides:
+        return None
+    columns, high = zip(*sides, strict=True)
+    return DirectedTails(tails, np.array(columns, dtype=np.int64), np.array(high, dtype=bool))
 
 
 def positive_shares(parts: NDArray[Any]) -> Floats:
@@ -150,4 +174,5 @@ def positive_shares(parts: NDArray[Any]) -> Floats:
     positive = np.maximum(parts, 0.0)
     total = positive.sum(axis=1, keepdims=True)
     even = np.full_like(positive, 1.0 / positive.shape[1])
-    return np.divide(positive, total, out=even, where=total > 0)
+    shares: Floats = np.divide(positive, total, out=even, where=total > 0)
+    return shares

@@ -6,6 +6,7 @@ rule is applied (`kinds.py`).
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
@@ -17,27 +18,13 @@ from engagement_assets.models.anomaly.kinds import KindRules
 FROM_REVIEWS = ("trust_score",)
 ANOMALY_INPUTS: tuple[str, ...] = tuple(n for n in MODEL_INPUTS if n not in FROM_REVIEWS)
 
-# What a customer does in the month. Without any of it there is nothing to look at: half of a
-# population that has left looks alike, and makes those who are there look odd.
-_SIGNS_OF_LIFE = (
-    "logins_month",
-    "transaction_count_month",
-    "messages_sent_month",
-    "posts_month",
-    "content_views_month",
-    "events_joined_month",
-    "reactions_given_month",
-    "comments_written_month",
-    "gig_listings_month",
-    "gig_applications_month",
-    "session_minutes_month",
-)
-
 PLATFORM_RULES = KindRules(
     bounds={
         feature.name: (feature.minimum, feature.maximum)
         for feature in FEATURES.values()
-        if feature.numeric and (feature.minimum is not None or feature.maximum is not None)
+        if feature.name in ANOMALY_INPUTS
+        and feature.numeric
+        and (feature.minimum is not None or feature.maximum is not None)
     },
     at_most=(
         ("active_days_month", "logins_month"),
@@ -74,19 +61,36 @@ PLATFORM_RULES = KindRules(
         "notification_open_rate_month",
         "transaction_revenue_month",
     ),
+    # A program opens the app again and again at any hour, for a moment, and reads nothing.
+    high_traces=(
+        "logins_month",
+        "active_days_month",
+        "bounce_rate",
+        "night_session_share",
+        "device_count",
+    ),
+    low_traces=(
+        "session_duration_avg_minutes",
+        "scroll_depth_avg",
+        "pages_per_session",
+        "notification_open_rate_month",
+    ),
     trend="last_7_day_engagement_trend",
     idle_days="days_since_last_login",
     use="logins_month",
 )
 
 
-def shows_life(rows: pd.DataFrame) -> NDArray:
-    """Whether each of n customers did anything in the month: these are learnt from and scored.
+def shows_life(rows: pd.DataFrame) -> NDArray[np.bool_]:
+    """Whether each of n customers used the app in the month: these are learnt from and scored.
+
+    Those who did not look alike whatever they were, and among them everybody who is there is odd.
 
     Args:
-        rows: Rows of `features/customer_features`; what a source does not know counts as nothing.
-            A negative count is an error in the data, and is looked at.
+        rows: Rows of `features/customer_features`. A number of sessions below 0 is an error in the
+            data, which is looked at.
     """
-    signs = rows[[name for name in _SIGNS_OF_LIFE if name in rows.columns]]
-    done = signs.apply(pd.to_numeric).fillna(0) != 0
-    return done.any(axis=1).to_numpy()
+    sessions = pd.to_numeric(rows["logins_month"]).to_numpy(dtype=np.float64, na_value=0.0)
+    minutes = pd.to_numeric(rows["session_minutes_month"]).to_numpy(dtype=np.float64, na_value=0.0)
+    there: NDArray[np.bool_] = (sessions != 0.0) | (minutes != 0.0)
+    return there

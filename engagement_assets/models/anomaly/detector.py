@@ -24,10 +24,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from engagement_assets.evaluation.explanations import Explanation, top_reasons
 from engagement_assets.models.anomaly.calibration import REVIEW_ABOVE, TailRank, score_of
-from engagement_assets.models.anomaly.components import COMPONENTS, Components, positive_shares
+from engagement_assets.models.anomaly.components import (
+    COMPONENTS,
+    TRACES,
+    Components,
+    positive_shares,
+)
 from engagement_assets.models.anomaly.kinds import KindRuler, KindRules
 from engagement_assets.models.anomaly.preparation import Matrix, Preparation
-from engagement_assets.models.anomaly.verdicts import VerdictModel
+from engagement_assets.models.anomaly.verdicts import VerdictModel, as_verdicts
 from engagement_assets.models.encoder import typical_values
 
 if TYPE_CHECKING:
@@ -70,7 +75,8 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
     An isolation forest, a masked autoencoder, nearest neighbours in subsamples and empirical tails
     each give a raw score. Each becomes a surprise (minus the log of the share of training rows
     that score as high), their mean is ranked among the training rows once more, and that surprise
-    is the score, such that the one in `1 / review_share` scores 0.9 (`calibration.py`).
+    is the score, such that the one in `1 / review_share` scores 0.9 (`calibration.py`). Where the
+    rules declare which way fraud moves some features, the surprise on those sides is mixed in.
 
     With `min_verdicts` verdicts of both kinds, boosted trees learn from them (`verdicts.py`) and
     are mixed with the mean in the proportion that has the best out-of-fold average precision.
@@ -83,10 +89,13 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         neighbour_samples: Subsamples in which neighbours are looked for.
         neighbour_rows: Rows of a subsample.
         review_share: Share of the training rows that score over 0.9, in (0, 1).
+        trace_weight: Weight of the declared traces of fraud against the mean of the four, in
+            [0, 1]; without declared traces it has no effect.
         min_verdicts: Verdicts of each kind below which they are not learnt from, at least 2.
         rules: What tells the kinds apart; None leaves every row `unusual`.
         random_state: Seed of all chance.
-        n_jobs: Threads; None for all cores.
+        n_jobs: Threads in which the forest grows; None for one. The rest runs on one thread, and
+            on as many as the linear algebra takes.
 
     Attributes:
         feature_names_in_: The f feature names in order.
@@ -109,6 +118,7 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         neighbour_samples: int = 64,
         neighbour_rows: int = 64,
         review_share: float = 0.01,
+        trace_weight: float = 0.7,
         min_verdicts: int = 8,
         rules: KindRules | None = None,
         random_state: int = 0,
@@ -121,6 +131,7 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         self.neighbour_samples = neighbour_samples
         self.neighbour_rows = neighbour_rows
         self.review_share = review_share
+        self.trace_weight = trace_weight
         self.min_verdicts = min_verdicts
         self.rules = rules
         self.random_state = random_state
@@ -149,7 +160,7 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
             raise ValueError(
                 f"X has {len(X)} rows: at least {FEWEST_ROWS} are needed to say what is usual"
             )
-        judged = _as_verdicts(verdicts, X)
+        judged = as_verdicts(verdicts, X)
         self.preparation_ = preparation
         self._name_features(preparation)
         self.n_rows_ = len(X)
@@ -164,11 +175,14 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
             epochs=self.epochs,
             neighbour_samples=self.neighbour_samples,
             neighbour_rows=self.neighbour_rows,
+            sides=self._sides(preparation) if self.trace_weight > 0.0 else (),
             seed=self.random_state,
             n_jobs=self.n_jobs,
         )
         raw = self.components_.score(matrix, training=True)
-        self.ranks_ = {name: TailRank.fit(raw[:, i]) for i, name in enumerate(COMPONENTS)}
+        self.ranks_ = {
+            name: TailRank.fit(raw[:, i]) for i, name in enumerate(self.components_.names)
+        }
         surprises = self._surprises(raw)
         self._learn_verdicts(matrix, surprises, judged)
         self.ruler_ = KindRuler.fit(self.rules or KindRules(), X, self.typical_values_)
@@ -179,8 +193,20 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
     def _check_parameters(self) -> None:
         if not 0.0 < self.review_share < 1.0:
             raise ValueError(f"review_share must lie in (0, 1), got {self.review_share}")
+        if not 0.0 <= self.trace_weight <= 1.0:
+            raise ValueError(f"trace_weight must lie in [0, 1], got {self.trace_weight}")
         if self.min_verdicts < 2:
             raise ValueError(f"min_verdicts must be at least 2, got {self.min_verdicts}")
+
+    def _sides(self, preparation: Preparation) -> list[tuple[int, bool]]:
+        rules = self.rules or KindRules()
+        at = {name: i for i, (name, says_null) in enumerate(preparation.columns) if not says_null}
+        return [
+            (at[name], high)
+            for names, high in ((rules.high_traces, True), (rules.low_traces, False))
+            for name in names
+            if name in at
+        ]
 
     def _name_features(self, preparation: Preparation) -> None:
         self.feature_names_in_ = np.array(preparation.features, dtype=object)
@@ -195,12 +221,22 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         return [*told, *(self.rules or KindRules()).unusable(preparation.features)]
 
     def _surprises(self, raw: Floats) -> Floats:
-        return np.column_stack([self.ranks_[n](raw[:, i]) for i, n in enumerate(COMPONENTS)])
+        return np.column_stack(
+            [self.ranks_[n](raw[:, i]) for i, n in enumerate(self.components_.names)]
+        )
+
+    def _mixed(self, surprises: Floats) -> Floats:
+        """What `unsupervised_rank_` ranks: the four, and the declared traces where there are."""
+        four = self.mean_rank_(surprises[:, : len(COMPONENTS)].mean(axis=1))
+        if self.components_.traces is None:
+            return four
+        return (1.0 - self.trace_weight) * four + self.trace_weight * surprises[:, -1]
 
     def _learn_verdicts(self, matrix: Matrix, surprises: Floats, judged: Floats | None) -> None:
         """Fit the trees if there are verdicts enough, choose the blend and rank the result."""
-        mean = surprises.mean(axis=1)
-        self.unsupervised_rank_ = TailRank.fit(mean)
+        self.mean_rank_ = TailRank.fit(surprises[:, : len(COMPONENTS)].mean(axis=1))
+        mixed = self._mixed(surprises)
+        self.unsupervised_rank_ = TailRank.fit(mixed)
         self.verdict_model_: VerdictModel | None = None
         self.blend_, self.blend_scores_ = 0.0, {}
         known = np.array([]) if judged is None else judged[~np.isnan(judged)]
@@ -215,10 +251,10 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
             self.rank_ = self.unsupervised_rank_
             return
         self.verdict_model_, margin = VerdictModel.fit(
-            _beside(matrix, surprises), judged, seed=self.random_state, n_jobs=self._threads()
+            _beside(matrix, surprises), judged, seed=self.random_state
         )
         self.ranks_[VERDICTS] = TailRank.fit(margin)
-        alone, taught = self.unsupervised_rank_(mean), self.ranks_[VERDICTS](margin)
+        alone, taught = self.unsupervised_rank_(mixed), self.ranks_[VERDICTS](margin)
         # A row that nobody looked at counts as innocent, so this is a lower bound for each blend.
         label = np.nan_to_num(judged, nan=0.0)
         self.blend_scores_ = {
@@ -227,9 +263,6 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         }
         self.blend_ = max(self.blend_scores_, key=lambda weight: self.blend_scores_[weight])
         self.rank_ = TailRank.fit((1.0 - self.blend_) * alone + self.blend_ * taught)
-
-    def _threads(self) -> int:
-        return -1 if self.n_jobs is None else self.n_jobs
 
     def score_samples(self, X: pd.DataFrame) -> Floats:
         """Return n scores in [0, 1), higher for rows that are less like the training rows.
@@ -266,13 +299,15 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         matrix = self.preparation_.transform(X)
         surprises = self._surprises(self.components_.score(matrix))
         blended, taught = self._blended(matrix, surprises)
-        contributions, error = self._contributions(matrix, surprises, blended, taught)
+        shares = self._shares(matrix, surprises, blended, taught)
+        total = self.rank_(blended)
+        contributions = self.preparation_.by_feature(shares) * total[:, None]
         explanation = Explanation(
             features=tuple(self.preparation_.features),
             contributions=contributions.astype(np.float32),
             base_value=0.0,
             method=METHOD,
-            additivity_error=error,
+            additivity_error=float(np.abs(contributions.sum(axis=1) - total).max()),
             rows_checked=len(X),
             fallback_reason=None,
             rank_correlation=np.full(self.n_features_in_, math.nan),
@@ -304,11 +339,11 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
 
     def _blended(self, matrix: Matrix, surprises: Floats) -> tuple[Floats, Floats | None]:
         """What `rank_` ranks, and the surprise of the verdicts where they were learnt from."""
-        mean = surprises.mean(axis=1)
+        mixed = self._mixed(surprises)
         if self.verdict_model_ is None:
-            return mean, None
+            return mixed, None
         taught = self.ranks_[VERDICTS](self.verdict_model_.margin(_beside(matrix, surprises)))
-        alone = self.unsupervised_rank_(mean)
+        alone = self.unsupervised_rank_(mixed)
         return (1.0 - self.blend_) * alone + self.blend_ * taught, taught
 
     def _component_table(
@@ -316,37 +351,35 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
     ) -> pd.DataFrame:
         scores = {
             name: score_of(surprises[:, i], review_share=self.review_share)
-            for i, name in enumerate(COMPONENTS)
+            for i, name in enumerate(self.components_.names)
         }
         if taught is not None:
             scores[VERDICTS] = score_of(taught, review_share=self.review_share)
         return pd.DataFrame(scores, index=index)
 
-    def _contributions(
+    def _shares(
         self, matrix: Matrix, surprises: Floats, blended: Floats, taught: Floats | None
-    ) -> tuple[Floats, float]:
-        """Give n x f parts of each row's surprise, and their largest error of addition.
+    ) -> Floats:
+        """Give the n x c shares of the columns in each row's surprise; a row's sum to 1.
 
         A component's part of the mean is shared among the columns by its own account; that of the
         verdicts by the exact Shapley values of their trees, in which a component that the trees
         use passes its value on to its columns.
         """
-        shares = self.components_.shares(matrix)
-        columns = matrix.shape[1]
-        mixed = np.zeros(matrix.shape)
-        for i, name in enumerate(COMPONENTS):
-            mixed += surprises[:, [i]] * shares[name]
-        mixed = positive_shares(mixed)
+        parts = self.components_.shares(matrix)
+        columns, names = matrix.shape[1], self.components_.names
+        four = sum(surprises[:, [i]] * parts[name] for i, name in enumerate(COMPONENTS))
+        shares = positive_shares(np.asarray(four))
+        if self.components_.traces is not None:
+            traced = self.trace_weight * surprises[:, -1]
+            shares = _mix(shares, parts[TRACES], _part(traced, self._mixed(surprises)))
         if self.verdict_model_ is not None and taught is not None and self.blend_ > 0.0:
             exact = self.verdict_model_.attribute(_beside(matrix, surprises))
             learnt = exact[:, :columns]
-            for i, name in enumerate(COMPONENTS):
-                learnt = learnt + exact[:, [columns + i]] * shares[name]
-            weight = (self.blend_ * taught / np.where(blended > 0, blended, 1.0))[:, None]
-            mixed = (1.0 - weight) * mixed + weight * positive_shares(learnt)
-        total = self.rank_(blended)
-        out = self.preparation_.by_feature(mixed) * total[:, None]
-        return out, float(np.abs(out.sum(axis=1) - total).max())
+            for i, name in enumerate(names):
+                learnt = learnt + exact[:, [columns + i]] * parts[name]
+            shares = _mix(shares, positive_shares(learnt), _part(self.blend_ * taught, blended))
+        return shares
 
     def save(self, folder: Path | UPath | str) -> None:
         """Write the fitted detector as data; see `persistence`.
@@ -379,19 +412,9 @@ def _beside(matrix: Matrix, surprises: Floats) -> Matrix:
     return np.hstack([matrix, surprises.astype(np.float32)])
 
 
-def _as_verdicts(verdicts: pd.Series | None, X: pd.DataFrame) -> Floats | None:
-    if verdicts is None:
-        return None
-    if not isinstance(verdicts, pd.Series):
-        raise TypeError(f"verdicts must be a pandas Series, got {type(verdicts).__name__}")
-    if len(verdicts) != len(X):
-        raise ValueError(f"X has {len(X)} rows but there are {len(verdicts)} verdicts")
-    if not verdicts.index.equals(X.index):
-        raise ValueError("verdicts have another index than X: align them by customer first")
-    known = verdicts.dropna()
-    strange = [value for value in known.unique() if value not in (0, 1)]
-    if strange:
-        raise ValueError(f"verdicts must be true, false or null, got {strange[:3]}")
-    out = np.full(len(X), np.nan)
-    out[verdicts.notna().to_numpy()] = known.to_numpy().astype(np.float64)
-    return out
+def _part(part: Floats, whole: Floats) -> Floats:
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+
+
+def _mix(first: Floats, second: Floats, weight: Floats) -> Floats:
+    return (1.0 - weight[:, None]) * first + weight[:, None] * second

@@ -139,7 +139,7 @@ class IsolationTrees:
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> IsolationTrees:
         """Read what `to_arrays` gave."""
         names = ("feature", "threshold", "left", "right", "size")
-        return cls(*(arrays[name] for name in names), rows=int(arrays["rows"][0]))
+        return cls(**{name: arrays[name] for name in names}, rows=int(arrays["rows"][0]))
 
 
 def _down(threshold: Floats) -> NDArray[np.float32]:

@@ -53,6 +53,8 @@ class KindRules:
         only_with: Pairs of features of which the first is 0 wherever the second is 0.
         high_in_fraud: Features that fraud raises over their typical value.
         low_in_fraud: Features that fraud lowers.
+        high_traces: Those of `high_in_fraud` that are so telling that the score looks for them.
+        low_traces: The same of `low_in_fraud`.
         trend: Feature that is negative when use falls, or None.
         idle_days: Feature that counts the days since the last use, or None.
         use: Feature that counts use over the period before, or None.
@@ -64,6 +66,8 @@ class KindRules:
     only_with: tuple[tuple[str, str], ...] = ()
     high_in_fraud: tuple[str, ...] = ()
     low_in_fraud: tuple[str, ...] = ()
+    high_traces: tuple[str, ...] = ()
+    low_traces: tuple[str, ...] = ()
     trend: str | None = None
     idle_days: str | None = None
     use: str | None = None
@@ -102,7 +106,7 @@ class KindRules:
         plain["bounds"] = {name: tuple(bound) for name, bound in data["bounds"].items()}
         for name in ("at_most", "only_with"):
             plain[name] = tuple(tuple(pair) for pair in data[name])
-        for name in ("high_in_fraud", "low_in_fraud"):
+        for name in ("high_in_fraud", "low_in_fraud", "high_traces", "low_traces"):
             plain[name] = tuple(data[name])
         return cls(**plain)
 
@@ -201,7 +205,8 @@ class KindRuler:
                 there = side * (_numbers(X[name]) - typical) > 0
                 traces += np.where(there, contributions[:, list(features).index(name)], 0.0)
         total = np.maximum(contributions, 0.0).sum(axis=1)
-        return (total > 0) & (traces >= FRAUD_SHARE * total)
+        found: NDArray[np.bool_] = (total > 0) & (traces >= FRAUD_SHARE * total)
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Return the ruler as JSON data, but for the typical values, which the detector keeps."""

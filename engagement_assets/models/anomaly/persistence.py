@@ -7,7 +7,6 @@ checking that files are those that were registered (`resources.registry`).
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +43,7 @@ def save_detector(detector: AnomalyDetector, folder: Path | UPath | str) -> None
         "rules": None if rules is None else rules.to_dict(),
         "preparation": detector.preparation_.to_dict(),
         "ranks": {name: rank.to_dict() for name, rank in detector.ranks_.items()},
+        "mean_rank": detector.mean_rank_.to_dict(),
         "unsupervised_rank": detector.unsupervised_rank_.to_dict(),
         "rank": detector.rank_.to_dict(),
         "typical_values": detector.typical_values_,
@@ -80,9 +80,9 @@ def load_detector(folder: Path | UPath | str) -> AnomalyDetector:
         load_arrays((source / ARRAYS_FILE).read_bytes()),
         hidden=detector.hidden,
         seed=detector.random_state,
-        n_jobs=detector.n_jobs,
     )
     detector.ranks_ = {name: TailRank.from_dict(data) for name, data in state["ranks"].items()}
+    detector.mean_rank_ = TailRank.from_dict(state["mean_rank"])
     detector.unsupervised_rank_ = TailRank.from_dict(state["unsupervised_rank"])
     detector.rank_ = TailRank.from_dict(state["rank"])
     detector.typical_values_ = dict(state["typical_values"])
@@ -93,16 +93,5 @@ def load_detector(folder: Path | UPath | str) -> AnomalyDetector:
     detector.verdict_counts_ = dict(state["verdict_counts"])
     detector.statements_ = list(state["statements"])
     files = [(source / name).read_bytes() for name in state["verdict_files"]]
-    detector.verdict_model_ = (
-        VerdictModel.from_files(files, n_jobs=detector._threads()) if files else None
-    )
-    return detector
-
-
-def with_threads(detector: AnomalyDetector, n_jobs: int | None) -> AnomalyDetector:
-    """Let a loaded detector use so many threads."""
-    detector.set_params(n_jobs=n_jobs)
-    detector.components_.reconstruction.n_jobs = n_jobs
-    if detector.verdict_model_ is not None:
-        detector.verdict_model_ = replace(detector.verdict_model_, n_jobs=detector._threads())
+    detector.verdict_model_ = VerdictModel.from_files(files) if files else None
     return detector

@@ -16,34 +16,33 @@ from engagement_assets.evaluation.explanations import top_reasons
 from engagement_assets.models.anomaly.calibration import REVIEW_ABOVE
 from engagement_assets.models.anomaly.declared_rules import shows_life
 from engagement_assets.models.anomaly.detector import AnomalyDetector
-from engagement_assets.models.anomaly.persistence import with_threads
 
 if TYPE_CHECKING:
     from upath import UPath
 
 
 def predict_anomaly(
-    model_folder: Path | UPath | str, snapshot: pd.DataFrame, *, k: int, n_jobs: int
+    model_folder: Path | UPath | str, snapshot: pd.DataFrame, *, k: int
 ) -> pd.DataFrame:
-    """Score every customer of a snapshot who did anything in the month.
+    """Score every customer of a snapshot who used the app in the month.
 
     Args:
         model_folder: What `AnomalyDetector.save` wrote.
         snapshot: Rows of `features/customer_features`.
         k: Reasons a customer.
-        n_jobs: Threads.
 
     Returns:
         One row a scored customer: `customer_id`, `anomaly_score`, `isolation_score`,
-        `reconstruction_score`, `neighbours_score`, `tails_score`, `verdicts_score` (null where the
-        detector did not learn from verdicts), `needs_review`, and for those who need it `kind` and
+        `reconstruction_score`, `neighbours_score`, `tails_score`, `traces_score` and
+        `verdicts_score` (null where no traces are declared and where the detector did not learn
+        from verdicts), `needs_review`, and for those who need it `kind` and
         the reasons (columns of `evaluation.explanations.top_reasons`), null for all others: what is
         usual has no reason.
     """
-    detector = with_threads(AnomalyDetector.load(model_folder), n_jobs)
+    detector = AnomalyDetector.load(model_folder)
     rows = snapshot[shows_life(snapshot)].reset_index(drop=True)
     inputs = rows[list(detector.feature_names_in_)]
-    names = ("isolation", "reconstruction", "neighbours", "tails", "verdicts")
+    names = ("isolation", "reconstruction", "neighbours", "tails", "traces", "verdicts")
     table = pd.DataFrame({"customer_id": rows["customer_id"]})
     if rows.empty:
         components, score = pd.DataFrame(columns=list(names), dtype=float), np.empty(0)
@@ -51,8 +50,7 @@ def predict_anomaly(
         score, components = detector.scores(inputs)
     table["anomaly_score"] = score
     for name in names:
-        found = components[name] if name in components else np.nan
-        table[f"{name}_score"] = found
+        table[f"{name}_score"] = components.get(name, np.nan)
     table["needs_review"] = table["anomaly_score"] > REVIEW_ABOVE
     return table.join(_told(detector, inputs, table["needs_review"].to_numpy(), k=k))
 

@@ -10,7 +10,7 @@ detector.
   it, so that a count of ten thousand is far out and yet does not drown every other feature
   (Burbidge, Magee and Robb, JASA 83, 1988).
 * A null becomes the median, and a feature that is null for some but not all training rows gets a
-  second column that says where it was null.
+  second column that says where it was null; features that are null for the same rows share one.
 * Every column is then centred, divided by its standard deviation and cut at 8 of them.
 
 A column without two values in training says nothing about who is unlike the rest: it is left out
@@ -89,6 +89,7 @@ class Preparation:
         surprises = {name: _surprises(X[name], encoder.levels[name]) for name in encoder.levels}
         numbers = _numbers(encoder, surprises, X)
         columns, learnt, left_out = [], [], []
+        patterns: set[bytes] = set()
         for i, name in enumerate(encoder.features):
             value = numbers[:, i]
             null = np.isnan(value)
@@ -97,7 +98,10 @@ class Preparation:
             if varies:
                 columns.append((name, False))
                 learnt.append(_scales(value, float(np.median(known)), _spread(known)))
-            if null.any() and not null.all():
+            # What is null together counts once: ten means of no session are one fact, not ten.
+            new = null.tobytes() not in patterns
+            if null.any() and not null.all() and new:
+                patterns.add(null.tobytes())
                 columns.append((name, True))
                 learnt.append(_scales(null.astype(np.float64), 0.0, 1.0))
             elif not varies:
@@ -108,7 +112,17 @@ class Preparation:
                 f"columns: {encoder.features}"
             )
         scales = np.array(learnt, dtype=np.float64)
-        return cls(encoder, surprises, tuple(columns), *scales.T, tuple(left_out))
+        medians, spreads, means, deviations = scales.T
+        return cls(
+            encoder,
+            surprises,
+            tuple(columns),
+            medians,
+            spreads,
+            means,
+            deviations,
+            tuple(left_out),
+        )
 
     def transform(self, X: pd.DataFrame) -> Matrix:
         """Prepare rows.
@@ -161,10 +175,10 @@ class Preparation:
             TableEncoder.from_dict(data["encoder"]),
             {str(name): [float(v) for v in values] for name, values in data["surprises"].items()},
             tuple((str(name), bool(says_null)) for name, says_null in data["columns"]),
-            *(
-                np.array(data[name], dtype=np.float64)
+            **{
+                name: np.array(data[name], dtype=np.float64)
                 for name in ("medians", "spreads", "means", "deviations")
-            ),
+            },
             left_out=tuple(data["left_out"]),
         )
 

@@ -45,13 +45,16 @@ class TailProbabilities:
 
     def attribute(self, matrix: Matrix) -> Floats:
         """How far each of n x c values is rarer than the column's median, in nats."""
-        return np.maximum(np.maximum(*self._tails(matrix)) - np.log(2.0), 0.0)
+        low, high = self._tails(matrix)
+        rarer: Floats = np.maximum(np.maximum(low, high) - np.log(2.0), 0.0)
+        return rarer
 
     def score(self, matrix: Matrix) -> Floats:
         """The largest of the three sums, in nats, for n rows."""
         low, high = self._tails(matrix)
         sums = [side.sum(axis=1) for side in (low, high, np.maximum(low, high))]
-        return np.maximum.reduce(sums)
+        largest: Floats = np.max(sums, axis=0)
+        return largest
 
     def _tails(self, matrix: Matrix) -> tuple[Floats, Floats]:
         low = np.empty(matrix.shape)
@@ -67,3 +70,34 @@ class TailProbabilities:
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the knots as a named array."""
         return {"knots": self.knots}
+
+
+@dataclass(frozen=True)
+class DirectedTails:
+    """How far out a row lies on the declared side of some columns: a trace that one knows of.
+
+    Attributes:
+        tails: The distributions of all c columns.
+        columns: The t columns with a declared side.
+        high: For each of the t columns, whether its upper side is meant.
+    """
+
+    tails: TailProbabilities
+    columns: NDArray[np.int64]
+    high: NDArray[np.bool_]
+
+    def attribute(self, matrix: Matrix) -> Floats:
+        """Minus the log of the declared tail in nats, 0 in the columns without a side: n x c."""
+        low, high = self.tails._tails(matrix)
+        out = np.zeros(matrix.shape)
+        out[:, self.columns] = np.where(self.high, high[:, self.columns], low[:, self.columns])
+        return out
+
+    def score(self, matrix: Matrix) -> Floats:
+        """The sum over the columns, in nats, for n rows."""
+        total: Floats = self.attribute(matrix).sum(axis=1)
+        return total
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the columns and sides as named arrays."""
+        return {"columns": self.columns, "high": self.high}

@@ -91,7 +91,7 @@ def train_anomaly(  # noqa: PLR0913 - two snapshots with their dates, and the se
 ) -> Trained:
     """Fit on the training people at one snapshot, describe on the test people at a later one.
 
-    Only customers who did anything in the month count, on both sides (`shows_life`).
+    Only customers who used the app in the month count, on both sides (`shows_life`).
 
     Args:
         train_rows: Rows of `features/customer_features` at the training snapshot, all people.
@@ -117,7 +117,7 @@ def train_anomaly(  # noqa: PLR0913 - two snapshots with their dates, and the se
     score = test_rows[customer_split(test_rows["customer_id"]) & shows_life(test_rows)]
     for name, rows in (("training", learn), ("test", score)):
         if rows.empty:
-            raise ValueError(f"there are no {name} customers who did anything in the month")
+            raise ValueError(f"there are no {name} customers who used the app in the month")
     columns = list(features)
     given = None if verdicts is None else verdicts.reindex(learn.index)
     model = AnomalyDetector(**parameters, random_state=seed)

@@ -11,6 +11,8 @@ and Vert, Pattern Recognition Letters 37, 2014): each bag takes every verdict an
 draw of the others, so that a cheat whom nobody has looked at is called innocent in few bags.
 """
 
+# ruff: noqa: N803 - X is scikit-learn's name for a table of features
+
 from __future__ import annotations
 
 import logging
@@ -18,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xgboost as xgb
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
@@ -32,6 +35,8 @@ _BAGS = 8
 _OTHERS_A_FRAUD = 10
 _FEWEST_OTHERS, _MOST_OTHERS = 1000, 5000
 _ROUNDS = 60
+# A bag is too small for threads: they would wait for each other longer than they work.
+_THREADS = 1
 _TREES = {
     "objective": "binary:logistic",
     "tree_method": "hist",
@@ -50,15 +55,13 @@ class VerdictModel:
 
     Attributes:
         boosters: One a bag.
-        n_jobs: Threads, -1 for all cores.
     """
 
     boosters: tuple[xgb.Booster, ...]
-    n_jobs: int
 
     @classmethod
     def fit(
-        cls, matrix: NDArray[np.float32], verdict: Floats, *, seed: int, n_jobs: int
+        cls, matrix: NDArray[np.float32], verdict: Floats, *, seed: int
     ) -> tuple[VerdictModel, Floats]:
         """Fit the bags, and score every training row by bags that did not see it.
 
@@ -66,7 +69,6 @@ class VerdictModel:
             matrix: n x c values without null.
             verdict: n values: 1 fraud, 0 innocent, NaN not looked at; two of each class at least.
             seed: Seed of folds, draws and trees.
-            n_jobs: Threads, -1 for all cores.
 
         Returns:
             The model, and n out-of-bag log-odds.
@@ -80,19 +82,18 @@ class VerdictModel:
         for learn, aside in splitter.split(judged, labels):
             for _ in range(_BAGS_A_FOLD):
                 rows = _bag(judged[learn], verdict, rng)
-                booster = _grow(matrix, verdict, rows, seed=seed, n_jobs=n_jobs)
+                booster = _grow(matrix, verdict, rows, seed=seed)
                 unseen = np.ones(len(matrix), dtype=bool)
                 # Verdicts are scored in their own fold alone, as often as the others' folds allow.
                 unseen[judged] = False
                 unseen[judged[aside]] = True
                 unseen[rows] = False
-                total[unseen] += _margin(booster, matrix[unseen], n_jobs)
+                total[unseen] += _margin(booster, matrix[unseen])
                 times[unseen] += 1.0
         boosters = [
-            _grow(matrix, verdict, _bag(judged, verdict, rng), seed=seed + i, n_jobs=n_jobs)
-            for i in range(_BAGS)
+            _grow(matrix, verdict, _bag(judged, verdict, rng), seed=seed + i) for i in range(_BAGS)
         ]
-        model = cls(tuple(boosters), n_jobs)
+        model = cls(tuple(boosters))
         never = times == 0.0
         if never.any():
             # Only where there are hardly more rows than a bag holds.
@@ -102,11 +103,12 @@ class VerdictModel:
 
     def margin(self, matrix: NDArray[np.float32]) -> Floats:
         """Mean log-odds of n rows over the bags."""
-        return np.mean([_margin(b, matrix, self.n_jobs) for b in self.boosters], axis=0)
+        mean: Floats = np.mean([_margin(b, matrix) for b in self.boosters], axis=0)
+        return mean
 
     def attribute(self, matrix: NDArray[np.float32]) -> Floats:
         """Mean SHAP contributions of n x c values over the bags, in log-odds."""
-        data = xgb.DMatrix(matrix, nthread=self.n_jobs)
+        data = xgb.DMatrix(matrix, nthread=_THREADS)
         total = np.zeros(matrix.shape)
         for booster in self.boosters:
             total += booster.predict(data, pred_contribs=True)[:, :-1]
@@ -120,14 +122,38 @@ class VerdictModel:
         }
 
     @classmethod
-    def from_files(cls, files: list[bytes], *, n_jobs: int) -> VerdictModel:
+    def from_files(cls, files: list[bytes]) -> VerdictModel:
         """Read the boosters in the order of `to_files`."""
         boosters = []
         for content in files:
             booster = xgb.Booster()
             booster.load_model(bytearray(content))
             boosters.append(booster)
-        return cls(tuple(boosters), n_jobs)
+        return cls(tuple(boosters))
+
+
+def as_verdicts(verdicts: pd.Series | None, X: pd.DataFrame) -> Floats | None:
+    """Check the verdicts on n rows and return them as 1, 0 and NaN; None stays None.
+
+    Raises:
+        TypeError: They are no Series.
+        ValueError: They have another length, another index or other values.
+    """
+    if verdicts is None:
+        return None
+    if not isinstance(verdicts, pd.Series):
+        raise TypeError(f"verdicts must be a pandas Series, got {type(verdicts).__name__}")
+    if len(verdicts) != len(X):
+        raise ValueError(f"X has {len(X)} rows but there are {len(verdicts)} verdicts")
+    if not verdicts.index.equals(X.index):
+        raise ValueError("verdicts have another index than X: align them by customer first")
+    known = verdicts.dropna()
+    strange = [value for value in known.unique() if value not in (0, 1)]
+    if strange:
+        raise ValueError(f"verdicts must be true, false or null, got {strange[:3]}")
+    out = np.full(len(X), np.nan)
+    out[verdicts.notna().to_numpy()] = known.to_numpy().astype(np.float64)
+    return out
 
 
 def _bag(judged: NDArray[Any], verdict: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -136,17 +162,18 @@ def _bag(judged: NDArray[Any], verdict: Floats, rng: np.random.Generator) -> NDA
     wanted = int(np.clip(_OTHERS_A_FRAUD * frauds, _FEWEST_OTHERS, _MOST_OTHERS))
     # At most half of them, so that every row is outside of some bags.
     drawn = rng.choice(others, size=min(wanted, len(others) // 2), replace=False)
-    return np.r_[judged, drawn].astype(np.int64)
+    rows: NDArray[np.int64] = np.r_[judged, drawn].astype(np.int64)
+    return rows
 
 
 def _grow(
-    matrix: NDArray[np.float32], verdict: Floats, rows: NDArray[np.int64], *, seed: int, n_jobs: int
+    matrix: NDArray[np.float32], verdict: Floats, rows: NDArray[np.int64], *, seed: int
 ) -> xgb.Booster:
     label = np.nan_to_num(verdict[rows], nan=0.0)
-    data = xgb.QuantileDMatrix(matrix[rows], label=label, nthread=n_jobs)
-    return xgb.train({**_TREES, "seed": seed, "nthread": n_jobs}, data, num_boost_round=_ROUNDS)
+    data = xgb.QuantileDMatrix(matrix[rows], label=label, nthread=_THREADS)
+    return xgb.train({**_TREES, "seed": seed, "nthread": _THREADS}, data, num_boost_round=_ROUNDS)
 
 
-def _margin(booster: xgb.Booster, matrix: NDArray[np.float32], n_jobs: int) -> Floats:
-    found = booster.predict(xgb.DMatrix(matrix, nthread=n_jobs), output_margin=True)
+def _margin(booster: xgb.Booster, matrix: NDArray[np.float32]) -> Floats:
+    found = booster.predict(xgb.DMatrix(matrix, nthread=_THREADS), output_margin=True)
     return np.asarray(found, dtype=np.float64)
