@@ -1,0 +1,74 @@
+"""Scoring a snapshot with a registered detector.
+
+Belongs here: from a snapshot to scores, and reasons for those who go to review. Does not belong
+here: the queue itself (`engagement_assets.governance`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from engagement_assets.evaluation.explanations import top_reasons
+from engagement_assets.models.anomaly.calibration import REVIEW_ABOVE
+from engagement_assets.models.anomaly.declared_rules import shows_life
+from engagement_assets.models.anomaly.detector import AnomalyDetector
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+
+def predict_anomaly(
+    model_folder: Path | UPath | str, snapshot: pd.DataFrame, *, k: int
+) -> pd.DataFrame:
+    """Score every customer of a snapshot who used the app in the month.
+
+    Args:
+        model_folder: What `AnomalyDetector.save` wrote.
+        snapshot: Rows of `features/customer_features`.
+        k: Reasons a customer.
+
+    Returns:
+        One row a scored customer: `customer_id`, `anomaly_score`, `isolation_score`,
+        `reconstruction_score`, `neighbours_score`, `tails_score`, `traces_score` and
+        `verdicts_score` (null where no traces are declared and where the detector did not learn
+        from verdicts), `needs_review`, and for those who need it `kind` and
+        the reasons (columns of `evaluation.explanations.top_reasons`), null for all others: what is
+        usual has no reason.
+    """
+    detector = AnomalyDetector.load(model_folder)
+    rows = snapshot[shows_life(snapshot)].reset_index(drop=True)
+    inputs = rows[list(detector.feature_names_in_)]
+    names = ("isolation", "reconstruction", "neighbours", "tails", "traces", "verdicts")
+    table = pd.DataFrame({"customer_id": rows["customer_id"]})
+    if rows.empty:
+        components, score = pd.DataFrame(columns=list(names), dtype=float), np.empty(0)
+    else:
+        score, components = detector.scores(inputs)
+    table["anomaly_score"] = score
+    for name in names:
+        table[f"{name}_score"] = components.get(name, np.nan)
+    table["needs_review"] = table["anomaly_score"] > REVIEW_ABOVE
+    return table.join(_told(detector, inputs, table["needs_review"].to_numpy(), k=k))
+
+
+def _told(
+    detector: AnomalyDetector, inputs: pd.DataFrame, flagged: np.ndarray, *, k: int
+) -> pd.DataFrame:
+    """Kind and reasons of the flagged rows, null for the others."""
+    if not flagged.any():
+        # One unflagged row gives the columns and their types.
+        return _told_of(detector, inputs.head(1), k=k).iloc[:0].reindex(inputs.index)
+    return _told_of(detector, inputs[flagged], k=k).reindex(inputs.index)
+
+
+def _told_of(detector: AnomalyDetector, rows: pd.DataFrame, *, k: int) -> pd.DataFrame:
+    found = detector.assess(rows)
+    reasons = top_reasons(
+        found.explanation, rows, typical=detector.typical_values_, k=k, only_raising=True
+    )
+    reasons.insert(0, "kind", found.kind)
+    return reasons
