@@ -9,22 +9,19 @@ its judgement (`engagement_assets.models.champion`) or its fairness (`evaluation
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pandas as pd
-import xgboost as xgb
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils.validation import check_is_fitted
 
 from engagement_assets.evaluation.binary import Floats, as_labels
 from engagement_assets.evaluation.calibration import Calibrator, fit_calibrator
-from engagement_assets.evaluation.explanations import Explanation, explain
 from engagement_assets.evaluation.metrics import log_loss
 from engagement_assets.evaluation.thresholds import (
     CostModel,
@@ -32,7 +29,14 @@ from engagement_assets.evaluation.thresholds import (
     cost_threshold,
     threshold_at_recall,
 )
-from engagement_assets.models.encoder import TableEncoder, typical_values
+from engagement_assets.models.encoder import TableEncoder
+from engagement_assets.models.trees import (
+    BOOSTER_FILE,
+    BoostedTrees,
+    Matrix,
+    least,
+    read_booster,
+)
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -40,15 +44,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FORMAT = "engagement-churn-classifier/1"
-BOOSTER_FILE = "booster.ubj"
-ESTIMATOR_FILE = "estimator.json"
 
-_TREE_SHARES = (1 / 16, 1 / 8, 3 / 16, 1 / 4, 3 / 8, 1 / 2, 3 / 4, 1)
-_REFUSED_BY_XGBOOST = frozenset("[]<")
+_OBJECTIVE = "binary:logistic"
 
 
 # scikit-learn has no types
-class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # as said
+class ChurnClassifier(ClassifierMixin, BoostedTrees):  # type: ignore[misc] # as said
     """Calibrated gradient boosted trees with a cost-minimising threshold.
 
     `fit` scores every row by a model that did not see it (stratified folds), chooses the number of
@@ -88,6 +89,8 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # a
         encoder_: The map from table to matrix.
         booster_: The trees.
     """
+
+    file_format = FORMAT
 
     def __init__(  # noqa: PLR0913 - scikit-learn wants every parameter in the constructor
         self,
@@ -146,11 +149,8 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # a
             raise ValueError(f"X has {len(X)} rows but y has {len(labels)} labels")
         matrix = encoder.transform(X)
         self.folds_ = self._usable_folds(labels)
-        self.encoder_ = encoder
-        self.feature_names_in_ = np.array(encoder.features, dtype=object)
-        self.n_features_in_ = len(encoder.features)
+        self._learn_table(X, encoder)
         self.classes_ = np.array([0, 1])
-        self.typical_values_ = typical_values(X, encoder)
 
         margin = self._choose_trees(self._out_of_fold_margins(matrix, labels, named), labels)
         self.calibrator_ = fit_calibrator(labels, margin, seed=self.random_state)
@@ -166,7 +166,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # a
         self.threshold_at_recall_ = threshold_at_recall(
             labels, self.oof_probability_, recall=self.recall_target
         )
-        self.booster_ = self._train(matrix, labels, self.n_trees_)
+        self.booster_ = self._train(matrix, labels, self.n_trees_, objective=_OBJECTIVE)
         return self
 
     def _usable_folds(self, y: Floats) -> int:
@@ -182,20 +182,13 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # a
         return max(2, min(self.folds, rarest))
 
     def _out_of_fold_margins(
-        self, matrix: NDArray[np.float32], y: Floats, groups: NDArray[np.int64] | None
+        self, matrix: Matrix, y: Floats, groups: NDArray[np.int64] | None
     ) -> dict[int, Floats]:
         """The out-of-fold log-odds of every row, for each number of trees that is tried."""
-        counts = sorted({max(1, round(self.n_estimators * share)) for share in _TREE_SHARES})
-        margins = {count: np.empty(len(y)) for count in counts}
         kind = StratifiedKFold if groups is None else StratifiedGroupKFold
         splitter = kind(n_splits=self.folds_, shuffle=True, random_state=self.random_state)
-        for fold, (train, held_out) in enumerate(splitter.split(matrix, y, groups), start=1):
-            booster = self._train(matrix[train], y[train], self.n_estimators)
-            data = self._data(matrix[held_out])
-            for count, margin in margins.items():
-                margin[held_out] = self._margin(booster, data, trees=count)
-            logger.info("Out-of-fold scores: fold %d of %d done", fold, self.folds_)
-        return margins
+        folds = splitter.split(matrix, y, groups)
+        return self._margins_out_of_fold(matrix, y, folds, objective=_OBJECTIVE)
 
     def _choose_trees(self, margins: dict[int, Floats], y: Floats) -> Floats:
         """Keep the number of trees with the least log loss and return its log-odds."""
@@ -204,53 +197,8 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # a
             count: log_loss(y, fit_calibrator(y, margin, method="sigmoid")(margin))
             for count, margin in margins.items()
         }
-        self.n_trees_ = min(self.tree_log_losses_, key=lambda count: self.tree_log_losses_[count])
+        self.n_trees_ = least(self.tree_log_losses_)
         return margins[self.n_trees_]
-
-    def _train(self, matrix: NDArray[np.float32], y: Floats, trees: int) -> xgb.Booster:
-        data = xgb.QuantileDMatrix(
-            matrix, label=y, feature_names=self._booster_names(), nthread=self._threads()
-        )
-        parameters = {
-            "objective": "binary:logistic",
-            "tree_method": "hist",
-            "max_depth": self.max_depth,
-            "learning_rate": self.learning_rate,
-            "subsample": self.subsample,
-            "colsample_bytree": self.colsample_bytree,
-            "min_child_weight": self.min_child_weight,
-            "reg_lambda": self.reg_lambda,
-            "seed": self.random_state,
-            "nthread": self._threads(),
-        }
-        return xgb.train(parameters, data, num_boost_round=trees)
-
-    def _booster_names(self) -> list[str] | None:
-        """The names for the trees, or None where XGBoost would refuse one of them."""
-        names = self.encoder_.features
-        return None if any(set(name) & _REFUSED_BY_XGBOOST for name in names) else names
-
-    def _threads(self) -> int:
-        return -1 if self.n_jobs is None else self.n_jobs
-
-    def _data(self, matrix: NDArray[np.float32]) -> xgb.DMatrix:
-        return xgb.DMatrix(matrix, feature_names=self._booster_names(), nthread=self._threads())
-
-    @staticmethod
-    def _margin(booster: xgb.Booster, data: xgb.DMatrix, *, trees: int = 0) -> Floats:
-        """The log-odds by the first trees, or by all where `trees` is 0."""
-        margin = booster.predict(data, output_margin=True, iteration_range=(0, trees))
-        return np.asarray(margin, dtype=np.float64)
-
-    def predict_margin(self, X: pd.DataFrame) -> Floats:
-        """Return the n raw log-odds of the trees, before calibration.
-
-        Raises:
-            TypeError: When a column has changed its type since the fit.
-            ValueError: When columns are missing or have infinite values.
-        """
-        check_is_fitted(self, "booster_")
-        return self._margin(self.booster_, self._data(self.encoder_.transform(X)))
 
     def decision_function(self, X: pd.DataFrame) -> Floats:
         """Return the n raw log-odds, which rank as the probabilities do."""
@@ -266,13 +214,6 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # a
         """Return 1 for each of the n customers whose churn probability reaches `threshold_`."""
         return (self.predict_proba(X)[:, 1] >= self.threshold_).astype(np.int64)
 
-    def explain(self, X: pd.DataFrame) -> Explanation:
-        """Return the exact SHAP contributions of the n x f values, in log-odds of the margin."""
-        check_is_fitted(self, "booster_")
-        return explain(
-            self.booster_, self.encoder_.frame(X), n_jobs=self.n_jobs, seed=self.random_state
-        )
-
     def save(self, folder: Path | UPath | str) -> None:
         """Write the fitted classifier as data: trees in UBJSON, the rest in JSON.
 
@@ -282,12 +223,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # a
             folder: Made when it is not there; files of the same name are replaced.
         """
         check_is_fitted(self, "booster_")
-        target = Path(folder) if isinstance(folder, str) else folder
-        target.mkdir(parents=True, exist_ok=True)
         state = {
-            "format": FORMAT,
-            "parameters": self.get_params(),
-            "encoder": self.encoder_.to_dict(),
             "calibrator": self.calibrator_.to_dict(),
             "threshold_choice": self.threshold_choice_.to_dict(),
             "threshold_at_recall": self.threshold_at_recall_,
@@ -295,33 +231,23 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # a
             "folds_used": self.folds_,
             "trees_used": self.n_trees_,
         }
-        (target / BOOSTER_FILE).write_bytes(bytes(self.booster_.save_raw("ubj")))
-        (target / ESTIMATOR_FILE).write_text(json.dumps(state, indent=1, allow_nan=False))
+        self._write(folder, state, {BOOSTER_FILE: self.booster_})
 
     @classmethod
-    def load(cls, folder: Path | UPath | str) -> ChurnClassifier:
+    def load(cls, folder: Path | UPath | str) -> Self:
         """Read what `save` wrote. Check the files' hashes first (`ModelRegistry.open`).
 
         Raises:
             FileNotFoundError: When a file is missing.
             ValueError: When the files are of another format.
         """
-        source = Path(folder) if isinstance(folder, str) else folder
-        state = json.loads((source / ESTIMATOR_FILE).read_text())
-        if state.get("format") != FORMAT:
-            raise ValueError(f"{source} has format {state.get('format')!r}, expected {FORMAT!r}")
-        model = cls(**state["parameters"])
-        model.encoder_ = TableEncoder.from_dict(state["encoder"])
-        model.feature_names_in_ = np.array(model.encoder_.features, dtype=object)
-        model.n_features_in_ = len(model.encoder_.features)
+        model, state, source = cls._read(folder)
         model.classes_ = np.array([0, 1])
         model.calibrator_ = Calibrator.from_dict(state["calibrator"])
         model.threshold_choice_ = ThresholdChoice.from_dict(state["threshold_choice"])
         model.threshold_ = model.threshold_choice_.threshold
         model.threshold_at_recall_ = float(state["threshold_at_recall"])
-        model.typical_values_ = dict(state["typical_values"])
         model.folds_ = int(state["folds_used"])
         model.n_trees_ = int(state["trees_used"])
-        model.booster_ = xgb.Booster()
-        model.booster_.load_model(bytearray((source / BOOSTER_FILE).read_bytes()))
+        model.booster_ = read_booster(source)
         return model
