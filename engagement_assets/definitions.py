@@ -6,9 +6,12 @@ belong here: any of them.
 
 import dagster as dg
 
+from engagement_assets.decisions.customers.assets import ASSETS as UNIFIED_ASSETS
+from engagement_assets.decisions.customers.assets import CHECKS as UNIFIED_CHECKS
 from engagement_assets.deployment import deployment, resources_for
 from engagement_assets.features.assets import LABEL_ASSETS, customer_snapshot
 from engagement_assets.features.checks import feature_checks, label_checks
+from engagement_assets.governance.assets import ASSETS as GOVERNANCE_ASSETS
 from engagement_assets.jobs import JOBS
 from engagement_assets.models.graph_engagement.assets import ASSETS as GRAPH_ENGAGEMENT_ASSETS
 from engagement_assets.models.roster import ASSETS as MODEL_ASSETS
@@ -35,9 +38,18 @@ defs = dg.Definitions(
         customer_snapshot,
         *LABEL_ASSETS,
         *MODEL_ASSETS,
+        *UNIFIED_ASSETS,
+        *GOVERNANCE_ASSETS,
         *SERVING_ASSETS,
     ],
-    asset_checks=[source_checks, signal_checks, feature_checks, label_checks, *MODEL_CHECKS],
+    asset_checks=[
+        source_checks,
+        signal_checks,
+        feature_checks,
+        label_checks,
+        *MODEL_CHECKS,
+        *UNIFIED_CHECKS,
+    ],
     jobs=JOBS,
     schedules=SCHEDULES,
     sensors=SENSORS,

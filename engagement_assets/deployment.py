@@ -11,7 +11,7 @@ from typing import Any
 
 from engagement_assets.models.resource import ModelSettings
 from engagement_assets.serving.assets import CatalogueFile
-from engagement_assets.settings import PROJECT, Settings
+from engagement_assets.settings import PROJECT, Settings, channel_costs
 from engagement_assets.signals.network.resource import NetworkResource
 from engagement_assets.signals.sentiment.resource import SentimentResource
 from engagement_assets.source.resource import SourceResource
@@ -101,6 +101,9 @@ def resources_for(which: Deployment, settings: Settings) -> dict[str, Any]:
             cost_lost_customer=settings.cost_lost_customer,
             cost_intervention=settings.cost_intervention,
             save_rate=settings.save_rate,
+            review_share=settings.review_share,
+            channel_cac=channel_costs(settings.channel_cac) or {},
+            recommender=settings.recommender,
             threads=settings.threads,
         ),
         "registry": RegistryResource(root=registry),

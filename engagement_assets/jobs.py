@@ -7,6 +7,7 @@ import dagster as dg
 
 from engagement_assets.features.labels import LABELS
 from engagement_assets.models.roster import MODELS
+from engagement_assets.settings import Settings, current_home
 
 SOURCE = dg.AssetSelection.groups("source")
 TEXT_SCORES = dg.AssetSelection.assets(["sentiment", "scores"], ["sentiment", "alerts"])
@@ -22,9 +23,14 @@ FEATURES = dg.AssetSelection.groups("features")
 PREDICTIONS = dg.AssetSelection.assets(
     *([spec.name, noun] for spec in MODELS for noun in ("predictions", "explanations"))
 )
+UNIFIED = dg.AssetSelection.assets(["predictions", "customers"], ["predictions", "changes"])
+REVIEWS = dg.AssetSelection.assets(["governance", "review_queue"])
+FAIRNESS = dg.AssetSelection.assets(["governance", "fairness"])
 CATALOGUE = dg.AssetSelection.assets(["lake", "catalogue"])
 TRAINED = ("model", "evaluation", "fairness", "champion")
-TRAINING = dg.AssetSelection.assets(*([spec.name, noun] for spec in MODELS for noun in TRAINED))
+TRAINING = (
+    dg.AssetSelection.assets(*([spec.name, noun] for spec in MODELS for noun in TRAINED)) | FAIRNESS
+)
 
 ingest_job = dg.define_asset_job(
     "ingest", SOURCE, description="Takes days of the source in and checks them."
@@ -60,9 +66,18 @@ label_jobs = {
     )
     for label in LABELS.values()
 }
+PROCESSES = Settings.load(current_home()).processes
+# One model after another in one process, or so many at once in processes of their own: on two
+# cores the former is the faster (`benchmarks.parallel_training`).
+TRAINING_EXECUTOR = (
+    dg.in_process_executor
+    if PROCESSES == 1
+    else dg.multiprocess_executor.configured({"max_concurrent": PROCESSES})
+)
 training_job = dg.define_asset_job(
     "training",
     TRAINING,
+    executor_def=TRAINING_EXECUTOR,
     description="Trains a candidate of every model, measures it, judges its fairness, and moves "
     "the champion if it passes.",
 )
@@ -76,17 +91,20 @@ train_jobs = {
 }
 predictions_job = dg.define_asset_job(
     "predictions",
-    PREDICTIONS | CATALOGUE,
+    PREDICTIONS | UNIFIED | REVIEWS | CATALOGUE,
     description="Predicts and explains one day with the champions.",
 )
 daily_job = dg.define_asset_job(
     "daily",
-    SOURCE | TEXT_SCORES | SIGNALS | FEATURES | PREDICTIONS | CATALOGUE,
+    SOURCE | TEXT_SCORES | SIGNALS | FEATURES | PREDICTIONS | UNIFIED | REVIEWS | CATALOGUE,
     description="One day: ingest, signals, features, predictions, explanations, with all checks "
     "between.",
 )
 quarterly_job = dg.define_asset_job(
-    "quarterly", TRAINING, description="Retrains at the beginning of a quarter."
+    "quarterly",
+    TRAINING,
+    executor_def=TRAINING_EXECUTOR,
+    description="Retrains at the beginning of a quarter.",
 )
 JOBS = [
     ingest_job,

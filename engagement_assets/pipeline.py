@@ -17,6 +17,7 @@ from upath import UPath
 from engagement_assets.definitions import defs
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
+from engagement_assets.jobs import PROCESSES
 from engagement_assets.models.churn.declared import SPEC as CHURN_SPEC
 from engagement_assets.models.dates import Snapshots
 from engagement_assets.models.graph_engagement.assets import LABEL as ENGAGEMENT
@@ -68,19 +69,33 @@ class Runner:
                 "dagster/asset_partition_range_start": days[0].isoformat(),
                 "dagster/asset_partition_range_end": days[1].isoformat(),
             }
-        outcome = defs.resolve_job_def(job).execute_in_process(
-            instance=self.instance,
-            partition_key=key,
-            tags=tags,
-            run_config={**config, "loggers": {"terminal": {}}},
-            raise_on_error=False,
-        )
+        run_config = {**config, "loggers": {"terminal": {}}}
+        if job == "training" and PROCESSES > 1:
+            outcome: Any = dg.execute_job(
+                dg.reconstructable(training_definition),
+                instance=self.instance,
+                run_config=run_config,
+                raise_on_error=False,
+            )
+        else:
+            outcome = defs.resolve_job_def(job).execute_in_process(
+                instance=self.instance,
+                partition_key=key,
+                tags=tags,
+                run_config=run_config,
+                raise_on_error=False,
+            )
         if not outcome.success:
             raise JobFailedError(_why(job, outcome))
 
     def say(self, text: str) -> None:
         """One line of progress."""
         sys.stderr.write(f"[{time.monotonic() - self.started:5.0f} s] {text}\n")
+
+
+def training_definition() -> dg.JobDefinition:
+    """The training job, as processes of their own find it."""
+    return defs.resolve_job_def("training")
 
 
 def _why(job: str, outcome: Any) -> str:

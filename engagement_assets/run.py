@@ -50,6 +50,10 @@ ARGUMENTS = {
     "NODE2VEC_P": "node2vec_p",
     "NODE2VEC_Q": "node2vec_q",
     "VIRALITY_ESTIMATOR": "virality_estimator",
+    "RECOMMENDER": "recommender",
+    "REVIEW_SHARE": "review_share",
+    "CHANNEL_CAC": "channel_cac",
+    "TRAINING_PROCESSES": "training_processes",
 }
 # Dagster then hands the events of a range to the event log in batches (resources.event_log).
 EVENT_BATCH = "1000"

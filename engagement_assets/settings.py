@@ -25,6 +25,8 @@ POINTER_FILE = "current"
 # What decides the rows of a lake: changing one of them in place would mix two worlds.
 WORLD = ("source", "source_data", "customers", "seed", "days")
 VIRALITY_ESTIMATORS = ("auto", "linear", "boosted", "lstm")
+RECOMMENDERS = ("auto", "popularity", "ease", "als", "neural", "hybrid")
+CHANNEL_CAC = "search=60,social=45,referral=15"
 MIN_DAYS = 91
 MAX_DAYS = 3_650
 # Settings whose name on the command line is not that of the field.
@@ -64,6 +66,10 @@ class Settings:
         node2vec_p: Return parameter of the random walks behind the embeddings.
         node2vec_q: In-out parameter of these walks.
         virality_estimator: `auto`, `linear`, `boosted` or `lstm`.
+        recommender: `auto` for the best on days set aside, or a name of `RECOMMENDERS`.
+        review_share: Share of customers that the anomaly detector sends to review.
+        channel_cac: What winning a customer costs by channel, in USD, as `name=cost,name=cost`.
+        training_processes: Models trained at once; 0 chooses by the number of cores.
     """
 
     home: Path
@@ -89,6 +95,10 @@ class Settings:
     node2vec_p: float = 1.0
     node2vec_q: float = 1.0
     virality_estimator: str = "auto"
+    recommender: str = "auto"
+    review_share: float = 0.01
+    channel_cac: str = CHANNEL_CAC
+    training_processes: int = 0
 
     def __post_init__(self) -> None:
         known = known_sources()
@@ -120,6 +130,16 @@ class Settings:
                 self.virality_estimator in VIRALITY_ESTIMATORS,
                 f"one of {', '.join(VIRALITY_ESTIMATORS)}",
             ),
+            "RECOMMENDER": (
+                self.recommender in RECOMMENDERS,
+                f"one of {', '.join(RECOMMENDERS)}",
+            ),
+            "REVIEW_SHARE": (0 < self.review_share < 0.5, "more than 0 and less than 0.5"),
+            "CHANNEL_CAC": (
+                channel_costs(self.channel_cac) is not None,
+                f"channels and their costs such as {CHANNEL_CAC}",
+            ),
+            "TRAINING_PROCESSES": (self.training_processes >= 0, "0 or more"),
         }
         for name, (holds, expected) in checks.items():
             if not holds:
@@ -133,6 +153,12 @@ class Settings:
             raise SettingsError(
                 f"DATE={self.last_day} lies before the data's first day, {self.first_day}"
             )
+
+    @property
+    def processes(self) -> int:
+        """Models trained at once: as many as have two cores each, at most five."""
+        cores = os.cpu_count() or 1
+        return self.training_processes or max(1, min(5, cores // 2))
 
     @property
     def lake_root(self) -> str:
@@ -225,6 +251,17 @@ def _typed(name: str, kind: str, value: Any) -> Any:
 
 def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
+
+
+def channel_costs(text: str) -> dict[str, float] | None:
+    """Costs by channel from `name=cost,name=cost`, or None where it is not of that form."""
+    costs: dict[str, float] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        match = re.fullmatch(r"([a-z][a-z0-9_]*)=(\d+(?:\.\d+)?)", part)
+        if match is None or match[1] in costs:
+            return None
+        costs[match[1]] = float(match[2])
+    return costs
 
 
 def yesterday() -> date:

@@ -12,6 +12,9 @@ import dagster as dg
 from upath import UPath
 
 from engagement_assets.definitions import defs
+from engagement_assets.models.churn.declared import SPEC as CHURN
+from engagement_assets.models.lifecycle.spec import metric_value
+from engagement_assets.models.roster import MODELS
 from engagement_assets.settings import PROJECT, SIMULATED, Settings
 from engagement_assets.source.contract import TABLES
 from resources.lake import Lake
@@ -48,7 +51,8 @@ def summary(settings: Settings, instance: dg.DagsterInstance, *, seconds: float)
         lines.append(f"  without rows: {', '.join(absent)}")
     lines.append(f"  {'quarantine':<24} {_rows(lake, 'source/quarantine'):>12,} rows")
     lines += _features(lake, settings.end)
-    lines += _model(settings, lake)
+    lines += _churn(settings, lake)
+    lines += _other_models(settings, lake)
     lines += _checks(instance)
     lines += _places(settings)
     return "\n".join(lines) + "\n"
@@ -64,7 +68,7 @@ def _features(lake: Lake, day: date) -> list[str]:
     return ["", f"Features  49 of {count:,} customers at {day}; {len(days)} snapshots in the lake"]
 
 
-def _model(settings: Settings, lake: Lake) -> list[str]:
+def _churn(settings: Settings, lake: Lake) -> list[str]:
     registry = ModelRegistry(UPath(settings.home / "registry"))
     version = registry.champion("churn")
     if version is None:
@@ -91,6 +95,29 @@ def _model(settings: Settings, lake: Lake) -> list[str]:
         )
         told = ", ".join(f"{bands[name]:,} {name}" for name in ("high", "medium", "low"))
         lines += ["", f"Predictions  {bands.total():,} active customers at {settings.end}: {told}"]
+    return lines
+
+
+def _other_models(settings: Settings, lake: Lake) -> list[str]:
+    """One line a model: its version, its first figure, and how many it predicted."""
+    registry = ModelRegistry(UPath(settings.home / "registry"))
+    lines = ["", "Other models, on customers or days they did not see"]
+    for spec in MODELS:
+        if spec is CHURN:
+            continue
+        version = registry.champion(spec.name)
+        if version is None:
+            lines.append(f"  {spec.name:<16} no champion: reports/{spec.name}/evaluation says why")
+            continue
+        card = registry.card(spec.name, version)
+        floor = spec.floors[0]
+        figure = f"{floor.words} {metric_value(card['metrics'][floor.metric]):.4f}"
+        predicted = (
+            f"{lake.row_count(spec.predictions, settings.end):,} predicted"
+            if lake.exists(spec.predictions, settings.end)
+            else "nothing predicted"
+        )
+        lines.append(f"  {spec.name:<16} {version}   {figure}; {predicted}")
     return lines
 
 
@@ -123,6 +150,6 @@ def _places(settings: Settings) -> list[str]:
         "Where to look",
         "  make dev                                the Dagster UI: assets, lineage, checks, runs",
         f"  {shown}/engagement.duckdb    every table as a view (duckdb -readonly)",
-        f"  {shown}/reports/churn/       evaluation, fairness and explanations",
+        f"  {shown}/reports/             evaluation, fairness, explanations of each model",
         f"  {shown}/alerts.jsonl         failed checks and runs",
     ]

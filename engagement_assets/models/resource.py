@@ -26,14 +26,29 @@ class ModelSettings(dg.ConfigurableResource):
     save_rate: float = Field(
         default=0.3, description="Share of contacted churners that an intervention keeps."
     )
+    review_share: float = Field(
+        default=0.01, description="Share of customers that the anomaly detector sends to review."
+    )
+    channel_cac: dict[str, float] = Field(
+        default_factory=dict, description="What winning a customer costs by channel, in USD."
+    )
+    recommender: str = Field(
+        default="auto",
+        description="Recommender that serves: the best on days set aside, or one by name.",
+    )
     threads: int = Field(default=2, description="Threads of training and prediction.")
 
     def parameters(self, model: str) -> dict[str, Any]:
         """Parameters of a model's estimator, and of what the product does with its scores."""
-        shared = {"random_state": self.seed, "n_jobs": self.threads}
-        costs = {
-            "cost_lost_customer": self.cost_lost_customer,
-            "cost_intervention": self.cost_intervention,
-            "save_rate": self.save_rate,
+        shared: dict[str, Any] = {"random_state": self.seed, "n_jobs": self.threads}
+        own: dict[str, dict[str, Any]] = {
+            "churn": {
+                "cost_lost_customer": self.cost_lost_customer,
+                "cost_intervention": self.cost_intervention,
+                "save_rate": self.save_rate,
+            },
+            "lifetime_value": {"channel_cac": self.channel_cac},
+            "anomaly": {"review_share": self.review_share},
+            "recommendation": {"recommender": self.recommender},
         }
-        return shared | {"churn": costs}.get(model, {})
+        return shared | own.get(model, {})

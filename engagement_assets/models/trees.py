@@ -272,9 +272,7 @@ def as_targets(y: ArrayLike, *, rows: int) -> Floats:
     return targets
 
 
-def regression_folds(
-    rows: int, *, folds: int, groups: ArrayLike | None, seed: int
-) -> list[Fold]:
+def regression_folds(rows: int, *, folds: int, groups: ArrayLike | None, seed: int) -> list[Fold]:
     """Deal rows into folds, the rows of a group together.
 
     Args:

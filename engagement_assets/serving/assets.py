@@ -8,8 +8,9 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
+from engagement_assets.decisions.customers.declared import CHANGES, CUSTOMERS, prediction_schemas
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
-from engagement_assets.features.snapshot import declared_schemas
+from engagement_assets.governance.declared import REVIEW_QUEUE
 from engagement_assets.serving.catalogue import write_catalogue
 from resources.platform import EngineResource
 
@@ -28,11 +29,16 @@ class CatalogueFile(dg.ConfigurableResource):
     owners=["team:data-platform"],
     kinds={"duckdb"},
     code_version="1",
-    deps=[CUSTOMER_FEATURES.split("/"), ["churn", "predictions"]],
+    deps=[
+        CUSTOMER_FEATURES.split("/"),
+        CUSTOMERS.split("/"),
+        CHANGES.split("/"),
+        REVIEW_QUEUE.split("/"),
+    ],
 )
 def lake_catalogue(engine: EngineResource, catalogue: CatalogueFile) -> dg.MaterializeResult:
     """Write the catalogue."""
-    tables = write_catalogue(engine.engine(declared_schemas()), Path(catalogue.path))
+    tables = write_catalogue(engine.engine(prediction_schemas()), Path(catalogue.path))
     return dg.MaterializeResult(
         metadata={
             "path": dg.MetadataValue.path(catalogue.path),

@@ -1,0 +1,115 @@
+"""The lifetime value model's declaration.
+
+Belongs here: names, columns, limits and texts. Does not belong here: what it does (`methods.py`).
+"""
+
+from engagement_assets.features.catalogue import CUSTOMER_FEATURES
+from engagement_assets.features.labels import LABELS
+from engagement_assets.models.lifecycle.spec import Floor, ModelSpec, reason_columns
+from resources.schema import Column
+
+LABEL = LABELS["lifetime_value_usd"]
+GINI_FLOOR = 0.2
+# A figure of the intervals: how far their coverage may lie from the 80 % they promise.
+COVERAGE_CEILING = 0.05
+
+SPEC = ModelSpec(
+    name="lifetime_value",
+    subject="lifetime value",
+    code_version="1",
+    implementation="engagement_assets.models.lifetime_value.methods:LifetimeValueMethods",
+    kinds=frozenset({"xgboost"}),
+    learns_from=(CUSTOMER_FEATURES, LABEL.table),
+    predicts_from=(CUSTOMER_FEATURES, "engagement/predictions"),
+    required=LABEL.required_tables,
+    window_days=LABEL.window_days,
+    floors=(
+        Floor(
+            check="quality_floor",
+            metric="gini",
+            words="normalised Gini",
+            description="The future revenue of other people at a later time is ranked with a "
+            f"normalised Gini of at least {GINI_FLOOR}.",
+            at_least=GINI_FLOOR,
+        ),
+        Floor(
+            check="calibration",
+            metric="coverage_error",
+            words="coverage error",
+            description="The interval from P10 to P90 covers 80 % of other people at a later time "
+            f"within {COVERAGE_CEILING:.0%}, or within what chance gives on so few customers.",
+            at_most=COVERAGE_CEILING,
+            by_chance="coverage_error_by_chance",
+        ),
+    ),
+    lead="squared error of future revenue",
+    fairness_rule="No group is among the tenth of highest value at less than 80 % of the rate of "
+    "the group most often there, given what it truly brings, beyond chance.",
+    columns=(
+        Column(
+            "future_revenue_usd",
+            "float64",
+            nullable=False,
+            description="Expected revenue of the next 180 days (USD)",
+        ),
+        Column(
+            "future_revenue_usd_p10", "float64", nullable=False, description="Its 10 % quantile"
+        ),
+        Column("future_revenue_usd_p50", "float64", nullable=False, description="Its median"),
+        Column(
+            "future_revenue_usd_p90", "float64", nullable=False, description="Its 90 % quantile"
+        ),
+        Column(
+            "lifetime_value_usd",
+            "float64",
+            nullable=False,
+            description="Revenue to date plus what is expected, within 0 to 10,000 (USD)",
+        ),
+        Column(
+            "max_cac_usd",
+            "float64",
+            nullable=False,
+            description="What acquiring such a customer may cost: a third of the value (USD)",
+        ),
+        Column(
+            "acquire_channels",
+            "string",
+            description="Channels whose stated cost is below that, by comma",
+        ),
+        Column(
+            "retention_priority",
+            "bool",
+            nullable=False,
+            description="High value and low engagement: whom to keep first",
+        ),
+        Column("is_vip", "bool", nullable=False, description="Among the tenth of highest value"),
+        *reason_columns("USD, or what the explanations say"),
+    ),
+    score="future_revenue_usd",
+    bounds={"lifetime_value_usd": (0, 10_000), "max_cac_usd": (0, None)},
+    texts={
+        "model": "Candidate value model: expected revenue of 180 days with quantiles that never "
+        "cross, made honest by conformal calibration, on 80 % of the customers; measured on the "
+        "other 20 % at a later snapshot.",
+        "evaluation": "How good the candidate is on the future revenue of other people at a later "
+        "time: RMSE, R2, Gini, pinball loss, coverage by decile, and the methods that were tried.",
+        "fairness": "Whom the candidate counts as most valuable, by gender, age band and location, "
+        "with the 80 % rule and the mitigation where a group fails.",
+        "champion": "The value model that predicts. It moves only when the candidate passes the "
+        "blocking checks and does not lose to the present champion on the same test rows.",
+        "predictions": "Value of every customer with quantiles, what acquiring one like them may "
+        "cost, whom to keep first, the tenth of highest value, and three reasons.",
+        "explanations": "What moves expected revenue: exact SHAP values of every customer, summed "
+        "up over all.",
+    },
+    purpose="Says what a customer will bring in the 180 days after the snapshot, so that spending "
+    "on winning and keeping customers has a measure. It must not be used to refuse a customer "
+    "anything, nor for prices or credit.",
+    limits=(
+        "Revenue is rare and heavy-tailed: a single customer's value is uncertain, as the quantiles "
+        "say; sums over many customers are not.",
+        "It is learnt from labels that close after 180 days, so it is at least half a year old.",
+        "Where most customers of a decile bring nothing, an interval cannot cover less than they "
+        "are: the evaluation says by how much.",
+    ),
+)

@@ -1,0 +1,56 @@
+"""The recommender's reports as Markdown: the methods beside each other, and a day's lists.
+
+Belongs here: wording and layout. Does not belong here: the figures of a version (`training.py`).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from engagement_assets.models.recommendation.training import methods_markdown
+
+
+def evaluation_markdown(card: Mapping[str, Any]) -> str:
+    """All methods on a window that none has seen."""
+    return "\n".join(
+        [
+            f"## Recommender {card.get('version', '')} on later days",
+            "",
+            methods_markdown(card),
+            "",
+            f"Protocol: {card['protocol']}.",
+        ]
+    )
+
+
+def lists_report(table: pd.DataFrame, figures: Mapping[str, float]) -> tuple[dict[str, Any], str]:
+    """What a day's lists are like.
+
+    Args:
+        table: The predictions of a day.
+        figures: Coverage and number of candidates.
+
+    Returns:
+        Sources, lengths and categories as JSON data, and as Markdown.
+    """
+    by_source = {str(name): int(count) for name, count in table["source"].value_counts().items()}
+    categories = {
+        str(name): int(count)
+        for name, count in table["categories_shown"].value_counts().sort_index().items()
+    }
+    lines = [
+        "## What customers are shown",
+        "",
+        f"{len(table):,} lists from {int(figures['candidates']):,} posts that could be shown; "
+        f"{figures['coverage']:.1%} of these are in at least one list.",
+        "",
+        "| what brought most of a list in | customers |",
+        "|---|---:|",
+        *(f"| {name} | {count:,} |" for name, count in by_source.items()),
+        "",
+        "| categories in a list | customers |",
+        "|---:|---:|",
+        *(f"| {name} | {count:,} |" for name, count in categories.items()),
+    ]
+    return {"sources": by_source, "categories": categories, **figures}, "\n".join(lines)

@@ -1,0 +1,90 @@
+"""The lake's tables as recommenders take them, as of the end of a day.
+
+Belongs here: which days are read, texts that are embedded. Does not belong here: checking and
+numbering (`tables.py`) and the recommenders.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+from functools import cache
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from engagement_assets.features.catalogue import CUSTOMER_FEATURES
+from engagement_assets.models.lifecycle.methods import Inputs
+from engagement_assets.models.recommendation.data import Dataset
+from engagement_assets.models.recommendation.tables import prepare, weigh
+
+logger = logging.getLogger(__name__)
+
+# A post is recommended for so many days after it was published.
+CANDIDATE_DAYS = 3
+# Interactions of so many days are read: those of the windows, and what is learnt from before.
+READ_DAYS = 30
+SEGMENT = "account_type"
+
+
+def dataset_as_of(inputs: Inputs, day: date, *, embed: bool) -> Dataset:
+    """All that is known at the end of a day.
+
+    Args:
+        inputs: What is read from.
+        day: The day; its features say who the customers are.
+        embed: Whether the texts of the posts that may be shown are read.
+
+    Raises:
+        RecommendationDataError: There are no interactions, or they break the tables' rules.
+        MissingPartitionError: The day's features are not there.
+    """
+    run, sql = inputs.engine, inputs.sql
+    first = max(inputs.first_day, day - timedelta(days=READ_DAYS - 1))
+    days = {"first_day": first, "last_day": day}
+    interactions = run.select(sql.query("recommendation/interactions"), days).to_pandas()
+    text_from = day - timedelta(days=CANDIDATE_DAYS + 2)
+    posts = run.select(
+        sql.query("recommendation/posts"), {**days, "text_from": text_from}
+    ).to_pandas()
+    links = run.select(sql.query("recommendation/links"), {"last_day": day}).to_pandas()
+    people = run.lake.read(
+        CUSTOMER_FEATURES, days=[day], columns=["customer_id", SEGMENT]
+    ).to_pandas()
+    items = posts.rename(columns={"post_id": "item"})
+    return prepare(
+        weigh(interactions),
+        items=items,
+        users=people.rename(columns={"customer_id": "user", SEGMENT: "segment"}),
+        links=links.rename(columns={"customer_id": "user", "occurred_at": "time"}),
+        embeddings=embeddings(items) if embed else None,
+        as_of=datetime.combine(day + timedelta(days=1), time.min),
+        candidate_days=CANDIDATE_DAYS if posts["published"].notna().any() else None,
+    )
+
+
+def embeddings(items: pd.DataFrame) -> pd.DataFrame | None:
+    """Sentence embeddings of the items that have a text, by item; None where none has."""
+    told = items[items["text"].notna() & (items["text"].str.strip() != "")]
+    if told.empty:
+        return None
+    # posts repeat each other, and a text costs the same each time it is read
+    distinct = pd.unique(told["text"])
+    logger.info("reading %d texts of %d posts", len(distinct), len(told))
+    vectors = pd.DataFrame(_encode(list(distinct)), index=distinct)
+    return vectors.loc[told["text"]].set_axis(told["item"], axis="index")
+
+
+def _encode(texts: Sequence[str]) -> NDArray[np.float32]:
+    encoder = _encoder()
+    found: NDArray[np.float32] = encoder.encode(texts)
+    return found
+
+
+@cache
+def _encoder():  # type: ignore[no-untyped-def] # noqa: ANN202 - torch stays unloaded until a text is read
+    from engagement_assets.signals.text.encoder import TextEncoder  # noqa: PLC0415 - as said
+
+    return TextEncoder.load()
