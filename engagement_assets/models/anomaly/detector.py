@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.metrics import average_precision_score
 from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_limits
 
 from engagement_assets.evaluation.explanations import Explanation, top_reasons
 from engagement_assets.models.anomaly.calibration import REVIEW_ABOVE, TailRank, score_of
@@ -94,8 +95,8 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         min_verdicts: Verdicts of each kind below which they are not learnt from, at least 2.
         rules: What tells the kinds apart; None leaves every row `unusual`.
         random_state: Seed of all chance.
-        n_jobs: Threads in which the forest grows; None for one. The rest runs on one thread, and
-            on as many as the linear algebra takes.
+        n_jobs: Threads of the forest and of the linear algebra; None for all cores. The
+            autoencoder and the trees of the verdicts are too small to share.
 
     Attributes:
         feature_names_in_: The f feature names in order.
@@ -155,6 +156,10 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         """
         del y
         self._check_parameters()
+        with threadpool_limits(limits=self.n_jobs):
+            return self._fit(X, verdicts)
+
+    def _fit(self, X: pd.DataFrame, verdicts: pd.Series | None) -> Self:
         preparation = Preparation.fit(X)
         if len(X) < FEWEST_ROWS:
             raise ValueError(
@@ -283,9 +288,10 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
     def scores(self, X: pd.DataFrame) -> tuple[Floats, pd.DataFrame]:
         """Return `score_samples` and `component_scores` of one pass over the n rows."""
         check_is_fitted(self, "rank_")
-        matrix = self.preparation_.transform(X)
-        surprises = self._surprises(self.components_.score(matrix))
-        blended, taught = self._blended(matrix, surprises)
+        with threadpool_limits(limits=self.n_jobs):
+            matrix = self.preparation_.transform(X)
+            surprises = self._surprises(self.components_.score(matrix))
+            blended, taught = self._blended(matrix, surprises)
         return self._score(blended), self._component_table(surprises, taught, X.index)
 
     def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:

@@ -16,13 +16,14 @@ from engagement_assets.evaluation.explanations import top_reasons
 from engagement_assets.models.anomaly.calibration import REVIEW_ABOVE
 from engagement_assets.models.anomaly.declared_rules import shows_life
 from engagement_assets.models.anomaly.detector import AnomalyDetector
+from engagement_assets.models.anomaly.persistence import with_threads
 
 if TYPE_CHECKING:
     from upath import UPath
 
 
 def predict_anomaly(
-    model_folder: Path | UPath | str, snapshot: pd.DataFrame, *, k: int
+    model_folder: Path | UPath | str, snapshot: pd.DataFrame, *, k: int, n_jobs: int | None = None
 ) -> pd.DataFrame:
     """Score every customer of a snapshot who used the app in the month.
 
@@ -30,6 +31,7 @@ def predict_anomaly(
         model_folder: What `AnomalyDetector.save` wrote.
         snapshot: Rows of `features/customer_features`.
         k: Reasons a customer.
+        n_jobs: Threads; None for all cores.
 
     Returns:
         One row a scored customer: `customer_id`, `anomaly_score`, `isolation_score`,
@@ -39,7 +41,7 @@ def predict_anomaly(
         the reasons (columns of `evaluation.explanations.top_reasons`), null for all others: what is
         usual has no reason.
     """
-    detector = AnomalyDetector.load(model_folder)
+    detector = with_threads(AnomalyDetector.load(model_folder), n_jobs)
     rows = snapshot[shows_life(snapshot)].reset_index(drop=True)
     inputs = rows[list(detector.feature_names_in_)]
     names = ("isolation", "reconstruction", "neighbours", "tails", "traces", "verdicts")
