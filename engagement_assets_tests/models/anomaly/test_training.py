@@ -10,6 +10,7 @@ import pytest
 from engagement_assets.evaluation.fairness import age_bands, report_selection
 from engagement_assets.evaluation.splits import customer_split
 from engagement_assets.models.anomaly.calibration import REVIEW_ABOVE
+from engagement_assets.models.anomaly.kinds import KindRules
 from engagement_assets.models.anomaly.prediction import predict_anomaly
 from engagement_assets.models.anomaly.training import (
     detection_metrics,
@@ -174,6 +175,22 @@ def test_predictions_explain_whom_they_send_to_review_and_nobody_else(trained, t
     values = {first[f"reason_{n}_feature"]: first[f"reason_{n}_value"] for n in (1, 2)}
     if "logins_month" in values:
         assert values["logins_month"] == f"{ids[first['customer_id']]:.0f}"
+
+
+def test_a_value_that_cannot_be_goes_to_review_and_is_named_however_ordinary_the_rest(tmp_path):
+    rules = KindRules(
+        bounds={"scroll_depth_avg": (0, 1)}, only_with=(("session_minutes_month", "logins_month"),)
+    )
+    train(parameters={**SMALL, "rules": rules}).model.save(tmp_path)
+    second = rows(1)
+    usual = second.index[second["logins_month"] == 3][0]
+    second.loc[usual, "scroll_depth_avg"] = 1.05
+    found = predict_anomaly(tmp_path, second, k=1).set_index("customer_id")
+    told = found.loc[second.loc[usual, "customer_id"]]
+    assert told["needs_review"]
+    assert told["kind"] == "data_error"
+    assert told["reason_1_feature"] == "scroll_depth_avg"
+    assert (found["kind"] == "data_error").sum() == 1
 
 
 def test_a_snapshot_of_which_nobody_is_flagged_or_nobody_is_left_keeps_its_columns(
