@@ -171,7 +171,7 @@ def _directed(tails: TailProbabilities, sides: Sequence[tuple[int, bool]]) -> Di
 
 def positive_shares(parts: NDArray[Any]) -> Floats:
     """Share of each of n x c values in the sum of its row's positive ones; equal if none is."""
-    positive = np.maximum(parts, 0.0)
+    positive = np.maximum(parts.astype(np.float64), 0.0)
     total = positive.sum(axis=1, keepdims=True)
     even = np.full_like(positive, 1.0 / positive.shape[1])
     shares: Floats = np.divide(positive, total, out=even, where=total > 0)

@@ -21,15 +21,12 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.metrics import average_precision_score
 from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_limits
 
 from engagement_assets.evaluation.explanations import Explanation, top_reasons
+from engagement_assets.models.anomaly.attribution import beside, column_shares, mix, part
 from engagement_assets.models.anomaly.calibration import REVIEW_ABOVE, TailRank, score_of
-from engagement_assets.models.anomaly.components import (
-    COMPONENTS,
-    TRACES,
-    Components,
-    positive_shares,
-)
+from engagement_assets.models.anomaly.components import COMPONENTS, Components, positive_shares
 from engagement_assets.models.anomaly.kinds import KindRuler, KindRules
 from engagement_assets.models.anomaly.preparation import Matrix, Preparation
 from engagement_assets.models.anomaly.verdicts import VerdictModel, as_verdicts
@@ -47,6 +44,8 @@ Floats = NDArray[np.float64]
 VERDICTS = "verdicts"
 METHOD = "shares of the components' surprises"
 FEWEST_ROWS = 10
+# Of the surprise of a row with values that cannot be, what is put down to those values.
+_IMPOSSIBLE_PART = 0.5
 _BLENDS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -94,8 +93,8 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         min_verdicts: Verdicts of each kind below which they are not learnt from, at least 2.
         rules: What tells the kinds apart; None leaves every row `unusual`.
         random_state: Seed of all chance.
-        n_jobs: Threads in which the forest grows; None for one. The rest runs on one thread, and
-            on as many as the linear algebra takes.
+        n_jobs: Threads of the forest and of the linear algebra; None for all cores. The
+            autoencoder and the trees of the verdicts are too small to share.
 
     Attributes:
         feature_names_in_: The f feature names in order.
@@ -155,6 +154,10 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         """
         del y
         self._check_parameters()
+        with threadpool_limits(limits=self.n_jobs):
+            return self._fit(X, verdicts)
+
+    def _fit(self, X: pd.DataFrame, verdicts: pd.Series | None) -> Self:
         preparation = Preparation.fit(X)
         if len(X) < FEWEST_ROWS:
             raise ValueError(
@@ -251,7 +254,7 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
             self.rank_ = self.unsupervised_rank_
             return
         self.verdict_model_, margin = VerdictModel.fit(
-            _beside(matrix, surprises), judged, seed=self.random_state
+            beside(matrix, surprises), judged, seed=self.random_state
         )
         self.ranks_[VERDICTS] = TailRank.fit(margin)
         alone, taught = self.unsupervised_rank_(mixed), self.ranks_[VERDICTS](margin)
@@ -283,9 +286,10 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
     def scores(self, X: pd.DataFrame) -> tuple[Floats, pd.DataFrame]:
         """Return `score_samples` and `component_scores` of one pass over the n rows."""
         check_is_fitted(self, "rank_")
-        matrix = self.preparation_.transform(X)
-        surprises = self._surprises(self.components_.score(matrix))
-        blended, taught = self._blended(matrix, surprises)
+        with threadpool_limits(limits=self.n_jobs):
+            matrix = self.preparation_.transform(X)
+            surprises = self._surprises(self.components_.score(matrix))
+            blended, taught = self._blended(matrix, surprises)
         return self._score(blended), self._component_table(surprises, taught, X.index)
 
     def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:
@@ -299,9 +303,20 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         matrix = self.preparation_.transform(X)
         surprises = self._surprises(self.components_.score(matrix))
         blended, taught = self._blended(matrix, surprises)
-        shares = self._shares(matrix, surprises, blended, taught)
+        shares = column_shares(
+            self.components_,
+            matrix,
+            surprises,
+            trace_part=self._trace_part(surprises),
+            verdicts=self.verdict_model_ if self.blend_ > 0.0 else None,
+            verdict_part=part(self.blend_ * (0.0 if taught is None else taught), blended),
+        )
         total = self.rank_(blended)
-        contributions = self.preparation_.by_feature(shares) * total[:, None]
+        by_feature = self.preparation_.by_feature(shares)
+        impossible = self.ruler_.impossible(X, self.preparation_.features)
+        wrong: Floats = np.any(impossible, axis=1) * _IMPOSSIBLE_PART
+        by_feature = mix(by_feature, positive_shares(impossible), wrong)
+        contributions = by_feature * total[:, None]
         explanation = Explanation(
             features=tuple(self.preparation_.features),
             contributions=contributions.astype(np.float32),
@@ -337,12 +352,18 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
     def _score(self, blended: Floats) -> Floats:
         return score_of(self.rank_(blended), review_share=self.review_share)
 
+    def _trace_part(self, surprises: Floats) -> Floats:
+        """Share of the declared traces in each of n unsupervised surprises."""
+        if self.components_.traces is None:
+            return np.zeros(len(surprises))
+        return part(self.trace_weight * surprises[:, -1], self._mixed(surprises))
+
     def _blended(self, matrix: Matrix, surprises: Floats) -> tuple[Floats, Floats | None]:
         """What `rank_` ranks, and the surprise of the verdicts where they were learnt from."""
         mixed = self._mixed(surprises)
         if self.verdict_model_ is None:
             return mixed, None
-        taught = self.ranks_[VERDICTS](self.verdict_model_.margin(_beside(matrix, surprises)))
+        taught = self.ranks_[VERDICTS](self.verdict_model_.margin(beside(matrix, surprises)))
         alone = self.unsupervised_rank_(mixed)
         return (1.0 - self.blend_) * alone + self.blend_ * taught, taught
 
@@ -356,30 +377,6 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         if taught is not None:
             scores[VERDICTS] = score_of(taught, review_share=self.review_share)
         return pd.DataFrame(scores, index=index)
-
-    def _shares(
-        self, matrix: Matrix, surprises: Floats, blended: Floats, taught: Floats | None
-    ) -> Floats:
-        """Give the n x c shares of the columns in each row's surprise; a row's sum to 1.
-
-        A component's part of the mean is shared among the columns by its own account; that of the
-        verdicts by the exact Shapley values of their trees, in which a component that the trees
-        use passes its value on to its columns.
-        """
-        parts = self.components_.shares(matrix)
-        columns, names = matrix.shape[1], self.components_.names
-        four = sum(surprises[:, [i]] * parts[name] for i, name in enumerate(COMPONENTS))
-        shares = positive_shares(np.asarray(four))
-        if self.components_.traces is not None:
-            traced = self.trace_weight * surprises[:, -1]
-            shares = _mix(shares, parts[TRACES], _part(traced, self._mixed(surprises)))
-        if self.verdict_model_ is not None and taught is not None and self.blend_ > 0.0:
-            exact = self.verdict_model_.attribute(_beside(matrix, surprises))
-            learnt = exact[:, :columns]
-            for i, name in enumerate(names):
-                learnt = learnt + exact[:, [columns + i]] * parts[name]
-            shares = _mix(shares, positive_shares(learnt), _part(self.blend_ * taught, blended))
-        return shares
 
     def save(self, folder: Path | UPath | str) -> None:
         """Write the fitted detector as data; see `persistence`.
@@ -406,15 +403,3 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         )
 
         return load_detector(folder)
-
-
-def _beside(matrix: Matrix, surprises: Floats) -> Matrix:
-    return np.hstack([matrix, surprises.astype(np.float32)])
-
-
-def _part(part: Floats, whole: Floats) -> Floats:
-    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
-
-
-def _mix(first: Floats, second: Floats, weight: Floats) -> Floats:
-    return (1.0 - weight[:, None]) * first + weight[:, None] * second

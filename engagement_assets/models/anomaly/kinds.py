@@ -167,21 +167,30 @@ class KindRuler:
 
     def data_errors(self, X: pd.DataFrame) -> NDArray[np.bool_]:
         """Whether each of n rows has a value that cannot be."""
-        wrong = np.zeros(len(X), dtype=bool)
-        have = set(X.columns)
+        wrong: NDArray[np.bool_] = np.any(self.impossible(X, list(X.columns)), axis=1)
+        return wrong
+
+    def impossible(self, X: pd.DataFrame, features: Sequence[str]) -> NDArray[np.bool_]:
+        """Whether each of n x f values cannot be, or contradicts another."""
+        wrong = pd.DataFrame(False, index=range(len(X)), columns=list(features))
+        have = set(features) & set(X.columns)
         for name, (least, most) in self.rules.bounds.items():
             if name in have:
                 value = _numbers(X[name])
-                wrong |= value < (-np.inf if least is None else least - _EPSILON)
-                wrong |= value > (np.inf if most is None else most + _EPSILON)
+                wrong[name] |= value < (-np.inf if least is None else least - _EPSILON)
+                wrong[name] |= value > (np.inf if most is None else most + _EPSILON)
         for first, second in self.rules.at_most:
             if {first, second} <= have:
-                wrong |= _numbers(X[first]) > _numbers(X[second]) + _EPSILON
+                broken = _numbers(X[first]) > _numbers(X[second]) + _EPSILON
+                wrong[first] |= broken
+                wrong[second] |= broken
         for first, second in self.rules.only_with:
             if {first, second} <= have:
                 some = np.abs(_numbers(X[first])) > _EPSILON
-                wrong |= some & (_numbers(X[second]) == 0.0)
-        return wrong
+                broken = some & (_numbers(X[second]) == 0.0)
+                wrong[first] |= broken
+                wrong[second] |= broken
+        return wrong.to_numpy(dtype=bool)
 
     def sudden_drops(self, X: pd.DataFrame) -> NDArray[np.bool_]:
         """Whether the use of each of n rows fell suddenly."""

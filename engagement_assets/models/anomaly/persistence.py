@@ -95,3 +95,9 @@ def load_detector(folder: Path | UPath | str) -> AnomalyDetector:
     files = [(source / name).read_bytes() for name in state["verdict_files"]]
     detector.verdict_model_ = VerdictModel.from_files(files) if files else None
     return detector
+
+
+def with_threads(detector: AnomalyDetector, n_jobs: int | None) -> AnomalyDetector:
+    """Let a loaded detector use so many threads."""
+    detector.set_params(n_jobs=n_jobs)
+    return detector

@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from engagement_assets.evaluation.explanations import top_reasons
 from engagement_assets.models.anomaly.calibration import REVIEW_ABOVE
 from engagement_assets.models.anomaly.declared_rules import shows_life
 from engagement_assets.models.anomaly.detector import AnomalyDetector
+from engagement_assets.models.anomaly.persistence import with_threads
 
 if TYPE_CHECKING:
     from upath import UPath
 
 
 def predict_anomaly(
-    model_folder: Path | UPath | str, snapshot: pd.DataFrame, *, k: int
+    model_folder: Path | UPath | str, snapshot: pd.DataFrame, *, k: int, n_jobs: int | None = None
 ) -> pd.DataFrame:
     """Score every customer of a snapshot who used the app in the month.
 
@@ -30,16 +32,18 @@ def predict_anomaly(
         model_folder: What `AnomalyDetector.save` wrote.
         snapshot: Rows of `features/customer_features`.
         k: Reasons a customer.
+        n_jobs: Threads; None for all cores.
 
     Returns:
         One row a scored customer: `customer_id`, `anomaly_score`, `isolation_score`,
         `reconstruction_score`, `neighbours_score`, `tails_score`, `traces_score` and
         `verdicts_score` (null where no traces are declared and where the detector did not learn
-        from verdicts), `needs_review`, and for those who need it `kind` and
+        from verdicts), `needs_review` (a score over 0.9, or a value that cannot be, however
+        ordinary the rest), and for those who need it `kind` and
         the reasons (columns of `evaluation.explanations.top_reasons`), null for all others: what is
         usual has no reason.
     """
-    detector = AnomalyDetector.load(model_folder)
+    detector = with_threads(AnomalyDetector.load(model_folder), n_jobs)
     rows = snapshot[shows_life(snapshot)].reset_index(drop=True)
     inputs = rows[list(detector.feature_names_in_)]
     names = ("isolation", "reconstruction", "neighbours", "tails", "traces", "verdicts")
@@ -51,24 +55,30 @@ def predict_anomaly(
     table["anomaly_score"] = score
     for name in names:
         table[f"{name}_score"] = components.get(name, np.nan)
-    table["needs_review"] = table["anomaly_score"] > REVIEW_ABOVE
+    errors = detector.ruler_.data_errors(inputs)
+    table["needs_review"] = (table["anomaly_score"] > REVIEW_ABOVE) | errors
     return table.join(_told(detector, inputs, table["needs_review"].to_numpy(), k=k))
 
 
 def _told(
-    detector: AnomalyDetector, inputs: pd.DataFrame, flagged: np.ndarray, *, k: int
+    detector: AnomalyDetector, inputs: pd.DataFrame, flagged: NDArray[np.bool_], *, k: int
 ) -> pd.DataFrame:
     """Kind and reasons of the flagged rows, null for the others."""
     if not flagged.any():
-        # One unflagged row gives the columns and their types.
-        return _told_of(detector, inputs.head(1), k=k).iloc[:0].reindex(inputs.index)
-    return _told_of(detector, inputs[flagged], k=k).reindex(inputs.index)
-
-
-def _told_of(detector: AnomalyDetector, rows: pd.DataFrame, *, k: int) -> pd.DataFrame:
+        return _nothing_told(inputs.index, min(k, len(inputs.columns)))
+    rows = inputs[flagged]
     found = detector.assess(rows)
     reasons = top_reasons(
         found.explanation, rows, typical=detector.typical_values_, k=k, only_raising=True
     )
     reasons.insert(0, "kind", found.kind)
-    return reasons
+    return reasons.reindex(inputs.index)
+
+
+def _nothing_told(index: pd.Index, k: int) -> pd.DataFrame:
+    told: dict[str, pd.Series] = {"kind": pd.Series(None, index=index, dtype=object)}
+    for j in range(1, k + 1):
+        for part in ("feature", "value", "typical"):
+            told[f"reason_{j}_{part}"] = pd.Series(None, index=index, dtype=object)
+        told[f"reason_{j}_contribution"] = pd.Series(np.nan, index=index, dtype=np.float32)
+    return pd.DataFrame(told, index=index)

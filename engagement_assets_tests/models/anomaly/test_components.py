@@ -1,0 +1,142 @@
+"""Each component against what is known of it: scikit-learn's forest, tails by hand, distances."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.ensemble import IsolationForest
+
+from engagement_assets.models.anomaly.autoencoder import MaskedAutoencoder
+from engagement_assets.models.anomaly.calibration import TailRank, score_of
+from engagement_assets.models.anomaly.isolation import IsolationTrees
+from engagement_assets.models.anomaly.neighbours import SubsampleNeighbours
+from engagement_assets.models.anomaly.preparation import FARTHEST, Preparation
+from engagement_assets.models.anomaly.tails import DirectedTails, TailProbabilities
+
+
+@pytest.fixture(scope="module")
+def matrix():
+    return np.random.default_rng(0).standard_normal((600, 5)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def trees(matrix):
+    return IsolationTrees.fit(matrix, n_estimators=30, max_samples=128, seed=3, n_jobs=1)
+
+
+def test_the_forest_kept_as_arrays_scores_as_scikit_learn_does(matrix, trees):
+    forest = IsolationForest(n_estimators=30, max_samples=128, random_state=3).fit(matrix)
+    other = np.random.default_rng(1).standard_normal((500, 5)).astype(np.float32) * 2
+    assert trees.score(other) == pytest.approx(-forest.score_samples(other), abs=1e-6)
+
+
+def test_attributions_sum_to_what_paths_are_shorter_by(matrix, trees):
+    """log2(rows / rows in the leaf) less the length of the path, by an independent walk."""
+    expected = np.zeros(len(matrix))
+    for i, row in enumerate(matrix):
+        for tree in range(30):
+            node, length = 0, 0
+            while trees.feature[tree, node] >= 0:
+                goes_left = row[trees.feature[tree, node]] <= trees.threshold[tree, node]
+                node = (trees.left if goes_left else trees.right)[tree, node]
+                length += 1
+            expected[i] += np.log2(128 / trees.size[tree, node]) - length
+    assert trees.attribute(matrix).sum(axis=1) == pytest.approx(expected / 30, abs=1e-6)
+
+
+def test_the_forest_blames_the_column_that_is_odd(trees):
+    odd = np.zeros((1, 5), dtype=np.float32)
+    odd[0, 3] = 6.0
+    assert trees.attribute(odd)[0].argmax() == 3
+
+
+def test_tails_are_the_shares_of_the_training_rows():
+    column = np.arange(1.0, 11.0, dtype=np.float32)[:, None]
+    tails = TailProbabilities.fit(column)
+    # of ten values one is at least 10, and with one imagined at each end two of twelve are
+    assert tails.score(np.array([[10.0]], dtype=np.float32))[0] == pytest.approx(-np.log(2 / 12))
+    assert tails.score(np.array([[99.0]], dtype=np.float32))[0] == pytest.approx(-np.log(1 / 12))
+
+
+def test_a_declared_side_ignores_the_other_side(matrix):
+    tails = TailProbabilities.fit(matrix)
+    high = DirectedTails(tails, np.array([2]), np.array([True]))
+    rows = np.zeros((3, 5), dtype=np.float32)
+    rows[:, 2] = [-9.0, 0.0, 9.0]
+    low_row, middle, high_row = high.score(rows)
+    assert low_row < middle < high_row
+    assert low_row == pytest.approx(0.0, abs=0.01)
+
+
+def test_a_training_row_is_no_neighbour_of_itself():
+    rows = np.array([[0.0], [1.0], [3.0], [7.0]], dtype=np.float32)
+    found = SubsampleNeighbours(rows[None, :, :], np.arange(4)[None, :])
+    assert found.score(rows, training=True) == pytest.approx([1, 1, 2, 4])
+    assert found.score(rows) == pytest.approx([0, 0, 0, 0])
+    assert found.attribute(np.array([[9.0]], dtype=np.float32)) == pytest.approx(4)
+
+
+def test_the_autoencoder_is_surprised_by_what_does_not_go_together():
+    rng = np.random.default_rng(0)
+    cause = rng.standard_normal((800, 1))
+    rows = np.hstack([cause, -cause, cause, rng.standard_normal((800, 2))]).astype(np.float32)
+    network = MaskedAutoencoder(hidden=16, epochs=30, seed=0).fit(rows)
+    usual = np.array([[1.5, -1.5, 1.5, 0.0, 0.0]], dtype=np.float32)
+    contradiction = np.array([[1.5, 1.5, 1.5, 0.0, 0.0]], dtype=np.float32)
+    assert network.errors(contradiction)[0, 1] > 5 * network.errors(usual)[0, 1]
+
+
+def test_a_surprise_is_minus_the_log_of_the_tail_and_goes_on_beyond_the_highest():
+    rank = TailRank.fit(np.arange(99.0))
+    assert rank([98.0])[0] == pytest.approx(np.log(100))
+    assert rank([0.0])[0] == pytest.approx(np.log(100 / 99))
+    assert rank([98.0])[0] < rank([98.5])[0] < rank([200.0])[0]
+    assert rank([-5.0])[0] == pytest.approx(rank([0.0])[0])
+
+
+def test_ties_share_one_surprise():
+    rank = TailRank.fit([0.0] * 90 + [1.0] * 10)
+    assert rank([1.0])[0] == pytest.approx(-np.log(10 / 101))
+
+
+def test_long_training_keeps_the_map_short_and_its_tail_exact():
+    scores = np.random.default_rng(0).exponential(size=50_000)
+    rank = TailRank.fit(scores)
+    assert len(rank.scores) <= 1500
+    for tail in (0.5, 0.1, 0.01, 0.001):
+        assert rank([np.quantile(scores, 1 - tail)])[0] == pytest.approx(-np.log(tail), rel=0.01)
+
+
+def test_the_one_in_a_hundred_scores_nine_tenths():
+    assert score_of(np.log(100), review_share=0.01) == pytest.approx(0.9)
+    assert score_of(np.log(10), review_share=0.01) == pytest.approx(1 - 0.1**0.5)
+    assert score_of(0.0, review_share=0.01) == 0.0
+    assert score_of(np.log(20), review_share=0.05) == pytest.approx(0.9)
+
+
+def test_what_is_null_together_counts_once():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.standard_normal((50, 4)), columns=list("abcd"))
+    table.loc[:9, ["a", "b"]] = np.nan
+    table.loc[40:, "c"] = np.nan
+    columns = Preparation.fit(table).columns
+    assert [name for name, says_null in columns if says_null] == ["a", "c"]
+
+
+def test_a_prepared_table_has_no_null_and_nothing_too_far():
+    table = pd.DataFrame({"x": [1.0, 2.0, 3.0, None] * 5, "t": ["p", "p", "q", None] * 5})
+    prepared = Preparation.fit(table)
+    found = prepared.transform(pd.DataFrame({"x": [1e30, None], "t": ["never seen", None]}))
+    assert np.isfinite(found).all()
+    assert np.abs(found).max() <= FARTHEST
+
+
+def test_a_rare_level_is_further_out_than_a_common_one_and_one_not_seen_at_least_as_far():
+    table = pd.DataFrame({"t": ["p"] * 80 + ["q"] * 19 + ["r"]})
+    prepared = Preparation.fit(table)
+    p, q, r, new = prepared.transform(pd.DataFrame({"t": ["p", "q", "r", "new"]}))[:, 0]
+    assert p < q < r <= new
+
+
+def test_a_column_of_one_value_is_left_out_and_named():
+    table = pd.DataFrame({"x": range(20), "one": 1, "empty": None})
+    assert Preparation.fit(table).left_out == ("one", "empty")
