@@ -201,7 +201,7 @@ class NeuralRecommender(Recommender):
             user_hidden = torch.from_numpy(kept["user_hidden"][users])
             for start in range(0, len(users), at_once):
                 span = slice(start, start + at_once)
-                place = torch.from_numpy(np.ascontiguousarray(columns[span]))
+                place = torch.from_numpy(columns[span].copy())
                 x = torch.relu(item_hidden[place] + user_hidden[span][:, None, :])
                 for layer in layers:
                     x = torch.nn.functional.linear(

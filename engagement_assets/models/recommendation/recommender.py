@@ -25,9 +25,9 @@ from engagement_assets.models.recommendation.data import (
     Encoder,
     Floats,
     Ints,
-    prepare,
 )
 from engagement_assets.models.recommendation.diversity import NOTHING, count_categories, diversify
+from engagement_assets.models.recommendation.tables import prepare
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -89,7 +89,7 @@ class Recommender(ABC):
         as_of: Any = None,
         candidate_days: float | None = None,
     ) -> Self:
-        """Learn from tables; for the arguments and errors see `data.prepare`."""
+        """Learn from tables; for the arguments and errors see `tables.prepare`."""
         return self.fit_dataset(
             prepare(
                 interactions,
@@ -103,7 +103,7 @@ class Recommender(ABC):
         )
 
     def fit_dataset(self, data: Dataset) -> Self:
-        """Learn from tables that `data.prepare` has checked.
+        """Learn from tables that `tables.prepare` has checked.
 
         Raises:
             RecommendationDataError: There are no interactions.

@@ -138,7 +138,7 @@ def train_recommendation(data: Dataset, settings: TrainingSettings | None = None
     is their future.
 
     Args:
-        data: All that is known at the end of the test window (`data.prepare`).
+        data: All that is known at the end of the test window (`tables.prepare`).
         settings: Settings.
 
     Raises:
