@@ -42,6 +42,7 @@ __all__ = [
     "age_bands",
     "fairness_report",
     "group_names",
+    "holm",
     "report_selection",
 ]
 
@@ -257,7 +258,7 @@ def _judge(counts: Floats, judged: NDArray[np.bool_], alpha: float) -> list[dict
     top = candidates[int(np.argmax(rate[candidates]))]
     others = [int(i) for i in candidates if i != top]
     raw = [_two_proportions(selected[i], size[i], selected[top], size[top]) for i in others]
-    for i, p_value in zip(others, _holm(raw), strict=True):
+    for i, p_value in zip(others, holm(raw), strict=True):
         ratio = float(rate[i] / rate[top])
         verdicts[i] = {
             "ratio_to_highest": ratio,
@@ -279,7 +280,7 @@ def _two_proportions(selected: float, size: float, top_selected: float, top_size
     return float(2.0 * norm.sf(abs(selected / size - top_selected / top_size) / error))
 
 
-def _holm(p_values: Sequence[float]) -> list[float]:
+def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's step-down correction (Scandinavian Journal of Statistics 6, 1979)."""
     corrected, greatest = [0.0] * len(p_values), 0.0
     for rank, i in enumerate(np.argsort(p_values)):

@@ -1,0 +1,6 @@
+"""Which items each customer is shown: estimators, cold starts, categories, training.
+
+Belongs here: recommenders of any table of (user, item, time, weight) with one interface, the rules
+of a list and how a champion among them is found. Does not belong here: ranking metrics and their
+fairness (`engagement_assets.evaluation.ranking`, `ranking_fairness`).
+"""

@@ -1,0 +1,256 @@
+"""Sensible lists for new customers and new items, around any recommender.
+
+Belongs here: the chain from the model over content and the segment's popularity to popularity, and
+scores of items that nobody has touched. Does not belong here: the models.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from engagement_assets.models.recommendation import storage
+from engagement_assets.models.recommendation.als import AlsRecommender
+from engagement_assets.models.recommendation.data import Dataset, Floats, Ints
+from engagement_assets.models.recommendation.ease import EaseRecommender
+from engagement_assets.models.recommendation.hybrid import HybridRecommender
+from engagement_assets.models.recommendation.neural import NeuralRecommender
+from engagement_assets.models.recommendation.popularity import (
+    PopularityRecommender,
+    popularity,
+    segment_popularity,
+)
+from engagement_assets.models.recommendation.recommender import BY_MODEL, Recommender
+from engagement_assets.models.recommendation.terms import taste_terms
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+logger = logging.getLogger(__name__)
+
+BY_CONTENT, BY_SEGMENT, BY_POPULARITY = "content", "segment popularity", "popularity"
+SOURCES = (BY_MODEL, BY_CONTENT, BY_SEGMENT, BY_POPULARITY)
+_MODEL, _CONTENT, _SEGMENT, _POPULAR = range(4)
+# So many interactions' worth of everybody's popularity is mixed into a segment's.
+_PRIOR = 20.0
+BASE_FOLDER = "base"
+
+ESTIMATORS: dict[str, type[Recommender]] = {
+    kind.kind: kind
+    for kind in (
+        PopularityRecommender,
+        EaseRecommender,
+        AlsRecommender,
+        NeuralRecommender,
+        HybridRecommender,
+    )
+}
+
+
+class ColdStart(Recommender):
+    """A recommender with an answer for everybody.
+
+    A user with enough interactions is served by the model; one with fewer by content (likeness of
+    texts, taste for categories, popularity); one with none by what is popular in the segment, mixed
+    with what is popular; anybody else, known or not, by what is popular. Where the model does not
+    score new items itself, an item without interactions takes the mean score of the items most
+    like it: of the nearest by text, else of its category, else of all.
+
+    Args:
+        base: The recommender.
+        min_history: Distinct items that a user must have interacted with to be served by the model;
+            the recommender's own `fewest_items` when None.
+        min_segment: Users with interactions that a segment must have for its own popularity.
+        half_life_days: Of popularity.
+        neighbours: Nearest items by text that stand for a new item.
+    """
+
+    kind = "cold_start"
+
+    def __init__(
+        self,
+        base: Recommender,
+        *,
+        min_history: int | None = None,
+        min_segment: int = 50,
+        half_life_days: float = 7.0,
+        neighbours: int = 10,
+    ) -> None:
+        if isinstance(base, ColdStart):
+            raise TypeError("the base is already wrapped in ColdStart")
+        self.base = base
+        self.min_history = min_history
+        self.min_segment = min_segment
+        self.half_life_days = half_life_days
+        self.neighbours = neighbours
+
+    def _fit(self, data: Dataset) -> None:
+        self.base.fit_dataset(data)
+        self._prepare(data)
+
+    def refresh(self, data: Dataset) -> Self:
+        """Refresh the base and the chain."""
+        self.base.refresh(data)
+        self._prepare(data)
+        return self
+
+    def _prepare(self, data: Dataset) -> None:
+        # One more user stands for everybody who is not known.
+        nobody = np.array([-1], dtype=np.int64)
+        self.data_ = replace(
+            data,
+            users=data.users.append(pd.Index([None], dtype=object)),
+            own=np.concatenate([data.own, nobody]),
+            segment=np.concatenate([data.segment, nobody]),
+        )
+        data = self.data_
+        self._popularity = popularity(data, self.half_life_days)
+        own = segment_popularity(data, self.half_life_days)
+        self._by_segment = np.asarray(own.todense(), dtype=np.float32) if own.shape[0] else None
+        self._tastes = taste_terms(data)
+        self.stage_ = self._stages(data)
+        self._is_new = np.bincount(data.item, minlength=data.shape[1]) == 0
+        told = {SOURCES[s]: int((self.stage_[:-1] == s).sum()) for s in range(len(SOURCES))}
+        logger.info("Users by what serves them: %s", told)
+
+    def _stages(self, data: Dataset) -> Ints:
+        least = self.base.fewest_items if self.min_history is None else self.min_history
+        history = np.diff(data.matrix().indptr)
+        active = np.zeros(len(data.segments) + 1, dtype=np.int64)
+        np.add.at(active, data.segment[history > 0], 1)
+        large = active >= self.min_segment
+        large[-1] = False  # of users without a segment
+        stage = np.where(large[data.segment], _SEGMENT, _POPULAR)
+        stage[(history > 0) & bool(self._tastes)] = _CONTENT
+        stage[history >= least] = _MODEL
+        stage[-1] = _POPULAR
+        return stage
+
+    def score_block(self, users: Ints, items: Ints) -> Floats:
+        """Scores by the stage of each user; scores of different users are not comparable."""
+        out = np.empty((len(users), len(items)), dtype=np.float32)
+        stage = self.stage_[users]
+        popular = self._popularity[items].astype(np.float32)
+        for number, score in (
+            (_MODEL, lambda who: self.base.score_block(who, items)),
+            (_CONTENT, lambda who: self._by_content(who, items)),
+            (_SEGMENT, lambda who: self._of_segment(who, items)),
+            (_POPULAR, lambda who: np.tile(popular, (len(who), 1))),
+        ):
+            rows = np.flatnonzero(stage == number)
+            if len(rows):
+                out[rows] = score(users[rows])
+        native = (stage == _MODEL) & self.base.scores_new_items
+        self._impute(out, np.flatnonzero(~native), items)
+        return out
+
+    def _by_content(self, users: Ints, items: Ints) -> Floats:
+        """The sum of taste terms and the logarithm of popularity, each of deviation 1."""
+        logarithm = np.log1p(self._popularity[items])
+        out = np.tile((logarithm / (logarithm.std() or 1.0)).astype(np.float32), (len(users), 1))
+        for term in self._tastes:
+            part = np.zeros_like(out)
+            term.add(part, users, items, 1.0)
+            out += part / (part.std() or np.float32(1.0))
+        return out
+
+    def _of_segment(self, users: Ints, items: Ints) -> Floats:
+        if self._by_segment is None:
+            raise RuntimeError("there are no segments")
+        overall = self._popularity / (self._popularity.sum() or 1.0)
+        found = self._by_segment[self.data_.segment[users]][:, items]
+        return np.asarray(found + _PRIOR * overall[items], dtype=np.float32)
+
+    def _impute(self, scores: Floats, rows: Ints, items: Ints) -> None:
+        new = np.flatnonzero(self._is_new[items])
+        old = np.flatnonzero(~self._is_new[items])
+        if not len(new) or not len(old) or not len(rows):
+            return
+        mixture = self._mixture(items[old], items[new])
+        scores[rows[:, None], new[None, :]] = scores[rows[:, None], old[None, :]] @ mixture
+
+    def _mixture(self, old: Ints, new: Ints) -> sp.csc_matrix:
+        """Which old items stand for each new one: old x new, columns sum to 1."""
+        weights = [self._alike(int(item), old) for item in new]
+        place = np.concatenate([chosen for chosen, _ in weights])
+        column = np.repeat(np.arange(len(new)), [len(chosen) for chosen, _ in weights])
+        share = np.concatenate([part for _, part in weights])
+        return sp.csc_matrix((share, (place, column)), shape=(len(old), len(new)), dtype=np.float32)
+
+    def _alike(self, item: int, old: Ints) -> tuple[Ints, NDArray[Any]]:
+        data = self.data_
+        if data.vectors is not None and data.vectors[item].any():
+            likeness = data.vectors[old] @ data.vectors[item]
+            nearest = np.argsort(-likeness, kind="stable")[: self.neighbours]
+            nearest = nearest[likeness[nearest] > 0]
+            if len(nearest):
+                return nearest, likeness[nearest] / likeness[nearest].sum()
+        same = np.flatnonzero(data.category[old] == data.category[item])
+        if data.category[item] < 0 or not len(same):
+            same = np.arange(len(old))
+        return same, np.full(len(same), 1.0 / len(same))
+
+    def _sources(self, users: Ints, items: Ints) -> NDArray[np.object_]:
+        del items
+        return np.array(SOURCES, dtype=object)[self.stage_[users]]
+
+    def _user_numbers(self, users: Sequence[Any]) -> Ints:
+        wanted = pd.Index(users, dtype=object)
+        if wanted.hasnans:
+            raise ValueError("a user id is null")
+        last = len(self._fitted().users) - 1
+        found = self.data_.users[:-1].get_indexer(wanted)
+        return np.where(found < 0, last, found).astype(np.int64)
+
+    def get_params(self) -> dict[str, Any]:
+        """The constructor's parameters but the base."""
+        return {name: value for name, value in super().get_params().items() if name != "base"}
+
+    def save(self, folder: Path | UPath | str, *, dataset: bool = True) -> None:
+        """Write the chain, and the base in a folder within."""
+        self._fitted()
+        target = Path(folder) if isinstance(folder, str) else folder
+        storage.write(
+            target,
+            kind=self.kind,
+            state={"parameters": self.get_params(), "base": self.base.kind},
+            arrays={},
+            data=None,
+        )
+        self.base.save(target / BASE_FOLDER, dataset=dataset)
+
+    @classmethod
+    def load(cls, folder: Path | UPath | str) -> Self:
+        """Read what `save` wrote; see `Recommender.load`."""
+        source = Path(folder) if isinstance(folder, str) else folder
+        state, _, _ = storage.read(source, kind=cls.kind)
+        base = ESTIMATORS[state["base"]].load(source / BASE_FOLDER)
+        made = cls(base, **state["parameters"])
+        if hasattr(base, "data_"):
+            made._prepare(base.data_)
+        return made
+
+    def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        return {}, {}
+
+    def _restore(self, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+        del state, arrays
+
+
+def load_recommender(folder: Path | UPath | str) -> Recommender:
+    """Load whichever recommender a folder holds."""
+    source = Path(folder) if isinstance(folder, str) else folder
+    kind = json.loads((source / storage.STATE_FILE).read_text()).get("kind")
+    every = {**ESTIMATORS, ColdStart.kind: ColdStart}
+    if kind not in every:
+        raise ValueError(f"{source} holds a {kind!r}, expected one of {sorted(every)}")
+    return every[kind].load(source)

@@ -1,0 +1,346 @@
+"""Which recommender wins: every selectable one on a time split, judged on a later window.
+
+Belongs here: windows, fitting the candidates, measuring, choosing, the card. Does not belong here:
+the estimators, the metrics (`engagement_assets.evaluation.ranking`) and Dagster.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from engagement_assets.evaluation.bootstrap import Interval
+from engagement_assets.evaluation.ranking import (
+    UserMetrics,
+    list_metrics,
+    paired_difference,
+    sampled_metrics,
+    user_metrics,
+)
+from engagement_assets.models.recommendation.cold_start import ESTIMATORS, SOURCES, ColdStart
+from engagement_assets.models.recommendation.data import Dataset, Ints, RecommendationDataError
+from engagement_assets.models.recommendation.recommender import LEAST_CATEGORIES, Recommender
+
+logger = logging.getLogger(__name__)
+
+CHOSEN_BY = "ndcg"
+_SAMPLED_NEGATIVES = 99
+_ROWS_AT_ONCE = 2_000
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How recommenders are trained and judged.
+
+    Attributes:
+        candidates: Names of the estimators that compete (`cold_start.ESTIMATORS`).
+        parameters: Parameters of each, by name.
+        cold_start: Parameters of `ColdStart`, which every one is wrapped in.
+        test_days: Length of the last window, on which all are measured.
+        validation_days: Length of the window before, on which the winner is chosen.
+        window_days: Learn from so many days before a window; all when None.
+        max_interactions: Learn from the latest so many interactions.
+        max_test_users: Judge on a random sample of so many users of a window.
+        k: Length of the lists that are judged.
+        min_categories: Categories that every list must have.
+        sampled_protocol: Also measure one relevant item among 99 sampled others.
+        n_bootstrap: Resamples behind each interval, over users.
+        seed: Seed of samples and resamples.
+    """
+
+    candidates: Sequence[str] = ("popularity", "ease", "als", "neural", "hybrid")
+    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    cold_start: Mapping[str, Any] = field(default_factory=dict)
+    test_days: float = 1.0
+    validation_days: float = 1.0
+    window_days: float | None = 28.0
+    max_interactions: int | None = 1_000_000
+    max_test_users: int = 10_000
+    k: int = 10
+    min_categories: int = LEAST_CATEGORIES
+    sampled_protocol: bool = False
+    n_bootstrap: int = 200
+    seed: int = 0
+
+    def make(self, name: str) -> ColdStart:
+        """A new recommender of a name.
+
+        Raises:
+            ValueError: There is no such estimator.
+        """
+        if name not in ESTIMATORS:
+            raise ValueError(f"no recommender {name!r}; there are {sorted(ESTIMATORS)}")
+        return ColdStart(ESTIMATORS[name](**self.parameters.get(name, {})), **self.cold_start)
+
+
+@dataclass(frozen=True)
+class Window:
+    """What is known at the start of a window, and what users turned to within it.
+
+    Attributes:
+        data: What is known.
+        users: The u users who are judged.
+        items: The candidates.
+        relevant: u x m, 1 for a candidate that the user turned to for the first time.
+        interactions: First interactions of users and items within the window.
+        reachable: Share of them whose item could be recommended at the start.
+    """
+
+    data: Dataset
+    users: Ints
+    items: Ints
+    relevant: sp.csr_matrix
+    interactions: int
+    reachable: float
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A recommender's lists in a window.
+
+    Attributes:
+        lists: u x k items.
+        metrics: By user.
+    """
+
+    lists: Ints
+    metrics: UserMetrics
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The winner and what is known of it.
+
+    Attributes:
+        model: The winner, fitted on everything up to the end of the test window.
+        card: JSON data for the registry.
+        test: The test window, for fairness.
+        judged: The winner's lists in it, made by the winner as fitted before the window.
+    """
+
+    model: ColdStart
+    card: dict[str, Any]
+    test: Window
+    judged: Judged
+
+
+def train_recommendation(data: Dataset, settings: TrainingSettings | None = None) -> Trained:
+    """Train every candidate and keep the one that ranks best.
+
+    The winner has the best NDCG on the validation window, having been fitted before it. All are
+    fitted again before the test window and measured there; the winner is then fitted on everything.
+    The users of the windows are people whose past was learnt from, as it must be; what is measured
+    is their future.
+
+    Args:
+        data: All that is known at the end of the test window (`tables.prepare`).
+        settings: Settings.
+
+    Raises:
+        RecommendationDataError: A window has no user with a relevant item, or nothing lies before.
+    """
+    how = settings or TrainingSettings()
+    test_start = data.as_of - how.test_days
+    validation = window(
+        data.before(test_start),
+        start=test_start - how.validation_days,
+        settings=how,
+        name="validation",
+    )
+    test = window(data, start=test_start, settings=how, name="test")
+    chosen_by: dict[str, float] = {}
+    judged: dict[str, Judged] = {}
+    figures: dict[str, dict[str, Any]] = {}
+    for name in how.candidates:
+        model = how.make(name).fit_dataset(validation.data)
+        chosen_by[name] = float(judge(model, validation, how).metrics.values[CHOSEN_BY].mean())
+        model = how.make(name).fit_dataset(test.data)
+        judged[name] = judge(model, test, how)
+        figures[name] = _figures(model, judged[name], test, how)
+        logger.info(
+            "%s: NDCG@%d %.4f in validation, %.4f in test",
+            name, how.k, chosen_by[name], figures[name]["metrics"][CHOSEN_BY]["value"],
+        )  # fmt: skip
+    winner = max(how.candidates, key=lambda name: chosen_by[name])
+    learnt = data.limited(days=how.window_days, interactions=how.max_interactions)
+    final = how.make(winner).fit_dataset(learnt)
+    card = {
+        "estimator": winner,
+        "parameters": final.base.get_params(),
+        "chosen_by": f"NDCG@{how.k} in the validation window, the days before the test window",
+        "validation_ndcg": chosen_by,
+        "metrics": figures[winner]["metrics"],
+        "lists": figures[winner]["lists"],
+        "by_source": figures[winner]["by_source"],
+        "methods": figures,
+        "winner_minus": _gaps(winner, judged, how),
+        "test_days": how.test_days,
+        "validation_days": how.validation_days,
+        "test_customers": len(test.users),
+        "test_candidates": len(test.items),
+        "test_interactions": test.interactions,
+        "test_reachable_share": test.reachable,
+        "training_interactions": len(learnt.user),
+        "training_customers": len(np.unique(learnt.user)),
+        "training_items": len(np.unique(learnt.item)),
+        "k": how.k,
+        "protocol": "full ranking of all candidates; customers' past is learnt from, their later "
+        "interactions with items that were there at the start of the window are judged; the model "
+        "that is kept was fitted again with the test window after it was measured",
+        "seeds": {"training": how.seed},
+    }
+    return Trained(final, card, test, judged[winner])
+
+
+def window(data: Dataset, *, start: float, settings: TrainingSettings, name: str) -> Window:
+    """Split what is known before a moment from what users turned to since.
+
+    Raises:
+        RecommendationDataError: Nothing lies before, or no user can be judged.
+    """
+    before = data.before(start)
+    if not len(before.user):
+        raise RecommendationDataError(f"no interactions lie before the {name} window")
+    items = before.candidates()
+    known = before.matrix()
+    turned = data.rows(data.day >= start).matrix()
+    turned.data[:] = 1.0
+    fresh = (turned - turned.multiply(known > 0)).tocsr()
+    fresh.eliminate_zeros()
+    among = np.zeros(data.shape[1], dtype=np.float32)
+    among[items] = 1.0
+    relevant = (fresh @ sp.diags(among)).tocsr()
+    relevant.eliminate_zeros()
+    users = np.flatnonzero(np.diff(relevant.indptr))
+    if not len(users):
+        raise RecommendationDataError(
+            f"nobody turned to an item in the {name} window that was there at its start: "
+            "lengthen the window or `candidate_days`"
+        )
+    if len(users) > settings.max_test_users:
+        logger.info("%d of %d users of the %s window are judged",
+                    settings.max_test_users, len(users), name)  # fmt: skip
+        rng = np.random.default_rng(settings.seed)
+        users = np.sort(rng.choice(users, settings.max_test_users, replace=False))
+    limited = before.limited(days=settings.window_days, interactions=settings.max_interactions)
+    return Window(
+        data=limited,
+        users=users,
+        items=items,
+        relevant=relevant[users],
+        interactions=int(fresh.nnz),
+        reachable=float(relevant.nnz / fresh.nnz),
+    )
+
+
+def judge(model: Recommender, found: Window, settings: TrainingSettings) -> Judged:
+    """Make the lists of a window's users and measure them."""
+    lists = model.lists(
+        found.users, found.items, k=settings.k, min_categories=settings.min_categories
+    ).items
+    return Judged(lists, user_metrics(lists, found.relevant, k=settings.k))
+
+
+def _figures(
+    model: ColdStart, judged: Judged, found: Window, settings: TrainingSettings
+) -> dict[str, Any]:
+    metrics: dict[str, Interval] = judged.metrics.intervals(
+        n_bootstrap=settings.n_bootstrap, seed=settings.seed
+    )
+    if settings.sampled_protocol:
+        metrics |= sampled(model, found, settings)
+    stage = model.stage_[found.users]
+    by_source = {
+        SOURCES[s]: {
+            "customers": int((stage == s).sum()),
+            "ndcg": float(judged.metrics.values["ndcg"][stage == s].mean()),
+        }
+        for s in np.unique(stage)
+    }
+    used = np.bincount(found.data.item, minlength=found.data.shape[1])
+    return {
+        "metrics": {name: value.to_dict() for name, value in metrics.items()},
+        "lists": list_metrics(
+            judged.lists,
+            n_candidates=len(found.items),
+            category=found.data.category,
+            popularity=used,
+        ),
+        "by_source": by_source,
+    }
+
+
+def sampled(model: Recommender, found: Window, settings: TrainingSettings) -> dict[str, Interval]:
+    """One relevant item of each user among 99 candidates the user never turned to."""
+    rng = np.random.default_rng([settings.seed, 1])
+    known = found.data.matrix()[found.users] + found.relevant
+    at = {int(item): place for place, item in enumerate(found.items)}
+    count = min(_SAMPLED_NEGATIVES, len(found.items) - 1)
+    positive, negative = np.zeros(len(found.users)), np.zeros((len(found.users), count))
+    for start in range(0, len(found.users), _ROWS_AT_ONCE):
+        span = slice(start, start + _ROWS_AT_ONCE)
+        scores = model.score_block(found.users[span], found.items)
+        touched, relevant = known[span], found.relevant[span]
+        for row in range(len(scores)):
+            mine = touched[row].indices
+            places = [at[int(item)] for item in mine if int(item) in at]
+            scores_of_others = np.delete(scores[row], places)
+            one = at[int(rng.choice(relevant[row].indices))]
+            positive[start + row] = scores[row, one]
+            size = min(count, len(scores_of_others))
+            negative[start + row] = -np.inf
+            negative[start + row, :size] = rng.choice(scores_of_others, size, replace=False)
+    return dict(
+        sampled_metrics(
+            positive, negative, k=settings.k, n_bootstrap=settings.n_bootstrap, seed=settings.seed
+        )
+    )
+
+
+def _gaps(
+    winner: str, judged: Mapping[str, Judged], settings: TrainingSettings
+) -> dict[str, dict[str, float]]:
+    """NDCG of the winner minus that of each other on the same test users."""
+    best = judged[winner].metrics.values["ndcg"]
+    return {
+        name: paired_difference(
+            best,
+            other.metrics.values["ndcg"],
+            n_bootstrap=settings.n_bootstrap,
+            seed=settings.seed,
+        ).to_dict()
+        for name, other in judged.items()
+        if name != winner
+    }
+
+
+def methods_markdown(card: Mapping[str, Any]) -> str:
+    """All methods beside each other as a table."""
+    k = card["k"]
+    lines = [
+        f"{card['test_customers']:,} customers, {card['test_candidates']:,} candidates, "
+        f"{card['test_reachable_share']:.0%} of the later interactions were with items that could "
+        f"be recommended; chosen by {card['chosen_by']}: **{card['estimator']}**.",
+        "",
+        f"| method | NDCG@{k} (95 %) | Precision@{k} | Recall@{k} | coverage "
+        "| categories in a list, mean, least "
+        "| novelty, bits | NDCG in validation | winner's NDCG minus its (95 %) |",
+        "|---|---|---:|---:|---:|---|---:|---:|---|",
+    ]
+    for name, found in card["methods"].items():
+        metrics, lists = found["metrics"], found["lists"]
+        ndcg, gap = metrics["ndcg"], card["winner_minus"].get(name)
+        told = f"{gap['value']:.4f} ({gap['low']:.4f} to {gap['high']:.4f})" if gap else "–"
+        lines.append(
+            f"| {name} | {ndcg['value']:.4f} ({ndcg['low']:.4f} to {ndcg['high']:.4f}) | "
+            f"{metrics['precision']['value']:.4f} | {metrics['recall']['value']:.4f} | "
+            f"{lists['coverage']:.3f} | {lists['categories']:.1f}, "
+            f"{lists['least_categories']:.0f} | {lists['novelty']:.1f} | "
+            f"{card['validation_ndcg'][name]:.4f} | {told} |"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,108 @@
+"""Bias in quality or exposure is found beyond chance, and none is found where there is none."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+from engagement_assets.evaluation.ranking_fairness import ranking_fairness
+
+ITEMS = 40
+
+
+def lists_of(n, chance_by_group, groups, seed=0):
+    """Lists whose first place is right with a chance that depends on the group."""
+    rng = np.random.default_rng(seed)
+    wanted = rng.integers(0, ITEMS, n)
+    lists = np.stack([rng.permutation(ITEMS)[:10] for _ in range(n)])
+    right = rng.random(n) < np.array([chance_by_group[g] for g in groups])
+    for row in range(n):
+        others = lists[row][lists[row] != wanted[row]]
+        lists[row] = ([wanted[row], *others] if right[row] else [*others, ITEMS, ITEMS + 1])[:10]
+    relevant = sp.csr_matrix((np.ones(n), (np.arange(n), wanted)), shape=(n, ITEMS + 2))
+    return lists, relevant
+
+
+def report_of(lists, relevant, groups, **settings):
+    return ranking_fairness(
+        lists,
+        relevant,
+        pd.DataFrame({"gender": groups}),
+        columns=["gender"],
+        category=np.arange(ITEMS + 2) % 5,
+        popularity=np.ones(ITEMS + 2),
+        n_bootstrap=100,
+        **settings,
+    )
+
+
+def test_lists_that_serve_one_group_worse_fail_in_quality():
+    groups = np.array(["f", "m"] * 500)
+    report = report_of(*lists_of(1000, {"f": 0.4, "m": 0.7}, groups), groups)
+    assert not report.passes
+    by_group = {group.group: group for group in report.columns[0].groups}
+    assert set(by_group["f"].fails) == {"ndcg", "recall"}
+    assert by_group["f"].ratios["ndcg"] == pytest.approx(0.4 / 0.7, abs=0.08)
+    assert by_group["m"].fails == ()
+    assert "gender=f" in report.failures[0]
+
+
+def test_equal_lists_pass_in_about_all_samples():
+    groups = np.array(["f", "m"] * 200)
+    passed = [
+        report_of(*lists_of(400, {"f": 0.5, "m": 0.5}, groups, seed), groups).passes
+        for seed in range(20)
+    ]
+    assert sum(passed) >= 18
+
+
+def test_shorter_lists_for_one_group_fail_in_exposure():
+    groups = np.array(["f", "m"] * 200)
+    lists, relevant = lists_of(400, {"f": 1.0, "m": 1.0}, groups)
+    lists[groups == "f", 5:] = -1
+    report = report_of(lists, relevant, groups)
+    assert "items_shown" in report.columns[0].groups[0].fails
+
+
+def test_small_groups_are_reported_and_not_judged():
+    groups = np.array(["f", "m", *["x"] * 20] + ["f", "m"] * 200)[:400]
+    report = report_of(*lists_of(400, {"f": 0.5, "m": 0.5, "x": 0.0}, groups), groups)
+    small = next(group for group in report.columns[0].groups if group.group == "x")
+    assert not small.judged
+    assert small.fails == ()
+    assert any("x has 20 people" in note for note in report.notes)
+
+
+def test_authors_of_a_group_that_is_never_shown_fail_in_exposure():
+    groups = np.array(["f", "m"] * 100)
+    lists, relevant = lists_of(200, {"f": 0.5, "m": 0.5}, groups)
+    author = np.arange(ITEMS + 2)
+    writer = np.where(np.arange(ITEMS + 2) % 2 == 0, "f", "m")
+    even = np.where(lists % 2 == 0, lists, -1)
+    for given, passes in ((lists, True), (even, False)):
+        report = report_of(
+            given, relevant, groups, candidates=np.arange(ITEMS), author=author,
+            author_sensitive=pd.DataFrame({"gender": writer}), min_group_size=15,
+        )  # fmt: skip
+        authors = next(c for c in report.columns if c.side == "authors")
+        failed = {group.group for group in authors.groups if group.fails}
+        assert failed == (set() if passes else {"m"})
+
+
+def test_the_report_is_data_and_text():
+    groups = np.array(["f", "m"] * 100)
+    report = report_of(*lists_of(200, {"f": 0.2, "m": 0.9}, groups), groups)
+    told = json.loads(json.dumps(report.to_dict()))
+    assert told["passes"] is False
+    assert told["judged"] is True
+    assert "**fails**" in report.to_markdown()
+    again = report_of(*lists_of(200, {"f": 0.2, "m": 0.9}, groups), groups)
+    assert again.to_dict() == report.to_dict()
+
+
+def test_other_lengths_are_refused():
+    lists, relevant = lists_of(10, {"f": 1.0}, np.array(["f"] * 10))
+    with pytest.raises(ValueError, match="10 lists but 3"):
+        report_of(lists, relevant, np.array(["f"] * 3))

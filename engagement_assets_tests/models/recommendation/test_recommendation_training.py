@@ -1,0 +1,128 @@
+"""The winner is chosen before the test window, measured in it, and the same after a refit."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from engagement_assets.evaluation.ranking_fairness import ranking_fairness
+from engagement_assets.models.recommendation.data import RecommendationDataError
+from engagement_assets.models.recommendation.tables import prepare
+from engagement_assets.models.recommendation.training import (
+    TrainingSettings,
+    methods_markdown,
+    train_recommendation,
+    window,
+)
+
+SETTINGS = TrainingSettings(
+    candidates=("popularity", "ease", "als", "hybrid"),
+    parameters={
+        "popularity": {"half_life_days": 10.0},
+        "ease": {"regularisation": 20.0},
+        "als": {"factors": 8},
+        "hybrid": {"holdout_days": 4.0},
+    },
+    cold_start={"half_life_days": 10.0},
+    test_days=4.0,
+    validation_days=4.0,
+    sampled_protocol=True,
+    n_bootstrap=50,
+)
+
+
+@pytest.fixture(scope="module")
+def data(world):
+    return prepare(world.interactions, **world.tables)
+
+
+@pytest.fixture(scope="module")
+def trained(data):
+    return train_recommendation(data, SETTINGS)
+
+
+def test_the_winner_beats_popularity_where_tastes_rule(trained):
+    assert trained.card["estimator"] != "popularity"
+    assert trained.card["winner_minus"]["popularity"]["low"] > 0
+    table = methods_markdown(trained.card)
+    assert all(name in table for name in SETTINGS.candidates)
+
+
+def test_the_winner_is_the_best_of_the_validation_window(trained):
+    scores = trained.card["validation_ndcg"]
+    assert trained.card["estimator"] == max(scores, key=scores.get)
+
+
+def test_the_test_window_is_not_in_what_the_measured_models_learnt(trained, data):
+    start = data.as_of - SETTINGS.test_days
+    assert trained.test.data.day.max() < start
+    relevant = trained.test.relevant.tocoo()
+    pairs = set(zip(trained.test.users[relevant.row], relevant.col, strict=True))
+    later = data.day >= start
+    assert pairs <= set(zip(data.user[later], data.item[later], strict=True))
+    assert not pairs & set(zip(data.user[~later], data.item[~later], strict=True))
+
+
+def test_what_happens_in_the_test_window_changes_no_choice(world, data, trained):
+    """The later rows are dealt to other customers: nothing before the window may move."""
+    rows = world.interactions.copy()
+    late = rows["time"] >= data.as_of - SETTINGS.test_days
+    rng = np.random.default_rng(3)
+    rows.loc[late, "user"] = rng.permutation(rows.loc[late, "user"].to_numpy())
+    other = train_recommendation(prepare(rows, **world.tables), SETTINGS)
+    assert other.card["validation_ndcg"] == trained.card["validation_ndcg"]
+
+
+def test_a_refit_gives_the_same_card(trained, data):
+    again = train_recommendation(data, SETTINGS)
+    assert json.dumps(again.card) == json.dumps(trained.card)
+
+
+def test_the_lists_that_are_judged_have_three_categories(trained):
+    assert trained.card["lists"]["least_categories"] >= 3
+
+
+def test_the_model_that_is_kept_knows_the_last_interaction(trained, data):
+    assert trained.model.base.data_.day.max() == data.day.max()
+
+
+def test_items_published_within_the_window_cannot_be_relevant(world):
+    items = world.items.assign(published=np.where(np.arange(len(world.items)) < 90, -1.0, 27.0))
+    tables = world.tables | {"items": items}
+    found = window(
+        prepare(world.interactions, **tables), start=26.0, settings=SETTINGS, name="test"
+    )
+    assert found.relevant.indices.max() < 90
+    assert 0 < found.reachable < 1
+
+
+def test_gender_that_means_nothing_gets_equal_lists(trained):
+    n = len(trained.test.users)
+    gender = np.where(np.random.default_rng(0).random(n) < 0.5, "female", "male")
+    report = ranking_fairness(
+        trained.judged.lists,
+        trained.test.relevant,
+        pd.DataFrame({"gender": gender}),
+        columns=["gender", "age_band"],
+        category=trained.test.data.category,
+        popularity=np.bincount(trained.test.data.item, minlength=trained.test.data.shape[1]),
+        min_group_size=30,
+        n_bootstrap=50,
+    )
+    assert report.judged
+    assert report.passes, report.failures
+    assert report.missing_columns == ("age_band",)
+
+
+def test_windows_without_anything_are_named(world):
+    early = prepare(world.interactions, **(world.tables | {"as_of": 60.0}))
+    with pytest.raises(RecommendationDataError, match="nobody turned"):
+        train_recommendation(early, SETTINGS)
+    with pytest.raises(RecommendationDataError, match="no interactions lie before"):
+        train_recommendation(
+            prepare(world.interactions, **world.tables),
+            TrainingSettings(test_days=20.0, validation_days=20.0),
+        )
+    with pytest.raises(ValueError, match="no recommender"):
+        TrainingSettings().make("oracle")

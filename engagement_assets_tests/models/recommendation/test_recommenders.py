@@ -1,0 +1,287 @@
+"""Every recommender finds tastes, keeps the rules of a list, is the same after a refit or load."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from engagement_assets.models.recommendation.als import AlsRecommender
+from engagement_assets.models.recommendation.cold_start import ESTIMATORS, load_recommender
+from engagement_assets.models.recommendation.data import RecommendationDataError
+from engagement_assets.models.recommendation.ease import EaseRecommender
+from engagement_assets.models.recommendation.hybrid import HybridRecommender
+from engagement_assets.models.recommendation.neural import NeuralRecommender
+from engagement_assets.models.recommendation.popularity import PopularityRecommender
+from engagement_assets.models.recommendation.recommender import NotFittedError, UnknownUserError
+from engagement_assets.models.recommendation.tables import prepare
+
+NEURAL = {"epochs": 12, "batch_size": 512, "learning_rate": 0.01, "n_jobs": 1}
+SETTINGS = {
+    "popularity": {"half_life_days": 10.0},
+    "ease": {"regularisation": 20.0},
+    "als": {"factors": 8, "iterations": 8},
+    "neural": NEURAL,
+    "hybrid": {"holdout_days": 6.0},
+}
+PERSONAL = ["ease", "als", "neural", "hybrid"]
+EVERY = list(ESTIMATORS)
+
+
+def make(kind, **parameters):
+    return ESTIMATORS[kind](**(SETTINGS[kind] | parameters))
+
+
+@pytest.fixture(scope="module")
+def fitted(world):
+    return {kind: make(kind).fit(world.interactions, **world.tables) for kind in EVERY}
+
+
+def share_liked(lists, world):
+    return np.mean([c in world.liked[u] for u, c in zip(lists["user"], lists["category"])])  # noqa: B905 - columns of a table
+
+
+@pytest.mark.parametrize("kind", PERSONAL)
+def test_lists_are_of_what_the_customer_likes(fitted, world, kind):
+    users = world.users["user"]
+    lists = fitted[kind].recommend(users, k=10, min_categories=1)
+    popular = fitted["popularity"].recommend(users, k=10, min_categories=1)
+    assert share_liked(popular, world) < 0.5
+    assert share_liked(lists, world) > 0.6
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_no_list_holds_what_was_seen_or_written_or_repeats_an_item(fitted, world, kind):
+    lists = fitted[kind].recommend(world.users["user"], k=50)
+    pairs = set(zip(lists["user"], lists["item"], strict=True))
+    assert len(pairs) == len(lists)
+    assert not pairs & set(zip(world.interactions["user"], world.interactions["item"], strict=True))
+    assert not pairs & set(zip(world.items["author"], world.items["item"], strict=True))
+    assert (lists.groupby("user")["rank"].max() == 50).all()
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_every_list_has_three_categories(fitted, world, kind):
+    lists = fitted[kind].recommend(world.users["user"], k=4)
+    assert lists.groupby("user")["category"].nunique().min() >= 3
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_seen_items_come_back_when_asked_for(fitted, world, kind):
+    lists = fitted[kind].recommend(world.users["user"], k=50, exclude_seen=False)
+    pairs = set(zip(lists["user"], lists["item"], strict=True))
+    assert pairs & set(zip(world.interactions["user"], world.interactions["item"], strict=True))
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_a_refit_gives_the_same_scores_whatever_the_order_of_the_rows(fitted, world, kind):
+    shuffled = world.interactions.sample(frac=1.0, random_state=1)
+    again = make(kind).fit(world.interactions, **world.tables)
+    users = world.users["user"][:40]
+    pd.testing.assert_frame_equal(again.scores(users), fitted[kind].scores(users))
+    if kind in {"popularity", "ease"}:
+        other = make(kind).fit(shuffled, **world.tables)
+        pd.testing.assert_frame_equal(other.scores(users), again.scores(users), rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_saving_and_loading_gives_the_same_lists(fitted, world, kind, tmp_path):
+    fitted[kind].save(tmp_path / kind)
+    loaded = load_recommender(tmp_path / kind)
+    assert loaded.get_params() == fitted[kind].get_params()
+    users = world.users["user"]
+    pd.testing.assert_frame_equal(
+        loaded.recommend(users, k=7), fitted[kind].recommend(users, k=7), rtol=1e-5
+    )
+    with pytest.raises(ValueError, match="expected"):
+        next(ESTIMATORS[k] for k in EVERY if k != kind).load(tmp_path / kind)
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_a_customer_who_is_not_known_is_named(fitted, kind):
+    with pytest.raises(UnknownUserError, match="stranger"):
+        fitted[kind].recommend(["stranger"])
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_no_candidates_is_an_error_and_few_are_logged(fitted, world, kind, caplog):
+    users = world.users["user"][:5]
+    with pytest.raises(ValueError, match="no candidate items"):
+        fitted[kind].recommend(users, candidates=[])
+    with caplog.at_level(logging.WARNING):
+        lists = fitted[kind].recommend(users, k=50, candidates=["i000", "i006"])
+    assert "hold fewer than 50 items" in caplog.text
+    assert "hold fewer than 3 categories" in caplog.text
+    assert set(lists["item"]) <= {"i000", "i006"}
+    with pytest.raises(KeyError, match="not there at fit"):
+        fitted[kind].recommend(users, candidates=["no such item"])
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_one_interaction_is_enough_to_fit(kind):
+    one = pd.DataFrame({"user": ["a"], "item": ["x"], "time": [0.0], "weight": [1.0]})
+    items = pd.DataFrame({"item": ["x", "y"]})
+    model = make(kind).fit(one, items=items, users=pd.DataFrame({"user": ["a", "b"]}))
+    assert np.isfinite(model.scores(["a", "b"], items=["x", "y"]).to_numpy()).all()
+
+
+# The hybrid learns from choices: an item that is chosen twice on a day is one choice.
+@pytest.mark.parametrize("kind", [kind for kind in EVERY if kind != "hybrid"])
+def test_duplicates_count_as_their_sum(world, kind):
+    rows = world.interactions
+    doubled = pd.concat([rows, rows.assign(weight=rows["weight"] * 2)])
+    summed = rows.assign(weight=rows["weight"] * 3)
+    users = world.users["user"][:30]
+    one, other = (make(kind).fit(r, **world.tables).scores(users) for r in (doubled, summed))
+    np.testing.assert_allclose(one.to_numpy(), other.to_numpy(), rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_a_model_that_is_not_fitted_says_so(kind):
+    with pytest.raises(NotFittedError, match="call fit first"):
+        make(kind).recommend(["a"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters"),
+    [
+        (PopularityRecommender, {"half_life_days": 0.0}),
+        (EaseRecommender, {"regularisation": -1.0}),
+        (AlsRecommender, {"factors": 0}),
+        (NeuralRecommender, {"epochs": 0}),
+        (HybridRecommender, {"components": ["no such"]}),
+    ],
+)
+def test_impossible_parameters_are_refused(kind, parameters):
+    with pytest.raises(ValueError, match=r"must be|unknown"):
+        kind(**parameters)
+
+
+def test_popularity_halves_with_each_half_life():
+    rows = pd.DataFrame(
+        {"user": ["a", "a"], "item": ["old", "new"], "time": [0.0, 10.0], "weight": [1.0, 1.0]}
+    )
+    found = PopularityRecommender(half_life_days=5.0).fit(rows, as_of=10.5).scores(["a"])
+    assert found.loc["a", "new"] / found.loc["a", "old"] == pytest.approx(4.0)
+
+
+def test_ease_is_the_closed_form(world):
+    data = prepare(world.interactions, **world.tables)
+    model = EaseRecommender(regularisation=30.0).fit_dataset(data)
+    x = (data.matrix().toarray() > 0).astype(float)[:, model.items_]
+    inverse = np.linalg.inv(x.T @ x + 30.0 * np.eye(x.shape[1]))
+    wanted = -inverse / np.diag(inverse)
+    np.fill_diagonal(wanted, 0.0)
+    np.testing.assert_allclose(model.weights_, wanted, atol=1e-4)
+
+
+def test_ease_says_which_items_it_leaves_out(world, caplog):
+    with caplog.at_level(logging.WARNING):
+        model = EaseRecommender(max_items=50).fit(world.interactions, **world.tables)
+    assert "50 most used" in caplog.text
+    assert len(model.items_) == 50
+
+
+def test_als_solves_the_least_squares_of_a_user(world):
+    data = prepare(world.interactions, **world.tables)
+    model = AlsRecommender(factors=4, iterations=30, steps=20, alpha=2.0).fit_dataset(data)
+    users, items = model.user_factors_.astype(float), model.item_factors_.astype(float)
+    weight = 2.0 * np.log1p(data.matrix().toarray())
+    left = items.T @ ((1.0 + weight[3])[:, None] * items) + np.eye(4)
+    right = items.T @ ((1.0 + weight[3]) * (weight[3] > 0))
+    # the items moved once more after the users were solved
+    np.testing.assert_allclose(users[3], np.linalg.solve(left, right), rtol=0.05, atol=0.01)
+
+
+def test_the_neural_model_ranks_new_items_by_their_content(world):
+    new = pd.DataFrame(
+        {"item": ["n-art", "n-news"], "category": ["art", "news"], "author": None, "published": 0.0}
+    )
+    vectors = pd.DataFrame(np.eye(6, 8)[[0, 3]], index=new["item"])
+    tables = world.tables | {
+        "items": pd.concat([world.items, new]),
+        "embeddings": pd.concat([world.embeddings, vectors]),
+    }
+    users = world.users["user"]
+    scores = make("neural").fit(world.interactions, **tables).scores(users, items=new["item"])
+    gap = (scores["n-art"] - scores["n-news"]).to_numpy()
+    art, news = (np.array([c in world.liked[u] for u in users]) for c in ("art", "news"))
+    assert (gap[art][:, None] > gap[news][None, :]).mean() > 0.8
+
+
+def test_the_shortlist_of_the_neural_model_ranks_as_the_whole_does_within_it(world):
+    whole = make("neural", shortlist=None).fit(world.interactions, **world.tables)
+    short = make("neural", shortlist=60).fit(world.interactions, **world.tables)
+    users = world.users["user"][:20]
+    one, other = whole.scores(users).to_numpy(), short.scores(users).to_numpy()
+    for a, b in zip(one, other, strict=True):
+        inside = b > -500
+        assert inside.sum() == 60
+        np.testing.assert_allclose(a[inside], b[inside], rtol=1e-4, atol=1e-4)
+
+
+def test_the_hybrid_learns_that_people_turn_to_those_they_are_linked_with():
+    rng = np.random.default_rng(0)
+    people = [f"p{n}" for n in range(60)]
+    items = pd.DataFrame(
+        {
+            "item": [f"{p}-{n}" for p in people for n in range(4)],
+            "author": np.repeat(people, 4),
+            "published": np.tile(range(4), 60),
+        }
+    )
+    friend = dict(zip(people, np.roll(people, 1), strict=True))
+    rows = [
+        (p, f"{friend[p] if rng.random() < 0.7 else rng.choice(people)}-{n}", n + 1.5, 1.0)
+        for p in people
+        for n in range(3)
+    ]
+    links = pd.DataFrame({"user": list(friend), "author": list(friend.values())})
+    model = HybridRecommender(holdout_days=1.0).fit(
+        pd.DataFrame(rows, columns=["user", "item", "time", "weight"]),
+        items=items, links=links, as_of=4.0,
+    )  # fmt: skip
+    assert max(model.weights_, key=model.weights_.get) == "linked with the author"
+    first = model.recommend(people, k=1, min_categories=1)
+    assert np.mean([i.startswith(f"{friend[u]}-") for u, i in
+                    zip(first["user"], first["item"], strict=True)]) > 0.9  # fmt: skip
+
+
+def test_a_refreshed_hybrid_keeps_its_weights_and_sees_new_items(world):
+    model = make("hybrid").fit(world.interactions, **world.tables)
+    before = dict(model.weights_)
+    new = pd.DataFrame(
+        {"item": ["fresh"], "category": ["art"], "author": ["u001"], "published": [30.5]}
+    )
+    tables = world.tables | {"items": pd.concat([world.items, new]), "as_of": 31.0}
+    model.refresh(prepare(world.interactions, **tables))
+    assert model.weights_ == before
+    assert "fresh" in model.scores(["u002"]).columns
+
+
+def test_the_hybrid_without_choices_to_learn_from_says_that_it_uses_popularity(caplog):
+    rows = pd.DataFrame(
+        {"user": ["a", "b", "c"], "item": ["x", "x", "y"], "time": [3.0, 3.0, 3.0], "weight": 1.0}
+    )
+    with caplog.at_level(logging.WARNING):
+        model = HybridRecommender().fit(rows)
+    assert "popularity alone is used" in caplog.text
+    assert list(model.recommend(["c"], exclude_seen=False)["item"]) == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "match"),
+    [
+        ("user", None, "null user"),
+        ("item", None, "null item"),
+        ("time", None, "null time"),
+        ("weight", -1.0, "negative"),
+        ("weight", np.inf, "not finite"),
+        ("weight", np.nan, "null"),
+        ("weight", 0.0, "weight 0"),
+    ],
+)
+def test_a_bad_interaction_is_named(column, value, match):
+    row = {"user": "a", "item": "x", "time": 1.0, "weight": 1.0} | {column: value}
+    with pytest.raises(RecommendationDataError, match=match):
+        PopularityRecommender().fit(pd.DataFrame([row]))
