@@ -281,8 +281,9 @@ def stage_best_possible(options: argparse.Namespace) -> dict[str, Any]:
         paired_auc_difference,
     )
     from engagement_assets.models.churn.estimator import ChurnClassifier  # noqa: PLC0415 - as above
-    from engagement_assets.models.churn.training import LABEL, split_rows  # noqa: PLC0415 - as above
+    from engagement_assets.models.churn.training import LABEL  # noqa: PLC0415 - as above
     from engagement_assets.models.rows import labelled_rows  # noqa: PLC0415 - as above
+    from engagement_assets.models.training import split_rows  # noqa: PLC0415 - as above
     from resources.lake import Lake  # noqa: PLC0415 - as above
     from resources.registry import ModelRegistry, registered  # noqa: PLC0415 - as above
 

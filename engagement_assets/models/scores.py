@@ -14,7 +14,7 @@ import numpy as np
 TWENTIETHS = tuple(round(0.05 * n, 2) for n in range(1, 20))
 
 
-def score_shares(scores: Any, edges: Sequence[float] = TWENTIETHS) -> list[float]:
+def score_shares(scores: Any, *, edges: Sequence[float] = TWENTIETHS) -> list[float]:
     """Share of the scores up to each edge and above the last; the reference of their drift.
 
     Args:

@@ -6,23 +6,19 @@ one model, and Dagster.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pandas as pd
 
-from engagement_assets.evaluation.explanations import Explanation, importance_table
-from engagement_assets.evaluation.plots import importance_plot
+from engagement_assets.evaluation.explanations import Explanation
 from engagement_assets.features.catalogue import CATEGORY_FEATURES, CUSTOMER_FEATURES, FEATURES
 from engagement_assets.features.labels import Label
+from engagement_assets.models import reports
 from engagement_assets.models.dates import Snapshots
 from engagement_assets.models.lifecycle.methods import Inputs
 from engagement_assets.models.rows import data_versions, labelled_rows, labelled_snapshots
-from engagement_assets.models.wording import table_markdown
 from resources.registry import RegisteredModel
-
-SHOWN_FEATURES = 20
 
 
 class LabelledSnapshots:
@@ -71,27 +67,11 @@ def explanation_markdown(explanation: Explanation, *, subject: str) -> str:
         explanation: SHAP values of every prediction.
         subject: What is predicted, for the title.
     """
-    table = importance_table(explanation, categories=list(CATEGORY_FEATURES))
-    shown = table.head(SHOWN_FEATURES).copy()
-    meanings = {feature.name: feature.meaning for feature in FEATURES.values()}
-    shown["meaning"] = [meanings.get(name, "") for name in shown["feature"]]
-    said = (
-        f"Exact SHAP values of all {len(explanation.contributions):,} customers by "
-        f"{explanation.method}; base plus contributions equals the score within "
-        f"{explanation.additivity_error:.1e} on {explanation.rows_checked:,} of them."
-    )
-    if explanation.fallback_reason:
-        said += f" **The fast method was not used: {explanation.fallback_reason}**"
-    return "\n".join(
-        [
-            f"## What moves {subject}",
-            "",
-            said,
-            "",
-            importance_plot(table),
-            "",
-            table_markdown(shown[["feature", "mean_abs_contribution", "direction", "meaning"]]),
-        ]
+    return reports.explanation_markdown(
+        explanation,
+        title=f"What moves {subject}",
+        meanings={feature.name: feature.meaning for feature in FEATURES.values()},
+        categories=list(CATEGORY_FEATURES),
     )
 
 
@@ -110,13 +90,3 @@ def explanation_warnings(explanation: Explanation) -> list[str]:
     """What a person should know of an explanation."""
     reason = explanation.fallback_reason
     return [f"SHAP by the booster itself: {reason}"] if reason else []
-
-
-def metrics_markdown(card: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
-    """A version's metrics with intervals, as lines of a Markdown table."""
-    rows = [
-        f"| {names.get(name, name.replace('_', ' '))} | {found['value']:.4f} | "
-        f"{found['low']:.4f} – {found['high']:.4f} |"
-        for name, found in card["metrics"].items()
-    ]
-    return ["| metric | value | interval |", "|---|---:|---:|", *rows]

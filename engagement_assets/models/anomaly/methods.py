@@ -12,27 +12,27 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from engagement_assets.models.anomaly.declared_rules import shows_life
-from engagement_assets.models.anomaly.detector import AnomalyDetector
-from engagement_assets.models.anomaly.persistence import with_threads
-from engagement_assets.models.anomaly.prediction import predict_anomaly
-from engagement_assets.models.anomaly.training import (
-    detection_metrics,
-    latest_verdicts,
-    train_anomaly,
-)
-from engagement_assets.models.fairness import SelectionAssessment
-from engagement_assets.models.training import SENSITIVE, sensitive_columns, split_rows
 
 from engagement_assets.evaluation.bootstrap import Interval, interval, resamples
 from engagement_assets.evaluation.fairness import report_selection
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES, MODEL_INPUTS
 from engagement_assets.models.anomaly.declared import REVIEW_ABOVE
+from engagement_assets.models.anomaly.declared_rules import shows_life
+from engagement_assets.models.anomaly.detector import AnomalyDetector
+from engagement_assets.models.anomaly.persistence import with_threads
+from engagement_assets.models.anomaly.prediction import predict_anomaly
 from engagement_assets.models.anomaly.reports import evaluation_markdown, review_report
+from engagement_assets.models.anomaly.training import (
+    detection_metrics,
+    latest_verdicts,
+    train_anomaly,
+)
 from engagement_assets.models.dates import Snapshots
+from engagement_assets.models.fairness import SelectionAssessment
 from engagement_assets.models.lifecycle.methods import Inputs, Predicted, Trained
 from engagement_assets.models.lifecycle.spec import REASONS
 from engagement_assets.models.tabular import snapshot_rows
+from engagement_assets.models.training import SENSITIVE, sensitive_columns, split_rows
 from engagement_assets.source.contract import TABLES
 from resources.registry import RegisteredModel
 

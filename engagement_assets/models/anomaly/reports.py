@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from engagement_assets.models.training import records
 
 from engagement_assets.models.lifecycle.spec import REASONS
-from engagement_assets.models.tabular import metrics_markdown
-from engagement_assets.models.wording import table_markdown
+from engagement_assets.models.reports import metrics_markdown, table_markdown
+from engagement_assets.models.training import records
 
 METRIC_NAMES = {
     "share_for_review": "Share for review",
@@ -33,7 +32,7 @@ def evaluation_markdown(card: Mapping[str, Any]) -> str:
             f"scored on {card['test_customers']:,} other customers at {card['test_snapshot']}. "
             "Nothing here says how many of those found are fraud: only reviewers do.",
             "",
-            *metrics_markdown(card, METRIC_NAMES),
+            metrics_markdown(card, METRIC_NAMES),
             "",
             "What the detector says of its training:",
             "",

@@ -25,13 +25,13 @@ from engagement_assets.evaluation.splits import customer_split
 from engagement_assets.models.anomaly.calibration import REVIEW_ABOVE
 from engagement_assets.models.anomaly.declared_rules import shows_life
 from engagement_assets.models.anomaly.detector import AnomalyDetector
+from engagement_assets.models.scores import score_shares
 
 logger = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
 
 TOP_SHARE = 0.01
-SCORE_EDGES = tuple(round(0.05 * n, 2) for n in range(1, 20))
 # Rows on which two seeds are compared at most: the rank correlation of more moves in no decimal.
 _STABILITY_ROWS = 20_000
 
@@ -147,13 +147,6 @@ def train_anomaly(  # noqa: PLR0913 - two snapshots with their dates, and the se
         "seeds": {"model": seed},
     }
     return Trained(model, card)
-
-
-def score_shares(scores: ArrayLike) -> list[float]:
-    """Share of the scores in each twentieth of [0, 1], the reference of the drift of scores."""
-    bins = pd.cut(pd.Series(scores), bins=[-0.001, *SCORE_EDGES, 1.001], labels=False)
-    counts = bins.value_counts(normalize=True)
-    return [float(counts.get(n, 0.0)) for n in range(len(SCORE_EDGES) + 1)]
 
 
 def verdict_metrics(

@@ -9,6 +9,7 @@ its judgement (`engagement_assets.models.champion`) or its fairness (`evaluation
 
 from __future__ import annotations
 
+import copy
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -203,6 +204,28 @@ class ChurnClassifier(ClassifierMixin, BoostedTrees):  # type: ignore[misc] # as
     def decision_function(self, X: pd.DataFrame) -> Floats:
         """Return the n raw log-odds, which rank as the probabilities do."""
         return self.predict_margin(X)
+
+    def refitted(self, X: pd.DataFrame, y: ArrayLike) -> Self:
+        """The same model fitted on other rows: number of trees, calibrator and thresholds stay.
+
+        For stacking, which needs models that have not seen some customers and cannot afford to
+        choose everything again for each.
+
+        Args:
+            X: n x f as in `fit`.
+            y: n labels of 0 and 1.
+
+        Raises:
+            ValueError: As in `fit`.
+        """
+        check_is_fitted(self, "booster_")
+        fitted = copy.copy(self)
+        encoder = TableEncoder.fit(X)
+        fitted._learn_table(X, encoder)
+        fitted.booster_ = fitted._train(
+            encoder.transform(X), as_labels(y), self.n_trees_, objective="binary:logistic"
+        )
+        return fitted
 
     def predict_proba(self, X: pd.DataFrame) -> Floats:
         """Return the n x 2 calibrated probabilities of staying and of churning."""

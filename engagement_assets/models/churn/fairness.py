@@ -20,12 +20,9 @@ from engagement_assets.evaluation.mitigation import (
 )
 from engagement_assets.evaluation.thresholds import CostModel
 from engagement_assets.models.churn.estimator import ChurnClassifier
-from engagement_assets.models.churn.training import (
-    LABEL,
-    SENSITIVE,
-    sensitive_columns,
-    split_rows,
-)
+from engagement_assets.models.churn.training import LABEL
+from engagement_assets.models.fairness import parity_ratios
+from engagement_assets.models.training import SENSITIVE, sensitive_columns, split_rows
 
 
 @dataclass(frozen=True)
@@ -43,11 +40,7 @@ class Assessment:
     @property
     def ratios(self) -> dict[str, float]:
         """Demographic parity ratio by column."""
-        return {
-            entry.column: entry.demographic_parity_ratio.value
-            for entry in self.report.columns
-            if entry.demographic_parity_ratio is not None
-        }
+        return parity_ratios(self.report.columns)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON data."""

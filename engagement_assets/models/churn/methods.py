@@ -20,7 +20,7 @@ from engagement_assets.models.churn.estimator import ChurnClassifier
 from engagement_assets.models.churn.fairness import Assessment, assess
 from engagement_assets.models.churn.prediction import predict_churn
 from engagement_assets.models.churn.reports import evaluation_markdown
-from engagement_assets.models.churn.training import split_rows, train_churn
+from engagement_assets.models.churn.training import train_churn
 from engagement_assets.models.dates import Snapshots
 from engagement_assets.models.lifecycle.methods import Inputs, Predicted, Trained
 from engagement_assets.models.lifecycle.spec import REASONS
@@ -31,6 +31,7 @@ from engagement_assets.models.tabular import (
     explanation_warnings,
     snapshot_rows,
 )
+from engagement_assets.models.training import split_rows
 from resources.registry import RegisteredModel
 
 

@@ -10,8 +10,7 @@ from typing import Any
 import pandas as pd
 
 from engagement_assets.evaluation.plots import lift_plot, reliability_plot
-from engagement_assets.models.tabular import metrics_markdown
-from engagement_assets.models.wording import table_markdown
+from engagement_assets.models.reports import learnt_from, metrics_markdown, table_markdown
 
 METRIC_NAMES = {
     "auc": "AUC",
@@ -32,12 +31,9 @@ def evaluation_markdown(card: Mapping[str, Any]) -> str:
         [
             f"## Churn model {card.get('version', '')} on other people at a later time",
             "",
-            f"Learnt from {card['training_customers']:,} customers at "
-            f"{', '.join(card['training_snapshots'])}; "
-            f"scored on {card['test_customers']:,} other customers at {card['test_snapshot']}. "
-            "Intervals: 95 %, bootstrap over customers.",
+            learnt_from(card),
             "",
-            *metrics_markdown(card, METRIC_NAMES),
+            metrics_markdown(card, METRIC_NAMES),
             "",
             f"**Threshold {choice['threshold']:.3f}** has the least cost on out-of-fold "
             f"predictions: {choice['cost_per_customer']:.2f} USD a customer, against "

@@ -10,18 +10,17 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, ClassVar
 
+from engagement_assets.evaluation.bootstrap import Interval
+from engagement_assets.features.catalogue import MODEL_INPUTS
+from engagement_assets.features.labels import Label
+from engagement_assets.models.dates import Snapshots
+from engagement_assets.models.engagement.declared import LABEL
 from engagement_assets.models.engagement.fairness import assess
 from engagement_assets.models.engagement.prediction import predict_engagement
 from engagement_assets.models.engagement.promotion import champion_advantage
 from engagement_assets.models.engagement.reports import evaluation_markdown, product_report
 from engagement_assets.models.engagement.training import train_engagement
 from engagement_assets.models.fairness import RegressionAssessment
-
-from engagement_assets.evaluation.bootstrap import Interval
-from engagement_assets.features.catalogue import MODEL_INPUTS
-from engagement_assets.features.labels import Label
-from engagement_assets.models.dates import Snapshots
-from engagement_assets.models.engagement.declared import LABEL
 from engagement_assets.models.lifecycle.methods import Inputs, Predicted, Trained
 from engagement_assets.models.lifecycle.spec import REASONS
 from engagement_assets.models.tabular import (

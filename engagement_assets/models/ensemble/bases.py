@@ -21,7 +21,8 @@ from engagement_assets.models.anomaly.persistence import with_threads
 from engagement_assets.models.churn.estimator import ChurnClassifier
 from engagement_assets.models.engagement.estimator import EngagementRegressor
 from engagement_assets.models.ensemble.stacking import BaseLearner, Predictor
-from engagement_assets.models.lifetime_value.estimator import LifetimeValueRegressor
+from engagement_assets.models.lifetime_value.model import ValueModel
+from engagement_assets.models.lifetime_value.training import WINDOW_DAYS
 from resources.registry import RegisteredModel
 
 Floats = NDArray[np.float64]
@@ -40,7 +41,7 @@ def _where(
     return found
 
 
-def churn_base(champion: RegisteredModel, rows: pd.DataFrame, *, n_jobs: int) -> BaseLearner:
+def churn_base(champion: RegisteredModel, rows: pd.DataFrame | None, *, n_jobs: int) -> BaseLearner:
     """The churn model; `rows` have `churn_30_day`."""
     model = ChurnClassifier.load(champion.folder).set_params(n_jobs=n_jobs)
     columns = _columns(model)
@@ -60,7 +61,9 @@ def churn_base(champion: RegisteredModel, rows: pd.DataFrame, *, n_jobs: int) ->
     )
 
 
-def engagement_base(champion: RegisteredModel, rows: pd.DataFrame, *, n_jobs: int) -> BaseLearner:
+def engagement_base(
+    champion: RegisteredModel, rows: pd.DataFrame | None, *, n_jobs: int
+) -> BaseLearner:
     """The engagement model; `rows` have `engagement_score`."""
     model = EngagementRegressor.load(champion.folder).set_params(n_jobs=n_jobs)
     columns = _columns(model)
@@ -76,27 +79,33 @@ def engagement_base(champion: RegisteredModel, rows: pd.DataFrame, *, n_jobs: in
     )
 
 
-def value_base(champion: RegisteredModel, rows: pd.DataFrame, *, n_jobs: int) -> BaseLearner:
+def value_base(champion: RegisteredModel, rows: pd.DataFrame | None, *, n_jobs: int) -> BaseLearner:
     """The lifetime value model; `rows` have `future_revenue_usd`."""
-    model = LifetimeValueRegressor.load(champion.folder).set_params(n_jobs=n_jobs)
-    columns = _columns(model)
+    model = ValueModel.load(champion.folder)
+    model.regressor.set_params(n_jobs=n_jobs)
+    # the method of the mean is the champion's, so that it need not be chosen again
+    kept = model.regressor.get_params() | {"mean": model.regressor.mean_, "folds": 2}
 
-    def predictor(fitted: LifetimeValueRegressor) -> Predictor:
-        return lambda others: fitted.predict(others[columns])
+    def fit(some: pd.DataFrame) -> Predictor:
+        return ValueModel.fit(
+            some,
+            some["future_revenue_usd"],
+            features=model.inputs.features,
+            first_day=model.inputs.first_day,
+            window_days=WINDOW_DAYS,
+            parameters=kept,
+        ).predict
 
-    return BaseLearner(
-        "future_revenue_usd",
-        rows,
-        fit=lambda some: predictor(model.refitted(some[columns], some["future_revenue_usd"])),
-        champion=predictor(model),
-    )
+    return BaseLearner("future_revenue_usd", rows, fit=fit, champion=model.predict)
 
 
-def anomaly_base(champion: RegisteredModel, rows: pd.DataFrame, *, n_jobs: int) -> BaseLearner:
+def anomaly_base(
+    champion: RegisteredModel, rows: pd.DataFrame | None, *, n_jobs: int
+) -> BaseLearner:
     """The anomaly detector, without verdicts: it learns no label that could leak."""
     model = with_threads(AnomalyDetector.load(champion.folder), n_jobs)
     columns = _columns(model)
-    lively = rows[shows_life(rows)].reset_index(drop=True)
+    lively = None if rows is None else rows[shows_life(rows)].reset_index(drop=True)
 
     def predictor(fitted: AnomalyDetector) -> Predictor:
         def predict(others: pd.DataFrame) -> Floats:

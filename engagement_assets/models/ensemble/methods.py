@@ -48,8 +48,9 @@ from engagement_assets.models.lifecycle.methods import (
 )
 from engagement_assets.models.lifecycle.spec import REASONS
 from engagement_assets.models.rows import data_versions, labelled_rows, labelled_snapshots
+from engagement_assets.models.scores import score_shares
 from engagement_assets.models.tabular import snapshot_rows
-from engagement_assets.models.training import SENSITIVE, score_shares, sensitive_columns, split_rows
+from engagement_assets.models.training import SENSITIVE, sensitive_columns, split_rows
 from resources.registry import ModelRegistry, RegisteredModel, registered
 
 # Columns of the base predictions that health and corrections are made from.

@@ -33,13 +33,14 @@ class BaseLearner:
 
     Attributes:
         name: Column of its predictions.
-        rows: Labelled rows that it is learnt from, with `customer_id`.
+        rows: Labelled rows that it is learnt from, with `customer_id`; None where it is only to
+            predict.
         fit: Fits on some of these rows and gives how to predict others.
         champion: Predicts by the version that serves.
     """
 
     name: str
-    rows: pd.DataFrame
+    rows: pd.DataFrame | None
     fit: Callable[[pd.DataFrame], Predictor]
     champion: Predictor
 
@@ -78,6 +79,9 @@ def cross_fitted(
 
     Returns:
         For each table a column a base model, in the order of its rows.
+
+    Raises:
+        ValueError: A base model was given no rows to be fitted on.
     """
     found = {
         name: pd.DataFrame(np.nan, index=rows.index, columns=list(bases))
@@ -85,6 +89,8 @@ def cross_fitted(
     }
     places = {name: fold_of(rows["customer_id"], folds=folds) for name, rows in tables.items()}
     for base in bases.values():
+        if base.rows is None:
+            raise ValueError(f"{base.name} has no rows to be fitted on again")
         own = fold_of(base.rows["customer_id"], folds=folds)
         for fold in range(folds):
             predict = base.fit(base.rows[own != fold].reset_index(drop=True))

@@ -72,14 +72,14 @@ def _model(spec: ModelSpec) -> dg.AssetsDefinition:
     ) -> dg.Output[Any]:
         """Train a candidate, or say what is missing."""
         inputs = inputs_of(spec, engine=engine, registry=registry, source=source, settings=settings)
-        methods, snapshots = (
-            spec.methods(),
-            spec.dates(last_day(inputs.engine.lake, config.as_of), first_day=inputs.first_day),
+        snapshots = spec.dates(
+            last_day(inputs.engine.lake, config.as_of), first_day=inputs.first_day
         )
         try:
             snapshots = _usable(context, spec, inputs, snapshots)
             if CUSTOMER_FEATURES in spec.learns_from:
                 require_checks(context.instance, FEATURE_BLOCKING, days=snapshots.all)
+            methods = spec.methods()
             trained = methods.train(inputs, snapshots)
         except NotTrainableError as error:
             context.log.warning("%s was not trained: %s", spec.name, error)

@@ -205,7 +205,7 @@ def score_drift(spec: ModelSpec, lake: Lake, registry: RegistryResource, day: da
     version = str(table.column("model_version")[0].as_py())
     card = registry.registry.card(spec.name, version)
     edges = card.get("score_edges", TWENTIETHS)
-    now = score_shares(table.column(spec.score).to_numpy(), edges)
+    now = score_shares(table.column(spec.score).to_numpy(), edges=edges)
     index = psi(card["score_shares"], now, rows=(card["test_customers"], table.num_rows))
     # bins that neither sample reaches have no say
     used = sum(bool(a or b) for a, b in zip(card["score_shares"], now, strict=True))

@@ -121,7 +121,7 @@ class RecommendationMethods:
             "features": ["user", "item", "time", "weight", "text", "category", "author", "links"],
             "metrics": trained.card["metrics"] | _floors(trained.card, trained),
             "score_edges": edges,
-            "score_shares": score_shares(scores, edges),
+            "score_shares": score_shares(scores, edges=edges),
             "fairness_figures": _plain(fairness.to_dict()),
             "fairness_ratios": {
                 f"{entry.side}_{entry.column}_{measure}": parity.value

@@ -84,7 +84,7 @@ def _encode(texts: Sequence[str]) -> NDArray[np.float32]:
 
 
 @cache
-def _encoder():  # type: ignore[no-untyped-def] # noqa: ANN202 - torch stays unloaded until a text is read
+def _encoder():  # type: ignore[no-untyped-def]
     from engagement_assets.signals.text.encoder import TextEncoder  # noqa: PLC0415 - as said
 
     return TextEncoder.load()
