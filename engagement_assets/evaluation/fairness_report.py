@@ -13,6 +13,23 @@ from engagement_assets.evaluation.bootstrap import Interval
 
 
 @dataclass(frozen=True)
+class Wording:
+    """What the columns of the report's tables are called.
+
+    Attributes:
+        base_rate: The share of a group with the label.
+        selected: The share that is selected.
+        with_label: The share of those with the label that is selected.
+        without_label: The share of the others that is selected.
+    """
+
+    base_rate: str = "churn rate"
+    selected: str = "flagged"
+    with_label: str = "churners flagged"
+    without_label: str = "stayers flagged"
+
+
+@dataclass(frozen=True)
 class GroupRates:
     """What happens to one group of customers.
 
@@ -79,6 +96,7 @@ class FairnessReport:
         min_group_size: Smallest group that is judged, in customers.
         alpha: Significance level of the test.
         customers: Number of customers.
+        wording: What the columns of the tables are called.
     """
 
     columns: tuple[ColumnFairness, ...]
@@ -87,6 +105,7 @@ class FairnessReport:
     min_group_size: int
     alpha: float
     customers: int
+    wording: Wording = field(default_factory=Wording)
     failures: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -148,11 +167,11 @@ class FairnessReport:
         lines += [f"- Fails: {failure}" for failure in self.failures]
         lines += [f"- Note: {note}" for note in self.notes]
         for entry in self.columns:
-            lines += ["", *_column_markdown(entry)]
+            lines += ["", *_column_markdown(entry, self.wording)]
         return "\n".join(lines)
 
 
-def _column_markdown(entry: ColumnFairness) -> list[str]:
+def _column_markdown(entry: ColumnFairness, words: Wording) -> list[str]:
     def shown(value: Interval | None, style: str = ".1%") -> str:
         if value is None:
             return "–"
@@ -164,7 +183,8 @@ def _column_markdown(entry: ColumnFairness) -> list[str]:
         f"{shown(entry.equalized_odds_difference, '.2f')}, ratio "
         f"{shown(entry.equalized_odds_ratio, '.2f')}",
         "",
-        "| group | customers | churn rate | flagged | churners flagged | stayers flagged "
+        f"| group | customers | {words.base_rate} | {words.selected} | {words.with_label} "
+        f"| {words.without_label} "
         "| ratio to highest | p | verdict |",
         "|---|--:|--:|--:|--:|--:|--:|--:|---|",
     ]

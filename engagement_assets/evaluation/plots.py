@@ -82,6 +82,49 @@ def lift_plot(table: pd.DataFrame, *, title: str = "Lift by decile") -> str:
     return _markdown(figure, title)
 
 
+def decile_plot(
+    table: pd.DataFrame, *, unit: str, title: str = "Predicted and true by decile"
+) -> str:
+    """Draw the mean target of each decile, with its interval, beside the mean prediction.
+
+    Args:
+        table: From `regression.decile_table`.
+        unit: Unit of both.
+        title: Title of the figure.
+
+    Returns:
+        A Markdown image.
+    """
+    figure, axes = _new(5.6, 3.6, title)
+    below = (table["mean_target"] - table["mean_target_low"]).clip(lower=0.0)
+    above = (table["mean_target_high"] - table["mean_target"]).clip(lower=0.0)
+    axes.bar(
+        table["decile"],
+        table["mean_target"],
+        color=_BLUE,
+        width=0.75,
+        yerr=[below.fillna(0.0), above.fillna(0.0)],
+        ecolor=_INK,
+        capsize=2,
+        label="true",
+    )
+    axes.plot(
+        table["decile"],
+        table["mean_prediction"],
+        color=_INK,
+        marker="D",
+        linestyle="none",
+        label="predicted",
+    )
+    axes.set_xticks(table["decile"])
+    # A dollar sign would start a formula.
+    axes.set(
+        xlabel="decile of the prediction (1 = highest)", ylabel=unit.replace("$", r"\$")
+    )
+    axes.legend(frameon=False, loc="upper right")
+    return _markdown(figure, title)
+
+
 def importance_plot(
     table: pd.DataFrame,
     *,

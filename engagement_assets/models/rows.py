@@ -14,13 +14,14 @@ from resources.lake import Lake
 
 
 def labelled_rows(lake: Lake, snapshot: date, label: Label) -> pd.DataFrame:
-    """Features and a label of the customers who have one at a snapshot.
+    """Features and a label, with every column of its own, of the customers who have one.
 
     Raises:
         MissingPartitionError: The snapshot or its labels are not in the lake.
     """
     features = lake.read(CUSTOMER_FEATURES, days=[snapshot]).to_pandas()
-    labels = lake.read(label.table, days=[snapshot], columns=["customer_id", label.name])
+    columns = ["customer_id", *(column.name for column in label.columns)]
+    labels = lake.read(label.table, days=[snapshot], columns=columns)
     rows: pd.DataFrame = features.merge(labels.to_pandas(), on="customer_id", validate="one_to_one")
     return rows
 

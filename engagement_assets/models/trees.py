@@ -99,12 +99,33 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc] # as said
         """The numbers of trees that are tried, rising."""
         return sorted({max(1, round(self.n_estimators * share)) for share in TREE_SHARES})
 
-    def _train(
-        self, matrix: Matrix, y: Floats, trees: int, *, objective: str, **more: Any
+    def _train(  # noqa: PLR0913 - the data, the number and what is learnt
+        self,
+        matrix: Matrix,
+        y: Floats,
+        trees: int,
+        *,
+        objective: str,
+        offset: Floats | None = None,
+        **more: Any,
     ) -> xgb.Booster:
-        """Fit a number of trees; `more` are further parameters of XGBoost."""
+        """Fit a number of trees.
+
+        Args:
+            matrix: n x f, as the encoder gives it.
+            y: n targets.
+            trees: How many.
+            objective: Objective of XGBoost.
+            offset: n margins from which the trees start instead of from one constant. The trees'
+                own margins are without it: the caller adds it. Give a `base_score` of margin 0.
+            more: Further parameters of XGBoost.
+        """
         data = xgb.QuantileDMatrix(
-            matrix, label=y, feature_names=self._booster_names(), nthread=self._threads()
+            matrix,
+            label=y,
+            base_margin=offset,
+            feature_names=self._booster_names(),
+            nthread=self._threads(),
         )
         parameters: dict[str, Any] = {
             "objective": objective,
@@ -123,6 +144,7 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc] # as said
         *,
         objective: str,
         use: NDArray[np.bool_] | None = None,
+        offset: Floats | None = None,
         **more: Any,
     ) -> dict[int, Floats]:
         """The out-of-fold margin of every row, for each number of trees that is tried.
@@ -133,6 +155,7 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc] # as said
             folds: Rows to learn from and rows to score, each row scored once.
             objective: Objective of XGBoost.
             use: n booleans: rows that may be learnt from; all are scored.
+            offset: n margins from which the trees start; the returned ones are without it.
             more: Further parameters of XGBoost.
 
         Returns:
@@ -142,7 +165,12 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc] # as said
         for number, (train, held_out) in enumerate(folds, start=1):
             learnt = train if use is None else train[use[train]]
             booster = self._train(
-                matrix[learnt], y[learnt], self.n_estimators, objective=objective, **more
+                matrix[learnt],
+                y[learnt],
+                self.n_estimators,
+                objective=objective,
+                offset=None if offset is None else offset[learnt],
+                **more,
             )
             data = self._data(matrix[held_out])
             for count in self.tree_counts():

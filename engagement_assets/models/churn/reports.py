@@ -9,9 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from engagement_assets.evaluation.explanations import Explanation, importance_table
-from engagement_assets.evaluation.plots import importance_plot, lift_plot, reliability_plot
+from engagement_assets.evaluation.explanations import Explanation
+from engagement_assets.evaluation.plots import lift_plot, reliability_plot
+from engagement_assets.models import reports
 from engagement_assets.models.card import model_card
+from engagement_assets.models.reports import learnt_from, table_markdown
 
 PURPOSE = (
     "Says how likely an active customer is to have no session in the 30 days after the snapshot, "
@@ -50,10 +52,7 @@ def evaluation_markdown(card: Mapping[str, Any]) -> str:
         [
             f"## Churn model {card.get('version', '')} on other people at a later time",
             "",
-            f"Learnt from {card['training_customers']:,} customers at "
-            f"{', '.join(card['training_snapshots'])}; "
-            f"scored on {card['test_customers']:,} other customers at {card['test_snapshot']}. "
-            "Intervals: 95 %, bootstrap over customers.",
+            learnt_from(card),
             "",
             "| metric | value | interval |",
             "|---|---:|---:|",
@@ -81,46 +80,11 @@ def explanation_markdown(
     explanation: Explanation, *, meanings: Mapping[str, str], categories: list[str]
 ) -> str:
     """What moves the scores of one day's predictions, over all customers."""
-    table = importance_table(explanation, categories=categories)
-    shown = table.head(20).copy()
-    shown["meaning"] = [meanings.get(name, "") for name in shown["feature"]]
-    said = (
-        f"Exact SHAP values of all {len(explanation.contributions):,} customers by "
-        f"{explanation.method}; base plus contributions equals the score within "
-        f"{explanation.additivity_error:.1e} on {explanation.rows_checked:,} of them."
-    )
-    if explanation.fallback_reason:
-        said += f" **The fast method was not used: {explanation.fallback_reason}**"
-    return "\n".join(
-        [
-            "## What moves churn scores",
-            "",
-            said,
-            "",
-            importance_plot(table),
-            "",
-            table_markdown(shown[["feature", "mean_abs_contribution", "direction", "meaning"]]),
-        ]
+    return reports.explanation_markdown(
+        explanation, title="What moves churn scores", meanings=meanings, categories=categories
     )
 
 
 def card_markdown(card: Mapping[str, Any]) -> str:
     """The model card of a version."""
     return model_card(card, purpose=PURPOSE, limits=LIMITS, rollback=ROLLBACK)
-
-
-def table_markdown(table: pd.DataFrame) -> str:
-    """A small table as Markdown, numbers to four significant digits."""
-
-    def text(value: Any) -> str:
-        if isinstance(value, float):
-            return f"{value:.4g}"
-        return f"{value:,}" if isinstance(value, int) else str(value)
-
-    head = [str(name).replace("_", " ") for name in table.columns]
-    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    lines += [
-        "| " + " | ".join(text(value) for value in row) + " |"
-        for row in table.itertuples(index=False, name=None)
-    ]
-    return "\n".join(lines)

@@ -6,54 +6,47 @@ Does not belong here: the estimator itself (`estimator.py`) and Dagster (`assets
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from engagement_assets.evaluation.fairness import age_bands
 from engagement_assets.evaluation.metrics import (
     calibration_error_by_chance,
     evaluate,
     lift_table,
     reliability_table,
 )
-from engagement_assets.evaluation.splits import customer_split
 from engagement_assets.models.churn.estimator import ChurnClassifier
 from engagement_assets.models.dates import Snapshots
+from engagement_assets.models.training import (
+    EXPLAINED_TEST_ROWS,
+    SCORE_EDGES,
+    SENSITIVE,
+    Trained,
+    data_card,
+    explanation_card,
+    learn_and_score,
+    records,
+    score_shares,
+    sensitive_columns,
+    split_rows,
+)
+
+__all__ = [
+    "EXPLAINED_TEST_ROWS",
+    "LABEL",
+    "RECALL",
+    "SCORE_EDGES",
+    "SENSITIVE",
+    "Trained",
+    "score_shares",
+    "sensitive_columns",
+    "split_rows",
+    "train_churn",
+]
 
 LABEL = "churn_30_day"
 RECALL = 0.8
-# Explanations are checked on this many test rows when a model is trained; predictions explain all.
-EXPLAINED_TEST_ROWS = 2_000
-SENSITIVE = ("gender", "age_band", "location")
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A fitted churn model and what is known of it.
-
-    Attributes:
-        model: The fitted classifier.
-        card: JSON data for the registry.
-    """
-
-    model: ChurnClassifier
-    card: dict[str, Any]
-
-
-def split_rows(rows: pd.DataFrame, *, test: bool) -> pd.DataFrame:
-    """The training people, or the test people, of labelled snapshot rows."""
-    held_out = customer_split(rows["customer_id"])
-    return rows[held_out if test else ~held_out].reset_index(drop=True)
-
-
-def sensitive_columns(rows: pd.DataFrame) -> pd.DataFrame:
-    """Gender, age band and location of snapshot rows, where the source knows them."""
-    columns = {name: rows[name] for name in ("gender", "location") if rows[name].notna().any()}
-    if rows["age"].notna().any():
-        columns["age_band"] = age_bands(rows["age"])
-    return pd.DataFrame(columns, index=rows.index)
 
 
 def train_churn(
@@ -64,7 +57,7 @@ def train_churn(
     features: Sequence[str],
     parameters: Mapping[str, Any],
     n_bootstrap: int,
-) -> Trained:
+) -> Trained[ChurnClassifier]:
     """Fit on the training people at the training snapshots, score the test people at the later one.
 
     Args:
@@ -80,10 +73,7 @@ def train_churn(
         OneClassError: When the training or the test people are of one class only.
         ValueError: When there are no people to learn from or to score.
     """
-    learn, score = split_rows(train_rows, test=False), split_rows(test_rows, test=True)
-    for name, rows in (("training", learn), ("test", score)):
-        if rows.empty:
-            raise ValueError(f"there are no labelled {name} customers")
+    learn, score = learn_and_score(train_rows, test_rows)
     columns = list(features)
     model = ChurnClassifier(**parameters)
     model.fit(learn[columns], learn[LABEL], groups=learn["customer_id"])
@@ -98,17 +88,8 @@ def train_churn(
         seed=seed,
     )
     lift = lift_table(score[LABEL], probability, n_bootstrap=n_bootstrap, seed=seed)
-    explanation = model.explain(score[columns].head(EXPLAINED_TEST_ROWS)).summary()
-    # wall time, which would make each refit of the same model another version
-    del explanation["seconds"]
     card = {
-        "training_snapshot": snapshots.train[0].isoformat(),
-        "training_snapshots": [day.isoformat() for day in snapshots.train],
-        "test_snapshot": snapshots.test.isoformat(),
-        "training_customers": int(learn["customer_id"].nunique()),
-        "training_rows": len(learn),
-        "test_customers": len(score),
-        "features": columns,
+        **data_card(snapshots, learn, score, columns),
         "metrics": {name: found.to_dict() for name, found in metrics.items()},
         "thresholds": {
             **model.threshold_choice_.to_dict(),
@@ -117,29 +98,11 @@ def train_churn(
             "cost_intervention_usd": model.cost_intervention,
         },
         "calibration_error_by_chance": calibration_error_by_chance(probability, seed=seed),
-        "lift": _records(lift),
-        "reliability": _records(reliability_table(score[LABEL], probability)),
+        "lift": records(lift),
+        "reliability": records(reliability_table(score[LABEL], probability)),
         "score_shares": score_shares(probability),
-        "explanation": explanation,
+        "explanation": explanation_card(model, score[columns]),
         "seeds": {"model": seed},
     }
     return Trained(model, card)
 
-
-SCORE_EDGES = tuple(round(0.05 * n, 2) for n in range(1, 20))
-
-
-def score_shares(probability: Any) -> list[float]:
-    """Share of the scores in each twentieth of [0, 1], the reference of the drift of scores."""
-    bins = pd.cut(pd.Series(probability), bins=[-0.001, *SCORE_EDGES, 1.001], labels=False)
-    counts = bins.value_counts(normalize=True)
-    return [float(counts.get(n, 0.0)) for n in range(len(SCORE_EDGES) + 1)]
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as JSON data: plain numbers, null for NaN."""
-    plain = table.astype(object).where(table.notna(), None)
-    return [
-        {str(name): getattr(value, "item", lambda v=value: v)() for name, value in row.items()}
-        for row in plain.to_dict("records")
-    ]

@@ -22,7 +22,7 @@ _FEATURES = ("advanced_search", "profile_boost", "analytics", "no_ads", "custom_
 _AMOUNT_SIGMA = 0.6
 _REFUND_SHARE = 0.03
 _ODD_REFUND_SHARE = 0.3
-_BILLING_DAYS = 30
+BILLING_DAYS = 30
 _USES_PER_SESSION = 0.25
 # Gigs offered, and applications, a day by a gig worker and by anyone else who is still there.
 _LISTINGS = (0.06, 0.004)
@@ -89,7 +89,7 @@ def _subscriptions(
     age = day - np.floor(since)
     # Who leaves lets the subscription run out.
     keeps = (life.remaining(day) > 0.05) & (since < life.leaving_from[:count])
-    due = np.flatnonzero((age >= 0) & (np.mod(age, _BILLING_DAYS) == 0) & keeps)
+    due = np.flatnonzero((age >= 0) & (np.mod(age, BILLING_DAYS) == 0) & keeps)
     seconds = np.maximum(np.mod(since[due], 1.0) * p.SECONDS_PER_DAY - 1.0, 0.0) + 1.0
     return tables.build(
         "transactions",

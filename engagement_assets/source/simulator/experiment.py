@@ -49,12 +49,15 @@ class Experiment:
         nominal_effect: What the treatment would add to expected daily engagement if nothing stood
             in its way, by age at assignment.
         session_weight: The constant k of each customer.
+        window: First day of the assignments and the day after their last, days of the world.
+        may_be_assigned: Whether each customer is assigned if still there on the day.
     """
 
     def __init__(self, population: Population, life: LifeCourses) -> None:
         self._population = population
         self._life = life
         start, end = (p.LEAD_DAYS + round(part * population.days) for part in p.EXPERIMENT_WINDOW)
+        self.window = (start, end)
         size = population.size
         draws = generator(population.seed, "experiment").random((size, 2))
         self.assigned_day = start + np.floor(draws[:, 0] * max(end - start, 1)).astype(np.int64)
@@ -62,7 +65,7 @@ class Experiment:
         age = (self.assigned_day - population.birth_day) / 365.25
         band = np.maximum(np.searchsorted(p.EFFECT_FROM_AGE, age, side="right") - 1, 0)
         self.nominal_effect = p.EFFECT_BY_AGE[band]
-        self._may = (population.signed_up < start) & ~(population.is_bot | population.is_occasional)
+        self.may_be_assigned = (population.signed_up < start) & ~(population.is_bot | population.is_occasional)
         self.session_weight = session_weight(population)
 
     def assigned(self, day: int) -> np.ndarray:
@@ -71,7 +74,7 @@ class Experiment:
         count = self._population.count(day)
         when = self.assigned_day[:count]
         stays = self._life.leaving_from[:count] > when
-        taken: np.ndarray = self._may[:count] & stays & (when <= day)
+        taken: np.ndarray = self.may_be_assigned[:count] & stays & (when <= day)
         return taken
 
     def treated(self, day: int) -> np.ndarray:

@@ -27,6 +27,8 @@ _HOUR_PEAKS: tuple[tuple[tuple[float, float, float], ...], ...] = (
     ((15.0, 5.5, 1.0),),
 )
 _HABIT_SHARES = np.array([0.15, 0.2, 0.15, 0.27, 0.1, 0.13])
+# Mean wait for a premium account of payers and of others; it has no memory.
+PREMIUM_WAIT_DAYS = (500.0, 15_000.0)
 
 
 @dataclass(frozen=True)
@@ -238,7 +240,7 @@ def _birth_days(signed_up: np.ndarray, draws: np.ndarray) -> np.ndarray:
 def _premium(signed_up: np.ndarray, payer: np.ndarray, draws: np.ndarray) -> np.ndarray:
     at_once = payer & (draws[:, 0] < p.PREMIUM_AT_SIGN_UP)
     with np.errstate(divide="ignore"):
-        waits = -np.log(draws[:, 1]) * np.where(payer, 500.0, 15_000.0)
+        waits = -np.log(draws[:, 1]) * np.where(payer, *PREMIUM_WAIT_DAYS)
     return np.where(at_once, signed_up, np.maximum(signed_up + 1.0 + waits, signed_up + 1.0))
 
 

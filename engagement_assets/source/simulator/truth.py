@@ -15,6 +15,7 @@ from engagement_assets.source.simulator.commerce import expected_payments_per_se
 from engagement_assets.source.simulator.experiment import Experiment, lifted
 from engagement_assets.source.simulator.forecast import Forecast
 from engagement_assets.source.simulator.life import LifeCourses
+from engagement_assets.source.simulator.outlook import Outlook
 from engagement_assets.source.simulator.population import HOUR_HABITS, Population
 from engagement_assets.source.simulator.randomness import generator
 
@@ -87,6 +88,20 @@ class Truth:
                 **dict(zip(names, values, strict=True)),
             }
         )
+
+    def future_engagement(self, day: int, *, days: int) -> pa.Table:
+        """Expected mean daily engagement over the days after a day, given all causes at its end."""
+        outlook = Outlook(self._population, self._life, self._experiment, day)
+        return self._told(day, "expected_engagement", outlook.engagement(days=days, paths=_PATHS))
+
+    def future_revenue(self, day: int, *, days: int) -> pa.Table:
+        """Expected revenue in USD of the days after a day, given all causes at its end."""
+        outlook = Outlook(self._population, self._life, self._experiment, day)
+        return self._told(day, "expected_revenue_usd", outlook.revenue(days=days, paths=_PATHS))
+
+    def _told(self, day: int, name: str, values: np.ndarray) -> pa.Table:
+        everybody = self._population.named(np.arange(self._population.count(day)))
+        return pa.table({"customer_id": everybody, name: values})
 
     def churn(self, day: int) -> pa.Table:
         """Probability of no session in the 30 days after a day, given all causes at its end."""

@@ -126,6 +126,34 @@ class Simulator:
         number = self._number(day)
         return self._reach(number).truth.engagement(number)
 
+    def truth_future_engagement(self, day: date, *, days: int = 7) -> pa.Table:
+        """Expected mean daily engagement of each customer over the days after a day.
+
+        Args:
+            day: The day at whose end all causes are known.
+            days: How many days after it.
+
+        Returns:
+            customer_id and expected_engagement of all customers signed up by then.
+
+        Raises:
+            ValueError: The day lies before the first day.
+        """
+        number = self._number(day)
+        return self._reach(number).truth.future_engagement(number, days=days)
+
+    def truth_future_revenue(self, day: date, *, days: int = 180) -> pa.Table:
+        """Expected revenue of each customer in the days after a day; see `truth_churn`.
+
+        Returns:
+            customer_id and expected_revenue_usd of all customers signed up by then.
+
+        Raises:
+            ValueError: The day lies before the first day.
+        """
+        number = self._number(day)
+        return self._reach(number).truth.future_revenue(number, days=days)
+
     def _number(self, day: date) -> int:
         number = (day - self._first_day).days
         if number < 0:

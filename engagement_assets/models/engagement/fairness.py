@@ -1,0 +1,38 @@
+"""Fairness of an engagement model version on its test people, and the repair where a group fails.
+
+Belongs here: which people and which use of the score the report is about. Does not belong here: the
+measures (`engagement_assets.evaluation.fairness_regression`).
+"""
+
+from pathlib import Path
+
+import pandas as pd
+from upath import UPath
+
+from engagement_assets.models.engagement.estimator import EngagementRegressor
+from engagement_assets.models.engagement.training import LABEL
+from engagement_assets.models.fairness import RegressionAssessment, assess_regression
+
+SELECTED_ARE = "the tenth with the highest predicted engagement, whom the product counts as engaged"
+
+
+def assess(
+    folder: Path | UPath, rows: pd.DataFrame, *, seed: int, n_bootstrap: int
+) -> RegressionAssessment:
+    """Measure fairness on the test people; fit a mitigation on the training people if one fails.
+
+    Args:
+        folder: Files of the version.
+        rows: Labelled rows of the test snapshot, all people.
+        seed: Seed of the resamples.
+        n_bootstrap: Resamples behind each interval.
+    """
+    model = EngagementRegressor.load(folder)
+    return assess_regression(
+        model.predict,
+        rows,
+        label=LABEL,
+        selected_are=SELECTED_ARE,
+        seed=seed,
+        n_bootstrap=n_bootstrap,
+    )

@@ -1,0 +1,133 @@
+"""The engagement model's reports as Markdown: evaluation, explanations, and for product teams.
+
+Belongs here: wording and layout. Does not belong here: the figures themselves (`training.py`,
+`product.py`, `engagement_assets.evaluation`).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from engagement_assets.evaluation.explanations import Explanation
+from engagement_assets.evaluation.plots import decile_plot, importance_plot
+from engagement_assets.features.catalogue import CATEGORY_FEATURES, FEATURES
+from engagement_assets.models.card import model_card
+from engagement_assets.models.engagement.product import (
+    dependence_table,
+    feature_table,
+    group_table,
+)
+from engagement_assets.models.reports import learnt_from, metrics_markdown, table_markdown
+from engagement_assets.models.training import records
+
+PURPOSE = (
+    "Says how much a customer will use the app in the 7 days after the snapshot, from 0 to 1, so "
+    "that product teams see what goes with use and retention work goes to those who use it less. "
+    "It must not be used to refuse a customer anything, nor for prices or credit."
+)
+LIMITS = (
+    "A score holds for customers like those of the training snapshots; the drift checks say when "
+    "they no longer are.",
+    "What moves the score goes with engagement and need not cause it; an experiment says what a "
+    "change of the product would do.",
+    "A customer who has stopped coming is predicted near 0, whatever might bring them back.",
+)
+ROLLBACK = "`make rollback MODEL=engagement` goes back to the champion before this one."
+METRIC_NAMES = {
+    "r2": "R²",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "mean_target": "Mean engagement",
+    "mean_prediction": "Mean prediction",
+    "calibration_ratio": "Mean prediction over mean engagement",
+}
+DEPENDENCES = 8
+
+
+def evaluation_markdown(card: Mapping[str, Any]) -> str:
+    """The evaluation of a version: metrics with intervals and deciles."""
+    deciles = pd.DataFrame(card["deciles"])
+    return "\n".join(
+        [
+            f"## Engagement model {card.get('version', '')} on other people at a later time",
+            "",
+            learnt_from(card),
+            "",
+            metrics_markdown(card, METRIC_NAMES),
+            "",
+            f"Objective {card['objective']} with {card['trees']} trees had the least squared error "
+            "out of fold.",
+            "",
+            decile_plot(deciles, unit="mean engagement score"),
+            "",
+            table_markdown(deciles),
+        ]
+    )
+
+
+def product_report(
+    explanation: Explanation, inputs: pd.DataFrame, score: pd.Series, *, margin_unit: str
+) -> tuple[dict[str, Any], str]:
+    """Which product features and behaviours matter, over all customers of a snapshot.
+
+    Args:
+        explanation: Of all n customers.
+        inputs: Their n rows of features, before encoding.
+        score: Their n predicted scores.
+        margin_unit: Unit of the contributions.
+
+    Returns:
+        The tables as JSON data, and the report as Markdown.
+    """
+    groups = {feature.name: feature.group for feature in FEATURES.values()}
+    by_group = group_table(explanation, groups)
+    by_feature = feature_table(explanation, groups, categories=tuple(CATEGORY_FEATURES))
+    strongest = [name for name in by_feature["feature"] if name in inputs.columns][:DEPENDENCES]
+    bends = {name: dependence_table(explanation, inputs[name], score) for name in strongest}
+    figures = {
+        "customers": len(inputs),
+        "unit": margin_unit,
+        "groups": records(by_group),
+        "features": records(by_feature),
+        "dependence": {name: records(table) for name, table in bends.items()},
+    }
+    shown = by_feature[["feature", "group", "mean_abs_contribution", "share", "direction"]].copy()
+    shown["meaning"] = [_meaning(name) for name in shown["feature"]]
+    lines = [
+        "## What goes with engagement",
+        "",
+        f"Exact SHAP contributions of all {len(inputs):,} customers, in {margin_unit} of the "
+        "score. **They say what goes with engagement, not what causes it**: customers who use a "
+        "feature may do so because they like the app already. What a change of the product would "
+        "do, an experiment says.",
+        "",
+        "### Groups of features",
+        "",
+        "The contributions of a group's features are summed up for each customer before they are "
+        "averaged, so features that say the same thing are counted once.",
+        "",
+        table_markdown(by_group),
+        "",
+        "### Features",
+        "",
+        importance_plot(by_feature, unit=margin_unit, title="What moves the engagement score"),
+        "",
+        table_markdown(shown),
+        "",
+        "### How the strongest ones bend",
+        "",
+        "Above 0 a value raises the score against a customer of whom nothing is known.",
+    ]
+    for name, table in bends.items():
+        lines += ["", f"**{name}**: {_meaning(name)}", "", table_markdown(table)]
+    return figures, "\n".join(lines)
+
+
+def card_markdown(card: Mapping[str, Any]) -> str:
+    """The model card of a version."""
+    return model_card(card, purpose=PURPOSE, limits=LIMITS, rollback=ROLLBACK)
+
+
+def _meaning(name: str) -> str:
+    return FEATURES[name].meaning if name in FEATURES else ""

@@ -1,0 +1,94 @@
+"""The value model of a snapshot: how it becomes inputs, and the regressor that reads them.
+
+Belongs here: keeping the two together, in fitting, predicting and on disk. Does not belong here:
+either of them (`inputs.py`, `estimator.py`) or choosing rows (`training.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from engagement_assets.evaluation.binary import Floats
+from engagement_assets.evaluation.explanations import Explanation
+from engagement_assets.models.lifetime_value.estimator import LifetimeValueRegressor
+from engagement_assets.models.lifetime_value.inputs import HistoryInputs
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+
+class ValueModel:
+    """Predicts future revenue from rows of `features/customer_features`.
+
+    Attributes:
+        inputs: How rows become inputs.
+        regressor: The fitted regressor.
+    """
+
+    def __init__(self, inputs: HistoryInputs, regressor: LifetimeValueRegressor) -> None:
+        self.inputs = inputs
+        self.regressor = regressor
+
+    @classmethod
+    def fit(
+        cls,
+        rows: pd.DataFrame,
+        future_usd: pd.Series,
+        *,
+        features: Sequence[str],
+        first_day: date,
+        window_days: int,
+        parameters: Mapping[str, Any],
+    ) -> ValueModel:
+        """Measure the credibility of a rate and fit the regressor; see both for what they raise.
+
+        Args:
+            rows: Labelled rows of the training snapshots, with `customer_id`.
+            future_usd: Their revenue in the days after.
+            features: Columns to learn from.
+            first_day: First day of the data.
+            window_days: How many days after.
+            parameters: Parameters of `LifetimeValueRegressor`.
+        """
+        inputs = HistoryInputs.fit(
+            rows, future_usd, features=features, first_day=first_day, window_days=window_days
+        )
+        regressor = LifetimeValueRegressor(**({"prior": inputs.guess} | dict(parameters)))
+        regressor.fit(inputs(rows), future_usd, groups=rows["customer_id"])
+        return cls(inputs, regressor)
+
+    def predict(self, rows: pd.DataFrame) -> Floats:
+        """Return the n expected future revenues in USD."""
+        return self.regressor.predict(self.inputs(rows))
+
+    def predict_quantiles(self, rows: pd.DataFrame) -> Floats:
+        """Return the n x 3 quantiles of future revenue in USD."""
+        return self.regressor.predict_quantiles(self.inputs(rows))
+
+    def predict_chance(self, rows: pd.DataFrame) -> Floats:
+        """Return the n chances of future revenue above 0."""
+        return self.regressor.predict_chance(self.inputs(rows))
+
+    def explain(self, rows: pd.DataFrame) -> Explanation:
+        """Return the exact contributions to the expected future revenue; see the regressor."""
+        return self.regressor.explain(self.inputs(rows))
+
+    def save(self, folder: Path | UPath) -> None:
+        """Write both as data."""
+        self.regressor.save(folder)
+        self.inputs.save(folder)
+
+    @classmethod
+    def load(cls, folder: Path | UPath) -> ValueModel:
+        """Read what `save` wrote. Check the files' hashes first (`ModelRegistry.open`).
+
+        Raises:
+            FileNotFoundError: When a file is missing.
+            ValueError: When the files are of another format.
+        """
+        return cls(HistoryInputs.load(folder), LifetimeValueRegressor.load(folder))

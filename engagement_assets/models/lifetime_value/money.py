@@ -1,0 +1,124 @@
+"""From the margins of trees to money: means, quantiles, and the zero that most customers pay.
+
+Belongs here: pure arithmetic of the candidates and of quantiles with an atom at 0. Does not belong
+here: training (`estimator.py`) or conformal calibration (`evaluation.quantiles`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engagement_assets.evaluation.binary import Floats
+
+HURDLE, TWEEDIE, SQUARED = "hurdle", "tweedie", "squared"
+CANDIDATES = (HURDLE, TWEEDIE, SQUARED)
+# exp of more would be beyond any money
+_LOG_LIMIT = 30.0
+
+
+@dataclass(frozen=True)
+class Learning:
+    """What a candidate for the mean learns.
+
+    Attributes:
+        objective: Objective of XGBoost.
+        target: n targets.
+        use: n booleans: the rows it learns from.
+        log_link: Whether its margin is the logarithm of an amount.
+    """
+
+    objective: str
+    target: Floats
+    use: NDArray[np.bool_]
+    log_link: bool
+
+
+def learning(name: str, amounts: Floats, *, cut_off: float) -> Learning:
+    """What a candidate learns from n amounts.
+
+    Args:
+        name: One of `CANDIDATES`.
+        amounts: n amounts, some above 0.
+        cut_off: For `squared`, the quantile of the payers' amounts that greater ones are set to.
+    """
+    pays = amounts > 0.0
+    if name == HURDLE:
+        # The others are not learnt from; 1 keeps the gamma loss defined.
+        return Learning("reg:gamma", np.where(pays, amounts, 1.0), pays, log_link=True)
+    everybody = np.ones(len(amounts), dtype=bool)
+    if name == TWEEDIE:
+        return Learning("reg:tweedie", np.maximum(amounts, 0.0), everybody, log_link=True)
+    limit = float(np.quantile(amounts[pays], cut_off))
+    return Learning("reg:squarederror", np.minimum(amounts, limit), everybody, log_link=False)
+
+
+def expected(name: str, margin: Floats, chance: Floats) -> Floats:
+    """The n expected amounts of a candidate, before scaling; never negative.
+
+    Args:
+        name: One of `CANDIDATES`.
+        margin: n margins of its trees.
+        chance: n chances of paying, which only the hurdle uses.
+    """
+    if name == SQUARED:
+        direct: Floats = np.maximum(margin, 0.0)
+        return direct
+    amount: Floats = np.exp(np.minimum(margin, _LOG_LIMIT))
+    return chance * amount if name == HURDLE else amount
+
+
+def signed_log(amounts: Floats) -> Floats:
+    """sign(y) log(1 + |y|): monotone, and tame in the tail."""
+    logs: Floats = np.sign(amounts) * np.log1p(np.abs(amounts))
+    return logs
+
+
+def from_margins(margins: Floats, chance: Floats, *, levels: tuple[float, ...]) -> Floats:
+    """The n x k quantiles in money, rising, at 0 where the chance says so.
+
+    Args:
+        margins: n x k quantiles in signed logarithms.
+        chance: n chances of an amount above 0.
+        levels: The k levels, rising.
+    """
+    size = np.expm1(np.minimum(np.abs(margins), _LOG_LIMIT))
+    money = np.sign(margins) * size
+    return at_zero(money, money, chance, levels=levels)
+
+
+def at_zero(
+    quantiles: Floats, before: Floats, chance: Floats, *, levels: tuple[float, ...]
+) -> Floats:
+    """Set quantiles to 0 that the chance of not paying reaches, and let none cross.
+
+    A quantile is 0 where its level lies within the chance of an amount of 0 or less, unless it was
+    moved above 0 by a conformal shift; and nobody who is likely to pay has one under 0.
+
+    Args:
+        quantiles: n x k quantiles.
+        before: The same before a shift.
+        chance: n chances of an amount above 0.
+        levels: The k levels, rising.
+    """
+    none = (1.0 - chance)[:, None] >= np.array(levels)
+    raised = quantiles > np.maximum(before, 0.0)
+    zero = np.where(none & ~raised, 0.0, np.maximum(quantiles, 0.0))
+    rising: Floats = np.sort(zero, axis=1)
+    return rising
+
+
+def like(quantiles: Floats, edges: list[float]) -> NDArray[np.object_]:
+    """The group of each of n rows: how many quantiles are at 0, and the size of the greatest.
+
+    Args:
+        quantiles: n x k quantiles, rising.
+        edges: Edges of the size, rising.
+    """
+    zeros = (quantiles <= 0.0).sum(axis=1)
+    size = np.searchsorted(np.asarray(edges, dtype=np.float64), quantiles[:, -1], side="right")
+    size = np.where(zeros == quantiles.shape[1], 0, size)
+    names = [f"{zero} at zero, size {part}" for zero, part in zip(zeros, size, strict=True)]
+    return np.array(names, dtype=object)
