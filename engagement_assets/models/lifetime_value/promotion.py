@@ -1,0 +1,38 @@
+"""Candidate against champion on the same test rows.
+
+Belongs here: scoring both. Does not belong here: the rule (`models.champion`).
+"""
+
+import pandas as pd
+
+from engagement_assets.evaluation.bootstrap import Interval
+from engagement_assets.evaluation.regression import paired_loss_difference
+from engagement_assets.models.lifetime_value.model import ValueModel
+from engagement_assets.models.lifetime_value.training import LABEL, known
+from engagement_assets.models.training import split_rows
+from resources.registry import RegisteredModel
+
+
+def champion_advantage(
+    candidate: RegisteredModel,
+    champion: RegisteredModel,
+    rows: pd.DataFrame,
+    *,
+    n_bootstrap: int,
+    seed: int,
+) -> Interval:
+    """Mean squared error of the candidate less that of the champion; above 0 the champion is better.
+
+    Args:
+        candidate: The candidate.
+        champion: The present champion.
+        rows: Labelled rows of the candidate's test snapshot, all people.
+        n_bootstrap: Resamples of the paired comparison.
+        seed: Seed of the resamples.
+    """
+    test = split_rows(known(rows), test=True)
+    one, two = (
+        (ValueModel.load(model.folder).predict(test) - test[LABEL]) ** 2
+        for model in (champion, candidate)
+    )
+    return paired_loss_difference(one, two, n_bootstrap=n_bootstrap, seed=seed)

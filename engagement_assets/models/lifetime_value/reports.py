@@ -1,0 +1,86 @@
+"""The value model's reports as Markdown.
+
+Belongs here: wording and layout. Does not belong here: the figures themselves (`training.py`,
+`engagement_assets.evaluation`).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from engagement_assets.evaluation.plots import decile_plot
+from engagement_assets.models.card import model_card
+from engagement_assets.models.reports import learnt_from, metrics_markdown, table_markdown
+
+PURPOSE = (
+    "Says what a customer will pay in the 180 days after the snapshot, with an interval, so that "
+    "acquisition, retention and care go where they pay. It must not be used for prices, credit or "
+    "to refuse a customer anything."
+)
+LIMITS = (
+    "A value holds for customers like those of the training snapshot, which lies 180 days or more "
+    "before the test snapshot; the drift checks say when they no longer are.",
+    "With 400 days of data there is one training snapshot, after 40 days of history.",
+    "Where fewer than a tenth of a kind of customer pay, the 80 % interval is from 0 to 0 and "
+    "covers more than 80 %: no interval covers less.",
+    "A few accounts pay many times what others do; the errors in USD are mostly theirs.",
+    "Reasons say what moved this model's value, not what would make a customer pay.",
+)
+ROLLBACK = "`make rollback MODEL=lifetime_value` goes back to the champion before this one."
+METRIC_NAMES = {
+    "r2": "R² of future revenue",
+    "rmse": "RMSE (USD)",
+    "mae": "MAE (USD)",
+    "mean_target": "Mean future revenue (USD)",
+    "mean_prediction": "Mean prediction (USD)",
+    "calibration_ratio": "Mean prediction over mean revenue",
+    "mape_of_payers": "MAPE of those who paid",
+    "normalised_gini": "Normalised Gini",
+    "pinball_p10": "Pinball loss at 0.1 (USD)",
+    "pinball_p50": "Pinball loss at 0.5 (USD)",
+    "pinball_p90": "Pinball loss at 0.9 (USD)",
+    "coverage": "Covered by P10 to P90, ends included",
+    "coverage_atom_in_part": "Covered, zeros counted in part",
+    "below_interval": "Under P10",
+    "above_interval": "Over P90",
+    "mean_interval_width": "Mean width of the interval (USD)",
+}
+
+
+def evaluation_markdown(card: Mapping[str, Any]) -> str:
+    """The evaluation of a version: metrics with intervals, deciles, coverage, the comparison."""
+    deciles = pd.DataFrame(card["deciles"])
+    compared = "; ".join(
+        f"{name} {loss:.2f} USD" for name, loss in card["out_of_fold_rmse"].items()
+    )
+    return "\n".join(
+        [
+            f"## Value model {card.get('version', '')} on other people at a later time",
+            "",
+            learnt_from(card) + " All figures are of the future part: revenue to date is known.",
+            "",
+            metrics_markdown(card, METRIC_NAMES),
+            "",
+            f"**Mean: {card['mean']}** had the least out-of-fold root mean squared error "
+            f"({compared}). A rate of revenue is believed by half after {card['prior_days']:.0f} "
+            "days of history.",
+            "",
+            f"**Coverage.** {card['zero_share']:.1%} of these customers paid exactly 0. Where more "
+            "than 90 % of a kind do, P10 and P90 are both 0 and the interval covers them all, which "
+            "no honest interval can help; so a zero at an end of the interval is also counted in "
+            "part, by the predicted chance of it (Czado, Gneiting and Held 2009). That share should "
+            "be 80 %.",
+            "",
+            decile_plot(deciles, unit="mean future revenue (USD)"),
+            "",
+            table_markdown(deciles),
+            "",
+            table_markdown(pd.DataFrame(card["coverage_by_decile"])),
+        ]
+    )
+
+
+def card_markdown(card: Mapping[str, Any]) -> str:
+    """The model card of a version."""
+    return model_card(card, purpose=PURPOSE, limits=LIMITS, rollback=ROLLBACK)
