@@ -40,7 +40,23 @@ BY_NAME = {spec.name: spec for spec in MODELS}
 
 
 class JobFailedError(RuntimeError):
-    """A job did not succeed; the message says which and why."""
+    """A job did not succeed; the message says which and why.
+
+    Attributes:
+        steps: The steps that failed.
+    """
+
+    def __init__(self, message: str, steps: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.steps = tuple(steps)
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether nothing broke, but a candidate was not good enough to serve."""
+        return bool(self.steps) and all(
+            step.endswith(("_evaluation_checks", "_fairness_checks", "__champion"))
+            for step in self.steps
+        )
 
 
 @dataclass
@@ -86,7 +102,7 @@ class Runner:
                 raise_on_error=False,
             )
         if not outcome.success:
-            raise JobFailedError(_why(job, outcome))
+            raise JobFailedError(_why(job, outcome), _failed_steps(outcome))
 
     def say(self, text: str) -> None:
         """One line of progress."""
@@ -96,6 +112,14 @@ class Runner:
 def training_definition() -> dg.JobDefinition:
     """The training job, as processes of their own find it."""
     return defs.resolve_job_def("training")
+
+
+def _failed_steps(outcome: Any) -> list[str]:
+    return [
+        str(event.step_key)
+        for event in outcome.all_events
+        if event.event_type_value == "STEP_FAILURE"
+    ]
 
 
 def _why(job: str, outcome: Any) -> str:
@@ -173,10 +197,24 @@ def _train(
     """
     config = {"config": {"as_of": as_of.isoformat()}}
     if len(due) == len(MODELS):
-        runner.run("training", ops={f"{spec.name}__model": config for spec in MODELS})
+        _train_or_refuse(runner, "training", {f"{spec.name}__model": config for spec in MODELS})
         return
     for spec in able:
-        runner.run(f"train_{spec.name}", ops={f"{spec.name}__model": config})
+        _train_or_refuse(runner, f"train_{spec.name}", {f"{spec.name}__model": config})
+
+
+def _train_or_refuse(runner: Runner, job: str, ops: Mapping[str, Any]) -> None:
+    """Train; a candidate that is refused leaves the others, and its champion, as they are.
+
+    Raises:
+        JobFailedError: Something broke.
+    """
+    try:
+        runner.run(job, ops=ops)
+    except JobFailedError as error:
+        if not error.is_refusal:
+            raise
+        runner.say(f"not every candidate may serve; the rest goes on. {error}")
 
 
 def _learn_network(runner: Runner, made: "Made", settings: Settings) -> None:

@@ -26,7 +26,7 @@ POINTER_FILE = "current"
 WORLD = ("source", "source_data", "customers", "seed", "days")
 VIRALITY_ESTIMATORS = ("auto", "linear", "boosted", "lstm")
 RECOMMENDERS = ("auto", "popularity", "ease", "als", "neural", "hybrid")
-CHANNEL_CAC = "search=60,social=45,referral=15"
+CHANNEL_CAC = "organic=2,referral=8,social=18,search=30"
 MIN_DAYS = 91
 MAX_DAYS = 3_650
 # Settings whose name on the command line is not that of the field.

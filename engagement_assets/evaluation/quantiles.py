@@ -68,7 +68,7 @@ def covered(y: ArrayLike, low: ArrayLike, high: ArrayLike) -> NDArray[np.bool_]:
     return inside
 
 
-def covered_with_atom(  # noqa: PLR0913 - the interval, its levels and the atom
+def covered_with_atom(
     y: ArrayLike,
     low: ArrayLike,
     high: ArrayLike,
@@ -123,9 +123,7 @@ class ConformalShift:
     shifts: dict[str, tuple[float, ...]]
     rows: dict[str, int]
 
-    def __call__(
-        self, quantiles: Floats, *, groups: NDArray[np.object_], scale: Floats
-    ) -> Floats:
+    def __call__(self, quantiles: Floats, *, groups: NDArray[np.object_], scale: Floats) -> Floats:
         """Move n x k quantiles by the shifts of their groups; they may cross afterwards."""
         none = (0.0,) * len(self.levels)
         known = {name: self.shifts.get(name, none) for name in set(groups.tolist())}
@@ -191,9 +189,7 @@ def fit_conformal_shift(
         if rows[name] < least_rows:
             continue
         gaps = (truth[members, None] - quantiles[members]) / scale[members, None]
-        shifts[name] = tuple(
-            _shift(gaps[:, column], level) for column, level in enumerate(levels)
-        )
+        shifts[name] = tuple(_shift(gaps[:, column], level) for column, level in enumerate(levels))
     return ConformalShift(levels, shifts, rows)
 
 
@@ -205,7 +201,7 @@ def _shift(gaps: Floats, level: float) -> float:
     return float(ordered[max(math.floor((n + 1) * level) - 1, 0)])
 
 
-def evaluate_quantiles(  # noqa: PLR0913 - the data, and the settings of the intervals
+def evaluate_quantiles(
     y: ArrayLike,
     quantiles: Floats,
     *,
@@ -252,7 +248,7 @@ def evaluate_quantiles(  # noqa: PLR0913 - the data, and the settings of the int
     )
 
 
-def coverage_table(  # noqa: PLR0913 - the data, and the settings of the intervals
+def coverage_table(
     y: ArrayLike,
     quantiles: Floats,
     *,

@@ -60,18 +60,20 @@ def snapshot_rows(inputs: Inputs, day: date) -> pd.DataFrame:
     return rows
 
 
-def explanation_markdown(explanation: Explanation, *, subject: str) -> str:
+def explanation_markdown(explanation: Explanation, *, subject: str, unit: str = "log-odds") -> str:
     """What moves the scores of one day's predictions, over all customers.
 
     Args:
         explanation: SHAP values of every prediction.
         subject: What is predicted, for the title.
+        unit: Unit of the contributions.
     """
     return reports.explanation_markdown(
         explanation,
         title=f"What moves {subject}",
         meanings={feature.name: feature.meaning for feature in FEATURES.values()},
         categories=list(CATEGORY_FEATURES),
+        unit=unit,
     )
 
 

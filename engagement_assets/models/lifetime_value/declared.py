@@ -10,7 +10,8 @@ from resources.schema import Column
 
 LABEL = LABELS["lifetime_value_usd"]
 GINI_FLOOR = 0.2
-# A figure of the intervals: how far their coverage may lie from the 80 % they promise.
+# How much the interval from P10 to P90 is to cover, and how far it may lie from that.
+COVERAGE = 0.8
 COVERAGE_CEILING = 0.05
 
 SPEC = ModelSpec(
@@ -26,7 +27,7 @@ SPEC = ModelSpec(
     floors=(
         Floor(
             check="quality_floor",
-            metric="gini",
+            metric="normalised_gini",
             words="normalised Gini",
             description="The future revenue of other people at a later time is ranked with a "
             f"normalised Gini of at least {GINI_FLOOR}.",
@@ -60,6 +61,9 @@ SPEC = ModelSpec(
             "future_revenue_usd_p90", "float64", nullable=False, description="Its 90 % quantile"
         ),
         Column(
+            "payment_chance", "float64", nullable=False, description="Chance of any of it (0-1)"
+        ),
+        Column(
             "lifetime_value_usd",
             "float64",
             nullable=False,
@@ -86,7 +90,11 @@ SPEC = ModelSpec(
         *reason_columns("USD, or what the explanations say"),
     ),
     score="future_revenue_usd",
-    bounds={"lifetime_value_usd": (0, 10_000), "max_cac_usd": (0, None)},
+    bounds={
+        "lifetime_value_usd": (0, 10_000),
+        "max_cac_usd": (0, None),
+        "payment_chance": (0, 1),
+    },
     texts={
         "model": "Candidate value model: expected revenue of 180 days with quantiles that never "
         "cross, made honest by conformal calibration, on 80 % of the customers; measured on the "
@@ -106,8 +114,8 @@ SPEC = ModelSpec(
     "on winning and keeping customers has a measure. It must not be used to refuse a customer "
     "anything, nor for prices or credit.",
     limits=(
-        "Revenue is rare and heavy-tailed: a single customer's value is uncertain, as the quantiles "
-        "say; sums over many customers are not.",
+        "Revenue is rare and heavy-tailed: a single customer's value is uncertain, as the "
+        "quantiles say; sums over many customers are not.",
         "It is learnt from labels that close after 180 days, so it is at least half a year old.",
         "Where most customers of a decile bring nothing, an interval cannot cover less than they "
         "are: the evaluation says by how much.",
