@@ -164,7 +164,12 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool) -> None:
         )
     due = [spec for spec in MODELS if needs_training(spec, settings, retrain=retrain)]
     able = [spec for spec in due if _able(runner, spec, lake, dates[spec.name], settings)]
-    _make_snapshots(runner, made, settings, {spec.name: dates[spec.name] for spec in able})
+    _make_snapshots(
+        runner,
+        made,
+        settings,
+        {spec.name: dates[spec.name] for spec in able if spec.reads_snapshots},
+    )
     _train(runner, due=due, able=able, as_of=end)
     if (
         able

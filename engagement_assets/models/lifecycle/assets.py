@@ -9,7 +9,6 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.checks import BLOCKING_KEYS as FEATURE_BLOCKING
 from engagement_assets.models.dates import Snapshots
 from engagement_assets.models.lifecycle.access import inputs_of, last_day
@@ -77,7 +76,7 @@ def _model(spec: ModelSpec) -> dg.AssetsDefinition:
         )
         try:
             snapshots = _usable(context, spec, inputs, snapshots)
-            if CUSTOMER_FEATURES in spec.learns_from:
+            if spec.reads_snapshots:
                 require_checks(context.instance, FEATURE_BLOCKING, days=snapshots.all)
             methods = spec.methods()
             trained = methods.train(inputs, snapshots)

@@ -90,6 +90,8 @@ class ModelSpec:
             explanations.
         purpose: What it is for and what it must not be used for.
         limits: Known limits, a sentence each.
+        reads_snapshots: Whether it is learnt from features at its snapshots, and not only from
+            the events up to them.
         lineage: Further assets that the candidate is made from, of days of their own.
         additive: Whether its reasons are contributions that add up to the score.
         memory_mib: Memory that training asks for, in MiB.
@@ -116,6 +118,7 @@ class ModelSpec:
     texts: Mapping[str, str]
     purpose: str
     limits: tuple[str, ...]
+    reads_snapshots: bool = True
     lineage: tuple[str, ...] = ()
     additive: bool = True
     memory_mib: int = 4_096

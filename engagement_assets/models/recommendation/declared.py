@@ -25,6 +25,7 @@ SPEC = ModelSpec(
     # the last day is the test window; what is learnt lies before it
     window_days=1,
     snapshots=1,
+    reads_snapshots=False,
     floors=(
         Floor(
             check="quality_floor",
