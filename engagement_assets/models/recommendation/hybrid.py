@@ -95,6 +95,12 @@ class HybridRecommender(Recommender):
         self._made = self._make_terms(data)
         self._align(data)
 
+    def serves(self, data: Dataset) -> NDArray[np.bool_]:
+        """Whoever has interacted with something, or is linked with an author."""
+        linked = data.linked()
+        found = super().serves(data)
+        return found if linked is None else found | (np.diff(linked.indptr) > 0)
+
     def refresh(self, data: Dataset) -> HybridRecommender:
         """Make the terms of newer data and keep the weights."""
         self._fitted()
