@@ -36,7 +36,15 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "popularity": {"half_life_days": 10_000.0},
     "ease": EASE,
     "als": ALS,
-    "neural": {"epochs": 40, "l2": 0.01, "shortlist": None, "use_weights": False},
+    "neural": {
+        "epochs": 40,
+        "batch_size": 4_096,
+        "learning_rate": 0.004,
+        "l2": 0.03,
+        "shortlist": None,
+        "use_weights": False,
+        "n_jobs": 1,
+    },
     "hybrid": {
         "half_lives_days": [10_000.0],
         "components": ["ease", "als"],
@@ -56,7 +64,8 @@ TUNE: list[tuple[str, dict[str, Any]]] = [
         )
     ),
     *(("neural", {"l2": penalty}) for penalty in (0.0, 0.01, 0.03)),
-    *(("neural", {"l2": 0.01, "negatives": n}) for n in (10,)),
+    ("neural", {"id_dropout": 0.0, "dropout": 0.2}),
+    ("neural", {"batch_size": 1_024, "learning_rate": 0.001}),
     *(("hybrid", {"negatives": n}) for n in (50, 200)),
     *(("hybrid", {"components": [name]}) for name in ("ease", "als")),
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -142,15 +142,16 @@ class ColdStart(Recommender):
         out = np.empty((len(users), len(items)), dtype=np.float32)
         stage = self.stage_[users]
         popular = self._popularity[items].astype(np.float32)
-        for number, score in (
-            (_MODEL, lambda who: self.base.score_block(who, items)),
-            (_CONTENT, lambda who: self._by_content(who, items)),
-            (_SEGMENT, lambda who: self._of_segment(who, items)),
-            (_POPULAR, lambda who: np.tile(popular, (len(who), 1))),
-        ):
+        scorers: tuple[Callable[[Ints, Ints], Floats], ...] = (
+            self.base.score_block,
+            self._by_content,
+            self._of_segment,
+            lambda who, _: np.tile(popular, (len(who), 1)),
+        )
+        for number, score in enumerate(scorers):
             rows = np.flatnonzero(stage == number)
             if len(rows):
-                out[rows] = score(users[rows])
+                out[rows] = score(users[rows], items)
         native = (stage == _MODEL) & self.base.scores_new_items
         self._impute(out, np.flatnonzero(~native), items)
         return out
@@ -276,7 +277,7 @@ def load_recommender(folder: Path | UPath | str) -> Recommender:
     """Load whichever recommender a folder holds."""
     source = Path(folder) if isinstance(folder, str) else folder
     kind = json.loads((source / storage.STATE_FILE).read_text()).get("kind")
-    every = {**ESTIMATORS, ColdStart.kind: ColdStart}
+    every: dict[str, type[Recommender]] = {**ESTIMATORS, ColdStart.kind: ColdStart}
     if kind not in every:
         raise ValueError(f"{source} holds a {kind!r}, expected one of {sorted(every)}")
     return every[kind].load(source)
