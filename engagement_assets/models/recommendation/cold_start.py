@@ -115,8 +115,7 @@ class ColdStart(Recommender):
         )
         data = self.data_
         self._popularity = popularity(data, self.half_life_days)
-        own = segment_popularity(data, self.half_life_days)
-        self._by_segment = np.asarray(own.todense(), dtype=np.float32) if own.shape[0] else None
+        self._by_segment = segment_popularity(data, self.half_life_days)
         self._tastes = taste_terms(data)
         self._mixed: tuple[Any, sp.csc_matrix] | None = None
         self.stage_ = self._stages(data)
@@ -167,11 +166,10 @@ class ColdStart(Recommender):
         return out
 
     def _of_segment(self, users: Ints, items: Ints) -> Floats:
-        if self._by_segment is None:
-            raise RuntimeError("there are no segments")
         overall = self._popularity / (self._popularity.sum() or 1.0)
-        found = self._by_segment[self.data_.segment[users]][:, items]
-        return np.asarray(found + _PRIOR * overall[items], dtype=np.float32)
+        segments, place = np.unique(self.data_.segment[users], return_inverse=True)
+        found = self._by_segment[segments][:, items].toarray() + _PRIOR * overall[items]
+        return np.asarray(found[place], dtype=np.float32)
 
     def _impute(self, scores: Floats, rows: Ints, items: Ints) -> None:
         """Score items that nobody has touched like those that are most like them."""
