@@ -110,7 +110,8 @@ def _hits(lists: Ints, relevant: sp.csr_matrix) -> Floats:
     keys = np.sort(owner * np.int64(made.shape[1]) + made.indices)
     wanted = np.arange(len(lists))[:, None] * np.int64(made.shape[1]) + lists
     place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return ((keys[place] == wanted) & (lists >= 0)).astype(np.float64)
+    found: Floats = ((keys[place] == wanted) & (lists >= 0)).astype(np.float64)
+    return found
 
 
 def list_metrics(

@@ -7,10 +7,9 @@ Two sides are judged. Customers: how well their lists foresee what they turn to 
 long the lists are and how many categories they hold; how unusual the shown items are is reported
 and not judged, as it is no good in itself. Authors, where known: the exposure of their items, each
 place of a list counting 1 / log2(rank + 1) (Singh and Joachims, Fairness of Exposure in Rankings,
-KDD 2018). A group fails when its mean is under four fifths of the highest group's and the
-difference is beyond chance by Welch's test, Holm-corrected over the groups and the judged measures of a
-column.
-An author's items are not independent, so for authors the unit of the test is the author.
+KDD 2018); an author's items are not independent, so the unit is the author. A group fails when its
+mean is under four fifths of the highest group's and the difference is beyond chance by Welch's
+test, Holm-corrected over the groups and the judged measures of a column.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+import torch
 from numpy.typing import NDArray
 
 from engagement_assets.models.recommendation import storage
@@ -68,7 +69,7 @@ class ColdStart(Recommender):
     Args:
         base: The recommender.
         min_history: Distinct items that a user must have interacted with to be served by the model;
-            the recommender's own `fewest_items` when None.
+            whom the recommender itself says that it `serves` when None.
         min_segment: Users with interactions that a segment must have for its own popularity.
         half_life_days: Of popularity.
         neighbours: Nearest items by text that stand for a new item.
@@ -114,16 +115,15 @@ class ColdStart(Recommender):
         )
         data = self.data_
         self._popularity = popularity(data, self.half_life_days)
-        own = segment_popularity(data, self.half_life_days)
-        self._by_segment = np.asarray(own.todense(), dtype=np.float32) if own.shape[0] else None
+        self._by_segment = segment_popularity(data, self.half_life_days)
         self._tastes = taste_terms(data)
+        self._mixed: tuple[Any, sp.csc_matrix] | None = None
         self.stage_ = self._stages(data)
         self._is_new = np.bincount(data.item, minlength=data.shape[1]) == 0
         told = {SOURCES[s]: int((self.stage_[:-1] == s).sum()) for s in range(len(SOURCES))}
         logger.info("Users by what serves them: %s", told)
 
     def _stages(self, data: Dataset) -> Ints:
-        least = self.base.fewest_items if self.min_history is None else self.min_history
         history = np.diff(data.matrix().indptr)
         active = np.zeros(len(data.segments) + 1, dtype=np.int64)
         np.add.at(active, data.segment[history > 0], 1)
@@ -131,7 +131,8 @@ class ColdStart(Recommender):
         large[-1] = False  # of users without a segment
         stage = np.where(large[data.segment], _SEGMENT, _POPULAR)
         stage[(history > 0) & bool(self._tastes)] = _CONTENT
-        stage[history >= least] = _MODEL
+        served = self.base.serves(data) if self.min_history is None else history >= self.min_history
+        stage[served] = _MODEL
         stage[-1] = _POPULAR
         return stage
 
@@ -140,15 +141,16 @@ class ColdStart(Recommender):
         out = np.empty((len(users), len(items)), dtype=np.float32)
         stage = self.stage_[users]
         popular = self._popularity[items].astype(np.float32)
-        for number, score in (
-            (_MODEL, lambda who: self.base.score_block(who, items)),
-            (_CONTENT, lambda who: self._by_content(who, items)),
-            (_SEGMENT, lambda who: self._of_segment(who, items)),
-            (_POPULAR, lambda who: np.tile(popular, (len(who), 1))),
-        ):
+        scorers: tuple[Callable[[Ints, Ints], Floats], ...] = (
+            self.base.score_block,
+            self._by_content,
+            self._of_segment,
+            lambda who, _: np.tile(popular, (len(who), 1)),
+        )
+        for number, score in enumerate(scorers):
             rows = np.flatnonzero(stage == number)
             if len(rows):
-                out[rows] = score(users[rows])
+                out[rows] = score(users[rows], items)
         native = (stage == _MODEL) & self.base.scores_new_items
         self._impute(out, np.flatnonzero(~native), items)
         return out
@@ -164,40 +166,63 @@ class ColdStart(Recommender):
         return out
 
     def _of_segment(self, users: Ints, items: Ints) -> Floats:
-        if self._by_segment is None:
-            raise RuntimeError("there are no segments")
         overall = self._popularity / (self._popularity.sum() or 1.0)
-        found = self._by_segment[self.data_.segment[users]][:, items]
-        return np.asarray(found + _PRIOR * overall[items], dtype=np.float32)
+        segments, place = np.unique(self.data_.segment[users], return_inverse=True)
+        found = self._by_segment[segments][:, items].toarray() + _PRIOR * overall[items]
+        return np.asarray(found[place], dtype=np.float32)
 
     def _impute(self, scores: Floats, rows: Ints, items: Ints) -> None:
+        """Score items that nobody has touched like those that are most like them."""
         new = np.flatnonzero(self._is_new[items])
         old = np.flatnonzero(~self._is_new[items])
         if not len(new) or not len(old) or not len(rows):
             return
+        known = scores[rows[:, None], old[None, :]]
+        scores[rows[:, None], new[None, :]] = self._by_category(known, items[old], items[new])
         mixture = self._mixture(items[old], items[new])
-        scores[rows[:, None], new[None, :]] = scores[rows[:, None], old[None, :]] @ mixture
+        told = np.flatnonzero(np.diff(mixture.indptr))
+        if len(told):
+            scores[rows[:, None], new[None, told]] = known @ mixture[:, told]
+
+    def _by_category(self, known: Floats, old: Ints, new: Ints) -> Floats:
+        """Mean known score of each new item's category; of all where it has none."""
+        category, width = self.data_.category, len(self.data_.categories)
+        kind = np.where(category[old] < 0, width, category[old])
+        member = sp.csr_matrix(
+            (np.ones(len(old), dtype=np.float32), (np.arange(len(old)), kind)),
+            shape=(len(old), width + 1),
+        )
+        size = np.bincount(kind, minlength=width + 1)
+        mean = np.tile(known.mean(axis=1, keepdims=True), (1, width + 1))
+        there = np.flatnonzero(size[:width])
+        mean[:, there] = (known @ member)[:, there] / size[there]
+        found: Floats = mean[:, np.where(category[new] < 0, width, category[new])]
+        return found
 
     def _mixture(self, old: Ints, new: Ints) -> sp.csc_matrix:
-        """Which old items stand for each new one: old x new, columns sum to 1."""
-        weights = [self._alike(int(item), old) for item in new]
-        place = np.concatenate([chosen for chosen, _ in weights])
-        column = np.repeat(np.arange(len(new)), [len(chosen) for chosen, _ in weights])
-        share = np.concatenate([part for _, part in weights])
-        return sp.csc_matrix((share, (place, column)), shape=(len(old), len(new)), dtype=np.float32)
-
-    def _alike(self, item: int, old: Ints) -> tuple[Ints, NDArray[Any]]:
-        data = self.data_
-        if data.vectors is not None and data.vectors[item].any():
-            likeness = data.vectors[old] @ data.vectors[item]
-            nearest = np.argsort(-likeness, kind="stable")[: self.neighbours]
-            nearest = nearest[likeness[nearest] > 0]
-            if len(nearest):
-                return nearest, likeness[nearest] / likeness[nearest].sum()
-        same = np.flatnonzero(data.category[old] == data.category[item])
-        if data.category[item] < 0 or not len(same):
-            same = np.arange(len(old))
-        return same, np.full(len(same), 1.0 / len(same))
+        """Which old items stand for each new one with a text, old x new; columns sum to 1 or 0."""
+        vectors = self.data_.vectors
+        told = np.zeros(0, dtype=np.int64)
+        if vectors is not None:
+            told = np.flatnonzero(np.abs(vectors[new]).sum(axis=1))
+        key = (old.tobytes(), new.tobytes())
+        if vectors is None or not len(told):
+            return sp.csc_matrix((len(old), len(new)), dtype=np.float32)
+        # Blocks of users share their candidates: the neighbours are found once.
+        if self._mixed is None or self._mixed[0] != key:
+            likeness = torch.from_numpy(vectors[new[told]]) @ torch.from_numpy(vectors[old]).T
+            found = torch.topk(likeness, min(self.neighbours, len(old)), dim=1)
+            share = np.maximum(found.values.numpy(), 0.0)
+            column = np.repeat(told, share.shape[1])
+            made = sp.csc_matrix(
+                (share.ravel(), (found.indices.numpy().ravel(), column)),
+                shape=(len(old), len(new)),
+            )
+            total = np.asarray(made.sum(axis=0)).ravel()
+            made = (made @ sp.diags(np.divide(1.0, total, where=total > 0, out=total))).tocsc()
+            made.eliminate_zeros()
+            self._mixed = (key, made.astype(np.float32))
+        return self._mixed[1]
 
     def _sources(self, users: Ints, items: Ints) -> NDArray[np.object_]:
         del items
@@ -250,7 +275,7 @@ def load_recommender(folder: Path | UPath | str) -> Recommender:
     """Load whichever recommender a folder holds."""
     source = Path(folder) if isinstance(folder, str) else folder
     kind = json.loads((source / storage.STATE_FILE).read_text()).get("kind")
-    every = {**ESTIMATORS, ColdStart.kind: ColdStart}
+    every: dict[str, type[Recommender]] = {**ESTIMATORS, ColdStart.kind: ColdStart}
     if kind not in every:
         raise ValueError(f"{source} holds a {kind!r}, expected one of {sorted(every)}")
     return every[kind].load(source)

@@ -17,7 +17,7 @@ from scipy.optimize import minimize
 from engagement_assets.models.recommendation.als import AlsRecommender
 from engagement_assets.models.recommendation.data import Dataset, Floats, Ints
 from engagement_assets.models.recommendation.ease import EaseRecommender
-from engagement_assets.models.recommendation.recommender import Recommender
+from engagement_assets.models.recommendation.recommender import NotFittedError, Recommender
 from engagement_assets.models.recommendation.terms import OfRecommender, Term, terms
 
 logger = logging.getLogger(__name__)
@@ -95,9 +95,20 @@ class HybridRecommender(Recommender):
         self._made = self._make_terms(data)
         self._align(data)
 
+    def serves(self, data: Dataset) -> NDArray[np.bool_]:
+        """Whoever has interacted with something, or is linked with an author."""
+        linked = data.linked()
+        found = super().serves(data)
+        return found if linked is None else found | (np.diff(linked.indptr) > 0)
+
     def refresh(self, data: Dataset) -> HybridRecommender:
-        """Make the terms of newer data and keep the weights."""
-        self._fitted()
+        """Make the terms of newer data and keep the weights.
+
+        Raises:
+            NotFittedError: There are no weights yet.
+        """
+        if not hasattr(self, "weights_"):
+            raise NotFittedError("the hybrid has no weights to keep: call fit first")
         self.data_ = data
         self._made = self._make_terms(data)
         self._align(data)

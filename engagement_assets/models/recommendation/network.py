@@ -185,7 +185,7 @@ def _one_epoch(
             loss = loss + how.l2 * (user.pow(2).sum(1) + item.pow(2).sum(1)).mean()
         for optimiser in optimisers:
             optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call] # torch's own
         for optimiser in optimisers:
             optimiser.step()
 

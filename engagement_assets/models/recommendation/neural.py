@@ -134,9 +134,9 @@ class NeuralRecommender(Recommender):
                 network, pairs.take(~aside), pairs.take(aside), sampler, how
             )
         self.losses_ = [loss for loss in losses if np.isfinite(loss)]
-        known = tuple(
-            np.bincount(codes, minlength=size) > 0
-            for codes, size in zip((pairs.user, pairs.item), data.shape, strict=True)
+        known = (
+            np.bincount(pairs.user, minlength=data.shape[0]) > 0,
+            np.bincount(pairs.item, minlength=data.shape[1]) > 0,
         )
         self._keep(network, known=known)
 
@@ -158,7 +158,7 @@ class NeuralRecommender(Recommender):
             user = network.user.weight * torch.from_numpy(known[0])[:, None]
             item = network.item.weight * torch.from_numpy(known[1])[:, None]
             bias = network.bias.weight[:, 0] * torch.from_numpy(known[1])
-            into = first.weight
+            into = torch.as_tensor(first.weight)
             kept = {
                 "user": user,
                 "item": item + content,

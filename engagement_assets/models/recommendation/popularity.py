@@ -23,7 +23,8 @@ def decay(data: Dataset, half_life_days: float) -> Days:
 
 def popularity(data: Dataset, half_life_days: float) -> Days:
     """Decayed sum of weights of each item."""
-    return np.bincount(data.item, weights=decay(data, half_life_days), minlength=data.shape[1])
+    weight = decay(data, half_life_days)
+    return np.bincount(data.item, weights=weight, minlength=data.shape[1]).astype(np.float64)
 
 
 def segment_popularity(data: Dataset, half_life_days: float) -> sp.csr_matrix:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # Scores of one block of users and all candidates take at most so many numbers.
-_BLOCK_NUMBERS = 20_000_000
+_BLOCK_NUMBERS = 4_000_000
 BY_MODEL, BY_RULE = "model", "category rule"
 MOST_SHOWN, LEAST_CATEGORIES = 50, 3
 
@@ -122,6 +122,11 @@ class Recommender(ABC):
 
     @abstractmethod
     def _fit(self, data: Dataset) -> None: ...
+
+    def serves(self, data: Dataset) -> NDArray[np.bool_]:
+        """Which users it knows enough of for good lists: n booleans."""
+        found: NDArray[np.bool_] = np.diff(data.matrix().indptr) >= self.fewest_items
+        return found
 
     @abstractmethod
     def score_block(self, users: Ints, items: Ints) -> Floats:

@@ -150,7 +150,8 @@ def _checked(interactions: pd.DataFrame) -> pd.DataFrame:
         logger.warning("%d interactions of weight 0 are left out", int(nothing.sum()))
     if nothing.all():
         raise RecommendationDataError("all interactions have weight 0: nothing to learn from")
-    return interactions[~nothing]
+    kept: pd.DataFrame = interactions[~nothing]
+    return kept
 
 
 def _listed(table: pd.DataFrame | None, key: str) -> pd.DataFrame:
@@ -213,15 +214,15 @@ def _authors(
             logger.warning("Links are not used: no item has an author")
         return np.full(items, -1, dtype=np.int64), nobody, None, np.zeros(0)
     authors = pd.Index(pd.unique(values.dropna().astype(object))).sort_values()
-    author = authors.get_indexer(values.astype(object)).astype(np.int64)
+    author = authors.get_indexer(pd.Index(values, dtype=object)).astype(np.int64)
     own = authors.get_indexer(users).astype(np.int64)
     if links is None:
         return author, own, None, np.zeros(0)
     missing = [c for c in ("user", "author") if c not in links.columns]
     if missing:
         raise RecommendationDataError(f"links lack the columns {missing}")
-    one = users.get_indexer(links["user"].astype(object))
-    other = authors.get_indexer(links["author"].astype(object))
+    one = users.get_indexer(pd.Index(links["user"], dtype=object))
+    other = authors.get_indexer(pd.Index(links["author"], dtype=object))
     known = (one >= 0) & (other >= 0)
     day = _days(links["time"], "link's time") if "time" in links else np.full(len(links), -np.inf)
     return author, own, np.stack([one, other], axis=1)[known].astype(np.int64), day[known]

@@ -22,7 +22,9 @@ _PAIR_BLOCK = 10_000_000
 class Term(Protocol):
     """A quantity of every pair of user and item."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is, for people; tells terms of one dataset apart."""
 
     def pairs(self, users: Ints, items: Ints) -> Floats:
         """Its values for p users and as many x s items, shape (p, s)."""
@@ -228,4 +230,5 @@ def profiles(data: Dataset) -> tuple[Floats, Floats]:
 
 def _unit(vectors: Floats) -> Floats:
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
+    unit: Floats = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
+    return unit

@@ -6,6 +6,8 @@ import pytest
 
 from engagement_assets.models.recommendation.cold_start import ColdStart, load_recommender
 from engagement_assets.models.recommendation.ease import EaseRecommender
+from engagement_assets.models.recommendation.hybrid import HybridRecommender
+from engagement_assets.models.recommendation.recommender import NotFittedError
 from engagement_assets.models.recommendation.tables import prepare
 
 SETTINGS = {"min_segment": 10, "half_life_days": 20.0}
@@ -125,6 +127,30 @@ def test_a_refreshed_chain_knows_a_customer_who_came_later(world):
     late = rows[rows["user"] == "u000"].assign(user="late")
     model.refresh(prepare(pd.concat([rows, late]), **tables))
     assert model.recommend(["late"], k=1)["source"].tolist() == ["model"]
+
+
+def test_a_model_saved_without_interactions_recommends_again_once_it_is_refreshed(world, tmp_path):
+    rows, tables = with_newcomers(world)
+    data = prepare(rows, **tables)
+    model = ColdStart(HybridRecommender(holdout_days=6.0), **SETTINGS).fit_dataset(data)
+    model.save(tmp_path / "bare", dataset=False)
+    assert not list(tmp_path.rglob("*.parquet"))
+    loaded = load_recommender(tmp_path / "bare")
+    with pytest.raises(NotFittedError):
+        loaded.recommend(["u000"])
+    loaded.refresh(data)
+    users = ["u000", "content", "segment", "nobody", "stranger"]
+    pd.testing.assert_frame_equal(loaded.recommend(users), model.recommend(users), rtol=1e-5)
+
+
+def test_a_newcomer_with_friends_is_served_by_the_hybrid(world):
+    rows, tables = with_newcomers(world)
+    tables["links"] = pd.concat(
+        [world.links, pd.DataFrame({"user": ["nobody"], "author": [world.items["author"].iloc[0]]})]
+    )
+    model = ColdStart(HybridRecommender(holdout_days=6.0), **SETTINGS).fit(rows, **tables)
+    found = model.recommend(["nobody", "segment"], k=1).set_index("user")["source"]
+    assert found.to_dict() == {"nobody": "model", "segment": "segment popularity"}
 
 
 def test_a_null_customer_and_a_chain_in_a_chain_are_refused(chain):

@@ -35,6 +35,13 @@ def test_what_is_known_before_a_moment_has_no_later_row_link_or_candidate():
     assert data.linked().toarray().ravel().tolist() == [1.0, 0.0]
 
 
+def test_an_author_who_is_no_user_is_told_from_one_who_is():
+    items = pd.DataFrame({"item": ["x", "y"], "author": ["a", "outsider"]})
+    data = prepare(ROWS, items=items)
+    assert data.user_of_author().tolist() == [0, -1]
+    assert data.own.tolist() == [0, -1]
+
+
 def test_only_recent_items_are_candidates_when_a_window_is_set():
     items = pd.DataFrame({"item": ["x", "y"], "published": [0.0, 2.5]})
     data = prepare(ROWS, items=items, as_of=4.0, candidate_days=2.0)

@@ -125,6 +125,15 @@ def test_one_interaction_is_enough_to_fit(kind):
     assert np.isfinite(model.scores(["a", "b"], items=["x", "y"]).to_numpy()).all()
 
 
+@pytest.mark.parametrize("kind", EVERY)
+def test_who_has_seen_everything_gets_no_list_and_that_is_logged(kind, caplog):
+    rows = pd.DataFrame({"user": list("abc"), "item": "x", "time": 1.0, "weight": 1.0})
+    model = make(kind).fit(rows)
+    with caplog.at_level(logging.WARNING):
+        assert model.recommend(["a"], k=3).empty
+    assert "1 of 1 lists hold fewer than 3 items" in caplog.text
+
+
 # The hybrid learns from choices: an item that is chosen twice on a day is one choice.
 @pytest.mark.parametrize("kind", [kind for kind in EVERY if kind != "hybrid"])
 def test_duplicates_count_as_their_sum(world, kind):
