@@ -43,7 +43,7 @@ SOURCES = (BY_MODEL, BY_CONTENT, BY_SEGMENT, BY_POPULARITY)
 _MODEL, _CONTENT, _SEGMENT, _POPULAR = range(4)
 # So many interactions' worth of everybody's popularity is mixed into a segment's.
 _PRIOR = 20.0
-BASE_FOLDER = "base"
+CHAIN_FILE = "cold_start.json"
 
 ESTIMATORS: dict[str, type[Recommender]] = {
     kind.kind: kind
@@ -240,25 +240,30 @@ class ColdStart(Recommender):
         """The constructor's parameters but the base."""
         return {name: value for name, value in super().get_params().items() if name != "base"}
 
-    def save(self, folder: Path | UPath | str, *, dataset: bool = True) -> None:
-        """Write the chain, and the base in a folder within."""
+    def save(self, folder: Path | UPath | str, *, dataset: bool = False) -> None:
+        """Write the base and, beside its files, the chain.
+
+        Args:
+            folder: Made when it is not there.
+            dataset: Write the interactions too. They are left out by default: they are people's
+                history, which belongs in tables that can be erased, and `refresh` gives newer ones.
+        """
         self._fitted()
         target = Path(folder) if isinstance(folder, str) else folder
-        storage.write(
-            target,
-            kind=self.kind,
-            state={"parameters": self.get_params(), "base": self.base.kind},
-            arrays={},
-            data=None,
-        )
-        self.base.save(target / BASE_FOLDER, dataset=dataset)
+        self.base.save(target, dataset=dataset)
+        state = {"format": storage.FORMAT, "parameters": self.get_params(), "base": self.base.kind}
+        (target / CHAIN_FILE).write_text(json.dumps(state, indent=1, allow_nan=False))
 
     @classmethod
     def load(cls, folder: Path | UPath | str) -> Self:
         """Read what `save` wrote; see `Recommender.load`."""
         source = Path(folder) if isinstance(folder, str) else folder
-        state, _, _ = storage.read(source, kind=cls.kind)
-        base = ESTIMATORS[state["base"]].load(source / BASE_FOLDER)
+        state = json.loads((source / CHAIN_FILE).read_text())
+        if state.get("format") != storage.FORMAT:
+            raise ValueError(
+                f"{source} has format {state.get('format')!r}, expected {storage.FORMAT!r}"
+            )
+        base = ESTIMATORS[state["base"]].load(source)
         made = cls(base, **state["parameters"])
         if hasattr(base, "data_"):
             made._prepare(base.data_)
@@ -272,10 +277,16 @@ class ColdStart(Recommender):
 
 
 def load_recommender(folder: Path | UPath | str) -> Recommender:
-    """Load whichever recommender a folder holds."""
+    """Load whichever recommender a folder holds.
+
+    Raises:
+        FileNotFoundError: A file is missing.
+        ValueError: The files are of another format or kind.
+    """
     source = Path(folder) if isinstance(folder, str) else folder
+    if (source / CHAIN_FILE).exists():
+        return ColdStart.load(source)
     kind = json.loads((source / storage.STATE_FILE).read_text()).get("kind")
-    every: dict[str, type[Recommender]] = {**ESTIMATORS, ColdStart.kind: ColdStart}
-    if kind not in every:
-        raise ValueError(f"{source} holds a {kind!r}, expected one of {sorted(every)}")
-    return every[kind].load(source)
+    if kind not in ESTIMATORS:
+        raise ValueError(f"{source} holds a {kind!r}, expected one of {sorted(ESTIMATORS)}")
+    return ESTIMATORS[kind].load(source)

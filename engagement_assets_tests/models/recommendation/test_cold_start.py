@@ -111,7 +111,7 @@ def test_a_new_item_reaches_the_lists_of_those_who_like_its_kind(chain, world):
 
 
 def test_the_chain_is_the_same_after_a_load(chain, tmp_path):
-    chain.save(tmp_path / "chain")
+    chain.save(tmp_path / "chain", dataset=True)
     loaded = load_recommender(tmp_path / "chain")
     assert isinstance(loaded, ColdStart)
     users = ["u000", "content", "segment", "nobody", "stranger"]
@@ -133,7 +133,7 @@ def test_a_model_saved_without_interactions_recommends_again_once_it_is_refreshe
     rows, tables = with_newcomers(world)
     data = prepare(rows, **tables)
     model = ColdStart(HybridRecommender(holdout_days=6.0), **SETTINGS).fit_dataset(data)
-    model.save(tmp_path / "bare", dataset=False)
+    model.save(tmp_path / "bare")
     assert not list(tmp_path.rglob("*.parquet"))
     loaded = load_recommender(tmp_path / "bare")
     with pytest.raises(NotFittedError):
