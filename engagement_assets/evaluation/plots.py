@@ -118,9 +118,7 @@ def decile_plot(
     )
     axes.set_xticks(table["decile"])
     # A dollar sign would start a formula.
-    axes.set(
-        xlabel="decile of the prediction (1 = highest)", ylabel=unit.replace("$", r"\$")
-    )
+    axes.set(xlabel="decile of the prediction (1 = highest)", ylabel=unit.replace("$", r"\$"))
     axes.legend(frameon=False, loc="upper right")
     return _markdown(figure, title)
 

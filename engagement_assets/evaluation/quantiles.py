@@ -123,9 +123,7 @@ class ConformalShift:
     shifts: dict[str, tuple[float, ...]]
     rows: dict[str, int]
 
-    def __call__(
-        self, quantiles: Floats, *, groups: NDArray[np.object_], scale: Floats
-    ) -> Floats:
+    def __call__(self, quantiles: Floats, *, groups: NDArray[np.object_], scale: Floats) -> Floats:
         """Move n x k quantiles by the shifts of their groups; they may cross afterwards."""
         none = (0.0,) * len(self.levels)
         known = {name: self.shifts.get(name, none) for name in set(groups.tolist())}
@@ -191,9 +189,7 @@ def fit_conformal_shift(
         if rows[name] < least_rows:
             continue
         gaps = (truth[members, None] - quantiles[members]) / scale[members, None]
-        shifts[name] = tuple(
-            _shift(gaps[:, column], level) for column, level in enumerate(levels)
-        )
+        shifts[name] = tuple(_shift(gaps[:, column], level) for column, level in enumerate(levels))
     return ConformalShift(levels, shifts, rows)
 
 

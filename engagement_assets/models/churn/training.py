@@ -105,4 +105,3 @@ def train_churn(
         "seeds": {"model": seed},
     }
     return Trained(model, card)
-

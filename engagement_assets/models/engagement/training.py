@@ -55,9 +55,7 @@ def train_engagement(
     model.fit(learn[columns], learn[LABEL], groups=learn["customer_id"])
     prediction = model.predict(score[columns])
     seed = model.random_state
-    metrics = evaluate_regression(
-        score[LABEL], prediction, n_bootstrap=n_bootstrap, seed=seed
-    )
+    metrics = evaluate_regression(score[LABEL], prediction, n_bootstrap=n_bootstrap, seed=seed)
     deciles = decile_table(score[LABEL], prediction, n_bootstrap=n_bootstrap, seed=seed)
     card = {
         **data_card(snapshots, learn, score, columns),

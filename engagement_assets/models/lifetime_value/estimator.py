@@ -221,9 +221,7 @@ class LifetimeValueRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc
         guess = np.where(np.isnan(guess), self.prior_typical_, guess)
         return np.log(np.maximum(guess, self.prior_least_))
 
-    def _fit_chance(
-        self, matrix: Matrix, pays: NDArray[np.bool_], folds: list[Fold]
-    ) -> Floats:
+    def _fit_chance(self, matrix: Matrix, pays: NDArray[np.bool_], folds: list[Fold]) -> Floats:
         """Learn who pays; return the calibrated out-of-fold chances."""
         label = pays.astype(np.float64)
         margins = self._margins_out_of_fold(matrix, label, folds, objective="binary:logistic")
@@ -238,9 +236,7 @@ class LifetimeValueRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc
         self.pays_ = self._train(matrix, label, self.trees_["pays"], objective="binary:logistic")
         return self.calibrator_(margin)
 
-    def _fit_mean(
-        self, matrix: Matrix, amounts: Floats, chance: Floats, folds: list[Fold]
-    ) -> None:
+    def _fit_mean(self, matrix: Matrix, amounts: Floats, chance: Floats, folds: list[Fold]) -> None:
         """Keep the candidate with the least out-of-fold squared error, and fit it on every row."""
         tried = CANDIDATES if self.mean == "auto" else (self.mean,)
         learnt = {name: learning(name, amounts, cut_off=CUT_OFF) for name in tried}

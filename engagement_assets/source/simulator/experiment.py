@@ -65,7 +65,9 @@ class Experiment:
         age = (self.assigned_day - population.birth_day) / 365.25
         band = np.maximum(np.searchsorted(p.EFFECT_FROM_AGE, age, side="right") - 1, 0)
         self.nominal_effect = p.EFFECT_BY_AGE[band]
-        self.may_be_assigned = (population.signed_up < start) & ~(population.is_bot | population.is_occasional)
+        self.may_be_assigned = (population.signed_up < start) & ~(
+            population.is_bot | population.is_occasional
+        )
         self.session_weight = session_weight(population)
 
     def assigned(self, day: int) -> np.ndarray:

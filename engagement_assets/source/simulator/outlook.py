@@ -146,7 +146,9 @@ class Outlook:
 
     def _treated_share(self, day: float) -> np.ndarray:
         """Chance that the treatment works on a day: known, or a half for who may be assigned."""
-        known = self._experiment.assigned(self._day) & self._experiment.treated_variant[: self._count]
+        known = (
+            self._experiment.assigned(self._day) & self._experiment.treated_variant[: self._count]
+        )
         share = known.astype(np.float64)
         opens, closes = self._experiment.window
         if opens > self._day and day >= (opens + closes) / 2:
@@ -170,7 +172,9 @@ class Outlook:
         length, tau = span.length, self._tau
         if length == 0:
             return np.zeros(self._count), state.stayers.copy()
-        begins = state.stayers * -np.expm1(-length / p.DAYS_PER_WEEK * self._hazard(state.discontent))
+        begins = state.stayers * -np.expm1(
+            -length / p.DAYS_PER_WEEK * self._hazard(state.discontent)
+        )
         half = length / 2.0
         kept = state.left * tau * -np.expm1(-length / tau)
         kept += begins * (half + tau * -np.expm1(-half / tau))
@@ -183,9 +187,7 @@ class Outlook:
         used = np.where(self._bot, p.BOT_RATE * length, rate * kept * _AWAY_SHARE)
         return used, state.stayers.copy()
 
-    def _expected_bills(
-        self, days: int, spans: list["_Span"], staying: np.ndarray
-    ) -> np.ndarray:
+    def _expected_bills(self, days: int, spans: list["_Span"], staying: np.ndarray) -> np.ndarray:
         """Expected subscriptions paid: every 30 days by those who are premium, from the first."""
         count, ends = self._count, np.array([span.start + span.length for span in spans])
         times = np.r_[float(self._day + 1), ends]
