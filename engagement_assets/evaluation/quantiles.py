@@ -68,7 +68,7 @@ def covered(y: ArrayLike, low: ArrayLike, high: ArrayLike) -> NDArray[np.bool_]:
     return inside
 
 
-def covered_with_atom(  # noqa: PLR0913 - the interval, its levels and the atom
+def covered_with_atom(
     y: ArrayLike,
     low: ArrayLike,
     high: ArrayLike,
@@ -201,7 +201,7 @@ def _shift(gaps: Floats, level: float) -> float:
     return float(ordered[max(math.floor((n + 1) * level) - 1, 0)])
 
 
-def evaluate_quantiles(  # noqa: PLR0913 - the data, and the settings of the intervals
+def evaluate_quantiles(
     y: ArrayLike,
     quantiles: Floats,
     *,
@@ -248,7 +248,7 @@ def evaluate_quantiles(  # noqa: PLR0913 - the data, and the settings of the int
     )
 
 
-def coverage_table(  # noqa: PLR0913 - the data, and the settings of the intervals
+def coverage_table(
     y: ArrayLike,
     quantiles: Floats,
     *,

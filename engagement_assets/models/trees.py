@@ -99,7 +99,7 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc] # as said
         """The numbers of trees that are tried, rising."""
         return sorted({max(1, round(self.n_estimators * share)) for share in TREE_SHARES})
 
-    def _train(  # noqa: PLR0913 - the data, the number and what is learnt
+    def _train(
         self,
         matrix: Matrix,
         y: Floats,
@@ -136,7 +136,7 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc] # as said
         }
         return xgb.train(parameters | more, data, num_boost_round=trees)
 
-    def _margins_out_of_fold(  # noqa: PLR0913 - the data, the folds and what is trained
+    def _margins_out_of_fold(
         self,
         matrix: Matrix,
         y: Floats,

@@ -154,7 +154,7 @@ def test_fewer_groups_than_folds_are_said(caplog):
 def test_bad_input_is_named(fitted):
     X, y, _ = customers(100)
     model = EngagementRegressor(**FAST)
-    with pytest.raises(ConstantTargetError, match="all 100 targets are 0.5"):
+    with pytest.raises(ConstantTargetError, match=r"all 100 targets are 0\.5"):
         model.fit(X, np.full(100, 0.5))
     with pytest.raises(ValueError, match="between 0 and 1, got"):
         model.fit(X, y * 3)

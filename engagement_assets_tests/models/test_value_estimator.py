@@ -1,4 +1,4 @@
-"""The value regressor knows zero and tail, never crosses quantiles, and is the same after a refit."""
+"""The value regressor knows zero and tail, crosses no quantiles, and refits to the same."""
 
 # ruff: noqa: N806 - X is scikit-learn's name for a table of features
 

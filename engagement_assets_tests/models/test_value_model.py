@@ -1,4 +1,4 @@
-"""A value is learnt from a short history and holds for a long one; its applications follow rules."""
+"""A value learnt from a short history holds for a long one; its applications follow rules."""
 
 import json
 

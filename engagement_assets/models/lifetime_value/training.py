@@ -33,7 +33,7 @@ WINDOW_DAYS = LABELS["lifetime_value_usd"].window_days
 VALUE_EDGES = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 
 
-def train_value(  # noqa: PLR0913 - as the other models, and the first day of the data
+def train_value(
     train_rows: pd.DataFrame,
     test_rows: pd.DataFrame,
     *,
