@@ -321,9 +321,9 @@ def regression_folds(rows: int, *, folds: int, groups: ArrayLike | None, seed: i
     if there < folds:
         logger.warning("There are %d groups: %d folds instead of %d", there, there, folds)
     count = max(2, min(folds, there))
-    kind = KFold if groups is None else GroupKFold
-    splitter = kind(n_splits=count, shuffle=True, random_state=seed)
-    return list(splitter.split(np.zeros(rows), groups=named))
+    if groups is None:
+        return list(KFold(count, shuffle=True, random_state=seed).split(named))
+    return list(GroupKFold(count, shuffle=True, random_state=seed).split(named, groups=named))
 
 
 def least(losses: Mapping[Any, float]) -> Any:

@@ -114,9 +114,10 @@ def _bins(values: pd.Series, bins: int) -> pd.Series:
         # Equal values stay together: most customers are at zero of many features.
         edges = np.unique(np.quantile(known, np.linspace(0.0, 1.0, bins + 1)))
         codes = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, len(edges) - 1)
+        pairs = list(zip(codes.tolist(), numbers.tolist(), strict=True))
         used = sorted(set(codes[~np.isnan(numbers)].tolist()))
         names = {code: _span(known[codes[~np.isnan(numbers)] == code]) for code in used}
-        texts = [names.get(c, "") if n == n else "unknown" for c, n in zip(codes, numbers)]
+        texts = ["unknown" if np.isnan(number) else names[code] for code, number in pairs]
         order = list(dict.fromkeys([names[code] for code in used]))
     else:
         raw = values.astype(object).where(values.notna(), None)

@@ -21,7 +21,7 @@ def champion_advantage(
     n_bootstrap: int,
     seed: int,
 ) -> Interval:
-    """Mean squared error of the candidate less that of the champion; above 0 the champion is better.
+    """Mean squared error of the candidate less the champion's; above 0 the champion is better.
 
     Args:
         candidate: The candidate.

@@ -11,8 +11,8 @@ apart: the chance of paying (calibrated), the mean, and the quantiles.
 * Mean: the winner, by out-of-fold squared error, of three declared candidates. `squared`: squared
   error on amounts that are cut off, since a few great ones would lead the trees. `tweedie`: one
   compound Poisson model with log link (Jorgensen 1987). `hurdle`: chance of paying times expected
-  amount of those who pay (Cragg, Econometrica 39, 1971; gamma with log link). Each is then scaled so
-  that its out-of-fold mean is the true mean, which undoes the cut-off and takes off the refunds.
+  amount of those who pay (Cragg, Econometrica 39, 1971; gamma with log link). Each is then scaled
+  so that its out-of-fold mean is the true mean, which undoes the cut-off and takes off the refunds.
 * Prior: a column that already is a rough guess of the amount, such as what the past rate of revenue
   would bring, may be named. With a log link the trees then learn by what factor it is wrong (an
   offset, as actuaries rate risks by exposure), so they go on where it is greater than any they saw;

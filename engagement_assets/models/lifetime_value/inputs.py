@@ -7,9 +7,9 @@ learning from them (`estimator.py`).
 history and predicts on 220 would take each customer for five times as good as they are. The rate a
 day does not grow with the history, but a rate over few days is uncertain, and trees that learnt to
 distrust it would distrust a well-known one as much. So the rate is shrunk by its credibility
-(Buehlmann, ASTIN Bulletin 4, 1967): to revenue and days, `prior_days` at the mean rate are added. Of the same
-shrunk rate the same future is to be expected, after 40 days as after 220. The guess is what that
-rate would bring in the days that are predicted, if everybody kept it.
+(Buehlmann, ASTIN Bulletin 4, 1967): `prior_days` at the mean rate are added to revenue and days. Of
+the same shrunk rate the same future is to be expected, after 40 days as after 220. The guess is
+what that rate would bring in the days that are predicted, if everybody kept it.
 """
 
 from __future__ import annotations

@@ -67,10 +67,10 @@ def evaluation_markdown(card: Mapping[str, Any]) -> str:
             "days of history.",
             "",
             f"**Coverage.** {card['zero_share']:.1%} of these customers paid exactly 0. Where more "
-            "than 90 % of a kind do, P10 and P90 are both 0 and the interval covers them all, which "
-            "no honest interval can help; so a zero at an end of the interval is also counted in "
-            "part, by the predicted chance of it (Czado, Gneiting and Held 2009). That share should "
-            "be 80 %.",
+            "than 90 % of a kind do, P10 and P90 are both 0 and the interval covers them all, "
+            "which no honest interval can help; so a zero at an end of the interval is also "
+            "counted in part, by the predicted chance of it (Czado, Gneiting and Held 2009). That "
+            "share should be 80 %.",
             "",
             decile_plot(deciles, unit="mean future revenue (USD)"),
             "",

@@ -244,3 +244,36 @@ def test_friends_share_tastes_so_that_a_taste_can_be_learnt(season: Season):
         for name in posts.unique()
     )
     assert hit > 1.5 * chance
+
+
+def test_engagement_to_come_is_what_was_expected(season: Season):
+    ahead = range(SNAPSHOT + 1, SNAPSHOT + 8)
+    truth = season.world.truth_future_engagement(at(SNAPSHOT)).to_pandas()
+    expected = truth.set_index("customer_id")["expected_engagement"]
+    real = engagement(season, ahead).mean(axis=1).reindex(expected.index)
+    assert 1 - ((real - expected) ** 2).sum() / ((real - real.mean()) ** 2).sum() > 0.85
+    for low, high in ((0.0, 0.05), (0.05, 0.4), (0.4, 1.0)):
+        gap = (real - expected)[expected.between(low, high, inclusive="left")]
+        assert abs(gap.mean()) < 4 * gap.std() / np.sqrt(len(gap)) + 0.002
+
+
+def test_revenue_to_come_is_what_was_expected(season: Season):
+    days = 30
+    paid = season.rows("transactions")
+    number = (paid["occurred_at"] - pd.Timestamp(at(0))).dt.days
+    paid = paid[number.between(SNAPSHOT + 1, SNAPSHOT + days)]
+    truth = season.world.truth_future_revenue(at(SNAPSHOT), days=days).to_pandas()
+    truth["real"] = (
+        truth["customer_id"].map(paid.groupby("customer_id")["amount_usd"].sum()).fillna(0.0)
+    )
+    causes = season.world.truth_customers(at(SNAPSHOT))["is_fraud"].to_numpy()
+    truth = truth[~causes]  # what cheats pay is known approximately alone
+    gap = truth["real"] - truth["expected_revenue_usd"]
+    assert abs(gap.mean()) < 4 * gap.std() / np.sqrt(len(gap))
+    idle = truth["expected_revenue_usd"] < 0.05
+    assert truth.loc[idle, "real"].mean() < 0.1
+    most = truth["expected_revenue_usd"] > truth["expected_revenue_usd"].quantile(0.95)
+    part = truth[most]
+    spread = (part["real"] - part["expected_revenue_usd"]).std() / np.sqrt(len(part))
+    assert abs(part["real"].mean() - part["expected_revenue_usd"].mean()) < 4 * spread
+    assert part["real"].sum() > 0.6 * truth["real"].sum()

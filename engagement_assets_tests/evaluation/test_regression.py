@@ -1,0 +1,106 @@
+"""Regression metrics have their known values, and their intervals hold the truth."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
+
+from engagement_assets.evaluation.regression import (
+    decile_table,
+    evaluate_regression,
+    mae,
+    mape,
+    normalised_gini,
+    paired_loss_difference,
+    r2,
+    rmse,
+)
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    rng = np.random.default_rng(0)
+    y = rng.gamma(0.5, 4.0, 3000) * (rng.random(3000) < 0.4)
+    return y, y * rng.lognormal(0.0, 0.4, 3000) + rng.exponential(0.2, 3000)
+
+
+def test_r2_rmse_and_mae_are_scikit_learns(numbers):
+    y, p = numbers
+    assert r2(y, p) == pytest.approx(r2_score(y, p))
+    assert rmse(y, p) == pytest.approx(np.sqrt(mean_squared_error(y, p)))
+    assert mae(y, p) == pytest.approx(mean_absolute_error(y, p))
+
+
+def test_mape_looks_at_those_who_pay_alone():
+    assert mape([0.0, -5.0, 10.0, 100.0], [50.0, 50.0, 5.0, 150.0]) == pytest.approx(0.5)
+    assert np.isnan(mape([0.0, 0.0], [1.0, 2.0]))
+
+
+def test_normalised_gini_is_1_for_the_right_order_and_minus_1_for_the_wrong_one(numbers):
+    y, _ = numbers
+    assert normalised_gini(y, np.log1p(y)) == pytest.approx(1.0)
+    distinct = np.arange(1.0, 101.0)
+    assert normalised_gini(distinct, -distinct) == pytest.approx(-1.0)
+    assert normalised_gini(y, np.zeros_like(y)) == pytest.approx(0.0)
+
+
+def test_normalised_gini_of_two_classes_is_twice_the_auc_less_one():
+    # known: for a binary target it is 2 AUC - 1
+    y = np.array([0.0, 1.0, 0.0, 1.0, 1.0])
+    p = np.array([0.1, 0.3, 0.4, 0.8, 0.9])
+    assert normalised_gini(y, p) == pytest.approx(2 * 5 / 6 - 1)
+
+
+def test_a_constant_target_has_no_r2():
+    assert np.isnan(r2([2.0, 2.0], [1.0, 3.0]))
+
+
+def test_intervals_hold_their_value_and_are_the_same_for_the_same_seed(numbers):
+    found = evaluate_regression(*numbers, payers=True, n_bootstrap=100)
+    assert {"r2", "rmse", "mae", "mape_of_payers", "normalised_gini"} <= set(found)
+    for entry in found.values():
+        assert entry.low <= entry.value <= entry.high
+    assert found == evaluate_regression(*numbers, payers=True, n_bootstrap=100)
+
+
+def test_weights_are_resamples():
+    # a row drawn twice counts as two rows
+    y, p = np.array([0.0, 1.0, 3.0]), np.array([0.5, 0.5, 2.0])
+    from engagement_assets.evaluation.regression import _gini_ratio, _r2  # noqa: PLC0415
+
+    twice = np.array([1.0, 2.0, 1.0])
+    longer = (y[[0, 1, 1, 2]], p[[0, 1, 1, 2]])
+    assert _r2(y, (y - p) ** 2)(twice) == pytest.approx(r2(*longer))
+    assert _gini_ratio(y, p)(twice) == pytest.approx(normalised_gini(*longer))
+
+
+def test_a_better_model_has_a_difference_above_0_beyond_chance(numbers):
+    y, p = numbers
+    good, bad = (y - p) ** 2, (y - p - 1.0) ** 2
+    assert paired_loss_difference(good, bad, n_bootstrap=200).low > 0.0
+    assert paired_loss_difference(bad, good, n_bootstrap=200).high < 0.0
+    same = paired_loss_difference(good, good, n_bootstrap=50)
+    assert (same.low, same.value, same.high) == (0.0, 0.0, 0.0)
+
+
+def test_deciles_are_of_the_prediction_the_highest_first(numbers):
+    y, p = numbers
+    table = decile_table(y, p, n_bootstrap=50)
+    assert table["decile"].tolist() == list(range(1, 11))
+    assert table["customers"].sum() == len(y)
+    assert (table["mean_prediction"].diff().dropna() < 0).all()
+    assert table["share_of_total"].sum() == pytest.approx(1.0)
+    assert (table["mean_target_low"] <= table["mean_target"]).all()
+
+
+def test_tied_predictions_share_a_decile():
+    table = decile_table([1.0, 0.0, 3.0, 5.0], [0.0, 0.0, 0.0, 9.0], n_bootstrap=0)
+    assert table["customers"].tolist() == [1, 3]
+
+
+def test_bad_input_is_named():
+    with pytest.raises(ValueError, match="2 targets but predictions of shape"):
+        r2([1.0, 2.0], [1.0])
+    with pytest.raises(ValueError, match="predictions must be finite"):
+        mae([1.0, 2.0], [1.0, np.inf])
+    with pytest.raises(ValueError, match="at least one number"):
+        rmse([], [])

@@ -1,0 +1,214 @@
+"""A value learnt from a short history holds for a long one; its applications follow rules."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from engagement_assets.evaluation.regression import r2
+from engagement_assets.models.dates import Snapshots
+from engagement_assets.models.lifetime_value.applications import (
+    acquisition_columns,
+    application_columns,
+    is_vip,
+    lifetime_value,
+    retention_priority,
+)
+from engagement_assets.models.lifetime_value.fairness import assess
+from engagement_assets.models.lifetime_value.inputs import GUESS, HistoryInputs, observed_days
+from engagement_assets.models.lifetime_value.model import ValueModel
+from engagement_assets.models.lifetime_value.prediction import predict_value
+from engagement_assets.models.lifetime_value.promotion import champion_advantage
+from engagement_assets.models.lifetime_value.reports import card_markdown, evaluation_markdown
+from engagement_assets.models.lifetime_value.training import train_value
+from engagement_assets.models.training import split_rows
+from engagement_assets_tests.models.value_world import FEATURES, FIRST_DAY, TEST, TRAIN, rows
+from resources.registry import RegisteredModel
+
+FAST = {"n_estimators": 30, "learning_rate": 0.2, "max_depth": 3, "folds": 2, "n_jobs": 1}
+SNAPSHOTS = Snapshots((TRAIN,), TEST)
+
+
+def train(parameters=FAST, train_rows=None, features=FEATURES):
+    return train_value(
+        rows(TRAIN) if train_rows is None else train_rows,
+        rows(TEST),
+        snapshots=SNAPSHOTS,
+        features=features,
+        parameters=parameters,
+        n_bootstrap=20,
+        first_day=FIRST_DAY,
+    )
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return train()
+
+
+@pytest.fixture(scope="module")
+def version(trained, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("value")
+    trained.model.save(folder)
+    return RegisteredModel(name="lifetime_value", version="v1", folder=folder, card=trained.card)
+
+
+def test_what_is_learnt_after_40_days_holds_after_220(trained):
+    test = split_rows(rows(TEST), test=True)
+    prediction = trained.model.predict(test)
+    # more than five times the revenue to date, the same future
+    assert prediction.mean() == pytest.approx(test["expected_usd"].mean(), rel=0.15)
+    assert r2(test["expected_usd"], prediction) > 0.8
+
+
+def test_a_rate_is_believed_the_more_the_longer_it_was_seen():
+    inputs = HistoryInputs.fit(
+        rows(TRAIN),
+        rows(TRAIN)["future_revenue_usd"],
+        features=FEATURES,
+        first_day=FIRST_DAY,
+        window_days=180,
+    )
+    assert 5.0 < inputs.prior_days < 80.0
+    pair = pd.concat([rows(TRAIN).head(1), rows(TEST).head(1)])
+    same_rate = pair.assign(revenue_to_date_usd=observed_days(pair, FIRST_DAY) * 2.0)
+    guess = inputs(same_rate)[GUESS].to_numpy()
+    assert inputs.mean_rate * 180 < guess[0] < guess[1] < 2.0 * 180
+    refunded = inputs(pair.assign(revenue_to_date_usd=-50.0))[GUESS]
+    assert (refunded > 0.0).all()
+
+
+def test_history_counts_from_the_sign_up_or_the_first_day():
+    pair = rows(TEST).head(2).assign(tenure_days=[9, 1000])
+    assert observed_days(pair, FIRST_DAY).tolist() == [10.0, 220.0]
+
+
+def test_the_card_is_data_and_has_what_the_issue_asks_for(trained):
+    card = json.loads(json.dumps(trained.card, allow_nan=False))
+    wanted = {"r2", "rmse", "mape_of_payers", "normalised_gini", "coverage", "pinball_p90"}
+    assert wanted <= set(card["metrics"])
+    assert set(card["metrics"]["r2"]) == {"value", "low", "high"}
+    assert len(card["coverage_by_decile"]) == len(card["deciles"])
+    assert card["training_customers"] + card["test_customers"] == 3000
+    assert set(card["out_of_fold_rmse"]) == {"hurdle", "tweedie", "squared"}
+    assert sum(card["score_shares"]) == pytest.approx(1.0)
+
+
+def test_intervals_are_honest_at_the_later_time(trained):
+    assert trained.card["metrics"]["coverage_atom_in_part"]["value"] == pytest.approx(0.8, abs=0.06)
+
+
+def test_a_refit_gives_the_same_card_and_files(trained, tmp_path):
+    again = train()
+    assert again.card == trained.card
+    trained.model.save(tmp_path / "a")
+    again.model.save(tmp_path / "b")
+    for file in (tmp_path / "a").iterdir():
+        assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
+
+
+def test_every_customer_is_predicted_and_explained(version):
+    snapshot = rows(TEST, n=400)
+    predicted = predict_value(version, snapshot, k=2, n_jobs=1)
+    table = predicted.table
+    assert table["customer_id"].tolist() == snapshot["customer_id"].tolist()
+    ends = table[[f"future_revenue_usd_p{n}" for n in (10, 50, 90)]].to_numpy()
+    assert (np.diff(ends, axis=1) >= 0.0).all()
+    assert table["lifetime_value_usd"].between(0, 10_000).all()
+    assert table["payment_chance"].between(0, 1).all()
+    assert GUESS in set(table["reason_1_feature"])
+    assert predicted.explanation.rows_checked == 400
+
+
+def test_a_source_without_revenue_has_no_value_to_learn():
+    with pytest.raises(ValueError, match="nobody's revenue is known"):
+        train(train_rows=rows(TRAIN).assign(future_revenue_usd=np.nan))
+    without = tuple(name for name in FEATURES if name != "revenue_to_date_usd")
+    assert train(features=without).model.regressor.prior is None
+
+
+def test_fairness_is_reported_by_gender_age_and_location(version):
+    found = assess(version.folder, rows(TEST), seed=0, n_bootstrap=20)
+    assert [entry.column for entry in found.report.columns] == ["gender", "age_band", "location"]
+    assert found.report.passes
+    assert found.mitigation is None
+    assert json.loads(json.dumps(found.to_dict()))["report"]["passes"] is True
+    assert "looked after" in found.to_markdown()
+
+
+def test_fairness_that_fails_is_repaired_and_priced(version):
+    unfair = rows(TEST)
+    low = unfair["gender"] == "male"
+    unfair.loc[low, ["revenue_to_date_usd", "future_revenue_usd"]] *= 0.2
+    found = assess(version.folder, unfair, seed=0, n_bootstrap=20)
+    assert not found.report.passes
+    assert "the truth has such a gap too" in found.report.failures[0]
+    assert found.mitigation is not None
+    assert "Mitigation" in found.to_markdown()
+
+
+def test_the_better_model_has_the_advantage(version, tmp_path):
+    blind = train(features=("logins_month", "primary_device"))
+    blind.model.save(tmp_path)
+    worse = RegisteredModel(name="lifetime_value", version="v2", folder=tmp_path, card=blind.card)
+    how = {"n_bootstrap": 50, "seed": 0}
+    assert champion_advantage(worse, version, rows(TEST), **how).low > 0.0
+    assert champion_advantage(version, worse, rows(TEST), **how).high < 0.0
+
+
+def test_reports_tell_of_zeros_and_of_the_comparison(trained):
+    text = evaluation_markdown(trained.card)
+    assert "Mean: " in text
+    assert "paid exactly 0" in text
+    assert "data:image/png" in text
+    assert "# " in card_markdown(trained.card)
+
+
+def test_lifetime_value_is_past_plus_future_within_its_bounds():
+    found = lifetime_value(pd.Series([100.0, -50.0, 9_990.0, np.nan]), [20.0, 10.0, 50.0, 5.0])
+    assert found.tolist() == [120.0, 0.0, 10_000.0, 5.0]
+
+
+def test_a_customer_is_worth_winning_under_a_third_of_their_value():
+    found = acquisition_columns([100.0, 0.0], cac_usd={"search": 32.9, "ads": 33.0})
+    assert found["max_cac_usd"].tolist() == pytest.approx([33.0, 0.0])
+    assert found["acquire_search"].tolist() == [True, False]
+    assert found["acquire_ads"].tolist() == [False, False]
+    with pytest.raises(ValueError, match="channel 'TV ads'"):
+        acquisition_columns([1.0], cac_usd={"TV ads": 1.0})
+    with pytest.raises(ValueError, match="CAC of tv must be 0 or more"):
+        acquisition_columns([1.0], cac_usd={"tv": -1.0})
+
+
+def test_a_tenth_are_vips_and_nobody_worth_nothing_is_one():
+    assert is_vip(np.arange(100.0)).sum() == 10
+    assert is_vip(np.r_[np.zeros(95), np.ones(5)]).sum() == 5
+    assert is_vip(np.zeros(7)).sum() == 0
+    assert is_vip([]).tolist() == []
+
+
+def test_retention_comes_first_for_the_valuable_who_use_little():
+    future = np.r_[np.zeros(80), np.full(20, 50.0)]
+    use = np.r_[np.zeros(80), np.full(10, 0.1), np.full(10, 0.9)]
+    found = retention_priority(future, use)
+    assert np.flatnonzero(found).tolist() == list(range(80, 90))
+    unknown = np.where(np.arange(100) == 85, np.nan, use)
+    assert not retention_priority(future, unknown)[85]
+    with pytest.raises(ValueError, match="100 amounts but 3"):
+        retention_priority(future, [0.1, 0.2, 0.3])
+
+
+def test_applications_are_columns_of_every_customer(version):
+    table = predict_value(version, rows(TEST, n=300), k=1, n_jobs=1).table
+    found = application_columns(table, engagement_score=np.linspace(0, 1, 300))
+    assert len(found) == 300
+    assert {"max_cac_usd", "acquire_search", "retention_priority", "is_vip"} <= set(found)
+    assert 0 < found["is_vip"].sum() <= 30 + 5
+
+
+def test_inputs_of_another_format_are_refused(version, tmp_path):
+    ValueModel.load(version.folder).save(tmp_path)
+    (tmp_path / "inputs.json").write_text('{"format": "other/1"}')
+    with pytest.raises(ValueError, match="has format 'other/1'"):
+        ValueModel.load(tmp_path)
