@@ -92,8 +92,8 @@ SPEC = ModelSpec(
         "kind and feature.",
     },
     purpose="Finds customers unlike the others, so that a person looks whether they are bots, "
-    "fraud or an error in the data. It decides nothing: a score is no proof, and nobody may be barred or "
-    "charged because of it without a review.",
+    "fraud or an error in the data. It decides nothing: a score is no proof, and nobody may be "
+    "barred or charged because of it without a review.",
     limits=(
         "Unusual is not wrong: new and very active customers score higher than others.",
         "Customers without a session in the 30 days before the snapshot are not scored.",
