@@ -62,7 +62,7 @@ def prepare(options: Any) -> None:
     for label in (ENGAGEMENT, VALUE):
         for day in snapshots(options, label.window_days).all:
             wanted.setdefault(day, []).append(label.name)
-    _signals(options, [day for day in sorted(wanted) if not lake.exists(_FEATURES, day)])
+    land_signals(options, [day for day in sorted(wanted) if not lake.exists(_FEATURES, day)])
     run = stages.engine(options)
     for day, labels in sorted(wanted.items()):
         if not lake.exists(_FEATURES, day):
@@ -72,7 +72,8 @@ def prepare(options: Any) -> None:
             land_labels(run, sql, day, names=missing)
 
 
-def _signals(options: Any, days: list[date]) -> None:
+def land_signals(options: Any, days: list[date]) -> None:
+    """Sentiment and network of some days, with the texts of the windows behind them."""
     if not days:
         return
     there = set(Lake(options.lake).days("sentiment/scores"))
@@ -99,6 +100,12 @@ def best_possible(options: Any, label: Any, day: date, column: str) -> pd.Series
     else:
         truth = world.truth_future_revenue(day, days=label.window_days)
     return truth.to_pandas().set_index("customer_id")[column]
+
+
+def best_of(options: Any, label: Any, day: date) -> pd.Series:
+    """`best_possible` of a label, whose column it knows."""
+    column = "expected_engagement" if label is ENGAGEMENT else "expected_revenue_usd"
+    return best_possible(options, label, day, column)
 
 
 def compare(
