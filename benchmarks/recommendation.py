@@ -43,6 +43,7 @@ CANDIDATE_DAYS = 3.0
 # A feed forgets fast; the others were left as they are but for what time allows.
 SETTINGS: dict[str, dict[str, Any]] = {
     "popularity": {"half_life_days": 0.25},
+    "ease": {"items_half_life_days": 1.0},
     "als": {"factors": 32, "iterations": 6},
     "neural": {
         "epochs": 3,
