@@ -14,6 +14,7 @@ from scipy.linalg import lapack
 from scipy.sparse import csr_matrix
 
 from engagement_assets.models.recommendation.data import Dataset, Floats, Ints
+from engagement_assets.models.recommendation.popularity import popularity
 from engagement_assets.models.recommendation.recommender import Recommender
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ class EaseRecommender(Recommender):
         use_weights: Learn from tempered weights instead of ones.
         max_items: Only so many of the most used items are learnt, as time goes with the cube of
             their number and memory with its square; others score 0.
+        items_half_life_days: In the choice of those, a use counts half after so many days. Set it
+            where items are soon forgotten, or the choice falls on items that are no longer shown.
     """
 
     kind = "ease"
@@ -40,6 +43,7 @@ class EaseRecommender(Recommender):
         regularisation: float = 200.0,
         use_weights: bool = False,
         max_items: int = 4_000,
+        items_half_life_days: float | None = None,
     ) -> None:
         if not regularisation > 0:
             raise ValueError(f"regularisation must be above 0, got {regularisation}")
@@ -47,12 +51,17 @@ class EaseRecommender(Recommender):
             raise ValueError(f"max_items must be at least 1, got {max_items}")
         self.regularisation = regularisation
         self.use_weights = use_weights
+        if items_half_life_days is not None and not items_half_life_days > 0:
+            raise ValueError(f"items_half_life_days must be above 0, got {items_half_life_days}")
         self.max_items = max_items
+        self.items_half_life_days = items_half_life_days
 
     def _fit(self, data: Dataset) -> None:
         matrix = data.matrix()
         matrix.data = np.log1p(matrix.data) if self.use_weights else np.ones_like(matrix.data)
-        used = np.bincount(matrix.indices, minlength=data.shape[1])
+        used = np.bincount(matrix.indices, minlength=data.shape[1]).astype(np.float64)
+        if self.items_half_life_days is not None:
+            used = popularity(data, self.items_half_life_days)
         self.items_ = np.flatnonzero(used)
         if len(self.items_) > self.max_items:
             logger.warning(

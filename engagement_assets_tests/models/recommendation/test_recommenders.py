@@ -191,6 +191,21 @@ def test_ease_says_which_items_it_leaves_out(world, caplog):
     assert len(model.items_) == 50
 
 
+def test_ease_can_prefer_items_that_are_used_of_late():
+    rows = pd.DataFrame(
+        {
+            "user": ["a", "b", "c", "a", "b"],
+            "item": ["old", "old", "old", "new", "new"],
+            "time": [0.0, 0.0, 0.0, 9.0, 9.0],
+            "weight": 1.0,
+        }
+    )
+    whole = EaseRecommender(max_items=1).fit(rows)
+    late = EaseRecommender(max_items=1, items_half_life_days=1.0).fit(rows)
+    assert whole.data_.items[whole.items_].tolist() == ["old"]
+    assert late.data_.items[late.items_].tolist() == ["new"]
+
+
 def test_als_solves_the_least_squares_of_a_user(world):
     data = prepare(world.interactions, **world.tables)
     model = AlsRecommender(factors=4, iterations=30, steps=20, alpha=2.0).fit_dataset(data)
