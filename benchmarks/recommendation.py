@@ -18,7 +18,6 @@ import resource
 import time
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,10 +26,10 @@ import pyarrow as pa
 from engagement_assets.evaluation.fairness import age_bands
 from engagement_assets.evaluation.ranking_fairness import RankingFairnessReport, ranking_fairness
 from engagement_assets.models.recommendation.cold_start import ESTIMATORS
+from engagement_assets.models.recommendation.feed import feed_settings
 from engagement_assets.models.recommendation.tables import both_ways, prepare, weigh
 from engagement_assets.models.recommendation.training import (
     Trained,
-    TrainingSettings,
     methods_markdown,
     train_recommendation,
 )
@@ -40,20 +39,6 @@ FIRST = date(2025, 1, 1)
 DAYS = 400
 WINDOW_DAYS = 28
 CANDIDATE_DAYS = 3.0
-# A feed forgets fast. The neural model has its stated defaults in a small world; in a large one it
-# learns from the latest interactions in larger steps, for time.
-SETTINGS: dict[str, dict[str, Any]] = {
-    "popularity": {"half_life_days": 0.25},
-    "ease": {"items_half_life_days": 1.0},
-    "als": {"factors": 32, "iterations": 6},
-}
-LARGE = 30_000
-NEURAL_LARGE = {
-    "epochs": 4,
-    "batch_size": 4_096,
-    "learning_rate": 0.004,
-    "max_interactions": 300_000,
-}
 
 
 def simulated(customers: int) -> dict[str, pd.DataFrame]:
@@ -126,11 +111,8 @@ def main() -> None:
         as_of=now,
         candidate_days=CANDIDATE_DAYS,
     )
-    settings = TrainingSettings(
-        candidates=options.methods,
-        parameters=SETTINGS | {"neural": NEURAL_LARGE if options.customers > LARGE else {}},
-        cold_start={"half_life_days": 0.25},
-        sampled_protocol=True,
+    settings = feed_settings(
+        interactions=len(data.user), candidates=options.methods, sampled_protocol=True
     )
     trained = train_recommendation(data, settings)
     training = time.perf_counter() - began

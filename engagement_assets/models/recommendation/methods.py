@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -28,6 +28,7 @@ from engagement_assets.models.lifecycle.methods import (
 from engagement_assets.models.recommendation.cold_start import SOURCES, ColdStart, load_recommender
 from engagement_assets.models.recommendation.data import Dataset, RecommendationDataError
 from engagement_assets.models.recommendation.declared import ITEMS_SHOWN, LEAST_CATEGORIES
+from engagement_assets.models.recommendation.feed import feed_settings
 from engagement_assets.models.recommendation.reports import evaluation_markdown, lists_report
 from engagement_assets.models.recommendation.sources import dataset_as_of
 from engagement_assets.models.recommendation.training import (
@@ -93,10 +94,9 @@ class RecommendationMethods:
     def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained:
         """Fit every candidate before the last window, measure there, keep the best."""
         day = _last_day(snapshots)
-        settings = _settings(inputs)
         try:
             data = dataset_as_of(inputs, day, embed=True)
-            trained = train_recommendation(data, settings)
+            trained = train_recommendation(data, _settings(inputs, data))
         except RecommendationDataError as error:
             raise NotTrainableError(f"no recommender as of {day}: {error}") from error
         fairness = ranking_fairness(
@@ -160,8 +160,8 @@ class RecommendationMethods:
         seen it.
         """
         day = date.fromisoformat(candidate.card["test_snapshot"]) + timedelta(days=1)
-        settings = _settings(inputs)
         data = dataset_as_of(inputs, day, embed=True)
+        settings = _settings(inputs, data)
         found = window(data, start=data.as_of - settings.test_days, settings=settings, name="test")
         ndcg = [
             judge(_again(model, found.data), found, settings).metrics.values["ndcg"]
@@ -241,16 +241,24 @@ def _last_day(snapshots: Snapshots) -> date:
     return snapshots.test + timedelta(days=1)
 
 
-def _settings(inputs: Inputs) -> TrainingSettings:
+def _settings(inputs: Inputs, data: Dataset) -> TrainingSettings:
     chosen = inputs.parameters.get("recommender", "auto")
-    more = {} if chosen == "auto" else {"candidates": ("popularity", chosen)}
-    return TrainingSettings(n_bootstrap=inputs.bootstrap, seed=inputs.seed, **more)
+    return feed_settings(
+        interactions=len(data.user),
+        # popularity stands beside whichever was chosen, to be held against
+        candidates=None if chosen == "auto" else tuple(dict.fromkeys(("popularity", chosen))),
+        serve=None if chosen == "auto" else chosen,
+        n_bootstrap=inputs.bootstrap,
+        seed=inputs.seed,
+    )
 
 
 def _again(model: RegisteredModel, data: Dataset) -> ColdStart:
     """A version's method with its parameters, fitted on other data."""
-    made = TrainingSettings(parameters={model.card["estimator"]: model.card["parameters"]})
-    return made.make(model.card["estimator"]).fit_dataset(data)
+    name = model.card["estimator"]
+    made = feed_settings(interactions=len(data.user))
+    again = replace(made, parameters={name: model.card["parameters"]})
+    return again.make(name).fit_dataset(data)
 
 
 def _people(inputs: Inputs, data: Dataset, users: np.ndarray, day: date) -> pd.DataFrame:

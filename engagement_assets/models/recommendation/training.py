@@ -39,6 +39,7 @@ class TrainingSettings:
 
     Attributes:
         candidates: Names of the estimators that compete (`cold_start.ESTIMATORS`).
+        serve: Name of the one that serves, whichever ranks best; the best when None.
         parameters: Parameters of each, by name.
         cold_start: Parameters of `ColdStart`, which every one is wrapped in.
         test_days: Length of the last window, on which all are measured.
@@ -54,6 +55,7 @@ class TrainingSettings:
     """
 
     candidates: Sequence[str] = ("popularity", "ease", "als", "neural", "hybrid")
+    serve: str | None = None
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     cold_start: Mapping[str, Any] = field(default_factory=dict)
     test_days: float = 1.0
@@ -166,13 +168,15 @@ def train_recommendation(data: Dataset, settings: TrainingSettings | None = None
             "%s: NDCG@%d %.4f in validation, %.4f in test",
             name, how.k, chosen_by[name], figures[name]["metrics"][CHOSEN_BY]["value"],
         )  # fmt: skip
-    winner = max(how.candidates, key=lambda name: chosen_by[name])
+    winner = how.serve or max(how.candidates, key=lambda name: chosen_by[name])
     learnt = data.limited(days=how.window_days, interactions=how.max_interactions)
     final = how.make(winner).fit_dataset(learnt)
     card = {
         "estimator": winner,
         "parameters": final.base.get_params(),
-        "chosen_by": f"NDCG@{how.k} in the validation window, the days before the test window",
+        "chosen_by": "the setting"
+        if how.serve
+        else f"NDCG@{how.k} in the validation window, the days before the test window",
         "validation_ndcg": chosen_by,
         "metrics": figures[winner]["metrics"],
         "lists": figures[winner]["lists"],

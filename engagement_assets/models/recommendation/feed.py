@@ -1,0 +1,47 @@
+"""How recommenders are set for a feed of posts, which lives for hours.
+
+Belongs here: parameters that were measured on such a feed (`benchmarks.recommendation`). Does not
+belong here: the estimators' own defaults, which are for any table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from engagement_assets.models.recommendation.training import TrainingSettings
+
+HALF_LIFE_DAYS = 0.25
+PARAMETERS: Mapping[str, Mapping[str, Any]] = {
+    "popularity": {"half_life_days": HALF_LIFE_DAYS},
+    "ease": {"items_half_life_days": 1.0},
+    "als": {"factors": 32, "iterations": 6},
+}
+# Beyond so many interactions the neural model leaves its stated defaults, for time: it learns from
+# the latest ones, in larger steps.
+MANY_INTERACTIONS = 400_000
+NEURAL_OF_MANY: Mapping[str, Any] = {
+    "epochs": 4,
+    "batch_size": 4_096,
+    "learning_rate": 0.004,
+    "max_interactions": 300_000,
+}
+
+
+def feed_settings(
+    *, interactions: int, candidates: Sequence[str] | None = None, **more: Any
+) -> TrainingSettings:
+    """Settings of a training on a feed.
+
+    Args:
+        interactions: How many there are to learn from.
+        candidates: Names of the estimators that compete; all when None.
+        more: Further fields of `TrainingSettings`.
+    """
+    parameters = {name: dict(values) for name, values in PARAMETERS.items()}
+    if interactions > MANY_INTERACTIONS:
+        parameters["neural"] = dict(NEURAL_OF_MANY)
+    chosen = {} if candidates is None else {"candidates": tuple(candidates)}
+    return TrainingSettings(
+        parameters=parameters, cold_start={"half_life_days": HALF_LIFE_DAYS}, **chosen, **more
+    )
