@@ -14,16 +14,18 @@ from typing import Any
 import dagster as dg
 from upath import UPath
 
+from engagement_assets.decisions.customers.declared import CHANGES, CUSTOMERS
 from engagement_assets.definitions import defs
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
+from engagement_assets.governance.declared import REVIEW_QUEUE
 from engagement_assets.jobs import PROCESSES
 from engagement_assets.models.churn.declared import SPEC as CHURN_SPEC
 from engagement_assets.models.dates import Snapshots
 from engagement_assets.models.graph_engagement.assets import LABEL as ENGAGEMENT
 from engagement_assets.models.lifecycle.spec import ModelSpec, untrainable
 from engagement_assets.models.roster import MODELS
-from engagement_assets.settings import SIMULATED, Settings
+from engagement_assets.settings import CATALOGUE_FILE, SIMULATED, Settings
 from engagement_assets.signals.schemas import (
     CUSTOMER_SENTIMENT,
     NETWORK_METRICS,
@@ -36,6 +38,8 @@ from resources.registry import ModelRegistry
 
 # A champion is retrained when data this much newer than its own can be learnt from.
 LONG_AGO_DAYS = 60
+# What the job `predictions` makes of a day.
+PREDICTED = (*(spec.predictions for spec in MODELS), CUSTOMERS, CHANGES, REVIEW_QUEUE)
 BY_NAME = {spec.name: spec for spec in MODELS}
 
 
@@ -173,7 +177,8 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool) -> None:
     _train(runner, due=due, able=able, as_of=end)
     if (
         able
-        or any(made.missing(spec.predictions, [end]) for spec in MODELS)
+        or any(made.missing(table, [end]) for table in PREDICTED)
+        or not (settings.home / CATALOGUE_FILE).exists()
         or not predicted_by_champions(settings, lake)
     ):
         runner.run("predictions", (end, end))

@@ -22,6 +22,8 @@ MAPPINGS = PROJECT / "sql" / "source"
 HOME_VARIABLE = "ENGAGEMENT_HOME"
 SETTINGS_FILE = "settings.json"
 POINTER_FILE = "current"
+# not named after a group of tables: DuckDB calls a database by its file
+CATALOGUE_FILE = "lake.duckdb"
 # What decides the rows of a lake: changing one of them in place would mix two worlds.
 WORLD = ("source", "source_data", "customers", "seed", "days")
 VIRALITY_ESTIMATORS = ("auto", "linear", "boosted", "lstm")

@@ -89,14 +89,14 @@ def test_the_summary_names_rows_metrics_and_where_to_look(made_home, predictions
         "95 % intervals",
         f"{len(predictions):,} active customers",
         "make dev",
-        f"{made_home.path}/engagement.duckdb",
+        f"{made_home.path}/lake.duckdb",
         f"{made_home.path}/alerts.jsonl",
     ):
         assert words in made_home.out
 
 
 def test_the_catalogue_opens_read_only_and_its_views_answer(made_home, predictions):
-    with duckdb.connect(str(made_home.path / "engagement.duckdb"), read_only=True) as connection:
+    with duckdb.connect(str(made_home.path / "lake.duckdb"), read_only=True) as connection:
         views = connection.execute(
             "SELECT schema_name || '.' || view_name FROM duckdb_views() WHERE NOT internal"
         ).fetchall()
