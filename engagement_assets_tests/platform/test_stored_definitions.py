@@ -3,8 +3,10 @@
 import pytest
 
 from engagement_assets.definitions import defs
+from engagement_assets.models.roster import MODELS
 from engagement_assets_tests.platform.listing import listed, present
 
+DAILY = ("predictions", "explanations")
 HOW = "if the change is meant: python -m engagement_assets_tests.platform.store_definitions"
 
 
@@ -44,8 +46,8 @@ def test_the_daily_job_runs_the_checks_of_what_it_makes():
                 "sentiment/",
                 "network/",
                 "features/",
-                "churn/predictions",
-                "churn/explanations",
+                "predictions/",
+                *(f"{spec.name}/{noun}" for spec in MODELS for noun in DAILY),
             )
         )
     }

@@ -5,13 +5,25 @@ import pytest
 
 from engagement_assets.definitions import defs
 from engagement_assets.features.catalogue import FEATURES
+from engagement_assets.models.roster import MODELS
 from engagement_assets_tests.platform.homes import END
 from engagement_assets_tests.platform.listing import listed
 
 GRAPH = defs.resolve_asset_graph()
-TABLE_GROUPS = ("source/", "features/", "labels/", "churn/predictions")
+TABLE_GROUPS = (
+    "source/",
+    "features/",
+    "labels/",
+    "predictions/",
+    "governance/review_queue",
+    *(spec.predictions for spec in MODELS),
+)
 TABLES = [key for key in listed()["assets"] if key.startswith(TABLE_GROUPS)]
-MODELS_AND_REPORTS = ["churn/model", "churn/evaluation", "churn/fairness", "churn/champion"]
+MODELS_AND_REPORTS = [
+    f"{spec.name}/{noun}"
+    for spec in MODELS
+    for noun in ("model", "evaluation", "fairness", "champion")
+]
 NOT_YET = "labels/lifetime_value_usd"
 
 
@@ -93,6 +105,15 @@ def test_a_model_or_report_shows_figures(made_home, key):
         ("churn/fairness", "80 %"),
         ("churn/champion", "churn"),
         ("churn/explanations", "feature"),
+        ("engagement/evaluation", "R²"),
+        ("engagement/explanations", "not what causes it"),
+        ("lifetime_value/evaluation", "coverage"),
+        ("recommendation/evaluation", "NDCG"),
+        ("recommendation/explanations", "lists"),
+        ("anomaly/explanations", "review"),
+        ("ensemble/evaluation", "served"),
+        ("ensemble/explanations", "stays"),
+        ("governance/fairness", "80 % rule"),
         ("churn/predictions", "reason"),
         ("source/quarantine", "contract"),
         ("lake/catalogue", "features.customer_features"),

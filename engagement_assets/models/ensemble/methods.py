@@ -60,7 +60,8 @@ BASE_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "lifetime_value": ("future_revenue_usd", "lifetime_value_usd"),
     "anomaly": ("anomaly_score",),
 }
-HEALTH_EDGES = tuple(float(edge) for edge in range(5, 100, 5))
+# coarse: most customers without use share one health, whose place moves with how many they are
+HEALTH_EDGES = (20.0, 40.0, 60.0, 80.0)
 LOWEST_SHARE = 0.1
 
 
