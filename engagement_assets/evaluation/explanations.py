@@ -21,8 +21,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -147,74 +147,8 @@ def explain(
         additivity_error=_additivity_error(contributions, base_value, margin),
         rows_checked=len(matrix),
         fallback_reason=reason,
-        rank_correlation=_rank_correlation(matrix, contributions, seed),
+        rank_correlation=rank_correlations(matrix, contributions, seed),
         seconds=time.perf_counter() - started,
-    )
-
-
-def explain_sum(
-    models: Sequence[Any], X: pd.DataFrame, *, n_jobs: int | None = None, seed: int = 0
-) -> Explanation:
-    """Explain every row of a sum of margins: Shapley values are additive, so they add up.
-
-    Args:
-        models: Boosters of one output, over the same columns.
-        X: n x f numbers as `explain` takes them.
-        n_jobs: Threads of XGBoost, None for all cores.
-        seed: Seed of the sample of rows that is compared.
-
-    Raises:
-        ValueError: When there are no models or rows, or columns are not those of a booster.
-    """
-    if not models:
-        raise ValueError("there is no model to explain")
-    parts = [explain(model, X, n_jobs=n_jobs, seed=seed) for model in models]
-    if len(parts) == 1:
-        return parts[0]
-    total = np.sum([part.contributions for part in parts], axis=0, dtype=np.float32)
-    reasons = [part.fallback_reason for part in parts if part.fallback_reason]
-    matrix = np.ascontiguousarray(X.to_numpy(dtype=np.float32, na_value=np.nan))
-    return Explanation(
-        features=parts[0].features,
-        contributions=total,
-        base_value=sum(part.base_value for part in parts),
-        method=" + ".join(dict.fromkeys(part.method for part in parts)),
-        additivity_error=sum(part.additivity_error for part in parts),
-        rows_checked=len(X),
-        fallback_reason="; ".join(reasons) or None,
-        rank_correlation=_rank_correlation(matrix, total, seed),
-        seconds=sum(part.seconds for part in parts),
-    )
-
-
-def add_term(
-    explanation: Explanation,
-    X: pd.DataFrame,
-    *,
-    feature: str,
-    term: NDArray[np.float64],
-    mean: float,
-    seed: int = 0,
-) -> Explanation:
-    """Add a term that depends on one feature alone: all of it is that feature's contribution.
-
-    Args:
-        explanation: Of the n rows of the trees, without the term.
-        X: The n rows as they were explained.
-        feature: The feature.
-        term: n values of the term.
-        mean: Its mean over the training rows, which goes to the base value.
-        seed: Seed of the sample of rows for the rank correlation.
-    """
-    place = explanation.features.index(feature)
-    contributions = explanation.contributions.copy()
-    contributions[:, place] += (term - mean).astype(np.float32)
-    matrix = np.ascontiguousarray(X.to_numpy(dtype=np.float32, na_value=np.nan))
-    return replace(
-        explanation,
-        contributions=contributions,
-        base_value=explanation.base_value + mean,
-        rank_correlation=_rank_correlation(matrix, contributions, seed),
     )
 
 
@@ -297,9 +231,10 @@ def _undo_threshold_step(trees: Any) -> None:
             node.value = float(np.nextafter(np.float32(node.value), np.float32(np.inf)))
 
 
-def _rank_correlation(
+def rank_correlations(
     matrix: NDArray[np.float32], contributions: NDArray[Any], seed: int
 ) -> NDArray[np.float64]:
+    """The f Spearman correlations of value and contribution on a sample; see `Explanation`."""
     rows = np.random.default_rng(seed).permutation(len(matrix))[:_ROWS_FOR_DIRECTION]
     out = np.full(matrix.shape[1], math.nan)
     for i in range(matrix.shape[1]):

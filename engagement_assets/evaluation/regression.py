@@ -27,16 +27,16 @@ def checked_numbers(y: ArrayLike, prediction: ArrayLike) -> tuple[Floats, Floats
     Raises:
         ValueError: When there are none, the two differ in shape, or one is not finite.
     """
-    truth = np.asarray(y, dtype=np.float64)
+    target = np.asarray(y, dtype=np.float64)
     found = np.asarray(prediction, dtype=np.float64)
-    if truth.ndim != 1 or len(truth) == 0:
-        raise ValueError(f"targets must be a list of at least one number, got shape {truth.shape}")
-    if found.shape != truth.shape:
-        raise ValueError(f"{len(truth)} targets but predictions of shape {found.shape}")
-    for name, values in (("targets", truth), ("predictions", found)):
+    if target.ndim != 1 or len(target) == 0:
+        raise ValueError(f"targets must be a list of at least one number, got shape {target.shape}")
+    if found.shape != target.shape:
+        raise ValueError(f"{len(target)} targets but predictions of shape {found.shape}")
+    for name, values in (("targets", target), ("predictions", found)):
         if not np.isfinite(values).all():
             raise ValueError(f"{name} must be finite numbers")
-    return truth, found
+    return target, found
 
 
 def r2(y: ArrayLike, prediction: ArrayLike) -> float:
@@ -46,20 +46,20 @@ def r2(y: ArrayLike, prediction: ArrayLike) -> float:
         y: n targets.
         prediction: n predictions.
     """
-    truth, found = checked_numbers(y, prediction)
-    return _r2(truth, (truth - found) ** 2)(np.ones_like(truth))
+    target, found = checked_numbers(y, prediction)
+    return _r2(target, (target - found) ** 2)(np.ones_like(target))
 
 
 def rmse(y: ArrayLike, prediction: ArrayLike) -> float:
     """Root of the mean squared error, in units of the target."""
-    truth, found = checked_numbers(y, prediction)
-    return float(np.sqrt(np.mean((truth - found) ** 2)))
+    target, found = checked_numbers(y, prediction)
+    return float(np.sqrt(np.mean((target - found) ** 2)))
 
 
 def mae(y: ArrayLike, prediction: ArrayLike) -> float:
     """Mean absolute error, in units of the target."""
-    truth, found = checked_numbers(y, prediction)
-    return float(np.mean(np.abs(truth - found)))
+    target, found = checked_numbers(y, prediction)
+    return float(np.mean(np.abs(target - found)))
 
 
 def mape(y: ArrayLike, prediction: ArrayLike) -> float:
@@ -72,8 +72,8 @@ def mape(y: ArrayLike, prediction: ArrayLike) -> float:
     Returns:
         The error, 1 for a hundred per cent; NaN when no target is above 0.
     """
-    truth, found = checked_numbers(y, prediction)
-    return _ratio(*_share_errors(truth, found))(np.ones_like(truth))
+    target, found = checked_numbers(y, prediction)
+    return _ratio(*_share_errors(target, found))(np.ones_like(target))
 
 
 def normalised_gini(y: ArrayLike, prediction: ArrayLike) -> float:
@@ -87,8 +87,8 @@ def normalised_gini(y: ArrayLike, prediction: ArrayLike) -> float:
         y: n targets, with a sum above 0.
         prediction: n predictions; only their order matters.
     """
-    truth, found = checked_numbers(y, prediction)
-    return _gini_ratio(truth, found)(np.ones_like(truth))
+    target, found = checked_numbers(y, prediction)
+    return _gini_ratio(target, found)(np.ones_like(target))
 
 
 def evaluate_regression(
@@ -114,21 +114,21 @@ def evaluate_regression(
         `r2`, `rmse`, `mae`, `mean_target`, `mean_prediction`, `calibration_ratio` (mean prediction
         over mean target), and with `payers` those two.
     """
-    truth, found = checked_numbers(y, prediction)
-    squared, absolute, one = (truth - found) ** 2, np.abs(truth - found), np.ones_like(truth)
+    target, found = checked_numbers(y, prediction)
+    squared, absolute, one = (target - found) ** 2, np.abs(target - found), np.ones_like(target)
     scores: dict[str, Weighted] = {
-        "r2": _r2(truth, squared),
+        "r2": _r2(target, squared),
         "rmse": lambda w: float(np.sqrt(np.dot(w, squared) / w.sum())),
         "mae": _ratio(absolute, one),
-        "mean_target": _ratio(truth, one),
+        "mean_target": _ratio(target, one),
         "mean_prediction": _ratio(found, one),
-        "calibration_ratio": _ratio(found, truth),
+        "calibration_ratio": _ratio(found, target),
     }
     if payers:
-        scores["mape_of_payers"] = _ratio(*_share_errors(truth, found))
-        scores["normalised_gini"] = _gini_ratio(truth, found)
+        scores["mape_of_payers"] = _ratio(*_share_errors(target, found))
+        scores["normalised_gini"] = _gini_ratio(target, found)
     return bootstrapped(
-        scores, rows=len(truth), n_bootstrap=n_bootstrap, confidence=confidence, seed=seed
+        scores, rows=len(target), n_bootstrap=n_bootstrap, confidence=confidence, seed=seed
     )
 
 
@@ -214,18 +214,18 @@ def decile_table(
         mean_prediction, mean_target, mean_target_low, mean_target_high, share_of_total (of the sum
         of the targets; NaN where that is 0).
     """
-    truth, found = checked_numbers(y, prediction)
+    target, found = checked_numbers(y, prediction)
     part = deciles - 1 - quantile_bins(found, bins=deciles)
     customers = np.bincount(part, minlength=deciles)
     there = np.flatnonzero(customers)
     means = bootstrapped(
-        {str(d): _ratio(truth * (part == d), (part == d).astype(np.float64)) for d in there},
-        rows=len(truth),
+        {str(d): _ratio(target * (part == d), (part == d).astype(np.float64)) for d in there},
+        rows=len(target),
         n_bootstrap=n_bootstrap,
         confidence=confidence,
         seed=seed,
     )
-    sums, total = np.bincount(part, weights=truth, minlength=deciles), float(truth.sum())
+    sums, total = np.bincount(part, weights=target, minlength=deciles), float(target.sum())
     return pd.DataFrame(
         {
             "decile": there + 1,

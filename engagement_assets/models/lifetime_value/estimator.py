@@ -39,7 +39,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from engagement_assets.evaluation.binary import Floats
 from engagement_assets.evaluation.calibration import Calibrator, fit_calibrator
-from engagement_assets.evaluation.explanations import Explanation, add_term, explain_sum
+from engagement_assets.evaluation.explanation_sums import add_term, explain_sum
+from engagement_assets.evaluation.explanations import Explanation
 from engagement_assets.evaluation.metrics import log_loss
 from engagement_assets.evaluation.quantiles import (
     ConformalShift,
@@ -53,6 +54,7 @@ from engagement_assets.models.lifetime_value.money import (
     SQUARED,
     TWEEDIE,
     Learning,
+    Prior,
     at_zero,
     expected,
     from_margins,
@@ -115,6 +117,7 @@ class LifetimeValueRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc
         mean_: The candidate that predicts the mean.
         mean_losses_: Out-of-fold root mean squared error of each candidate, each with its best
             number of trees.
+        prior_: How the prior becomes an offset, or None.
         scale_: Factor that makes the out-of-fold mean the true mean.
         oof_prediction_: n out-of-fold means, in the order of the rows.
         oof_quantiles_: n x 3 out-of-fold quantiles after the conformal shift.
@@ -198,28 +201,20 @@ class LifetimeValueRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc
         self._fit_quantiles(matrix, amounts, chance, folds)
         return self
 
-    def _learn_prior(self, matrix: Matrix) -> None:
-        """What a guess that is unknown, or not above 0, is taken for, and the mean offset."""
-        self.prior_typical_, self.prior_least_, self.offset_mean_ = 1.0, 1.0, 0.0
-        if self.prior is None:
-            return
-        if self.encoder_.kinds.get(self.prior) != NUMBER:
-            raise ValueError(f"the prior {self.prior!r} is no column of numbers")
-        guess = matrix[:, self.encoder_.features.index(self.prior)].astype(np.float64)
-        known = guess[guess > 0.0]
-        if not len(known):
-            raise ValueError(f"the prior {self.prior!r} has no value above 0")
-        self.prior_typical_ = float(known.mean())
-        self.prior_least_ = float(known.min())
-        self.offset_mean_ = float(self._offset(matrix).mean())
+    def _guess(self, matrix: Matrix) -> Floats:
+        """The column of the prior."""
+        place = self.encoder_.features.index(str(self.prior))
+        return matrix[:, place].astype(np.float64)
 
-    def _offset(self, matrix: Matrix) -> Floats:
-        """The logarithm of the prior of each row; 0 without a prior."""
-        if self.prior is None:
-            return np.zeros(len(matrix))
-        guess = matrix[:, self.encoder_.features.index(self.prior)].astype(np.float64)
-        guess = np.where(np.isnan(guess), self.prior_typical_, guess)
-        return np.log(np.maximum(guess, self.prior_least_))
+    def _learn_prior(self, matrix: Matrix) -> None:
+        self.prior_ = None
+        if self.prior is not None:
+            if self.encoder_.kinds.get(self.prior) != NUMBER:
+                raise ValueError(f"the prior {self.prior!r} is no column of numbers")
+            self.prior_ = Prior.fit(self._guess(matrix), name=self.prior)
+
+    def _offset(self, matrix: Matrix) -> Floats | None:
+        return None if self.prior_ is None else self.prior_.offset(self._guess(matrix))
 
     def _fit_chance(self, matrix: Matrix, pays: NDArray[np.bool_], folds: list[Fold]) -> Floats:
         """Learn who pays; return the calibrated out-of-fold chances."""
@@ -335,7 +330,8 @@ class LifetimeValueRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc
 
     def _mean_margin(self, matrix: Matrix, data: xgb.DMatrix) -> Floats:
         margin = self._margin(self.booster_, data)
-        return margin if self.mean_ == SQUARED else margin + self._offset(matrix)
+        offset = None if self.mean_ == SQUARED else self._offset(matrix)
+        return margin if offset is None else margin + offset
 
     def _encoded(self, X: pd.DataFrame) -> tuple[Matrix, xgb.DMatrix]:
         check_is_fitted(self, "quantiles_")
@@ -393,15 +389,14 @@ class LifetimeValueRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc
         encoded = self.encoder_.frame(X)
         boosters = [self.booster_, self.pays_] if self.mean_ == HURDLE else [self.booster_]
         found = explain_sum(boosters, encoded, n_jobs=self.n_jobs, seed=self.random_state)
-        if self.prior is None or self.mean_ == SQUARED:
+        if self.prior_ is None or self.mean_ == SQUARED:
             return found
-        offset = self._offset(encoded.to_numpy(dtype=np.float32))
         return add_term(
             found,
             encoded,
-            feature=self.prior,
-            term=offset,
-            mean=self.offset_mean_,
+            feature=str(self.prior),
+            term=self.prior_.offset(self._guess(encoded.to_numpy(dtype=np.float32))),
+            mean=self.prior_.mean_offset,
             seed=self.random_state,
         )
 
@@ -420,9 +415,7 @@ class LifetimeValueRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc
             "trees_used": self.trees_,
             "folds_used": self.folds_,
             "calibrator": self.calibrator_.to_dict(),
-            "prior_typical": self.prior_typical_,
-            "prior_least": self.prior_least_,
-            "offset_mean": self.offset_mean_,
+            "prior": None if self.prior_ is None else self.prior_.to_dict(),
             "scale_floor": self.scale_floor_,
             "group_edges": self.group_edges_,
             "conformal_shift": self.shift_.to_dict(),
@@ -449,9 +442,7 @@ class LifetimeValueRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc
         model.trees_ = {str(k): int(v) for k, v in state["trees_used"].items()}
         model.folds_ = int(state["folds_used"])
         model.calibrator_ = Calibrator.from_dict(state["calibrator"])
-        model.prior_typical_ = float(state["prior_typical"])
-        model.prior_least_ = float(state["prior_least"])
-        model.offset_mean_ = float(state["offset_mean"])
+        model.prior_ = None if state["prior"] is None else Prior.from_dict(state["prior"])
         model.scale_floor_ = float(state["scale_floor"])
         model.group_edges_ = [float(edge) for edge in state["group_edges"]]
         model.shift_ = ConformalShift.from_dict(state["conformal_shift"])
@@ -461,7 +452,9 @@ class LifetimeValueRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc
         return model
 
 
-def _start(how: Learning, offset: Floats) -> tuple[Floats | None, dict[str, float]]:
+def _start(how: Learning, offset: Floats | None) -> tuple[Floats | None, dict[str, float]]:
     """The margins that the trees of a mean start from, and what XGBoost must be told of it."""
+    if offset is None or not how.log_link:
+        return None, {}
     # A base score of 1 is a margin of 0, so the trees' own margins need nothing added.
-    return (offset, {"base_score": 1.0}) if how.log_link and offset.any() else (None, {})
+    return offset, {"base_score": 1.0}

@@ -6,7 +6,8 @@ here: training (`estimator.py`) or conformal calibration (`evaluation.quantiles`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,49 @@ class Learning:
     target: Floats
     use: NDArray[np.bool_]
     log_link: bool
+
+
+@dataclass(frozen=True)
+class Prior:
+    """How a rough guess of the amount becomes an offset of a log link.
+
+    Attributes:
+        typical: What an unknown guess is taken for: the mean of those above 0.
+        least: What a guess of 0 or less is taken for: the least above 0.
+        mean_offset: Mean offset of the training rows.
+    """
+
+    typical: float
+    least: float
+    mean_offset: float
+
+    @classmethod
+    def fit(cls, guess: Floats, *, name: str) -> Prior:
+        """Learn it from n guesses of a column of this name; NaN for unknown.
+
+        Raises:
+            ValueError: When no guess is above 0.
+        """
+        known = guess[guess > 0.0]
+        if not len(known):
+            raise ValueError(f"the prior {name!r} has no value above 0")
+        raw = cls(float(known.mean()), float(known.min()), 0.0)
+        return cls(raw.typical, raw.least, float(raw.offset(guess).mean()))
+
+    def offset(self, guess: Floats) -> Floats:
+        """The logarithm of each of n guesses."""
+        filled = np.where(np.isnan(guess), self.typical, guess)
+        logs: Floats = np.log(np.maximum(filled, self.least))
+        return logs
+
+    def to_dict(self) -> dict[str, float]:
+        """Return it as JSON data."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, float]) -> Prior:
+        """Read what `to_dict` wrote."""
+        return cls(**data)
 
 
 def learning(name: str, amounts: Floats, *, cut_off: float) -> Learning:
