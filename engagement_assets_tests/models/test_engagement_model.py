@@ -12,7 +12,6 @@ from engagement_assets.models.engagement.prediction import predict_engagement
 from engagement_assets.models.engagement.product import dependence_table, group_table
 from engagement_assets.models.engagement.promotion import champion_advantage
 from engagement_assets.models.engagement.reports import (
-    card_markdown,
     evaluation_markdown,
     product_report,
 )
@@ -142,4 +141,3 @@ def test_reports_are_markdown_with_a_picture(trained):
     text = evaluation_markdown(trained.card)
     assert "R²" in text
     assert "data:image/png" in text
-    assert "## Purpose" in card_markdown(trained.card)

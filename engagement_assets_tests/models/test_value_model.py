@@ -20,7 +20,7 @@ from engagement_assets.models.lifetime_value.inputs import GUESS, HistoryInputs,
 from engagement_assets.models.lifetime_value.model import ValueModel
 from engagement_assets.models.lifetime_value.prediction import predict_value
 from engagement_assets.models.lifetime_value.promotion import champion_advantage
-from engagement_assets.models.lifetime_value.reports import card_markdown, evaluation_markdown
+from engagement_assets.models.lifetime_value.reports import evaluation_markdown
 from engagement_assets.models.lifetime_value.training import train_value
 from engagement_assets.models.training import split_rows
 from engagement_assets_tests.models.value_world import FEATURES, FIRST_DAY, TEST, TRAIN, rows
@@ -162,7 +162,6 @@ def test_reports_tell_of_zeros_and_of_the_comparison(trained):
     assert "Mean: " in text
     assert "paid exactly 0" in text
     assert "data:image/png" in text
-    assert "# " in card_markdown(trained.card)
 
 
 def test_lifetime_value_is_past_plus_future_within_its_bounds():

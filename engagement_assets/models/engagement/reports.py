@@ -12,7 +12,6 @@ import pandas as pd
 from engagement_assets.evaluation.explanations import Explanation
 from engagement_assets.evaluation.plots import decile_plot, importance_plot
 from engagement_assets.features.catalogue import CATEGORY_FEATURES, FEATURES
-from engagement_assets.models.card import model_card
 from engagement_assets.models.engagement.product import (
     dependence_table,
     feature_table,
@@ -21,19 +20,6 @@ from engagement_assets.models.engagement.product import (
 from engagement_assets.models.reports import learnt_from, metrics_markdown, table_markdown
 from engagement_assets.models.training import records
 
-PURPOSE = (
-    "Says how much a customer will use the app in the 7 days after the snapshot, from 0 to 1, so "
-    "that product teams see what goes with use and retention work goes to those who use it less. "
-    "It must not be used to refuse a customer anything, nor for prices or credit."
-)
-LIMITS = (
-    "A score holds for customers like those of the training snapshots; the drift checks say when "
-    "they no longer are.",
-    "What moves the score goes with engagement and need not cause it; an experiment says what a "
-    "change of the product would do.",
-    "A customer who has stopped coming is predicted near 0, whatever might bring them back.",
-)
-ROLLBACK = "`make rollback MODEL=engagement` goes back to the champion before this one."
 METRIC_NAMES = {
     "r2": "R²",
     "rmse": "RMSE",
@@ -122,11 +108,6 @@ def product_report(
     for name, table in bends.items():
         lines += ["", f"**{name}**: {_meaning(name)}", "", table_markdown(table)]
     return figures, "\n".join(lines)
-
-
-def card_markdown(card: Mapping[str, Any]) -> str:
-    """The model card of a version."""
-    return model_card(card, purpose=PURPOSE, limits=LIMITS, rollback=ROLLBACK)
 
 
 def _meaning(name: str) -> str:

@@ -114,10 +114,12 @@ SPEC = ModelSpec(
     "on winning and keeping customers has a measure. It must not be used to refuse a customer "
     "anything, nor for prices or credit.",
     limits=(
-        "Revenue is rare and heavy-tailed: a single customer's value is uncertain, as the "
-        "quantiles say; sums over many customers are not.",
-        "It is learnt from labels that close after 180 days, so it is at least half a year old.",
-        "Where most customers of a decile bring nothing, an interval cannot cover less than they "
-        "are: the evaluation says by how much.",
+        "A value holds for customers like those of the training snapshot, which lies 180 days or "
+        "more before the test snapshot; the drift checks say when they no longer are.",
+        "With 400 days of data there is one training snapshot, after 40 days of history.",
+        "Where fewer than a tenth of a kind of customer pay, the 80 % interval is from 0 to 0 and "
+        "covers more than 80 %: no interval covers less.",
+        "A few accounts pay many times what others do; the errors in USD are mostly theirs.",
+        "Reasons say what moved this model's value, not what would make a customer pay.",
     ),
 )

@@ -10,24 +10,8 @@ from typing import Any
 import pandas as pd
 
 from engagement_assets.evaluation.plots import decile_plot
-from engagement_assets.models.card import model_card
 from engagement_assets.models.reports import learnt_from, metrics_markdown, table_markdown
 
-PURPOSE = (
-    "Says what a customer will pay in the 180 days after the snapshot, with an interval, so that "
-    "acquisition, retention and care go where they pay. It must not be used for prices, credit or "
-    "to refuse a customer anything."
-)
-LIMITS = (
-    "A value holds for customers like those of the training snapshot, which lies 180 days or more "
-    "before the test snapshot; the drift checks say when they no longer are.",
-    "With 400 days of data there is one training snapshot, after 40 days of history.",
-    "Where fewer than a tenth of a kind of customer pay, the 80 % interval is from 0 to 0 and "
-    "covers more than 80 %: no interval covers less.",
-    "A few accounts pay many times what others do; the errors in USD are mostly theirs.",
-    "Reasons say what moved this model's value, not what would make a customer pay.",
-)
-ROLLBACK = "`make rollback MODEL=lifetime_value` goes back to the champion before this one."
 METRIC_NAMES = {
     "r2": "R² of future revenue",
     "rmse": "RMSE (USD)",
@@ -79,8 +63,3 @@ def evaluation_markdown(card: Mapping[str, Any]) -> str:
             table_markdown(pd.DataFrame(card["coverage_by_decile"])),
         ]
     )
-
-
-def card_markdown(card: Mapping[str, Any]) -> str:
-    """The model card of a version."""
-    return model_card(card, purpose=PURPOSE, limits=LIMITS, rollback=ROLLBACK)
