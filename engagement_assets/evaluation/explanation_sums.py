@@ -38,7 +38,8 @@ def explain_sum(
     parts = [explain(model, X, n_jobs=n_jobs, seed=seed) for model in models]
     if len(parts) == 1:
         return parts[0]
-    total = np.sum([part.contributions for part in parts], axis=0, dtype=np.float32)
+    stacked = np.stack([part.contributions for part in parts])
+    total = np.asarray(stacked.sum(axis=0), dtype=np.float32)
     reasons = [part.fallback_reason for part in parts if part.fallback_reason]
     matrix = np.ascontiguousarray(X.to_numpy(dtype=np.float32, na_value=np.nan))
     return Explanation(

@@ -14,6 +14,8 @@ from engagement_assets.models.lifecycle.daily import daily_asset
 from engagement_assets.models.lifetime_value.declared import SPEC as LIFETIME_VALUE
 from engagement_assets.models.recommendation.declared import SPEC as RECOMMENDATION
 
+__all__ = ["ANOMALY", "ASSETS", "CHECKS", "MODELS"]
+
 # in the order of training: the ensemble listens to those before it
 MODELS = (ENGAGEMENT, CHURN, LIFETIME_VALUE, RECOMMENDATION, ANOMALY, ENSEMBLE)
 ASSETS = [asset for spec in MODELS for asset in (*training_assets(spec), daily_asset(spec))]

@@ -127,9 +127,9 @@ class EnsembleMethods:
         snapshots: Snapshots,  # noqa: ARG002 - as said
     ) -> dict[str, str]:
         """A digest of each partition that was learnt from or scored on."""
-        lake, found = inputs.engine.lake, {}
+        found: dict[str, str] = {}
         for label, model in _taught(_champions(inputs)):
-            found |= data_versions(lake, _days(model), label)
+            found |= data_versions(inputs.engine.lake, _days(model), label)
         return found
 
     def evaluation_markdown(self, card: Mapping[str, Any]) -> str:

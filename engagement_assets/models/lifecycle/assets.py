@@ -42,20 +42,14 @@ def training_assets(spec: ModelSpec) -> list[dg.AssetsDefinition]:
     return [_model(spec), _evaluation(spec), _fairness(spec), _champion(spec)]
 
 
-def _about(spec: ModelSpec, noun: str, kinds: set[str]) -> dict[str, Any]:
-    return {
-        "key": [spec.name, noun],
-        "description": spec.texts[noun],
-        "group_name": spec.name,
-        "owners": spec.owners,
-        "kinds": kinds,
-        "code_version": spec.code_version,
-    }
-
-
 def _model(spec: ModelSpec) -> dg.AssetsDefinition:
     @dg.asset(
-        **_about(spec, "model", {*spec.kinds, "python"}),
+        key=[spec.name, "model"],
+        description=spec.texts["model"],
+        group_name=spec.name,
+        owners=spec.owners,
+        kinds={*spec.kinds, "python"},
+        code_version=spec.code_version,
         deps=[table.split("/") for table in (*spec.learns_from, *spec.lineage)],
         io_manager_key="models",
         # read by run launchers that size each step; a process on this machine takes what it needs
@@ -142,7 +136,12 @@ def _figures(card: dict[str, Any]) -> dict[str, Any]:
 
 def _evaluation(spec: ModelSpec) -> dg.AssetsDefinition:
     @dg.asset(
-        **_about(spec, "evaluation", {"report"}),
+        key=[spec.name, "evaluation"],
+        description=spec.texts["evaluation"],
+        group_name=spec.name,
+        owners=spec.owners,
+        kinds={"report"},
+        code_version=spec.code_version,
         io_manager_key="reports",
         ins={"model": dg.AssetIn([spec.name, "model"])},
     )
@@ -163,7 +162,12 @@ def _evaluation(spec: ModelSpec) -> dg.AssetsDefinition:
 
 def _fairness(spec: ModelSpec) -> dg.AssetsDefinition:
     @dg.asset(
-        **_about(spec, "fairness", {"report", "fairlearn"}),
+        key=[spec.name, "fairness"],
+        description=spec.texts["fairness"],
+        group_name=spec.name,
+        owners=spec.owners,
+        kinds={"report", "fairlearn"},
+        code_version=spec.code_version,
         io_manager_key="reports",
         ins={"model": dg.AssetIn([spec.name, "model"])},
     )
@@ -198,7 +202,12 @@ def _not_trained(model: NotTrained) -> dg.Output[Report]:
 
 def _champion(spec: ModelSpec) -> dg.AssetsDefinition:
     @dg.asset(
-        **_about(spec, "champion", set(spec.kinds)),
+        key=[spec.name, "champion"],
+        description=spec.texts["champion"],
+        group_name=spec.name,
+        owners=spec.owners,
+        kinds=set(spec.kinds),
+        code_version=spec.code_version,
         ins={noun: dg.AssetIn([spec.name, noun]) for noun in ("model", "evaluation", "fairness")},
     )
     def champion(
@@ -219,8 +228,10 @@ def _champion(spec: ModelSpec) -> dg.AssetsDefinition:
         store = registry.registry
         present = store.champion(spec.name)
         if isinstance(model, NotTrained):
-            version = dg.DataVersion(present or "none")
-            return dg.MaterializeResult(metadata={NOT_TRAINED: model.reason}, data_version=version)
+            return dg.MaterializeResult(
+                metadata={NOT_TRAINED: model.reason},
+                data_version=dg.DataVersion(present or "none"),
+            )
         require_checks(context.instance, model_blocking(spec), version=model.version)
         for report in (evaluation, fairness):
             if report.figures[VERSION] != model.version:

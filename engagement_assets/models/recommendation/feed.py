@@ -7,6 +7,7 @@ belong here: the estimators' own defaults, which are for any table.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from engagement_assets.models.recommendation.training import TrainingSettings
@@ -41,7 +42,7 @@ def feed_settings(
     parameters = {name: dict(values) for name, values in PARAMETERS.items()}
     if interactions > MANY_INTERACTIONS:
         parameters["neural"] = dict(NEURAL_OF_MANY)
-    chosen = {} if candidates is None else {"candidates": tuple(candidates)}
-    return TrainingSettings(
-        parameters=parameters, cold_start={"half_life_days": HALF_LIFE_DAYS}, **chosen, **more
+    settings = TrainingSettings(
+        parameters=parameters, cold_start={"half_life_days": HALF_LIFE_DAYS}, **more
     )
+    return settings if candidates is None else replace(settings, candidates=tuple(candidates))

@@ -25,7 +25,7 @@ from engagement_assets.models.lifecycle.methods import (
     Predicted,
     Trained,
 )
-from engagement_assets.models.recommendation.cold_start import SOURCES, ColdStart, load_recommender
+from engagement_assets.models.recommendation.cold_start import SOURCES, ColdStart
 from engagement_assets.models.recommendation.data import Dataset, RecommendationDataError
 from engagement_assets.models.recommendation.declared import ITEMS_SHOWN, LEAST_CATEGORIES
 from engagement_assets.models.recommendation.feed import feed_settings
@@ -171,7 +171,7 @@ class RecommendationMethods:
 
     def predict(self, inputs: Inputs, model: RegisteredModel, day: date) -> Predicted:
         """Make the list of every customer of a snapshot."""
-        recommender = load_recommender(model.folder)
+        recommender = ColdStart.load(model.folder)
         data = dataset_as_of(inputs, day, embed=True)
         recommender.refresh(data)
         people = snapshot_rows(inputs, day)["customer_id"]
