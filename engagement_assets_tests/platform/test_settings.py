@@ -51,6 +51,13 @@ from engagement_assets_tests.platform.homes import command
         ("THREADS", "0"),
         ("WEBHOOK", "ftp://example.org"),
         ("WEBHOOK", "example.org/hook"),
+        ("RECOMMENDER", "the-best"),
+        ("REVIEW_SHARE", "0"),
+        ("REVIEW_SHARE", "0.5"),
+        ("CHANNEL_CAC", "search"),
+        ("CHANNEL_CAC", "search=-1"),
+        ("CHANNEL_CAC", "search=1,search=2"),
+        ("TRAINING_PROCESSES", "-1"),
     ],
 )
 def test_a_wrong_value_is_an_error_that_names_its_setting(tmp_path, name, value):
