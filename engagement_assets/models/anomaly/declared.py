@@ -71,7 +71,8 @@ SPEC = ModelSpec(
             "needs_review",
             "bool",
             nullable=False,
-            description=f"Whether the score is over {REVIEW_ABOVE}: a person should look",
+            description=f"Whether a person should look: the score is over {REVIEW_ABOVE}, or a value "
+            "cannot be",
         ),
         *reason_columns("share of the surprise"),
     ),
@@ -98,6 +99,8 @@ SPEC = ModelSpec(
         "Unusual is not wrong: new and very active customers score higher than others.",
         "Customers without a session in the 30 days before the snapshot are not scored.",
         "Until reviewers' verdicts come back, nothing tells how many of those found are fraud.",
+        "It looks for declared traces of bots (many short sessions at any hour, nothing read); "
+        "payment fraud without them is hardly found before reviewers have confirmed some.",
     ),
     additive=False,
     memory_mib=6_144,

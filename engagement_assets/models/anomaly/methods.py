@@ -15,9 +15,13 @@ import pandas as pd
 
 from engagement_assets.evaluation.bootstrap import Interval, interval, resamples
 from engagement_assets.evaluation.fairness import report_selection
-from engagement_assets.features.catalogue import CUSTOMER_FEATURES, MODEL_INPUTS
+from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.models.anomaly.declared import REVIEW_ABOVE
-from engagement_assets.models.anomaly.declared_rules import shows_life
+from engagement_assets.models.anomaly.declared_rules import (
+    ANOMALY_INPUTS,
+    PLATFORM_RULES,
+    shows_life,
+)
 from engagement_assets.models.anomaly.detector import AnomalyDetector
 from engagement_assets.models.anomaly.persistence import with_threads
 from engagement_assets.models.anomaly.prediction import predict_anomaly
@@ -54,8 +58,8 @@ class AnomalyMethods:
             score,
             training_snapshot=snapshots.train[0],
             test_snapshot=snapshots.test,
-            features=MODEL_INPUTS,
-            parameters=told,
+            features=ANOMALY_INPUTS,
+            parameters={**told, "rules": PLATFORM_RULES},
             verdicts=latest_verdicts(reviews, learn["customer_id"], until=snapshots.test),
             test_verdicts=latest_verdicts(reviews, score["customer_id"]),
             n_bootstrap=inputs.bootstrap,
@@ -81,10 +85,11 @@ class AnomalyMethods:
         positives are those of all who are sent.
         """
         rows = _test_rows(inputs, model)
-        flagged = _scores(inputs, model, rows) > REVIEW_ABOVE
+        scored = predict_anomaly(model.folder, rows, k=REASONS, n_jobs=inputs.threads)
+        flagged = rows["customer_id"].isin(scored.loc[scored["needs_review"], "customer_id"])
         report = report_selection(
             np.zeros(len(rows)),
-            flagged,
+            flagged.to_numpy(),
             sensitive_columns(rows),
             columns=SENSITIVE,
             threshold=REVIEW_ABOVE,
