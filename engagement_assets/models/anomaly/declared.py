@@ -71,8 +71,8 @@ SPEC = ModelSpec(
             "needs_review",
             "bool",
             nullable=False,
-            description=f"Whether a person should look: the score is over {REVIEW_ABOVE}, or a value "
-            "cannot be",
+            description=f"Whether a person should look: the score is over {REVIEW_ABOVE}, or a "
+            "value cannot be",
         ),
         *reason_columns("share of the surprise"),
     ),
