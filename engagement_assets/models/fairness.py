@@ -1,13 +1,13 @@
-"""Assessing the fairness of any regressor on its test people.
+"""The fairness of a version: its report, and the mitigation where a group fails.
 
 Belongs here: which people a report is about, and when a mitigation is fitted. Does not belong here:
 the measures (`engagement_assets.evaluation.fairness_regression`) or what a model's score is used
 for (each model's `fairness.py`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -15,51 +15,47 @@ import pandas as pd
 from engagement_assets.evaluation.binary import Floats
 from engagement_assets.evaluation.fairness_regression import (
     TOP_SHARE,
-    RegressionFairness,
     mitigate_selection,
     regression_fairness,
     top_threshold,
 )
-from engagement_assets.evaluation.fairness_report import ColumnFairness, FairnessReport
+from engagement_assets.evaluation.fairness_report import ColumnFairness
 from engagement_assets.evaluation.mitigation import Mitigation, fit_group_thresholds
 from engagement_assets.models.training import SENSITIVE, sensitive_columns, split_rows
 
 
-def parity_ratios(columns: Sequence[ColumnFairness]) -> dict[str, float]:
-    """Least over greatest selection rate by column, where groups were compared."""
-    return {
-        entry.column: entry.demographic_parity_ratio.value
-        for entry in columns
-        if entry.demographic_parity_ratio is not None
-    }
-
-
-@dataclass(frozen=True)
-class SelectionAssessment:
-    """The fairness of flags of which no truth is known.
-
-    Attributes:
-        report: By gender, age band and location.
-    """
-
-    report: FairnessReport
+class GroupReport(Protocol):
+    """What a fairness report says of flags, whatever set them."""
 
     @property
-    def ratios(self) -> dict[str, float]:
-        """Least over greatest rate by column."""
-        return parity_ratios(self.report.columns)
+    def columns(self) -> tuple[ColumnFairness, ...]:
+        """The selection by each column."""
+
+    @property
+    def passes(self) -> bool:
+        """Whether no judged group fails."""
+
+    @property
+    def judged(self) -> bool:
+        """Whether any groups were compared."""
+
+    @property
+    def failures(self) -> list[str]:
+        """The groups that fail."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What was not judged and why."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON data."""
-        return {"report": self.report.to_dict(), "mitigation": None}
 
     def to_markdown(self) -> str:
         """The report as text."""
-        return self.report.to_markdown()
 
 
 @dataclass(frozen=True)
-class RegressionAssessment:
+class Assessment:
     """The fairness of one version.
 
     Attributes:
@@ -67,13 +63,17 @@ class RegressionAssessment:
         mitigation: Per-group thresholds and their price, where a group fails.
     """
 
-    report: RegressionFairness
-    mitigation: Mitigation | None
+    report: GroupReport
+    mitigation: Mitigation | None = None
 
     @property
     def ratios(self) -> dict[str, float]:
-        """Least over greatest rate by column."""
-        return parity_ratios(self.report.columns)
+        """Least over greatest selection rate by column, where groups were compared."""
+        return {
+            entry.column: entry.demographic_parity_ratio.value
+            for entry in self.report.columns
+            if entry.demographic_parity_ratio is not None
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """JSON data."""
@@ -99,7 +99,7 @@ def assess_regression(
     share: float = TOP_SHARE,
     seed: int,
     n_bootstrap: int,
-) -> RegressionAssessment:
+) -> Assessment:
     """Measure fairness on the test people; fit a mitigation on the training people if one fails.
 
     The mitigation's thresholds are fitted on the training people at the test snapshot, whom the
@@ -129,7 +129,7 @@ def assess_regression(
         seed=seed,
     )
     if not report.failing_columns:
-        return RegressionAssessment(report, None)
+        return Assessment(report, None)
     learn = split_rows(rows, test=False)
     thresholds = fit_group_thresholds(
         predict(learn),
@@ -147,4 +147,4 @@ def assess_regression(
         n_bootstrap=n_bootstrap,
         seed=seed,
     )
-    return RegressionAssessment(report, mitigation)
+    return Assessment(report, mitigation)

@@ -6,25 +6,65 @@ one model, and Dagster.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import date
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pandas as pd
 
+from engagement_assets.evaluation.bootstrap import Interval
 from engagement_assets.evaluation.explanations import Explanation
 from engagement_assets.features.catalogue import CATEGORY_FEATURES, CUSTOMER_FEATURES, FEATURES
 from engagement_assets.features.labels import Label
 from engagement_assets.models import reports
 from engagement_assets.models.dates import Snapshots
+from engagement_assets.models.fairness import Assessment
 from engagement_assets.models.lifecycle.methods import Inputs
 from engagement_assets.models.rows import data_versions, labelled_rows, labelled_snapshots
 from resources.registry import RegisteredModel
 
 
 class LabelledSnapshots:
-    """Rows of a label at snapshots, as the methods of such a model read them."""
+    """Rows of a label at snapshots, and the methods that follow from them.
+
+    A model names its functions; each is pure.
+
+    Attributes:
+        label: The label.
+        fairness_of: Assesses a version's files on labelled rows of its test snapshot.
+        lead_of: How much better the champion is than the candidate on the same rows.
+        report_of: The evaluation of a card as Markdown.
+    """
 
     label: ClassVar[Label]
+    fairness_of: ClassVar[Callable[..., Assessment]]
+    lead_of: ClassVar[Callable[..., Interval]]
+    report_of: ClassVar[Callable[..., str]]
+
+    def evaluation_markdown(self, card: Mapping[str, Any]) -> str:
+        """The evaluation of a version."""
+        return type(self).report_of(card)
+
+    def assess(self, inputs: Inputs, model: RegisteredModel) -> Assessment:
+        """The fairness of a version on its test people."""
+        return type(self).fairness_of(
+            model.folder,
+            self.test_rows(inputs, model),
+            seed=inputs.seed,
+            n_bootstrap=inputs.bootstrap,
+        )
+
+    def champion_lead(
+        self, inputs: Inputs, champion: RegisteredModel, candidate: RegisteredModel
+    ) -> Interval:
+        """How much better the champion is on the candidate's test rows; above 0: it is better."""
+        return type(self).lead_of(
+            candidate,
+            champion,
+            self.test_rows(inputs, candidate),
+            n_bootstrap=inputs.bootstrap,
+            seed=inputs.seed,
+        )
 
     def training_rows(
         self, inputs: Inputs, snapshots: Snapshots

@@ -32,7 +32,7 @@ from engagement_assets.models.anomaly.training import (
     train_anomaly,
 )
 from engagement_assets.models.dates import Snapshots
-from engagement_assets.models.fairness import SelectionAssessment
+from engagement_assets.models.fairness import Assessment
 from engagement_assets.models.lifecycle.methods import Inputs, Predicted, Trained
 from engagement_assets.models.lifecycle.spec import REASONS
 from engagement_assets.models.tabular import snapshot_rows
@@ -78,7 +78,7 @@ class AnomalyMethods:
         """The evaluation of a version."""
         return evaluation_markdown(card)
 
-    def assess(self, inputs: Inputs, model: RegisteredModel) -> SelectionAssessment:
+    def assess(self, inputs: Inputs, model: RegisteredModel) -> Assessment:
         """Whom a version sends to review among its test people.
 
         Nobody knows who of them is fraud, so the report has no true positives: rates of false
@@ -96,7 +96,7 @@ class AnomalyMethods:
             n_bootstrap=inputs.bootstrap,
             seed=inputs.seed,
         )
-        return SelectionAssessment(report)
+        return Assessment(report)
 
     def champion_lead(
         self, inputs: Inputs, champion: RegisteredModel, candidate: RegisteredModel

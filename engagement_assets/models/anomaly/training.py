@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -26,6 +25,7 @@ from engagement_assets.models.anomaly.calibration import REVIEW_ABOVE
 from engagement_assets.models.anomaly.declared_rules import shows_life
 from engagement_assets.models.anomaly.detector import AnomalyDetector
 from engagement_assets.models.scores import score_shares
+from engagement_assets.models.training import Trained
 
 logger = logging.getLogger(__name__)
 
@@ -34,19 +34,6 @@ Floats = NDArray[np.float64]
 TOP_SHARE = 0.01
 # Rows on which two seeds are compared at most: the rank correlation of more moves in no decimal.
 _STABILITY_ROWS = 20_000
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A fitted detector and what is known of it.
-
-    Attributes:
-        model: The fitted detector.
-        card: JSON data for the registry.
-    """
-
-    model: AnomalyDetector
-    card: dict[str, Any]
 
 
 def latest_verdicts(
@@ -88,7 +75,7 @@ def train_anomaly(  # noqa: PLR0913 - two snapshots with their dates, and the se
     test_verdicts: pd.Series | None = None,
     n_bootstrap: int = 200,
     seed: int = 0,
-) -> Trained:
+) -> Trained[AnomalyDetector]:
     """Fit on the training people at one snapshot, describe on the test people at a later one.
 
     Only customers who used the app in the month count, on both sides (`shows_life`).

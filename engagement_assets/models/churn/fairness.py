@@ -4,57 +4,21 @@ Belongs here: which people and thresholds the report is about. Does not belong h
 (`engagement_assets.evaluation.fairness`).
 """
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from upath import UPath
 
 from engagement_assets.evaluation.fairness import fairness_report
-from engagement_assets.evaluation.fairness_report import FairnessReport
 from engagement_assets.evaluation.mitigation import (
-    Mitigation,
     fit_group_thresholds,
     mitigation_report,
 )
 from engagement_assets.evaluation.thresholds import CostModel
 from engagement_assets.models.churn.estimator import ChurnClassifier
 from engagement_assets.models.churn.training import LABEL
-from engagement_assets.models.fairness import parity_ratios
+from engagement_assets.models.fairness import Assessment
 from engagement_assets.models.training import SENSITIVE, sensitive_columns, split_rows
-
-
-@dataclass(frozen=True)
-class Assessment:
-    """The fairness of one version.
-
-    Attributes:
-        report: By gender, age band and location.
-        mitigation: Per-group thresholds and their price, where a group fails.
-    """
-
-    report: FairnessReport
-    mitigation: Mitigation | None
-
-    @property
-    def ratios(self) -> dict[str, float]:
-        """Demographic parity ratio by column."""
-        return parity_ratios(self.report.columns)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON data."""
-        return {
-            "report": self.report.to_dict(),
-            "mitigation": self.mitigation.to_dict() if self.mitigation else None,
-        }
-
-    def to_markdown(self) -> str:
-        """The report as text."""
-        parts = [self.report.to_markdown()]
-        if self.mitigation is not None:
-            parts.append(self.mitigation.to_markdown())
-        return "\n\n".join(parts)
 
 
 def assess(

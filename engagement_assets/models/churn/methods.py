@@ -6,19 +6,16 @@ Does not belong here: learning, measuring and wording themselves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from engagement_assets.evaluation.bootstrap import Interval
-from engagement_assets.evaluation.metrics import paired_auc_difference
 from engagement_assets.features.catalogue import MODEL_INPUTS
 from engagement_assets.features.labels import Label
 from engagement_assets.models.churn.bands import band_of
 from engagement_assets.models.churn.declared import LABEL, SPEC
-from engagement_assets.models.churn.estimator import ChurnClassifier
-from engagement_assets.models.churn.fairness import Assessment, assess
+from engagement_assets.models.churn.fairness import assess
 from engagement_assets.models.churn.prediction import predict_churn
+from engagement_assets.models.churn.promotion import champion_advantage
 from engagement_assets.models.churn.reports import evaluation_markdown
 from engagement_assets.models.churn.training import train_churn
 from engagement_assets.models.dates import Snapshots
@@ -31,7 +28,6 @@ from engagement_assets.models.tabular import (
     explanation_warnings,
     snapshot_rows,
 )
-from engagement_assets.models.training import split_rows
 from resources.registry import RegisteredModel
 
 
@@ -39,6 +35,9 @@ class ChurnMethods(LabelledSnapshots):
     """The churn model's methods; see `ModelMethods`."""
 
     label: ClassVar[Label] = LABEL
+    fairness_of = staticmethod(assess)
+    lead_of = staticmethod(champion_advantage)
+    report_of = staticmethod(evaluation_markdown)
 
     def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained:
         """Fit on the training people at the training snapshots, score the others later."""
@@ -50,32 +49,6 @@ class ChurnMethods(LabelledSnapshots):
             features=MODEL_INPUTS,
             parameters=inputs.parameters,
             n_bootstrap=inputs.bootstrap,
-        )
-
-    def evaluation_markdown(self, card: Mapping[str, Any]) -> str:
-        """The evaluation of a version."""
-        return evaluation_markdown(card)
-
-    def assess(self, inputs: Inputs, model: RegisteredModel) -> Assessment:
-        """The fairness of a version on its test people."""
-        return assess(
-            model.folder,
-            self.test_rows(inputs, model),
-            seed=inputs.seed,
-            n_bootstrap=inputs.bootstrap,
-        )
-
-    def champion_lead(
-        self, inputs: Inputs, champion: RegisteredModel, candidate: RegisteredModel
-    ) -> Interval:
-        """Champion minus candidate AUC on the candidate's test rows."""
-        test = split_rows(self.test_rows(inputs, candidate), test=True)
-        first, second = (
-            ChurnClassifier.load(model.folder).predict_proba(test)[:, 1]
-            for model in (champion, candidate)
-        )
-        return paired_auc_difference(
-            test[LABEL.name], first, second, n_bootstrap=inputs.bootstrap, seed=inputs.seed
         )
 
     def predict(self, inputs: Inputs, model: RegisteredModel, day: date) -> Predicted:

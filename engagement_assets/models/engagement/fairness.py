@@ -11,14 +11,12 @@ from upath import UPath
 
 from engagement_assets.models.engagement.estimator import EngagementRegressor
 from engagement_assets.models.engagement.training import LABEL
-from engagement_assets.models.fairness import RegressionAssessment, assess_regression
+from engagement_assets.models.fairness import Assessment, assess_regression
 
 SELECTED_ARE = "the tenth with the highest predicted engagement, whom the product counts as engaged"
 
 
-def assess(
-    folder: Path | UPath, rows: pd.DataFrame, *, seed: int, n_bootstrap: int
-) -> RegressionAssessment:
+def assess(folder: Path | UPath, rows: pd.DataFrame, *, seed: int, n_bootstrap: int) -> Assessment:
     """Measure fairness on the test people; fit a mitigation on the training people if one fails.
 
     Args:

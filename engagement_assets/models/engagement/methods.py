@@ -6,11 +6,9 @@ Does not belong here: learning, measuring and wording themselves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from engagement_assets.evaluation.bootstrap import Interval
 from engagement_assets.features.catalogue import MODEL_INPUTS
 from engagement_assets.features.labels import Label
 from engagement_assets.models.dates import Snapshots
@@ -20,7 +18,6 @@ from engagement_assets.models.engagement.prediction import predict_engagement
 from engagement_assets.models.engagement.promotion import champion_advantage
 from engagement_assets.models.engagement.reports import evaluation_markdown, product_report
 from engagement_assets.models.engagement.training import train_engagement
-from engagement_assets.models.fairness import RegressionAssessment
 from engagement_assets.models.lifecycle.methods import Inputs, Predicted, Trained
 from engagement_assets.models.lifecycle.spec import REASONS
 from engagement_assets.models.tabular import (
@@ -36,6 +33,9 @@ class EngagementMethods(LabelledSnapshots):
     """The engagement model's methods; see `ModelMethods`."""
 
     label: ClassVar[Label] = LABEL
+    fairness_of = staticmethod(assess)
+    lead_of = staticmethod(champion_advantage)
+    report_of = staticmethod(evaluation_markdown)
 
     def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained:
         """Fit on the training people at the training snapshots, score the others later."""
@@ -47,31 +47,6 @@ class EngagementMethods(LabelledSnapshots):
             features=MODEL_INPUTS,
             parameters=inputs.parameters,
             n_bootstrap=inputs.bootstrap,
-        )
-
-    def evaluation_markdown(self, card: Mapping[str, Any]) -> str:
-        """The evaluation of a version."""
-        return evaluation_markdown(card)
-
-    def assess(self, inputs: Inputs, model: RegisteredModel) -> RegressionAssessment:
-        """The fairness of a version on its test people."""
-        return assess(
-            model.folder,
-            self.test_rows(inputs, model),
-            seed=inputs.seed,
-            n_bootstrap=inputs.bootstrap,
-        )
-
-    def champion_lead(
-        self, inputs: Inputs, champion: RegisteredModel, candidate: RegisteredModel
-    ) -> Interval:
-        """Squared error of the candidate less that of the champion on the same test rows."""
-        return champion_advantage(
-            candidate,
-            champion,
-            self.test_rows(inputs, candidate),
-            n_bootstrap=inputs.bootstrap,
-            seed=inputs.seed,
         )
 
     def predict(self, inputs: Inputs, model: RegisteredModel, day: date) -> Predicted:

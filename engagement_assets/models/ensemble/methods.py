@@ -7,6 +7,7 @@ behind the interface that every model has. Does not belong here: learning and wo
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -34,12 +35,11 @@ from engagement_assets.models.ensemble.reports import evaluation_markdown, healt
 from engagement_assets.models.ensemble.stacking import BaseLearner
 from engagement_assets.models.ensemble.training import (
     TargetRows,
-    TrainedEnsemble,
     mean_loss,
     train_ensemble,
     with_features,
 )
-from engagement_assets.models.fairness import SelectionAssessment
+from engagement_assets.models.fairness import Assessment
 from engagement_assets.models.lifecycle.methods import (
     Inputs,
     NotTrainableError,
@@ -51,6 +51,7 @@ from engagement_assets.models.rows import data_versions, labelled_rows, labelled
 from engagement_assets.models.scores import score_shares
 from engagement_assets.models.tabular import snapshot_rows
 from engagement_assets.models.training import SENSITIVE, sensitive_columns, split_rows
+from engagement_assets.models.training import Trained as TrainedModel
 from resources.registry import ModelRegistry, RegisteredModel, registered
 
 # Columns of the base predictions that health and corrections are made from.
@@ -84,12 +85,12 @@ class EnsembleMethods:
         )
         churn = rows[targets.CHURN.name]
         card = made.card | self._card(inputs, made, bases, churn, champions)
-        return TrainedEnsemble(made.model, card)
+        return replace(made, card=card)
 
     def _card(
         self,
         inputs: Inputs,
-        made: TrainedEnsemble,
+        made: TrainedModel[Ensemble],
         bases: Mapping[str, BaseLearner],
         churn: TargetRows,
         champions: Mapping[str, RegisteredModel],
@@ -136,7 +137,7 @@ class EnsembleMethods:
         """The evaluation of a version."""
         return evaluation_markdown(card)
 
-    def assess(self, inputs: Inputs, model: RegisteredModel) -> SelectionAssessment:
+    def assess(self, inputs: Inputs, model: RegisteredModel) -> Assessment:
         """Who is among the tenth of lowest health of a version's test people."""
         day = date.fromisoformat(model.card["test_snapshot"])
         people = split_rows(snapshot_rows(inputs, day), test=True)
@@ -150,7 +151,7 @@ class EnsembleMethods:
             n_bootstrap=inputs.bootstrap,
             seed=inputs.seed,
         )
-        return SelectionAssessment(report)
+        return Assessment(report)
 
     def champion_lead(
         self, inputs: Inputs, champion: RegisteredModel, candidate: RegisteredModel

@@ -19,6 +19,7 @@ import pandas as pd
 from engagement_assets.evaluation.bootstrap import Interval, interval, resamples
 from engagement_assets.models.ensemble.estimator import Correction, Ensemble, Floats, Target
 from engagement_assets.models.ensemble.stacking import FOLDS, BaseLearner, cross_fitted
+from engagement_assets.models.training import Trained
 
 
 @dataclass(frozen=True)
@@ -36,19 +37,6 @@ class TargetRows:
     test: pd.DataFrame
 
 
-@dataclass(frozen=True)
-class TrainedEnsemble:
-    """A fitted ensemble and what is known of it.
-
-    Attributes:
-        model: The fitted ensemble.
-        card: JSON data for the registry.
-    """
-
-    model: Ensemble
-    card: dict[str, Any]
-
-
 def train_ensemble(
     rows: Mapping[str, TargetRows],
     bases: Mapping[str, BaseLearner],
@@ -58,7 +46,7 @@ def train_ensemble(
     random_state: int,
     n_jobs: int | None = None,
     folds: int = FOLDS,
-) -> TrainedEnsemble:
+) -> Trained[Ensemble]:
     """Fit a correction of every target on what the base models say of customers they did not see.
 
     Args:
@@ -97,7 +85,7 @@ def train_ensemble(
             "training_rows": len(found.learn),
             "test_customers": len(found.test),
         }
-    return TrainedEnsemble(Ensemble(corrections, adopted), {"targets": told})
+    return Trained(Ensemble(corrections, adopted), {"targets": told})
 
 
 def with_features(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 from upath import UPath
 
-from engagement_assets.models.fairness import RegressionAssessment, assess_regression
+from engagement_assets.models.fairness import Assessment, assess_regression
 from engagement_assets.models.lifetime_value.applications import VIP_SHARE
 from engagement_assets.models.lifetime_value.model import ValueModel
 from engagement_assets.models.lifetime_value.training import LABEL, known
@@ -19,9 +19,7 @@ SELECTED_ARE = (
 )
 
 
-def assess(
-    folder: Path | UPath, rows: pd.DataFrame, *, seed: int, n_bootstrap: int
-) -> RegressionAssessment:
+def assess(folder: Path | UPath, rows: pd.DataFrame, *, seed: int, n_bootstrap: int) -> Assessment:
     """Measure fairness on the test people; fit a mitigation on the training people if one fails.
 
     Args:

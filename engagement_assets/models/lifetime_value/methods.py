@@ -15,11 +15,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from engagement_assets.evaluation.bootstrap import Interval
 from engagement_assets.features.catalogue import MODEL_INPUTS
 from engagement_assets.features.labels import Label
 from engagement_assets.models.dates import Snapshots
-from engagement_assets.models.fairness import RegressionAssessment
 from engagement_assets.models.lifecycle.methods import (
     Inputs,
     NotTrainableError,
@@ -53,6 +51,9 @@ class LifetimeValueMethods(LabelledSnapshots):
     """The lifetime value model's methods; see `ModelMethods`."""
 
     label: ClassVar[Label] = LABEL
+    fairness_of = staticmethod(assess)
+    lead_of = staticmethod(champion_advantage)
+    report_of = staticmethod(evaluation_markdown)
 
     def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained:
         """Fit on the training people at the training snapshots, score the others later."""
@@ -75,31 +76,6 @@ class LifetimeValueMethods(LabelledSnapshots):
         except TooFewPayersError as error:
             raise NotTrainableError(str(error)) from error
         return replace(trained, card=_with_coverage_error(trained.card))
-
-    def evaluation_markdown(self, card: Mapping[str, Any]) -> str:
-        """The evaluation of a version."""
-        return evaluation_markdown(card)
-
-    def assess(self, inputs: Inputs, model: RegisteredModel) -> RegressionAssessment:
-        """The fairness of a version on its test people."""
-        return assess(
-            model.folder,
-            self.test_rows(inputs, model),
-            seed=inputs.seed,
-            n_bootstrap=inputs.bootstrap,
-        )
-
-    def champion_lead(
-        self, inputs: Inputs, champion: RegisteredModel, candidate: RegisteredModel
-    ) -> Interval:
-        """Squared error of the candidate less that of the champion on the same test rows."""
-        return champion_advantage(
-            candidate,
-            champion,
-            self.test_rows(inputs, candidate),
-            n_bootstrap=inputs.bootstrap,
-            seed=inputs.seed,
-        )
 
     def predict(self, inputs: Inputs, model: RegisteredModel, day: date) -> Predicted:
         """Predict and explain every customer of a snapshot, and say what follows."""

@@ -40,6 +40,7 @@ from engagement_assets.models.recommendation.training import (
 from engagement_assets.models.scores import quantile_edges, score_shares
 from engagement_assets.models.tabular import snapshot_rows
 from engagement_assets.models.training import SENSITIVE, sensitive_columns
+from engagement_assets.models.training import Trained as TrainedModel
 from resources.registry import RegisteredModel
 
 CUSTOMERS_OF_DRIFT = 5_000
@@ -131,7 +132,7 @@ class RecommendationMethods:
             },
             "fairness_text": fairness.to_markdown(),
         }
-        return Fitted(trained.model, card)
+        return TrainedModel(trained.model, card)
 
     def data_versions(self, inputs: Inputs, snapshots: Snapshots) -> dict[str, str]:
         """A digest of each partition of the last days that was learnt from or scored on."""
@@ -187,14 +188,6 @@ class RecommendationMethods:
             },
             explanation_figures={"coverage": figures["coverage"]},
         )
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """The winner and its card; see `lifecycle.methods.Trained`."""
-
-    model: ColdStart
-    card: dict[str, Any]
 
 
 def lists_of(recommender: ColdStart, people: pd.Series) -> tuple[pd.DataFrame, dict[str, float]]:

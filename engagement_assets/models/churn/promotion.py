@@ -1,0 +1,38 @@
+"""Candidate against champion on the same test rows.
+
+Belongs here: scoring both. Does not belong here: the rule (`models.champion`).
+"""
+
+import pandas as pd
+
+from engagement_assets.evaluation.bootstrap import Interval
+from engagement_assets.evaluation.metrics import paired_auc_difference
+from engagement_assets.models.churn.estimator import ChurnClassifier
+from engagement_assets.models.churn.training import LABEL
+from engagement_assets.models.training import split_rows
+from resources.registry import RegisteredModel
+
+
+def champion_advantage(
+    candidate: RegisteredModel,
+    champion: RegisteredModel,
+    rows: pd.DataFrame,
+    *,
+    n_bootstrap: int,
+    seed: int,
+) -> Interval:
+    """AUC of the champion less that of the candidate; above 0 the champion is better.
+
+    Args:
+        candidate: The candidate.
+        champion: The present champion.
+        rows: Labelled rows of the candidate's test snapshot, all people.
+        n_bootstrap: Resamples of the paired comparison.
+        seed: Seed of the resamples.
+    """
+    test = split_rows(rows, test=True)
+    first, second = (
+        ChurnClassifier.load(model.folder).predict_proba(test)[:, 1]
+        for model in (champion, candidate)
+    )
+    return paired_auc_difference(test[LABEL], first, second, n_bootstrap=n_bootstrap, seed=seed)
