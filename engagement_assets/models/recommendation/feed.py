@@ -20,7 +20,7 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
 }
 # Beyond so many interactions the neural model leaves its stated defaults, for time: it learns from
 # the latest ones, in larger steps.
-MANY_INTERACTIONS = 400_000
+MANY_INTERACTIONS = 30_000
 NEURAL_OF_MANY: Mapping[str, Any] = {
     "epochs": 4,
     "batch_size": 4_096,
