@@ -4,9 +4,12 @@ Belongs here: who is in the top share by group, errors by group, and their repai
 here: the 80 % rule itself (`fairness`) or blocking a promotion (`engagement_assets.models`).
 
 A number does no harm by itself; what the product does with it does. So the 80 % rule is judged on
-who is selected, as for a classifier: those with the highest predictions. Groups may truly differ;
-so beside each selection rate stands the share that truly belongs to the top, and a failure says
-whether the truth has the same gap. Two ratios are of the numbers themselves:
+who is selected, as for a classifier: those with the highest predictions. Groups may truly differ,
+and then an accurate model selects them differently: a group fails when its rate is under four
+fifths of the highest group's beyond chance *and* under four fifths of what its share of the true
+top gives. A gap that the truth has too is reported as such, with the mitigation and its price; it
+does not fail, since only a model that is wrong about the group could close it. Two ratios are of
+the numbers themselves:
 
 * calibration: a group's mean prediction over its mean target, as a share of the same of all
   customers. Groups may differ in what they are worth, but not in this: a group fails when the
@@ -115,15 +118,8 @@ class RegressionFairness:
 
     @property
     def failures(self) -> list[str]:
-        """What fails, and whether the truth has the same gap."""
-        selected = [
-            f"{text}; {_truth_beside(entry, group)}"
-            for text, (entry, group) in zip(
-                self.selection.failures,
-                [(c, g) for c in self.selection.columns for g in c.groups if g.fails],
-                strict=True,
-            )
-        ]
+        """What fails: gaps that the truth does not have, and groups predicted too low or high."""
+        selected = [text for text, as_true in self._gaps() if not as_true]
         miscalibrated = [
             f"{column}={group.group}: predictions are {group.calibration_ratio} of the truth, "
             "relative to all customers"
@@ -132,6 +128,19 @@ class RegressionFairness:
             if group.fails
         ]
         return selected + miscalibrated
+
+    @property
+    def true_gaps(self) -> list[str]:
+        """Gaps of the selection that the truth has too."""
+        return [text for text, as_true in self._gaps() if as_true]
+
+    def _gaps(self) -> list[tuple[str, bool]]:
+        """Every gap of the selection in words, and whether the truth has it too."""
+        found = [(c, g) for c in self.selection.columns for g in c.groups if g.fails]
+        return [
+            (f"{text}; {_truth_beside(column, group)}", _as_true(column, group))
+            for text, (column, group) in zip(self.selection.failures, found, strict=True)
+        ]
 
     @property
     def passes(self) -> bool:
@@ -158,6 +167,7 @@ class RegressionFairness:
         return self.selection.to_dict() | {
             "passes": self.passes,
             "failures": self.failures,
+            "true_gaps": self.true_gaps,
             "top_share": self.share,
             "selected_are": self.selected_are,
             "errors": {c: [asdict(group) for group in groups] for c, groups in self.errors.items()},
@@ -172,8 +182,10 @@ class RegressionFairness:
             "",
             "How well each group is predicted (1 is as well as all customers):",
         ]
-        told = [text for text in self.failures if text not in self.selection.failures]
+        told = self.failures
         lines += ["", *(f"- Fails: {text}" for text in told)] if told else []
+        gaps = self.true_gaps
+        lines += ["", *(f"- As in the truth: {text}" for text in gaps)] if gaps else []
         for column, groups in self.errors.items():
             lines += [
                 "",
@@ -185,13 +197,22 @@ class RegressionFairness:
         return "\n".join(lines)
 
 
-def _truth_beside(entry: ColumnFairness, group: GroupRates) -> str:
-    """Whether the group's share of the true top lags as its selection does."""
+def _true_ratio(entry: ColumnFairness, group: GroupRates) -> float:
+    """A group's share of the true top over that of the highest judged group; 1 without any."""
     highest = max((g.base_rate for g in entry.groups if g.judged), default=0.0)
-    if not highest:
-        return "nobody truly belongs to the top"
-    ratio = group.base_rate / highest
-    same = "the truth has such a gap too" if ratio < FOUR_FIFTHS else "the truth has no such gap"
+    return group.base_rate / highest if highest else 1.0
+
+
+def _as_true(entry: ColumnFairness, group: GroupRates) -> bool:
+    """Whether a group is selected at four fifths or more of what its truth gives."""
+    selected = group.ratio_to_highest
+    return selected is not None and selected >= FOUR_FIFTHS * min(1.0, _true_ratio(entry, group))
+
+
+def _truth_beside(entry: ColumnFairness, group: GroupRates) -> str:
+    """How the group's share of the true top compares with its selection."""
+    ratio = _true_ratio(entry, group)
+    same = "the truth has such a gap too" if _as_true(entry, group) else "the truth has no such gap"
     return f"{same}: truly in the top are {group.base_rate:.1%}, {ratio:.2f} of the highest group"
 
 
