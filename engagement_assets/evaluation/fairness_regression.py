@@ -61,12 +61,16 @@ def top_threshold(scores: ArrayLike, *, share: float = TOP_SHARE) -> float:
 
 
 def truly_top(y: ArrayLike, *, share: float = TOP_SHARE) -> NDArray[np.bool_]:
-    """Who of n customers truly is in the top share: fewer where most targets tie at the least."""
+    """Who of n customers truly is in the top share.
+
+    Those who tie with the last of them are in it too, unless that would more than double it: where
+    most bring nothing, nobody is at the top for bringing nothing.
+    """
     values = np.asarray(y, dtype=np.float64)
-    top: NDArray[np.bool_] = (values >= top_threshold(values, share=share)) & (
-        values > values.min()
-    )
-    return top
+    last = top_threshold(values, share=share)
+    with_ties: NDArray[np.bool_] = values >= last
+    above: NDArray[np.bool_] = values > last
+    return above if with_ties.mean() > 2 * share else with_ties
 
 
 @dataclass(frozen=True)

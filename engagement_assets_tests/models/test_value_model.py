@@ -210,3 +210,16 @@ def test_inputs_of_another_format_are_refused(version, tmp_path):
     (tmp_path / "inputs.json").write_text('{"format": "other/1"}')
     with pytest.raises(ValueError, match="has format 'other/1'"):
         ValueModel.load(tmp_path)
+
+
+def test_a_refit_keeps_the_method_and_has_not_seen_whom_it_is_not_given(version):
+    learnt = rows(TRAIN)
+    model = ValueModel.load(version.folder)
+    again = model.refitted(learnt, learnt["future_revenue_usd"])
+    other = model.refitted(learnt, learnt["future_revenue_usd"] * 2)
+    some = rows(TEST)
+    assert again.regressor.mean_ == model.regressor.mean_
+    assert again.regressor.trees_ == model.regressor.trees_
+    assert np.corrcoef(again.predict(some), model.predict(some))[0, 1] > 0.8
+    assert other.predict(some).mean() > 1.5 * again.predict(some).mean()
+    np.testing.assert_array_equal(model.predict(some), ValueModel.load(version.folder).predict(some))

@@ -22,7 +22,6 @@ from engagement_assets.models.churn.estimator import ChurnClassifier
 from engagement_assets.models.engagement.estimator import EngagementRegressor
 from engagement_assets.models.ensemble.stacking import BaseLearner, Predictor
 from engagement_assets.models.lifetime_value.model import ValueModel
-from engagement_assets.models.lifetime_value.training import WINDOW_DAYS
 from resources.registry import RegisteredModel
 
 Floats = NDArray[np.float64]
@@ -83,18 +82,9 @@ def value_base(champion: RegisteredModel, rows: pd.DataFrame | None, *, n_jobs: 
     """The lifetime value model; `rows` have `future_revenue_usd`."""
     model = ValueModel.load(champion.folder)
     model.regressor.set_params(n_jobs=n_jobs)
-    # the method of the mean is the champion's, so that it need not be chosen again
-    kept = model.regressor.get_params() | {"mean": model.regressor.mean_, "folds": 2}
 
     def fit(some: pd.DataFrame) -> Predictor:
-        return ValueModel.fit(
-            some,
-            some["future_revenue_usd"],
-            features=model.inputs.features,
-            first_day=model.inputs.first_day,
-            window_days=WINDOW_DAYS,
-            parameters=kept,
-        ).predict
+        return model.refitted(some, some["future_revenue_usd"]).predict
 
     return BaseLearner("future_revenue_usd", rows, fit=fit, champion=model.predict)
 

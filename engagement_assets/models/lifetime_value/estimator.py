@@ -27,6 +27,7 @@ apart: the chance of paying (calibrated), the mean, and the quantiles.
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -216,6 +217,35 @@ class LifetimeValueRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc
     def _offset(self, matrix: Matrix) -> Floats | None:
         return None if self.prior_ is None else self.prior_.offset(self._guess(matrix))
 
+    def refitted(self, X: pd.DataFrame, y: ArrayLike) -> Self:
+        """The same model of the mean fitted on other rows; its quantiles stay.
+
+        The method, the numbers of trees, the calibrator and the scale are kept. For stacking, which
+        needs models that have not seen some customers and cannot afford to choose everything again
+        for each.
+
+        Args:
+            X: n x f as in `fit`.
+            y: n amounts of money.
+
+        Raises:
+            ValueError: As in `fit`.
+        """
+        check_is_fitted(self, "booster_")
+        fitted = copy.copy(self)
+        encoder = TableEncoder.fit(X)
+        fitted._learn_table(X, encoder)
+        matrix = encoder.transform(X)
+        fitted._learn_prior(matrix)
+        amounts = as_targets(y, rows=len(X))
+        if self.mean_ == HURDLE:
+            label = (amounts > 0.0).astype(np.float64)
+            fitted.pays_ = fitted._train(
+                matrix, label, self.trees_["pays"], objective="binary:logistic"
+            )
+        fitted.booster_ = fitted._train_mean(matrix, learning(self.mean_, amounts, cut_off=CUT_OFF))
+        return fitted
+
     def _fit_chance(self, matrix: Matrix, pays: NDArray[np.bool_], folds: list[Fold]) -> Floats:
         """Learn who pays; return the calibrated out-of-fold chances."""
         label = pays.astype(np.float64)
@@ -263,9 +293,12 @@ class LifetimeValueRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc
         self.mean_, self.trees_["mean"] = best
         self.scale_ = max(float(scales[best]), 0.0)
         self.oof_prediction_ = self.scale_ * found[best]
-        how = learnt[self.mean_]
-        start, more = _start(how, offset)
-        self.booster_ = self._train(
+        self.booster_ = self._train_mean(matrix, learnt[self.mean_])
+
+    def _train_mean(self, matrix: Matrix, how: Learning) -> xgb.Booster:
+        """The trees of the mean on every row that they may learn from."""
+        start, more = _start(how, self._offset(matrix))
+        return self._train(
             matrix[how.use],
             how.target[how.use],
             self.trees_["mean"],

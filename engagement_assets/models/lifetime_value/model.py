@@ -62,6 +62,10 @@ class ValueModel:
         regressor.fit(inputs(rows), future_usd, groups=rows["customer_id"])
         return cls(inputs, regressor)
 
+    def refitted(self, rows: pd.DataFrame, future_usd: pd.Series) -> ValueModel:
+        """The same inputs and the same model of the mean, fitted on other rows."""
+        return ValueModel(self.inputs, self.regressor.refitted(self.inputs(rows), future_usd))
+
     def predict(self, rows: pd.DataFrame) -> Floats:
         """Return the n expected future revenues in USD."""
         return self.regressor.predict(self.inputs(rows))
