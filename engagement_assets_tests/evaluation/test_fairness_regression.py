@@ -48,17 +48,27 @@ def test_a_model_that_predicts_a_group_too_low_fails_though_the_truth_is_even():
     found = report(*people(model_gap=0.6))
     assert not found.passes
     assert found.failing_columns == ["gender"]
-    assert "the truth has no such gap" in found.failures[0]
+    assert found.gaps_of_the_truth == []
+    assert "truly in the top are" in found.failures[0]
     assert any("predictions are" in text for text in found.failures)
     assert [group.fails for group in found.errors["gender"]] == [False, True]
 
 
-def test_where_the_truth_differs_the_rule_fails_but_it_is_said():
+def test_a_gap_of_the_truth_is_named_and_does_not_count_against_the_model():
     found = report(*people(truth_gap=0.6))
-    assert not found.passes
-    assert len(found.failures) == 1
-    assert "the truth has such a gap too" in found.failures[0]
+    assert found.passes
+    assert not found.selection.passes
+    assert found.failing_columns == ["gender"]
+    assert len(found.gaps_of_the_truth) == 1
+    assert found.to_dict()["eighty_percent_rule_holds"] is False
+    assert any("the truth has this gap too: gender=b" in note for note in found.notes)
     assert not any(group.fails for group in found.errors["gender"])
+
+
+def test_a_model_that_widens_a_gap_of_the_truth_fails():
+    found = report(*people(truth_gap=0.75, model_gap=0.7))
+    assert not found.passes
+    assert found.gaps_of_the_truth == []
 
 
 def test_a_tiny_group_is_reported_and_not_judged():
