@@ -61,12 +61,16 @@ def top_threshold(scores: ArrayLike, *, share: float = TOP_SHARE) -> float:
 
 
 def truly_top(y: ArrayLike, *, share: float = TOP_SHARE) -> NDArray[np.bool_]:
-    """Who of n customers truly is in the top share: fewer where most targets tie at the least."""
+    """Who of n customers truly is in the top share.
+
+    Where so many tie with the last of them that the top would be more than twice its share, such as
+    those who pay nothing, the top is those who have more: fewer than the share.
+    """
     values = np.asarray(y, dtype=np.float64)
-    top: NDArray[np.bool_] = (values >= top_threshold(values, share=share)) & (
-        values > values.min()
-    )
-    return top
+    last = top_threshold(values, share=share)
+    top: NDArray[np.bool_] = values >= last
+    more: NDArray[np.bool_] = values > last
+    return more if top.sum() > max(2, 2.0 * share * len(values)) else top
 
 
 @dataclass(frozen=True)

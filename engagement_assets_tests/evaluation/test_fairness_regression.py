@@ -126,6 +126,7 @@ def test_the_top_is_a_share_and_never_the_least():
     # where most are worth nothing, nobody who is worth nothing is in the top
     mostly_zero = np.r_[np.zeros(97), 1.0, 2.0, 3.0]
     assert truly_top(mostly_zero).sum() == 3
+    assert truly_top(np.r_[mostly_zero, -5.0]).sum() == 3
     with pytest.raises(ValueError, match="share must lie"):
         top_threshold(scores, share=0.0)
     with pytest.raises(ValueError, match="no scores"):
