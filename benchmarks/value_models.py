@@ -26,7 +26,7 @@ from engagement_assets.features.catalogue import CUSTOMER_FEATURES as _FEATURES
 from engagement_assets.features.catalogue import MODEL_INPUTS
 from engagement_assets.features.labels import LABELS
 from engagement_assets.features.snapshot import land_labels, land_snapshot
-from engagement_assets.models.dates import Snapshots
+from engagement_assets.models.dates import ENGAGEMENT_SNAPSHOTS, Snapshots
 from engagement_assets.models.engagement.fairness import assess as assess_engagement
 from engagement_assets.models.engagement.prediction import predict_engagement
 from engagement_assets.models.engagement.training import train_engagement
@@ -50,7 +50,9 @@ MODELS = ("engagement", "value")
 
 def snapshots(options: Any, window_days: int) -> Snapshots:
     """Training and test snapshots of a label."""
-    return Snapshots.before(stages.end(options), first_day=FIRST_DAY, window_days=window_days)
+    return Snapshots.before(
+        stages.end(options), first_day=FIRST_DAY, count=options.snapshots, window_days=window_days
+    )
 
 
 def prepare(options: Any) -> None:
@@ -221,6 +223,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--bootstrap", type=int, default=200)
     parser.add_argument("--lake", help="keep the lake here instead of a temporary folder")
+    parser.add_argument("--snapshots", type=int, default=ENGAGEMENT_SNAPSHOTS)
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--json", type=Path, default=None)
     options = parser.parse_args()

@@ -4,12 +4,12 @@ Belongs here: who is in the top share by group, errors by group, and their repai
 here: the 80 % rule itself (`fairness`) or blocking a promotion (`engagement_assets.models`).
 
 A number does no harm by itself; what the product does with it does. So the 80 % rule is judged on
-who is selected, as for a classifier: those with the highest predictions. Groups may truly differ,
-and then an accurate model selects them differently: a group fails when its rate is under four
-fifths of the highest group's beyond chance *and* under four fifths of what its share of the true
-top gives. A gap that the truth has too is reported as such, with the mitigation and its price; it
-does not fail, since only a model that is wrong about the group could close it. Two ratios are of
-the numbers themselves:
+who is selected, as for a classifier: those with the highest predictions. Groups may truly differ;
+so beside each selection rate stands the share that truly belongs to the top. Where the rule fails,
+the truth has such a gap too, and the selection widens it by less than a fifth, the model has told
+the truth: it is named as a gap of the truth, with the thresholds that would close it, and does not
+count against the model. Whether to close it is for the product's owner to say. Any other failure
+counts. Two ratios are of the numbers themselves:
 
 * calibration: a group's mean prediction over its mean target, as a share of the same of all
   customers. Groups may differ in what they are worth, but not in this: a group fails when the
@@ -63,14 +63,14 @@ def top_threshold(scores: ArrayLike, *, share: float = TOP_SHARE) -> float:
 def truly_top(y: ArrayLike, *, share: float = TOP_SHARE) -> NDArray[np.bool_]:
     """Who of n customers truly is in the top share.
 
-    Those who tie with the last of them are in it too, unless that would more than double it: where
-    most bring nothing, nobody is at the top for bringing nothing.
+    Where so many tie with the last of them that the top would be more than twice its share, such as
+    those who pay nothing, the top is those who have more: fewer than the share.
     """
     values = np.asarray(y, dtype=np.float64)
     last = top_threshold(values, share=share)
-    with_ties: NDArray[np.bool_] = values >= last
-    above: NDArray[np.bool_] = values > last
-    return above if with_ties.mean() > 2 * share else with_ties
+    top: NDArray[np.bool_] = values >= last
+    more: NDArray[np.bool_] = values > last
+    return more if top.sum() > max(2, 2.0 * share * len(values)) else top
 
 
 @dataclass(frozen=True)
@@ -120,10 +120,24 @@ class RegressionFairness:
         """The selection by each column."""
         return self.selection.columns
 
+    def _failing(self, *, as_the_truth: bool) -> list[str]:
+        """Failures of the 80 % rule where the truth has the same gap, or where it has not."""
+        groups = [(c, g) for c in self.selection.columns for g in c.groups if g.fails]
+        return [
+            f"{text}; truly in the top are {group.base_rate:.1%}, {_true_ratio(entry, group):.2f} "
+            "of the highest group"
+            for text, (entry, group) in zip(self.selection.failures, groups, strict=True)
+            if _is_of_the_truth(entry, group) == as_the_truth
+        ]
+
+    @property
+    def gaps_of_the_truth(self) -> list[str]:
+        """Where the 80 % rule fails because the groups truly differ as much."""
+        return self._failing(as_the_truth=True)
+
     @property
     def failures(self) -> list[str]:
-        """What fails: gaps that the truth does not have, and groups predicted too low or high."""
-        selected = [text for text, as_true in self._gaps() if not as_true]
+        """What counts against the model."""
         miscalibrated = [
             f"{column}={group.group}: predictions are {group.calibration_ratio} of the truth, "
             "relative to all customers"
@@ -131,20 +145,7 @@ class RegressionFairness:
             for group in groups
             if group.fails
         ]
-        return selected + miscalibrated
-
-    @property
-    def true_gaps(self) -> list[str]:
-        """Gaps of the selection that the truth has too."""
-        return [text for text, as_true in self._gaps() if as_true]
-
-    def _gaps(self) -> list[tuple[str, bool]]:
-        """Every gap of the selection in words, and whether the truth has it too."""
-        found = [(c, g) for c in self.selection.columns for g in c.groups if g.fails]
-        return [
-            (f"{text}; {_truth_beside(column, group)}", _as_true(column, group))
-            for text, (column, group) in zip(self.selection.failures, found, strict=True)
-        ]
+        return self._failing(as_the_truth=False) + miscalibrated
 
     @property
     def passes(self) -> bool:
@@ -163,15 +164,18 @@ class RegressionFairness:
 
     @property
     def notes(self) -> list[str]:
-        """What was not judged and why."""
-        return self.selection.notes
+        """What was not judged and why, and gaps that the truth has."""
+        told = [f"the truth has this gap too: {text}" for text in self.gaps_of_the_truth]
+        return self.selection.notes + told
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON data."""
         return self.selection.to_dict() | {
             "passes": self.passes,
             "failures": self.failures,
-            "true_gaps": self.true_gaps,
+            "notes": self.notes,
+            "eighty_percent_rule_holds": self.selection.passes,
+            "gaps_of_the_truth": self.gaps_of_the_truth,
             "top_share": self.share,
             "selected_are": self.selected_are,
             "errors": {c: [asdict(group) for group in groups] for c, groups in self.errors.items()},
@@ -179,17 +183,19 @@ class RegressionFairness:
 
     def to_markdown(self) -> str:
         """Return the report for people."""
-        lines = [
-            f"Selected are {self.selected_are}.",
+        lines = [f"Selected are {self.selected_are}."]
+        if not self.judged:
+            lines.append("No column was judged.")
+        lines += [f"- **Fails**: {text}" for text in self.failures]
+        if self.passes and self.gaps_of_the_truth:
+            lines.append("No group fails but for gaps that the truth has as well:")
+        lines += [f"- The truth has this gap too: {text}" for text in self.gaps_of_the_truth]
+        lines += [
             "",
             self.selection.to_markdown(),
             "",
             "How well each group is predicted (1 is as well as all customers):",
         ]
-        told = self.failures
-        lines += ["", *(f"- Fails: {text}" for text in told)] if told else []
-        gaps = self.true_gaps
-        lines += ["", *(f"- As in the truth: {text}" for text in gaps)] if gaps else []
         for column, groups in self.errors.items():
             lines += [
                 "",
@@ -202,22 +208,16 @@ class RegressionFairness:
 
 
 def _true_ratio(entry: ColumnFairness, group: GroupRates) -> float:
-    """A group's share of the true top over that of the highest judged group; 1 without any."""
+    """The group's share of the true top over that of the judged group with the highest."""
     highest = max((g.base_rate for g in entry.groups if g.judged), default=0.0)
     return group.base_rate / highest if highest else 1.0
 
 
-def _as_true(entry: ColumnFairness, group: GroupRates) -> bool:
-    """Whether a group is selected at four fifths or more of what its truth gives."""
+def _is_of_the_truth(entry: ColumnFairness, group: GroupRates) -> bool:
+    """Whether the truth has a gap under four fifths that the selection hardly widens."""
+    true = _true_ratio(entry, group)
     selected = group.ratio_to_highest
-    return selected is not None and selected >= FOUR_FIFTHS * min(1.0, _true_ratio(entry, group))
-
-
-def _truth_beside(entry: ColumnFairness, group: GroupRates) -> str:
-    """How the group's share of the true top compares with its selection."""
-    ratio = _true_ratio(entry, group)
-    same = "the truth has such a gap too" if _as_true(entry, group) else "the truth has no such gap"
-    return f"{same}: truly in the top are {group.base_rate:.1%}, {ratio:.2f} of the highest group"
+    return true < FOUR_FIFTHS and selected is not None and selected >= FOUR_FIFTHS * true
 
 
 def _error_line(group: GroupErrors) -> str:

@@ -15,6 +15,8 @@ CHURN_WINDOW_DAYS = LABELS["churn_30_day"].window_days
 
 # Snapshots to learn from, a label's window apart; docs/decisions/0009 has the trial of 1, 2 and 4.
 TRAINING_SNAPSHOTS = 4
+# Every customer has an engagement, so two snapshots are many rows; more bring nothing.
+ENGAGEMENT_SNAPSHOTS = 2
 
 
 @dataclass(frozen=True)

@@ -48,18 +48,27 @@ def test_a_model_that_predicts_a_group_too_low_fails_though_the_truth_is_even():
     found = report(*people(model_gap=0.6))
     assert not found.passes
     assert found.failing_columns == ["gender"]
-    assert "the truth has no such gap" in found.failures[0]
+    assert found.gaps_of_the_truth == []
+    assert "truly in the top are" in found.failures[0]
     assert any("predictions are" in text for text in found.failures)
     assert [group.fails for group in found.errors["gender"]] == [False, True]
 
 
-def test_a_gap_that_the_truth_has_too_is_told_and_does_not_fail():
+def test_a_gap_of_the_truth_is_named_and_does_not_count_against_the_model():
     found = report(*people(truth_gap=0.6))
     assert found.passes
+    assert not found.selection.passes
     assert found.failing_columns == ["gender"]
-    (gap,) = found.true_gaps
-    assert "the truth has such a gap too" in gap
-    assert "As in the truth" in found.to_markdown()
+    assert len(found.gaps_of_the_truth) == 1
+    assert found.to_dict()["eighty_percent_rule_holds"] is False
+    assert any("the truth has this gap too: gender=b" in note for note in found.notes)
+    assert not any(group.fails for group in found.errors["gender"])
+
+
+def test_a_model_that_widens_a_gap_of_the_truth_fails():
+    found = report(*people(truth_gap=0.75, model_gap=0.7))
+    assert not found.passes
+    assert found.gaps_of_the_truth == []
 
 
 def test_a_tiny_group_is_reported_and_not_judged():
@@ -117,6 +126,7 @@ def test_the_top_is_a_share_and_never_the_least():
     # where most are worth nothing, nobody who is worth nothing is in the top
     mostly_zero = np.r_[np.zeros(97), 1.0, 2.0, 3.0]
     assert truly_top(mostly_zero).sum() == 3
+    assert truly_top(np.r_[mostly_zero, -5.0]).sum() == 3
     with pytest.raises(ValueError, match="share must lie"):
         top_threshold(scores, share=0.0)
     with pytest.raises(ValueError, match="no scores"):

@@ -19,7 +19,7 @@ from engagement_assets.models.lifetime_value.estimator import (
     LifetimeValueRegressor,
     TooFewPayersError,
 )
-from engagement_assets.models.lifetime_value.money import at_zero, signed_log
+from engagement_assets.models.lifetime_value.money import MeanCalibration, at_zero, signed_log
 from engagement_assets.models.trees import ConstantTargetError
 
 FAST = {"n_estimators": 40, "learning_rate": 0.2, "max_depth": 3, "folds": 2, "n_jobs": 1}
@@ -205,3 +205,16 @@ def test_a_quantile_is_0_only_as_far_as_the_chance_says():
     found = at_zero(money, money, np.array([0.4, 1.0]), levels=(0.1, 0.5, 0.9))
     assert found.tolist() == [[0.0, 0.0, 9.0], [1.0, 3.0, 9.0]]
     assert signed_log(np.array([-np.expm1(1.0), 0.0, np.expm1(2.0)])).tolist() == [-1.0, 0.0, 2.0]
+
+
+def test_the_map_of_the_mean_rises_keeps_the_mean_and_goes_on_beyond_the_last():
+    rng = np.random.default_rng(0)
+    predicted = rng.lognormal(0.0, 1.5, 5000) + 0.5
+    paid = np.where(predicted < 1.0, 0.0, predicted * rng.gamma(2.0, 0.6, 5000))
+    found = MeanCalibration.fit(paid, predicted)
+    assert found(predicted).mean() == pytest.approx(paid.mean())
+    grid = np.linspace(0.0, 500.0, 2000)
+    assert (np.diff(found(grid)) >= 0.0).all()
+    assert found(np.array([0.6]))[0] < 0.1
+    assert found(np.array([5000.0]))[0] == pytest.approx(6000.0, rel=0.2)
+    assert MeanCalibration.from_dict(found.to_dict()) == found

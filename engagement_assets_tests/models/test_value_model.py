@@ -137,12 +137,13 @@ def test_fairness_is_reported_by_gender_age_and_location(version):
     assert "looked after" in found.to_markdown()
 
 
-def test_a_gap_of_the_selection_is_repaired_and_priced(version):
+def test_a_gap_of_the_truth_is_named_with_what_would_close_it_and_its_price(version):
     unfair = rows(TEST)
     low = unfair["gender"] == "male"
     unfair.loc[low, ["revenue_to_date_usd", "future_revenue_usd"]] *= 0.2
     found = assess(version.folder, unfair, seed=0, n_bootstrap=20)
-    assert "the truth has such a gap too" in found.report.true_gaps[0]
+    assert not found.report.selection.passes
+    assert found.report.gaps_of_the_truth[0].startswith("gender=male: selected")
     assert found.mitigation is not None
     assert "Mitigation" in found.to_markdown()
 
@@ -222,4 +223,6 @@ def test_a_refit_keeps_the_method_and_has_not_seen_whom_it_is_not_given(version)
     assert again.regressor.trees_ == model.regressor.trees_
     assert np.corrcoef(again.predict(some), model.predict(some))[0, 1] > 0.8
     assert other.predict(some).mean() > 1.5 * again.predict(some).mean()
-    np.testing.assert_array_equal(model.predict(some), ValueModel.load(version.folder).predict(some))
+    np.testing.assert_array_equal(
+        model.predict(some), ValueModel.load(version.folder).predict(some)
+    )

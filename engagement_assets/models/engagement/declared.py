@@ -5,7 +5,7 @@ Belongs here: names, columns, limits and texts. Does not belong here: what it do
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
-from engagement_assets.models.dates import CHURN_WINDOW_DAYS
+from engagement_assets.models.dates import CHURN_WINDOW_DAYS, ENGAGEMENT_SNAPSHOTS
 from engagement_assets.models.lifecycle.spec import Floor, ModelSpec, reason_columns
 from resources.schema import Column
 
@@ -24,6 +24,7 @@ SPEC = ModelSpec(
     # its label closes after 7 days; it is learnt at the snapshots that churn needs anyway, since
     # a snapshot with its signals is the dearest part of a training
     window_days=CHURN_WINDOW_DAYS,
+    snapshots=ENGAGEMENT_SNAPSHOTS,
     floors=(
         Floor(
             check="quality_floor",
@@ -48,7 +49,7 @@ SPEC = ModelSpec(
     score="engagement_score",
     bounds={"engagement_score": (0, 1)},
     texts={
-        "model": "Candidate engagement model: XGBoost on 80 % of the customers at up to four "
+        "model": "Candidate engagement model: XGBoost on 80 % of the customers at up to two "
         "monthly snapshots, measured on the other 20 % at a later one.",
         "evaluation": "How good the candidate is on other people at a later time: RMSE, MAE, R2 "
         "with intervals, and predicted against true engagement by decile.",

@@ -11,8 +11,9 @@ apart: the chance of paying (calibrated), the mean, and the quantiles.
 * Mean: the winner, by out-of-fold squared error, of three declared candidates. `squared`: squared
   error on amounts that are cut off, since a few great ones would lead the trees. `tweedie`: one
   compound Poisson model with log link (Jorgensen 1987). `hurdle`: chance of paying times expected
-  amount of those who pay (Cragg, Econometrica 39, 1971; gamma with log link). Each is then scaled
-  so that its out-of-fold mean is the true mean, which undoes the cut-off and takes off the refunds.
+  amount of those who pay (Cragg, Econometrica 39, 1971; gamma with log link). Each is
+  compared after scaling its out-of-fold mean to the true mean, and the winner gets a rising map
+  from its amount to the mean amount, which undoes the cut-off and takes off the refunds.
 * Prior: a column that already is a rough guess of the amount, such as what the past rate of revenue
   would bring, may be named. With a log link the trees then learn by what factor it is wrong (an
   offset, as actuaries rate risks by exposure), so they go on where it is greater than any they saw;
@@ -55,6 +56,7 @@ from engagement_assets.models.lifetime_value.money import (
     SQUARED,
     TWEEDIE,
     Learning,
+    MeanCalibration,
     Prior,
     at_zero,
     expected,
@@ -119,7 +121,7 @@ class LifetimeValueRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc
         mean_losses_: Out-of-fold root mean squared error of each candidate, each with its best
             number of trees.
         prior_: How the prior becomes an offset, or None.
-        scale_: Factor that makes the out-of-fold mean the true mean.
+        calibration_: The rising map from the winner's amount to the mean.
         oof_prediction_: n out-of-fold means, in the order of the rows.
         oof_quantiles_: n x 3 out-of-fold quantiles after the conformal shift.
         trees_: Number of trees of each part.
@@ -220,9 +222,9 @@ class LifetimeValueRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc
     def refitted(self, X: pd.DataFrame, y: ArrayLike) -> Self:
         """The same model of the mean fitted on other rows; its quantiles stay.
 
-        The method, the numbers of trees, the calibrator and the scale are kept. For stacking, which
-        needs models that have not seen some customers and cannot afford to choose everything again
-        for each.
+        The method, the numbers of trees, the calibrator and the map to the mean are kept. For
+        stacking, which needs models that have not seen some customers and cannot afford to choose
+        everything again for each.
 
         Args:
             X: n x f as in `fit`.
@@ -291,8 +293,8 @@ class LifetimeValueRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc
         }
         best = least(losses)
         self.mean_, self.trees_["mean"] = best
-        self.scale_ = max(float(scales[best]), 0.0)
-        self.oof_prediction_ = self.scale_ * found[best]
+        self.calibration_ = MeanCalibration.fit(amounts, found[best])
+        self.oof_prediction_ = self.calibration_(found[best])
         self.booster_ = self._train_mean(matrix, learnt[self.mean_])
 
     def _train_mean(self, matrix: Matrix, how: Learning) -> xgb.Booster:
@@ -380,7 +382,7 @@ class LifetimeValueRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc
         """
         matrix, data = self._encoded(X)
         margin = self._mean_margin(matrix, data)
-        return self.scale_ * expected(self.mean_, margin, self._chance(data))
+        return self.calibration_(expected(self.mean_, margin, self._chance(data)))
 
     def predict_chance(self, X: pd.DataFrame) -> Floats:
         """Return the n calibrated chances of an amount above 0."""
@@ -405,7 +407,7 @@ class LifetimeValueRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc
         return {
             HURDLE: "log of odds of paying times amount",
             TWEEDIE: "log USD",
-            SQUARED: "USD before scaling",
+            SQUARED: "USD before calibration",
         }[self.mean_]
 
     def explain(self, X: pd.DataFrame) -> Explanation:
@@ -444,7 +446,7 @@ class LifetimeValueRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc
             "typical_values": self.typical_values_,
             "mean_used": self.mean_,
             "mean_losses": self.mean_losses_,
-            "scale": self.scale_,
+            "mean_calibration": self.calibration_.to_dict(),
             "trees_used": self.trees_,
             "folds_used": self.folds_,
             "calibrator": self.calibrator_.to_dict(),
@@ -471,7 +473,7 @@ class LifetimeValueRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc
         model, state, source = cls._read(folder)
         model.mean_ = str(state["mean_used"])
         model.mean_losses_ = {str(k): float(v) for k, v in state["mean_losses"].items()}
-        model.scale_ = float(state["scale"])
+        model.calibration_ = MeanCalibration.from_dict(state["mean_calibration"])
         model.trees_ = {str(k): int(v) for k, v in state["trees_used"].items()}
         model.folds_ = int(state["folds_used"])
         model.calibrator_ = Calibrator.from_dict(state["calibrator"])

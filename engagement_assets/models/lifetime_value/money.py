@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
 
 from engagement_assets.evaluation.binary import Floats
 
@@ -18,6 +19,8 @@ HURDLE, TWEEDIE, SQUARED = "hurdle", "tweedie", "squared"
 CANDIDATES = (HURDLE, TWEEDIE, SQUARED)
 # exp of more would be beyond any money
 _LOG_LIMIT = 30.0
+# Shares at which the predictions are cut into bins to be calibrated; most of the money is on top.
+BIN_EDGES = (0.3, 0.6, 0.8, 0.9, 0.94, 0.97, 0.99)
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,63 @@ class Prior:
     def from_dict(cls, data: Mapping[str, float]) -> Prior:
         """Read what `to_dict` wrote."""
         return cls(**data)
+
+
+@dataclass(frozen=True)
+class MeanCalibration:
+    """A rising map from a candidate's amount to the amount that out-of-fold customers paid.
+
+    Trees that start from a prior, or that are few, leave many customers a little who pay nothing.
+    The mean amount in bins of the prediction, made rising by isotonic regression, says how much it
+    is; between bins it is interpolated, beyond the last the ratio of the last is kept.
+
+    Attributes:
+        knots: Mean prediction of each bin, rising, from 0.
+        values: Amount of each, rising.
+    """
+
+    knots: tuple[float, ...]
+    values: tuple[float, ...]
+
+    @classmethod
+    def fit(cls, amounts: Floats, predicted: Floats) -> MeanCalibration:
+        """Learn it from n amounts and as many out-of-fold predictions, not negative.
+
+        The mean of the map over the predictions is the mean amount.
+        """
+        edges = np.unique(np.quantile(predicted, BIN_EDGES))
+        part = np.searchsorted(edges, predicted, side="right")
+        size = np.bincount(part)
+        there = size > 0
+        mean, paid = (
+            np.bincount(part, weights=values)[there] / size[there]
+            for values in (predicted, amounts)
+        )
+        rising = np.maximum(isotonic_regression(paid, weights=size[there]).x, 0.0)
+        knots, values = np.r_[0.0, mean], np.r_[0.0, rising]
+        if mean[0] <= 0.0:
+            knots, values = knots[1:], values[1:]
+        raw = cls(tuple(knots.tolist()), tuple(values.tolist()))
+        total = float(raw(predicted).sum())
+        factor = max(float(amounts.sum()), 0.0) / total if total > 0.0 else 0.0
+        return cls(raw.knots, tuple((factor * values).tolist()))
+
+    def __call__(self, predicted: Floats) -> Floats:
+        """The expected amount of each of n predictions."""
+        knots, values = np.array(self.knots), np.array(self.values)
+        ratio = values[-1] / knots[-1] if knots[-1] > 0.0 else 1.0
+        inside = np.interp(predicted, knots, values)
+        amounts: Floats = np.where(predicted > knots[-1], predicted * ratio, inside)
+        return amounts
+
+    def to_dict(self) -> dict[str, list[float]]:
+        """Return it as JSON data."""
+        return {"knots": list(self.knots), "values": list(self.values)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, list[float]]) -> MeanCalibration:
+        """Read what `to_dict` wrote."""
+        return cls(tuple(data["knots"]), tuple(data["values"]))
 
 
 def learning(name: str, amounts: Floats, *, cut_off: float) -> Learning:
