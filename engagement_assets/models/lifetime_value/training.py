@@ -85,6 +85,7 @@ def train_value(
         "coverage_by_decile": records(
             coverage_table(score[LABEL], quantiles, by=prediction, **atom, **how)
         ),
+        "score_edges": list(VALUE_EDGES),
         "score_shares": score_shares(prediction, edges=VALUE_EDGES),
         "mean": regressor.mean_,
         "out_of_fold_rmse": regressor.mean_losses_,
