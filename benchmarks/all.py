@@ -1,6 +1,6 @@
 """Runs every benchmark and writes `RESULTS.md`: what was run, where, and what it printed.
 
-    make bench                 # all, about 50 minutes on two cores
+    make bench                 # all, about two hours on two cores
     make bench ARGS="--only stages"
 
 Belongs here: which benchmarks there are, and the page. Does not belong here: measuring.
@@ -47,11 +47,45 @@ BENCHMARKS = (
     ("network", "The social graph's metrics at a million edges", [], ""),
     ("link_prediction", "node2vec and link prediction", [], ""),
     ("network_learning", "GraphSAGE, virality and spread", [], ""),
+    (
+        "models",
+        "Every model at 10,000 customers",
+        ["--customers", "10000"],
+        STAGE_HEAD,
+    ),
+    (
+        "models",
+        "Every model at 100,000 customers",
+        ["--customers", "100000"],
+        STAGE_HEAD,
+    ),
+    (
+        "recommendation",
+        "Recommenders on simulated days, with texts",
+        ["--customers", "10000", "--texts"],
+        "",
+    ),
+    ("movielens", "Recommenders on MovieLens-100K", [], ""),
+    ("anomaly", "Anomaly detection on eight public sets", [], ""),
+    (
+        "anomaly_planted",
+        "Planted bots and fraud, 10,000 customers",
+        ["--customers", "10000"],
+        "",
+    ),
+    (
+        "anomaly_planted",
+        "Planted bots and fraud, 100,000 customers",
+        ["--customers", "100000"],
+        "",
+    ),
+    ("parallel_training", "Training one after another, and at once", [], TIME_HEAD),
     ("churn_telecom", "Churn on public telecom data, 5 folds", [], ""),
     ("deskdrop", "Churn on the public Deskdrop log, other people, later time", [], ""),
 )
 WITH_JSON = (
-    "main_job", "stages", "suite", "sentiment", "network", "link_prediction", "network_learning"
+    "main_job", "stages", "suite", "sentiment", "network", "link_prediction", "network_learning",
+    "models", "recommendation", "movielens", "anomaly", "anomaly_planted", "parallel_training",
 )  # fmt: skip
 
 

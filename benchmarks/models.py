@@ -108,7 +108,10 @@ def train(model: str) -> Callable[[argparse.Namespace], dict[str, Any]]:
             version = store.register(model, Path(folder), trained.card)
         store.promote(model, version, "benchmark")
         assessed = methods.assess(told, registered(store, model, version))
-        shown = ("metrics", "targets", "estimator", "validation_ndcg", "winner_minus", "mean")
+        shown = (
+            "metrics", "targets", "estimator", "validation_ndcg", "winner_minus", "mean",
+            "coverage_by_decile",
+        )  # fmt: skip
         return {
             **{name: trained.card[name] for name in shown if name in trained.card},
             "fair": assessed.report.passes,
