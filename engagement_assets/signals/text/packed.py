@@ -66,7 +66,7 @@ def _supported() -> bool:
     """Whether the operators are there; they are torch's own and not promised to stay."""
     needed = ("_reorder_linear_weight", "_linear_pointwise", "_is_mkldnn_bf16_supported")
     return (
-        torch.backends.mkldnn.is_available()
+        torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call] # torch's own
         and all(hasattr(torch.ops.mkldnn, name) for name in needed)
         and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     )
