@@ -11,6 +11,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from engagement_assets.signals.sentiment.corpus import CorpusError, read_corpus
 from engagement_assets.signals.sentiment.model import SHIPPED
@@ -25,6 +26,8 @@ from engagement_assets.signals.sentiment.training import TrainingSettings, train
 from engagement_assets.signals.text.encoder import MAX_TOKENS, EncoderError, TextEncoder
 
 OUTPUT = Path("data/sentiment-adapter")
+# what a card says of the adapter that training went on from
+_OF_START = ("weights_sha256", "settings", "minutes", "corpora", "metrics", "start")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,9 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _say(f"{task}: {len(corpus.texts):,} texts, {int(corpus.aside.sum()):,} kept aside")
         encoder = TextEncoder.load(options.encoder, max_tokens=options.max_tokens)
         network = SentimentNetwork(encoder, rank=options.rank)
+        before: dict[str, Any] = {}
         if options.start:
-            tensors, _ = load_adapter(options.start)
+            tensors, start = load_adapter(options.start)
             network.take(tensors)
+            before = {"start": {name: start[name] for name in _OF_START if name in start}}
         settings = TrainingSettings(
             epochs=options.epochs,
             learning_rate=options.learning_rate,
@@ -47,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             seed=options.seed,
         )
         card = train(network, encoder, corpora, settings=settings, progress=_say)
-        save_adapter(network, encoder, card, options.output)
+        save_adapter(network, encoder, card | before, options.output)
     except (CorpusError, EncoderError, AdapterError) as error:
         _say(f"error: {error}")
         return 2

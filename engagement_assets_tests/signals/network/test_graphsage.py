@@ -1,13 +1,21 @@
 """GraphSAGE learns from neighbours where they tell something, and does no harm elsewhere."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from engagement_assets.signals.network.graph import SocialGraph, build_graph
-from engagement_assets.signals.network.graphsage import GraphSageClassifier, GraphSageRegressor
+from engagement_assets.signals.network.graphsage import (
+    GraphSageClassifier,
+    GraphSageRegressor,
+    _Layer,
+    _MeanOfNeighbours,
+    _Neighbours,
+)
 from engagement_assets.signals.network.node_table import NodeTableError
 
 N = 600
@@ -53,6 +61,36 @@ def test_a_label_of_ones_own_loses_little_by_the_graph(world) -> None:
     truth = table["a"].to_numpy() + (table["kind"] == "x").to_numpy()
     label, hidden = half_known(truth)
     assert r2(truth[hidden], fitted(table, graph, label).predict(table, graph=graph)[hidden]) > 0.9
+
+
+def test_a_layer_gives_what_torch_geometrics_gives(world) -> None:
+    with warnings.catch_warnings():
+        # torch-geometric compiles with a function that torch is about to drop
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from torch_geometric.nn import SAGEConv  # noqa: PLC0415 - warns when it is imported
+    _, graph, _ = world
+    torch.manual_seed(1)
+    ours, theirs = _Layer(8), SAGEConv(8, 8, aggr="mean")
+    theirs.load_state_dict(ours.state_dict())
+    state, edges = torch.randn(N, 8), graph.edge_index()
+    expected = theirs(state, torch.from_numpy(edges))
+    assert torch.allclose(ours(state, _Neighbours.of(edges, N)), expected, atol=1e-6)
+
+
+def test_the_neighbours_mean_and_its_gradient_are_those_of_the_definition() -> None:
+    # three of a triangle, a pair that hangs on, and one alone
+    edges = np.array([[0, 1], [1, 2], [0, 2], [2, 3], [3, 4]]).T
+    both = np.concatenate([edges, edges[::-1]], axis=1)
+    near = _Neighbours.of(both, 6)
+    adjacency = torch.zeros(6, 6, dtype=torch.float64)
+    adjacency[both[0], both[1]] = 1
+    mean = adjacency / adjacency.sum(1, keepdim=True).clamp(min=1)
+    state = torch.randn(6, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    found = _MeanOfNeighbours.apply(state, near)
+    assert torch.allclose(found, mean @ state)
+    assert (found[5] == 0).all()
+    exact = state.clone().requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: _MeanOfNeighbours.apply(x, near), (exact,))
 
 
 def test_it_predicts_on_another_graph_and_table(world) -> None:

@@ -172,6 +172,8 @@ def test_the_command_trains_goes_on_and_says_what_is_wrong(
     one, other = tmp_path / "one", tmp_path / "two"
     assert main([str(corpus), "--output", str(one), *common]) == 0
     assert main([str(corpus), "--output", str(other), "--start", str(one), *common]) == 0
+    card = load_adapter(other)[1]
+    assert card["start"]["weights_sha256"] == load_adapter(one)[1]["weights_sha256"]
     assert "kept aside" in capsys.readouterr().err
     assert load_adapter(one)[1]["weights_sha256"] != load_adapter(other)[1]["weights_sha256"]
     assert main([str(tmp_path / "none.csv"), *common]) == 2

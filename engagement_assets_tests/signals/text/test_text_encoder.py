@@ -1,12 +1,15 @@
 """Encoders are loaded as data: the built-in one by its hashes, any other from its folder."""
 
+import copy
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from engagement_assets.signals.text.encoder import EncoderError, TextEncoder, by_length, readable
+from engagement_assets.signals.text.packed import pack_linear
 from engagement_assets.signals.text.weights import (
     HASHES,
     MissingEncoderError,
@@ -97,3 +100,28 @@ def test_batches_hold_every_row_once_the_longest_first() -> None:
 def test_any_text_is_made_readable(text: str) -> None:
     assert readable(text).encode("utf-8") is not None
     assert "\0" not in readable(text)
+
+
+@pytest.mark.parametrize("encoder", ["builtin", "small"])
+def test_packed_layers_compute_the_same_for_any_number_of_tokens(
+    encoder: str, request: pytest.FixtureRequest
+) -> None:
+    network = copy.deepcopy(request.getfixturevalue(encoder).network).to(torch.bfloat16)
+    packed = copy.deepcopy(network)
+    linear = sum(type(layer) is torch.nn.Linear for layer in network.modules())
+    replaced = pack_linear(packed)
+    if not replaced:
+        pytest.skip("this torch or processor has no packed bfloat16 layers")
+    assert replaced == linear
+    for rows, tokens in ((1, 5), (1, 32), (7, 30)):
+        ids = torch.arange(rows * tokens).reshape(rows, tokens) % 20
+        with torch.inference_mode():
+            expected = network(input_ids=ids).last_hidden_state
+            found = packed(input_ids=ids).last_hidden_state
+        assert torch.allclose(found.float(), expected.float(), atol=0.05)
+
+
+def test_layers_of_another_precision_are_left_alone(small: TextEncoder) -> None:
+    network = copy.deepcopy(small.network)
+    assert pack_linear(network) == 0
+    assert not any(type(layer).__name__ == "_PackedLinear" for layer in network.modules())
