@@ -38,7 +38,9 @@ def explain_sum(
     parts = [explain(model, X, n_jobs=n_jobs, seed=seed) for model in models]
     if len(parts) == 1:
         return parts[0]
-    total = np.sum([part.contributions for part in parts], axis=0, dtype=np.float32)
+    total = parts[0].contributions.copy()
+    for part in parts[1:]:
+        total += part.contributions
     reasons = [part.fallback_reason for part in parts if part.fallback_reason]
     matrix = np.ascontiguousarray(X.to_numpy(dtype=np.float32, na_value=np.nan))
     return Explanation(

@@ -74,7 +74,7 @@ def train_value(
     how: dict[str, Any] = {"n_bootstrap": n_bootstrap, "seed": seed}
     prediction = model.predict(score)
     quantiles, chance = model.predict_quantiles(score), model.predict_chance(score)
-    atom = {"levels": LEVELS, "atom_chance": 1.0 - chance}
+    atom: dict[str, Any] = {"levels": LEVELS, "atom_chance": 1.0 - chance}
     metrics = evaluate_regression(score[LABEL], prediction, payers=True, **how)
     metrics |= evaluate_quantiles(score[LABEL], quantiles, **atom, **how)
     card = {
