@@ -5,9 +5,8 @@ here: the 80 % rule itself (`fairness`) or blocking a promotion (`engagement_ass
 
 A number does no harm by itself; what the product does with it does. So the 80 % rule is judged on
 who is selected, as for a classifier: those with the highest predictions. Groups may truly differ;
-so beside each selection rate stands the share that truly belongs to the top. Where the rule fails,
-the truth has such a gap too, and the selection widens it by less than a fifth, the model has told
-the truth: it is named as a gap of the truth, with the thresholds that would close it, and does not
+so beside each selection rate stands the share that truly belongs to the top. Where the rule fails
+and the selection widens the truth's own gap by less than a fifth, the model has told the truth: it is named as a gap of the truth, with the thresholds that would close it, and does not
 count against the model. Whether to close it is for the product's owner to say. Any other failure
 counts. Two ratios are of the numbers themselves:
 
@@ -214,10 +213,10 @@ def _true_ratio(entry: ColumnFairness, group: GroupRates) -> float:
 
 
 def _is_of_the_truth(entry: ColumnFairness, group: GroupRates) -> bool:
-    """Whether the truth has a gap under four fifths that the selection hardly widens."""
-    true = _true_ratio(entry, group)
+    """Whether the selection widens a gap of the truth by less than a fifth."""
     selected = group.ratio_to_highest
-    return true < FOUR_FIFTHS and selected is not None and selected >= FOUR_FIFTHS * true
+    due = min(1.0, _true_ratio(entry, group))
+    return selected is not None and selected >= FOUR_FIFTHS * due
 
 
 def _error_line(group: GroupErrors) -> str:

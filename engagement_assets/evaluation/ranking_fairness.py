@@ -7,7 +7,9 @@ Two sides are judged. Customers: how well their lists foresee what they turn to 
 long the lists are and how many categories they hold; how unusual the shown items are is reported
 and not judged, as it is no good in itself. Authors, where known: the exposure of their items, each
 place of a list counting 1 / log2(rank + 1) (Singh and Joachims, Fairness of Exposure in Rankings,
-KDD 2018); an author's items are not independent, so the unit is the author. A group fails when its
+KDD 2018); an author's items are not independent, so the unit is the author. Exposure is owed by
+merit: what a group's items are turned to later (attention) says how much of it is due, since groups
+may truly be followed less. A group fails when its
 mean is under four fifths of the highest group's and the difference is beyond chance by Welch's
 test, Holm-corrected over the groups and the judged measures of a column.
 """
@@ -30,8 +32,10 @@ from engagement_assets.evaluation.fairness import FOUR_FIFTHS, group_names, holm
 from engagement_assets.evaluation.ranking import Floats, Ints, resample_counts, user_metrics
 
 CUSTOMER_MEASURES = ("ndcg", "recall", "items_shown", "categories_shown", "novelty")
-AUTHOR_MEASURES = ("exposure",)
-NOT_JUDGED = frozenset({"novelty"})
+AUTHOR_MEASURES = ("exposure", "attention")
+NOT_JUDGED = frozenset({"novelty", "attention"})
+# What a judged measure is due by, where that is known: its own merit.
+DUE_BY = {"exposure": "attention"}
 _ROUNDING = 1e-9
 
 
@@ -209,9 +213,9 @@ def ranking_fairness(  # noqa: PLR0913 - the data of two sides, and the settings
         ("customers", sensitive, measures)
     ]
     if candidates is not None and author is not None and author_sensitive is not None:
-        writers, exposure = _author_exposure(shown, candidates, np.asarray(author))
+        writers, gets = _author_measures(shown, relevant, candidates, np.asarray(author))
         rows = author_sensitive.iloc[writers].reset_index(drop=True)
-        sides.append(("authors", rows, {"exposure": exposure}))
+        sides.append(("authors", rows, gets))
     entries = [
         _column(side, column, group_names(table[column]), values, min_group_size, alpha,
                 np.random.SeedSequence([seed, i, j]).generate_state(1)[0], n_bootstrap)
@@ -253,15 +257,24 @@ def _customer_measures(
     }
 
 
-def _author_exposure(lists: Ints, candidates: Ints, author: Ints) -> tuple[Ints, Floats]:
-    """The authors of the candidates, and the mean exposure of their candidates."""
+def _author_measures(
+    lists: Ints, relevant: sp.csr_matrix, candidates: Ints, author: Ints
+) -> tuple[Ints, dict[str, Floats]]:
+    """The authors of the candidates, and what a candidate of theirs gets on average.
+
+    Exposure is what the lists give it, attention how many of the customers turned to it later.
+    """
     worth = np.broadcast_to(1.0 / np.log2(np.arange(2, lists.shape[1] + 2)), lists.shape)
     there = lists >= 0
     exposure = np.bincount(lists[there], weights=worth[there], minlength=len(author))
+    attention = np.bincount(relevant.indices, minlength=len(author)).astype(np.float64)
     known = candidates[author[candidates] >= 0]
     writers, place = np.unique(author[known], return_inverse=True)
-    total = np.bincount(place, weights=exposure[known])
-    return writers.astype(np.int64), total / np.bincount(place)
+    count = np.bincount(place)
+    return writers.astype(np.int64), {
+        name: np.bincount(place, weights=values[known]) / count
+        for name, values in (("exposure", exposure), ("attention", attention))
+    }
 
 
 def _column(
@@ -293,6 +306,7 @@ def _column(
                 drawn[name][measure] = (counts[:, known] @ own[known]) / counts[:, known].sum(1)
             means[name][measure] = interval(float(own[known].mean()), drawn[name][measure])
     verdicts = _corrected({m: _compare(measures[m], members, judged) for m in measures})
+    due = _due(means, judged)
     entries = tuple(
         GroupMeans(
             group=name,
@@ -305,7 +319,7 @@ def _column(
                 m
                 for m, v in verdicts.items()
                 if name in v and m not in NOT_JUDGED
-                and v[name][0] < FOUR_FIFTHS and v[name][1] < alpha
+                and v[name][0] < FOUR_FIFTHS * due.get((m, name), 1.0) and v[name][1] < alpha
             ),
         )
         for name in names
@@ -315,11 +329,39 @@ def _column(
         for name in names
         if name not in judged
     ]
+    notes += [
+        f"{name} has {v[name][0]:.2f} of the highest group's {m}, and {due[m, name]:.2f} of its "
+        f"{DUE_BY[m]}: reported, not failed"
+        for m, v in verdicts.items()
+        for name in v
+        if (m, name) in due
+        and FOUR_FIFTHS * due[m, name] <= v[name][0] < FOUR_FIFTHS
+        and v[name][1] < alpha
+    ]
     if len(judged) < 2:
         notes.append("fewer than two groups are large enough: the column is not judged")
     return ColumnRankingFairness(
         side, column, entries, _parity(means, drawn, judged, measures), tuple(notes)
     )
+
+
+def _due(
+    means: Mapping[str, Mapping[str, Interval | None]], judged: Sequence[str]
+) -> dict[tuple[str, str], float]:
+    """By measure and group the share of the highest group's value that its merit gives, up to 1."""
+    due: dict[tuple[str, str], float] = {}
+    for measure, merit in DUE_BY.items():
+        both: dict[str, tuple[float, float]] = {}
+        for name in judged:
+            got, deserved = means[name].get(measure), means[name].get(merit)
+            if got is not None and deserved is not None:
+                both[name] = got.value, deserved.value
+        if not both:
+            continue
+        _, most = both[max(both, key=lambda name: both[name][0])]
+        if most > 0:
+            due |= {(measure, name): min(1.0, own / most) for name, (_, own) in both.items()}
+    return due
 
 
 def _compare(

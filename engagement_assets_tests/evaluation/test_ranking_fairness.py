@@ -91,6 +91,23 @@ def test_authors_of_a_group_that_is_never_shown_fail_in_exposure():
         assert failed == (set() if passes else {"m"})
 
 
+def test_less_exposure_for_posts_that_are_turned_to_less_is_told_and_does_not_fail():
+    groups = np.array(["f", "m"] * 100)
+    rng = np.random.default_rng(0)
+    # nine of ten customers turn to an even item, and the lists foresee it
+    wanted = 2 * rng.integers(0, ITEMS // 2, 200) + (rng.random(200) < 0.1)
+    lists = np.full((200, 10), -1)
+    lists[:, 0] = wanted
+    relevant = sp.csr_matrix((np.ones(200), (np.arange(200), wanted)), shape=(200, ITEMS + 2))
+    report = report_of(
+        lists, relevant, groups, candidates=np.arange(ITEMS), author=np.arange(ITEMS + 2),
+        author_sensitive=pd.DataFrame({"gender": np.where(np.arange(ITEMS + 2) % 2, "m", "f")}),
+        min_group_size=15,
+    )  # fmt: skip
+    assert report.passes
+    assert any("m has 0.1" in note and "reported, not failed" in note for note in report.notes)
+
+
 def test_the_report_is_data_and_text():
     groups = np.array(["f", "m"] * 100)
     report = report_of(*lists_of(200, {"f": 0.2, "m": 0.9}, groups), groups)

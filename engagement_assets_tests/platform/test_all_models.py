@@ -49,9 +49,7 @@ def test_every_model_has_a_champion_that_predicts(year, registry, spec):
 
 def test_the_value_model_was_learnt_half_a_year_before_it_was_measured(registry):
     card = registry.card("lifetime_value", registry.champion("lifetime_value"))
-    learnt, scored = (
-        pd.Timestamp(card[name]) for name in ("training_snapshot", "test_snapshot")
-    )
+    learnt, scored = (pd.Timestamp(card[name]) for name in ("training_snapshot", "test_snapshot"))
     assert (scored - learnt).days == 180
     assert (pd.Timestamp(END) - scored).days == 180
 
@@ -71,8 +69,8 @@ def test_every_list_holds_three_categories_and_nothing_seen_before(year):
     assert (rows["categories_shown"] >= 3).all()
     with duckdb.connect(str(year.path / "lake.duckdb"), read_only=True) as connection:
         seen = connection.execute(
-            "WITH shown AS (SELECT customer_id, unnest(from_json(items, '[\"VARCHAR\"]')) AS post_id "
-            "FROM recommendation.predictions WHERE day = ?) "
+            "WITH shown AS (SELECT customer_id, unnest(from_json(items, '[\"VARCHAR\"]')) AS "
+            "post_id FROM recommendation.predictions WHERE day = ?) "
             "SELECT count(*) FROM shown JOIN source.interactions USING (customer_id, post_id)",
             [END],
         ).fetchone()

@@ -49,7 +49,7 @@ SPEC = ModelSpec(
     ),
     lead="log loss of the refined churn probability",
     fairness_rule="No group is among the tenth of lowest health at less than 80 % of the rate of "
-    "the group most often there, beyond chance.",
+    "the group most often there, given how many of each truly leave, beyond chance.",
     columns=(
         Column(
             "refined_churn_probability",

@@ -16,6 +16,7 @@ import pandas as pd
 
 from engagement_assets.evaluation.bootstrap import Interval
 from engagement_assets.evaluation.fairness import report_selection
+from engagement_assets.evaluation.fairness_regression import RegressionFairness
 from engagement_assets.evaluation.metrics import evaluate
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import Label
@@ -64,6 +65,9 @@ BASE_COLUMNS: Mapping[str, tuple[str, ...]] = {
 # coarse: most customers without use share one health, whose place moves with how many they are
 HEALTH_EDGES = (20.0, 40.0, 60.0, 80.0)
 LOWEST_SHARE = 0.1
+SELECTED_ARE = (
+    "the tenth of lowest health among those who used the app in the month, whom care goes to first"
+)
 
 
 class EnsembleMethods:
@@ -138,20 +142,23 @@ class EnsembleMethods:
         return evaluation_markdown(card)
 
     def assess(self, inputs: Inputs, model: RegisteredModel) -> Assessment:
-        """Who is among the tenth of lowest health of a version's test people."""
+        """Who is among the tenth of lowest health of the test people who used the app.
+
+        Groups may truly leave more or less often, which stands beside each rate.
+        """
         day = date.fromisoformat(model.card["test_snapshot"])
-        people = split_rows(snapshot_rows(inputs, day), test=True)
+        people = split_rows(labelled_rows(inputs.engine.lake, day, CHURN), test=True)
         bases = _bases(_champions(inputs), {}, threads=inputs.threads)
         health = health_parts(_with_value(_said(bases, people), people)).sum(axis=1)
-        report = report_selection(
-            np.zeros(len(people)),
+        selection = report_selection(
+            people[CHURN.name],
             health <= health.quantile(LOWEST_SHARE),
             sensitive_columns(people),
             columns=SENSITIVE,
             n_bootstrap=inputs.bootstrap,
             seed=inputs.seed,
         )
-        return Assessment(report)
+        return Assessment(RegressionFairness(selection, {}, LOWEST_SHARE, SELECTED_ARE))
 
     def champion_lead(
         self, inputs: Inputs, champion: RegisteredModel, candidate: RegisteredModel
