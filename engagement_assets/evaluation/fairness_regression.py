@@ -6,7 +6,8 @@ here: the 80 % rule itself (`fairness`) or blocking a promotion (`engagement_ass
 A number does no harm by itself; what the product does with it does. So the 80 % rule is judged on
 who is selected, as for a classifier: those with the highest predictions. Groups may truly differ;
 so beside each selection rate stands the share that truly belongs to the top. Where the rule fails
-and the selection widens the truth's own gap by less than a fifth, the model has told the truth: it is named as a gap of the truth, with the thresholds that would close it, and does not
+and the selection widens the true gap by less than a fifth, the model has told the truth: it is
+named as a gap of the truth, with the thresholds that would close it, and does not
 count against the model. Whether to close it is for the product's owner to say. Any other failure
 counts. Two ratios are of the numbers themselves:
 

@@ -3,9 +3,8 @@
 Belongs here: wrapping `fairness.py` and the SQL for Dagster. Does not belong here: their content.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 import dagster as dg
 
@@ -68,7 +67,6 @@ def review_queue(
 ) -> Iterator[dg.MaterializeResult]:
     """Land the queue of each day of this run."""
     run = engine.engine(prediction_schemas())
-    rows: dict[str, int] = {}
     for day in partition_days(context):
         landed = run.land(
             engine.sql.query(REVIEW_QUEUE),
@@ -77,13 +75,12 @@ def review_queue(
             schema=REVIEW_QUEUE_SCHEMA,
             day=day,
         )
-        rows[day.isoformat()] = landed.rows
-    yield dg.MaterializeResult(metadata=_told(rows))
-
-
-def _told(rows: Mapping[str, int]) -> dict[str, Any]:
-    last = max(rows)
-    return {"dagster/row_count": rows[last], "waiting": rows[last], "days": len(rows)}
+        context.add_asset_metadata(
+            {"dagster/row_count": landed.rows, "waiting": landed.rows},
+            asset_key=REVIEW_QUEUE.split("/"),
+            partition_key=day.isoformat(),
+        )
+    yield dg.MaterializeResult()
 
 
 ASSETS = [governance_fairness, review_queue]

@@ -92,7 +92,7 @@ def test_the_actions_of_all_models_are_due_together(lake):
     )
     rows = unified(lake)
     assert rows["a"]["actions_due"] == (
-        "e-mail; retention call: high value, low engagement; human review"
+        "e-mail; retention call (high value, low engagement); human review"
     )
     assert rows["b"]["actions_due"] == ""
 

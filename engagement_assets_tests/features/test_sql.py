@@ -24,7 +24,8 @@ TRINO_FIELDS = {
 # what stands before a bracket in our Athena text and is known to Trino; look a new one up before
 # it is added here
 TRINO_WORDS = {
-    "AVG", "CAST", "COALESCE", "COUNT", "DATE_DIFF", "DECIMAL", "EXISTS", "EXP", "EXTRACT",
+    "ABS", "AVG", "CAST", "COALESCE", "CONCAT", "CONCAT_WS", "COUNT", "DATE_DIFF", "DECIMAL",
+    "EXISTS", "EXP", "EXTRACT",
     "FILTER", "LAG", "LEAST", "LN", "MAX", "MIN", "NULLIF", "ROUND", "ROW_NUMBER", "SUM",
 }  # fmt: skip
 

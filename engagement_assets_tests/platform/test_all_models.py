@@ -14,7 +14,7 @@ from engagement_assets.models.roster import MODELS
 from engagement_assets_tests.platform.homes import END, Home, command
 from resources.registry import ModelRegistry
 
-WORLD = ("CUSTOMERS=700", "DAYS=392", "SEED=5", "BOOTSTRAP=20", "THREADS=1", f"DATE={END}")
+WORLD = ("CUSTOMERS=1000", "DAYS=392", "SEED=3", "BOOTSTRAP=20", "THREADS=1", f"DATE={END}")
 
 pytestmark = pytest.mark.slow
 
@@ -65,7 +65,7 @@ def test_quantiles_never_cross_and_value_lies_within_its_bounds(year):
 
 def test_every_list_holds_three_categories_and_nothing_seen_before(year):
     rows = year.lake.read("recommendation/predictions", days=[END]).to_pandas()
-    assert len(rows) == 700
+    assert len(rows) == 1000
     assert (rows["categories_shown"] >= 3).all()
     with duckdb.connect(str(year.path / "lake.duckdb"), read_only=True) as connection:
         seen = connection.execute(
@@ -79,7 +79,7 @@ def test_every_list_holds_three_categories_and_nothing_seen_before(year):
 
 def test_one_row_a_customer_tells_what_every_model_says(customers):
     assert customers["customer_id"].is_unique
-    assert len(customers) == 700
+    assert len(customers) == 1000
     for column in (
         "engagement_score",
         "lifetime_value_usd",

@@ -50,9 +50,9 @@ SELECT
   CASE
     WHEN model_changed THEN 'another model version predicts'
     WHEN churn_band_before IS NOT NULL AND churn_band_now IS NULL
-      THEN 'no session in the 30 days before: no longer scored for churn'
+      THEN 'no session in the 30 days before, so no longer scored for churn'
     WHEN churn_band_before IS NULL AND churn_band_now IS NOT NULL
-      THEN 'came back: scored for churn again'
+      THEN 'came back and is scored for churn again'
     WHEN COALESCE(churn_reasons_before, '') <> COALESCE(churn_reasons_now, '')
       THEN 'churn reasons changed'
     WHEN COALESCE(engagement_reasons_before, '') <> COALESCE(engagement_reasons_now, '')

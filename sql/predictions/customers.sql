@@ -126,7 +126,7 @@ SELECT
   CONCAT_WS(
     '; ',
     CASE WHEN churn.action <> 'none' THEN churn.action END,
-    CASE WHEN value.retention_priority THEN 'retention call: high value, low engagement' END,
+    CASE WHEN value.retention_priority THEN 'retention call (high value, low engagement)' END,
     CASE WHEN anomaly.needs_review THEN 'human review' END
   ) AS actions_due,
   engagement.model_version AS engagement_version,

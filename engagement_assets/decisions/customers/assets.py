@@ -6,6 +6,7 @@ the columns (`declared.py`).
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -83,19 +84,22 @@ def unified_predictions(
     require_checks(context.instance, blocking, days=days)
     run = engine.engine(prediction_schemas())
     for day in days:
-        yield from _land_day(run, engine.sql, day)
+        for table, metadata in _land_day(run, engine.sql, day).items():
+            context.add_asset_metadata(
+                metadata, asset_key=table.split("/"), partition_key=day.isoformat()
+            )
+    for table in (CUSTOMERS, CHANGES):
+        yield dg.MaterializeResult(asset_key=table.split("/"))
 
 
-def _land_day(run: DuckDBEngine, sql: SqlFolder, day: date) -> Iterator[dg.MaterializeResult]:
+def _land_day(run: DuckDBEngine, sql: SqlFolder, day: date) -> dict[str, dict[str, Any]]:
+    """Land both tables of a day; what each says of itself."""
     customers = run.land(
         sql.query(CUSTOMERS),
         {"snapshot_date": day},
         into=CUSTOMERS,
         schema=CUSTOMERS_SCHEMA,
         day=day,
-    )
-    yield dg.MaterializeResult(
-        asset_key=CUSTOMERS.split("/"), metadata={"dagster/row_count": customers.rows}
     )
     day_before = day - timedelta(days=1)
     changes = run.land(
@@ -106,15 +110,15 @@ def _land_day(run: DuckDBEngine, sql: SqlFolder, day: date) -> Iterator[dg.Mater
         day=day,
     )
     compared = run.lake.exists(CUSTOMERS, day_before)
-    yield dg.MaterializeResult(
-        asset_key=CHANGES.split("/"),
-        metadata={
+    return {
+        CUSTOMERS: {"dagster/row_count": customers.rows},
+        CHANGES: {
             "dagster/row_count": changes.rows,
             "compared_with": day_before.isoformat()
             if compared
-            else "no predictions the day before",
+            else "nothing: there are no predictions of the day before",
         },
-    )
+    }
 
 
 DESCRIPTIONS = {
