@@ -108,6 +108,27 @@ def test_less_exposure_for_posts_that_are_turned_to_less_is_told_and_does_not_fa
     assert any("m has 0.1" in note and "reported, not failed" in note for note in report.notes)
 
 
+def test_a_small_group_without_one_of_the_few_great_authors_does_not_fail_by_that_alone():
+    rng = np.random.default_rng(4)
+    items = 4_000
+    merit = rng.pareto(1.1, items)
+    writer = np.where(np.arange(items) % 16 == 0, "few", "many")
+    writer[np.argsort(-merit)[:25]] = "many"
+    shown = np.argsort(-np.log(merit + 1e-9) - rng.gumbel(size=(2_000, items)), axis=1)[:, :10]
+    relevant = sp.csr_matrix((np.ones(2_000), (np.arange(2_000), shown[:, 0])), (2_000, items))
+    report = ranking_fairness(
+        shown, relevant, pd.DataFrame({"gender": ["f", "m"] * 1_000}), columns=["gender"],
+        category=np.arange(items) % 5, popularity=np.ones(items), candidates=np.arange(items),
+        author=np.arange(items), author_sensitive=pd.DataFrame({"gender": writer}),
+        n_bootstrap=20,
+    )  # fmt: skip
+    authors = next(entry for entry in report.columns if entry.side == "authors")
+    few = next(group for group in authors.groups if group.group == "few")
+    assert few.ratios["exposure"] < 0.8
+    assert few.p_values["exposure"] > 0.05
+    assert few.fails == ()
+
+
 def test_the_report_is_data_and_text():
     groups = np.array(["f", "m"] * 100)
     report = report_of(*lists_of(200, {"f": 0.2, "m": 0.9}, groups), groups)
