@@ -107,7 +107,7 @@ def _other_models(settings: Settings, lake: Lake) -> list[str]:
             continue
         version = registry.champion(spec.name)
         if version is None:
-            lines.append(f"  {spec.name:<16} no champion: reports/{spec.name}/evaluation says why")
+            lines.append(f"  {spec.name:<16} no champion: its assets and their checks say why")
             continue
         card = registry.card(spec.name, version)
         floor = spec.floors[0]
