@@ -113,7 +113,8 @@ class RecommendationMethods:
             n_bootstrap=inputs.bootstrap,
             seed=inputs.seed,
         )
-        scores = _top_scores(trained.model, inputs.seed)
+        people = snapshot_rows(inputs, day)["customer_id"]
+        scores = _top_scores(trained.model, data, people, inputs.seed)
         edges = quantile_edges(scores)
         card = trained.card | {
             "training_snapshot": snapshots.test.isoformat(),
@@ -268,15 +269,12 @@ def _used(data: Dataset) -> np.ndarray:
     return np.bincount(data.item, minlength=data.shape[1])
 
 
-def _top_scores(model: ColdStart, seed: int) -> np.ndarray:
-    """The first score of some customers' lists, whose spread is watched."""
-    data = model.data_
-    rng = np.random.default_rng(seed)
-    users = np.sort(
-        rng.choice(data.shape[0], min(CUSTOMERS_OF_DRIFT, data.shape[0]), replace=False)
-    )
-    found = model.lists(users, data.candidates(), k=1, min_categories=1)
-    scores: np.ndarray = found.scores[found.items[:, 0] >= 0, 0].astype(np.float64)
+def _top_scores(model: ColdStart, data: Dataset, people: pd.Series, seed: int) -> np.ndarray:
+    """The first score of some customers' lists, made as they are made each day."""
+    model.refresh(data)
+    some = people.sample(min(CUSTOMERS_OF_DRIFT, len(people)), random_state=seed)
+    table, _ = lists_of(model, some.sort_index())
+    scores: np.ndarray = table["top_score"].to_numpy(np.float64)
     return scores
 
 
