@@ -28,13 +28,13 @@ from benchmarks import stages
 from benchmarks.value_models import land_signals
 from engagement_assets.features.labels import LABELS
 from engagement_assets.models.roster import MODELS
+from engagement_assets.settings import CHANNEL_CAC, channel_costs
 from resources.lake import Lake
 from resources.registry import ModelRegistry, registered
 from resources.sql import SqlFolder
 
 FEATURES = "features/customer_features"
 BY_NAME = {spec.name: spec for spec in MODELS}
-CHANNEL_CAC = {"organic": 2.0, "referral": 8.0, "social": 18.0, "search": 30.0}
 
 
 def inputs(options: argparse.Namespace, model: str) -> Any:
@@ -47,7 +47,7 @@ def inputs(options: argparse.Namespace, model: str) -> Any:
     from resources.engine import DuckDBEngine  # noqa: PLC0415 - as above
 
     settings = ModelSettings(
-        seed=options.seed, bootstrap=options.bootstrap, channel_cac=CHANNEL_CAC
+        seed=options.seed, bootstrap=options.bootstrap, channel_cac=channel_costs(CHANNEL_CAC) or {}
     )
     return Inputs(
         engine=DuckDBEngine(Lake(options.lake), declared=prediction_schemas(), threads=2),

@@ -159,6 +159,10 @@ class Lake:
         wanted: list[date | None] = [None] if days is None else list(days)
         return pa.concat_tables(self._read_one(table, day, columns) for day in wanted)
 
+    def has_rows(self, table: str) -> bool:
+        """Whether any day of a table has a row."""
+        return any(self.row_count(table, day) for day in self.days(table))
+
     def row_count(self, table: str, day: date | None) -> int:
         """Rows of one partition, from its footer.
 

@@ -3,12 +3,12 @@
 Belongs here: names and columns. Does not belong here: the SQL that makes it (`sql/governance/`).
 """
 
+from engagement_assets.models.lifecycle.spec import REASONS
 from resources.schema import Column, TableSchema
 
 REVIEW_QUEUE = "governance/review_queue"
 # How far back an unbroken need of review is followed.
 FLAGGED_DAYS = 30
-_REASONS = 3
 
 REVIEW_QUEUE_SCHEMA = TableSchema(
     (
@@ -22,7 +22,7 @@ REVIEW_QUEUE_SCHEMA = TableSchema(
         Column("last_reviewed_on", "date", description="Last verdict before that, or null"),
         *(
             Column(f"reason_{n}_{part}", "string", description=f"Reason {n}: the {words}")
-            for n in range(1, _REASONS + 1)
+            for n in range(1, REASONS + 1)
             for part, words in (
                 ("feature", "feature"),
                 ("value", "value"),

@@ -14,12 +14,17 @@ import pandas as pd
 
 from engagement_assets.evaluation.bootstrap import Interval
 from engagement_assets.evaluation.explanations import Explanation
-from engagement_assets.features.catalogue import CATEGORY_FEATURES, CUSTOMER_FEATURES, FEATURES
+from engagement_assets.features.catalogue import (
+    CATEGORY_FEATURES,
+    CUSTOMER_FEATURES,
+    FEATURES,
+    MODEL_INPUTS,
+)
 from engagement_assets.features.labels import Label
 from engagement_assets.models import reports
 from engagement_assets.models.dates import Snapshots
 from engagement_assets.models.fairness import Assessment
-from engagement_assets.models.lifecycle.methods import Inputs
+from engagement_assets.models.lifecycle.methods import Inputs, Trained
 from engagement_assets.models.rows import data_versions, labelled_rows, labelled_snapshots
 from resources.registry import RegisteredModel
 
@@ -31,15 +36,29 @@ class LabelledSnapshots:
 
     Attributes:
         label: The label.
+        learn: Fits on training rows and measures on test rows.
         fairness_of: Assesses a version's files on labelled rows of its test snapshot.
         lead_of: How much better the champion is than the candidate on the same rows.
         report_of: The evaluation of a card as Markdown.
     """
 
     label: ClassVar[Label]
+    learn: ClassVar[Callable[..., Trained]]
     fairness_of: ClassVar[Callable[..., Assessment]]
     lead_of: ClassVar[Callable[..., Interval]]
     report_of: ClassVar[Callable[..., str]]
+
+    def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained:
+        """Fit on the training people at the training snapshots, score the others later."""
+        train, test = self.training_rows(inputs, snapshots)
+        return type(self).learn(
+            train,
+            test,
+            snapshots=snapshots,
+            features=MODEL_INPUTS,
+            parameters=inputs.parameters,
+            n_bootstrap=inputs.bootstrap,
+        )
 
     def evaluation_markdown(self, card: Mapping[str, Any]) -> str:
         """The evaluation of a version."""

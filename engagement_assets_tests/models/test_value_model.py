@@ -200,7 +200,9 @@ def test_retention_comes_first_for_the_valuable_who_use_little():
 
 def test_applications_are_columns_of_every_customer(version):
     table = predict_value(version, rows(TEST, n=300), k=1, n_jobs=1).table
-    found = application_columns(table, engagement_score=np.linspace(0, 1, 300))
+    found = application_columns(
+        table, engagement_score=np.linspace(0, 1, 300), cac_usd={"search": 30.0}
+    )
     assert len(found) == 300
     assert {"max_cac_usd", "acquire_search", "retention_priority", "is_vip"} <= set(found)
     assert 0 < found["is_vip"].sum() <= 30 + 5

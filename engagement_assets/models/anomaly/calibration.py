@@ -24,9 +24,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from engagement_assets.models.anomaly.declared import REVIEW_ABOVE
+
 Floats = NDArray[np.float64]
 
-REVIEW_ABOVE = 0.9
 """Scores over this go to a person."""
 
 _MOST_KNOTS = 1500

@@ -25,8 +25,9 @@ from threadpoolctl import threadpool_limits
 
 from engagement_assets.evaluation.explanations import Explanation, top_reasons
 from engagement_assets.models.anomaly.attribution import beside, column_shares, mix, part
-from engagement_assets.models.anomaly.calibration import REVIEW_ABOVE, TailRank, score_of
+from engagement_assets.models.anomaly.calibration import TailRank, score_of
 from engagement_assets.models.anomaly.components import COMPONENTS, Components, positive_shares
+from engagement_assets.models.anomaly.declared import REVIEW_ABOVE
 from engagement_assets.models.anomaly.kinds import KindRuler, KindRules
 from engagement_assets.models.anomaly.preparation import Matrix, Preparation
 from engagement_assets.models.anomaly.verdicts import VerdictModel, as_verdicts

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from engagement_assets.evaluation.explanations import top_reasons
-from engagement_assets.models.anomaly.calibration import REVIEW_ABOVE
+from engagement_assets.models.anomaly.declared import REVIEW_ABOVE
 from engagement_assets.models.anomaly.declared_rules import shows_life
 from engagement_assets.models.anomaly.detector import AnomalyDetector
 from engagement_assets.models.anomaly.persistence import with_threads

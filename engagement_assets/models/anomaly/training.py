@@ -21,7 +21,7 @@ from engagement_assets.evaluation.binary import OneClassError, as_labels
 from engagement_assets.evaluation.bootstrap import Interval, interval, resamples
 from engagement_assets.evaluation.metrics import auc
 from engagement_assets.evaluation.splits import customer_split
-from engagement_assets.models.anomaly.calibration import REVIEW_ABOVE
+from engagement_assets.models.anomaly.declared import REVIEW_ABOVE
 from engagement_assets.models.anomaly.declared_rules import shows_life
 from engagement_assets.models.anomaly.detector import AnomalyDetector
 from engagement_assets.models.scores import score_shares

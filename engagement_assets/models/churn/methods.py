@@ -9,7 +9,6 @@ from __future__ import annotations
 from datetime import date
 from typing import ClassVar
 
-from engagement_assets.features.catalogue import MODEL_INPUTS
 from engagement_assets.features.labels import Label
 from engagement_assets.models.churn.bands import band_of
 from engagement_assets.models.churn.declared import LABEL, SPEC
@@ -18,8 +17,7 @@ from engagement_assets.models.churn.prediction import predict_churn
 from engagement_assets.models.churn.promotion import champion_advantage
 from engagement_assets.models.churn.reports import evaluation_markdown
 from engagement_assets.models.churn.training import train_churn
-from engagement_assets.models.dates import Snapshots
-from engagement_assets.models.lifecycle.methods import Inputs, Predicted, Trained
+from engagement_assets.models.lifecycle.methods import Inputs, Predicted
 from engagement_assets.models.lifecycle.spec import REASONS
 from engagement_assets.models.tabular import (
     LabelledSnapshots,
@@ -35,21 +33,10 @@ class ChurnMethods(LabelledSnapshots):
     """The churn model's methods; see `ModelMethods`."""
 
     label: ClassVar[Label] = LABEL
+    learn = staticmethod(train_churn)
     fairness_of = staticmethod(assess)
     lead_of = staticmethod(champion_advantage)
     report_of = staticmethod(evaluation_markdown)
-
-    def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained:
-        """Fit on the training people at the training snapshots, score the others later."""
-        train, test = self.training_rows(inputs, snapshots)
-        return train_churn(
-            train,
-            test,
-            snapshots=snapshots,
-            features=MODEL_INPUTS,
-            parameters=inputs.parameters,
-            n_bootstrap=inputs.bootstrap,
-        )
 
     def predict(self, inputs: Inputs, model: RegisteredModel, day: date) -> Predicted:
         """Predict and explain every active customer of a snapshot."""

@@ -9,16 +9,14 @@ from __future__ import annotations
 from datetime import date
 from typing import ClassVar
 
-from engagement_assets.features.catalogue import MODEL_INPUTS
 from engagement_assets.features.labels import Label
-from engagement_assets.models.dates import Snapshots
 from engagement_assets.models.engagement.declared import LABEL
 from engagement_assets.models.engagement.fairness import assess
 from engagement_assets.models.engagement.prediction import predict_engagement
 from engagement_assets.models.engagement.promotion import champion_advantage
 from engagement_assets.models.engagement.reports import evaluation_markdown, product_report
 from engagement_assets.models.engagement.training import train_engagement
-from engagement_assets.models.lifecycle.methods import Inputs, Predicted, Trained
+from engagement_assets.models.lifecycle.methods import Inputs, Predicted
 from engagement_assets.models.lifecycle.spec import REASONS
 from engagement_assets.models.tabular import (
     LabelledSnapshots,
@@ -33,21 +31,10 @@ class EngagementMethods(LabelledSnapshots):
     """The engagement model's methods; see `ModelMethods`."""
 
     label: ClassVar[Label] = LABEL
+    learn = staticmethod(train_engagement)
     fairness_of = staticmethod(assess)
     lead_of = staticmethod(champion_advantage)
     report_of = staticmethod(evaluation_markdown)
-
-    def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained:
-        """Fit on the training people at the training snapshots, score the others later."""
-        train, test = self.training_rows(inputs, snapshots)
-        return train_engagement(
-            train,
-            test,
-            snapshots=snapshots,
-            features=MODEL_INPUTS,
-            parameters=inputs.parameters,
-            n_bootstrap=inputs.bootstrap,
-        )
 
     def predict(self, inputs: Inputs, model: RegisteredModel, day: date) -> Predicted:
         """Predict and explain every customer of a snapshot."""

@@ -172,11 +172,7 @@ def untrainable(
         snapshots: What it would be learnt from.
         first_day: First day of the data.
     """
-    missing = [
-        table
-        for table in spec.required
-        if not any(lake.row_count(table, day) for day in lake.days(table))
-    ]
+    missing = [table for table in spec.required if not lake.has_rows(table)]
     if missing:
         return f"there are no rows in {', '.join(missing)}"
     if snapshots.train[0] < first_day:

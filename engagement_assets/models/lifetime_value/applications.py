@@ -23,13 +23,6 @@ from engagement_assets.evaluation.binary import Floats
 CAC_SHARE = 0.33
 VIP_SHARE = 0.1
 LIFETIME_VALUE_LIMITS = (0.0, 10_000.0)
-# What it costs to win a customer by channel, in USD: set them to your own.
-DEFAULT_CAC_USD: Mapping[str, float] = {
-    "organic": 2.0,
-    "referral": 8.0,
-    "social": 18.0,
-    "search": 30.0,
-}
 
 
 def lifetime_value(revenue_to_date_usd: ArrayLike, future_revenue_usd: ArrayLike) -> Floats:
@@ -46,7 +39,7 @@ def lifetime_value(revenue_to_date_usd: ArrayLike, future_revenue_usd: ArrayLike
 
 
 def acquisition_columns(
-    lifetime_value_usd: ArrayLike, *, cac_usd: Mapping[str, float] = DEFAULT_CAC_USD
+    lifetime_value_usd: ArrayLike, *, cac_usd: Mapping[str, float]
 ) -> pd.DataFrame:
     """Whether a customer like this is worth winning by each channel.
 
@@ -137,7 +130,7 @@ def application_columns(
     table: pd.DataFrame,
     *,
     engagement_score: ArrayLike,
-    cac_usd: Mapping[str, float] = DEFAULT_CAC_USD,
+    cac_usd: Mapping[str, float],
 ) -> pd.DataFrame:
     """Every application as columns of n predicted customers.
 

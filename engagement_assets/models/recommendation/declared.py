@@ -11,7 +11,6 @@ ITEMS_SHOWN = 50
 LEAST_CATEGORIES = 3
 # How far the winner may lie below plain popularity on the test window, in NDCG: what chance gives.
 POPULARITY_TOLERANCE = -0.01
-RECOMMENDERS = ("auto", "popularity", "ease", "als", "neural", "hybrid")
 
 SPEC = ModelSpec(
     name="recommendation",

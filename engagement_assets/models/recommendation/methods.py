@@ -96,7 +96,7 @@ class RecommendationMethods:
         """Fit every candidate before the last window, measure there, keep the best."""
         day = _last_day(snapshots)
         try:
-            data = dataset_as_of(inputs, day, embed=True)
+            data = dataset_as_of(inputs, day)
             trained = train_recommendation(data, _settings(inputs, data))
         except RecommendationDataError as error:
             raise NotTrainableError(f"no recommender as of {day}: {error}") from error
@@ -162,7 +162,7 @@ class RecommendationMethods:
         seen it.
         """
         day = date.fromisoformat(candidate.card["test_snapshot"]) + timedelta(days=1)
-        data = dataset_as_of(inputs, day, embed=True)
+        data = dataset_as_of(inputs, day)
         settings = _settings(inputs, data)
         found = window(data, start=data.as_of - settings.test_days, settings=settings, name="test")
         ndcg = [
@@ -174,7 +174,7 @@ class RecommendationMethods:
     def predict(self, inputs: Inputs, model: RegisteredModel, day: date) -> Predicted:
         """Make the list of every customer of a snapshot."""
         recommender = ColdStart.load(model.folder)
-        data = dataset_as_of(inputs, day, embed=True)
+        data = dataset_as_of(inputs, day)
         recommender.refresh(data)
         people = snapshot_rows(inputs, day)["customer_id"]
         table, figures = lists_of(recommender, people)

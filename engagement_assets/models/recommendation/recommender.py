@@ -26,6 +26,7 @@ from engagement_assets.models.recommendation.data import (
     Floats,
     Ints,
 )
+from engagement_assets.models.recommendation.declared import ITEMS_SHOWN, LEAST_CATEGORIES
 from engagement_assets.models.recommendation.diversity import NOTHING, count_categories, diversify
 from engagement_assets.models.recommendation.tables import prepare
 
@@ -37,7 +38,6 @@ logger = logging.getLogger(__name__)
 # Scores of one block of users and all candidates take at most so many numbers.
 _BLOCK_NUMBERS = 4_000_000
 BY_MODEL, BY_RULE = "model", "category rule"
-MOST_SHOWN, LEAST_CATEGORIES = 50, 3
 
 
 class UnknownUserError(KeyError):
@@ -152,7 +152,7 @@ class Recommender(ABC):
         self,
         users: Sequence[Any],
         *,
-        k: int = MOST_SHOWN,
+        k: int = ITEMS_SHOWN,
         candidates: Sequence[Any] | None = None,
         exclude_seen: bool = True,
         min_categories: int = LEAST_CATEGORIES,

@@ -7,18 +7,19 @@ numbering (`tables.py`) and the recommenders.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from functools import cache
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.models.lifecycle.methods import Inputs
 from engagement_assets.models.recommendation.data import Dataset
 from engagement_assets.models.recommendation.tables import prepare, weigh
+
+if TYPE_CHECKING:
+    from engagement_assets.signals.text.encoder import TextEncoder
 
 logger = logging.getLogger(__name__)
 
@@ -29,13 +30,12 @@ READ_DAYS = 30
 SEGMENT = "account_type"
 
 
-def dataset_as_of(inputs: Inputs, day: date, *, embed: bool) -> Dataset:
+def dataset_as_of(inputs: Inputs, day: date) -> Dataset:
     """All that is known at the end of a day.
 
     Args:
         inputs: What is read from.
         day: The day; its features say who the customers are.
-        embed: Whether the texts of the posts that may be shown are read.
 
     Raises:
         RecommendationDataError: There are no interactions, or they break the tables' rules.
@@ -59,7 +59,7 @@ def dataset_as_of(inputs: Inputs, day: date, *, embed: bool) -> Dataset:
         items=items,
         users=people.rename(columns={"customer_id": "user", SEGMENT: "segment"}),
         links=links.rename(columns={"customer_id": "user", "occurred_at": "time"}),
-        embeddings=embeddings(items) if embed else None,
+        embeddings=embeddings(items),
         as_of=datetime.combine(day + timedelta(days=1), time.min),
         candidate_days=CANDIDATE_DAYS if posts["published"].notna().any() else None,
     )
@@ -73,18 +73,13 @@ def embeddings(items: pd.DataFrame) -> pd.DataFrame | None:
     # posts repeat each other, and a text costs the same each time it is read
     distinct = pd.unique(told["text"])
     logger.info("reading %d texts of %d posts", len(distinct), len(told))
-    vectors = pd.DataFrame(_encode(list(distinct)), index=distinct)
+    vectors = pd.DataFrame(_encoder().encode(list(distinct)), index=distinct)
     return vectors.loc[told["text"]].set_axis(told["item"], axis="index")
 
 
-def _encode(texts: Sequence[str]) -> NDArray[np.float32]:
-    encoder = _encoder()
-    found: NDArray[np.float32] = encoder.encode(texts)
-    return found
-
-
 @cache
-def _encoder():  # type: ignore[no-untyped-def]
+def _encoder() -> TextEncoder:
+    # torch stays unloaded until a text is read
     from engagement_assets.signals.text.encoder import TextEncoder  # noqa: PLC0415 - as said
 
     return TextEncoder.load()

@@ -24,7 +24,8 @@ from engagement_assets.evaluation.ranking import (
 )
 from engagement_assets.models.recommendation.cold_start import ESTIMATORS, SOURCES, ColdStart
 from engagement_assets.models.recommendation.data import Dataset, Ints, RecommendationDataError
-from engagement_assets.models.recommendation.recommender import LEAST_CATEGORIES, Recommender
+from engagement_assets.models.recommendation.declared import LEAST_CATEGORIES
+from engagement_assets.models.recommendation.recommender import Recommender
 
 logger = logging.getLogger(__name__)
 

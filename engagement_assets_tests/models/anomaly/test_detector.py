@@ -8,8 +8,8 @@ import pytest
 
 from engagement_assets.evaluation.explanations import top_reasons
 from engagement_assets.evaluation.metrics import auc
-from engagement_assets.models.anomaly.calibration import REVIEW_ABOVE
 from engagement_assets.models.anomaly.components import COMPONENTS
+from engagement_assets.models.anomaly.declared import REVIEW_ABOVE
 from engagement_assets.models.anomaly.detector import AnomalyDetector
 from engagement_assets.models.anomaly.kinds import KindRules
 from engagement_assets.models.anomaly.persistence import ARRAYS_FILE, DETECTOR_FILE
