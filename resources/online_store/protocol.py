@@ -1,0 +1,102 @@
+"""What every online store can do, and what passes through it.
+
+A day's documents are a release. A publisher fills a release beside the one that is served and then
+moves the pointer to it, so a reader sees all of one release or all of another; a release that was
+not finished is never read. Belongs here: the interface. Does not belong here: any store, and what
+the documents say (`engagement_assets.serving`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Protocol
+
+
+class OnlineStoreError(RuntimeError):
+    """The store cannot be read or written; the message says what and why."""
+
+
+class StoreBusyError(OnlineStoreError):
+    """Another publisher is at work; the message names it."""
+
+
+class OlderReleaseError(OnlineStoreError):
+    """A newer day is served already, which an older one may not replace."""
+
+
+class LostLeaseError(OnlineStoreError):
+    """Another publisher took over while this one was silent; nothing more is written."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """One day's documents.
+
+    Attributes:
+        name: `<snapshot date>-<digest of what it was made from>`: the same content has the same
+            name, so publishing it twice is publishing it once.
+        snapshot_date: Date of the features.
+        details: JSON data about it, such as the model versions and the number of customers.
+        published_at: When it became the one that is served (UTC); None before that.
+    """
+
+    name: str
+    snapshot_date: date
+    details: Mapping[str, Any] = field(default_factory=dict)
+    published_at: datetime | None = None
+
+
+class Publication(Protocol):
+    """A release that is being filled, by the only publisher at work."""
+
+    @property
+    def done(self) -> int:
+        """Batches, from the first on, that an earlier try has put already."""
+
+    def put(self, batch: int, documents: Iterable[tuple[str, bytes]]) -> None:
+        """Put a batch of (customer id, document); whole or not counted as done.
+
+        Raises:
+            LostLeaseError: Another publisher took over.
+        """
+
+    def put_blob(self, name: str, content: bytes) -> None:
+        """Put something that belongs to the release as a whole, of any size."""
+
+    def serve(self) -> Release:
+        """Make this the release that is served, and let go of those before the last one.
+
+        Raises:
+            LostLeaseError: Another publisher took over.
+            OlderReleaseError: A newer day is served by now.
+        """
+
+
+class OnlineStore(Protocol):
+    """Documents by release and customer."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether a read takes microseconds, so that it need not leave the event loop."""
+
+    def served(self) -> Release | None:
+        """The release that is served, or None before the first."""
+
+    def get(self, release: str, customer_ids: Sequence[str]) -> dict[str, bytes]:
+        """Documents of customers (at most 100) by id; those who have none are left out."""
+
+    def blob(self, release: str, name: str) -> bytes | None:
+        """What `put_blob` put, or None."""
+
+    def publishing(self, release: Release, *, owner: str) -> AbstractContextManager[Publication]:
+        """Fill a release, going on where an earlier try of the same name stopped.
+
+        Args:
+            release: What is to be published; `published_at` is set by `serve`.
+            owner: Names this publisher in errors, such as a run id.
+
+        Raises:
+            StoreBusyError: Another publisher is at work.
+            OlderReleaseError: A newer day is served.
+        """
