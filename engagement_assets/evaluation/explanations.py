@@ -237,6 +237,8 @@ def rank_correlations(
     """The f Spearman correlations of value and contribution on a sample; see `Explanation`."""
     rows = np.random.default_rng(seed).permutation(len(matrix))[:_ROWS_FOR_DIRECTION]
     out = np.full(matrix.shape[1], math.nan)
+    if len(rows) < 3:
+        return out
     for i in range(matrix.shape[1]):
         value, contribution = matrix[rows, i], contributions[rows, i]
         known = np.isfinite(value)

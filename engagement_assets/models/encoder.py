@@ -14,8 +14,10 @@ cannot read them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,9 @@ NUMBER = "number"
 CATEGORY = "category"
 
 _NUMBER_INFERENCES = {"integer", "floating", "mixed-integer-float", "boolean", "decimal", "empty"}
+# So many rows are read value by value, which is quicker than column by column.
+FEW_ROWS = 32
+_GREATEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,10 @@ class TableEncoder:
         missing = [name for name in self.kinds if name not in X.columns]
         if missing:
             raise ValueError(f"columns are missing: {missing}; the model was fitted on them")
+        if len(X) <= FEW_ROWS:
+            plain = self._few(X)
+            if plain is not None:
+                return plain
         out = np.empty((len(X), len(self.kinds)), dtype=np.float32)
         infinite = []
         for i, (name, kind) in enumerate(self.kinds.items()):
@@ -104,6 +113,31 @@ class TableEncoder:
     def frame(self, X: pd.DataFrame) -> pd.DataFrame:
         """Encode rows as `transform` does, as a DataFrame with the index of X."""
         return pd.DataFrame(self.transform(X), columns=self.features, index=X.index)
+
+    def _few(self, X: pd.DataFrame) -> NDArray[np.float32] | None:
+        """Encode a few rows of plain values, or None where a value needs the careful way.
+
+        One customer is scored while an application waits: looking at 46 columns one by one takes
+        ten times as long as looking at 46 values.
+        """
+        cells = X[self.features].to_numpy(dtype=object)
+        out = np.empty(cells.shape, dtype=np.float32)
+        for i, (name, kind) in enumerate(self.kinds.items()):
+            places = self._places[name] if kind == CATEGORY else None
+            for row, value in enumerate(cells[:, i]):
+                code = _plain_code(value, places)
+                if code is None:
+                    return None
+                out[row, i] = code
+        return out
+
+    @cached_property
+    def _places(self) -> dict[str, dict[str, int]]:
+        """The place of each level by feature."""
+        return {
+            name: {level: place for place, level in enumerate(levels)}
+            for name, levels in self.levels.items()
+        }
 
     def _column(self, values: pd.Series, name: str, kind: str) -> NDArray[Any]:
         if values.isna().all():
@@ -189,6 +223,18 @@ def _kind(values: pd.Series) -> str:
         f"column {values.name!r} is of type {dtype} ({inferred}): expected numbers, booleans, "
         "text or categories"
     )
+
+
+def _plain_code(value: Any, places: Mapping[str, int] | None) -> float | None:
+    """The code of one value, or None where the careful way must decide or complain."""
+    if value is None or value is pd.NA or (isinstance(value, float) and value != value):  # noqa: PLR0124 - NaN
+        return math.nan
+    if places is not None:
+        return float(places.get(value, len(places))) if type(value) is str else None
+    if isinstance(value, (bool, int, float, np.bool_, np.integer, np.floating)):
+        number = float(value)
+        return number if abs(number) <= _GREATEST else None
+    return None
 
 
 def _as_numbers(values: pd.Series) -> NDArray[np.float64]:

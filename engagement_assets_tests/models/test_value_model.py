@@ -9,11 +9,12 @@ import pytest
 from engagement_assets.evaluation.regression import r2
 from engagement_assets.models.dates import Snapshots
 from engagement_assets.models.lifetime_value.applications import (
+    VIP_SHARE,
+    Highest,
+    ValueLimits,
     acquisition_columns,
     application_columns,
-    is_vip,
     lifetime_value,
-    retention_priority,
 )
 from engagement_assets.models.lifetime_value.fairness import assess
 from engagement_assets.models.lifetime_value.inputs import GUESS, HistoryInputs, observed_days
@@ -181,21 +182,45 @@ def test_a_customer_is_worth_winning_under_a_third_of_their_value():
 
 
 def test_a_tenth_are_vips_and_nobody_worth_nothing_is_one():
-    assert is_vip(np.arange(100.0)).sum() == 10
-    assert is_vip(np.r_[np.zeros(95), np.ones(5)]).sum() == 5
-    assert is_vip(np.zeros(7)).sum() == 0
-    assert is_vip([]).tolist() == []
+    def vips(values):
+        return Highest.of(values, share=VIP_SHARE)(values)
+
+    assert vips(np.arange(100.0)).sum() == 10
+    assert vips(np.r_[np.zeros(95), np.ones(5)]).sum() == 5
+    assert vips(np.zeros(7)).sum() == 0
+    assert vips([]).tolist() == []
 
 
 def test_retention_comes_first_for_the_valuable_who_use_little():
     future = np.r_[np.zeros(80), np.full(20, 50.0)]
     use = np.r_[np.zeros(80), np.full(10, 0.1), np.full(10, 0.9)]
-    found = retention_priority(future, use)
-    assert np.flatnonzero(found).tolist() == list(range(80, 90))
+    table = pd.DataFrame({"future_revenue_usd": future, "lifetime_value_usd": future})
+
+    def first(scores):
+        return application_columns(table, engagement_score=scores, cac_usd={})["retention_priority"]
+
+    assert np.flatnonzero(first(use)).tolist() == list(range(80, 90))
     unknown = np.where(np.arange(100) == 85, np.nan, use)
-    assert not retention_priority(future, unknown)[85]
+    assert not first(unknown)[85]
     with pytest.raises(ValueError, match="100 amounts but 3"):
-        retention_priority(future, [0.1, 0.2, 0.3])
+        first([0.1, 0.2, 0.3])
+
+
+def test_what_is_much_among_all_is_told_of_one_as_it_was_among_all():
+    rng = np.random.default_rng(3)
+    use = rng.random(200)
+    money = rng.exponential(20.0, 200)
+    table = pd.DataFrame({"future_revenue_usd": money, "lifetime_value_usd": money + 5.0})
+    limits = ValueLimits.of(table, use)
+    whole = application_columns(table, engagement_score=use, cac_usd={"search": 9.0})
+    for i in range(200):
+        one = application_columns(
+            table.iloc[[i]],
+            engagement_score=use[[i]],
+            cac_usd={"search": 9.0},
+            limits=limits,
+        )
+        pd.testing.assert_frame_equal(one, whole.iloc[[i]])
 
 
 def test_applications_are_columns_of_every_customer(version):
@@ -204,7 +229,7 @@ def test_applications_are_columns_of_every_customer(version):
         table, engagement_score=np.linspace(0, 1, 300), cac_usd={"search": 30.0}
     )
     assert len(found) == 300
-    assert {"max_cac_usd", "acquire_search", "retention_priority", "is_vip"} <= set(found)
+    assert {"max_cac_usd", "acquire_channels", "retention_priority", "is_vip"} <= set(found)
     assert 0 < found["is_vip"].sum() <= 30 + 5
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -31,7 +32,7 @@ from engagement_assets.models.anomaly.declared import REVIEW_ABOVE
 from engagement_assets.models.anomaly.kinds import KindRuler, KindRules
 from engagement_assets.models.anomaly.preparation import Matrix, Preparation
 from engagement_assets.models.anomaly.verdicts import VerdictModel, as_verdicts
-from engagement_assets.models.encoder import typical_values
+from engagement_assets.models.encoder import FEW_ROWS, typical_values
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -287,7 +288,9 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
     def scores(self, X: pd.DataFrame) -> tuple[Floats, pd.DataFrame]:
         """Return `score_samples` and `component_scores` of one pass over the n rows."""
         check_is_fitted(self, "rank_")
-        with threadpool_limits(limits=self.n_jobs):
+        # asking for fewer threads takes longer than a few rows do
+        limits = threadpool_limits(limits=self.n_jobs) if len(X) > FEW_ROWS else nullcontext()
+        with limits:
             matrix = self.preparation_.transform(X)
             surprises = self._surprises(self.components_.score(matrix))
             blended, taught = self._blended(matrix, surprises)

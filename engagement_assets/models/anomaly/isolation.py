@@ -24,6 +24,8 @@ Floats = NDArray[np.float64]
 
 # Rows that are walked at once: their node numbers stay in the processor's cache.
 _ROWS_AT_ONCE = 4096
+# So few are walked through all trees at once: a tree at a time is mostly overhead for them.
+_FEW_ROWS = 32
 _EULER = 0.5772156649015329
 
 
@@ -89,6 +91,8 @@ class IsolationTrees:
 
     def _walk(self, matrix: Matrix, *, attribute: bool) -> tuple[Floats, Floats]:
         n, columns = matrix.shape
+        if n <= _FEW_ROWS and not attribute:
+            return self._score_few(matrix), np.zeros((0, columns))
         score = np.empty(n)
         worth = np.zeros((n if attribute else 0, columns))
         expected = _expected_path(np.array([self.rows]))[0] or 1.0
@@ -123,6 +127,28 @@ class IsolationTrees:
             if attribute:
                 worth[start : start + len(part)] = credit.reshape(part.shape) / len(self.feature)
         return score, worth
+
+    def _score_few(self, matrix: Matrix) -> Floats:
+        """The scores of a few rows, each through all trees at once instead of tree by tree."""
+        every = np.arange(len(self.feature))
+        expected = _expected_path(np.array([self.rows]))[0] or 1.0
+        ends = _expected_path(np.arange(self.rows + 1))
+        score = np.empty(len(matrix))
+        for row, values in enumerate(matrix):
+            node = np.zeros(len(every), dtype=np.int32)
+            length = np.zeros(len(every))
+            while True:
+                split = self.feature[every, node]
+                inner = split >= 0
+                if not inner.any():
+                    break
+                # a leaf points at itself, whichever way it is told to go
+                goes_left = values[split] <= self.threshold[every, node]
+                node = np.where(goes_left, self.left[every, node], self.right[every, node])
+                length += inner
+            length += ends[self.size[every, node]]
+            score[row] = 2.0 ** (-length.mean() / expected)
+        return score
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the trees as named arrays."""

@@ -43,7 +43,16 @@ def predict_anomaly(
         the reasons (columns of `evaluation.explanations.top_reasons`), null for all others: what is
         usual has no reason.
     """
-    detector = with_threads(AnomalyDetector.load(model_folder), n_jobs)
+    return anomaly_of(load_anomaly(model_folder, n_jobs=n_jobs), snapshot, k=k)
+
+
+def load_anomaly(folder: Path | UPath | str, *, n_jobs: int | None) -> AnomalyDetector:
+    """The detector in a folder, ready to score many times."""
+    return with_threads(AnomalyDetector.load(folder), n_jobs)
+
+
+def anomaly_of(detector: AnomalyDetector, snapshot: pd.DataFrame, *, k: int) -> pd.DataFrame:
+    """As `predict_anomaly`, with a detector that is loaded already."""
     rows = snapshot[shows_life(snapshot)].reset_index(drop=True)
     inputs = rows[list(detector.feature_names_in_)]
     names = ("isolation", "reconstruction", "neighbours", "tails", "traces", "verdicts")

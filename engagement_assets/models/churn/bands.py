@@ -6,6 +6,7 @@ Belongs here: the bands and their actions. Does not belong here: the probability
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 
@@ -46,3 +47,9 @@ def band_of(probability: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         np.select(conditions, [band.name for band in BANDS], default=BANDS[-1].name),
         np.select(conditions, [band.action for band in BANDS], default=BANDS[-1].action),
     )
+
+
+def with_bands(table: pd.DataFrame) -> pd.DataFrame:
+    """Predictions with a `churn_probability`, and beside it `band` and `action`."""
+    bands, actions = band_of(table["churn_probability"])
+    return table.assign(band=bands, action=actions)

@@ -10,7 +10,7 @@ from datetime import date
 from typing import ClassVar
 
 from engagement_assets.features.labels import Label
-from engagement_assets.models.churn.bands import band_of
+from engagement_assets.models.churn.bands import with_bands
 from engagement_assets.models.churn.declared import LABEL, SPEC
 from engagement_assets.models.churn.fairness import assess
 from engagement_assets.models.churn.prediction import predict_churn
@@ -43,8 +43,7 @@ class ChurnMethods(LabelledSnapshots):
         rows = snapshot_rows(inputs, day)
         predicted = predict_churn(model, rows, k=REASONS, n_jobs=inputs.threads)
         probability, explanation = predicted.table["churn_probability"], predicted.explanation
-        bands, actions = band_of(probability)
-        table = predicted.table.assign(band=bands, action=actions)
+        table = with_bands(predicted.table)
         counts = table["band"].value_counts()
         return Predicted(
             table,

@@ -38,7 +38,18 @@ def predict_churn(
         k: Reasons a customer.
         n_jobs: Threads.
     """
-    classifier = ChurnClassifier.load(model.folder).set_params(n_jobs=n_jobs)
+    return churn_of(load_churn(model, n_jobs=n_jobs), snapshot, k=k)
+
+
+def load_churn(model: RegisteredModel, *, n_jobs: int) -> ChurnClassifier:
+    """The classifier of a version, ready to predict many times."""
+    classifier = ChurnClassifier.load(model.folder)
+    classifier.set_params(n_jobs=n_jobs)
+    return classifier
+
+
+def churn_of(classifier: ChurnClassifier, snapshot: pd.DataFrame, *, k: int) -> Predicted:
+    """As `predict_churn`, with a classifier that is loaded already."""
     active = snapshot[snapshot["logins_month"] > 0].reset_index(drop=True)
     inputs = active[list(classifier.feature_names_in_)]
     probability = classifier.predict_proba(inputs)[:, 1]

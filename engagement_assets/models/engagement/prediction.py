@@ -40,7 +40,18 @@ def predict_engagement(
         k: Reasons a customer.
         n_jobs: Threads.
     """
-    regressor = EngagementRegressor.load(model.folder).set_params(n_jobs=n_jobs)
+    return engagement_of(load_engagement(model, n_jobs=n_jobs), snapshot, k=k)
+
+
+def load_engagement(model: RegisteredModel, *, n_jobs: int) -> EngagementRegressor:
+    """The regressor of a version, ready to predict many times."""
+    regressor = EngagementRegressor.load(model.folder)
+    regressor.set_params(n_jobs=n_jobs)
+    return regressor
+
+
+def engagement_of(regressor: EngagementRegressor, snapshot: pd.DataFrame, *, k: int) -> Predicted:
+    """As `predict_engagement`, with a regressor that is loaded already."""
     rows = snapshot.reset_index(drop=True)
     inputs = named_columns(rows, list(regressor.feature_names_in_))
     explanation = regressor.explain(inputs)

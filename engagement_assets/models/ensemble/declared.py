@@ -3,6 +3,8 @@
 Belongs here: names, columns, limits and texts. Does not belong here: what it does (`methods.py`).
 """
 
+from collections.abc import Mapping
+
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
 from engagement_assets.models.dates import CHURN_WINDOW_DAYS
@@ -12,7 +14,14 @@ from resources.schema import Column
 CHURN, ENGAGEMENT, VALUE = (
     LABELS[name] for name in ("churn_30_day", "engagement_score", "lifetime_value_usd")
 )
-BASES = ("engagement", "churn", "lifetime_value", "anomaly")
+# Columns of the base predictions that health and corrections are made from.
+BASE_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "engagement": ("engagement_score",),
+    "churn": ("churn_probability",),
+    "lifetime_value": ("future_revenue_usd", "lifetime_value_usd"),
+    "anomaly": ("anomaly_score",),
+}
+BASES = tuple(BASE_COLUMNS)
 AUC_FLOOR = 0.7
 # What a correction may look at besides the base predictions: how long, how much, how lately.
 FEATURES = (

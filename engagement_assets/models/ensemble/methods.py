@@ -24,6 +24,7 @@ from engagement_assets.models.dates import Snapshots
 from engagement_assets.models.ensemble import targets
 from engagement_assets.models.ensemble.bases import MAKERS
 from engagement_assets.models.ensemble.declared import (
+    BASE_COLUMNS,
     BASES,
     CHURN,
     ENGAGEMENT,
@@ -32,6 +33,7 @@ from engagement_assets.models.ensemble.declared import (
 )
 from engagement_assets.models.ensemble.estimator import Ensemble
 from engagement_assets.models.ensemble.health import health_parts, health_reasons
+from engagement_assets.models.ensemble.prediction import load_ensemble, refined_of
 from engagement_assets.models.ensemble.reports import evaluation_markdown, health_report
 from engagement_assets.models.ensemble.stacking import BaseLearner
 from engagement_assets.models.ensemble.training import (
@@ -55,13 +57,6 @@ from engagement_assets.models.training import SENSITIVE, sensitive_columns, spli
 from engagement_assets.models.training import Trained as TrainedModel
 from resources.registry import ModelRegistry, RegisteredModel, registered
 
-# Columns of the base predictions that health and corrections are made from.
-BASE_COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "engagement": ("engagement_score",),
-    "churn": ("churn_probability",),
-    "lifetime_value": ("future_revenue_usd", "lifetime_value_usd"),
-    "anomaly": ("anomaly_score",),
-}
 # coarse: most customers without use share one health, whose place moves with how many they are
 HEALTH_EDGES = (20.0, 40.0, 60.0, 80.0)
 LOWEST_SHARE = 0.1
@@ -182,12 +177,7 @@ class EnsembleMethods:
         """Refine the base predictions of a day and make the health of every customer."""
         rows = snapshot_rows(inputs, day)
         said = _predicted(inputs, rows, day)
-        ensemble = Ensemble.load(model.folder, targets=targets.TARGETS)
-        known = said.drop(columns="lifetime_value_usd")
-        refined = ensemble.predict(with_features(known, rows, FEATURES))
-        for target in targets.TARGETS:
-            if target not in refined:
-                refined[target] = np.nan
+        refined = refined_of(load_ensemble(model), said, rows)
         parts = health_parts(said)
         health = parts.sum(axis=1).clip(0.0, 100.0)
         table = pd.concat(

@@ -13,6 +13,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -22,6 +24,8 @@ from engagement_assets.evaluation.binary import Floats
 
 CAC_SHARE = 0.33
 VIP_SHARE = 0.1
+WORTH_SHARE = 0.2
+LOW_ENGAGEMENT = 0.5
 LIFETIME_VALUE_LIMITS = (0.0, 10_000.0)
 
 
@@ -66,64 +70,91 @@ def acquisition_columns(
     return pd.DataFrame(columns)
 
 
-def is_vip(value_usd: ArrayLike, *, share: float = VIP_SHARE) -> np.ndarray:
-    """Mark the customers of the highest share by value.
+@dataclass(frozen=True)
+class Highest:
+    """Where the highest share of some values begins.
 
-    Those who tie with the last of them are VIPs too; but nobody who is worth as little as the least
-    of all, so where most are worth nothing there are fewer.
+    Attributes:
+        last: The least value that is among them.
+        least: The least value of all, which never is.
+    """
 
-    Args:
-        value_usd: n values.
-        share: Share of the customers, in (0, 1].
+    last: float
+    least: float
+
+    @classmethod
+    def of(cls, values: ArrayLike, *, share: float) -> Self:
+        """Look at n values; nobody is among the highest of none.
+
+        Raises:
+            ValueError: When the share is not in (0, 1].
+        """
+        if not 0.0 < share <= 1.0:
+            raise ValueError(f"share must lie in (0, 1], got {share}")
+        known = np.sort(np.asarray(values, dtype=np.float64))
+        if not len(known):
+            return cls(math.inf, math.inf)
+        return cls(float(known[-max(1, math.floor(share * len(known)))]), float(known[0]))
+
+    def __call__(self, values: ArrayLike) -> np.ndarray:
+        """Whether each of m values is among them."""
+        found = np.asarray(values, dtype=np.float64)
+        among: np.ndarray = (found >= self.last) & (found > self.least)
+        return among
+
+
+def engagement_limit(
+    future_revenue_usd: ArrayLike, engagement_score: ArrayLike, *, worth: Highest, quantile: float
+) -> float:
+    """The score up to which use counts as low among those worth much; NaN where none is known.
 
     Raises:
-        ValueError: When the share is not in (0, 1].
+        ValueError: When the inputs differ in length or the quantile lies outside 0 to 1.
     """
-    if not 0.0 < share <= 1.0:
-        raise ValueError(f"share must lie in (0, 1], got {share}")
-    values = np.asarray(value_usd, dtype=np.float64)
-    if not len(values):
-        return np.zeros(0, dtype=bool)
-    last = np.sort(values)[-max(1, math.floor(share * len(values)))]
-    vip: np.ndarray = (values >= last) & (values > values.min())
-    return vip
-
-
-def retention_priority(
-    future_revenue_usd: ArrayLike,
-    engagement_score: ArrayLike,
-    *,
-    value_share: float = 0.2,
-    low_engagement: float = 0.5,
-) -> np.ndarray:
-    """Mark who is worth much and uses little: the first to be kept.
-
-    Args:
-        future_revenue_usd: n expected amounts: what can still be lost.
-        engagement_score: n predicted scores; null where not predicted, which is no priority.
-        value_share: Share of the customers who count as worth much.
-        low_engagement: Quantile of the scores of those worth much under which use counts as low.
-            Among all customers it would be those who left long ago.
-
-    Returns:
-        n booleans.
-
-    Raises:
-        ValueError: When the inputs differ in length or a share lies outside its bounds.
-    """
-    worth = is_vip(future_revenue_usd, share=value_share)
+    much = worth(future_revenue_usd)
     scores = pd.Series(engagement_score).to_numpy(dtype=np.float64, na_value=np.nan)
-    if len(scores) != len(worth):
-        raise ValueError(f"{len(worth)} amounts but {len(scores)} engagement scores")
-    if not 0.0 <= low_engagement <= 1.0:
-        raise ValueError(f"low_engagement must lie in 0 to 1, got {low_engagement}")
-    known = worth & np.isfinite(scores)
-    if not known.any():
-        return np.zeros(len(worth), dtype=bool)
-    limit = np.quantile(scores[known], low_engagement)
+    if len(scores) != len(much):
+        raise ValueError(f"{len(much)} amounts but {len(scores)} engagement scores")
+    if not 0.0 <= quantile <= 1.0:
+        raise ValueError(f"low_engagement must lie in 0 to 1, got {quantile}")
+    known = much & np.isfinite(scores)
+    return float(np.quantile(scores[known], quantile)) if known.any() else math.nan
+
+
+def uses_little(
+    future_revenue_usd: ArrayLike, engagement_score: ArrayLike, *, worth: Highest, limit: float
+) -> np.ndarray:
+    """Which of n customers are worth much and have a known score up to the limit."""
+    scores = pd.Series(engagement_score).to_numpy(dtype=np.float64, na_value=np.nan)
     with np.errstate(invalid="ignore"):
-        low: np.ndarray = known & (scores <= limit)
+        low: np.ndarray = worth(future_revenue_usd) & (scores <= limit)
     return low
+
+
+@dataclass(frozen=True)
+class ValueLimits:
+    """What is much and what is little among all customers of a day.
+
+    Kept, it says of one customer what it said of them among all.
+
+    Attributes:
+        vip: The top tenth by lifetime value.
+        worth: The top fifth by future revenue.
+        low_engagement: The score up to which use is low among the latter; NaN where none is known.
+    """
+
+    vip: Highest
+    worth: Highest
+    low_engagement: float
+
+    @classmethod
+    def of(cls, table: pd.DataFrame, engagement_score: ArrayLike) -> Self:
+        """Look at n predicted customers, with n scores of engagement in their order."""
+        worth = Highest.of(table["future_revenue_usd"], share=WORTH_SHARE)
+        limit = engagement_limit(
+            table["future_revenue_usd"], engagement_score, worth=worth, quantile=LOW_ENGAGEMENT
+        )
+        return cls(Highest.of(table["lifetime_value_usd"], share=VIP_SHARE), worth, limit)
 
 
 def application_columns(
@@ -131,6 +162,7 @@ def application_columns(
     *,
     engagement_score: ArrayLike,
     cac_usd: Mapping[str, float],
+    limits: ValueLimits | None = None,
 ) -> pd.DataFrame:
     """Every application as columns of n predicted customers.
 
@@ -138,12 +170,30 @@ def application_columns(
         table: n rows with `lifetime_value_usd` and `future_revenue_usd`.
         engagement_score: n predicted scores in the order of the rows, null where not predicted.
         cac_usd: What it costs to win a customer by each channel.
+        limits: Of all customers, where the rows are some of them; those of the rows when None.
 
     Returns:
-        n rows with the index of the table: the columns of `acquisition_columns`,
-        `retention_priority` and `is_vip` (the top tenth by lifetime value).
+        n rows with the index of the table: `max_cac_usd`, `acquire_channels` (those that pay, by
+        comma), `retention_priority` and `is_vip`.
     """
+    if limits is None:
+        limits = ValueLimits.of(table, engagement_score)
     out = acquisition_columns(table["lifetime_value_usd"], cac_usd=cac_usd)
-    out["retention_priority"] = retention_priority(table["future_revenue_usd"], engagement_score)
-    out["is_vip"] = is_vip(table["lifetime_value_usd"])
-    return out.set_index(table.index)
+    worth = out[[f"acquire_{name}" for name in cac_usd]].to_numpy(dtype=bool)
+    names = np.array(list(cac_usd), dtype=object)
+    channels = [", ".join(names[row]) for row in worth]
+    applied = pd.DataFrame(
+        {
+            "max_cac_usd": out["max_cac_usd"].to_numpy(),
+            "acquire_channels": pd.Series(channels, dtype=object).to_numpy(),
+            "retention_priority": uses_little(
+                table["future_revenue_usd"],
+                engagement_score,
+                worth=limits.worth,
+                limit=limits.low_engagement,
+            ),
+            "is_vip": limits.vip(table["lifetime_value_usd"]),
+        },
+        index=table.index,
+    )
+    return applied

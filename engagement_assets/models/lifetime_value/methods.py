@@ -86,12 +86,7 @@ class LifetimeValueMethods(LabelledSnapshots):
         applied = application_columns(
             table, engagement_score=_engagement(inputs, table["customer_id"], day), cac_usd=costs
         )
-        table = table.assign(
-            max_cac_usd=applied["max_cac_usd"],
-            acquire_channels=_channels(applied, list(costs)),
-            retention_priority=applied["retention_priority"],
-            is_vip=applied["is_vip"],
-        )
+        table = table.join(applied)
         return Predicted(
             table,
             explanation.summary(),
@@ -127,9 +122,3 @@ def _engagement(inputs: Inputs, customers: pd.Series, day: date) -> pd.Series:
     found: pd.Series = customers.map(scores.set_index("customer_id")["engagement_score"])
     return found.astype(np.float64)
 
-
-def _channels(applied: pd.DataFrame, channels: list[str]) -> pd.Series:
-    """The channels that pay for each customer, by comma."""
-    names = np.array(channels, dtype=object)
-    worth = applied[[f"acquire_{name}" for name in channels]].to_numpy(dtype=bool)
-    return pd.Series([", ".join(names[row]) for row in worth], index=applied.index, dtype=object)

@@ -43,8 +43,19 @@ def predict_value(
         k: Reasons a customer.
         n_jobs: Threads.
     """
+    return value_of(load_value(model, n_jobs=n_jobs), snapshot, k=k)
+
+
+def load_value(model: RegisteredModel, *, n_jobs: int) -> ValueModel:
+    """The value model of a version, ready to predict many times."""
     value = ValueModel.load(model.folder)
-    regressor = value.regressor.set_params(n_jobs=n_jobs)
+    value.regressor.set_params(n_jobs=n_jobs)
+    return value
+
+
+def value_of(value: ValueModel, snapshot: pd.DataFrame, *, k: int) -> Predicted:
+    """As `predict_value`, with a model that is loaded already."""
+    regressor = value.regressor
     rows = snapshot.reset_index(drop=True)
     past = named_columns(rows, ["customer_id", REVENUE])
     inputs = value.inputs(rows)
