@@ -12,15 +12,18 @@ SETTINGS := SOURCE SOURCE_DATA CUSTOMERS DAYS SEED DATE COST_LOST_CUSTOMER COST_
 # only what was given on the command line or in the environment, so that defaults stand in one place
 GIVEN := $(foreach name,$(SETTINGS),$(if $($(name)),'$(name)=$($(name))'))
 PORT ?= 3000
+API_PORT ?= 8000
+SCOPES ?= read
+NAME ?= made by make api-key
 ENGAGEMENT := $(BIN)/python -m engagement_assets.run
 # a name on the command line that is no setting is a mistake, not something to pass over
-UNKNOWN := $(filter-out $(SETTINGS) PORT PYTHON MODEL VERSION ARGS CORPUS TORCH_INDEX,$(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v))))
+UNKNOWN := $(filter-out $(SETTINGS) PORT API_PORT SCOPES NAME PYTHON MODEL VERSION ARGS CORPUS TORCH_INDEX,$(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v))))
 
-.PHONY: run test dev lint bench rollback train-sentiment install clean
+.PHONY: run test dev serve api-key lint bench rollback train-sentiment install clean
 .DEFAULT_GOAL := run
 
 ifneq ($(strip $(UNKNOWN)),)
-$(error unknown setting $(strip $(UNKNOWN)); the settings are $(SETTINGS) PORT)
+$(error unknown setting $(strip $(UNKNOWN)); the settings are $(SETTINGS) PORT API_PORT)
 endif
 
 run: $(STAMP)
@@ -33,6 +36,14 @@ dev: $(STAMP)
 	@home=$$($(ENGAGEMENT) home $(GIVEN)) && export ENGAGEMENT_HOME="$$home" \
 	  DAGSTER_HOME="$$home/dagster_home" ENGAGEMENT_EVENT_LOG="$$home/dagster_home/history" \
 	  DAGSTER_EVENT_BATCH_SIZE=1000 && exec $(BIN)/dg dev --port $(PORT)
+
+serve: $(STAMP)
+	@home=$$($(ENGAGEMENT) home $(GIVEN)) && export ENGAGEMENT_HOME="$$home" \
+	  ENGAGEMENT_API_PORT=$(API_PORT) && exec $(BIN)/python -m engagement_assets.serving.api.server
+
+api-key: $(STAMP)
+	@home=$$($(ENGAGEMENT) home $(GIVEN)) && export ENGAGEMENT_HOME="$$home" && \
+	  $(BIN)/python -m engagement_assets.serving.api.keys create --scopes '$(SCOPES)' --name '$(NAME)' $(ARGS)
 
 lint: $(STAMP)
 	@$(BIN)/ruff format --check .

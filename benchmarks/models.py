@@ -153,11 +153,12 @@ def unify(options: argparse.Namespace) -> dict[str, Any]:
         CUSTOMERS,
         CUSTOMERS_SCHEMA,
         LEAST_CHANGE,
+        customer_parameters,
     )
 
     told, day = inputs(options, "churn"), stages.end(options)
     landed = told.engine.land(
-        told.sql.query(CUSTOMERS), {"snapshot_date": day}, into=CUSTOMERS, schema=CUSTOMERS_SCHEMA,
+        told.sql.query(CUSTOMERS), customer_parameters(day), into=CUSTOMERS, schema=CUSTOMERS_SCHEMA,
         day=day,
     )  # fmt: skip
     told.engine.land(

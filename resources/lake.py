@@ -159,6 +159,21 @@ class Lake:
         wanted: list[date | None] = [None] if days is None else list(days)
         return pa.concat_tables(self._read_one(table, day, columns) for day in wanted)
 
+    def read_where(self, table: str, *, day: date, column: str, values: Sequence[str]) -> pa.Table:
+        """Read the rows of one partition of which a column has one of some values.
+
+        Raises:
+            MissingPartitionError: The partition is not there.
+            CorruptPartitionError: Its file is not whole; the message names it.
+        """
+        self.require(table, [day])
+        path = self.path(table, day)
+        try:
+            with path.open("rb") as file:
+                return pq.read_table(file, filters=[(column, "in", list(values))])
+        except (pa.ArrowInvalid, OSError) as error:
+            raise _corrupt(table, path, error) from error
+
     def has_rows(self, table: str) -> bool:
         """Whether any day of a table has a row."""
         return any(self.row_count(table, day) for day in self.days(table))

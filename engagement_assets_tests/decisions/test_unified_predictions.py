@@ -10,6 +10,7 @@ from engagement_assets.decisions.customers.declared import (
     CUSTOMERS,
     CUSTOMERS_SCHEMA,
     LEAST_CHANGE,
+    customer_parameters,
 )
 from engagement_assets_tests.decisions.tables import (
     SQL,
@@ -30,7 +31,7 @@ def lake(tmp_path):
 
 def unified(lake, day=DAY):
     engine_of(lake).land(
-        SQL.query(CUSTOMERS), {"snapshot_date": day}, into=CUSTOMERS, schema=CUSTOMERS_SCHEMA,
+        SQL.query(CUSTOMERS), customer_parameters(day), into=CUSTOMERS, schema=CUSTOMERS_SCHEMA,
         day=day,
     )  # fmt: skip
     return {row["customer_id"]: row for row in lake.read(CUSTOMERS, days=[day]).to_pylist()}

@@ -4,28 +4,15 @@ The other home of these tests is too short for the value of 180 days, which it s
 the history that all models need.
 """
 
-from pathlib import Path
-
 import duckdb
 import pandas as pd
 import pytest
 
 from engagement_assets.models.roster import MODELS
-from engagement_assets_tests.platform.homes import END, Home, command
+from engagement_assets_tests.platform.homes import END, Home
 from resources.registry import ModelRegistry
 
-WORLD = ("CUSTOMERS=1000", "DAYS=392", "SEED=3", "BOOTSTRAP=20", "THREADS=1", f"DATE={END}")
-
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def year(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A home after `make run` over more than a year."""
-    path = tmp_path_factory.mktemp("year") / "home"
-    done = command(path, "run", *WORLD)
-    assert done.returncode == 0, done.stderr[-4000:]
-    return Home(path, done.stdout)
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +113,6 @@ def test_the_review_queue_holds_whom_the_detector_sends(year):
 
 
 def test_the_fairness_of_all_models_stands_in_one_report(year):
-    text = Path(year.path / "reports" / "governance" / "fairness" / "report.md").read_text()
+    text = (year.path / "reports" / "governance" / "fairness" / "report.md").read_text()
     for spec in MODELS:
         assert f"| {spec.name} |" in text

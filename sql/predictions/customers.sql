@@ -126,8 +126,8 @@ SELECT
   CONCAT_WS(
     '; ',
     CASE WHEN churn.action <> 'none' THEN churn.action END,
-    CASE WHEN value.retention_priority THEN 'retention call (high value, low engagement)' END,
-    CASE WHEN anomaly.needs_review THEN 'human review' END
+    CASE WHEN value.retention_priority THEN :retention_action END,
+    CASE WHEN anomaly.needs_review THEN :review_action END
   ) AS actions_due,
   engagement.model_version AS engagement_version,
   churn.model_version AS churn_version,

@@ -16,6 +16,7 @@ from engagement_assets.decisions.customers.declared import (
     CUSTOMERS,
     CUSTOMERS_SCHEMA,
     LEAST_CHANGE,
+    customer_parameters,
     prediction_schemas,
 )
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
@@ -96,7 +97,7 @@ def _land_day(run: DuckDBEngine, sql: SqlFolder, day: date) -> dict[str, dict[st
     """Land both tables of a day; what each says of itself."""
     customers = run.land(
         sql.query(CUSTOMERS),
-        {"snapshot_date": day},
+        customer_parameters(day),
         into=CUSTOMERS,
         schema=CUSTOMERS_SCHEMA,
         day=day,

@@ -5,15 +5,20 @@ Belongs here: names, columns and texts. Does not belong here: the SQL that makes
 """
 
 from collections.abc import Mapping
+from datetime import date
 
 from engagement_assets.features.snapshot import declared_schemas as feature_schemas
 from engagement_assets.models.roster import MODELS
 from resources.schema import Column, TableSchema
+from resources.sql import ParameterValue
 
 CUSTOMERS = "predictions/customers"
 CHANGES = "predictions/changes"
 # A score between 0 and 1 that moves by less is no news; health counts a hundred times that.
 LEAST_CHANGE = 0.05
+# What is due besides what a churn band asks for.
+RETENTION_ACTION = "retention call (high value, low engagement)"
+REVIEW_ACTION = "human review"
 
 
 def _reasons(column: str, words: str) -> Column:
@@ -109,6 +114,15 @@ CHANGES_SCHEMA = TableSchema(
         Column("engagement_reasons_now", "string", description="Today's reasons of use"),
     )
 )
+
+
+def customer_parameters(day: date) -> dict[str, ParameterValue]:
+    """Parameters of the SQL of the unified predictions."""
+    return {
+        "snapshot_date": day,
+        "retention_action": RETENTION_ACTION,
+        "review_action": REVIEW_ACTION,
+    }
 
 
 def prediction_schemas() -> Mapping[str, TableSchema]:

@@ -121,4 +121,3 @@ def _engagement(inputs: Inputs, customers: pd.Series, day: date) -> pd.Series:
     ).to_pandas()
     found: pd.Series = customers.map(scores.set_index("customer_id")["engagement_score"])
     return found.astype(np.float64)
-

@@ -1,0 +1,221 @@
+"""The FastAPI application.
+
+Belongs here: putting routes, access, guard and service together. Does not belong here: any of them,
+and where the store and the models come from (`installation.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from anyio import to_thread
+from fastapi import Depends, FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
+from prometheus_client import Gauge
+
+from engagement_assets.serving.api.access import Access, KeySource, needs
+from engagement_assets.serving.api.guard import Guard, Metrics
+from engagement_assets.serving.api.problems import add_handlers
+from engagement_assets.serving.api.routes import health, router
+from engagement_assets.serving.api.service import CustomerService
+from engagement_assets.serving.api.settings import ApiSettings
+from engagement_assets.serving.api.tokens import TokenChecker
+from engagement_assets.serving.scoring import Scorer
+
+logger = logging.getLogger("engagement.api")
+
+VERSION = "1.0"
+PREFIX = "/v1"
+# Champions are compared with those that are loaded after so long.
+MODELS_SECONDS = 60.0
+DESCRIPTION = """\
+What the models of the engagement platform say of a customer, in milliseconds.
+
+Send an API key as `X-API-Key`, or a key or JWT as `Authorization: Bearer`. Every answer about a
+customer says its snapshot date, the versions of the models and whether it was `cached` (predicted
+with the day) or `computed` (scored now). Errors are `application/problem+json`.
+"""
+
+Sentiment = Callable[[Sequence[str]], tuple[list[dict[str, Any]], str]]
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What the application needs of where it runs.
+
+    Attributes:
+        open_service: Makes the service; loads the models, so it takes a while.
+        champions: The versions of now, to be compared with those that are loaded.
+        load_scorer: Loads the champions of now.
+        keys: API keys.
+        sentiment: Scores texts; loads its model with its first call.
+    """
+
+    open_service: Callable[[], CustomerService]
+    champions: Callable[[], dict[str, str | None]]
+    load_scorer: Callable[[], Scorer]
+    keys: KeySource
+    sentiment: Sentiment
+
+
+def create_app(settings: ApiSettings, installation: Installation) -> FastAPI:
+    """Make the application; its models are loaded when it starts.
+
+    Args:
+        settings: How it is served.
+        installation: Where store, models and keys are.
+    """
+    app = FastAPI(
+        title="Engagement platform",
+        version=VERSION,
+        description=DESCRIPTION,
+        lifespan=_lifespan(settings, installation),
+        docs_url="/docs" if settings.docs else None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if settings.docs else None,
+    )
+    app.state.service = None
+    app.state.metrics = Metrics()
+    app.state.sentiment = installation.sentiment
+    app.state.access = Access(
+        installation.keys,
+        TokenChecker.of(settings),
+        rate=settings.rate,
+        rate_storage=settings.rate_storage,
+    )
+    app.state.reload = _reloader(app, installation)
+    _watch_age(app)
+    add_handlers(app)
+    app.include_router(router, prefix=PREFIX)
+    app.include_router(health)
+    app.add_api_route(
+        f"{PREFIX}/openapi.json",
+        lambda: JSONResponse(app.openapi()),
+        dependencies=[Depends(needs("read"))],
+        include_in_schema=False,
+    )
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign] # FastAPI's own way
+    app.add_middleware(
+        Guard,  # type: ignore[arg-type] # a plain ASGI middleware
+        metrics=app.state.metrics,
+        max_body_bytes=settings.max_body_bytes,
+        body_seconds=settings.body_seconds,
+    )
+    return app
+
+
+def _lifespan(
+    settings: ApiSettings, installation: Installation
+) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(_start(app, settings, installation))]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+    return lifespan
+
+
+async def _start(app: FastAPI, settings: ApiSettings, installation: Installation) -> None:
+    """Load beside the event loop, so that `/healthz` answers meanwhile; then watch champions."""
+    await to_thread.run_sync(open_service, app, settings, installation)
+    if settings.warm_sentiment:
+        await to_thread.run_sync(installation.sentiment, ["ready"])
+    while True:
+        await asyncio.sleep(MODELS_SECONDS)
+        await to_thread.run_sync(reload_if_new, app, installation)
+
+
+def open_service(app: FastAPI, settings: ApiSettings, installation: Installation) -> None:
+    """Load the models and open the store; from then on the application is ready."""
+    began = time.perf_counter()
+    try:
+        service = installation.open_service()
+    except Exception as error:
+        # said with its words: no request is being answered, so nobody's data are in it
+        logger.critical("the service cannot be opened: %s: %s", type(error).__name__, error)
+        raise
+    service.limiter.total_tokens = settings.threads
+    app.state.service = service
+    logger.info("ready after %.2f s", time.perf_counter() - began)
+
+
+def reload_if_new(app: FastAPI, installation: Installation) -> None:
+    """Load the champions if they are not those that are loaded."""
+    try:
+        if installation.champions() != app.state.service.scorer.versions:
+            app.state.reload()
+    # whatever is wrong with the registry, the models that are loaded go on answering
+    except Exception as error:  # noqa: BLE001 - as said
+        logger.error("champions cannot be looked up: %s", type(error).__name__)
+
+
+def _reloader(app: FastAPI, installation: Installation) -> Callable[[], None]:
+    def reload() -> None:
+        app.state.service.scorer = installation.load_scorer()
+        logger.info("the champions of now are loaded")
+
+    return reload
+
+
+def _watch_age(app: FastAPI) -> None:
+    """Show the age of the day that is served among the metrics."""
+    gauge = Gauge(
+        "engagement_api_snapshot_age_days",
+        "Days from the snapshot date that is served to today; NaN before the first",
+        registry=app.state.metrics.registry,
+    )
+
+    def age() -> float:
+        service: CustomerService | None = app.state.service
+        seen = service.seen if service is not None else None
+        return float("nan") if seen is None else float(seen.age_days)
+
+    gauge.set_function(age)
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """The document, with ways to authenticate and links from an answer to what follows it."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title,
+            version=app.version,
+            description=app.description,
+            routes=app.routes,
+        )
+        schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
+        schemes["ApiKey"] = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+        schemes["Bearer"] = {"type": "http", "scheme": "bearer"}
+        for path, methods in document["paths"].items():
+            for operation in methods.values():
+                if path not in ("/healthz", "/readyz"):
+                    operation["security"] = [{"ApiKey": []}, {"Bearer": []}]
+        _link(document)
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+def _link(document: dict[str, Any]) -> None:
+    paths = document["paths"]
+    customer = paths[f"{PREFIX}/customers/{{customer_id}}"]["get"]
+    links = {}
+    for noun in ("explanations/{model}", "recommendations"):
+        target = paths[f"{PREFIX}/customers/{{customer_id}}/{noun}"]["get"]
+        links[noun.partition("/")[0]] = {
+            "operationId": target["operationId"],
+            "parameters": {"customer_id": "$response.body#/customer_id"},
+        }
+    customer["responses"]["200"]["links"] = links

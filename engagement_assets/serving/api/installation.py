@@ -1,0 +1,90 @@
+"""The store, models and keys of the installation that the environment names.
+
+Belongs here: from the platform's settings and resources to what the application needs. Does not
+belong here: the application (`app.py`) and the resources themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from engagement_assets.deployment import deployment, resources_for
+from engagement_assets.models.roster import MODELS
+from engagement_assets.serving.api.app import Installation
+from engagement_assets.serving.api.keys import KEYS_FILE, KeyFile
+from engagement_assets.serving.api.lake_reader import LakeReader
+from engagement_assets.serving.api.service import CustomerService
+from engagement_assets.serving.api.settings import ApiSettings
+from engagement_assets.serving.scoring import Scorer, plain
+from engagement_assets.settings import Settings, current_home
+
+
+def installation_from_environ(settings: ApiSettings) -> Installation:
+    """What the application needs, of the home and deployment that the environment names."""
+    home = current_home()
+    resources = resources_for(deployment(), Settings.load(home))
+    registry = resources["registry"].registry
+    costs: Mapping[str, float] = resources["settings"].channel_cac
+    load_scorer = partial(Scorer.load, registry, channel_cac=costs)
+
+    def open_service() -> CustomerService:
+        return CustomerService(
+            store=resources["online_store"].store,
+            scorer=load_scorer(),
+            reader=lake_reader(resources) if settings.lake else None,
+            read_reference=read_reference,
+        )
+
+    return Installation(
+        open_service=open_service,
+        champions=lambda: {spec.name: registry.champion(spec.name) for spec in MODELS},
+        load_scorer=load_scorer,
+        keys=key_source(settings, home),
+        sentiment=partial(score_texts, resources["sentiment"]),
+    )
+
+
+def key_source(settings: ApiSettings, home: Path) -> KeySource:
+    """Where API keys are: the file that the settings name, or that of the home."""
+    return KeyFile(Path(settings.keys) if settings.keys else home / KEYS_FILE)
+
+
+def lake_reader(resources: Mapping[str, Any]) -> LakeReader:
+    """Looks customers up in the lake of the installation."""
+    lake = resources["lake"].lake
+    source = resources["source"]
+    return LakeReader(
+        lake,
+        Consents(
+            engine=resources["engine"].engine(declared_schemas()),
+            sql=resources["engine"].sql,
+            provided=source.provided,
+            granted=source.granted,
+        ),
+    )
+
+
+def read_reference(store: OnlineStore, release: Release) -> tuple[Reference, dict[str, Any]]:
+    """What depends on all customers of a release, and its lists for somebody unknown."""
+    health, limits, cold_start = (
+        store.blob(release.name, name) for name in (HEALTH_BLOB, LIMITS_BLOB, COLD_START_BLOB)
+    )
+    return (
+        Reference(
+            None if health is None else HealthReference.from_bytes(health),
+            None if limits is None else limits_from_bytes(limits),
+        ),
+        {} if cold_start is None else orjson.loads(cold_start),
+    )
+
+
+def score_texts(sentiment: Any, texts: Sequence[str]) -> tuple[list[dict[str, Any]], str]:
+    """The sentiment of texts, and the version of the model, which is loaded with the first call."""
+    model = sentiment.model()
+    rows = model.score_texts(texts).to_dict("records")
+    return [{name: plain(value) for name, value in row.items()} for row in rows], model.version

@@ -1,0 +1,251 @@
+"""API keys: making, keeping and checking them.
+
+    python -m engagement_assets.serving.api.keys create --name app --scopes read,score
+
+Belongs here: keys at rest and in requests. Does not belong here: JWT (`tokens.py`) and what a scope
+opens (`routes.py`).
+
+A key is `eng_<id>_<secret>`; the secret has 256 random bits. Only its SHA-256 is kept: a slow hash
+guards words that people choose, which could be guessed, and a random secret of that length cannot.
+The key is shown once, when it is made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import hmac
+import json
+import os
+import re
+import secrets
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from engagement_assets.serving.api.settings import is_rate
+from resources.lake import put_atomically
+
+SCOPES = ("read", "score", "admin")
+# A file is looked at again after so long, so that a key that was withdrawn stops working.
+LOOK_AGAIN_SECONDS = 2.0
+_TOKEN = re.compile(r"eng_([0-9a-f]{12})_([0-9a-f]{64})")
+
+
+class KeysError(ValueError):
+    """The keys cannot be read, or a new one is not legal."""
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """A key as it is kept.
+
+    Attributes:
+        id: 12 hexadecimal digits; it names the key in logs and errors.
+        name: What it is for, in words.
+        sha256: Hash of the whole key.
+        scopes: What it opens, of `SCOPES`.
+        created_at: When it was made (UTC, ISO 8601).
+        expires_at: When it stops working; None for never.
+        rate: Its own rate, such as `500/second`; None for the API's.
+    """
+
+    id: str
+    name: str
+    sha256: str
+    scopes: tuple[str, ...]
+    created_at: str
+    expires_at: str | None = None
+    rate: str | None = None
+
+    def expired(self, now: datetime) -> bool:
+        """Whether it has stopped working."""
+        return self.expires_at is not None and datetime.fromisoformat(self.expires_at) <= now
+
+
+def new_key(
+    name: str,
+    scopes: Sequence[str],
+    *,
+    days: int | None = None,
+    rate: str | None = None,
+    now: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """Make a key.
+
+    Returns:
+        What is kept, and the key itself, which is not.
+
+    Raises:
+        KeysError: A scope or rate is not legal.
+    """
+    unknown = [scope for scope in scopes if scope not in SCOPES]
+    if unknown or not scopes:
+        raise KeysError(f"scopes {','.join(scopes) or '(none)'}: expected some of {SCOPES}")
+    if rate is not None and not is_rate(rate):
+        raise KeysError(f"rate {rate}: expected a number and a time such as 200/second")
+    made = now or datetime.now(UTC)
+    identity = secrets.token_hex(6)
+    token = f"eng_{identity}_{secrets.token_hex(32)}"
+    expires = None if days is None else (made + timedelta(days=days)).isoformat()
+    kept = ApiKey(identity, name, _hash(token), tuple(scopes), made.isoformat(), expires, rate)
+    return kept, token
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class KeyRing:
+    """Keys by id."""
+
+    keys: Mapping[str, ApiKey] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, data: Any, *, where: str) -> KeyRing:
+        """Read what `to_data` gave.
+
+        Raises:
+            KeysError: It is of another form.
+        """
+        try:
+            keys = [
+                ApiKey(**(entry | {"scopes": tuple(entry["scopes"])})) for entry in data["keys"]
+            ]
+        except (KeyError, TypeError) as error:
+            raise KeysError(f"{where} holds no API keys: expected {{'keys': [...]}}") from error
+        return cls({key.id: key for key in keys})
+
+    def to_data(self) -> dict[str, Any]:
+        """JSON data."""
+        return {"keys": [asdict(key) for key in self.keys.values()]}
+
+    def find(self, token: str, *, now: datetime | None = None) -> ApiKey | None:
+        """The key that a token is, or None where it is none, is forged or has expired."""
+        match = _TOKEN.fullmatch(token)
+        if match is None:
+            return None
+        key = self.keys.get(match[1])
+        # compared also where there is no such id, so that the time tells nothing
+        same = hmac.compare_digest(_hash(token), key.sha256 if key else "0" * 64)
+        if key is None or not same or key.expired(now or datetime.now(UTC)):
+            return None
+        return key
+
+
+class KeyFile:
+    """Keys in a file of the home, read again when it changes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._ring = KeyRing()
+        self._seen: tuple[int, int] | None = None
+        self._looked = -LOOK_AGAIN_SECONDS
+
+    def ring(self) -> KeyRing:
+        """The keys of now; none where there is no file.
+
+        Raises:
+            KeysError: The file is not one of keys.
+        """
+        if time.monotonic() - self._looked < LOOK_AGAIN_SECONDS:
+            return self._ring
+        self._looked = time.monotonic()
+        try:
+            told = self.path.stat()
+        except FileNotFoundError:
+            self._ring, self._seen = KeyRing(), None
+            return self._ring
+        if (told.st_mtime_ns, told.st_size) != self._seen:
+            self._ring = read_keys(self.path)
+            self._seen = (told.st_mtime_ns, told.st_size)
+        return self._ring
+
+
+def read_keys(path: Path) -> KeyRing:
+    """Read a file of keys; none where there is no file.
+
+    Raises:
+        KeysError: It is not one of keys.
+    """
+    if not path.exists():
+        return KeyRing()
+    try:
+        data = json.loads(path.read_text())
+    except ValueError as error:
+        raise KeysError(f"{path} is not JSON") from error
+    return KeyRing.parse(data, where=str(path))
+
+
+def write_keys(path: Path, ring: KeyRing) -> None:
+    """Write a file of keys that only its owner reads, whole or not at all."""
+    from upath import UPath  # noqa: PLC0415 - the command alone writes
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    before = os.umask(0o077)
+    try:
+        put_atomically(UPath(path), (json.dumps(ring.to_data(), indent=1) + "\n").encode())
+    finally:
+        os.umask(before)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Create, list or revoke keys; see `--help`."""
+    from engagement_assets.settings import current_home  # noqa: PLC0415 - reads the environment
+
+    parser = argparse.ArgumentParser(prog="keys", description="API keys of the installation.")
+    parser.add_argument("command", choices=("create", "list", "revoke"))
+    parser.add_argument("--name", default="", help="what the key is for")
+    parser.add_argument("--scopes", default="read", help=f"some of {','.join(SCOPES)}")
+    parser.add_argument("--days", type=int, help="days until it expires; never by default")
+    parser.add_argument("--rate", help="its own rate, such as 500/second")
+    parser.add_argument("--id", help="the key to revoke")
+    parser.add_argument("--file", type=Path, help="the file; that of the home by default")
+    told = parser.parse_args(arguments)
+    path = told.file or current_home() / KEYS_FILE
+    try:
+        return _COMMANDS[told.command](path, told)
+    except KeysError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+
+
+KEYS_FILE = "api_keys.json"
+
+
+def _create(path: Path, told: argparse.Namespace) -> int:
+    ring = read_keys(path)
+    scopes = [scope for scope in told.scopes.split(",") if scope]
+    kept, token = new_key(told.name, scopes, days=told.days, rate=told.rate)
+    write_keys(path, KeyRing({**ring.keys, kept.id: kept}))
+    sys.stderr.write(f"key {kept.id} ({', '.join(kept.scopes)}) is in {path}; shown once:\n")
+    sys.stdout.write(f"{token}\n")
+    return 0
+
+
+def _list(path: Path, told: argparse.Namespace) -> int:
+    del told
+    for key in read_keys(path).keys.values():
+        until = f"until {key.expires_at}" if key.expires_at else "does not expire"
+        sys.stdout.write(f"{key.id}  {','.join(key.scopes):18} {until}  {key.name}\n")
+    return 0
+
+
+def _revoke(path: Path, told: argparse.Namespace) -> int:
+    ring = read_keys(path)
+    if told.id not in ring.keys:
+        raise KeysError(f"there is no key {told.id} in {path}")
+    write_keys(path, KeyRing({name: key for name, key in ring.keys.items() if name != told.id}))
+    sys.stderr.write(f"key {told.id} is revoked\n")
+    return 0
+
+
+_COMMANDS = {"create": _create, "list": _list, "revoke": _revoke}
+
+if __name__ == "__main__":
+    raise SystemExit(main())

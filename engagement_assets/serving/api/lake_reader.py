@@ -1,0 +1,68 @@
+"""Customers who are in the lake and not in the store.
+
+Belongs here: one customer's features and consent from the lake. Does not belong here: whole days
+(`engagement_assets.serving.records`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from engagement_assets.features.catalogue import CUSTOMER_FEATURES, FEATURE_NAMES
+from engagement_assets.models.roster import MODELS
+from engagement_assets.serving.records import Consents
+from resources.lake import Lake
+
+# The days of the lake are listed again after so long.
+LOOK_AGAIN_SECONDS = 30.0
+
+
+@dataclass
+class LakeReader:
+    """Reads customers of the last snapshot.
+
+    Attributes:
+        lake: The lake.
+        consents: Who agreed to what.
+    """
+
+    lake: Lake
+    consents: Consents
+    _day: date | None = None
+    _looked: float = float("-inf")
+
+    def records(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Records without predictions of those who have features at the last snapshot."""
+        day = self._last_day()
+        if day is None:
+            return {}
+        found = self.lake.read_where(
+            CUSTOMER_FEATURES, day=day, column="customer_id", values=ids
+        ).to_pylist()
+        agreed = self.consents.among([row["customer_id"] for row in found]) if found else set()
+        return {row["customer_id"]: _record(row, day, agreed) for row in found}
+
+    def _last_day(self) -> date | None:
+        if time.monotonic() - self._looked >= LOOK_AGAIN_SECONDS:
+            days = self.lake.days(CUSTOMER_FEATURES)
+            self._day = days[-1] if days else None
+            self._looked = time.monotonic()
+        return self._day
+
+
+def _record(row: Mapping[str, Any], day: date, agreed: set[str]) -> dict[str, Any]:
+    return {
+        "customer_id": row["customer_id"],
+        "snapshot_date": day.isoformat(),
+        "features": {name: row[name] for name in FEATURE_NAMES},
+        "predictions": {},
+        "explanations": {},
+        "recommendations": None,
+        "actions_due": [],
+        "model_versions": {spec.name: None for spec in MODELS},
+        "consents": {"personalisation": row["customer_id"] in agreed},
+    }

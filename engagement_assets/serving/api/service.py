@@ -1,0 +1,242 @@
+"""What the API knows of customers: from the store, or scored on demand.
+
+Belongs here: reading the release that is served, the lake where a customer is not in it, and the
+models where something was not predicted. Does not belong here: HTTP (`routes.py`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+import orjson
+import pandas as pd
+import pyarrow as pa
+from anyio import CapacityLimiter, to_thread
+
+from engagement_assets.decisions.customers.actions import actions_due
+from engagement_assets.features.catalogue import CUSTOMER_FEATURES_SCHEMA, FEATURE_NAMES
+from engagement_assets.serving.api.lake_reader import LakeReader
+from engagement_assets.serving.records import decode
+from engagement_assets.serving.scoring import Reference, Scored, Scorer
+from resources.online_store.protocol import OnlineStore, Release
+
+# The pointer to the release that is served is read again after so long.
+LOOK_AGAIN_SECONDS = 1.0
+CACHED, COMPUTED = "cached", "computed"
+UNKNOWN_FEATURES: Mapping[str, Any] = dict.fromkeys(FEATURE_NAMES)
+
+
+class NothingServedError(RuntimeError):
+    """No day has been published yet."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A release and what belongs to all of it.
+
+    Attributes:
+        release: The release.
+        reference: What one customer's numbers need of all others.
+        cold_start: Lists for somebody of whom nothing is known: `items`, and `by_location`.
+    """
+
+    release: Release
+    reference: Reference
+    cold_start: Mapping[str, Any]
+
+    @property
+    def age_days(self) -> int:
+        """Days since the snapshot date, UTC."""
+        return (datetime.now(UTC).date() - self.release.snapshot_date).days
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of one customer.
+
+    Attributes:
+        record: A document, as `engagement_assets.serving.records` has it.
+        served_from: `CACHED` or `COMPUTED`.
+    """
+
+    record: Mapping[str, Any]
+    served_from: str
+
+
+@dataclass
+class CustomerService:
+    """Answers for customers.
+
+    Attributes:
+        store: The online store.
+        scorer: The champions.
+        reader: Looks customers up in the lake; None where the store alone is asked.
+        read_reference: Reads what depends on all customers of a release.
+        limiter: How many scorings run at once.
+    """
+
+    store: OnlineStore
+    scorer: Scorer
+    reader: LakeReader | None
+    read_reference: Callable[[OnlineStore, Release], tuple[Reference, Mapping[str, Any]]]
+    limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+    _view: View | None = None
+    _looked: float = float("-inf")
+
+    @property
+    def seen(self) -> View | None:
+        """The release that was served when it was last looked at."""
+        return self._view
+
+    async def _ask(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        """Call the store: here where it answers in microseconds, or else in a thread."""
+        if self.store.is_local:
+            return call(*arguments)
+        return await to_thread.run_sync(call, *arguments)
+
+    async def view(self) -> View:
+        """The release that is served, at most a second late.
+
+        Raises:
+            NothingServedError: None is.
+        """
+        if self._view is not None and time.monotonic() - self._looked < LOOK_AGAIN_SECONDS:
+            return self._view
+        release = await self._ask(self.store.served)
+        if release is None:
+            raise NothingServedError
+        if self._view is None or self._view.release.name != release.name:
+            reference, cold_start = await to_thread.run_sync(
+                self.read_reference, self.store, release
+            )
+            self._view = View(release, reference, cold_start)
+        self._looked = time.monotonic()
+        return self._view
+
+    async def customers(
+        self, ids: Sequence[str], *, view: View, compute: bool = False
+    ) -> dict[str, Known]:
+        """What is known of customers (at most 100); unknown ones are left out.
+
+        Args:
+            ids: The customers.
+            view: The release to answer from, the same for all of them.
+            compute: Whether to score them now although they were.
+        """
+        documents = await self._ask(self.store.get, view.release.name, ids)
+        records = {who: decode(document) for who, document in documents.items()}
+        absent = [who for who in dict.fromkeys(ids) if who not in records]
+        if absent and self.reader is not None:
+            records |= await to_thread.run_sync(self.reader.records, absent)
+        due = [
+            who
+            for who, record in records.items()
+            if compute or who not in documents or self._lacks(record)
+        ]
+        known = {who: Known(record, CACHED) for who, record in records.items()}
+        if due:
+            scored = await self.score([records[who] for who in due], view)
+            known |= {who: Known(record, COMPUTED) for who, record in zip(due, scored, strict=True)}
+        return known
+
+    def _lacks(self, record: Mapping[str, Any]) -> bool:
+        """Whether a model serves by now that had no champion when the day was published."""
+        said = record["model_versions"]
+        return any(
+            version is not None and said.get(name) is None
+            for name, version in self.scorer.versions.items()
+            if name != "recommendation"
+        )
+
+    async def score(self, records: Sequence[Mapping[str, Any]], view: View) -> list[dict[str, Any]]:
+        """Records of customers with what the champions say of their features now."""
+        scored = await to_thread.run_sync(
+            self._score, records, view.reference, limiter=self.limiter
+        )
+        versions = self.scorer.versions
+        return [
+            {
+                **record,
+                "predictions": said.predictions,
+                "explanations": said.explanations,
+                "actions_due": actions_due(said.predictions),
+                "model_versions": {
+                    **versions,
+                    # a list that was made then is still that version's
+                    "recommendation": record["model_versions"].get("recommendation"),
+                },
+            }
+            for record, said in zip(records, scored, strict=True)
+        ]
+
+    def _score(self, records: Sequence[Mapping[str, Any]], reference: Reference) -> list[Scored]:
+        return self.scorer.score(rows_of(records), reference)
+
+
+def rows_of(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Rows with the columns and types that features have in the lake."""
+    rows = [
+        {
+            **UNKNOWN_FEATURES,
+            **record["features"],
+            "customer_id": record["customer_id"],
+            "snapshot_date": date.fromisoformat(record["snapshot_date"]),
+        }
+        for record in records
+    ]
+    table: pd.DataFrame = pa.Table.from_pylist(
+        rows, schema=CUSTOMER_FEATURES_SCHEMA.arrow
+    ).to_pandas()
+    return table
+
+
+def recommended(
+    known: Known | None, view: View, *, limit: int, exclude: frozenset[str]
+) -> dict[str, Any]:
+    """A list for a customer.
+
+    Args:
+        known: The customer, or None for somebody unknown.
+        view: The release.
+        limit: Most items.
+        exclude: Items that must not be in it.
+
+    Returns:
+        `items`, `list_source`, `withheld`: why there are none, or None.
+    """
+    if known is not None and not known.record["consents"].get("personalisation", False):
+        return {"items": [], "list_source": "none", "withheld": "no consent to personalisation"}
+    own = None if known is None else known.record["recommendations"]
+    if own is not None:
+        items, source = own["items"], own["source"]
+    else:
+        place = None if known is None else known.record["features"].get("location")
+        items = view.cold_start.get("by_location", {}).get(place) or view.cold_start.get(
+            "items", []
+        )
+        source = "cold start"
+    chosen = [item for item in items if item not in exclude][:limit]
+    return {"items": chosen, "list_source": source, "withheld": None}
+
+
+def heading(known: Known, view: View) -> dict[str, Any]:
+    """What every answer about a customer says first."""
+    record = known.record
+    snapshot = date.fromisoformat(record["snapshot_date"])
+    return {
+        "customer_id": record["customer_id"],
+        "snapshot_date": record["snapshot_date"],
+        "snapshot_age_days": (datetime.now(UTC).date() - snapshot).days,
+        "release": view.release.name,
+        "served_from": known.served_from,
+        "model_versions": record["model_versions"],
+    }
+
+
+def dumps(answer: Any) -> bytes:
+    """JSON."""
+    return orjson.dumps(answer)

@@ -1,0 +1,239 @@
+"""Scoring customers while an application waits, with the champions loaded once.
+
+Belongs here: from features to what every model says of a customer, as the daily predictions have
+it: the same functions, the same numbers. Does not belong here: where features come from and who
+may ask (`engagement_assets.serving.api`).
+
+Some of what is said of a customer depends on all others of the day: who is a VIP, which rank makes
+health. That is read from the day that is served (`Reference`), so a customer of that day gets the
+day's own numbers, and anybody else stands among its customers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from engagement_assets.models.anomaly.prediction import anomaly_of, load_anomaly
+from engagement_assets.models.churn.bands import with_bands
+from engagement_assets.models.churn.prediction import churn_of, load_churn
+from engagement_assets.models.engagement.prediction import engagement_of, load_engagement
+from engagement_assets.models.ensemble.declared import BASE_COLUMNS
+from engagement_assets.models.ensemble.health import health_reasons
+from engagement_assets.models.ensemble.prediction import load_ensemble, refined_of
+from engagement_assets.models.lifecycle.spec import REASONS, ModelSpec
+from engagement_assets.models.lifetime_value.applications import ValueLimits, application_columns
+from engagement_assets.models.lifetime_value.prediction import load_value, value_of
+from engagement_assets.models.roster import MODELS
+from engagement_assets.serving.health import HealthReference
+from resources.registry import ModelRegistry, RegisteredModel, registered
+
+# Models that say something of a customer from features alone; lists of posts need the feed.
+SCORED = tuple(spec for spec in MODELS if spec.name != "recommendation")
+_LOADERS: Mapping[str, Callable[[RegisteredModel, int], Any]] = {
+    "engagement": lambda model, threads: load_engagement(model, n_jobs=threads),
+    "churn": lambda model, threads: load_churn(model, n_jobs=threads),
+    "lifetime_value": lambda model, threads: load_value(model, n_jobs=threads),
+    "anomaly": lambda model, threads: load_anomaly(model.folder, n_jobs=threads),
+    "ensemble": lambda model, _: load_ensemble(model),
+}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What depends on all customers of the day that is served.
+
+    Attributes:
+        health: Ranks behind the health, or None where no model predicted yet.
+        limits: What counts as much and as little value, or None where value is not predicted.
+    """
+
+    health: HealthReference | None = None
+    limits: ValueLimits | None = None
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What the models say of one customer.
+
+    Attributes:
+        predictions: Columns by model; None where a model does not score the customer or is not
+            there.
+        explanations: Reasons by model, the strongest first.
+    """
+
+    predictions: dict[str, dict[str, Any] | None]
+    explanations: dict[str, list[dict[str, Any]]]
+
+
+class Scorer:
+    """The champions, loaded.
+
+    Args:
+        models: Loaded estimators by model name.
+        cards: What is known of their versions, by model name, the recommender's too.
+        channel_cac: What winning a customer costs by channel, in USD.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, Any],
+        cards: Mapping[str, Mapping[str, Any]],
+        *,
+        channel_cac: Mapping[str, float],
+    ) -> None:
+        self._models = dict(models)
+        self.cards = dict(cards)
+        self._channel_cac = dict(channel_cac)
+
+    @classmethod
+    def load(
+        cls, registry: ModelRegistry, *, channel_cac: Mapping[str, float], threads: int = 1
+    ) -> Scorer:
+        """Load the champions; a model without one is left out.
+
+        Args:
+            registry: Where they are.
+            channel_cac: What winning a customer costs by channel, in USD.
+            threads: Threads of one scoring. One customer is scored fastest by one.
+
+        Raises:
+            TamperedModelError: A file is not what was registered.
+        """
+        opened = {
+            spec.name: registered(registry, spec.name, version)
+            for spec in MODELS
+            if (version := registry.champion(spec.name)) is not None
+        }
+        models = {
+            name: _LOADERS[name](model, threads)
+            for name, model in opened.items()
+            if name in _LOADERS
+        }
+        cards = {name: model.card for name, model in opened.items()}
+        return cls(models, cards, channel_cac=channel_cac)
+
+    @property
+    def versions(self) -> dict[str, str | None]:
+        """The version of every model, None where there is no champion."""
+        return {
+            spec.name: str(self.cards[spec.name]["version"]) if spec.name in self.cards else None
+            for spec in MODELS
+        }
+
+    def score(self, rows: pd.DataFrame, reference: Reference) -> list[Scored]:
+        """Score and explain customers.
+
+        Args:
+            rows: n rows with the columns and types of `features/customer_features`, each customer
+                once.
+            reference: Of the day that is served.
+
+        Returns:
+            What is said of each, in their order.
+        """
+        rows = rows.reset_index(drop=True)
+        tables = {
+            name: self._table(name, rows)
+            for name in ("engagement", "churn", "anomaly", "lifetime_value")
+            if name in self._models
+        }
+        if "lifetime_value" in tables:
+            tables["lifetime_value"] = self._applied(tables, rows, reference)
+        if "ensemble" in self._models and reference.health is not None:
+            tables["ensemble"] = self._refined(tables, rows, reference.health)
+        said = {
+            spec.name: _by_customer(spec, tables[spec.name])
+            for spec in SCORED
+            if spec.name in tables
+        }
+        nothing: tuple[None, list[dict[str, Any]]] = (None, [])
+        return [
+            Scored(
+                {spec.name: said.get(spec.name, {}).get(who, nothing)[0] for spec in SCORED},
+                {spec.name: said.get(spec.name, {}).get(who, nothing)[1] for spec in SCORED},
+            )
+            for who in rows["customer_id"]
+        ]
+
+    def _table(self, name: str, rows: pd.DataFrame) -> pd.DataFrame:
+        model = self._models[name]
+        if name == "engagement":
+            return engagement_of(model, rows, k=REASONS).table
+        if name == "lifetime_value":
+            return value_of(model, rows, k=REASONS).table
+        if name == "anomaly":
+            return anomaly_of(model, rows, k=REASONS)
+        if not (rows["logins_month"] > 0).any():
+            # nobody here used the app in the month, so there is nobody to score for churn
+            return pd.DataFrame({"customer_id": pd.Series(dtype=object)})
+        return with_bands(churn_of(model, rows, k=REASONS).table)
+
+    def _applied(
+        self, tables: Mapping[str, pd.DataFrame], rows: pd.DataFrame, reference: Reference
+    ) -> pd.DataFrame:
+        table = tables["lifetime_value"]
+        use = (
+            tables["engagement"]["engagement_score"].to_numpy()
+            if "engagement" in tables
+            else np.full(len(rows), np.nan)
+        )
+        limits = reference.limits or ValueLimits.of(table, use)
+        return table.join(
+            application_columns(
+                table, engagement_score=use, cac_usd=self._channel_cac, limits=limits
+            )
+        )
+
+    def _refined(
+        self, tables: Mapping[str, pd.DataFrame], rows: pd.DataFrame, health: HealthReference
+    ) -> pd.DataFrame:
+        said = pd.DataFrame(index=rows.index)
+        for name, columns in BASE_COLUMNS.items():
+            for column in columns:
+                if name in tables and column in tables[name]:
+                    by_customer = tables[name].set_index("customer_id")[column]
+                    said[column] = rows["customer_id"].map(by_customer).astype(np.float64)
+                else:
+                    said[column] = np.nan
+        refined = refined_of(self._models["ensemble"], said, rows)
+        parts = health.parts(said)
+        points = parts.sum(axis=1).clip(0.0, 100.0).rename("customer_health")
+        reasons = health_reasons(parts, k=REASONS, typical=health.typical)
+        return pd.concat([rows[["customer_id"]], refined, points, reasons], axis=1)
+
+
+def _by_customer(
+    spec: ModelSpec, table: pd.DataFrame
+) -> dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """Predictions and reasons by customer."""
+    own = [column.name for column in spec.columns if not column.name.startswith("reason_")]
+    return {
+        str(row["customer_id"]): ({name: plain(row[name]) for name in own}, _reasons(row))
+        for row in table.to_dict("records")
+    }
+
+
+def _reasons(row: Mapping[Any, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            part: plain(row.get(f"reason_{n}_{part}"))
+            for part in ("feature", "value", "typical", "contribution")
+        }
+        for n in range(1, REASONS + 1)
+        if isinstance(row.get(f"reason_{n}_feature"), str)
+    ]
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: no numpy, and null for a number that is none."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return value

@@ -1,0 +1,103 @@
+"""An API key is known by its hash alone, and stops working when it should."""
+
+import json
+import stat
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engagement_assets.serving.api import keys
+from engagement_assets.serving.api.keys import (
+    KeyFile,
+    KeyRing,
+    KeysError,
+    main,
+    new_key,
+    read_keys,
+    write_keys,
+)
+
+
+def ring_of(*made):
+    return KeyRing({kept.id: kept for kept in made})
+
+
+def test_a_key_is_found_and_its_secret_is_kept_nowhere():
+    kept, token = new_key("app", ["read", "score"])
+    ring = ring_of(kept)
+    assert ring.find(token) == kept
+    secret = token.rpartition("_")[2]
+    assert secret not in json.dumps(ring.to_data())
+    assert len(bytes.fromhex(secret)) == 32
+
+
+def test_a_forged_key_with_a_known_id_is_not_found():
+    kept, token = new_key("app", ["read"])
+    forged = token[:-1] + ("0" if token[-1] != "0" else "1")
+    assert ring_of(kept).find(forged) is None
+
+
+def test_the_key_of_another_installation_is_not_found():
+    ours, _ = new_key("ours", ["read"])
+    _, theirs = new_key("theirs", ["read", "score", "admin"])
+    assert ring_of(ours).find(theirs) is None
+
+
+@given(st.text())
+def test_no_text_opens_anything(text):
+    kept, _ = new_key("app", ["read"])
+    assert ring_of(kept).find(text) is None
+
+
+def test_an_expired_key_is_not_found():
+    now = datetime.now(UTC)
+    kept, token = new_key("app", ["read"], days=1, now=now)
+    assert ring_of(kept).find(token, now=now + timedelta(hours=23)) == kept
+    assert ring_of(kept).find(token, now=now + timedelta(hours=24)) is None
+
+
+@pytest.mark.parametrize(
+    ("scopes", "rate", "match"),
+    [(["write"], None, "scopes write"), ([], None, "scopes"), (["read"], "many", "rate many")],
+)
+def test_an_illegal_key_is_not_made(scopes, rate, match):
+    with pytest.raises(KeysError, match=match):
+        new_key("app", scopes, rate=rate)
+
+
+def test_the_file_is_for_its_owner_alone_and_read_again_when_it_changes(tmp_path, monkeypatch):
+    monkeypatch.setattr(keys, "LOOK_AGAIN_SECONDS", 0.0)
+    path = tmp_path / "home" / "api_keys.json"
+    source = KeyFile(path)
+    assert source.ring() == KeyRing()
+    kept, token = new_key("app", ["read"])
+    write_keys(path, ring_of(kept))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert source.ring().find(token) == kept
+    write_keys(path, KeyRing())
+    assert source.ring().find(token) is None
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"keys": [{"id": "x"}]}', '{"keys": 3}'])
+def test_a_file_that_holds_no_keys_is_an_error_that_names_it(tmp_path, text):
+    path = tmp_path / "keys.json"
+    path.write_text(text)
+    with pytest.raises(KeysError, match=r"keys\.json"):
+        read_keys(path)
+
+
+def test_the_command_makes_lists_and_revokes(tmp_path, capsys):
+    path = str(tmp_path / "keys.json")
+    assert main(["create", "--file", path, "--name", "app", "--scopes", "read,score"]) == 0
+    token = capsys.readouterr().out.strip()
+    kept = read_keys(tmp_path / "keys.json").find(token)
+    assert kept is not None
+    assert kept.scopes == ("read", "score")
+    assert main(["list", "--file", path]) == 0
+    assert kept.id in capsys.readouterr().out
+    assert main(["revoke", "--file", path, "--id", kept.id]) == 0
+    assert read_keys(tmp_path / "keys.json").find(token) is None
+    assert main(["revoke", "--file", path, "--id", kept.id]) == 1
+    assert "there is no key" in capsys.readouterr().err
