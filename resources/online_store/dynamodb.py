@@ -35,7 +35,7 @@ from resources.online_store.protocol import (
     OnlineStoreError,
     Publication,
     Release,
-    checked_id,
+    checked_batch,
     findable,
     later,
     older,
@@ -190,9 +190,9 @@ class _DynamoDBPublication:
         now = self._store.clocks.now()
         key = _release_key(self._release.name)
         found = self._requests.item(key)
-        young = (
-            found and abs(now.timestamp() - float(found["began_at"]["N"])) < YOUNG.total_seconds()
-        )
+        if found is not None:
+            age = abs(now.timestamp() - float(found["began_at"]["N"]))
+            found = found if age < YOUNG.total_seconds() else None
         done = int(found["done"]["N"]) if found else 0
         item = {
             "key": text(key),
@@ -214,11 +214,11 @@ class _DynamoDBPublication:
         self._keeper.check()
         self._requests.put_all(
             {
-                "key": text(f"{self._release.name}#{checked_id(name)}"),
+                "key": text(f"{self._release.name}#{name}"),
                 "document": {"B": _small(name, document)},
                 "expires_at": self._expires,
             }
-            for name, document in documents
+            for name, document in checked_batch(documents)
         )
         self._fenced(
             {

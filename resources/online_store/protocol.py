@@ -158,6 +158,20 @@ def checked_id(customer_id: str) -> str:
     return customer_id
 
 
+def checked_batch(documents: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    """A batch of (customer id, document) that every store can keep.
+
+    Raises:
+        OnlineStoreError: An id cannot be kept, or stands there twice.
+    """
+    found = [(checked_id(name), document) for name, document in documents]
+    if len({name for name, _ in found}) != len(found):
+        names = [name for name, _ in found]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise OnlineStoreError(f"customer {twice!r} stands twice in a batch")
+    return found
+
+
 def findable(customer_ids: Sequence[str]) -> list[str]:
     """The ids, each once, that can have a document: one that no store takes has none.
 

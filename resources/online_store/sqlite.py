@@ -20,7 +20,7 @@ from resources.online_store.protocol import (
     OnlineStoreError,
     Publication,
     Release,
-    checked_id,
+    checked_batch,
     findable,
     later,
     older,
@@ -208,7 +208,7 @@ class _SqlitePublication:
             raise later(self._done, batch)
         if batch < self._done:
             return
-        rows = [(self._number, checked_id(name), document) for name, document in documents]
+        rows = [(self._number, name, document) for name, document in checked_batch(documents)]
         with self._transaction() as writer:
             writer.executemany(
                 "INSERT INTO records (release_id, customer_id, document) VALUES (?, ?, ?)", rows

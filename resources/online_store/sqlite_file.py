@@ -88,6 +88,8 @@ def _said(error: sqlite3.Error) -> str:
         )
     if "full" in told:
         return f"the online store's disk is full ({told}); make room and publish again"
+    if "UNIQUE" in told:
+        return f"a customer stands in two batches of a release ({told})"
     return f"the online store's file cannot be used: {told}"
 
 
