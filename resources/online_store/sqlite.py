@@ -1,0 +1,305 @@
+"""The online store in one SQLite file: for a laptop, and for one machine that serves.
+
+Readers each have a connection of their own in write-ahead mode, so that a publisher never makes one
+wait; a batch is one transaction that also says how far the release is; the pointer moves in one
+more. Belongs here: publishing and reading. Does not belong here: the lease (`lease.py`) and the
+file's tables (`sqlite_file.py`).
+"""
+
+import json
+import logging
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+
+from resources.online_store.lease import LEASE_SECONDS, Clocks, Held, held
+from resources.online_store.protocol import (
+    AlreadyServed,
+    OnlineStoreError,
+    Publication,
+    Release,
+    checked_batch,
+    findable,
+    later,
+    older,
+)
+from resources.online_store.sqlite_file import SqliteFile, SqliteLeaseCell, translated
+
+logger = logging.getLogger(__name__)
+
+# Records of an old release that one transaction removes: more would hold a writer up, fewer would
+# take longer in all.
+REMOVED_AT_ONCE = 2_000
+RELEASE = "SELECT id, name, snapshot_date, details, published_at, done FROM releases"
+
+
+class SqliteStore:
+    """Documents by release and customer in one file.
+
+    Args:
+        path: The file; made with the first publication.
+        lease_seconds: How long a publisher must be silent before another takes over.
+        clocks: Those of this process.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        lease_seconds: float = LEASE_SECONDS,
+        clocks: Clocks = Clocks(),  # noqa: B008 - frozen, and never changed
+    ) -> None:
+        self.path = Path(path)
+        self._file = SqliteFile(self.path)
+        self._seconds = lease_seconds
+        self._clocks = clocks
+        self._ids: dict[str, int] = {}
+
+    @property
+    def is_local(self) -> bool:
+        """A read takes microseconds."""
+        return True
+
+    def close(self) -> None:
+        """Close the readers' connections of all threads; the next read opens one again."""
+        self._file.close()
+
+    @translated
+    def served(self) -> Release | None:
+        """The release that is served, or None before the first."""
+        reader = self._file.reader()
+        if reader is None:
+            return None
+        row = reader.execute(
+            f"{RELEASE} WHERE id = (SELECT release_id FROM served)"  # noqa: S608 - a constant
+        ).fetchone()
+        return _release(row) if row else None
+
+    @translated
+    def get(self, release: str, customer_ids: Sequence[str]) -> dict[str, bytes]:
+        """Documents of customers (at most 100) by id; those who have none are left out."""
+        wanted = findable(customer_ids)
+        reader = self._file.reader()
+        number = self._number(reader, release) if reader is not None and wanted else None
+        if reader is None or number is None:
+            return {}
+        marks = ",".join("?" * len(wanted))
+        rows = reader.execute(
+            "SELECT customer_id, document FROM records "  # noqa: S608 - question marks alone
+            f"WHERE release_id = ? AND customer_id IN ({marks})",
+            (number, *wanted),
+        )
+        return dict(rows.fetchall())
+
+    @translated
+    def blob(self, release: str, name: str) -> bytes | None:
+        """What `put_blob` put, or None."""
+        reader = self._file.reader()
+        number = self._number(reader, release) if reader is not None else None
+        if reader is None or number is None:
+            return None
+        row = reader.execute(
+            "SELECT content FROM blobs WHERE release_id = ? AND name = ?", (number, name)
+        ).fetchone()
+        return row[0] if row else None
+
+    def _number(self, reader: sqlite3.Connection, release: str) -> int | None:
+        """The number of a release; kept, since a number never names another release."""
+        number = self._ids.get(release)
+        row = reader.execute(
+            "SELECT id FROM releases WHERE name = ? AND NOT dropped", (release,)
+        ).fetchone() if number is None else (number,)  # fmt: skip
+        if row is None:
+            return None
+        if len(self._ids) > 100:
+            self._ids.clear()
+        self._ids[release] = row[0]
+        return int(row[0])
+
+    @contextmanager
+    def publishing(self, release: Release, *, owner: str) -> Iterator[Publication]:
+        """Fill a release, going on where an earlier try of the same name stopped.
+
+        Raises:
+            StoreBusyError: Another publisher is at work.
+            OlderReleaseError: A newer day is served.
+            OnlineStoreError: The file cannot be written; the message says why.
+        """
+        self._file.make()
+        done_already = self._already(release)
+        if done_already is not None:
+            yield done_already
+            return
+        cell = SqliteLeaseCell(self._file)
+        with held(cell, owner, seconds=self._seconds, clocks=self._clocks) as keeper:
+            # once more: whoever had the lease before may have served it meanwhile
+            done_already = self._already(release)
+            if done_already is not None:
+                yield done_already
+                return
+            with self._file.writer() as writer:
+                yield _SqlitePublication(self, writer, release, keeper, self._clocks)
+
+    def _already(self, release: Release) -> AlreadyServed | None:
+        served = self.served()
+        if served is None:
+            return None
+        if served.name == release.name:
+            return AlreadyServed(served, self._done(served.name))
+        if served.snapshot_date > release.snapshot_date:
+            raise older(release, served)
+        return None
+
+    @translated
+    def _done(self, name: str) -> int:
+        with self._file.writer() as writer:
+            row = writer.execute(
+                "SELECT done FROM releases WHERE name = ? AND NOT dropped", (name,)
+            ).fetchone()
+        return int(row[0]) if row else 0
+
+
+class _SqlitePublication:
+    """A release that is being filled; see `Publication`."""
+
+    is_served = False
+
+    def __init__(
+        self,
+        store: SqliteStore,
+        writer: sqlite3.Connection,
+        release: Release,
+        keeper: Held,
+        clocks: Clocks,
+    ) -> None:
+        self._store = store
+        self._writer = writer
+        self._release = release
+        self._keeper = keeper
+        self._clocks = clocks
+        self._number, self._done = self._begin()
+
+    @property
+    def done(self) -> int:
+        """Batches, from the first on, that are put."""
+        return self._done
+
+    @translated
+    def _begin(self) -> tuple[int, int]:
+        details = json.dumps(dict(self._release.details), sort_keys=True)
+        with self._transaction() as writer:
+            writer.execute(
+                "INSERT INTO releases (name, snapshot_date, details) VALUES (?, ?, ?) "
+                "ON CONFLICT (name) WHERE NOT dropped DO UPDATE SET details = excluded.details",
+                (self._release.name, self._release.snapshot_date.isoformat(), details),
+            )
+            row = writer.execute(
+                "SELECT id, done FROM releases WHERE name = ? AND NOT dropped",
+                (self._release.name,),
+            ).fetchone()
+        return int(row[0]), int(row[1])
+
+    @translated
+    def put(self, batch: int, documents: Iterable[tuple[str, bytes]]) -> None:
+        """Put a batch of (customer id, document) in one transaction."""
+        if batch > self._done:
+            raise later(self._done, batch)
+        if batch < self._done:
+            return
+        rows = [(self._number, name, document) for name, document in checked_batch(documents)]
+        with self._transaction() as writer:
+            writer.executemany(
+                "INSERT INTO records (release_id, customer_id, document) VALUES (?, ?, ?)", rows
+            )
+            writer.execute("UPDATE releases SET done = ? WHERE id = ?", (batch + 1, self._number))
+        self._done = batch + 1
+
+    @translated
+    def put_blob(self, name: str, content: bytes) -> None:
+        """Put something that belongs to the release as a whole."""
+        with self._transaction() as writer:
+            writer.execute(
+                "INSERT OR REPLACE INTO blobs (release_id, name, content) VALUES (?, ?, ?)",
+                (self._number, name, content),
+            )
+
+    @translated
+    def serve(self) -> Release:
+        """Move the pointer, then let go of all but this release and the one before."""
+        at = self._clocks.now()
+        with self._transaction() as writer:
+            row = writer.execute(
+                f"{RELEASE} WHERE id = (SELECT release_id FROM served)"  # noqa: S608 - a constant
+            ).fetchone()
+            if row and _release(row).snapshot_date > self._release.snapshot_date:
+                raise older(self._release, _release(row))
+            writer.execute(
+                "UPDATE releases SET published_at = ? WHERE id = ?", (at.isoformat(), self._number)
+            )
+            writer.execute(
+                "INSERT INTO served (one, release_id, previous_id) VALUES (1, ?, NULL) "
+                "ON CONFLICT (one) DO UPDATE SET previous_id = CASE WHEN release_id = "
+                "excluded.release_id THEN previous_id ELSE release_id END, "
+                "release_id = excluded.release_id",
+                (self._number,),
+            )
+        try:
+            self._let_go()
+        except (sqlite3.Error, OnlineStoreError) as error:
+            # the release is served; what is left over goes with the next one
+            logger.warning("old releases stay in %s until the next: %s", self._store.path, error)
+        return Release(
+            self._release.name, self._release.snapshot_date, dict(self._release.details), at
+        )
+
+    def _let_go(self) -> None:
+        with self._transaction() as writer:
+            # first the names, so that no later try goes on with a release that is half removed
+            writer.execute(
+                "UPDATE releases SET dropped = 1 WHERE id NOT IN (SELECT release_id FROM served) "
+                "AND id NOT IN (SELECT previous_id FROM served WHERE previous_id IS NOT NULL)"
+            )
+            gone = [row[0] for row in writer.execute("SELECT id FROM releases WHERE dropped")]
+        for number in gone:
+            removed = REMOVED_AT_ONCE
+            while removed == REMOVED_AT_ONCE:
+                with self._transaction() as writer:
+                    removed = writer.execute(
+                        "DELETE FROM records WHERE id IN (SELECT id FROM records "
+                        "WHERE release_id = ? LIMIT ?)",
+                        (number, REMOVED_AT_ONCE),
+                    ).rowcount
+            with self._transaction() as writer:
+                writer.execute("DELETE FROM blobs WHERE release_id = ?", (number,))
+                writer.execute("DELETE FROM releases WHERE id = ?", (number,))
+        # gives the log's space back; with a reader at work it is left to a later one
+        self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that moves the lease's beat on, and does nothing without the lease."""
+        self._keeper.check()
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            moved = self._writer.execute(
+                "UPDATE lease SET beat = beat + 1 WHERE token = ?", (self._keeper.token,)
+            ).rowcount
+            if not moved:
+                raise self._keeper.lost()
+            yield self._writer
+        except BaseException:
+            self._writer.execute("ROLLBACK")
+            raise
+        self._writer.execute("COMMIT")
+
+
+def _release(row: Sequence[object]) -> Release:
+    _, name, day, details, published, *_ = row
+    return Release(
+        str(name),
+        date.fromisoformat(str(day)),
+        json.loads(str(details)),
+        datetime.fromisoformat(str(published)) if published else None,
+    )
