@@ -50,6 +50,8 @@ _ROWS_COMPARED = 20
 _ROWS_AT_ONCE = 200_000
 _ROWS_FOR_DIRECTION = 20_000
 _CLEAR_DIRECTION = 0.3
+# So few are put into words cell by cell: looking for each feature's rows takes longer.
+_FEW_ROWS = 32
 
 
 @dataclass(frozen=True)
@@ -121,16 +123,19 @@ def explain(
     matrix = _matrix(booster, X)
     threads = -1 if n_jobs is None else n_jobs
     margin = _predict(booster, matrix, threads, output_margin=True)
-    base_value = float(_own_contributions(booster, matrix[:1], threads)[0, -1])
+    few = len(matrix) < fast_from_rows
+    # of a few rows all, or of one for the base value
+    own = _own_contributions(booster, matrix if few else matrix[:1], threads)
+    base_value = float(own[0, -1])
     contributions, reason = None, None
-    if len(matrix) >= fast_from_rows:
+    if not few:
         contributions, reason = _fast_contributions(booster, matrix)
     if contributions is not None:
         some = np.random.default_rng(seed).permutation(len(matrix))[:_ROWS_COMPARED]
-        own = _own_contributions(booster, matrix[some], threads)[:, :-1]
+        compared = _own_contributions(booster, matrix[some], threads)[:, :-1]
         reason = _complaint(
             _additivity_error(contributions, base_value, margin),
-            float(np.abs(contributions[some] - own).max()),
+            float(np.abs(contributions[some] - compared).max()),
             allowed=tolerance * max(1.0, float(np.abs(margin).max())),
         )
     if reason is not None:
@@ -138,7 +143,7 @@ def explain(
         contributions = None
     method = METHOD_OWN if contributions is None else METHOD_FAST
     if contributions is None:
-        contributions = _own_contributions(booster, matrix, threads)[:, :-1]
+        contributions = (own if few else _own_contributions(booster, matrix, threads))[:, :-1]
     return Explanation(
         features=tuple(str(column) for column in X.columns),
         contributions=np.ascontiguousarray(contributions, dtype=np.float32),
@@ -363,6 +368,10 @@ def _texts(
     told: NDArray[np.bool_],
 ) -> NDArray[np.object_]:
     out: NDArray[np.object_] = np.full(chosen.shape, None, dtype=object)
+    if len(X) <= _FEW_ROWS:
+        for row, place in zip(*np.nonzero(told), strict=True):
+            out[row, place] = as_text(X[features[chosen[row, place]]].iloc[row])
+        return out
     # Only the picked values are formatted, one feature at a time.
     for i, feature in enumerate(features):
         rows, places = np.nonzero((chosen == i) & told)

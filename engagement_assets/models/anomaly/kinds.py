@@ -172,25 +172,26 @@ class KindRuler:
 
     def impossible(self, X: pd.DataFrame, features: Sequence[str]) -> NDArray[np.bool_]:
         """Whether each of n x f values cannot be, or contradicts another."""
-        wrong = pd.DataFrame(False, index=range(len(X)), columns=list(features))
-        have = set(features) & set(X.columns)
+        place = {name: i for i, name in enumerate(features) if name in X.columns}
+        wrong = np.zeros((len(X), len(features)), dtype=bool)
+        pairs = (*self.rules.at_most, *self.rules.only_with)
+        named = dict.fromkeys([*self.rules.bounds, *(name for pair in pairs for name in pair)])
+        value = {name: _numbers(X[name]) for name in named if name in place}
         for name, (least, most) in self.rules.bounds.items():
-            if name in have:
-                value = _numbers(X[name])
-                wrong[name] |= value < (-np.inf if least is None else least - _EPSILON)
-                wrong[name] |= value > (np.inf if most is None else most + _EPSILON)
-        for first, second in self.rules.at_most:
-            if {first, second} <= have:
-                broken = _numbers(X[first]) > _numbers(X[second]) + _EPSILON
-                wrong[first] |= broken
-                wrong[second] |= broken
-        for first, second in self.rules.only_with:
-            if {first, second} <= have:
-                some = np.abs(_numbers(X[first])) > _EPSILON
-                broken = some & (_numbers(X[second]) == 0.0)
-                wrong[first] |= broken
-                wrong[second] |= broken
-        return wrong.to_numpy(dtype=bool)
+            if name in place:
+                low = -np.inf if least is None else least - _EPSILON
+                high = np.inf if most is None else most + _EPSILON
+                wrong[:, place[name]] |= (value[name] < low) | (value[name] > high)
+        for first, second in pairs:
+            if first not in place or second not in place:
+                continue
+            if (first, second) in self.rules.at_most:
+                broken = value[first] > value[second] + _EPSILON
+            else:
+                broken = (np.abs(value[first]) > _EPSILON) & (value[second] == 0.0)
+            wrong[:, place[first]] |= broken
+            wrong[:, place[second]] |= broken
+        return wrong
 
     def sudden_drops(self, X: pd.DataFrame) -> NDArray[np.bool_]:
         """Whether the use of each of n rows fell suddenly."""
@@ -233,4 +234,6 @@ class KindRuler:
 
 
 def _numbers(values: pd.Series) -> NDArray[np.float64]:
-    return pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    if not pd.api.types.is_numeric_dtype(values.dtype):
+        values = pd.to_numeric(values, errors="coerce")
+    return values.to_numpy(dtype=np.float64, na_value=np.nan)

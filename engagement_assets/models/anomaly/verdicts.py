@@ -88,7 +88,7 @@ class VerdictModel:
                 unseen[judged] = False
                 unseen[judged[aside]] = True
                 unseen[rows] = False
-                total[unseen] += _margin(booster, matrix[unseen])
+                total[unseen] += _margin(booster, xgb.DMatrix(matrix[unseen], nthread=_THREADS))
                 times[unseen] += 1.0
         boosters = [
             _grow(matrix, verdict, _bag(judged, verdict, rng), seed=seed + i) for i in range(_BAGS)
@@ -103,7 +103,8 @@ class VerdictModel:
 
     def margin(self, matrix: NDArray[np.float32]) -> Floats:
         """Mean log-odds of n rows over the bags."""
-        mean: Floats = np.mean([_margin(b, matrix) for b in self.boosters], axis=0)
+        data = xgb.DMatrix(matrix, nthread=_THREADS)
+        mean: Floats = np.mean([_margin(b, data) for b in self.boosters], axis=0)
         return mean
 
     def attribute(self, matrix: NDArray[np.float32]) -> Floats:
@@ -174,6 +175,6 @@ def _grow(
     return xgb.train({**_TREES, "seed": seed, "nthread": _THREADS}, data, num_boost_round=_ROUNDS)
 
 
-def _margin(booster: xgb.Booster, matrix: NDArray[np.float32]) -> Floats:
-    found = booster.predict(xgb.DMatrix(matrix, nthread=_THREADS), output_margin=True)
+def _margin(booster: xgb.Booster, data: xgb.DMatrix) -> Floats:
+    found = booster.predict(data, output_margin=True)
     return np.asarray(found, dtype=np.float64)

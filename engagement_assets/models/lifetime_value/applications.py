@@ -13,8 +13,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -155,6 +155,22 @@ class ValueLimits:
             table["future_revenue_usd"], engagement_score, worth=worth, quantile=LOW_ENGAGEMENT
         )
         return cls(Highest.of(table["lifetime_value_usd"], share=VIP_SHARE), worth, limit)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON data."""
+        return {
+            "vip": asdict(self.vip),
+            "worth": asdict(self.worth),
+            "low_engagement": None if math.isnan(self.low_engagement) else self.low_engagement,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote."""
+        low = data["low_engagement"]
+        return cls(
+            Highest(**data["vip"]), Highest(**data["worth"]), math.nan if low is None else low
+        )
 
 
 def application_columns(

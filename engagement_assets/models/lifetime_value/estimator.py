@@ -381,8 +381,17 @@ class LifetimeValueRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc
             ValueError: When columns are missing or have infinite values.
         """
         matrix, data = self._encoded(X)
-        margin = self._mean_margin(matrix, data)
-        return self.calibration_(expected(self.mean_, margin, self._chance(data)))
+        return self._mean(matrix, data, self._chance(data))
+
+    def predict_all(self, X: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
+        """Return `predict`, `predict_chance` and `predict_quantiles` of one pass over the n rows."""
+        matrix, data = self._encoded(X)
+        chance = self._chance(data)
+        quantiles = from_margins(self._margin(self.quantiles_, data), chance, levels=LEVELS)
+        return self._mean(matrix, data, chance), chance, self._honest(quantiles, chance)
+
+    def _mean(self, matrix: Matrix, data: xgb.DMatrix, chance: Floats) -> Floats:
+        return self.calibration_(expected(self.mean_, self._mean_margin(matrix, data), chance))
 
     def predict_chance(self, X: pd.DataFrame) -> Floats:
         """Return the n calibrated chances of an amount above 0."""
@@ -390,10 +399,7 @@ class LifetimeValueRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc
 
     def predict_quantiles(self, X: pd.DataFrame) -> Floats:
         """Return the n x 3 quantiles at 0.1, 0.5 and 0.9, rising in each row."""
-        _, data = self._encoded(X)
-        chance = self._chance(data)
-        margin = self._margin(self.quantiles_, data)
-        return self._honest(from_margins(margin, chance, levels=LEVELS), chance)
+        return self.predict_all(X)[2]
 
     def predict_margin(self, X: pd.DataFrame) -> Floats:
         """Return the n numbers that `explain` explains, see `margin_unit`."""

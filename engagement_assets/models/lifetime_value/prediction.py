@@ -61,7 +61,7 @@ def value_of(value: ValueModel, snapshot: pd.DataFrame, *, k: int) -> Predicted:
     inputs = value.inputs(rows)
     explanation = regressor.explain(inputs)
     reasons = top_reasons(explanation, inputs, typical=regressor.typical_values_, k=k)
-    quantiles, mean = regressor.predict_quantiles(inputs), regressor.predict(inputs)
+    mean, chance, quantiles = regressor.predict_all(inputs)
     table = pd.DataFrame(
         {
             "customer_id": past["customer_id"],
@@ -69,7 +69,7 @@ def value_of(value: ValueModel, snapshot: pd.DataFrame, *, k: int) -> Predicted:
             "future_revenue_usd_p50": quantiles[:, 1],
             "future_revenue_usd_p90": quantiles[:, 2],
             "future_revenue_usd": mean,
-            "payment_chance": regressor.predict_chance(inputs),
+            "payment_chance": chance,
             "lifetime_value_usd": lifetime_value(past[REVENUE], mean),
         }
     )

@@ -14,14 +14,20 @@ from typing import Any
 import orjson
 
 from engagement_assets.deployment import deployment, resources_for
+from engagement_assets.features.snapshot import declared_schemas
+from engagement_assets.models.lifetime_value.applications import ValueLimits
 from engagement_assets.models.roster import MODELS
+from engagement_assets.serving.api.access import KeySource
 from engagement_assets.serving.api.app import Installation
 from engagement_assets.serving.api.keys import KEYS_FILE, KeyFile
-from engagement_assets.serving.api.lake_reader import LakeReader
+from engagement_assets.serving.api.lake_reader import PURPOSE, LakeReader
 from engagement_assets.serving.api.service import CustomerService
 from engagement_assets.serving.api.settings import ApiSettings
-from engagement_assets.serving.scoring import Scorer, plain
+from engagement_assets.serving.health import HealthReference
+from engagement_assets.serving.publishing import COLD_START_BLOB, LIMITS_BLOB, REFERENCE_BLOB
+from engagement_assets.serving.scoring import Reference, Scorer, plain
 from engagement_assets.settings import Settings, current_home
+from resources.online_store.protocol import OnlineStore, Release
 
 
 def installation_from_environ(settings: ApiSettings) -> Installation:
@@ -56,28 +62,24 @@ def key_source(settings: ApiSettings, home: Path) -> KeySource:
 
 def lake_reader(resources: Mapping[str, Any]) -> LakeReader:
     """Looks customers up in the lake of the installation."""
+    engine = resources["engine"]
     lake = resources["lake"].lake
-    source = resources["source"]
     return LakeReader(
-        lake,
-        Consents(
-            engine=resources["engine"].engine(declared_schemas()),
-            sql=resources["engine"].sql,
-            provided=source.provided,
-            granted=source.granted,
-        ),
+        engine.engine(declared_schemas()),
+        engine.sql,
+        consent=lambda: resources["source"].consent(lake, purpose=PURPOSE),
     )
 
 
 def read_reference(store: OnlineStore, release: Release) -> tuple[Reference, dict[str, Any]]:
     """What depends on all customers of a release, and its lists for somebody unknown."""
     health, limits, cold_start = (
-        store.blob(release.name, name) for name in (HEALTH_BLOB, LIMITS_BLOB, COLD_START_BLOB)
+        store.blob(release.name, name) for name in (REFERENCE_BLOB, LIMITS_BLOB, COLD_START_BLOB)
     )
     return (
         Reference(
             None if health is None else HealthReference.from_bytes(health),
-            None if limits is None else limits_from_bytes(limits),
+            None if limits is None else ValueLimits.from_dict(orjson.loads(limits)),
         ),
         {} if cold_start is None else orjson.loads(cold_start),
     )

@@ -7,18 +7,20 @@ Belongs here: one customer's features and consent from the lake. Does not belong
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES, FEATURE_NAMES
 from engagement_assets.models.roster import MODELS
-from engagement_assets.serving.records import Consents
-from resources.lake import Lake
+from engagement_assets.source.consent import Consent
+from resources.engine import DuckDBEngine
+from resources.sql import SqlFolder
 
 # The days of the lake are listed again after so long.
 LOOK_AGAIN_SECONDS = 30.0
+PURPOSE = "personalisation"
 
 
 @dataclass
@@ -26,12 +28,15 @@ class LakeReader:
     """Reads customers of the last snapshot.
 
     Attributes:
-        lake: The lake.
-        consents: Who agreed to what.
+        engine: Queries over the lake, and the lake itself.
+        sql: The SQL files.
+        consent: By what consent to personalisation is judged; called with the first customer, since
+            opening the source takes a while.
     """
 
-    lake: Lake
-    consents: Consents
+    engine: DuckDBEngine
+    sql: SqlFolder
+    consent: Callable[[], Consent]
     _day: date | None = None
     _looked: float = float("-inf")
 
@@ -40,21 +45,35 @@ class LakeReader:
         day = self._last_day()
         if day is None:
             return {}
-        found = self.lake.read_where(
+        found = self.engine.lake.read_where(
             CUSTOMER_FEATURES, day=day, column="customer_id", values=ids
         ).to_pylist()
-        agreed = self.consents.among([row["customer_id"] for row in found]) if found else set()
-        return {row["customer_id"]: _record(row, day, agreed) for row in found}
+        return {
+            row["customer_id"]: _record(row, day, agreed=self._agreed(row["customer_id"]))
+            for row in found
+        }
+
+    def _agreed(self, customer_id: str) -> bool:
+        consent = self.consent()
+        statements = self.engine.select(
+            self.sql.query("serving/consent_of"),
+            {
+                "customer_id": customer_id,
+                "purpose": PURPOSE,
+                "latest_day": consent.latest_day,
+            },
+        ).column("granted")
+        return bool(statements[0].as_py()) if len(statements) else consent.granted_by_source
 
     def _last_day(self) -> date | None:
         if time.monotonic() - self._looked >= LOOK_AGAIN_SECONDS:
-            days = self.lake.days(CUSTOMER_FEATURES)
+            days = self.engine.lake.days(CUSTOMER_FEATURES)
             self._day = days[-1] if days else None
             self._looked = time.monotonic()
         return self._day
 
 
-def _record(row: Mapping[str, Any], day: date, agreed: set[str]) -> dict[str, Any]:
+def _record(row: Mapping[str, Any], day: date, *, agreed: bool) -> dict[str, Any]:
     return {
         "customer_id": row["customer_id"],
         "snapshot_date": day.isoformat(),
@@ -64,5 +83,5 @@ def _record(row: Mapping[str, Any], day: date, agreed: set[str]) -> dict[str, An
         "recommendations": None,
         "actions_due": [],
         "model_versions": {spec.name: None for spec in MODELS},
-        "consents": {"personalisation": row["customer_id"] in agreed},
+        "consents": {PURPOSE: agreed},
     }
