@@ -63,7 +63,7 @@ class Refusing:
         self.share = share
         self.code = code
         self.operations = operations
-        self.random = random.Random(1)
+        self.random = random.Random(1)  # noqa: S311 - which requests are refused is no secret
         self.refused = Counter()
 
     def __getattr__(self, name):

@@ -7,7 +7,7 @@ Belongs here: names, columns and texts. Does not belong here: the SQL that makes
 from collections.abc import Mapping
 
 from engagement_assets.features.snapshot import declared_schemas as feature_schemas
-from engagement_assets.models.roster import MODELS
+from engagement_assets.models.specs import MODELS
 from resources.schema import Column, TableSchema
 
 CUSTOMERS = "predictions/customers"
