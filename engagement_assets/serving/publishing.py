@@ -117,7 +117,7 @@ def publish_day(
     agreed: frozenset[str],
     owner: str,
     batch: int = BATCH,
-    progress: Callable[[int, int], object] = lambda done, of: None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Published:
     """Publish a day, going on where an earlier try stopped.
 
@@ -173,7 +173,7 @@ def _fill(
     agreed: frozenset[str],
     *,
     batch: int,
-    progress: Callable[[int, int], object],
+    progress: Callable[[int, int], object] | None,
 ) -> int:
     """Put what is not there yet; how many bytes."""
     size = 0
@@ -185,7 +185,8 @@ def _fill(
         rows = [(document["customer_id"], encode(document)) for document in part]
         publication.put(number, rows)
         size += sum(len(content) for _, content in rows)
-        progress(number * batch + len(rows), tables.customers)
+        if progress is not None:
+            progress(number * batch + len(rows), tables.customers)
     return size
 
 
