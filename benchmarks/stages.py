@@ -179,10 +179,11 @@ def stage_signals_of_a_day(options: argparse.Namespace) -> dict[str, Any]:
 
 def agreed(options: argparse.Namespace) -> Any:
     """The consents of the lake."""
-    from engagement_assets.signals.sentiment.scoring import Consent  # noqa: PLC0415 - as above
+    from engagement_assets.signals.sentiment.scoring import PURPOSE  # noqa: PLC0415 - as above
+    from engagement_assets.source.consent import Consent  # noqa: PLC0415 - as above
     from engagement_assets.source.contract import TABLES  # noqa: PLC0415 - as above
 
-    return Consent.of(engine(options).lake, provided=frozenset(TABLES), granted=())
+    return Consent.of(engine(options).lake, provided=frozenset(TABLES), granted=(), purpose=PURPOSE)
 
 
 def score(options: argparse.Namespace, days: list[date]) -> tuple[int, float]:

@@ -19,6 +19,8 @@ from engagement_assets.models.roster import CHECKS as MODEL_CHECKS
 from engagement_assets.schedules import SCHEDULES
 from engagement_assets.sensors import SENSORS
 from engagement_assets.serving.assets import ASSETS as SERVING_ASSETS
+from engagement_assets.serving.published import ASSETS as PUBLISHED_ASSETS
+from engagement_assets.serving.published import CHECKS as PUBLISHED_CHECKS
 from engagement_assets.settings import Settings, current_home
 from engagement_assets.signals.checks import signal_checks
 from engagement_assets.signals.network.assets import ASSETS as NETWORK_ASSETS
@@ -41,6 +43,7 @@ defs = dg.Definitions(
         *UNIFIED_ASSETS,
         *GOVERNANCE_ASSETS,
         *SERVING_ASSETS,
+        *PUBLISHED_ASSETS,
     ],
     asset_checks=[
         source_checks,
@@ -49,6 +52,7 @@ defs = dg.Definitions(
         label_checks,
         *MODEL_CHECKS,
         *UNIFIED_CHECKS,
+        *PUBLISHED_CHECKS,
     ],
     jobs=JOBS,
     schedules=SCHEDULES,

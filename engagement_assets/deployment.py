@@ -11,7 +11,7 @@ from typing import Any
 
 from engagement_assets.models.resource import ModelSettings
 from engagement_assets.serving.assets import CatalogueFile
-from engagement_assets.settings import CATALOGUE_FILE, PROJECT, Settings, channel_costs
+from engagement_assets.settings import CATALOGUE_FILE, ONLINE_FILE, PROJECT, Settings, channel_costs
 from engagement_assets.signals.network.resource import NetworkResource
 from engagement_assets.signals.sentiment.resource import SentimentResource
 from engagement_assets.source.resource import SourceResource
@@ -22,6 +22,7 @@ from resources.io_managers import (
     ReportIOManager,
     TableIOManager,
 )
+from resources.online_store.resource import SqliteOnlineStore
 from resources.platform import EngineResource, LakeResource
 
 VARIABLE = "ENGAGEMENT_DEPLOYMENT"
@@ -111,6 +112,7 @@ def resources_for(which: Deployment, settings: Settings) -> dict[str, Any]:
             log_path=str(settings.home / "alerts.jsonl"), webhook_url=settings.webhook_url
         ),
         "catalogue": CatalogueFile(path=str(settings.home / CATALOGUE_FILE)),
+        "online_store": SqliteOnlineStore(path=str(settings.home / ONLINE_FILE)),
         "tables": TableIOManager(root=settings.lake_root),
         "models": ModelIOManager(root=registry),
         "reports": ReportIOManager(root=str(settings.home / "reports")),

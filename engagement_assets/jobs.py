@@ -27,6 +27,7 @@ UNIFIED = dg.AssetSelection.assets(["predictions", "customers"], ["predictions",
 REVIEWS = dg.AssetSelection.assets(["governance", "review_queue"])
 FAIRNESS = dg.AssetSelection.assets(["governance", "fairness"])
 CATALOGUE = dg.AssetSelection.assets(["lake", "catalogue"])
+PUBLISHED = dg.AssetSelection.assets(["serving", "published"])
 TRAINED = ("model", "evaluation", "fairness", "champion")
 TRAINING = (
     dg.AssetSelection.assets(*([spec.name, noun] for spec in MODELS for noun in TRAINED)) | FAIRNESS
@@ -91,14 +92,27 @@ train_jobs = {
 }
 predictions_job = dg.define_asset_job(
     "predictions",
-    PREDICTIONS | UNIFIED | REVIEWS | CATALOGUE,
-    description="Predicts and explains one day with the champions.",
+    PREDICTIONS | UNIFIED | REVIEWS | CATALOGUE | PUBLISHED,
+    description="Predicts and explains one day with the champions, and publishes it.",
+)
+publish_job = dg.define_asset_job(
+    "publish",
+    PUBLISHED,
+    description="Publishes the predictions of a day to the online store, as the lake has them.",
 )
 daily_job = dg.define_asset_job(
     "daily",
-    SOURCE | TEXT_SCORES | SIGNALS | FEATURES | PREDICTIONS | UNIFIED | REVIEWS | CATALOGUE,
-    description="One day: ingest, signals, features, predictions, explanations, with all checks "
-    "between.",
+    SOURCE
+    | TEXT_SCORES
+    | SIGNALS
+    | FEATURES
+    | PREDICTIONS
+    | UNIFIED
+    | REVIEWS
+    | CATALOGUE
+    | PUBLISHED,
+    description="One day: ingest, signals, features, predictions, explanations, publishing, with "
+    "all checks between.",
 )
 quarterly_job = dg.define_asset_job(
     "quarterly",
@@ -117,6 +131,7 @@ JOBS = [
     training_job,
     *train_jobs.values(),
     predictions_job,
+    publish_job,
     daily_job,
     quarterly_job,
 ]

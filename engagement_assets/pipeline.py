@@ -25,7 +25,7 @@ from engagement_assets.models.dates import Snapshots
 from engagement_assets.models.graph_engagement.assets import LABEL as ENGAGEMENT
 from engagement_assets.models.lifecycle.spec import ModelSpec, untrainable
 from engagement_assets.models.roster import MODELS
-from engagement_assets.settings import CATALOGUE_FILE, SIMULATED, Settings
+from engagement_assets.settings import CATALOGUE_FILE, ONLINE_FILE, SIMULATED, Settings
 from engagement_assets.signals.schemas import (
     CUSTOMER_SENTIMENT,
     NETWORK_METRICS,
@@ -34,6 +34,7 @@ from engagement_assets.signals.schemas import (
 from engagement_assets.signals.sentiment.scoring import window_days
 from resources.days import days_between
 from resources.lake import Lake
+from resources.online_store.sqlite import SqliteStore
 from resources.registry import ModelRegistry
 
 # A champion is retrained when data this much newer than its own can be learnt from.
@@ -182,6 +183,8 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool) -> None:
         or not predicted_by_champions(settings, lake)
     ):
         runner.run("predictions", (end, end))
+    elif not is_published(settings):
+        runner.run("publish", (end, end))
     _learn_network(runner, made, settings)
     if settings.source == SIMULATED:
         _write_truth(runner, settings, lake, [churn.test, end])
@@ -319,6 +322,16 @@ def predicted_by_champions(settings: Settings, lake: Lake) -> bool:
         if not versions <= {registry.champion(spec.name)}:
             return False
     return True
+
+
+def is_published(settings: Settings) -> bool:
+    """Whether the online store serves the last day, or a newer one."""
+    store = SqliteStore(settings.home / ONLINE_FILE)
+    try:
+        served = store.served()
+    finally:
+        store.close()
+    return served is not None and served.snapshot_date >= settings.end
 
 
 def needs_training(spec: ModelSpec, settings: Settings, *, retrain: bool) -> bool:

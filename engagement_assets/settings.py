@@ -24,6 +24,7 @@ SETTINGS_FILE = "settings.json"
 POINTER_FILE = "current"
 # not named after a group of tables: DuckDB calls a database by its file
 CATALOGUE_FILE = "lake.duckdb"
+ONLINE_FILE = "online.sqlite"
 # What decides the rows of a lake: changing one of them in place would mix two worlds.
 WORLD = ("source", "source_data", "customers", "seed", "days")
 VIRALITY_ESTIMATORS = ("auto", "linear", "boosted", "lstm")

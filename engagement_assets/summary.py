@@ -15,7 +15,7 @@ from engagement_assets.definitions import defs
 from engagement_assets.models.churn.declared import SPEC as CHURN
 from engagement_assets.models.lifecycle.spec import metric_value
 from engagement_assets.models.roster import MODELS
-from engagement_assets.settings import CATALOGUE_FILE, PROJECT, SIMULATED, Settings
+from engagement_assets.settings import CATALOGUE_FILE, ONLINE_FILE, PROJECT, SIMULATED, Settings
 from engagement_assets.source.contract import TABLES
 from resources.lake import Lake
 from resources.registry import ModelRegistry
@@ -150,6 +150,7 @@ def _places(settings: Settings) -> list[str]:
         "Where to look",
         "  make dev                                the Dagster UI: assets, lineage, checks, runs",
         f"  {shown}/{CATALOGUE_FILE}    every table as a view (duckdb -readonly)",
+        f"  {shown}/{ONLINE_FILE}  what an application reads: one document a customer",
         f"  {shown}/reports/             evaluation, fairness, explanations of each model",
         f"  {shown}/alerts.jsonl         failed checks and runs",
     ]

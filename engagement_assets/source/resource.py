@@ -12,10 +12,12 @@ import dagster as dg
 from pydantic import Field
 
 from engagement_assets.settings import SIMULATED
+from engagement_assets.source.consent import Consent
 from engagement_assets.source.contract import TABLES
 from engagement_assets.source.mapping import open_mapped
 from engagement_assets.source.readers import SimulatedReader, SourceReader
 from engagement_assets.source.settings import IngestionSettings
+from resources.lake import Lake
 
 
 class SourceResource(dg.ConfigurableResource):
@@ -51,6 +53,13 @@ class SourceResource(dg.ConfigurableResource):
             )
             return SimulatedReader(simulator, first_day=first_day, tables=frozenset(TABLES))
         return open_mapped(self.name, root=Path(self.mappings), data=self.data, first_day=first_day)
+
+    def consent(self, lake: Lake, *, purpose: str) -> Consent:
+        """By what consent to a purpose is judged in a lake of this source."""
+        reader = self.reader
+        return Consent.of(
+            lake, provided=reader.provides(), granted=reader.granted_consents, purpose=purpose
+        )
 
     @property
     def settings(self) -> IngestionSettings:

@@ -47,6 +47,7 @@ def test_the_daily_job_runs_the_checks_of_what_it_makes():
                 "network/",
                 "features/",
                 "predictions/",
+                "serving/",
                 *(f"{spec.name}/{noun}" for spec in MODELS for noun in DAILY),
             )
         )

@@ -23,9 +23,9 @@ from engagement_assets_tests.resources.online_stores import (
     release,
 )
 from resources.online_store.dynamodb import MAX_DOCUMENT_BYTES, PART_BYTES, DynamoDBStore
-from resources.online_store.dynamodb_requests import LONGEST_WAIT, ThrottledError
+from resources.online_store.dynamodb_requests import LONGEST_WAIT
 from resources.online_store.lease import Clocks
-from resources.online_store.protocol import OnlineStoreError
+from resources.online_store.protocol import OnlineStoreError, ThrottledError
 
 QUICK = Clocks(sleep=quick)
 
@@ -63,7 +63,7 @@ class Refusing:
         self.share = share
         self.code = code
         self.operations = operations
-        self.random = random.Random(1)
+        self.random = random.Random(1)  # noqa: S311 - which requests are refused is no secret
         self.refused = Counter()
 
     def __getattr__(self, name):

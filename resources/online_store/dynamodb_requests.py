@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
-from resources.online_store.protocol import OnlineStoreError
+from resources.online_store.protocol import OnlineStoreError, ThrottledError
 
 # What DynamoDB takes in one request.
 PUT_AT_ONCE = 25
@@ -57,8 +57,36 @@ class ConditionError(OnlineStoreError):
         self.place = place
 
 
-class ThrottledError(OnlineStoreError):
-    """The table goes on refusing for want of capacity."""
+def make_client(*, region: str = "", endpoint_url: str = "", connections: int = 10) -> Any:
+    """A boto3 client of DynamoDB whose requests fail soon rather than hang.
+
+    Args:
+        region: The region; the environment's when empty.
+        endpoint_url: Another endpoint than AWS's, when not empty.
+        connections: Most connections at once.
+
+    Raises:
+        OnlineStoreError: There is no region, or the endpoint is no address.
+    """
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError
+
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": 3},
+        connect_timeout=3,
+        read_timeout=5,
+        max_pool_connections=connections,
+    )
+    try:
+        return boto3.client(
+            "dynamodb",
+            region_name=region or None,
+            endpoint_url=endpoint_url or None,
+            config=config,
+        )
+    except (BotoCoreError, ValueError) as error:
+        raise OnlineStoreError(f"no client of DynamoDB can be made: {error}") from error
 
 
 def text(value: str) -> dict[str, str]:

@@ -34,6 +34,10 @@ class LostLeaseError(OnlineStoreError):
     """Another publisher took over while this one was silent; nothing more is written."""
 
 
+class ThrottledError(OnlineStoreError):
+    """The store goes on refusing for want of capacity; later it may not."""
+
+
 @dataclass(frozen=True)
 class Release:
     """One day's documents.

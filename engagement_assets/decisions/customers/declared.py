@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import date
 
 from engagement_assets.features.snapshot import declared_schemas as feature_schemas
-from engagement_assets.models.roster import MODELS
+from engagement_assets.models.specs import MODELS
 from resources.schema import Column, TableSchema
 from resources.sql import ParameterValue
 

@@ -17,7 +17,7 @@ from engagement_assets.signals.schemas import (
 )
 from engagement_assets.signals.sentiment.resource import SentimentResource
 from engagement_assets.signals.sentiment.scoring import (
-    Consent,
+    PURPOSE,
     DayScored,
     land_customer_sentiment,
     score_days,
@@ -26,7 +26,7 @@ from engagement_assets.signals.spec import SOURCE_BLOCKING, table_spec
 from engagement_assets.signals.tables import declared_schemas
 from engagement_assets.source.resource import SourceResource
 from resources.gate import require_checks
-from resources.lake import Lake, MissingPartitionError
+from resources.lake import MissingPartitionError
 from resources.platform import EngineResource, LakeResource
 
 CODE_VERSION = "1"
@@ -53,12 +53,6 @@ TEXT_SPECS = [
 ]
 
 
-def consent_of(lake: Lake, source: SourceResource) -> Consent:
-    """The consent known in a lake of a source."""
-    reader = source.reader
-    return Consent.of(lake, provided=reader.provides(), granted=reader.granted_consents)
-
-
 @dg.multi_asset(
     name="sentiment_texts",
     specs=TEXT_SPECS,
@@ -81,7 +75,7 @@ def sentiment_texts(
         engine.sql,
         days,
         scorer=sentiment.model,
-        consent=consent_of(lake.lake, source),
+        consent=source.consent(lake.lake, purpose=PURPOSE),
         alert_below=sentiment.alert_below,
     )
     for number, scored in enumerate(landed, start=1):
@@ -130,7 +124,7 @@ def sentiment_customer(
 ) -> dg.MaterializeResult:
     """Land the partitions of this run."""
     run = engine.engine(declared_schemas())
-    consent = consent_of(lake.lake, source)
+    consent = source.consent(lake.lake, purpose=PURPOSE)
     for day in partition_days(context):
         try:
             written = land_customer_sentiment(

@@ -20,6 +20,7 @@ from engagement_assets.signals.schemas import (
     SENTIMENT_SCORES,
     SENTIMENT_SCORES_SCHEMA,
 )
+from engagement_assets.source.consent import Consent
 from resources.days import days_between
 from resources.engine import DuckDBEngine
 from resources.lake import Lake, Written
@@ -42,35 +43,6 @@ class TextScorer(Protocol):
     def score_texts(self, texts: Sequence[str]) -> pd.DataFrame:
         """One row a text with the columns of `SENTIMENT_SCORES_SCHEMA` from `score` on."""
         ...
-
-
-@dataclass(frozen=True)
-class Consent:
-    """By what consent is judged.
-
-    Attributes:
-        latest_day: The last day whose consents are known; a consent that was withdrawn by then
-            does not hold, whichever day is scored.
-        granted_by_source: What holds where the source has no table of consents.
-    """
-
-    latest_day: date
-    granted_by_source: bool
-
-    @classmethod
-    def of(cls, lake: Lake, *, provided: frozenset[str], granted: Sequence[str]) -> "Consent":
-        """The consent known in a lake.
-
-        Args:
-            lake: Where `source/customers` and `source/consents` lie.
-            provided: Tables that the source has; what it states counts only without `consents`.
-            granted: Purposes that the source states its customers agreed to.
-        """
-        days = lake.days("source/customers")
-        return cls(
-            latest_day=days[-1] if days else date.min,
-            granted_by_source="consents" not in provided and PURPOSE in granted,
-        )
 
 
 @dataclass(frozen=True)

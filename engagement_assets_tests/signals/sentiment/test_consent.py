@@ -15,11 +15,12 @@ from engagement_assets.signals.schemas import (
     SENTIMENT_SCORES_SCHEMA,
 )
 from engagement_assets.signals.sentiment.scoring import (
-    Consent,
+    PURPOSE,
     land_customer_sentiment,
     score_days,
 )
 from engagement_assets.signals.tables import declared_schemas
+from engagement_assets.source.consent import Consent
 from engagement_assets.source.contract import TABLES
 from resources.engine import DuckDBEngine
 from resources.lake import Lake, MissingPartitionError
@@ -112,7 +113,7 @@ def score(
     granted: Sequence[str] = (),
 ) -> Recorder:  # fmt: skip
     recorder = Recorder()
-    told = Consent.of(lake, provided=provided, granted=granted)
+    told = Consent.of(lake, provided=provided, granted=granted, purpose=PURPOSE)
     for _ in score_days(engine(lake), SQL, days, scorer=lambda: recorder, consent=told):
         pass
     return recorder
@@ -171,7 +172,7 @@ def test_the_model_is_not_loaded_for_days_without_a_text(lake: Lake) -> None:
     def fail() -> Recorder:
         raise AssertionError("loaded")
 
-    told = Consent.of(lake, provided=TABLE_CONSENT, granted=())
+    told = Consent.of(lake, provided=TABLE_CONSENT, granted=(), purpose=PURPOSE)
     landed = list(score_days(engine(lake), SQL, DAYS[:1], scorer=fail, consent=told))
     assert landed[0].scores.rows == 0
 
@@ -207,7 +208,7 @@ def test_a_score_under_the_limit_is_an_alert_with_the_id_and_never_the_text(lake
     # Ann's -0.5 of the second day is not under -0.5
     assert alerts.empty
     recorder = Recorder()
-    told = Consent.of(lake, provided=TABLE_CONSENT, granted=())
+    told = Consent.of(lake, provided=TABLE_CONSENT, granted=(), purpose=PURPOSE)
     list(
         score_days(engine(lake), SQL, DAYS, scorer=lambda: recorder, consent=told, alert_below=-0.4)
     )
@@ -254,7 +255,7 @@ def test_scores_after_the_day_do_not_move_its_customers_sentiment(lake: Lake) ->
 
 
 def land(lake: Lake, day: date = DAYS[3]) -> None:
-    told = Consent.of(lake, provided=TABLE_CONSENT, granted=())
+    told = Consent.of(lake, provided=TABLE_CONSENT, granted=(), purpose=PURPOSE)
     land_customer_sentiment(engine(lake), SQL, day, first_day=FIRST, days=90, consent=told)
 
 

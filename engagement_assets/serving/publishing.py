@@ -1,0 +1,217 @@
+"""Publishing a day of the lake to the online store, in batches that a killed run goes on from.
+
+Belongs here: the release, its name, the order of the batches, what is put beside them. Does not
+belong here: the documents (`records.py`), the stores (`resources.online_store`) and when it runs
+(`published.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import orjson
+import pandas as pd
+
+from engagement_assets.models.specs import RECOMMENDATION
+from engagement_assets.serving.cold_start import cold_start_lists
+from engagement_assets.serving.health import HealthReference
+from engagement_assets.serving.records import (
+    DOCUMENT_FORMAT,
+    INPUTS,
+    DayTables,
+    documents,
+    encode,
+    places_of,
+)
+from engagement_assets.source.consent import Consent
+from resources.engine import DuckDBEngine
+from resources.lake import Lake
+from resources.online_store.protocol import OnlineStore, Publication, Release
+from resources.sql import SqlFolder
+
+PURPOSE = "personalisation"
+BATCH = 2_000
+REFERENCE, COLD_START = "reference", "cold_start"
+# What health is made of, by the model that predicts it; see the ensemble's `BASE_COLUMNS`.
+HEALTH_COLUMNS = {
+    "engagement": "engagement_score",
+    "churn": "churn_probability",
+    "lifetime_value": "lifetime_value_usd",
+    "anomaly": "anomaly_score",
+}
+
+
+@dataclass(frozen=True)
+class Published:
+    """What one publication did.
+
+    Attributes:
+        release: The release that is served afterwards.
+        customers: Documents of the release.
+        batches: Batches of the release.
+        resumed: Batches that an earlier try had put.
+        bytes: Size of the documents and blobs that this one put.
+        seconds: Wall time.
+        was_served: Whether this very release was served already, so that nothing was put.
+    """
+
+    release: Release
+    customers: int
+    batches: int
+    resumed: int
+    bytes: int
+    seconds: float
+    was_served: bool
+
+
+def agreed_customers(engine: DuckDBEngine, sql: SqlFolder, consent: Consent) -> frozenset[str]:
+    """Customers who agree to personalisation, by all that is known.
+
+    Args:
+        engine: Runs the query; declares the source tables.
+        sql: The folder `sql/`.
+        consent: By what consent is judged.
+    """
+    if consent.granted_by_source:
+        days = engine.lake.days("source/customers")
+        rows = engine.lake.read("source/customers", days=days, columns=["customer_id"])
+        return frozenset(rows.column("customer_id").to_pylist())
+    rows = engine.select(
+        sql.query("serving/consents"), {"purpose": PURPOSE, "latest_day": consent.latest_day}
+    )
+    granted = rows.filter(rows.column("granted"))
+    return frozenset(granted.column("customer_id").to_pylist())
+
+
+def release_of(lake: Lake, day: date, agreed: frozenset[str], *, batch: int = BATCH) -> Release:
+    """The release that a day of the lake makes.
+
+    Its name tells what it is made from: the partitions, the consents, the form of the documents and
+    how they are cut into batches, so that a release of this name can be gone on with.
+
+    Raises:
+        MissingPartitionError: The features or the unified predictions are not there.
+    """
+    made = hashlib.sha256(f"{DOCUMENT_FORMAT}/{batch}".encode())
+    for table in INPUTS:
+        needed = table in (INPUTS[0], INPUTS[-1])
+        there = needed or lake.exists(table, day)
+        made.update(f"/{table}/{lake.digest(table, day) if there else ''}".encode())
+    for customer in sorted(agreed):
+        made.update(b"/" + customer.encode(errors="surrogatepass"))
+    details = {"format": DOCUMENT_FORMAT, "batch": batch, "agreed": len(agreed)}
+    return Release(f"{day.isoformat()}-{made.hexdigest()[:16]}", day, details)
+
+
+def publish_day(
+    lake: Lake,
+    store: OnlineStore,
+    day: date,
+    *,
+    agreed: frozenset[str],
+    owner: str,
+    batch: int = BATCH,
+    progress: Callable[[int, int], object] | None = None,
+) -> Published:
+    """Publish a day, going on where an earlier try stopped.
+
+    Args:
+        lake: Where the day's features and predictions are.
+        store: Where they are published.
+        day: The date of the features.
+        agreed: Customers who agree to personalisation.
+        owner: Names this run to other publishers.
+        batch: Customers of a batch.
+        progress: Told how many customers of how many are put, after each batch.
+
+    Raises:
+        MissingPartitionError: The day is not in the lake.
+        OlderReleaseError: A newer day is served.
+        StoreBusyError: Another publisher is at work.
+        OnlineStoreError: The store refuses; what it took is gone on with the next time.
+    """
+    began = time.perf_counter()
+    release = release_of(lake, day, agreed, batch=batch)
+    tables = DayTables.read(lake, day)
+    batches = -(-tables.customers // batch)
+    about = Release(
+        release.name,
+        day,
+        {
+            **release.details,
+            "customers": tables.customers,
+            "batches": batches,
+            "model_versions": dict(tables.versions),
+        },
+    )
+    size = 0
+    with store.publishing(about, owner=owner) as publication:
+        resumed = publication.done
+        if not publication.is_served:
+            size = _fill(publication, tables, agreed, batch=batch, progress=progress)
+        served = publication.serve()
+    return Published(
+        release=served,
+        customers=tables.customers,
+        batches=batches,
+        resumed=min(resumed, batches),
+        bytes=size,
+        seconds=time.perf_counter() - began,
+        was_served=publication.is_served,
+    )
+
+
+def _fill(
+    publication: Publication,
+    tables: DayTables,
+    agreed: frozenset[str],
+    *,
+    batch: int,
+    progress: Callable[[int, int], object] | None,
+) -> int:
+    """Put what is not there yet; how many bytes."""
+    size = 0
+    for name, content in day_blobs(tables).items():
+        publication.put_blob(name, content)
+        size += len(content)
+    first = publication.done
+    for number, part in enumerate(documents(tables, agreed, size=batch, first=first), first):
+        rows = [(document["customer_id"], encode(document)) for document in part]
+        publication.put(number, rows)
+        size += sum(len(content) for _, content in rows)
+        if progress is not None:
+            progress(number * batch + len(rows), tables.customers)
+    return size
+
+
+def day_blobs(tables: DayTables) -> dict[str, bytes]:
+    """What is kept of a day as a whole, by name."""
+    reference = HealthReference.of(health_inputs(tables))
+    lists = cold_start_lists(
+        tables.features.select(["customer_id", "location"]),
+        tables.predictions.get(RECOMMENDATION.name),
+    )
+    found = {COLD_START: orjson.dumps(lists)}
+    if reference is not None:
+        found[REFERENCE] = reference.to_bytes()
+    return found
+
+
+def health_inputs(tables: DayTables) -> pd.DataFrame:
+    """What the ensemble ranks: its base predictions for every customer, NaN where there is none."""
+    found: dict[str, Any] = {}
+    customers = tables.features.column("customer_id")
+    for model, column in HEALTH_COLUMNS.items():
+        rows = tables.predictions.get(model)
+        if rows is None:
+            found[column] = np.full(tables.customers, np.nan)
+            continue
+        where = places_of(customers, rows)
+        found[column] = rows.column(column).take(where).to_numpy().astype(np.float64)
+    return pd.DataFrame(found)
