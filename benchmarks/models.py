@@ -158,9 +158,12 @@ def unify(options: argparse.Namespace) -> dict[str, Any]:
 
     told, day = inputs(options, "churn"), stages.end(options)
     landed = told.engine.land(
-        told.sql.query(CUSTOMERS), customer_parameters(day), into=CUSTOMERS, schema=CUSTOMERS_SCHEMA,
+        told.sql.query(CUSTOMERS),
+        customer_parameters(day),
+        into=CUSTOMERS,
+        schema=CUSTOMERS_SCHEMA,
         day=day,
-    )  # fmt: skip
+    )
     told.engine.land(
         told.sql.query(CHANGES),
         {"snapshot_date": day, "day_before": day - timedelta(days=1), "least_change": LEAST_CHANGE},

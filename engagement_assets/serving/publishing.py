@@ -18,6 +18,8 @@ import numpy as np
 import orjson
 import pandas as pd
 
+from engagement_assets.models.ensemble.declared import BASE_COLUMNS
+from engagement_assets.models.lifetime_value.applications import ValueLimits
 from engagement_assets.models.specs import RECOMMENDATION
 from engagement_assets.serving.cold_start import cold_start_lists
 from engagement_assets.serving.health import HealthReference
@@ -37,14 +39,9 @@ from resources.sql import SqlFolder
 
 PURPOSE = "personalisation"
 BATCH = 2_000
-REFERENCE, COLD_START = "reference", "cold_start"
-# What health is made of, by the model that predicts it; see the ensemble's `BASE_COLUMNS`.
-HEALTH_COLUMNS = {
-    "engagement": "engagement_score",
-    "churn": "churn_probability",
-    "lifetime_value": "lifetime_value_usd",
-    "anomaly": "anomaly_score",
-}
+REFERENCE, LIMITS, COLD_START = "reference", "limits", "cold_start"
+# What health is made of, by the model that predicts it.
+HEALTH_COLUMNS = {model: columns[-1] for model, columns in BASE_COLUMNS.items()}
 
 
 @dataclass(frozen=True)
@@ -200,7 +197,21 @@ def day_blobs(tables: DayTables) -> dict[str, bytes]:
     found = {COLD_START: orjson.dumps(lists)}
     if reference is not None:
         found[REFERENCE] = reference.to_bytes()
+    if "lifetime_value" in tables.predictions:
+        found[LIMITS] = orjson.dumps(value_limits(tables).to_dict())
     return found
+
+
+def value_limits(tables: DayTables) -> ValueLimits:
+    """What is much and what is little value among all customers of a day."""
+    values = tables.predictions["lifetime_value"]
+    use = tables.predictions.get("engagement")
+    scores: Any = np.full(values.num_rows, np.nan)
+    if use is not None:
+        where = places_of(values.column("customer_id"), use)
+        scores = use.column("engagement_score").take(where).to_numpy()
+    amounts = values.select(["future_revenue_usd", "lifetime_value_usd"]).to_pandas()
+    return ValueLimits.of(amounts, scores)
 
 
 def health_inputs(tables: DayTables) -> pd.DataFrame:

@@ -28,13 +28,14 @@ from engagement_assets.models.ensemble.prediction import load_ensemble, refined_
 from engagement_assets.models.lifecycle.spec import REASONS, ModelSpec
 from engagement_assets.models.lifetime_value.applications import ValueLimits, application_columns
 from engagement_assets.models.lifetime_value.prediction import load_value, value_of
-from engagement_assets.models.roster import MODELS
+from engagement_assets.models.specs import MODELS
 from engagement_assets.serving.health import HealthReference
-from engagement_assets.serving.records import EXPLAINED as SCORED
-from engagement_assets.serving.records import REASON_PARTS
+from engagement_assets.serving.records import EXPLAINED, REASON_PARTS
 from resources.registry import ModelRegistry, RegisteredModel, registered
 
 REASONS_COLUMN = "reasons"
+# Columns and reasons of one model for one customer.
+Said = tuple[dict[str, Any] | None, list[dict[str, Any]]]
 _LOADERS: Mapping[str, Callable[[RegisteredModel, int], Any]] = {
     "engagement": lambda model, threads: load_engagement(model, n_jobs=threads),
     "churn": lambda model, threads: load_churn(model, n_jobs=threads),
@@ -138,7 +139,7 @@ class Scorer:
             What is said of each, in their order.
         """
         rows = rows.reset_index(drop=True)
-        tables = {
+        tables: dict[str, pd.DataFrame] = {
             name: self._table(name, rows)
             for name in ("engagement", "churn", "anomaly", "lifetime_value")
             if name in self._models
@@ -147,16 +148,16 @@ class Scorer:
             tables["lifetime_value"] = self._applied(tables, rows, reference)
         if "ensemble" in self._models and reference.health is not None:
             tables["ensemble"] = self._refined(tables, rows, reference.health)
-        said = {
+        said: dict[str, dict[str, Said]] = {
             spec.name: _by_customer(spec, tables[spec.name])
-            for spec in SCORED
+            for spec in EXPLAINED
             if spec.name in tables
         }
-        nothing: tuple[None, list[dict[str, Any]]] = (None, [])
+        nothing: Said = (None, [])
         return [
             Scored(
-                {spec.name: said.get(spec.name, {}).get(who, nothing)[0] for spec in SCORED},
-                {spec.name: said.get(spec.name, {}).get(who, nothing)[1] for spec in SCORED},
+                {spec.name: said.get(spec.name, {}).get(who, nothing)[0] for spec in EXPLAINED},
+                {spec.name: said.get(spec.name, {}).get(who, nothing)[1] for spec in EXPLAINED},
             )
             for who in rows["customer_id"]
         ]
@@ -201,11 +202,15 @@ class Scorer:
             }
         )
         refined = refined_of(self._models["ensemble"], said, rows)
-        parts = [health.parts(one) for one in said.to_dict("records")]
-        return rows[["customer_id"]].join(refined).assign(
-            customer_health=[health.health(one) for one in parts],
-            **{REASONS_COLUMN: [health.reasons(one) for one in parts]},
-        )
+        columns = {str(name): said[name].tolist() for name in said.columns}
+        parts = [
+            health.parts(dict(zip(columns, one, strict=True)))
+            for one in zip(*columns.values(), strict=True)
+        ]
+        table = rows[["customer_id"]].join(refined)
+        table["customer_health"] = [health.health(one) for one in parts]
+        table[REASONS_COLUMN] = pd.Series([health.reasons(one) for one in parts], dtype=object)
+        return table
 
 
 def _in_order(table: pd.DataFrame | None, column: str, customers: pd.Series) -> np.ndarray:
@@ -216,9 +221,7 @@ def _in_order(table: pd.DataFrame | None, column: str, customers: pd.Series) -> 
     return np.array([found.get(who, np.nan) for who in customers], dtype=np.float64)
 
 
-def _by_customer(
-    spec: ModelSpec, table: pd.DataFrame
-) -> dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]:
+def _by_customer(spec: ModelSpec, table: pd.DataFrame) -> dict[str, Said]:
     """Predictions and reasons by customer."""
     own = [column.name for column in spec.columns if not column.name.startswith("reason_")]
     # column by column: several times as fast as `to_dict` for one row
@@ -236,10 +239,7 @@ def _reasons(row: Mapping[Any, Any]) -> list[dict[str, Any]]:
         told: list[dict[str, Any]] = row[REASONS_COLUMN]
         return told
     return [
-        {
-            part: plain(row.get(f"reason_{n}_{part}"))
-            for part in REASON_PARTS
-        }
+        {part: plain(row.get(f"reason_{n}_{part}")) for part in REASON_PARTS}
         for n in range(1, REASONS + 1)
         if isinstance(row.get(f"reason_{n}_feature"), str)
     ]

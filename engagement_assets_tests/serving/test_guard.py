@@ -27,7 +27,7 @@ class Sent(list):
         return b"".join(message.get("body", b"") for message in self[1:])
 
 
-async def echo(scope, receive, send):
+async def echo(_, receive, send):
     """Answers with the body."""
     body, more = b"", True
     while more:
@@ -71,7 +71,7 @@ def test_a_body_within_the_limits_passes_with_the_headers_that_every_answer_has(
 
 @pytest.mark.parametrize("told", [b"101", b"10485760", b"-1", b"many", b"1e9"])
 def test_a_body_that_says_it_is_too_large_is_not_read(told):
-    async def reads_nothing(scope, receive, send):
+    async def reads_nothing(*_):
         raise AssertionError("the app was reached")
 
     sent = ask(reads_nothing, b"a", headers=[(b"content-length", told)])
@@ -91,7 +91,7 @@ def test_a_slow_body_is_given_up():
 
 
 def test_an_error_is_answered_without_a_stack_and_logged_without_its_words(caplog):
-    async def breaks(scope, receive, send):
+    async def breaks(*_):
         raise RuntimeError(f"row of {CANARY} cannot be read")
 
     with caplog.at_level(logging.INFO, "engagement.api"):

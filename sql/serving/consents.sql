@@ -1,18 +1,4 @@
--- The latest statement of each customer on :purpose, by all that is known up to :latest_day. A
--- withdrawal wins over a consent of the same instant.
-WITH
-ranked AS (
-  SELECT
-    customer_id,
-    granted,
-    ROW_NUMBER() OVER (
-      PARTITION BY customer_id
-      ORDER BY occurred_at DESC, CASE WHEN granted THEN 1 ELSE 0 END ASC
-    ) AS consent_rank
-  FROM source.consents
-  WHERE purpose = :purpose AND day <= :latest_day
-)
+-- The latest statement of each customer on :purpose, by all that is known up to :latest_day.
 SELECT customer_id, granted
-FROM ranked
-WHERE consent_rank = 1
+FROM shared.latest_consents
 ORDER BY customer_id

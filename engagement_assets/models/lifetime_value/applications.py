@@ -198,7 +198,7 @@ def application_columns(
     worth = out[[f"acquire_{name}" for name in cac_usd]].to_numpy(dtype=bool)
     names = np.array(list(cac_usd), dtype=object)
     channels = [", ".join(names[row]) for row in worth]
-    applied = pd.DataFrame(
+    return pd.DataFrame(
         {
             "max_cac_usd": out["max_cac_usd"].to_numpy(),
             "acquire_channels": pd.Series(channels, dtype=object).to_numpy(),
@@ -212,4 +212,3 @@ def application_columns(
         },
         index=table.index,
     )
-    return applied

@@ -384,7 +384,7 @@ class LifetimeValueRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc
         return self._mean(matrix, data, self._chance(data))
 
     def predict_all(self, X: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
-        """Return `predict`, `predict_chance` and `predict_quantiles` of one pass over the n rows."""
+        """Return `predict`, `predict_chance` and `predict_quantiles` of one encoding."""
         matrix, data = self._encoded(X)
         chance = self._chance(data)
         quantiles = from_margins(self._margin(self.quantiles_, data), chance, levels=LEVELS)

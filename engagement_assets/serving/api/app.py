@@ -24,7 +24,7 @@ from prometheus_client import Gauge
 from engagement_assets.serving.api.access import Access, KeySource, needs
 from engagement_assets.serving.api.guard import Guard, Metrics
 from engagement_assets.serving.api.problems import add_handlers
-from engagement_assets.serving.api.routes import health, router
+from engagement_assets.serving.api.routes import PREFIX, health, router
 from engagement_assets.serving.api.service import CustomerService
 from engagement_assets.serving.api.settings import ApiSettings
 from engagement_assets.serving.api.tokens import TokenChecker
@@ -33,7 +33,6 @@ from engagement_assets.serving.scoring import Scorer
 logger = logging.getLogger("engagement.api")
 
 VERSION = "1.0"
-PREFIX = "/v1"
 # Champions are compared with those that are loaded after so long.
 MODELS_SECONDS = 60.0
 DESCRIPTION = """\
@@ -94,7 +93,7 @@ def create_app(settings: ApiSettings, installation: Installation) -> FastAPI:
     app.state.reload = _reloader(app, installation)
     _watch_age(app)
     add_handlers(app)
-    app.include_router(router, prefix=PREFIX)
+    app.include_router(router)
     app.include_router(health)
     app.add_api_route(
         f"{PREFIX}/openapi.json",
@@ -104,7 +103,7 @@ def create_app(settings: ApiSettings, installation: Installation) -> FastAPI:
     )
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign] # FastAPI's own way
     app.add_middleware(
-        Guard,  # type: ignore[arg-type] # a plain ASGI middleware
+        Guard,
         metrics=app.state.metrics,
         max_body_bytes=settings.max_body_bytes,
         body_seconds=settings.body_seconds,

@@ -1,4 +1,4 @@
-"""What every request passes first: its id, its limits, its line in the log, its place in the metrics.
+"""What every request passes first: its id, its limits, its line in the log, its count.
 
 Belongs here: what holds for all requests alike. Does not belong here: who may ask (`access.py`) and
 what is answered (`routes.py`).

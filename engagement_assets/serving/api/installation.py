@@ -16,15 +16,15 @@ import orjson
 from engagement_assets.deployment import deployment, resources_for
 from engagement_assets.features.snapshot import declared_schemas
 from engagement_assets.models.lifetime_value.applications import ValueLimits
-from engagement_assets.models.roster import MODELS
+from engagement_assets.models.specs import MODELS
 from engagement_assets.serving.api.access import KeySource
 from engagement_assets.serving.api.app import Installation
 from engagement_assets.serving.api.keys import KEYS_FILE, KeyFile
-from engagement_assets.serving.api.lake_reader import PURPOSE, LakeReader
+from engagement_assets.serving.api.lake_reader import LakeReader
 from engagement_assets.serving.api.service import CustomerService
 from engagement_assets.serving.api.settings import ApiSettings
 from engagement_assets.serving.health import HealthReference
-from engagement_assets.serving.publishing import COLD_START_BLOB, LIMITS_BLOB, REFERENCE_BLOB
+from engagement_assets.serving.publishing import COLD_START, LIMITS, PURPOSE, REFERENCE
 from engagement_assets.serving.scoring import Reference, Scorer, plain
 from engagement_assets.settings import Settings, current_home
 from resources.online_store.protocol import OnlineStore, Release
@@ -74,7 +74,7 @@ def lake_reader(resources: Mapping[str, Any]) -> LakeReader:
 def read_reference(store: OnlineStore, release: Release) -> tuple[Reference, dict[str, Any]]:
     """What depends on all customers of a release, and its lists for somebody unknown."""
     health, limits, cold_start = (
-        store.blob(release.name, name) for name in (REFERENCE_BLOB, LIMITS_BLOB, COLD_START_BLOB)
+        store.blob(release.name, name) for name in (REFERENCE, LIMITS, COLD_START)
     )
     return (
         Reference(

@@ -13,14 +13,14 @@ from datetime import date
 from typing import Any
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES, FEATURE_NAMES
-from engagement_assets.models.roster import MODELS
+from engagement_assets.models.specs import MODELS
+from engagement_assets.serving.publishing import PURPOSE
 from engagement_assets.source.consent import Consent
 from resources.engine import DuckDBEngine
 from resources.sql import SqlFolder
 
 # The days of the lake are listed again after so long.
 LOOK_AGAIN_SECONDS = 30.0
-PURPOSE = "personalisation"
 
 
 @dataclass

@@ -16,7 +16,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from engagement_assets.features.catalogue import FEATURES
-from engagement_assets.models.roster import MODELS
+from engagement_assets.models.specs import MODELS
 from engagement_assets.serving.api import schemas
 from engagement_assets.serving.api.access import needs
 from engagement_assets.serving.api.problems import MEDIA_TYPE, ProblemError
@@ -32,7 +32,8 @@ from engagement_assets.serving.api.service import (
 )
 from resources.online_store.protocol import OnlineStoreError
 
-router = APIRouter()
+PREFIX = "/v1"
+router = APIRouter(prefix=PREFIX)
 health = APIRouter(tags=["health"])
 
 _PROBLEM = {"model": schemas.ProblemAnswer, "content": {MEDIA_TYPE: {}}}

@@ -9,13 +9,13 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from engagement_assets.features.catalogue import FEATURES
 from engagement_assets.features.feature import Feature
 from engagement_assets.models.lifecycle.spec import ModelSpec
-from engagement_assets.models.roster import MODELS
-from engagement_assets.serving.scoring import SCORED
+from engagement_assets.models.specs import MODELS
+from engagement_assets.serving.records import EXPLAINED
 from resources.schema import Column
 
 EXAMPLE_ID = "c0000001"
@@ -50,6 +50,12 @@ class Answer(BaseModel):
     model_config = ConfigDict(protected_namespaces=())
 
 
+def _model(name: str, base: type[BaseModel], members: dict[str, Any]) -> Any:
+    """A model that follows a declaration."""
+    make: Any = create_model
+    return make(name, __base__=base, **members)
+
+
 def _prediction(spec: ModelSpec) -> type[BaseModel]:
     columns: tuple[Column, ...] = tuple(
         column for column in spec.columns if not column.name.startswith("reason_")
@@ -62,24 +68,25 @@ def _prediction(spec: ModelSpec) -> type[BaseModel]:
         for column in columns
     }
     name = "".join(part.capitalize() for part in spec.name.split("_"))
-    return create_model(f"{name}Prediction", __base__=Answer, **members)
+    made: type[BaseModel] = _model(f"{name}Prediction", Answer, members)
+    return made
 
 
-Predictions: Any = create_model(
+Predictions: Any = _model(
     "Predictions",
-    __base__=Answer,
-    **{
+    Answer,
+    {
         spec.name: (
             _prediction(spec) | None,
             Field(description="What the model says; null where it does not score the customer"),
         )
-        for spec in SCORED
+        for spec in EXPLAINED
     },
 )
-ModelVersions: Any = create_model(
+ModelVersions: Any = _model(
     "ModelVersions",
-    __base__=Answer,
-    **{
+    Answer,
+    {
         spec.name: (
             str | None,
             Field(description=f"Version of {spec.name} that predicted; null without a champion"),
@@ -154,7 +161,7 @@ class BatchAnswer(Answer):
 
 
 def _feature(feature: Feature) -> tuple[Any, Any]:
-    bounds = {
+    bounds: dict[str, Any] = {
         name: value
         for name, value in (("ge", feature.minimum), ("le", feature.maximum))
         if value is not None
@@ -173,10 +180,10 @@ def _feature(feature: Feature) -> tuple[Any, Any]:
     return (Annotated[kind, Field(**bounds)] | None, Field(default=None, description=told))
 
 
-Features: Any = create_model(
+Features: Any = _model(
     "Features",
-    __base__=Strict,
-    **{name: _feature(feature) for name, feature in FEATURES.items()},
+    Strict,
+    {name: _feature(feature) for name, feature in FEATURES.items()},
 )
 
 
@@ -187,7 +194,7 @@ class CustomerFeatures(Strict):
     features: Features
 
 
-_SCORE_EXAMPLE = {
+_SCORE_EXAMPLE: Any = {
     "customers": [
         {
             "customer_id": "somebody",
@@ -227,10 +234,17 @@ class ScoreAnswer(Answer):
     customers: list[ScoredCustomer]
 
 
+def _stated(consent: Any) -> Any:
+    """Only `true` is a statement: in Python 1 is equal to it."""
+    if consent is not True:
+        raise ValueError("the writer's consent must be stated: true")
+    return consent
+
+
 class SentimentRequest(Strict):
     """Texts, and the caller's statement that their writer agreed."""
 
-    consent: Literal[True] = Field(
+    consent: Annotated[Literal[True], BeforeValidator(_stated)] = Field(
         description="Whether the writer of the texts agreed to sentiment analysis; without it "
         "nothing is read"
     )
