@@ -39,7 +39,7 @@ dev: $(STAMP)
 
 serve: $(STAMP)
 	@home=$$($(ENGAGEMENT) home $(GIVEN)) && export ENGAGEMENT_HOME="$$home" \
-	  ENGAGEMENT_API_PORT=$(API_PORT) && exec $(BIN)/python -m engagement_assets.serving.api.server
+	  ENGAGEMENT_API_PORT=$(API_PORT) && exec $(BIN)/python -m engagement_assets.serve
 
 api-key: $(STAMP)
 	@home=$$($(ENGAGEMENT) home $(GIVEN)) && export ENGAGEMENT_HOME="$$home" && \

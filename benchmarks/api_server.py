@@ -81,7 +81,7 @@ class Server:
         began = time.perf_counter()
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "engagement_assets.serving.api.server"],
+                [sys.executable, "-m", "engagement_assets.serve"],
                 env=self._environ,
                 stderr=log,
                 stdout=log,

@@ -11,8 +11,8 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from engagement_assets.installation import installation_from_environ
 from engagement_assets.serving.api.app import Installation, create_app
-from engagement_assets.serving.api.installation import installation_from_environ
 from engagement_assets.serving.api.keys import KeyRing, new_key
 from engagement_assets.serving.api.routes import PREFIX
 from engagement_assets.serving.api.settings import ApiSettings

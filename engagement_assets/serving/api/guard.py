@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from starlette.exceptions import HTTPException
 
 from engagement_assets.serving.api.problems import MEDIA_TYPE, problem_body
 
@@ -33,12 +34,12 @@ _GIVEN_ID = re.compile(rb"[A-Za-z0-9_-]{8,64}")
 _BUCKETS = (0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0)
 
 
-class BodyTooLargeError(Exception):
-    """More came than is taken."""
+class BodyError(HTTPException):
+    """A body that is not taken; FastAPI lets it pass, where it would call another error a 400."""
 
-
-class BodyTooSlowError(Exception):
-    """The body did not come in time."""
+    def __init__(self, status: int, detail: str) -> None:
+        # the rest of a body that was not read must not be taken for a request
+        super().__init__(status, detail, headers={"Connection": "close"})
 
 
 class Metrics:
@@ -101,11 +102,8 @@ class Guard:
             body = _Body(receive, self._max_body_bytes, self._body_seconds)
             body.check_length(scope)
             await self._app(scope, body, answer)
-        except BodyTooLargeError:
-            detail = f"a body may have at most {self._max_body_bytes} bytes"
-            await answer.problem(413, detail)
-        except BodyTooSlowError:
-            await answer.problem(408, f"the body did not come within {self._body_seconds:g} s")
+        except BodyError as error:
+            await answer.problem(error.status_code, error.detail)
         # a caller learns nothing of what broke; the log has the kind and the place
         except Exception as error:  # noqa: BLE001 - as said
             _log_failure(error, request_id)
@@ -154,6 +152,7 @@ class _Body:
     def __init__(self, receive: Receive, max_bytes: int, seconds: float) -> None:
         self._receive = receive
         self._max_bytes = max_bytes
+        self._seconds = seconds
         self._ends = time.monotonic() + seconds
         self._came = 0
         self._whole = False
@@ -162,7 +161,7 @@ class _Body:
         """Refuse what says of itself that it is too large."""
         for name, value in scope["headers"]:
             if name == b"content-length" and (not value.isdigit() or int(value) > self._max_bytes):
-                raise BodyTooLargeError
+                raise self._too_large()
 
     async def __call__(self) -> MutableMapping[str, Any]:
         if self._whole:
@@ -172,13 +171,17 @@ class _Body:
         try:
             message = await asyncio.wait_for(self._receive(), max(left, 0.0))
         except TimeoutError as error:
-            raise BodyTooSlowError from error
+            detail = f"the body did not come within {self._seconds:g} s"
+            raise BodyError(408, detail) from error
         if message["type"] == "http.request":
             self._came += len(message.get("body", b""))
             self._whole = not message.get("more_body", False)
             if self._came > self._max_bytes:
-                raise BodyTooLargeError
+                raise self._too_large()
         return message
+
+    def _too_large(self) -> BodyError:
+        return BodyError(413, f"a body may have at most {self._max_bytes} bytes")
 
 
 class _Answer:

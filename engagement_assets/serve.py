@@ -1,6 +1,6 @@
 """Serving the application by uvicorn.
 
-    python -m engagement_assets.serving.api.server
+    python -m engagement_assets.serve
 
 Belongs here: sockets, processes, logs and slow clients. Does not belong here: what is answered.
 """
@@ -19,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from engagement_assets.serving.api.app import create_app
 from engagement_assets.serving.api.settings import ApiSettings, ApiSettingsError
 
-FACTORY = "engagement_assets.serving.api.server:app_from_environ"
+FACTORY = "engagement_assets.serve:app_from_environ"
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 
@@ -70,7 +70,7 @@ class TimedProtocol(HttpToolsProtocol):
 
 def app_from_environ() -> FastAPI:
     """The application of the installation that the environment names."""
-    from engagement_assets.serving.api.installation import (  # noqa: PLC0415 - loads the models' code
+    from engagement_assets.installation import (  # noqa: PLC0415 - loads the models' code
         installation_from_environ,
     )
 

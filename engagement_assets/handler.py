@@ -1,6 +1,6 @@
 """AWS Lambda behind API Gateway: the same application, through Mangum.
 
-Belongs here: the entry point `engagement_assets.serving.handler.handler`. Does not belong here: the
+Belongs here: the entry point `engagement_assets.handler.handler`. Does not belong here: the
 application (`engagement_assets.serving.api`).
 
 Models are loaded once a container, when Lambda imports this module, and not with each event: Mangum
@@ -14,13 +14,13 @@ from typing import Any
 
 from mangum import Mangum
 
+from engagement_assets.installation import installation_from_environ
 from engagement_assets.serving.api.app import (
     MODELS_SECONDS,
     create_app,
     open_service,
     reload_if_new,
 )
-from engagement_assets.serving.api.installation import installation_from_environ
 from engagement_assets.serving.api.problems import MEDIA_TYPE
 from engagement_assets.serving.api.settings import ApiSettings
 
