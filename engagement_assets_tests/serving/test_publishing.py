@@ -129,7 +129,8 @@ def test_predictions_made_again_with_another_result_are_another_release(lake, st
     } == {0.75}
 
 
-def test_a_withdrawn_consent_is_another_release_without_the_list(lake, store, people, agreed):
+@pytest.mark.usefixtures("people")
+def test_a_withdrawn_consent_is_another_release_without_the_list(lake, store, agreed):
     publish(lake, store, agreed)
     gone = sorted(agreed)[0]
     assert served(store, [gone])[gone]["recommendations"] is not None
@@ -220,7 +221,8 @@ def test_the_check_of_documents_finds_one_that_is_not_the_lake_s(lake, store, pe
     assert wrong.problem.endswith(people[-1])
 
 
-def test_the_check_of_documents_counts_them(lake, store, people):
+@pytest.mark.usefixtures("people")
+def test_the_check_of_documents_counts_them(lake, store):
     whole(lake, store)
     rows = lake.read(CUSTOMER_FEATURES, days=[DAY]).to_pylist()
     write_features(lake, DAY, rows[:-1])
@@ -229,8 +231,9 @@ def test_the_check_of_documents_counts_them(lake, store, people):
     )
 
 
+@pytest.mark.usefixtures("people")
 @pytest.mark.parametrize(("behind", "problem"), [(0, ""), (2, ""), (3, "3 days behind")])
-def test_the_check_of_age_counts_from_the_last_day_taken_in(lake, store, people, behind, problem):
+def test_the_check_of_age_counts_from_the_last_day_taken_in(lake, store, behind, problem):
     whole(lake, store)
     lake.write_empty(
         "source/sessions", schema=TABLES["sessions"].schema, day=DAY + timedelta(days=behind)
