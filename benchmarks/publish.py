@@ -12,13 +12,13 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import multiprocessing
 import os
 import resource
 import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,7 +66,7 @@ def main() -> None:
         agreed = consents(lake)
         part = part_of(lake, day, options.customers, Path(folder) / "part")
         with opened(options, Path(folder)) as store:
-            figures = measure(store, part, day, agreed)
+            figures = measure(*store, part, day, agreed)
         figures["peak_gib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / GIB
         if options.store == "sqlite":
             file = Path(folder) / "online.sqlite"
@@ -117,11 +117,12 @@ def part_of(lake: Lake, day: date, customers: int, root: Path) -> Lake:
 
 
 @contextmanager
-def opened(options: argparse.Namespace, folder: Path) -> Iterator[Any]:
-    """An empty store."""
+def opened(options: argparse.Namespace, folder: Path) -> Iterator[tuple[Any, str | int]]:
+    """An empty store, and where another process finds it: a file or a port."""
     if options.store == "sqlite":
-        store = SqliteStore(folder / "online.sqlite")
-        yield store
+        path = str(folder / "online.sqlite")
+        store = SqliteStore(path)
+        yield store, path
         store.close()
         return
     with socket.socket() as free:
@@ -132,20 +133,26 @@ def opened(options: argparse.Namespace, folder: Path) -> Iterator[Any]:
         [sys.executable, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        yield DynamoDBStore(TABLE, table_of(port, options.threads), threads=options.threads)
+        client = client_of(port, options.threads)
+        make_table(client)
+        yield DynamoDBStore(TABLE, client, threads=options.threads), port
     finally:
         server.terminate()
         server.wait()
 
 
-def table_of(port: int, threads: int) -> Any:
-    """A client of the local server, with an empty table."""
-    # the local server takes any credentials
+def client_of(port: int, threads: int) -> Any:
+    """A client of the local server."""
+    # it takes any credentials
     os.environ.setdefault("AWS_ACCESS_KEY_ID", "local")
     os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "local")
-    client = make_client(
+    return make_client(
         region="eu-west-1", endpoint_url=f"http://127.0.0.1:{port}", connections=threads + 2
     )
+
+
+def make_table(client: Any) -> None:
+    """An empty table, once the server answers."""
     for _ in range(100):
         try:
             client.create_table(
@@ -157,11 +164,44 @@ def table_of(port: int, threads: int) -> Any:
         except Exception:  # noqa: BLE001 - the server has not begun to answer
             time.sleep(0.2)
         else:
-            return client
+            return
     raise RuntimeError("the local server did not begin to answer")
 
 
-def measure(store: Any, lake: Lake, day: date, agreed: frozenset[str]) -> dict[str, Any]:
+@contextmanager
+def reading(where: str | int, release: str, ids: list[str]) -> Iterator[list[float]]:
+    """Another process reads for as long as the block runs; its seconds are there afterwards."""
+    context = multiprocessing.get_context("spawn")
+    began, ended, answers = context.Event(), context.Event(), context.Queue()
+    reader = context.Process(target=read_until, args=(where, release, ids, began, ended, answers))
+    reader.start()
+    began.wait()
+    seconds: list[float] = []
+    try:
+        yield seconds
+    finally:
+        ended.set()
+        seconds.extend(answers.get())
+        reader.join()
+
+
+def read_until(
+    where: str | int, release: str, ids: list[str], began: Any, ended: Any, answers: Any
+) -> None:
+    """Read until told to end, as an application does."""
+    store: Any = (
+        SqliteStore(where)
+        if isinstance(where, str)
+        else DynamoDBStore(TABLE, client_of(where, threads=1))
+    )
+    store.get(release, ids[:1])
+    began.set()
+    answers.put(reads(store, release, ids, until=ended))
+
+
+def measure(
+    store: Any, where: str | int, lake: Lake, day: date, agreed: frozenset[str]
+) -> dict[str, Any]:
     """Publish and read; seconds and sizes."""
     first = publish(store, lake, day, agreed)
     again = publish(store, lake, day, agreed)
@@ -174,20 +214,17 @@ def measure(store: Any, lake: Lake, day: date, agreed: frozenset[str]) -> dict[s
         for document in store.get(name, ids[start : start + 100]).values()
     ]
     # one more customer agrees, so that it is another release, published while it is read
-    ended = threading.Event()
-    busy: list[float] = []
-    reader = threading.Thread(target=lambda: busy.extend(reads(store, name, ids, until=ended)))
-    reader.start()
-    second = publish(store, lake, day, agreed | {"one more"})
-    ended.set()
-    reader.join()
+    with reading(where, name, ids) as busy:
+        second = publish(store, lake, day, agreed | {"one more"})
+    third = publish(store, lake, day, agreed | {"one more", "and another"})
     # key, names of the attributes and the number of `expires_at`, as DynamoDB counts them
     overhead = len(f"{name}#{ids[0]}") + len("key") + len("document") + len("expires_at") + 8
     return {
         "publish, s": first.seconds,
         "customers a second": first.customers / first.seconds,
         "publish the same again, s": again.seconds,
-        "publish the next beside readers, s": second.seconds,
+        "publish the next beside a reader, s": second.seconds,
+        "publish a third, letting the first go, s": third.seconds,
         "documents and blobs, bytes": first.bytes,
         "document, mean bytes": float(np.mean(sizes)),
         "document, 99 % bytes": float(np.percentile(sizes, 99)),
@@ -204,9 +241,7 @@ def publish(store: Any, lake: Lake, day: date, agreed: frozenset[str]) -> Publis
     return publish_day(lake, store, day, agreed=agreed, owner="benchmark")
 
 
-def reads(
-    store: Any, release: str, ids: list[str], *, until: threading.Event | None = None
-) -> list[float]:
+def reads(store: Any, release: str, ids: list[str], *, until: Any = None) -> list[float]:
     """Seconds of single reads: a number of them, or as many as there is time for."""
     chance = np.random.default_rng(1)
     taken = []
