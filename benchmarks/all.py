@@ -21,6 +21,7 @@ HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "RESULTS.md"
 PARTS = HERE / "results"
 STAGE_HEAD = "| stage | customers | wall time | peak memory | figures |\n|---|---:|---:|---:|---|"
+FIGURE_HEAD = "| what | figure |\n|---|---:|"
 TIME_HEAD = "| what | wall time |\n|---|---:|"
 
 INTRODUCTION = (
@@ -79,6 +80,18 @@ BENCHMARKS = (
         ["--customers", "100000"],
         "",
     ),
+    (
+        "publish",
+        "Publishing 100,000 customers to SQLite",
+        ["--customers", "100000"],
+        FIGURE_HEAD,
+    ),
+    (
+        "publish",
+        "Publishing 5,000 customers to a local server of DynamoDB's protocol",
+        ["--customers", "5000", "--store", "dynamodb"],
+        FIGURE_HEAD,
+    ),
     ("parallel_training", "Training one after another, and at once", [], TIME_HEAD),
     ("churn_telecom", "Churn on public telecom data, 5 folds", [], ""),
     ("deskdrop", "Churn on the public Deskdrop log, other people, later time", [], ""),
@@ -86,6 +99,7 @@ BENCHMARKS = (
 WITH_JSON = (
     "main_job", "stages", "suite", "sentiment", "network", "link_prediction", "network_learning",
     "models", "recommendation", "movielens", "anomaly", "anomaly_planted", "parallel_training",
+    "publish",
 )  # fmt: skip
 
 

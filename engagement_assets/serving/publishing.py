@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -134,19 +134,9 @@ def publish_day(
         OnlineStoreError: The store refuses; what it took is gone on with the next time.
     """
     began = time.perf_counter()
-    release = release_of(lake, day, agreed, batch=batch)
     tables = DayTables.read(lake, day)
-    batches = -(-tables.customers // batch)
-    about = Release(
-        release.name,
-        day,
-        {
-            **release.details,
-            "customers": tables.customers,
-            "batches": batches,
-            "model_versions": dict(tables.versions),
-        },
-    )
+    about = _described(release_of(lake, day, agreed, batch=batch), tables, batch=batch)
+    batches = about.details["batches"]
     size = 0
     with store.publishing(about, owner=owner) as publication:
         resumed = publication.done
@@ -162,6 +152,16 @@ def publish_day(
         seconds=time.perf_counter() - began,
         was_served=publication.is_served,
     )
+
+
+def _described(release: Release, tables: DayTables, *, batch: int) -> Release:
+    """A release with what readers are told of it."""
+    about = {
+        "customers": tables.customers,
+        "batches": -(-tables.customers // batch),
+        "model_versions": dict(tables.versions),
+    }
+    return replace(release, details={**release.details, **about})
 
 
 def _fill(

@@ -6,8 +6,11 @@ expected of it (the tests).
 """
 
 import json
+import os
+import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -15,10 +18,13 @@ import dagster as dg
 import pyarrow as pa
 
 from engagement_assets.definitions import defs
+from engagement_assets.serving import published
 from engagement_assets.settings import Settings, current_home
 from engagement_assets.source import assets as source_assets
 from engagement_assets.source.contract import TABLES
-from resources.gate import VERSION
+from resources.gate import FIRST_DAY, LAST_DAY, VERSION
+from resources.online_store import resource, sqlite
+from resources.online_store.sqlite import SqliteStore
 
 SESSIONS = "source/sessions"
 
@@ -127,6 +133,47 @@ def ranges(first: str, last: str) -> list[dict[str, Any]]:
 def again(job: str, day: str) -> dict[str, Any]:
     """One job over one day."""
     return run(job, day=day)
+
+
+def publish_in_batches(day: str, kill_after: int | None = None) -> dict[str, Any]:
+    """Publish a day in batches of 100; by a process that is killed after some, if that is given."""
+
+    def put(self: Any, batch: int, documents: Any) -> None:
+        if batch == kill_after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        _real_put(self, batch, documents)
+
+    def impatient(path: Any, lease_seconds: float) -> SqliteStore:
+        return SqliteStore(path, lease_seconds=min(1.0, lease_seconds))
+
+    with (
+        patch.object(published, "publish_day", partial(published.publish_day, batch=100)),
+        patch.object(published, "release_of", partial(published.release_of, batch=100)),
+        patch.object(resource, "SqliteStore", impatient),
+        patch.object(sqlite._SqlitePublication, "put", put),
+    ):
+        return run("publish", day=day)
+
+
+_real_put = sqlite._SqlitePublication.put
+
+
+def publish_after_a_check(day: str, *, passed: bool) -> dict[str, Any]:
+    """Publish a day after a check of the unified predictions was told to have failed, or not."""
+    with dg.DagsterInstance.get() as instance:
+        instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=dg.AssetKey(["predictions", "customers"]),
+                check_name="keys",
+                passed=passed,
+                metadata={
+                    FIRST_DAY: dg.MetadataValue.text(day),
+                    LAST_DAY: dg.MetadataValue.text(day),
+                },
+                blocking=True,
+            )
+        )
+    return run("publish", day=day)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Belongs here: making stores, documents and publications. Does not belong here: w
 """
 
 import contextlib
+import itertools
 import logging
 import uuid
 from collections.abc import Callable, Iterator
@@ -22,8 +23,9 @@ from resources.online_store.sqlite import SqliteStore
 
 DAY = date(2026, 2, 3)
 YESTERDAY = DAY - timedelta(days=1)
-# Long enough for a thread that is kept waiting on two busy cores to be seen alive.
-LEASE_SECONDS = 1.0
+# Long enough for a thread that is kept waiting on busy cores to be seen alive; who lives is seen
+# within a fifth of it, and who is silent is waited for by a clock that runs ahead (`hasty`).
+LEASE_SECONDS = 5.0
 CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 
 
@@ -161,3 +163,13 @@ def contents(store: OnlineStore, about: Release, batches: int = 3) -> set[str]:
 def clocks_off_by(**apart: float) -> Clocks:
     """The clocks of a machine whose time of day is wrong."""
     return Clocks(now=lambda: datetime.now(UTC) + timedelta(**apart))
+
+
+def hasty(**apart: float) -> Clocks:
+    """Clocks for which an hour goes by at each look, so that a silent lease is soon taken."""
+    hours = itertools.count()
+    return Clocks(
+        now=lambda: datetime.now(UTC) + timedelta(**apart),
+        monotonic=lambda: 3_600.0 * next(hours),
+        sleep=quick,
+    )

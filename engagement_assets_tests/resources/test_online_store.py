@@ -18,6 +18,7 @@ from engagement_assets_tests.resources.online_stores import (
     documents,
     dynamodb_stores,
     fill,
+    hasty,
     ids,
     publish,
     release,
@@ -200,7 +201,7 @@ def test_an_older_day_is_refused(store):
 
 
 def test_a_day_that_became_older_while_it_was_put_is_refused(stores):
-    slow, fast = stores.another(), stores.another()
+    slow, fast = stores.another(), stores.another(clocks=hasty())
     with slow.publishing(release(YESTERDAY), owner="slow") as publication:
         fill(publication)
         silence(publication)
@@ -271,7 +272,7 @@ def test_a_publisher_that_is_slow_but_alive_keeps_its_lease(stores):
     slow, other = stores.another(), stores.another()
     with slow.publishing(release(), owner="slow") as publication:
         for _ in range(3):
-            time.sleep(LEASE_SECONDS / 2)
+            time.sleep(LEASE_SECONDS / 4)
             with pytest.raises(StoreBusyError), other.publishing(release(content="b"), owner="x"):
                 pytest.fail("the slow one lives")
         fill(publication)
@@ -280,7 +281,7 @@ def test_a_publisher_that_is_slow_but_alive_keeps_its_lease(stores):
 
 
 def test_who_fell_silent_loses_the_lease_and_cannot_write_or_serve(stores):
-    silent, other = stores.another(), stores.another()
+    silent, other = stores.another(), stores.another(clocks=hasty())
     with silent.publishing(release(), owner="the silent one") as publication:
         publication.put(0, documents(0))
         silence(publication)
@@ -300,7 +301,7 @@ def test_who_fell_silent_loses_the_lease_and_cannot_write_or_serve(stores):
 
 
 def test_who_lost_the_lease_may_not_serve_even_when_all_was_put(stores):
-    silent, other = stores.another(), stores.another()
+    silent, other = stores.another(), stores.another(clocks=hasty())
     with silent.publishing(release(), owner="silent") as publication:
         fill(publication)
         silence(publication)
@@ -321,7 +322,8 @@ def test_clocks_that_are_wrong_by_a_year_neither_take_a_live_lease_nor_keep_a_de
             with pytest.raises(StoreBusyError), contender.publishing(release(), owner="x"):
                 pytest.fail("the clock of day says nothing about the lease")
             silence(held)
-            with contender.publishing(release(content="c"), owner="contender") as taken:
+            later = stores.another(clocks=hasty(days=days if contender is wrong else 0))
+            with later.publishing(release(content="c"), owner="contender") as taken:
                 assert taken.done == 0
             with pytest.raises(LostLeaseError):
                 held.put(1, documents(1))
@@ -353,9 +355,9 @@ def publish_rest(publication):
 def test_a_reader_during_publications_never_sees_two_contents_in_one_release(stores):
     writer, reader = stores.another(), stores.another()
     publish(writer, release(DAY, "r0"))
-    ended, seen, wrong = threading.Event(), set(), []
+    ended, seen, wrong, looks = threading.Event(), set(), [], [0, 0]
 
-    def read():
+    def read(place):
         while not ended.is_set():
             served = reader.served()
             found = reader.get(served.name, ids())
@@ -363,14 +365,18 @@ def test_a_reader_during_publications_never_sees_two_contents_in_one_release(sto
             if kinds != {served.details["content"]} or len(found) != len(ids()):
                 wrong.append((served.name, kinds, len(found)))
             seen.add(served.name)
+            looks[place] += 1
 
-    threads = [threading.Thread(target=read) for _ in range(2)]
+    threads = [threading.Thread(target=read, args=(place,)) for place in range(2)]
     for thread in threads:
         thread.start()
     for n in range(1, 8):
         publish(writer, release(DAY + timedelta(days=n), f"r{n}"))
-        # a reader keeps a release for as long as the pointer it read; two go by within that here
-        time.sleep(0.1)
+        # a release is kept until the second one after it: a look must not last over both
+        before = list(looks)
+        while min(now - then for now, then in zip(looks, before, strict=True)) < 2:
+            time.sleep(0.01)
+            assert all(thread.is_alive() for thread in threads)
     ended.set()
     for thread in threads:
         thread.join()

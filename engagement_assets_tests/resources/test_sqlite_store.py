@@ -16,6 +16,7 @@ from engagement_assets_tests.resources.online_stores import (
     contents,
     documents,
     fill,
+    hasty,
     ids,
     publish,
     release,
@@ -57,7 +58,7 @@ def path(tmp_path):
 @pytest.fixture
 def store(tmp_path):
     with sqlite_stores(tmp_path) as stores:
-        yield stores.another()
+        yield stores.another(clocks=hasty())
 
 
 def kill_after(path, batches):

@@ -1,4 +1,4 @@
-"""The API over a home of a year, within this process."""
+"""Lakes, stores and homes for tests of serving, and the API over a home of a year."""
 
 import json
 import time
@@ -17,11 +17,19 @@ from engagement_assets.serving.api.keys import KeyRing, new_key
 from engagement_assets.serving.api.routes import PREFIX
 from engagement_assets.serving.api.settings import ApiSettings
 from engagement_assets_tests.platform.homes import Home
-from engagement_assets_tests.platform.made_homes import year
+from engagement_assets_tests.platform.made_homes import home, made_home, year
+from engagement_assets_tests.resources.conftest import dynamodb_endpoint, store, stores
 from engagement_assets_tests.serving.issuer import AUDIENCE, ISSUER, Issuer, jwks
 from resources.lake import Lake
 
-__all__ = ["year"]
+# shared fixtures, which pytest finds by their names here
+__all__ = ["dynamodb_endpoint", "home", "made_home", "store", "stores", "year"]
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """An empty lake."""
+    return Lake(str(tmp_path / "lake"))
 
 
 @dataclass

@@ -10,8 +10,8 @@ The table's only key is the text attribute `key`:
     meta#lease                  owner, token, beat
 
 What expires is removed by DynamoDB at no cost (TTL on `expires_at`); deleting a release would cost
-as much as writing it. Belongs here: publishing and reading. Does not belong here: requests and
-their errors (`dynamodb_requests.py`), the lease (`lease.py`).
+as much as writing it. Belongs here: publishing and reading. Does not belong here: requests,
+their errors (`dynamodb_requests.py`) and the lease (`lease.py`, `dynamodb_lease.py`).
 """
 
 import hashlib
@@ -22,14 +22,14 @@ from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from resources.online_store.dynamodb_lease import LEASE, DynamoDBLeaseCell
 from resources.online_store.dynamodb_requests import (
-    CONFLICT,
     ConditionError,
     Requests,
     number,
     text,
 )
-from resources.online_store.lease import LEASE_SECONDS, Clocks, Held, Lease, held
+from resources.online_store.lease import LEASE_SECONDS, Clocks, Held, held
 from resources.online_store.protocol import (
     AlreadyServed,
     OnlineStoreError,
@@ -43,7 +43,7 @@ from resources.online_store.protocol import (
 
 logger = logging.getLogger(__name__)
 
-SERVED, LEASE = "meta#served", "meta#lease"
+SERVED = "meta#served"
 # DynamoDB takes items of up to 400 KB, their key and attribute names included.
 PART_BYTES = 350_000
 MAX_DOCUMENT_BYTES = 390_000
@@ -318,71 +318,6 @@ class _DynamoDBPublication:
             if error.place == 0:
                 raise self._keeper.lost() from error
             raise
-
-
-class DynamoDBLeaseCell:
-    """The lease as one item; see `LeaseCell`."""
-
-    def __init__(self, requests: Requests) -> None:
-        self._requests = requests
-
-    def read(self) -> Lease | None:
-        """The lease, or None."""
-        item = self._requests.item(LEASE)
-        if item is None:
-            return None
-        return Lease(item["owner"]["S"], item["token"]["S"], int(item["beat"]["N"]))
-
-    def take(self, lease: Lease, *, instead_of: Lease | None) -> bool:
-        """Write a lease if what is there still equals `instead_of`."""
-        about: dict[str, Any] = {
-            "ConditionExpression": "attribute_not_exists(#key)",
-            "ExpressionAttributeNames": {"#key": "key"},
-        }
-        if instead_of is not None:
-            about = {
-                "ConditionExpression": "#token = :token AND beat = :beat",
-                "ExpressionAttributeNames": {"#token": "token"},
-                "ExpressionAttributeValues": {
-                    ":token": text(instead_of.token),
-                    ":beat": number(instead_of.beat),
-                },
-            }
-        item = {
-            "key": text(LEASE),
-            "owner": text(lease.owner),
-            "token": text(lease.token),
-            "beat": number(lease.beat),
-        }
-        return self._done("put_item", Item=item, **about)
-
-    def beat(self, token: str) -> bool:
-        """Move the beat on if the token is still there."""
-        return self._done(
-            "update_item",
-            Key={"key": text(LEASE)},
-            UpdateExpression="SET beat = beat + :one",
-            ConditionExpression="#token = :token",
-            ExpressionAttributeNames={"#token": "token"},
-            ExpressionAttributeValues={":token": text(token), ":one": number(1)},
-        )
-
-    def give_back(self, token: str) -> None:
-        """Remove the lease if the token is still there."""
-        self._done(
-            "delete_item",
-            Key={"key": text(LEASE)},
-            ConditionExpression="#token = :token",
-            ExpressionAttributeNames={"#token": "token"},
-            ExpressionAttributeValues={":token": text(token)},
-        )
-
-    def _done(self, operation: str, **arguments: Any) -> bool:
-        try:
-            self._requests.call(operation, again_on=CONFLICT, **arguments)
-        except ConditionError:
-            return False
-        return True
 
 
 def _release(item: dict[str, Any]) -> Release:
