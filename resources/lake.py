@@ -11,11 +11,12 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -45,12 +46,30 @@ class CorruptPartitionError(LakeError):
 
 @dataclass(frozen=True)
 class Written:
-    """What one write left behind."""
+    """What one write left behind.
+
+    Attributes:
+        table: `<group>/<name>`.
+        day: The partition, or None.
+        rows: Its rows.
+        bytes: Its size.
+        scanned_bytes: What the engine billed for, where it bills by bytes read.
+        cost_usd: What that cost.
+    """
 
     table: str
     day: date | None
     rows: int
     bytes: int
+    scanned_bytes: int | None = None
+    cost_usd: float | None = None
+
+    @property
+    def cost_metadata(self) -> dict[str, int | float]:
+        """What it cost, as metadata of an asset; nothing where the engine is free."""
+        if self.scanned_bytes is None or self.cost_usd is None:
+            return {}
+        return {"athena/scanned_bytes": self.scanned_bytes, "athena/cost_usd": self.cost_usd}
 
 
 @dataclass(frozen=True)
@@ -59,9 +78,11 @@ class Lake:
 
     Attributes:
         root: A local folder or a URL that fsspec knows, such as `s3://bucket/prefix`.
+        options: What fsspec needs for that URL (`resources.aws.storage`); nothing locally.
     """
 
     root: str
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def is_local(self) -> bool:
@@ -73,7 +94,7 @@ class Lake:
         group, _, name = table.replace(".", "/").partition("/")
         if not group or not name or "/" in name:
             raise LakeError(f"table {table!r} is not named <group>/<name>")
-        return UPath(self.root) / group / name
+        return UPath(self.root, **self.options) / group / name
 
     def path(self, table: str, day: date | None) -> UPath:
         """File of one partition, or of an unpartitioned table when `day` is None."""
@@ -85,14 +106,21 @@ class Lake:
     def days(self, table: str) -> list[date]:
         """Days of the partitions that are there, in order."""
         folder = self.table_path(table)
+        prefix = f"{PARTITION_COLUMN}="
+        if not self.is_local:
+            # one listing of everything below, where a look into each day would be a request a day
+            found = (path.split("/")[-2:] for path in folder.fs.find(folder.path))
+            return sorted(
+                date.fromisoformat(parent.removeprefix(prefix))
+                for parent, name in found
+                if name == FILE_NAME and parent.startswith(prefix)
+            )
         if not folder.exists():
             return []
         # a Path: on a folder with years of days, UPath's own bookkeeping is most of the time
-        local = Path(str(folder)) if self.is_local else folder
-        prefix = f"{PARTITION_COLUMN}="
         return sorted(
             date.fromisoformat(entry.name.removeprefix(prefix))
-            for entry in local.iterdir()
+            for entry in Path(str(folder)).iterdir()
             if entry.name.startswith(prefix) and (entry / FILE_NAME).exists()
         )
 
@@ -106,7 +134,11 @@ class Lake:
         Raises:
             MissingPartitionError: Some are not; the message names the table and the days.
         """
-        missing = sorted(day for day in set(days) if not self.exists(table, day))
+        wanted = set(days)
+        if self.is_local:
+            missing = sorted(day for day in wanted if not self.exists(table, day))
+        else:
+            missing = sorted(wanted - set(self.days(table)))
         if missing:
             raise MissingPartitionError(_missing_message(table, missing, set(self.days(table))))
 
@@ -219,7 +251,10 @@ def put_atomically(path: UPath, payload: bytes) -> None:
     old file or the new one. On an object store one put is already atomic.
     """
     if path.protocol not in ("", "file"):
-        path.write_bytes(payload)
+        try:
+            path.write_bytes(payload)
+        except OSError as error:
+            raise LakeError(f"{path} could not be written: {error}") from error
         return
     folder = path.parent
     folder.mkdir(parents=True, exist_ok=True)

@@ -30,7 +30,7 @@ from resources.checks import (
     violations_sql,
     volume_outcome,
 )
-from resources.engine import DuckDBEngine
+from resources.engine import Engine
 from resources.lake import Lake
 from resources.platform import EngineResource, LakeResource
 
@@ -128,7 +128,7 @@ def signal_checks(
 
 
 def judge(
-    engine: DuckDBEngine, lake: Lake, table: str, check: str, days: Sequence[date]
+    engine: Engine, lake: Lake, table: str, check: str, days: Sequence[date]
 ) -> Outcome:
     """What one check of one signal table finds."""
     rules = RULES[table]

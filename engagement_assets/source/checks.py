@@ -24,7 +24,7 @@ from resources.checks import (
     violations_sql,
     volume_outcome,
 )
-from resources.engine import DuckDBEngine
+from resources.engine import Engine
 from resources.lake import Lake
 from resources.platform import EngineResource, LakeResource
 
@@ -116,7 +116,7 @@ def source_checks(
 class _TableJudge:
     """Answers the checks of one table from as few scans as possible."""
 
-    def __init__(self, engine: DuckDBEngine, table: SourceTable, days: Sequence[date]) -> None:
+    def __init__(self, engine: Engine, table: SourceTable, days: Sequence[date]) -> None:
         self.engine, self.table, self.days = engine, table, days
         self.name = f"source/{table.name}"
         self._counts: dict[date, dict[str, float]] | None = None

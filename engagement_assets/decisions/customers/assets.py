@@ -31,7 +31,7 @@ from resources.checks import (
     schema_outcome,
     volume_outcome,
 )
-from resources.engine import DuckDBEngine
+from resources.engine import Engine
 from resources.gate import require_checks
 from resources.io_managers import COLUMN_SCHEMA, ui_schema
 from resources.platform import EngineResource, LakeResource
@@ -92,7 +92,7 @@ def unified_predictions(
         yield dg.MaterializeResult(asset_key=table.split("/"))
 
 
-def _land_day(run: DuckDBEngine, sql: SqlFolder, day: date) -> dict[str, dict[str, Any]]:
+def _land_day(run: Engine, sql: SqlFolder, day: date) -> dict[str, dict[str, Any]]:
     """Land both tables of a day; what each says of itself."""
     customers = run.land(
         sql.query(CUSTOMERS),

@@ -21,7 +21,7 @@ from engagement_assets.signals.schemas import (
     SENTIMENT_SCORES_SCHEMA,
 )
 from resources.days import days_between
-from resources.engine import DuckDBEngine
+from resources.engine import Engine
 from resources.lake import Lake, Written
 from resources.sql import SqlFolder
 
@@ -91,7 +91,7 @@ class DayScored:
 
 
 def allowed_texts(
-    engine: DuckDBEngine, sql: SqlFolder, first: date, last: date, *, consent: Consent
+    engine: Engine, sql: SqlFolder, first: date, last: date, *, consent: Consent
 ) -> pa.Table:
     """The texts that may be scored.
 
@@ -118,7 +118,7 @@ def allowed_texts(
 
 
 def score_days(
-    engine: DuckDBEngine,
+    engine: Engine,
     sql: SqlFolder,
     days: Sequence[date],
     *,
@@ -190,7 +190,7 @@ def window_days(day: date, *, first_day: date, days: int) -> list[date]:
 
 
 def land_customer_sentiment(
-    engine: DuckDBEngine,
+    engine: Engine,
     sql: SqlFolder,
     day: date,
     *,
