@@ -44,6 +44,10 @@ class CorruptPartitionError(LakeError):
     """A partition's file is not a whole Parquet file."""
 
 
+class StorageError(OSError):
+    """The storage does not answer or refuses; unlike a wrong partition it may mend by itself."""
+
+
 @dataclass(frozen=True)
 class Written:
     """What one write left behind.
@@ -254,7 +258,7 @@ def put_atomically(path: UPath, payload: bytes) -> None:
         try:
             path.write_bytes(payload)
         except OSError as error:
-            raise LakeError(f"{path} could not be written: {error}") from error
+            raise StorageError(f"{path} could not be written: {_told(path, error)}") from error
         return
     folder = path.parent
     folder.mkdir(parents=True, exist_ok=True)
@@ -266,6 +270,14 @@ def put_atomically(path: UPath, payload: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _told(path: UPath, error: OSError) -> str:
+    if path.protocol != "s3":
+        return str(error)
+    from resources.aws.clients import explain  # noqa: PLC0415 - botocore is for S3 alone
+
+    return explain(error)
 
 
 def _sweep_stale(folder: UPath) -> None:

@@ -204,7 +204,8 @@ def label_checks(
     context: dg.AssetCheckExecutionContext, lake: LakeResource, engine: EngineResource
 ) -> Iterator[dg.AssetCheckResult]:
     """Check the labels of this run."""
-    run = engine.engine(declared_schemas())
+    labels = {label.table.replace("/", "."): label.schema for label in LABELS.values()}
+    run = engine.engine(labels)
     for key in sorted(context.selected_asset_check_keys):
         label = LABELS[key.asset_key.path[1]]
         days = run_days(context, lake.lake.days(label.table))

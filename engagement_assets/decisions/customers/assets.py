@@ -111,9 +111,10 @@ def _land_day(run: Engine, sql: SqlFolder, day: date) -> dict[str, dict[str, Any
     )
     compared = run.lake.exists(CUSTOMERS, day_before)
     return {
-        CUSTOMERS: {"dagster/row_count": customers.rows},
+        CUSTOMERS: {"dagster/row_count": customers.rows, **customers.cost_metadata},
         CHANGES: {
             "dagster/row_count": changes.rows,
+            **changes.cost_metadata,
             "compared_with": day_before.isoformat()
             if compared
             else "nothing: there are no predictions of the day before",
