@@ -21,6 +21,7 @@ from engagement_assets.source.resource import SourceResource
 from resources.alerts import AlertSink
 from resources.aws.alerts import TopicAlertSink
 from resources.aws.platform import AthenaEngineResource
+from resources.aws.storage import options
 from resources.io_managers import (
     ModelIOManager,
     RegistryResource,
@@ -102,9 +103,6 @@ def _aws(settings: Settings, aws: AwsSettings) -> dict[str, Any]:
             "ENGAGEMENT_SETTINGS must give first_day, the first day of the data, such as "
             '{"first_day": "2026-01-01"}'
         )
-    # plain data: nothing of boto3 or s3fs is loaded before a file is opened
-    from resources.aws.storage import options  # noqa: PLC0415 - the local deployment has no need
-
     storage = options(region=aws.region, kms_key=aws.kms_key)
     lake = LakeResource(root=f"{aws.root}/lake", options=storage)
     first_day = settings.first_day.isoformat()
@@ -185,7 +183,7 @@ def _shared(settings: Settings) -> dict[str, Any]:
 
 
 def _cloudwatch() -> dg.LoggerDefinition:
-    from dagster_aws.cloudwatch import cloudwatch_logger  # noqa: PLC0415 - loads boto3
+    from dagster_aws.cloudwatch import cloudwatch_logger
 
     return cloudwatch_logger
 

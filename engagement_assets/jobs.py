@@ -83,7 +83,7 @@ def training_executor(which: Deployment, settings: Settings) -> dg.ExecutorDefin
             its tags `ecs/cpu` and `ecs/memory`.
     """
     if which is Deployment.AWS:
-        from dagster_aws.ecs import ecs_executor  # noqa: PLC0415 - loads boto3
+        from dagster_aws.ecs import ecs_executor
 
         tasks = settings.training_processes or TASKS_AT_ONCE
         return ecs_executor.configured({"max_concurrent": tasks})

@@ -220,7 +220,7 @@ class Settings:
             except json.JSONDecodeError as error:
                 raise SettingsError(f"{where} is not JSON: {error}") from error
             if not isinstance(found, dict):
-                raise SettingsError(f"{where}: expected a JSON object, such as {{\"days\": 400}}")
+                raise SettingsError(f'{where}: expected a JSON object, such as {{"days": 400}}')
             values |= parse(found, where=where)
         return cls(home=home, **values)
 

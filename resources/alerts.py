@@ -76,7 +76,8 @@ class AlertSink(dg.ConfigurableResource):
 
     @property
     def _url(self) -> UPath:
-        return UPath(self.log_path, **self.options)
+        url: UPath = UPath(self.log_path, **self.options)
+        return url
 
     def _state_path(self) -> UPath:
         if "://" in self.log_path:

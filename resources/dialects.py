@@ -47,10 +47,12 @@ def for_athena(tree: exp.Expression) -> exp.Expression:
     problems = sorted(set(differing(tree)))
     if problems:
         raise DialectError("; ".join(problems))
-    same = tree.copy()
+    same: exp.Expression = tree.copy()
     # from the leaves up, so that what is put around a part holds parts that are done
     for node in reversed(list(same.walk(bfs=True))):
-        _REWRITES.get(type(node), lambda _node: None)(node)
+        rewrite = _REWRITES.get(type(node))
+        if rewrite is not None:
+            rewrite(node)
     return same
 
 
@@ -77,7 +79,7 @@ def _join_texts(node: exp.Expression) -> None:
 
 def _count_days(node: exp.Expression) -> None:
     """Of timestamps Trino would count whole 24 hours; DuckDB counts midnights."""
-    if node.unit.name.upper() == "DAY":
+    if node.args["unit"].name.upper() == "DAY":
         for side in ("this", "expression"):
             node.set(side, exp.cast(node.args[side].copy(), "date"))
 
@@ -122,7 +124,7 @@ def _interval(node: exp.Expression) -> str | None:
 
 
 def _cast(node: exp.Expression) -> str | None:
-    kind = node.to.this
+    kind = node.args["to"].this
     if kind in _TEXTS and not isinstance(node.this, exp.Literal):
         return f"{node.sql('duckdb')}: numbers and times are written differently as text"
     if kind in _INTEGERS and any(_fractional(inner) for inner in node.this.walk()):
@@ -137,7 +139,8 @@ def _fractional(node: exp.Expression) -> bool:
 
 
 def _diff(node: exp.Expression) -> str | None:
-    unit = node.unit.name.upper() if node.unit else ""
+    named = node.args.get("unit")
+    unit = named.name.upper() if named else ""
     if unit in DIFF_UNITS:
         return None
     return f"DATE_DIFF of {unit or 'no unit'}: boundaries in DuckDB, whole units in Trino"
@@ -201,9 +204,9 @@ def _order(tree: exp.Expression, key: exp.Expression) -> Order:
     descending = bool(isinstance(key, exp.Ordered) and key.args.get("desc"))
     if isinstance(key, exp.Ordered) and key.args.get("nulls_first"):
         raise DialectError(f"ORDER BY {key.sql('duckdb')}: nulls come last here")
-    selects = tree.selects
-    for selected in selects:
-        if selected.unalias() == wanted or (
+    for selected in _selects(tree):
+        plain = selected.this if isinstance(selected, exp.Alias) else selected
+        if plain == wanted or (
             isinstance(wanted, exp.Column)
             and not wanted.table
             and selected.alias_or_name == wanted.name
@@ -224,4 +227,10 @@ def without_order(tree: exp.Expression) -> exp.Expression:
 
 def output_names(tree: exp.Expression) -> list[str]:
     """Names of the columns that a query gives."""
-    return [selected.alias_or_name for selected in tree.selects]
+    return [selected.alias_or_name for selected in _selects(tree)]
+
+
+def _selects(tree: exp.Expression) -> list[exp.Expression]:
+    if not isinstance(tree, exp.Query):
+        raise DialectError(f"{tree.sql('duckdb')} is no SELECT")
+    return list(tree.selects)

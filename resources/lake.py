@@ -98,7 +98,8 @@ class Lake:
         group, _, name = table.replace(".", "/").partition("/")
         if not group or not name or "/" in name:
             raise LakeError(f"table {table!r} is not named <group>/<name>")
-        return UPath(self.root, **self.options) / group / name
+        folder: UPath = UPath(self.root, **self.options) / group / name
+        return folder
 
     def path(self, table: str, day: date | None) -> UPath:
         """File of one partition, or of an unpartitioned table when `day` is None."""

@@ -132,9 +132,7 @@ def query_parameters(
     return {name: value for name, value in known.items() if name in query.parameters}
 
 
-def land_feature_table(
-    engine: Engine, sql: SqlFolder, table: str, snapshot_date: date
-) -> Written:
+def land_feature_table(engine: Engine, sql: SqlFolder, table: str, snapshot_date: date) -> Written:
     """Land one of the seven feature tables for one snapshot date.
 
     It does not check the source: call `require_source` before. The table of all 49 features checks

@@ -13,6 +13,7 @@ from engagement_assets.features.labels import LABELS
 from engagement_assets.governance.declared import REVIEW_QUEUE, REVIEW_QUEUE_SCHEMA
 from engagement_assets.serving.catalogue import Catalogue, Published
 from engagement_assets.source.quarantine import QUARANTINE, QUARANTINE_SCHEMA
+from resources.aws.glue import GlueTables
 from resources.engine import Engine
 from resources.schema import TableSchema
 
@@ -39,18 +40,17 @@ class GlueCatalogue(Catalogue):
 
     def publish(self, engine: Engine) -> Published:
         """Make or mend the tables, those that the engine reads as well."""
-        tables = self._tables.sync({**catalogue_schemas(), **engine.declared})
+        tables = self.tables.sync({**catalogue_schemas(), **engine.declared})
         return Published(f"glue://{self.region}/{self.database}", tables)
 
     def exists(self) -> bool:
         """Whether every table is there as declared."""
-        glue = self._tables
+        glue = self.tables
         return not any(
             glue.problems(table, schema) for table, schema in catalogue_schemas().items()
         )
 
     @property
-    def _tables(self):  # type: ignore[no-untyped-def] # its class would load boto3's neighbours
-        from resources.aws.glue import GlueTables  # noqa: PLC0415 - AWS only
-
+    def tables(self) -> GlueTables:
+        """The tables as Glue holds them."""
         return GlueTables(self.database, self.region, self.root, date.fromisoformat(self.first_day))

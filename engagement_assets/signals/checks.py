@@ -127,9 +127,7 @@ def signal_checks(
         yield result(key, outcome, days, warn=key.name not in BLOCKING)
 
 
-def judge(
-    engine: Engine, lake: Lake, table: str, check: str, days: Sequence[date]
-) -> Outcome:
+def judge(engine: Engine, lake: Lake, table: str, check: str, days: Sequence[date]) -> Outcome:
     """What one check of one signal table finds."""
     rules = RULES[table]
     if check == "schema":

@@ -51,7 +51,7 @@ ATHENA_TYPES = {
 }
 
 
-class QueryFailed(Exception):
+class QueryFailedError(Exception):
     """A query fails as Athena would say it."""
 
 
@@ -176,9 +176,9 @@ class AthenaServer:
             try:
                 self._run(execution, body["ResultConfiguration"]["OutputLocation"])
                 execution.state = "SUCCEEDED"
-            except QueryFailed as error:
+            except QueryFailedError as error:
                 execution.state, execution.reason = "FAILED", str(error)
-            except Cancelled as error:
+            except CancelledError as error:
                 execution.state, execution.reason = "CANCELLED", str(error)
         return 200, {"QueryExecutionId": execution.identifier}
 
@@ -221,7 +221,7 @@ class AthenaServer:
         unload = UNLOAD.fullmatch(execution.statement)
         sql = unload["sql"] if unload else execution.statement
         if not unload and not sql.endswith("LIMIT 0"):
-            raise QueryFailed("the platform reads its results by UNLOAD")
+            raise QueryFailedError("the platform reads its results by UNLOAD")
         rows, execution.columns = self._query(execution, sql)
         self._put(f"{output}{execution.identifier}.txt", b"what Athena notes of the query")
         if not unload:
@@ -229,7 +229,7 @@ class AthenaServer:
         # what an UNLOAD's own result is described by says nothing of the query in it
         execution.columns = [{"Name": "rows", "Type": "bigint", "Precision": 19, "Scale": 0}]
         if self._keys(unload["to"]):
-            raise QueryFailed("HIVE_PATH_ALREADY_EXISTS: the target folder is not empty")
+            raise QueryFailedError("HIVE_PATH_ALREADY_EXISTS: the target folder is not empty")
         for number, part in enumerate(_parts(rows)):
             if self.faults.fails_halfway and number:
                 break
@@ -238,7 +238,7 @@ class AthenaServer:
             pq.write_table(part, sink, compression="zstd", use_deprecated_int96_timestamps=old)
             self._put(f"{unload['to']}2026_{uuid.uuid4().hex}.gz", sink.getvalue())
         if self.faults.fails_halfway:
-            raise QueryFailed(self.faults.fails_halfway)
+            raise QueryFailedError(self.faults.fails_halfway)
 
     def _query(self, execution: Execution, sql: str) -> tuple[pa.Table, list[dict[str, Any]]]:
         tree = sqlglot.parse_one(sql, read="athena")
@@ -254,22 +254,22 @@ class AthenaServer:
                 )
             limit = self.faults.scan_limit
             if limit is not None and execution.scanned > limit:
-                raise Cancelled("Bytes scanned limit was exceeded")
+                raise CancelledError("Bytes scanned limit was exceeded")
             try:
                 found = connection.sql(tree.sql("duckdb"))
                 kinds = dict(zip(found.columns, map(str, found.types), strict=True))
                 return _as_trino(found.to_arrow_table()), [_info(*pair) for pair in kinds.items()]
             except duckdb.BinderException as error:
-                raise QueryFailed(f"COLUMN_NOT_FOUND: {error}") from error
+                raise QueryFailedError(f"COLUMN_NOT_FOUND: {error}") from error
             except duckdb.Error as error:
-                raise QueryFailed(f"SYNTAX_ERROR: {error}") from error
+                raise QueryFailedError(f"SYNTAX_ERROR: {error}") from error
 
     def _table(self, database: str, name: str) -> tuple[pa.Table, int]:
         """The rows of a table as Glue describes it, and the bytes of its files."""
         try:
             glue = self._glue.get_table(DatabaseName=database, Name=name)["Table"]
         except self._glue.exceptions.EntityNotFoundException as error:
-            raise QueryFailed(
+            raise QueryFailedError(
                 f"TABLE_NOT_FOUND: Table 'awsdatacatalog.{database}.{name}' does not exist"
             ) from error
         described = glue["StorageDescriptor"]["Columns"]
@@ -325,7 +325,7 @@ class AthenaServer:
         self._s3.put_object(Bucket=bucket, Key=key, Body=body)
 
 
-class Cancelled(Exception):
+class CancelledError(Exception):
     """A query is cancelled by its workgroup."""
 
 
@@ -337,7 +337,7 @@ def _column(rows: pa.Table, field: pa.Field, key: str) -> Any:
         # Trino reads finer times rounded to the milliseconds of its type
         return pc.round_temporal(values, unit="millisecond").cast(field.type)
     if values.type != field.type:
-        raise QueryFailed(
+        raise QueryFailedError(
             f"HIVE_BAD_DATA: Field {field.name}'s type {values.type} in parquet file {key} is "
             f"incompatible with type {field.type} defined in table schema"
         )

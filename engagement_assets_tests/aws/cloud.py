@@ -54,14 +54,17 @@ class Servers:
         }
 
     def client(self, service: str) -> Any:
-        url = self.athena.url if service == "athena" else self.endpoint
-        return boto3.client(
-            service,
-            region_name=REGION,
-            endpoint_url=url,
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-        )
+        return _client(service, self.athena.url if service == "athena" else self.endpoint)
+
+
+def _client(service: str, endpoint: str) -> Any:
+    return boto3.client(
+        service,
+        region_name=REGION,
+        endpoint_url=endpoint,
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",  # noqa: S106 - moto takes any
+    )
 
 
 @contextmanager
@@ -75,16 +78,7 @@ def servers() -> Iterator[Servers]:
     host, port = moto.get_host_and_port()
     endpoint = f"http://{host}:{port}"
 
-    def client(service: str) -> Any:
-        return boto3.client(
-            service,
-            region_name=REGION,
-            endpoint_url=endpoint,
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-        )
-
-    server = AthenaServer(client)
+    server = AthenaServer(lambda service: _client(service, endpoint))
     with pytest.MonkeyPatch.context() as patch:
         started = Servers(endpoint, server)
         for name, value in started.environment.items():
@@ -174,9 +168,7 @@ def cloud(servers: Servers) -> Cloud:
     key = kms.create_key()["KeyMetadata"]["Arn"]
     kms.create_alias(AliasName=f"alias/{name}", TargetKeyId=key)
     rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
-    s3.put_bucket_encryption(
-        Bucket=name, ServerSideEncryptionConfiguration={"Rules": [rule]}
-    )
+    s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": [rule]})
     database = name.replace("-", "_")
     servers.client("glue").create_database(DatabaseInput={"Name": database})
     topic = sns.create_topic(Name=name)["TopicArn"]

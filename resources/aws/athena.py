@@ -154,8 +154,7 @@ class AthenaEngine:
         sql = bare.render(parameters, dialect="athena", table_name=self.tables.name)
         with self._staging() as folder:
             unload = (
-                f"UNLOAD ({sql}) TO '{folder}rows/' "
-                "WITH (format = 'PARQUET', compression = 'ZSTD')"
+                f"UNLOAD ({sql}) TO '{folder}rows/' WITH (format = 'PARQUET', compression = 'ZSTD')"
             )
             cost = self._finished(query.name, unload, folder)
             rows = self._read(folder)

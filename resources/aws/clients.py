@@ -32,7 +32,7 @@ _UNKNOWN_KEYS = {"InvalidAccessKeyId", "UnrecognizedClientException", "InvalidCl
 
 def config() -> Any:
     """How every client behaves: bounded retries and bounded waits."""
-    from botocore.config import Config  # noqa: PLC0415 - botocore is heavy and not there locally
+    from botocore.config import Config
 
     return Config(
         connect_timeout=CONNECT_SECONDS,
@@ -49,7 +49,7 @@ def client(service: str, region: str) -> Any:
         service: boto3's name of it, such as `athena`.
         region: The region.
     """
-    import boto3  # noqa: PLC0415 - heavy, and not there locally
+    import boto3
 
     with told(f"making a client for {service}"):
         return boto3.client(service, region_name=region, config=config())
@@ -62,7 +62,7 @@ def told(doing: str) -> Iterator[None]:
     Raises:
         AwsError: A call failed.
     """
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
+    from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
@@ -82,7 +82,7 @@ def code_of(error: BaseException | None) -> str:
 
 def explain(error: BaseException) -> str:
     """What an error of botocore, or one that it caused, means and what to do."""
-    from botocore import exceptions as kinds  # noqa: PLC0415 - as above
+    from botocore import exceptions as kinds
 
     cause = _botocore(error)
     if isinstance(cause, kinds.NoCredentialsError | kinds.PartialCredentialsError):
@@ -123,11 +123,12 @@ def _explain_answer(answer: Any, action: str) -> str:
 
 def _botocore(error: BaseException) -> BaseException:
     """The error of botocore in a chain of causes, or the error itself."""
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
+    from botocore.exceptions import BotoCoreError, ClientError
 
+    kinds: tuple[type[BaseException], ...] = (BotoCoreError, ClientError)
     link: BaseException | None = error
     while link is not None:
-        if isinstance(link, BotoCoreError | ClientError):
+        if isinstance(link, kinds):
             return link
         link = link.__cause__ or link.__context__
     return error

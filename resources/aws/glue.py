@@ -7,6 +7,7 @@ refusing those that are not as declared. Does not belong here: queries (`athena.
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -68,11 +69,11 @@ class GlueTables:
     def sync(self, declared: Mapping[str, TableSchema]) -> list[str]:
         """Make or mend every declared table, and the database; gives the names in Glue."""
         glue = self._client
-        with told(f"making the Glue database {self.database}"):
-            try:
-                glue.create_database(DatabaseInput={"Name": self.database})
-            except glue.exceptions.AlreadyExistsException:
-                pass
+        with (
+            told(f"making the Glue database {self.database}"),
+            suppress(glue.exceptions.AlreadyExistsException),
+        ):
+            glue.create_database(DatabaseInput={"Name": self.database})
         for table, schema in declared.items():
             wanted = self.definition(table, schema)
             with told(f"making the Glue table {self.database}.{wanted['Name']}"):
@@ -86,7 +87,11 @@ class GlueTables:
     def problems(self, table: str, schema: TableSchema) -> list[str]:
         """What is not as declared in a table that is there; "missing" where it is not."""
         there = self._there(table)
-        return ["it is missing"] if there is None else _differences(there, self._wanted(table, schema))
+        return (
+            ["it is missing"]
+            if there is None
+            else _differences(there, self.definition(table, schema))
+        )
 
     def ensure(self, table: str, schema: TableSchema) -> None:
         """Make a table if it is missing.
@@ -95,14 +100,13 @@ class GlueTables:
             AwsError: Glue refuses.
         """
         glue = self._client
-        with told(f"making the Glue table of {table} in {self.database}"):
-            try:
-                glue.create_table(
-                    DatabaseName=self.database, TableInput=self.definition(table, schema)
-                )
-            except glue.exceptions.AlreadyExistsException:
-                # another process made it in the meantime; it is checked like any other
-                pass
+        wanted = self.definition(table, schema)
+        with (
+            told(f"making the Glue table of {table} in {self.database}"),
+            # another process made it in the meantime; it is checked like any other
+            suppress(glue.exceptions.AlreadyExistsException),
+        ):
+            glue.create_table(DatabaseName=self.database, TableInput=wanted)
 
     def definition(self, table: str, schema: TableSchema) -> dict[str, Any]:
         """The table as Glue is told it."""
@@ -147,16 +151,11 @@ class GlueTables:
     def _client(self) -> Any:
         return client("glue", self.region)
 
-    def _wanted(self, table: str, schema: TableSchema) -> dict[str, Any]:
-        return self.definition(table, schema)
-
     def _there(self, table: str) -> dict[str, Any] | None:
         glue = self._client
         with told(f"reading the Glue table of {table} in {self.database}"):
             try:
-                found = glue.get_table(
-                    DatabaseName=self.database, Name=table.replace(".", "_")
-                )
+                found = glue.get_table(DatabaseName=self.database, Name=table.replace(".", "_"))
             except glue.exceptions.EntityNotFoundException:
                 return None
         return dict(found["Table"])

@@ -70,7 +70,7 @@ def change_text(
     Raises:
         AwsError: S3 refuses, or others changed it each time.
     """
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - not there locally
+    from botocore.exceptions import BotoCoreError, ClientError
 
     bucket, key = split_url(url)
     s3 = client("s3", storage["client_kwargs"]["region_name"])
