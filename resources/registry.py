@@ -279,7 +279,7 @@ class ModelRegistry:
 
     def _write_version(self, target: Folder, contents: Mapping[str, bytes], card: str) -> None:
         if not isinstance(target, Path):
-            target.mkdir(parents=True, exist_ok=True)
+            # object stores have no folders: a file's name is all there is
             _write_files(target, contents, card)
             return
         beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
