@@ -121,12 +121,16 @@ def _glue(tables: GlueTables) -> str:
 
 
 def _topic(aws: AwsSettings) -> str:
+    sns = client("sns", aws.region)
     with told(f"looking at the topic {aws.alert_topic}"):
-        found = client("sns", aws.region).get_topic_attributes(TopicArn=aws.alert_topic)
-    listeners = int(found["Attributes"].get("SubscriptionsConfirmed", 0))
+        sns.get_topic_attributes(TopicArn=aws.alert_topic)
+        # a page of a hundred is enough to know whether somebody listens
+        found = sns.list_subscriptions_by_topic(TopicArn=aws.alert_topic)["Subscriptions"]
+    # one that waits for its owner's word has no ARN yet
+    listeners = sum(one["SubscriptionArn"].startswith("arn:") for one in found)
     if not listeners:
         raise NotAsItShouldBeError(f"nobody has subscribed to {aws.alert_topic}")
-    return f"{aws.alert_topic} has {listeners} subscribers"
+    return f"{aws.alert_topic} has subscribers: {listeners}"
 
 
 def _online_table(aws: AwsSettings) -> str:

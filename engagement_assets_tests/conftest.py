@@ -12,7 +12,12 @@ if TYPE_CHECKING:
     from engagement_assets_tests.aws.cloud import Cloud, Servers
 
 os.environ["ENGAGEMENT_HOME"] = str(Path(tempfile.gettempdir()) / "no-engagement-home")
-for name in ("ENGAGEMENT_DEPLOYMENT", "ENGAGEMENT_SETTINGS", "ENGAGEMENT_EVENT_LOG", "DAGSTER_HOME"):
+for name in (
+    "ENGAGEMENT_DEPLOYMENT",
+    "ENGAGEMENT_SETTINGS",
+    "ENGAGEMENT_EVENT_LOG",
+    "DAGSTER_HOME",
+):
     os.environ.pop(name, None)
 
 

@@ -80,7 +80,16 @@ def test_rows_come_back_with_their_types_in_the_order_asked_for(any_engine):
         f"SELECT {ALL}, day FROM people.everyone WHERE day <= :day ORDER BY age DESC, name, day",
     )
     found = any_engine.select(query, {"day": DAY + timedelta(days=1)})
-    assert found.column("name").to_pylist() == ["dee", "ann", "ann", "eve", "cid", "cid", "bob", "bob"]
+    assert found.column("name").to_pylist() == [
+        "dee",
+        "ann",
+        "ann",
+        "eve",
+        "cid",
+        "cid",
+        "bob",
+        "bob",
+    ]
     types = {field.name: field.type for field in found.schema}
     assert types == {field.name: field.type for field in SCHEMA.arrow} | {"day": pa.date32()}
     first = found.to_pylist()[0]
@@ -125,7 +134,9 @@ def test_a_column_that_is_not_there_is_named(any_engine):
 
 def test_a_query_is_landed_as_a_partition(any_engine):
     target = TableSchema((Column("name", "string"), Column("n", "int64")))
-    query = Query("n", "SELECT COUNT(*) AS n, name FROM people.everyone GROUP BY name ORDER BY name")
+    query = Query(
+        "n", "SELECT COUNT(*) AS n, name FROM people.everyone GROUP BY name ORDER BY name"
+    )
     written = any_engine.land(query, {}, into="people/counts", schema=target, day=DAY)
     assert written.rows == 5
     found = any_engine.lake.read("people/counts", days=[DAY])
@@ -234,7 +245,10 @@ def test_a_start_that_is_repeated_runs_once(installed, engine):
     engine.select(EVERYTHING, {})
     last = list(server.executions.values())[-1]
     body = {"ClientRequestToken": last.token, "QueryString": last.statement}
-    assert server.answer("StartQueryExecution", body) == (200, {"QueryExecutionId": last.identifier})
+    assert server.answer("StartQueryExecution", body) == (
+        200,
+        {"QueryExecutionId": last.identifier},
+    )
 
 
 def test_a_statement_that_athena_would_refuse_for_its_length_is_told_beforehand(installed, engine):
@@ -287,7 +301,7 @@ def test_two_queries_at_once_do_not_meet(installed, engine):
     assert staged(installed) == []
 
 
-def test_times_are_read_to_the_millisecond_as_athena_reads_them(installed, engine):
+def test_times_are_read_to_the_millisecond_as_athena_reads_them(engine):
     fine = ROWS.slice(0, 1).set_column(
         3, "born_at", pa.array([datetime(2000, 1, 1, 0, 0, 0, 1_499)], pa.timestamp("us"))
     )

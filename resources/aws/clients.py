@@ -52,7 +52,8 @@ def client(service: str, region: str) -> Any:
     import boto3
 
     with told(f"making a client for {service}"):
-        return boto3.client(service, region_name=region, config=config())
+        # a session of its own: the shared one may not be used by several threads
+        return boto3.session.Session().client(service, region_name=region, config=config())
 
 
 @contextmanager
@@ -92,7 +93,7 @@ def explain(error: BaseException) -> str:
         )
     if isinstance(cause, kinds.NoRegionError):
         return "no region is set: set AWS_REGION"
-    if isinstance(cause, kinds.HTTPClientError):
+    if isinstance(cause, kinds.HTTPClientError | kinds.ConnectionError):
         # connection refused, timeouts, names that do not resolve
         return f"the endpoint cannot be reached ({cause}); check the network and AWS_ENDPOINT_URL"
     if not isinstance(cause, kinds.ClientError):
