@@ -157,6 +157,11 @@ def _extremes(node: exp.Expression) -> str | None:
     return f"{node.key.upper()} of other than two values: write it with CASE"
 
 
+def _join(node: exp.Expression) -> str | None:
+    method = str(node.args.get("method") or "").upper()
+    return f"{method} JOIN does not exist in Athena" if method == "ASOF" else None
+
+
 def _never(said: str) -> Callable[[exp.Expression], str | None]:
     return lambda _node: said
 
@@ -179,6 +184,10 @@ _CHECKS: dict[type[exp.Expression], Callable[[exp.Expression], str | None]] = {
     exp.ILike: _never("ILIKE does not exist in Athena"),
     exp.ApproxQuantile: _never("approximate quantiles differ"),
     exp.Quantile: _never("Trino has no exact quantile"),
+    exp.PercentileCont: _never("Trino has no exact quantile"),
+    exp.PercentileDisc: _never("Trino has no exact quantile"),
+    exp.TimestampTrunc: _never("DATE_TRUNC gives a date or a timestamp by engine"),
+    exp.Join: _join,
     exp.Median: _never("Trino has no exact median"),
     exp.Limit: _never("a LIMIT keeps other rows where the order is not total"),
     exp.DateTrunc: _never("DATE_TRUNC gives a date or a timestamp by engine"),

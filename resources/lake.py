@@ -12,6 +12,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
@@ -28,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 PARTITION_COLUMN = "day"
 FILE_NAME = "part.parquet"
+# Files of an object store that are read at once.
+READERS = 8
 # A temporary file older than this was left by a killed run and is swept by the next write.
 STALE_TEMPORARY_SECONDS = 6 * 3600
 
@@ -194,7 +197,12 @@ class Lake:
         elif not self.exists(table, None):
             raise MissingPartitionError(f"table {table} is not in the lake yet")
         wanted: list[date | None] = [None] if days is None else list(days)
-        return pa.concat_tables(self._read_one(table, day, columns) for day in wanted)
+        if self.is_local or len(wanted) == 1:
+            return pa.concat_tables(self._read_one(table, day, columns) for day in wanted)
+        # each file is a request, whose answer takes longer than reading it
+        with ThreadPoolExecutor(READERS) as pool:
+            parts = pool.map(lambda day: self._read_one(table, day, columns), wanted)
+            return pa.concat_tables(parts)
 
     def has_rows(self, table: str) -> bool:
         """Whether any day of a table has a row."""
@@ -224,18 +232,19 @@ class Lake:
         Raises:
             MissingPartitionError: It is not there.
         """
-        path = self.path(table, day)
-        if not path.exists():
-            raise MissingPartitionError(_missing_message(table, [day] if day else [], set()))
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        try:
+            content = self.path(table, day).read_bytes()
+        except FileNotFoundError as error:
+            raise _missing(table, day) from error
+        return hashlib.sha256(content).hexdigest()[:16]
 
     def _footer(self, table: str, day: date | None) -> pq.ParquetFile:
         path = self.path(table, day)
-        if not path.exists():
-            raise MissingPartitionError(_missing_message(table, [day] if day else [], set()))
         try:
             with path.open("rb") as file:
                 return pq.ParquetFile(file)
+        except FileNotFoundError as error:
+            raise _missing(table, day) from error
         except (pa.ArrowInvalid, OSError) as error:
             raise _corrupt(table, path, error) from error
 
@@ -320,6 +329,10 @@ def encode(rows: pa.Table) -> bytes:
 @lru_cache(maxsize=256)
 def _encode_empty(schema: TableSchema) -> bytes:
     return encode(schema.empty())
+
+
+def _missing(table: str, day: date | None) -> MissingPartitionError:
+    return MissingPartitionError(_missing_message(table, [day] if day else [], set()))
 
 
 def _corrupt(table: str, path: UPath, error: Exception) -> CorruptPartitionError:
