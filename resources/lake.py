@@ -11,8 +11,9 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 PARTITION_COLUMN = "day"
 FILE_NAME = "part.parquet"
+# Codes of S3 where it is the file that is not there, or no error of S3 at all.
+ABSENT = ("", "404", "NoSuchKey")
 # Files of an object store that are read at once.
 READERS = 8
 # A temporary file older than this was left by a killed run and is swept by the next write.
@@ -117,7 +120,9 @@ class Lake:
         prefix = f"{PARTITION_COLUMN}="
         if not self.is_local:
             # one listing of everything below, where a look into each day would be a request a day
-            found = (path.split("/")[-2:] for path in folder.fs.find(folder.path))
+            with _reached(folder):
+                files = folder.fs.find(folder.path)
+            found = (path.split("/")[-2:] for path in files)
             return sorted(
                 date.fromisoformat(parent.removeprefix(prefix))
                 for parent, name in found
@@ -134,7 +139,16 @@ class Lake:
 
     def exists(self, table: str, day: date | None) -> bool:
         """Whether a partition is there."""
-        return bool(self.path(table, day).exists())
+        path = self.path(table, day)
+        if self.is_local:
+            return bool(path.exists())
+        try:
+            with _reached(path):
+                # not `exists`, which also says no where the bucket itself is not there
+                path.stat()
+        except FileNotFoundError:
+            return False
+        return True
 
     def require(self, table: str, days: Iterable[date]) -> None:
         """Check that every partition is there.
@@ -232,8 +246,10 @@ class Lake:
         Raises:
             MissingPartitionError: It is not there.
         """
+        path = self.path(table, day)
         try:
-            content = self.path(table, day).read_bytes()
+            with _reached(path):
+                content = path.read_bytes()
         except FileNotFoundError as error:
             raise _missing(table, day) from error
         return hashlib.sha256(content).hexdigest()[:16]
@@ -241,19 +257,23 @@ class Lake:
     def _footer(self, table: str, day: date | None) -> pq.ParquetFile:
         path = self.path(table, day)
         try:
-            with path.open("rb") as file:
+            with _reached(path), path.open("rb") as file:
                 return pq.ParquetFile(file)
         except FileNotFoundError as error:
             raise _missing(table, day) from error
+        except StorageError:
+            raise
         except (pa.ArrowInvalid, OSError) as error:
             raise _corrupt(table, path, error) from error
 
     def _read_one(self, table: str, day: date | None, columns: Sequence[str] | None) -> pa.Table:
         path = self.path(table, day)
         try:
-            with path.open("rb") as file:
+            with _reached(path), path.open("rb") as file:
                 # ParquetFile, not read_table: the latter would add the folder's `day` as a column
                 return pq.ParquetFile(file).read(columns=list(columns) if columns else None)
+        except StorageError:
+            raise
         except (pa.ArrowInvalid, OSError) as error:
             raise _corrupt(table, path, error) from error
 
@@ -265,10 +285,8 @@ def put_atomically(path: UPath, payload: bytes) -> None:
     old file or the new one. On an object store one put is already atomic.
     """
     if path.protocol not in ("", "file"):
-        try:
+        with _reached(path):
             path.write_bytes(payload)
-        except OSError as error:
-            raise StorageError(f"{path} could not be written: {_told(path, error)}") from error
         return
     folder = path.parent
     folder.mkdir(parents=True, exist_ok=True)
@@ -282,12 +300,26 @@ def put_atomically(path: UPath, payload: bytes) -> None:
         raise
 
 
-def _told(path: UPath, error: OSError) -> str:
-    if path.protocol != "s3":
-        return str(error)
-    from resources.aws.clients import explain  # noqa: PLC0415 - botocore is for S3 alone
+@contextmanager
+def _reached(path: UPath) -> Iterator[None]:
+    """Tell what S3 refuses apart from what is not there or not whole.
 
-    return explain(error)
+    Raises:
+        StorageError: S3 does not answer, or does not let this process in.
+    """
+    if path.protocol != "s3":
+        yield
+        return
+    from resources.aws.clients import aws_errors, code_of, explain  # noqa: PLC0415 - for S3 alone
+
+    kinds: tuple[type[Exception], ...] = (OSError, *aws_errors())
+    try:
+        yield
+    except kinds as error:
+        # an error of Parquet has no code; a file that is not there is told by the caller
+        if isinstance(error, OSError) and code_of(error) in ABSENT:
+            raise
+        raise StorageError(f"{path}: {explain(error)}") from error
 
 
 def _sweep_stale(folder: UPath) -> None:

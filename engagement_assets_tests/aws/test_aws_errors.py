@@ -94,8 +94,41 @@ def test_the_lake_says_why_a_partition_could_not_be_written(monkeypatch, status,
     with answering(status, code, "because") as (url, _):
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
         lake = Lake("s3://bucket/lake", options(region=REGION) | own_client(url))
-        with pytest.raises(StorageError, match=rf"day=2024-01-01/part.parquet .*{said}"):
+        with pytest.raises(StorageError, match=rf"day=2024-01-01/part.parquet: .*{said}"):
             write(lake)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [("AccessDenied", "may not do that"), ("ExpiredToken", "sign in again")]
+)
+def test_a_partition_that_may_not_be_read_is_not_called_corrupt(monkeypatch, code, said):
+    with answering(403, code, "because") as (url, _):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
+        lake = Lake("s3://bucket/lake", options(region=REGION) | own_client(url))
+        for look in (lake.row_count, lake.digest, lake.exists):
+            # a HEAD has no body, so that all that is known of a refusal is its number
+            with pytest.raises(StorageError, match=rf"part.parquet: .*(403|{said})"):
+                look("people/all", DAY)
+        with pytest.raises(StorageError, match=f"people/all: ListObjectsV2: .*{said}"):
+            lake.days("people/all")
+
+
+def test_a_lake_in_a_bucket_that_is_not_there_is_not_an_empty_one(installed: Cloud):
+    lake = Lake("s3://no-such-bucket/lake", installed.storage)
+    looks = (lake.row_count, lake.digest, lake.exists, lambda table, _: lake.days(table))
+    for look in looks:
+        with pytest.raises(StorageError, match="there is no such bucket; check ENGAGEMENT_BUCKET"):
+            look("people/all", DAY)
+
+
+def test_a_lake_that_cannot_be_reached_says_so(monkeypatch):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
+    lake = Lake("s3://bucket/lake", options(region=REGION) | own_client(url))
+    with pytest.raises(StorageError, match="the endpoint cannot be reached"):
+        lake.days("people/all")
 
 
 def test_a_failed_put_leaves_the_old_partition(installed: Cloud, monkeypatch):

@@ -16,8 +16,8 @@ from upath import UPath
 
 from engagement_assets.models.roster import MODELS
 from engagement_assets_tests.aws.cloud import Cloud, Servers, cloud
-from engagement_assets_tests.platform.conftest import made_home  # noqa: F401 - a fixture
-from engagement_assets_tests.platform.homes import END, PROJECT, Home, python
+from engagement_assets_tests.platform.conftest import made_once
+from engagement_assets_tests.platform.homes import END, PROJECT, Home, python, story
 from engagement_assets_tests.platform.listing import listed
 from resources.registry import ModelRegistry
 
@@ -57,6 +57,9 @@ SAME = (
 )
 
 
+STORY_DAYS = {END, *(date.fromisoformat(day) for days in STORY["labels"].values() for day in days)}
+
+
 class Made:
     """What the jobs on AWS left, and what they told."""
 
@@ -77,6 +80,20 @@ def made(aws: Servers, tmp_path_factory: pytest.TempPathFactory) -> Made:
     return Made(installation, home, json.loads(done.stdout.splitlines()[-1]))
 
 
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The home of `make run`, after its daily job of the last day as on AWS.
+
+    A text's score depends in its last digits on the texts that are scored beside it, and the daily
+    job scores one day.
+    """
+    _, untouched, _ = made_once(tmp_path_factory)
+    home = Home(tmp_path_factory.mktemp("local") / "home")
+    shutil.copytree(untouched, home.path)
+    assert story(home, "again", job="daily", day=END.isoformat())["success"]
+    return home
+
+
 def test_every_run_succeeded_and_every_check_passed(made):
     assert [run["failures"] for run in made.runs] == [{}] * len(made.runs)
     assert [run["failed_checks"] for run in made.runs] == [[]] * len(made.runs)
@@ -91,25 +108,22 @@ def test_every_asset_of_these_jobs_is_made(made):
 
 
 @pytest.mark.parametrize("table", SAME)
-def test_the_rows_are_those_of_the_local_deployment(made, made_home: Home, table):  # noqa: F811 - the fixture
-    lake, local = made.cloud.lake, made_home.lake
+def test_the_rows_are_those_of_the_local_deployment(made, local, table):
+    lake = made.cloud.lake
     days = [day for day in lake.days(table) if day in STORY_DAYS or table == "source/sessions"]
     if table != "lifetime_value/predictions":
         assert days
     for day in days:
-        assert lake.read(table, days=[day]).equals(local.read(table, days=[day])), day
+        assert lake.read(table, days=[day]).equals(local.lake.read(table, days=[day])), day
 
 
-STORY_DAYS = {END, *(date.fromisoformat(day) for days in STORY["labels"].values() for day in days)}
-
-
-def test_the_champions_are_the_very_versions_of_the_local_deployment(made, made_home: Home):  # noqa: F811 - the fixture
+def test_the_champions_are_the_very_versions_of_the_local_deployment(made, local):
     remote = ModelRegistry(
         UPath(f"s3://{made.cloud.bucket}/platform/registry", **made.cloud.storage)
     )
-    local = ModelRegistry(made_home.path / "registry")
+    here = ModelRegistry(local.path / "registry")
     champions = {spec.name: remote.champion(spec.name) for spec in MODELS}
-    assert champions == {spec.name: local.champion(spec.name) for spec in MODELS}
+    assert champions == {spec.name: here.champion(spec.name) for spec in MODELS}
     assert champions["churn"] is not None
 
 

@@ -10,7 +10,7 @@ import pytest
 from engagement_assets_tests.platform.homes import WORLD, Home, command
 
 
-def _made_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, str]:
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, str]:
     """A home after `make run`, an untouched copy of it, and what the run said."""
     root = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
@@ -32,7 +32,7 @@ def _made_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, st
 @pytest.fixture(scope="session")
 def made_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A home after `make run`; for reading only."""
-    path, _, output = _made_once(tmp_path_factory)
+    path, _, output = made_once(tmp_path_factory)
     return Home(path, output)
 
 
@@ -43,6 +43,6 @@ def home(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Home:
     Copied from a home that nobody opens: reading SQLite makes and removes files beside the
     database, and a folder that another worker reads changes while it is copied.
     """
-    _, untouched, _ = _made_once(tmp_path_factory)
+    _, untouched, _ = made_once(tmp_path_factory)
     shutil.copytree(untouched, tmp_path / "home")
     return Home(tmp_path / "home")

@@ -71,6 +71,13 @@ def told(doing: str) -> Iterator[None]:
         raise AwsError(f"{doing}: {explain(error)}", code=code_of(error)) from error
 
 
+def aws_errors() -> tuple[type[Exception], ...]:
+    """What botocore raises."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    return (BotoCoreError, ClientError)
+
+
 def code_of(error: BaseException | None) -> str:
     """AWS's code of an error or of what caused it, or "" where it has none."""
     while error is not None:
@@ -124,12 +131,9 @@ def _explain_answer(answer: Any, action: str) -> str:
 
 def _botocore(error: BaseException) -> BaseException:
     """The error of botocore in a chain of causes, or the error itself."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    kinds: tuple[type[BaseException], ...] = (BotoCoreError, ClientError)
     link: BaseException | None = error
     while link is not None:
-        if isinstance(link, kinds):
+        if isinstance(link, aws_errors()):
             return link
         link = link.__cause__ or link.__context__
     return error
