@@ -108,6 +108,21 @@ def test_a_partition_before_the_first_day_is_not_seen(made):
     assert len(found) == 1
 
 
+def test_syncing_again_leaves_a_table_that_is_as_it_should_be_alone(made):
+    def versions() -> int:
+        glue_client = made.client("glue")
+        found = glue_client.get_table_versions(DatabaseName=made.database, TableName="people_all")
+        return len(found["TableVersions"])
+
+    before = versions()
+    made.tables.sync({"people.all": SCHEMA})
+    assert versions() == before
+    change(made, lambda table: table["StorageDescriptor"]["Columns"].pop())
+    changed = versions()
+    made.tables.sync({"people.all": SCHEMA})
+    assert versions() == changed + 1
+
+
 def test_syncing_makes_the_database_too(installed):
     installed.client("glue").delete_database(Name=installed.database)
     assert installed.tables.sync({"people.all": SCHEMA})

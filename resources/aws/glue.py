@@ -75,12 +75,12 @@ class GlueTables:
         ):
             glue.create_database(DatabaseInput={"Name": self.database})
         for table, schema in declared.items():
-            wanted = self.definition(table, schema)
-            with told(f"making the Glue table {self.database}.{wanted['Name']}"):
-                try:
+            self.ensure(table, schema)
+            # one that is as it should be is left alone: Glue keeps every change as a version
+            if self.problems(table, schema):
+                wanted = self.definition(table, schema)
+                with told(f"mending the Glue table {self.database}.{wanted['Name']}"):
                     glue.update_table(DatabaseName=self.database, TableInput=wanted)
-                except glue.exceptions.EntityNotFoundException:
-                    glue.create_table(DatabaseName=self.database, TableInput=wanted)
         _verified.cache_clear()
         return sorted(f"{self.database}.{table.replace('.', '_')}" for table in declared)
 
