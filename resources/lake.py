@@ -206,17 +206,22 @@ class Lake:
         """
         if days is not None and not days:
             raise LakeError(f"no days of {table} were asked for")
-        if days is not None:
-            self.require(table, days)
-        elif not self.exists(table, None):
+        if days is None and not self.exists(table, None):
             raise MissingPartitionError(f"table {table} is not in the lake yet")
+        if days is not None and self.is_local:
+            self.require(table, days)
         wanted: list[date | None] = [None] if days is None else list(days)
-        if self.is_local or len(wanted) == 1:
-            return pa.concat_tables(self._read_one(table, day, columns) for day in wanted)
-        # each file is a request, whose answer takes longer than reading it
-        with ThreadPoolExecutor(READERS) as pool:
-            parts = pool.map(lambda day: self._read_one(table, day, columns), wanted)
-            return pa.concat_tables(parts)
+        try:
+            if self.is_local or len(wanted) == 1:
+                return pa.concat_tables(self._read_one(table, day, columns) for day in wanted)
+            # each file is a request, whose answer takes longer than reading it
+            with ThreadPoolExecutor(READERS) as pool:
+                parts = pool.map(lambda day: self._read_one(table, day, columns), wanted)
+                return pa.concat_tables(parts)
+        except FileNotFoundError:
+            # asked only now: on an object store the files themselves tell whether they are there
+            self.require(table, days or [])
+            raise
 
     def has_rows(self, table: str) -> bool:
         """Whether any day of a table has a row."""
@@ -272,7 +277,7 @@ class Lake:
             with _reached(path), path.open("rb") as file:
                 # ParquetFile, not read_table: the latter would add the folder's `day` as a column
                 return pq.ParquetFile(file).read(columns=list(columns) if columns else None)
-        except StorageError:
+        except (StorageError, FileNotFoundError):
             raise
         except (pa.ArrowInvalid, OSError) as error:
             raise _corrupt(table, path, error) from error
