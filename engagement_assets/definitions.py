@@ -8,7 +8,7 @@ import dagster as dg
 
 from engagement_assets.decisions.customers.assets import ASSETS as UNIFIED_ASSETS
 from engagement_assets.decisions.customers.assets import CHECKS as UNIFIED_CHECKS
-from engagement_assets.deployment import deployment, resources_for
+from engagement_assets.deployment import deployment, loggers_for, resources_for
 from engagement_assets.features.assets import LABEL_ASSETS, customer_snapshot
 from engagement_assets.features.checks import feature_checks, label_checks
 from engagement_assets.governance.assets import ASSETS as GOVERNANCE_ASSETS
@@ -28,7 +28,6 @@ from engagement_assets.signals.network.learning_assets import ASSETS as NETWORK_
 from engagement_assets.signals.sentiment.assets import ASSETS as SENTIMENT_ASSETS
 from engagement_assets.source.assets import ingest_source
 from engagement_assets.source.checks import source_checks
-from resources.progress import terminal_logger
 
 defs = dg.Definitions(
     assets=[
@@ -58,7 +57,7 @@ defs = dg.Definitions(
     schedules=SCHEDULES,
     sensors=SENSORS,
     resources=resources_for(deployment(), Settings.load(current_home())),
-    loggers={"terminal": terminal_logger, "console": dg.colored_console_logger},
+    loggers=loggers_for(deployment()),
     # One process a run: a step's own would load the location again, and steps run one after
     # another; within a step DuckDB and XGBoost use every core.
     executor=dg.in_process_executor,

@@ -5,6 +5,7 @@ Belongs here: selections. Does not belong here: when they run (`schedules.py`).
 
 import dagster as dg
 
+from engagement_assets.environment import Deployment, deployment
 from engagement_assets.features.labels import LABELS
 from engagement_assets.models.roster import MODELS
 from engagement_assets.settings import Settings, current_home
@@ -67,14 +68,32 @@ label_jobs = {
     )
     for label in LABELS.values()
 }
-PROCESSES = Settings.load(current_home()).processes
-# One model after another in one process, or so many at once in processes of their own: on two
-# cores the former is the faster (`benchmarks.parallel_training`).
-TRAINING_EXECUTOR = (
-    dg.in_process_executor
-    if PROCESSES == 1
-    else dg.multiprocess_executor.configured({"max_concurrent": PROCESSES})
-)
+SETTINGS = Settings.load(current_home())
+PROCESSES = SETTINGS.processes
+# Tasks of one training run on AWS, unless the settings say otherwise: all models but the last.
+TASKS_AT_ONCE = 5
+
+
+def training_executor(which: Deployment, settings: Settings) -> dg.ExecutorDefinition:
+    """How the steps of a training run: one after another, or so many at once.
+
+    Args:
+        which: The deployment.
+        settings: Say how many at once. On two cores of one machine one after another is the
+            faster (`benchmarks.parallel_training`); on AWS each step is a task of its own size, by
+            its tags `ecs/cpu` and `ecs/memory`.
+    """
+    if which is Deployment.AWS:
+        from dagster_aws.ecs import ecs_executor
+
+        tasks = settings.training_processes or TASKS_AT_ONCE
+        return ecs_executor.configured({"max_concurrent": tasks})
+    if settings.processes == 1:
+        return dg.in_process_executor
+    return dg.multiprocess_executor.configured({"max_concurrent": settings.processes})
+
+
+TRAINING_EXECUTOR = training_executor(deployment(), SETTINGS)
 training_job = dg.define_asset_job(
     "training",
     TRAINING,

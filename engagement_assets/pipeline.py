@@ -12,10 +12,17 @@ from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
-from upath import UPath
 
 from engagement_assets.decisions.customers.declared import CHANGES, CUSTOMERS
 from engagement_assets.definitions import defs
+from engagement_assets.deployment import (
+    Deployment,
+    deployment,
+    lake_of,
+    registry_of,
+    resources_for,
+    store_of,
+)
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
 from engagement_assets.governance.declared import REVIEW_QUEUE
@@ -25,7 +32,7 @@ from engagement_assets.models.dates import Snapshots
 from engagement_assets.models.graph_engagement.assets import LABEL as ENGAGEMENT
 from engagement_assets.models.lifecycle.spec import ModelSpec, untrainable
 from engagement_assets.models.roster import MODELS
-from engagement_assets.settings import CATALOGUE_FILE, ONLINE_FILE, SIMULATED, Settings
+from engagement_assets.settings import SIMULATED, Settings
 from engagement_assets.signals.schemas import (
     CUSTOMER_SENTIMENT,
     NETWORK_METRICS,
@@ -34,8 +41,6 @@ from engagement_assets.signals.schemas import (
 from engagement_assets.signals.sentiment.scoring import window_days
 from resources.days import days_between
 from resources.lake import Lake
-from resources.online_store.sqlite import SqliteStore
-from resources.registry import ModelRegistry
 
 # A champion is retrained when data this much newer than its own can be learnt from.
 LONG_AGO_DAYS = 60
@@ -91,7 +96,9 @@ class Runner:
                 "dagster/asset_partition_range_end": days[1].isoformat(),
             }
         run_config = {**config, "loggers": {"terminal": {}}}
-        if job == "training" and PROCESSES > 1:
+        # on AWS a run of `make run` does all in this process; the executor there is for Dagster's
+        # own runs, whose steps are tasks
+        if job == "training" and PROCESSES > 1 and deployment() is Deployment.LOCAL:
             outcome: Any = dg.execute_job(
                 dg.reconstructable(training_definition),
                 instance=self.instance,
@@ -154,7 +161,7 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool) -> None:
     Raises:
         JobFailedError: A job failed, or the data are too short for a churn model.
     """
-    lake = Lake(settings.lake_root)
+    lake = lake_of(settings)
     start, end = settings.start, settings.end
     made = Made(runner.instance, lake)
     new = made.missing("source/sessions", days_between(start, end))
@@ -179,7 +186,7 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool) -> None:
     if (
         able
         or any(made.missing(table, [end]) for table in PREDICTED)
-        or not (settings.home / CATALOGUE_FILE).exists()
+        or not resources_for(deployment(), settings)["catalogue"].exists()
         or not predicted_by_champions(settings, lake)
     ):
         runner.run("predictions", (end, end))
@@ -315,7 +322,7 @@ def _write_truth(runner: Runner, settings: Settings, lake: Lake, days: Sequence[
 
 def predicted_by_champions(settings: Settings, lake: Lake) -> bool:
     """Whether the last day's predictions are the champions', which a rollback moves."""
-    registry = ModelRegistry(UPath(settings.home / "registry"))
+    registry = registry_of(settings)
     for spec in MODELS:
         made_by = lake.read(spec.predictions, days=[settings.end], columns=["model_version"])
         versions = set(made_by.column("model_version").to_pylist())
@@ -326,11 +333,7 @@ def predicted_by_champions(settings: Settings, lake: Lake) -> bool:
 
 def is_published(settings: Settings) -> bool:
     """Whether the online store serves the last day, or a newer one."""
-    store = SqliteStore(settings.home / ONLINE_FILE)
-    try:
-        served = store.served()
-    finally:
-        store.close()
+    served = store_of(settings).served()
     return served is not None and served.snapshot_date >= settings.end
 
 
@@ -340,7 +343,7 @@ def needs_training(spec: ModelSpec, settings: Settings, *, retrain: bool) -> boo
     After a rollback only `RETRAIN=1` trains: the same data would give the very version that was
     turned down.
     """
-    registry = ModelRegistry(UPath(settings.home / "registry"))
+    registry = registry_of(settings)
     version = registry.champion(spec.name)
     if version is None or retrain:
         return True

@@ -193,15 +193,16 @@ def home_command(values: dict[str, str]) -> int:
 def rollback_command(values: dict[str, str]) -> int:
     """Go back to the champion before the present one, or to VERSION."""
     import dagster as dg  # noqa: PLC0415 - half a second that a wrong setting need not wait for
-    from upath import UPath  # noqa: PLC0415 - as above
 
-    from resources.registry import ModelRegistry, RegistryError  # noqa: PLC0415 - as above
+    from resources.registry import RegistryError  # noqa: PLC0415 - as above
 
     model = values.pop("MODEL", "churn")
     version = values.pop("VERSION", None)
     settings = settings_from(values) if values else Settings.load(current_home())
     prepare_home(settings)
-    registry = ModelRegistry(UPath(settings.home / "registry"))
+    from engagement_assets.deployment import registry_of  # noqa: PLC0415 - after home
+
+    registry = registry_of(settings)
     try:
         now = registry.rollback(model, to=version, reason="make rollback")
     except RegistryError as error:

@@ -20,6 +20,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 SIMULATED = "simulator"
 MAPPINGS = PROJECT / "sql" / "source"
 HOME_VARIABLE = "ENGAGEMENT_HOME"
+SETTINGS_VARIABLE = "ENGAGEMENT_SETTINGS"
 SETTINGS_FILE = "settings.json"
 POINTER_FILE = "current"
 # not named after a group of tables: DuckDB calls a database by its file
@@ -202,17 +203,27 @@ class Settings:
     def load(cls, home: Path) -> Self:
         """Read the settings of a home, or the defaults where it was not made yet.
 
+        What `ENGAGEMENT_SETTINGS` holds, a JSON object, stands over the file: a container has no
+        home of its own.
+
         Raises:
-            SettingsError: The file is not JSON or has an unknown setting.
+            SettingsError: The file or the variable is not JSON or has an unknown setting.
         """
         path = home / SETTINGS_FILE
-        if not path.exists():
-            return cls(home=home)
-        try:
-            values = json.loads(path.read_text())
-        except json.JSONDecodeError as error:
-            raise SettingsError(f"{path} is not JSON: {error}") from error
-        return cls(home=home, **parse(values, where=str(path)))
+        told = {
+            str(path): path.read_text() if path.exists() else "{}",
+            SETTINGS_VARIABLE: os.environ.get(SETTINGS_VARIABLE) or "{}",
+        }
+        values: dict[str, Any] = {}
+        for where, text in told.items():
+            try:
+                found = json.loads(text)
+            except json.JSONDecodeError as error:
+                raise SettingsError(f"{where} is not JSON: {error}") from error
+            if not isinstance(found, dict):
+                raise SettingsError(f'{where}: expected a JSON object, such as {{"days": 400}}')
+            values |= parse(found, where=where)
+        return cls(home=home, **values)
 
     def with_values(self, values: Mapping[str, Any]) -> Self:
         """These settings with some changed."""

@@ -9,16 +9,16 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
-from upath import UPath
 
 from engagement_assets.definitions import defs
+from engagement_assets.deployment import Deployment, deployment, lake_of, registry_of
+from engagement_assets.environment import AwsSettings
 from engagement_assets.models.churn.declared import SPEC as CHURN
 from engagement_assets.models.lifecycle.spec import metric_value
 from engagement_assets.models.roster import MODELS
 from engagement_assets.settings import CATALOGUE_FILE, ONLINE_FILE, PROJECT, SIMULATED, Settings
 from engagement_assets.source.contract import TABLES
 from resources.lake import Lake
-from resources.registry import ModelRegistry
 
 METRICS = (
     ("auc", "AUC"),
@@ -36,12 +36,13 @@ def headline(settings: Settings) -> str:
         if settings.source == SIMULATED
         else f"source {settings.source} from {settings.source_data}"
     )
-    return f"{what}, {settings.start} to {settings.end}\neverything goes to {settings.home}\n\n"
+    where = AwsSettings.read().root if deployment() is Deployment.AWS else settings.home
+    return f"{what}, {settings.start} to {settings.end}\neverything goes to {where}\n\n"
 
 
 def summary(settings: Settings, instance: dg.DagsterInstance, *, seconds: float) -> str:
     """What was made, the headline figures, and where to look."""
-    lake = Lake(settings.lake_root)
+    lake = lake_of(settings)
     lines = ["", f"Done in {seconds:.0f} s.", "", "Raw tables"]
     rows = {name: _rows(lake, f"source/{name}") for name in TABLES}
     shown = {name: count for name, count in rows.items() if count}
@@ -69,7 +70,7 @@ def _features(lake: Lake, day: date) -> list[str]:
 
 
 def _churn(settings: Settings, lake: Lake) -> list[str]:
-    registry = ModelRegistry(UPath(settings.home / "registry"))
+    registry = registry_of(settings)
     version = registry.champion("churn")
     if version is None:
         return ["", "Churn model  none"]
@@ -100,7 +101,7 @@ def _churn(settings: Settings, lake: Lake) -> list[str]:
 
 def _other_models(settings: Settings, lake: Lake) -> list[str]:
     """One line a model: its version, its first figure, and how many it predicted."""
-    registry = ModelRegistry(UPath(settings.home / "registry"))
+    registry = registry_of(settings)
     lines = ["", "Other models, on customers or days they did not see"]
     for spec in MODELS:
         if spec is CHURN:
@@ -143,6 +144,15 @@ def _said(record: Any) -> str:
 
 
 def _places(settings: Settings) -> list[str]:
+    if deployment() is Deployment.AWS:
+        aws = AwsSettings.read()
+        return [
+            "",
+            "Where to look",
+            f"  Athena, database {aws.glue_database}    every table",
+            f"  {aws.root}/reports/    evaluation, fairness, explanations of each model",
+            f"  {aws.root}/alerts/     failed checks and runs",
+        ]
     home = settings.home
     shown = home.relative_to(PROJECT) if home.is_relative_to(PROJECT) else home
     return [

@@ -1,24 +1,22 @@
-"""Alerts: failed checks and runs, told once each, in a log file and to a webhook.
+"""Alerts: failed checks and runs, told once each, in a log and to every channel.
 
 Belongs here: finding what failed since the last time, and telling it. Does not belong here: what is
-checked, and when to look (`sensors.py`).
+checked, when to look (`sensors.py`) and how a channel sends (`channels.py`).
 """
 
-import http.client
 import json
-import logging
-import urllib.error
-import urllib.request
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
+from upath import UPath
 
-logger = logging.getLogger(__name__)
+from resources.channels import Channel, Webhook
+from resources.lake import put_atomically
 
-WEBHOOK_TIMEOUT_SECONDS = 10
 BATCH = 1_000
 # Runs that ended this long before the last look are looked at again: what was told is remembered.
 LOOK_BACK = timedelta(hours=1)
@@ -28,14 +26,24 @@ class AlertSink(dg.ConfigurableResource):
     """Where alerts go.
 
     An alert is one JSON object: `at`, `kind` (`check` or `run`), `severity`, `asset`, `check`,
-    `run_id`, `message`. The log gets every alert; a webhook that does not answer is retried at the
-    next look, so that nothing is lost, and the log says so.
+    `run_id`, `message`. The log gets every alert; a channel that does not take one gets it again at
+    the next look, so that nothing is lost, and the log says so.
     """
 
-    log_path: str = Field(description="JSON lines file; change it to where your log shipper reads.")
+    log_path: str = Field(
+        description="JSON lines file, or on an object store, where nothing can be added to a file, "
+        "a folder of them; change it to where your log shipper reads."
+    )
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="What fsspec needs for that URL; nothing for a file."
+    )
     webhook_url: str = Field(
         default="", description="Posted to as JSON, one alert a request; empty for nowhere."
     )
+
+    def channels(self) -> Sequence[Channel]:
+        """Where alerts are sent besides the log."""
+        return [Webhook(self.webhook_url)] if self.webhook_url else []
 
     def tell(self, instance: dg.DagsterInstance) -> int:
         """Tell every check and run that failed since the last call.
@@ -45,45 +53,46 @@ class AlertSink(dg.ConfigurableResource):
         """
         state = self._state()
         fresh = sorted(_failed(instance, state), key=lambda alert: str(alert["at"]))
-        path = Path(self.log_path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a") as log:
-            for alert in fresh:
-                log.write(json.dumps(alert) + "\n")
+        self._log(fresh)
         state["told"] = [*state["told"], *(str(alert["id"]) for alert in fresh)][-BATCH * 10 :]
-        state["unsent"] = self._post([*state["unsent"], *fresh]) if self.webhook_url else []
-        self._state_path().write_text(json.dumps(state))
+        before = state["unsent"]
+        state["unsent"] = {
+            channel.name: channel.send_all([*before.get(channel.name, ()), *fresh])
+            for channel in self.channels()
+        }
+        put_atomically(self._state_path(), json.dumps(state).encode())
         return len(fresh)
 
-    def _post(self, alerts: Iterable[dict]) -> list[dict]:
-        """Post alerts; gives back those that could not be posted."""
-        unsent: list[dict] = []
-        answers = True
-        for alert in alerts:
-            if not answers:
-                unsent.append(alert)
-                continue
-            request = urllib.request.Request(  # noqa: S310 - settings allow http(s) only
-                self.webhook_url,
-                data=json.dumps(alert).encode(),
-                headers={"Content-Type": "application/json"},
-            )
-            try:
-                with urllib.request.urlopen(request, timeout=WEBHOOK_TIMEOUT_SECONDS):  # noqa: S310 - as above
-                    pass
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                logger.warning("the webhook did not take an alert (%s); tried again later", error)
-                unsent.append(alert)
-                # one that is down is not waited for again with each alert
-                answers = isinstance(error, urllib.error.HTTPError)
-        return unsent
+    def _log(self, alerts: Sequence[dict]) -> None:
+        text = "".join(json.dumps(alert) + "\n" for alert in alerts)
+        if "://" not in self.log_path:
+            path = Path(self.log_path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a") as log:
+                log.write(text)
+        elif alerts:
+            now = datetime.now(UTC).strftime("%Y-%m-%dT%H%M%S.%f")
+            put_atomically(self._url / f"{now}.jsonl", text.encode())
 
-    def _state_path(self) -> Path:
-        return Path(self.log_path).with_suffix(".state.json")
+    @property
+    def _url(self) -> UPath:
+        url: UPath = UPath(self.log_path, **self.options)
+        return url
+
+    def _state_path(self) -> UPath:
+        if "://" in self.log_path:
+            return self._url / "state.json"
+        return self._url.with_suffix(".state.json")
 
     def _state(self) -> dict:
         path = self._state_path()
-        return json.loads(path.read_text()) if path.exists() else {"told": [], "unsent": []}
+        if not path.exists():
+            return {"told": [], "unsent": {}}
+        state: dict = json.loads(path.read_text())
+        if isinstance(state["unsent"], list):
+            # written before there was more than one channel
+            state["unsent"] = {Webhook.name: state["unsent"]}
+        return state
 
 
 def _failed(instance: dg.DagsterInstance, state: dict) -> list[dict]:

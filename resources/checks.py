@@ -14,7 +14,7 @@ import dagster as dg
 import pyarrow as pa
 
 from resources.days import days_between
-from resources.engine import DuckDBEngine
+from resources.engine import Engine
 from resources.gate import FAILED_DAYS, FIRST_DAY, LAST_DAY
 from resources.lake import PARTITION_COLUMN
 from resources.schema import TableSchema
@@ -100,7 +100,7 @@ def result(
 
 
 def daily_counts(
-    engine: DuckDBEngine, table: str, measures: Mapping[str, str], days: Sequence[date]
+    engine: Engine, table: str, measures: Mapping[str, str], days: Sequence[date]
 ) -> dict[date, dict[str, float]]:
     """Aggregates of each day's partition.
 
@@ -125,7 +125,7 @@ def daily_counts(
 
 
 def schema_outcome(
-    engine: DuckDBEngine, table: str, schema: TableSchema, days: Sequence[date]
+    engine: Engine, table: str, schema: TableSchema, days: Sequence[date]
 ) -> Outcome:
     """Whether the partitions are there, whole, and have the declared columns."""
     bad: dict[date, str] = {}

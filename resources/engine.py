@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Protocol
 
 import duckdb
 import pyarrow as pa
@@ -19,6 +20,41 @@ from resources.sql import ParameterValue, Query, quote_text
 
 class EngineError(RuntimeError):
     """A query failed; the message names the query."""
+
+
+class Engine(Protocol):
+    """What callers may ask of every engine."""
+
+    @property
+    def lake(self) -> Lake:
+        """The tables."""
+
+    @property
+    def declared(self) -> Mapping[str, TableSchema]:
+        """Schemas of tables that a query may name before they have a partition."""
+
+    def select(self, query: Query, parameters: Mapping[str, ParameterValue]) -> pa.Table:
+        """Run a query over the lake; its rows in the order that it asks for.
+
+        Raises:
+            EngineError: A table is not known, or the query failed.
+        """
+
+    def land(
+        self,
+        query: Query,
+        parameters: Mapping[str, ParameterValue],
+        *,
+        into: str,
+        schema: TableSchema,
+        day: date | None,
+    ) -> Written:
+        """Run a query and put its result in place of one partition.
+
+        Raises:
+            SchemaError: The result breaks the declared schema; the old partition stays.
+            EngineError: The query failed.
+        """
 
 
 @dataclass(frozen=True)

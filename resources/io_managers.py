@@ -117,10 +117,13 @@ class TableIOManager(dg.ConfigurableIOManagerFactory):
     """A `pandas.DataFrame` as one Parquet partition, checked against the asset's column schema."""
 
     root: str = Field(description="Root of the lake.")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="What fsspec needs for that URL; nothing for a folder."
+    )
 
     def create_io_manager(self, context: dg.InitResourceContext) -> _TableIOManager:
         """The IO manager."""
-        return _TableIOManager(UPath(self.root))
+        return _TableIOManager(UPath(self.root, **self.options))
 
 
 @dataclass(frozen=True)
@@ -157,10 +160,13 @@ class ReportIOManager(dg.ConfigurableIOManagerFactory):
     """A `Report` as JSON beside Markdown."""
 
     root: str = Field(description="Folder of the reports.")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="What fsspec needs for that URL; nothing for a folder."
+    )
 
     def create_io_manager(self, context: dg.InitResourceContext) -> _ReportIOManager:
         """The IO manager."""
-        return _ReportIOManager(UPath(self.root))
+        return _ReportIOManager(UPath(self.root, **self.options))
 
 
 class Saveable(Protocol):
@@ -227,18 +233,24 @@ class ModelIOManager(dg.ConfigurableIOManagerFactory):
     """A `ModelPackage` in as a registry version, a `RegisteredModel` out; `NotTrained` as it is."""
 
     root: str = Field(description="Folder of the registry.")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="What fsspec needs for that URL; nothing for a folder."
+    )
 
     def create_io_manager(self, context: dg.InitResourceContext) -> _ModelIOManager:
         """The IO manager."""
-        return _ModelIOManager(UPath(self.root))
+        return _ModelIOManager(UPath(self.root, **self.options))
 
 
 class RegistryResource(dg.ConfigurableResource):
     """The model registry."""
 
     root: str = Field(description="Folder of the registry.")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="What fsspec needs for that URL; nothing for a folder."
+    )
 
     @property
     def registry(self) -> ModelRegistry:
         """The registry."""
-        return ModelRegistry(UPath(self.root))
+        return ModelRegistry(UPath(self.root, **self.options))

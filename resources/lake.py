@@ -11,11 +11,14 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,6 +30,10 @@ logger = logging.getLogger(__name__)
 
 PARTITION_COLUMN = "day"
 FILE_NAME = "part.parquet"
+# Codes of S3 where it is the file that is not there, or no error of S3 at all.
+ABSENT = ("", "404", "NoSuchKey")
+# Files of an object store that are read at once.
+READERS = 8
 # A temporary file older than this was left by a killed run and is swept by the next write.
 STALE_TEMPORARY_SECONDS = 6 * 3600
 
@@ -43,14 +50,36 @@ class CorruptPartitionError(LakeError):
     """A partition's file is not a whole Parquet file."""
 
 
+class StorageError(OSError):
+    """The storage does not answer or refuses; unlike a wrong partition it may mend by itself."""
+
+
 @dataclass(frozen=True)
 class Written:
-    """What one write left behind."""
+    """What one write left behind.
+
+    Attributes:
+        table: `<group>/<name>`.
+        day: The partition, or None.
+        rows: Its rows.
+        bytes: Its size.
+        scanned_bytes: What the engine billed for, where it bills by bytes read.
+        cost_usd: What that cost.
+    """
 
     table: str
     day: date | None
     rows: int
     bytes: int
+    scanned_bytes: int | None = None
+    cost_usd: float | None = None
+
+    @property
+    def cost_metadata(self) -> dict[str, int | float]:
+        """What it cost, as metadata of an asset; nothing where the engine is free."""
+        if self.scanned_bytes is None or self.cost_usd is None:
+            return {}
+        return {"athena/scanned_bytes": self.scanned_bytes, "athena/cost_usd": self.cost_usd}
 
 
 @dataclass(frozen=True)
@@ -59,9 +88,11 @@ class Lake:
 
     Attributes:
         root: A local folder or a URL that fsspec knows, such as `s3://bucket/prefix`.
+        options: What fsspec needs for that URL (`resources.aws.storage`); nothing locally.
     """
 
     root: str
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def is_local(self) -> bool:
@@ -73,7 +104,8 @@ class Lake:
         group, _, name = table.replace(".", "/").partition("/")
         if not group or not name or "/" in name:
             raise LakeError(f"table {table!r} is not named <group>/<name>")
-        return UPath(self.root) / group / name
+        folder: UPath = UPath(self.root, **self.options) / group / name
+        return folder
 
     def path(self, table: str, day: date | None) -> UPath:
         """File of one partition, or of an unpartitioned table when `day` is None."""
@@ -85,20 +117,38 @@ class Lake:
     def days(self, table: str) -> list[date]:
         """Days of the partitions that are there, in order."""
         folder = self.table_path(table)
+        prefix = f"{PARTITION_COLUMN}="
+        if not self.is_local:
+            # one listing of everything below, where a look into each day would be a request a day
+            with _reached(folder):
+                files = folder.fs.find(folder.path)
+            found = (path.split("/")[-2:] for path in files)
+            return sorted(
+                date.fromisoformat(parent.removeprefix(prefix))
+                for parent, name in found
+                if name == FILE_NAME and parent.startswith(prefix)
+            )
         if not folder.exists():
             return []
         # a Path: on a folder with years of days, UPath's own bookkeeping is most of the time
-        local = Path(str(folder)) if self.is_local else folder
-        prefix = f"{PARTITION_COLUMN}="
         return sorted(
             date.fromisoformat(entry.name.removeprefix(prefix))
-            for entry in local.iterdir()
+            for entry in Path(str(folder)).iterdir()
             if entry.name.startswith(prefix) and (entry / FILE_NAME).exists()
         )
 
     def exists(self, table: str, day: date | None) -> bool:
         """Whether a partition is there."""
-        return bool(self.path(table, day).exists())
+        path = self.path(table, day)
+        if self.is_local:
+            return bool(path.exists())
+        try:
+            with _reached(path):
+                # not `exists`, which also says no where the bucket itself is not there
+                path.stat()
+        except FileNotFoundError:
+            return False
+        return True
 
     def require(self, table: str, days: Iterable[date]) -> None:
         """Check that every partition is there.
@@ -106,7 +156,11 @@ class Lake:
         Raises:
             MissingPartitionError: Some are not; the message names the table and the days.
         """
-        missing = sorted(day for day in set(days) if not self.exists(table, day))
+        wanted = set(days)
+        if self.is_local:
+            missing = sorted(day for day in wanted if not self.exists(table, day))
+        else:
+            missing = sorted(wanted - set(self.days(table)))
         if missing:
             raise MissingPartitionError(_missing_message(table, missing, set(self.days(table))))
 
@@ -152,12 +206,22 @@ class Lake:
         """
         if days is not None and not days:
             raise LakeError(f"no days of {table} were asked for")
-        if days is not None:
-            self.require(table, days)
-        elif not self.exists(table, None):
+        if days is None and not self.exists(table, None):
             raise MissingPartitionError(f"table {table} is not in the lake yet")
+        if days is not None and self.is_local:
+            self.require(table, days)
         wanted: list[date | None] = [None] if days is None else list(days)
-        return pa.concat_tables(self._read_one(table, day, columns) for day in wanted)
+        try:
+            if self.is_local or len(wanted) == 1:
+                return pa.concat_tables(self._read_one(table, day, columns) for day in wanted)
+            # each file is a request, whose answer takes longer than reading it
+            with ThreadPoolExecutor(READERS) as pool:
+                parts = pool.map(lambda day: self._read_one(table, day, columns), wanted)
+                return pa.concat_tables(parts)
+        except FileNotFoundError:
+            # asked only now: on an object store the files themselves tell whether they are there
+            self.require(table, days or [])
+            raise
 
     def read_where(self, table: str, *, day: date, column: str, values: Sequence[str]) -> pa.Table:
         """Read the rows of one partition of which a column has one of some values.
@@ -203,26 +267,33 @@ class Lake:
             MissingPartitionError: It is not there.
         """
         path = self.path(table, day)
-        if not path.exists():
-            raise MissingPartitionError(_missing_message(table, [day] if day else [], set()))
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        try:
+            with _reached(path):
+                content = path.read_bytes()
+        except FileNotFoundError as error:
+            raise _missing(table, day) from error
+        return hashlib.sha256(content).hexdigest()[:16]
 
     def _footer(self, table: str, day: date | None) -> pq.ParquetFile:
         path = self.path(table, day)
-        if not path.exists():
-            raise MissingPartitionError(_missing_message(table, [day] if day else [], set()))
         try:
-            with path.open("rb") as file:
+            with _reached(path), path.open("rb") as file:
                 return pq.ParquetFile(file)
+        except FileNotFoundError as error:
+            raise _missing(table, day) from error
+        except StorageError:
+            raise
         except (pa.ArrowInvalid, OSError) as error:
             raise _corrupt(table, path, error) from error
 
     def _read_one(self, table: str, day: date | None, columns: Sequence[str] | None) -> pa.Table:
         path = self.path(table, day)
         try:
-            with path.open("rb") as file:
+            with _reached(path), path.open("rb") as file:
                 # ParquetFile, not read_table: the latter would add the folder's `day` as a column
                 return pq.ParquetFile(file).read(columns=list(columns) if columns else None)
+        except (StorageError, FileNotFoundError):
+            raise
         except (pa.ArrowInvalid, OSError) as error:
             raise _corrupt(table, path, error) from error
 
@@ -234,7 +305,8 @@ def put_atomically(path: UPath, payload: bytes) -> None:
     old file or the new one. On an object store one put is already atomic.
     """
     if path.protocol not in ("", "file"):
-        path.write_bytes(payload)
+        with _reached(path):
+            path.write_bytes(payload)
         return
     folder = path.parent
     folder.mkdir(parents=True, exist_ok=True)
@@ -246,6 +318,28 @@ def put_atomically(path: UPath, payload: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def _reached(path: UPath) -> Iterator[None]:
+    """Tell what S3 refuses apart from what is not there or not whole.
+
+    Raises:
+        StorageError: S3 does not answer, or does not let this process in.
+    """
+    if path.protocol != "s3":
+        yield
+        return
+    from resources.aws.clients import aws_errors, code_of, explain  # noqa: PLC0415 - for S3 alone
+
+    kinds: tuple[type[Exception], ...] = (OSError, *aws_errors())
+    try:
+        yield
+    except kinds as error:
+        # an error of Parquet has no code; a file that is not there is told by the caller
+        if isinstance(error, OSError) and code_of(error) in ABSENT:
+            raise
+        raise StorageError(f"{path}: {explain(error)}") from error
 
 
 def _sweep_stale(folder: UPath) -> None:
@@ -287,6 +381,10 @@ def encode(rows: pa.Table) -> bytes:
 @lru_cache(maxsize=256)
 def _encode_empty(schema: TableSchema) -> bytes:
     return encode(schema.empty())
+
+
+def _missing(table: str, day: date | None) -> MissingPartitionError:
+    return MissingPartitionError(_missing_message(table, [day] if day else [], set()))
 
 
 def _corrupt(table: str, path: UPath, error: Exception) -> CorruptPartitionError:

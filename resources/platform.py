@@ -4,13 +4,15 @@ Belongs here: configuration of the ground that assets stand on. Does not belong 
 deployment chooses (`engagement_assets.deployment`).
 """
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
-from resources.engine import DuckDBEngine
+from resources.engine import DuckDBEngine, Engine
 from resources.lake import Lake
 from resources.schema import TableSchema
 from resources.sql import SqlFolder
@@ -20,27 +22,39 @@ class LakeResource(dg.ConfigurableResource):
     """The lake of Parquet tables."""
 
     root: str = Field(description="Folder or URL under which all tables lie.")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="What fsspec needs for that URL; nothing for a folder."
+    )
 
     @property
     def lake(self) -> Lake:
         """The lake."""
-        return Lake(self.root)
+        return Lake(self.root, self.options)
 
 
 class EngineResource(dg.ConfigurableResource):
-    """DuckDB over the lake, a local Athena."""
+    """What runs SQL over the lake; each deployment has its own kind."""
 
     lake: dg.ResourceDependency[LakeResource]
     sql_root: str = Field(description="Folder of the SQL files.")
-    threads: int = Field(default=2, description="Threads of a query; raise it on more cores.")
-    memory_limit: str = Field(
-        default="6GB", description="What a query may use before it spills to disk."
-    )
 
     @property
     def sql(self) -> SqlFolder:
         """The SQL files."""
         return SqlFolder(Path(self.sql_root))
+
+    @abstractmethod
+    def engine(self, declared: Mapping[str, TableSchema]) -> Engine:
+        """An engine that knows these tables even before they have rows."""
+
+
+class DuckDBEngineResource(EngineResource):
+    """DuckDB over the lake, a local Athena."""
+
+    threads: int = Field(default=2, description="Threads of a query; raise it on more cores.")
+    memory_limit: str = Field(
+        default="6GB", description="What a query may use before it spills to disk."
+    )
 
     def engine(self, declared: Mapping[str, TableSchema]) -> DuckDBEngine:
         """An engine that knows these tables even before they have rows."""

@@ -81,8 +81,9 @@ class ModelRegistry:
     """Versions of models under one folder.
 
     Writes to a local folder are atomic: written beside, then renamed. On an object store the card
-    is written last, and a version without a card does not exist. Promotions of one model should
-    come from one process at a time: the last of two at once wins.
+    is written last, and a version without a card does not exist. On S3 two promotions at once both
+    come into the history; elsewhere they should come from one process at a time, since the last of
+    two at once wins.
 
     Args:
         root: Folder of the registry; made when it is first written to.
@@ -202,12 +203,7 @@ class ModelRegistry:
         Each has `action` ("promote" or "rollback"), `version`, `reason` and `at` (UTC, ISO 8601).
         """
         path = self._model(name) / CHAMPION_FILE
-        if not path.exists():
-            return []
-        try:
-            return list(json.loads(path.read_text())["history"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise RegistryError(f"{path} cannot be read as a history of champions") from error
+        return _history(path, path.read_text() if path.exists() else None)
 
     def rollback(self, name: str, *, to: str | None = None, reason: str = "rollback") -> str:
         """Go back to the champion before the present one, or to a given earlier champion.
@@ -255,11 +251,11 @@ class ModelRegistry:
 
     def _append(self, name: str, action: str, version: str, reason: str) -> None:
         entry = {"action": action, "version": version, "reason": reason, "at": _now()}
-        text = _to_json({"history": [*self.history(name), entry]})
         path = self._model(name) / CHAMPION_FILE
         if not isinstance(path, Path):
-            path.write_text(text)  # one put to an object store is atomic
+            self._append_remotely(path, entry)
             return
+        text = _to_json({"history": [*self.history(name), entry]})
         beside = path.with_name(f".{CHAMPION_FILE}.{uuid.uuid4().hex}")
         try:
             beside.write_text(text)
@@ -267,9 +263,23 @@ class ModelRegistry:
         finally:
             beside.unlink(missing_ok=True)
 
+    def _append_remotely(self, path: UPath, entry: dict[str, str]) -> None:
+        """Add to a history on an object store; on S3 two promoters at once lose nothing."""
+
+        def longer(old: str | None) -> str:
+            return _to_json({"history": [*_history(path, old), entry]})
+
+        if path.protocol != "s3":
+            # one put to an object store is atomic; of two at once the last stays
+            path.write_text(longer(path.read_text() if path.exists() else None))
+            return
+        from resources.aws.storage import change_text  # noqa: PLC0415 - boto3 is for S3 alone
+
+        change_text(str(path), longer, storage=path.storage_options)
+
     def _write_version(self, target: Folder, contents: Mapping[str, bytes], card: str) -> None:
         if not isinstance(target, Path):
-            target.mkdir(parents=True, exist_ok=True)
+            # object stores have no folders: a file's name is all there is
             _write_files(target, contents, card)
             return
         beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
@@ -294,6 +304,15 @@ def registered(registry: ModelRegistry, name: str, version: str) -> RegisteredMo
     return RegisteredModel(
         name, version, registry.open(name, version), registry.card(name, version)
     )
+
+
+def _history(path: Folder, text: str | None) -> list[dict[str, str]]:
+    if text is None:
+        return []
+    try:
+        return list(json.loads(text)["history"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise RegistryError(f"{path} cannot be read as a history of champions") from error
 
 
 def _write_files(folder: Folder, contents: Mapping[str, bytes], card: str) -> None:

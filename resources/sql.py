@@ -14,6 +14,8 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from resources.dialects import DialectError, for_athena
+
 ParameterValue = str | int | float | bool | date | datetime
 
 
@@ -100,8 +102,12 @@ class Query:
                         named.set("alias", exp.TableAlias(this=exp.to_identifier(table.name)))
                     table.replace(named)
         try:
+            if dialect == "athena":
+                return for_athena(tree).sql(
+                    dialect=dialect, comments=False, unsupported_level=sqlglot.ErrorLevel.RAISE
+                )
             return tree.sql(dialect=dialect, unsupported_level=sqlglot.ErrorLevel.RAISE)
-        except SqlglotError as error:
+        except (SqlglotError, DialectError) as error:
             raise SqlError(f"{self.name} cannot be written for {dialect}: {error}") from error
 
 

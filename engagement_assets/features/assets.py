@@ -123,7 +123,11 @@ def customer_snapshot(
         )
         for table, written in landed.items():
             context.add_asset_metadata(
-                {"dagster/row_count": written.rows, "bytes": written.bytes},
+                {
+                    "dagster/row_count": written.rows,
+                    "bytes": written.bytes,
+                    **written.cost_metadata,
+                },
                 asset_key=table.split("/"),
                 partition_key=day.isoformat(),
             )
@@ -162,7 +166,10 @@ def label_asset(label: Label) -> dg.AssetsDefinition:
             except (LabelWindowOpenError, SnapshotDateError) as error:
                 raise dg.Failure(str(error), allow_retries=False) from error
             context.add_asset_metadata(
-                {"dagster/row_count": landed[label.table].rows},
+                {
+                    "dagster/row_count": landed[label.table].rows,
+                    **landed[label.table].cost_metadata,
+                },
                 partition_key=day.isoformat(),
             )
         return dg.MaterializeResult(

@@ -30,7 +30,7 @@ from resources.checks import (
     violations_sql,
     volume_outcome,
 )
-from resources.engine import DuckDBEngine
+from resources.engine import Engine
 from resources.io_managers import RegistryResource
 from resources.lake import Lake
 from resources.platform import EngineResource, LakeResource
@@ -126,7 +126,7 @@ def feature_checks(
 
 
 def _count(
-    engine: DuckDBEngine, measures: dict[str, str], days: Sequence[date]
+    engine: Engine, measures: dict[str, str], days: Sequence[date]
 ) -> dict[date, dict[str, float]]:
     counts = daily_counts(engine, CUSTOMER_FEATURES, measures, days)
     return {day: counts[day] for day in days if day in counts}
@@ -204,7 +204,8 @@ def label_checks(
     context: dg.AssetCheckExecutionContext, lake: LakeResource, engine: EngineResource
 ) -> Iterator[dg.AssetCheckResult]:
     """Check the labels of this run."""
-    run = engine.engine(declared_schemas())
+    labels = {label.table.replace("/", "."): label.schema for label in LABELS.values()}
+    run = engine.engine(labels)
     for key in sorted(context.selected_asset_check_keys):
         label = LABELS[key.asset_key.path[1]]
         days = run_days(context, lake.lake.days(label.table))

@@ -18,7 +18,7 @@ from engagement_assets.features.labels import LABELS, Label
 from engagement_assets.signals.tables import declared_schemas as signal_schemas
 from engagement_assets.source.contract import REQUIRED_TABLES, TABLES
 from resources.days import days_between
-from resources.engine import DuckDBEngine
+from resources.engine import Engine
 from resources.lake import Lake, MissingPartitionError, Written
 from resources.schema import TableSchema
 from resources.sql import ParameterValue, Query, SqlFolder
@@ -132,9 +132,7 @@ def query_parameters(
     return {name: value for name, value in known.items() if name in query.parameters}
 
 
-def land_feature_table(
-    engine: DuckDBEngine, sql: SqlFolder, table: str, snapshot_date: date
-) -> Written:
+def land_feature_table(engine: Engine, sql: SqlFolder, table: str, snapshot_date: date) -> Written:
     """Land one of the seven feature tables for one snapshot date.
 
     It does not check the source: call `require_source` before. The table of all 49 features checks
@@ -169,7 +167,7 @@ def land_feature_table(
 
 
 def land_snapshot(
-    engine: DuckDBEngine, sql: SqlFolder, snapshot_date: date, *, first_day: date | None = None
+    engine: Engine, sql: SqlFolder, snapshot_date: date, *, first_day: date | None = None
 ) -> dict[str, Written]:
     """Land the seven feature tables of one snapshot date.
 
@@ -194,7 +192,7 @@ def land_snapshot(
 
 
 def land_labels(
-    engine: DuckDBEngine,
+    engine: Engine,
     sql: SqlFolder,
     snapshot_date: date,
     *,

@@ -76,7 +76,11 @@ def review_queue(
             day=day,
         )
         context.add_asset_metadata(
-            {"dagster/row_count": landed.rows, "waiting": landed.rows},
+            {
+                "dagster/row_count": landed.rows,
+                "waiting": landed.rows,
+                **landed.cost_metadata,
+            },
             asset_key=REVIEW_QUEUE.split("/"),
             partition_key=day.isoformat(),
         )

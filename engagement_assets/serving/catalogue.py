@@ -1,16 +1,62 @@
-"""The read-only DuckDB catalogue for analysts: a view of every lake table.
+"""The catalogue of the lake for analysts, and its form on this machine.
 
-Belongs here: making the file. Does not belong here: the tables.
+Belongs here: what a catalogue is, and the read-only DuckDB file of views over every lake table.
+Does not belong here: the tables, and the catalogue on AWS (`glue_catalogue.py`).
 """
 
 import uuid
+from abc import abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
 
+import dagster as dg
 import duckdb
+from pydantic import Field
 
-from resources.engine import DuckDBEngine
+from resources.engine import DuckDBEngine, Engine
 
 NOT_TABLES = ("truth",)
+
+
+@dataclass(frozen=True)
+class Published:
+    """A catalogue as it was made.
+
+    Attributes:
+        where: Where analysts find it.
+        tables: Its tables.
+    """
+
+    where: str
+    tables: list[str]
+
+
+class Catalogue(dg.ConfigurableResource):
+    """Where analysts find every table; each deployment has its own kind."""
+
+    @abstractmethod
+    def publish(self, engine: Engine) -> Published:
+        """Make it, or make it again."""
+
+    @abstractmethod
+    def exists(self) -> bool:
+        """Whether it was made."""
+
+
+class CatalogueFile(Catalogue):
+    """A DuckDB file of views, for `duckdb -readonly`."""
+
+    path: str = Field(description="The DuckDB file.")
+
+    def publish(self, engine: Engine) -> Published:
+        """Write the file."""
+        if not isinstance(engine, DuckDBEngine):
+            raise TypeError("a DuckDB catalogue is of a lake that DuckDB reads")
+        return Published(self.path, write_catalogue(engine, Path(self.path)))
+
+    def exists(self) -> bool:
+        """Whether the file is there."""
+        return Path(self.path).exists()
 
 
 def write_catalogue(engine: DuckDBEngine, path: Path) -> list[str]:

@@ -32,7 +32,7 @@ from engagement_assets.serving.records import (
     places_of,
 )
 from engagement_assets.source.consent import Consent
-from resources.engine import DuckDBEngine
+from resources.engine import Engine
 from resources.lake import Lake
 from resources.online_store.protocol import OnlineStore, Publication, Release
 from resources.sql import SqlFolder
@@ -67,7 +67,7 @@ class Published:
     was_served: bool
 
 
-def agreed_customers(engine: DuckDBEngine, sql: SqlFolder, consent: Consent) -> frozenset[str]:
+def agreed_customers(engine: Engine, sql: SqlFolder, consent: Consent) -> frozenset[str]:
     """Customers who agree to personalisation, by all that is known.
 
     Args:

@@ -30,7 +30,7 @@ from resources.checks import (
     violations_sql,
     volume_outcome,
 )
-from resources.engine import DuckDBEngine
+from resources.engine import Engine
 from resources.lake import Lake
 from resources.platform import EngineResource, LakeResource
 
@@ -127,9 +127,7 @@ def signal_checks(
         yield result(key, outcome, days, warn=key.name not in BLOCKING)
 
 
-def judge(
-    engine: DuckDBEngine, lake: Lake, table: str, check: str, days: Sequence[date]
-) -> Outcome:
+def judge(engine: Engine, lake: Lake, table: str, check: str, days: Sequence[date]) -> Outcome:
     """What one check of one signal table finds."""
     rules = RULES[table]
     if check == "schema":

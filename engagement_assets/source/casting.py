@@ -169,7 +169,10 @@ def _cast(field: Field, duckdb_type: str, timezone: str) -> Cast:
     column = quote_name(field.name)
     kind = kind_of(duckdb_type)
     if field.type == "timestamp":
-        return Cast(field, _timestamp(column, kind, duckdb_type, timezone), kind == "text")
+        instant = _timestamp(column, kind, duckdb_type, timezone)
+        # cut to what Athena reads of it, which would round the last half millisecond of a day
+        # into the next one
+        return Cast(field, f"date_trunc('millisecond', {instant})", kind == "text")
     if field.type == "date":
         return Cast(field, _date(column, kind, timezone), kind == "text")
     if duckdb_type.upper() == DUCKDB_TYPES[field.type]:

@@ -24,7 +24,7 @@ from resources.checks import (
     violations_sql,
     volume_outcome,
 )
-from resources.engine import DuckDBEngine
+from resources.engine import Engine
 from resources.lake import Lake
 from resources.platform import EngineResource, LakeResource
 
@@ -116,7 +116,7 @@ def source_checks(
 class _TableJudge:
     """Answers the checks of one table from as few scans as possible."""
 
-    def __init__(self, engine: DuckDBEngine, table: SourceTable, days: Sequence[date]) -> None:
+    def __init__(self, engine: Engine, table: SourceTable, days: Sequence[date]) -> None:
         self.engine, self.table, self.days = engine, table, days
         self.name = f"source/{table.name}"
         self._counts: dict[date, dict[str, float]] | None = None
@@ -127,7 +127,7 @@ class _TableJudge:
             "keys": lambda: keys_outcome(self.counts, row_key(self.table)),
             "bounds": lambda: bounds_outcome(
                 {
-                    day: {name: row[f"bad {name}"] for name in bounds_measures(self.table)}
+                    day: {name: row[f"bad_{name}"] for name in bounds_measures(self.table)}
                     for day, row in self.counts.items()
                 },
                 bounds_measures(self.table),
@@ -141,7 +141,7 @@ class _TableJudge:
     def counts(self) -> dict[date, dict[str, float]]:
         if self._counts is None:
             measures = keys_measures(row_key(self.table)) | {
-                f"bad {name}": sql for name, sql in bounds_measures(self.table).items()
+                f"bad_{name}": sql for name, sql in bounds_measures(self.table).items()
             }
             measures["latest"] = f'max("{self.table.event_time}")'
             self._counts = daily_counts(self.engine, self.name, measures, self.days)

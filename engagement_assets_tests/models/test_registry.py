@@ -21,8 +21,11 @@ def files(tmp_path):
     return folder
 
 
-@pytest.fixture(params=["local", "upath", "file", "memory"])
+@pytest.fixture(params=["local", "upath", "file", "memory", "s3"])
 def registry(request, tmp_path):
+    if request.param == "s3":
+        cloud = request.getfixturevalue("installed")
+        return ModelRegistry(UPath(f"s3://{cloud.bucket}/registry", **cloud.storage))
     roots = {
         "local": tmp_path / "registry",
         "upath": UPath(str(tmp_path / "registry")),

@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 from unittest.mock import patch
@@ -18,6 +18,7 @@ import dagster as dg
 import pyarrow as pa
 
 from engagement_assets.definitions import defs
+from engagement_assets.models.roster import MODELS
 from engagement_assets.serving import published
 from engagement_assets.settings import Settings, current_home
 from engagement_assets.source import assets as source_assets
@@ -35,6 +36,7 @@ def run(
     day: str | None = None,
     span: Sequence[str] | None = None,
     assets: Sequence[str] | None = None,
+    ops: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Run a job of the code location, and tell what it did."""
     tags = {}
@@ -49,7 +51,10 @@ def run(
             partition_key=day,
             tags=tags,
             asset_selection=[dg.AssetKey(key.split("/")) for key in assets] if assets else None,
-            run_config={"loggers": {"terminal": {"config": {"log_level": "CRITICAL"}}}},
+            run_config={
+                "loggers": {"terminal": {"config": {"log_level": "CRITICAL"}}},
+                "ops": ops or {},
+            },
             raise_on_error=False,
         )
     return {"success": outcome.success, "run_id": outcome.run_id, **_events(outcome.all_events)}
@@ -128,6 +133,18 @@ def _champion_after(asset: str, name: str, version: str, *, passed: bool) -> dic
 def ranges(first: str, last: str) -> list[dict[str, Any]]:
     """Signals, features, then predictions, of a range of days, each in one run."""
     return [run(job, span=(first, last)) for job in ("signals", "features", "predictions")]
+
+
+def from_nothing(
+    span: Sequence[str], snapshots: Sequence[str], labels: Mapping[str, Sequence[str]]
+) -> list[dict[str, Any]]:
+    """All that the daily job needs, the models trained, and then the daily job of the last day."""
+    told = [run(job, span=span) for job in ("ingest", "text_scores")]
+    told += [run(job, day=day) for day in snapshots for job in ("signals", "features")]
+    told += [run(f"label_{name}", day=day) for name, days in labels.items() for day in days]
+    as_of = {"config": {"as_of": span[1]}}
+    told.append(run("training", ops={f"{spec.name}__model": as_of for spec in MODELS}))
+    return [*told, run("daily", day=span[1])]
 
 
 def again(job: str, day: str) -> dict[str, Any]:

@@ -86,6 +86,14 @@ def test_a_late_row_lands_in_the_day_it_was_recorded_on(lake: Lake) -> None:
     assert list(report.late["sessions"].values()) == [0, 0, 1]
 
 
+def test_a_time_is_cut_to_the_millisecond_and_never_rounded_into_the_next_day(lake: Lake) -> None:
+    last = at(0).replace(hour=23, minute=59, second=59, microsecond=999_999)
+    take_in({"sessions": table_of("sessions", [a_session(1, occurred_at=last)])}, lake)
+    (row,) = stored(lake, "sessions", 0)
+    assert row["occurred_at"] == last.replace(microsecond=999_000)
+    assert row["recorded_at"].microsecond % 1000 == 0
+
+
 def test_a_null_recorded_at_is_the_event_time(lake: Lake) -> None:
     rows = [a_session(1, recorded_at=None), a_session(2, recorded_at=at(1))]
     take_in({"sessions": table_of("sessions", rows)}, lake, days=2)

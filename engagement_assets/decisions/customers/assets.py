@@ -32,7 +32,7 @@ from resources.checks import (
     schema_outcome,
     volume_outcome,
 )
-from resources.engine import DuckDBEngine
+from resources.engine import Engine
 from resources.gate import require_checks
 from resources.io_managers import COLUMN_SCHEMA, ui_schema
 from resources.platform import EngineResource, LakeResource
@@ -93,7 +93,7 @@ def unified_predictions(
         yield dg.MaterializeResult(asset_key=table.split("/"))
 
 
-def _land_day(run: DuckDBEngine, sql: SqlFolder, day: date) -> dict[str, dict[str, Any]]:
+def _land_day(run: Engine, sql: SqlFolder, day: date) -> dict[str, dict[str, Any]]:
     """Land both tables of a day; what each says of itself."""
     customers = run.land(
         sql.query(CUSTOMERS),
@@ -112,9 +112,10 @@ def _land_day(run: DuckDBEngine, sql: SqlFolder, day: date) -> dict[str, dict[st
     )
     compared = run.lake.exists(CUSTOMERS, day_before)
     return {
-        CUSTOMERS: {"dagster/row_count": customers.rows},
+        CUSTOMERS: {"dagster/row_count": customers.rows, **customers.cost_metadata},
         CHANGES: {
             "dagster/row_count": changes.rows,
+            **changes.cost_metadata,
             "compared_with": day_before.isoformat()
             if compared
             else "nothing: there are no predictions of the day before",

@@ -53,7 +53,11 @@ def _model(spec: ModelSpec) -> dg.AssetsDefinition:
         deps=[table.split("/") for table in (*spec.learns_from, *spec.lineage)],
         io_manager_key="models",
         # read by run launchers that size each step; a process on this machine takes what it needs
-        op_tags={"ecs/memory": str(spec.memory_mib), "engagement/memory_mib": str(spec.memory_mib)},
+        op_tags={
+            "ecs/cpu": str(spec.cpu_units),
+            "ecs/memory": str(spec.memory_mib),
+            "engagement/memory_mib": str(spec.memory_mib),
+        },
     )
     def model(
         context: dg.AssetExecutionContext,

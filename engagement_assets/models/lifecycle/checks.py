@@ -9,7 +9,6 @@ from typing import Any
 
 import dagster as dg
 
-from engagement_assets.features.snapshot import declared_schemas
 from engagement_assets.models.lifecycle.spec import ModelSpec, metric_value
 from engagement_assets.models.scores import TWENTIETHS, score_shares
 from resources.checks import (
@@ -166,7 +165,7 @@ def _predictions(spec: ModelSpec) -> dg.AssetChecksDefinition:
         key = list(spec.key)
         there = lake.lake.days(spec.predictions)
         days = run_days(context, there)
-        run = engine.engine(declared_schemas())
+        run = engine.engine({spec.predictions.replace("/", "."): spec.schema})
         measures = keys_measures(key) | bounds_measures(spec)
         counts = daily_counts(run, spec.predictions, measures, days)
         rows = {day: lake.lake.row_count(spec.predictions, day) for day in there}

@@ -14,7 +14,7 @@ import pandas as pd
 
 from engagement_assets.evaluation.bootstrap import Interval
 from engagement_assets.models.dates import Snapshots
-from resources.engine import DuckDBEngine
+from resources.engine import Engine
 from resources.registry import ModelRegistry, RegisteredModel
 from resources.sql import SqlFolder
 
@@ -38,7 +38,7 @@ class Inputs:
         bootstrap: Resamples behind each interval.
     """
 
-    engine: DuckDBEngine
+    engine: Engine
     sql: SqlFolder
     registry: ModelRegistry
     first_day: date

@@ -95,6 +95,8 @@ class ModelSpec:
         lineage: Further assets that the candidate is made from, of days of their own.
         additive: Whether its reasons are contributions that add up to the score.
         memory_mib: Memory that training asks for, in MiB.
+        cpu_units: Processor that training asks for, in units of which a core has 1,024; Fargate
+            takes certain pairs of processor and memory only.
         owners: Who answers for it.
     """
 
@@ -122,6 +124,7 @@ class ModelSpec:
     lineage: tuple[str, ...] = ()
     additive: bool = True
     memory_mib: int = 4_096
+    cpu_units: int = 2_048
     owners: list[str] = field(default_factory=lambda: ["team:data-science"])
 
     @property

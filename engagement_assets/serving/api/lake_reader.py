@@ -16,7 +16,7 @@ from engagement_assets.features.catalogue import CUSTOMER_FEATURES, FEATURE_NAME
 from engagement_assets.models.specs import MODELS
 from engagement_assets.serving.publishing import PURPOSE
 from engagement_assets.source.consent import Consent
-from resources.engine import DuckDBEngine
+from resources.engine import Engine
 from resources.sql import SqlFolder
 
 # The days of the lake are listed again after so long.
@@ -34,7 +34,7 @@ class LakeReader:
             opening the source takes a while.
     """
 
-    engine: DuckDBEngine
+    engine: Engine
     sql: SqlFolder
     consent: Callable[[], Consent]
     _day: date | None = None

@@ -20,7 +20,7 @@ from engagement_assets.signals.network.spread import IndependentCascade, cascade
 from engagement_assets.signals.network.virality import Comparison, compare, estimators
 from engagement_assets.signals.network.virality_methods import ReachEstimator, split_by_time
 from engagement_assets.signals.schemas import NETWORK_METRICS
-from resources.engine import DuckDBEngine
+from resources.engine import Engine
 from resources.lake import Lake
 from resources.sql import SqlFolder
 
@@ -50,7 +50,7 @@ class Virality:
 
 
 def recent(
-    engine: DuckDBEngine, sql: SqlFolder, day: date, days: int
+    engine: Engine, sql: SqlFolder, day: date, days: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Posts and interactions of the days that end with a day, known by its end."""
     about = {"snapshot_date": day, "first_day": day - timedelta(days=days - 1)}
@@ -62,7 +62,7 @@ def recent(
 
 
 def post_cascades(
-    engine: DuckDBEngine,
+    engine: Engine,
     sql: SqlFolder,
     day: date,
     graph: SocialGraph,

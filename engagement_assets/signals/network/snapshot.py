@@ -20,7 +20,7 @@ from engagement_assets.signals.schemas import (
     NETWORK_METRICS,
     NETWORK_METRICS_SCHEMA,
 )
-from resources.engine import DuckDBEngine
+from resources.engine import Engine
 from resources.lake import Lake, Written
 from resources.schema import TableSchema
 from resources.sql import SqlFolder
@@ -44,7 +44,7 @@ class NetworkDay:
 
 
 def graph_of(
-    engine: DuckDBEngine,
+    engine: Engine,
     sql: SqlFolder,
     day: date,
     *,

@@ -140,7 +140,11 @@ def sentiment_customer(
                 f"{error}; run the job `text_scores` for these days", allow_retries=False
             ) from error
         context.add_asset_metadata(
-            {"dagster/row_count": written.rows, "bytes": written.bytes},
+            {
+                "dagster/row_count": written.rows,
+                "bytes": written.bytes,
+                **written.cost_metadata,
+            },
             asset_key=CUSTOMER_SENTIMENT.split("/"),
             partition_key=day.isoformat(),
         )

@@ -22,7 +22,7 @@ from engagement_assets.signals.schemas import (
 )
 from engagement_assets.source.consent import Consent
 from resources.days import days_between
-from resources.engine import DuckDBEngine
+from resources.engine import Engine
 from resources.lake import Lake, Written
 from resources.sql import SqlFolder
 
@@ -63,7 +63,7 @@ class DayScored:
 
 
 def allowed_texts(
-    engine: DuckDBEngine, sql: SqlFolder, first: date, last: date, *, consent: Consent
+    engine: Engine, sql: SqlFolder, first: date, last: date, *, consent: Consent
 ) -> pa.Table:
     """The texts that may be scored.
 
@@ -90,7 +90,7 @@ def allowed_texts(
 
 
 def score_days(
-    engine: DuckDBEngine,
+    engine: Engine,
     sql: SqlFolder,
     days: Sequence[date],
     *,
@@ -162,7 +162,7 @@ def window_days(day: date, *, first_day: date, days: int) -> list[date]:
 
 
 def land_customer_sentiment(
-    engine: DuckDBEngine,
+    engine: Engine,
     sql: SqlFolder,
     day: date,
     *,

@@ -1,0 +1,201 @@
+"""A deployment on AWS is told everything by its environment, and says what it was not told."""
+
+import json
+import re
+
+import pytest
+
+from engagement_assets import aws as commands
+from engagement_assets.definitions import defs
+from engagement_assets.deployment import loggers_for, resources_for
+from engagement_assets.environment import (
+    OPTIONAL,
+    VARIABLES,
+    AwsSettings,
+    Deployment,
+    DeploymentError,
+)
+from engagement_assets.jobs import training_executor
+from engagement_assets.models.roster import MODELS
+from engagement_assets.settings import Settings, SettingsError
+from resources.aws import glue
+
+FIRST_DAY = {"first_day": "2025-11-27", "customers": 50}
+TOLD = {
+    "ENGAGEMENT_BUCKET": "the-bucket",
+    "AWS_REGION": "eu-west-1",
+    "ENGAGEMENT_GLUE_DATABASE": "engagement",
+    "ENGAGEMENT_ATHENA_WORKGROUP": "platform",
+    "ENGAGEMENT_ONLINE_TABLE": "online",
+    "ENGAGEMENT_ALERT_TOPIC": "arn:aws:sns:eu-west-1:123456789012:alerts",
+    "ENGAGEMENT_API_SECRET": "api",
+}
+# What Fargate takes: MiB for each number of processor units.
+FARGATE = {
+    256: {512, 1024, 2048},
+    512: set(range(1024, 4096 + 1, 1024)),
+    1024: set(range(2048, 8192 + 1, 1024)),
+    2048: set(range(4096, 16384 + 1, 1024)),
+    4096: set(range(8192, 30720 + 1, 1024)),
+    8192: set(range(16384, 61440 + 1, 4096)),
+    16384: set(range(32768, 122880 + 1, 8192)),
+}
+
+
+def test_every_missing_variable_is_named_at_once():
+    with pytest.raises(DeploymentError) as caught:
+        AwsSettings.read({"ENGAGEMENT_BUCKET": "the-bucket", "AWS_REGION": ""})
+    for name, variable in VARIABLES.items():
+        assert (variable in str(caught.value)) == (name not in {*OPTIONAL, "bucket"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ENGAGEMENT_BUCKET", "s3://bucket"),
+        ("ENGAGEMENT_GLUE_DATABASE", "With-Hyphen"),
+        ("ENGAGEMENT_ALERT_TOPIC", "alerts"),
+        ("ENGAGEMENT_QUERY_TIMEOUT", "soon"),
+        ("ENGAGEMENT_QUERY_TIMEOUT", "0"),
+        ("ENGAGEMENT_USD_PER_TB", "-1"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_variable(name, value):
+    with pytest.raises(DeploymentError, match=f"{name}="):
+        AwsSettings.read(TOLD | {name: value})
+
+
+@pytest.mark.parametrize(
+    ("prefix", "root"),
+    [("", "s3://the-bucket"), ("a/b", "s3://the-bucket/a/b"), ("/a/", "s3://the-bucket/a")],
+)
+def test_everything_lies_under_one_root(prefix, root):
+    assert AwsSettings.read(TOLD | {"ENGAGEMENT_PREFIX": prefix}).root == root
+
+
+def test_both_deployments_name_the_same_resources(tmp_path):
+    settings = Settings(tmp_path).with_values({"first_day": Settings(tmp_path).start})
+    local = resources_for(Deployment.LOCAL, settings, {})
+    aws = resources_for(Deployment.AWS, settings, TOLD)
+    assert local.keys() == aws.keys()
+    assert aws["lake"].root == "s3://the-bucket/lake"
+
+
+def test_the_first_day_must_be_fixed_on_aws(tmp_path):
+    with pytest.raises(DeploymentError, match="ENGAGEMENT_SETTINGS must give first_day"):
+        resources_for(Deployment.AWS, Settings(tmp_path), TOLD)
+
+
+def test_a_key_is_part_of_every_resource_that_writes(tmp_path):
+    settings = Settings(tmp_path).with_values({"first_day": Settings(tmp_path).start})
+    resources = resources_for(Deployment.AWS, settings, TOLD | {"ENGAGEMENT_KMS_KEY": "alias/lake"})
+    writers = [name for name, resource in resources.items() if hasattr(resource, "options")]
+    assert set(writers) == {"lake", "registry", "alerts", "tables", "models", "reports"}
+    for name in writers:
+        headers = resources[name].options["s3_additional_kwargs"]
+        assert headers == {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "alias/lake"}
+
+
+def test_settings_in_the_environment_stand_over_the_file(tmp_path, monkeypatch):
+    Settings(tmp_path, customers=7, seed=8).save()
+    monkeypatch.setenv("ENGAGEMENT_SETTINGS", json.dumps({"customers": 9}))
+    found = Settings.load(tmp_path)
+    assert (found.customers, found.seed) == (9, 8)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "ENGAGEMENT_SETTINGS is not JSON"),
+        ("[1]", "ENGAGEMENT_SETTINGS: expected a JSON object"),
+        ('{"customer": 1}', "ENGAGEMENT_SETTINGS: unknown settings customer"),
+    ],
+)
+def test_settings_in_the_environment_that_are_wrong_are_named(tmp_path, monkeypatch, text, said):
+    monkeypatch.setenv("ENGAGEMENT_SETTINGS", text)
+    with pytest.raises(SettingsError, match=said):
+        Settings.load(tmp_path)
+
+
+def test_each_training_is_a_task_that_fargate_takes():
+    for spec in MODELS:
+        assert spec.memory_mib in FARGATE[spec.cpu_units], spec.name
+
+
+def test_the_steps_of_a_training_carry_their_size():
+    job = defs.resolve_job_def("training")
+    for spec in MODELS:
+        tags = job.graph.node_named(f"{spec.name}__model").definition.tags
+        assert tags["ecs/cpu"] == str(spec.cpu_units)
+        assert tags["ecs/memory"] == str(spec.memory_mib)
+
+
+def test_training_on_aws_runs_its_steps_as_tasks(tmp_path):
+    assert training_executor(Deployment.AWS, Settings(tmp_path)).name == "ecs"
+    one = Settings(tmp_path, training_processes=1)
+    assert training_executor(Deployment.LOCAL, one).name == "in_process"
+
+
+def test_runs_on_aws_may_log_to_cloudwatch():
+    assert set(loggers_for(Deployment.AWS)) - set(loggers_for(Deployment.LOCAL)) == {"cloudwatch"}
+
+
+@pytest.fixture
+def told(installed, monkeypatch):
+    for name, value in installed.environment(ENGAGEMENT_SETTINGS=json.dumps(FIRST_DAY)).items():
+        monkeypatch.setenv(name, value)
+    glue._verified.cache_clear()
+    return installed
+
+
+def test_check_says_of_each_thing_whether_it_is_as_it_should_be(told, capsys):
+    assert commands.main(["check"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("FAILED")] == [
+        line for line in lines if " tables: " in line
+    ]
+    assert "source.sessions: it is missing" in "".join(lines)
+    assert commands.main(["sync-tables"]) == 0
+    assert f"{told.database}.source_sessions" in capsys.readouterr().out
+    assert commands.main(["check"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 6
+    assert all(line.startswith("ok ") for line in lines)
+    assert "very secret" not in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("ENGAGEMENT_BUCKET", "no-such-bucket", "bucket: .*there is no such bucket"),
+        ("ENGAGEMENT_ATHENA_WORKGROUP", "nowhere", "workgroup: .*nowhere is not found"),
+        ("ENGAGEMENT_ONLINE_TABLE", "nowhere", "online table: .*ResourceNotFound"),
+        ("ENGAGEMENT_API_SECRET", "nowhere", "API secret: .*there is none of that name"),
+        (
+            "ENGAGEMENT_ALERT_TOPIC",
+            "arn:aws:sns:eu-west-1:123456789012:nowhere",
+            "alert topic: .*NotFound",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("told")
+def test_check_names_what_is_wrong(monkeypatch, capsys, variable, value, said):
+    monkeypatch.setenv(variable, value)
+    assert commands.main(["check"]) == 1
+    out = capsys.readouterr().out
+
+    assert re.search(rf"FAILED +{said}", out), out
+
+
+def test_check_wants_versions_kept(told, capsys):
+    told.client("s3").put_bucket_versioning(
+        Bucket=told.bucket, VersioningConfiguration={"Status": "Suspended"}
+    )
+    assert commands.main(["check"]) == 1
+    assert "keeps no versions" in capsys.readouterr().out
+
+
+def test_the_commands_say_what_the_environment_lacks(monkeypatch, capsys):
+    monkeypatch.delenv("ENGAGEMENT_BUCKET", raising=False)
+    assert commands.main(["check"]) == 1
+    assert "ENGAGEMENT_BUCKET" in capsys.readouterr().err

@@ -1,0 +1,201 @@
+"""The lake's tables in the Glue catalogue, as Athena reads them.
+
+Days are not registered: with partition projection Athena computes them from the day that a query
+asks for, so that a partition is there as soon as its file is. Belongs here: making these tables and
+refusing those that are not as declared. Does not belong here: queries (`athena.py`).
+"""
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from typing import Any
+
+from resources.aws.clients import client, told
+from resources.aws.errors import GlueTableError
+from resources.aws.storage import split_url
+from resources.lake import PARTITION_COLUMN
+from resources.schema import TableSchema
+
+MEND = "run `python -m engagement_assets.aws sync-tables`"
+GLUE_TYPES = {
+    "string": "string",
+    "int64": "bigint",
+    "float32": "float",
+    "float64": "double",
+    "bool": "boolean",
+    "date": "date",
+    "timestamp": "timestamp",
+}
+_PARQUET = "org.apache.hadoop.hive.ql.io.parquet"
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class GlueTables:
+    """The tables of one lake in one Glue database.
+
+    Attributes:
+        database: The Glue database.
+        region: Its region.
+        root: Root of the lake, `s3://bucket/prefix`.
+        first_day: First day that a partition may have.
+    """
+
+    database: str
+    region: str
+    root: str
+    first_day: date
+
+    def name(self, group: str, table: str) -> str:
+        """The name of a table in SQL, `<database>.<group>_<table>`."""
+        return f"{self.database}.{group}_{table}"
+
+    def verify(self, table: str, schema: TableSchema) -> None:
+        """Make a table if it is missing, and check it; once a process for each.
+
+        Args:
+            table: `<group>.<table>`.
+            schema: Its declared columns.
+
+        Raises:
+            GlueTableError: It is there and is not what is declared.
+            AwsError: Glue cannot be asked.
+        """
+        _verified(self, table, schema)
+
+    def sync(self, declared: Mapping[str, TableSchema]) -> list[str]:
+        """Make or mend every declared table, and the database; gives the names in Glue."""
+        glue = self._client
+        with (
+            told(f"making the Glue database {self.database}"),
+            suppress(glue.exceptions.AlreadyExistsException),
+        ):
+            glue.create_database(DatabaseInput={"Name": self.database})
+        for table, schema in declared.items():
+            self.ensure(table, schema)
+            # one that is as it should be is left alone: Glue keeps every change as a version
+            if self.problems(table, schema):
+                wanted = self.definition(table, schema)
+                with told(f"mending the Glue table {self.database}.{wanted['Name']}"):
+                    glue.update_table(DatabaseName=self.database, TableInput=wanted)
+        _verified.cache_clear()
+        return sorted(f"{self.database}.{table.replace('.', '_')}" for table in declared)
+
+    def problems(self, table: str, schema: TableSchema) -> list[str]:
+        """What is not as declared in a table that is there; "missing" where it is not."""
+        there = self._there(table)
+        return (
+            ["it is missing"]
+            if there is None
+            else _differences(there, self.definition(table, schema))
+        )
+
+    def ensure(self, table: str, schema: TableSchema) -> None:
+        """Make a table if it is missing.
+
+        Raises:
+            AwsError: Glue refuses.
+        """
+        glue = self._client
+        wanted = self.definition(table, schema)
+        with (
+            told(f"making the Glue table of {table} in {self.database}"),
+            # another process made it in the meantime; it is checked like any other
+            suppress(glue.exceptions.AlreadyExistsException),
+        ):
+            glue.create_table(DatabaseName=self.database, TableInput=wanted)
+
+    def definition(self, table: str, schema: TableSchema) -> dict[str, Any]:
+        """The table as Glue is told it."""
+        group, _, name = table.partition(".")
+        for word in (group, name, *schema.names):
+            if not _NAME.fullmatch(word):
+                raise GlueTableError(
+                    f"table {table}: {word!r} is no name that Athena keeps as it is; use "
+                    "lower-case letters, digits and underscores"
+                )
+        location = f"{self.root.rstrip('/')}/{group}/{name}/"
+        split_url(location)
+        template = f"{location}{PARTITION_COLUMN}=${{{PARTITION_COLUMN}}}/"
+        return {
+            "Name": f"{group}_{name}",
+            "TableType": "EXTERNAL_TABLE",
+            "PartitionKeys": [{"Name": PARTITION_COLUMN, "Type": "date"}],
+            "StorageDescriptor": {
+                "Columns": [
+                    {"Name": column.name, "Type": GLUE_TYPES[column.type]}
+                    for column in schema.columns
+                ],
+                "Location": location,
+                "InputFormat": f"{_PARQUET}.MapredParquetInputFormat",
+                "OutputFormat": f"{_PARQUET}.MapredParquetOutputFormat",
+                "SerdeInfo": {"SerializationLibrary": f"{_PARQUET}.serde.ParquetHiveSerDe"},
+            },
+            "Parameters": {
+                "EXTERNAL": "TRUE",
+                "classification": "parquet",
+                "projection.enabled": "true",
+                f"projection.{PARTITION_COLUMN}.type": "date",
+                f"projection.{PARTITION_COLUMN}.format": "yyyy-MM-dd",
+                f"projection.{PARTITION_COLUMN}.interval": "1",
+                f"projection.{PARTITION_COLUMN}.interval.unit": "DAYS",
+                f"projection.{PARTITION_COLUMN}.range": f"{self.first_day},NOW+1DAYS",
+                "storage.location.template": template,
+            },
+        }
+
+    @property
+    def _client(self) -> Any:
+        return client("glue", self.region)
+
+    def _there(self, table: str) -> dict[str, Any] | None:
+        glue = self._client
+        with told(f"reading the Glue table of {table} in {self.database}"):
+            try:
+                found = glue.get_table(DatabaseName=self.database, Name=table.replace(".", "_"))
+            except glue.exceptions.EntityNotFoundException:
+                return None
+        return dict(found["Table"])
+
+
+@lru_cache(maxsize=1024)
+def _verified(tables: GlueTables, table: str, schema: TableSchema) -> None:
+    problems = tables.problems(table, schema)
+    if problems == ["it is missing"]:
+        tables.ensure(table, schema)
+        problems = tables.problems(table, schema)
+    if problems:
+        raise GlueTableError(
+            f"the Glue table {tables.database}.{table.replace('.', '_')} is not as declared: "
+            f"{'; '.join(problems)}; {MEND}"
+        )
+
+
+def _differences(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """How a table in Glue differs from the declared one, a sentence each."""
+    problems = []
+    have, want = _columns(there), _columns(wanted)
+    for name, kind in want.items():
+        if name not in have:
+            problems.append(f"column {name} is missing")
+        elif have[name] != kind:
+            problems.append(f"column {name} is {have[name]}, declared {kind}")
+    problems += [f"column {name} is not declared" for name in have if name not in want]
+    places = [found["StorageDescriptor"].get("Location", "") for found in (there, wanted)]
+    if places[0].rstrip("/") != places[1].rstrip("/"):
+        problems.append(f"it lies at {places[0]}, not at {places[1]}")
+    parameters = there.get("Parameters", {})
+    problems += [
+        f"{name} is {parameters.get(name)!r}, not {value!r}"
+        for name, value in wanted["Parameters"].items()
+        if name.startswith(("projection.", "storage.")) and parameters.get(name) != value
+    ]
+    return problems
+
+
+def _columns(table: Mapping[str, Any]) -> dict[str, str]:
+    described = [*table["StorageDescriptor"]["Columns"], *table.get("PartitionKeys", [])]
+    return {column["Name"]: column["Type"] for column in described}

@@ -1,0 +1,47 @@
+"""Dagster resources of the deployment on AWS.
+
+Belongs here: configuration of Athena. Does not belong here: what a deployment chooses
+(`engagement_assets.deployment`).
+"""
+
+from collections.abc import Mapping
+from datetime import date
+
+from pydantic import Field
+
+from resources.engine import Engine
+from resources.platform import EngineResource
+from resources.schema import TableSchema
+
+
+class AthenaEngineResource(EngineResource):
+    """Athena over the lake on S3."""
+
+    region: str = Field(description="Region of Athena, Glue and the bucket.")
+    database: str = Field(description="Glue database of the lake's tables.")
+    workgroup: str = Field(description="Athena workgroup; its limit on scanned bytes holds.")
+    first_day: str = Field(description="First day that a partition may have, as an ISO date.")
+    query_timeout_seconds: float = Field(
+        default=600.0, description="A query that runs longer is stopped; raise it for backfills."
+    )
+    usd_per_terabyte: float = Field(
+        default=5.0, description="Price of a scanned terabyte; change it to your region's."
+    )
+
+    def engine(self, declared: Mapping[str, TableSchema]) -> Engine:
+        """An engine that knows these tables even before they have rows."""
+        from resources.aws.athena import AthenaEngine, AthenaSettings  # noqa: PLC0415 - AWS only
+        from resources.aws.glue import GlueTables  # noqa: PLC0415 - as above
+
+        lake = self.lake.lake
+        return AthenaEngine(
+            lake,
+            GlueTables(self.database, self.region, lake.root, date.fromisoformat(self.first_day)),
+            AthenaSettings(
+                region=self.region,
+                workgroup=self.workgroup,
+                query_timeout_seconds=self.query_timeout_seconds,
+                usd_per_terabyte=self.usd_per_terabyte,
+            ),
+            declared=declared,
+        )

@@ -1,0 +1,73 @@
+"""Secrets from Secrets Manager.
+
+Belongs here: reading one, and keeping it for a few minutes, so that a change is noticed and not
+every request asks. Does not belong here: what a secret means to whoever reads it.
+"""
+
+import json
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from resources.aws.clients import client, told
+from resources.aws.errors import AwsError
+
+KEPT_SECONDS = 300.0
+
+
+@dataclass
+class _Kept:
+    """Secrets that were read, each with the time until which it holds."""
+
+    values: dict[tuple[str, str], tuple[float, dict[str, Any]]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+_KEPT = _Kept()
+
+
+def read_secret(name: str, *, region: str, kept_seconds: float = KEPT_SECONDS) -> dict[str, Any]:
+    """Read a secret that holds one JSON object.
+
+    Args:
+        name: Its name or ARN.
+        region: Its region.
+        kept_seconds: For how long the last answer is good enough; 0 always asks.
+
+    Raises:
+        AwsError: It is not there, may not be read, or is not a JSON object. The message never
+            holds what the secret says.
+    """
+    with _KEPT.lock:
+        until, value = _KEPT.values.get((region, name), (0.0, {}))
+        if kept_seconds and time.monotonic() < until:
+            return dict(value)
+        value = _read(name, region)
+        _KEPT.values[region, name] = (time.monotonic() + kept_seconds, value)
+        return dict(value)
+
+
+def forget_secrets() -> None:
+    """Ask again for every secret, such as after one was refused."""
+    with _KEPT.lock:
+        _KEPT.values.clear()
+
+
+def _read(name: str, region: str) -> dict[str, Any]:
+    secrets = client("secretsmanager", region)
+    with told(f"reading the secret {name}"):
+        try:
+            found = secrets.get_secret_value(SecretId=name)
+        except secrets.exceptions.ResourceNotFoundException as error:
+            raise AwsError(
+                f"reading the secret {name}: there is none of that name in {region}"
+            ) from error
+    try:
+        value = json.loads(found.get("SecretString", ""))
+    except json.JSONDecodeError:
+        # not chained: the cause would show the secret
+        raise AwsError(f"the secret {name} is not JSON: expected one JSON object") from None
+    if not isinstance(value, dict):
+        raise AwsError(f"the secret {name} is a JSON {type(value).__name__}, not an object")
+    return value
