@@ -225,7 +225,9 @@ class Image:
     def _env(self, rest: str) -> None:
         for pair in shlex.split(rest):
             name, _, value = pair.partition("=")
-            filled = re.sub(r"\$(\w+)", lambda m: self.environment.get(m[1], ""), self._mapped(value))
+            filled = re.sub(
+                r"\$(\w+)", lambda m: self.environment.get(m[1], ""), self._mapped(value)
+            )
             # the folder is thrown away, so keeping pip's cache costs nothing and saves much
             if name != "PIP_NO_CACHE_DIR" and name != "HOME":
                 self.environment[name] = filled

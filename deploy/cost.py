@@ -91,9 +91,9 @@ class Sizes:
         customers: Customers.
         days_kept: Days of raw rows in the lake.
         rows_customer_day: 44,720,317 rows / 100,000 customers / 400 days (RESULTS.md).
-        bytes_row: 1.2 GB of Parquet / 44.7 million rows.
-        bytes_derived_customer_day: Features, predictions and explanations of a customer and day, in
-            Parquet; an assumption: 49 features and five models' columns, compressed.
+        bytes_row: 1.2 GB of Parquet / 44.7 million rows, weighed in the lake of 100,000 customers.
+        bytes_derived_customer_day: Features, signals, predictions and explanations of a customer and
+            day, in Parquet: 1,258,339 bytes / 3,000 customers, weighed in a simulated lake.
         queries_day: Athena queries a day: tables, checks, analysts; an assumption.
         days_scanned: Days of raw rows that a scanning query reads, by its partitions.
         scanning_queries_day: Of these queries, those that scan so much; the rest pay the 10 MB
@@ -116,7 +116,7 @@ class Sizes:
     days_kept: int = 400
     rows_customer_day: float = 44_720_317 / 100_000 / 400
     bytes_row: float = 1.2 * GB / 44_720_317
-    bytes_derived_customer_day: float = 400.0
+    bytes_derived_customer_day: float = 1_258_339 / 3_000
     queries_day: int = 200
     days_scanned: int = 30
     scanning_queries_day: int = 60
@@ -158,7 +158,7 @@ SECRETS, ALARMS, METRICS, IMAGES_GB = 2, 8, 2, 30
 
 
 def run_size(customers: int) -> tuple[int, int]:
-    """vCPU and GB of a run's task for so many customers."""
+    """VCPU and GB of a run's task for so many customers."""
     return next((vcpu, gb) for most, vcpu, gb in RUN_SIZES if customers <= most)
 
 
@@ -293,7 +293,9 @@ def standing_lines(sizes: Sizes, prices: Prices) -> list[Line]:
             "KMS and secrets",
             f"1 key x {prices.kms_key_month} + {calls:,} calls x {prices.kms_10000}/10000 + {SECRETS} "
             f"secrets x {prices.secret_month}",
-            prices.kms_key_month + calls / 10_000 * prices.kms_10000 + SECRETS * prices.secret_month,
+            prices.kms_key_month
+            + calls / 10_000 * prices.kms_10000
+            + SECRETS * prices.secret_month,
         ),
         Line(
             "Images",
@@ -335,7 +337,9 @@ def changed(default: Any, path: Path | None) -> Any:
     known = {each.name for each in fields(default)}
     wrong = sorted(name for name in values if name not in known)
     if wrong:
-        raise ValueError(f"{path}: unknown {', '.join(wrong)}; known are {', '.join(sorted(known))}")
+        raise ValueError(
+            f"{path}: unknown {', '.join(wrong)}; known are {', '.join(sorted(known))}"
+        )
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
             raise ValueError(f"{path}: {name}={value}: expected a number of at least 0")
@@ -345,7 +349,9 @@ def changed(default: Any, path: Path | None) -> Any:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m deploy.cost", description=__doc__)
-    parser.add_argument("--customers", type=int, nargs="+", default=[100_000, 1_000_000, 10_000_000])
+    parser.add_argument(
+        "--customers", type=int, nargs="+", default=[100_000, 1_000_000, 10_000_000]
+    )
     parser.add_argument("--requests-per-second", type=float, help="for every size alike")
     parser.add_argument("--prices", type=Path, help="JSON of prices, by the names of Prices")
     parser.add_argument("--sizes", type=Path, help="JSON of sizes, by the names of Sizes")

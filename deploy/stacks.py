@@ -63,9 +63,7 @@ class Stacks:
             StackError: A parameter is unknown or missing, or AWS refused a stack.
         """
         chosen = [
-            name
-            for name in templates.ORDER
-            if name not in without and (not only or name in only)
+            name for name in templates.ORDER if name not in without and (not only or name in only)
         ]
         known = {parameter for name in chosen for parameter in self._parameters(name)}
         unknown = sorted(set(given) - known)
@@ -83,9 +81,7 @@ class Stacks:
             "Tags": [{"Key": "project", "Value": self._project}],
         }
         if stack is None:
-            self._client.create_stack(
-                **arguments, EnableTerminationProtection=name in PROTECTED
-            )
+            self._client.create_stack(**arguments, EnableTerminationProtection=name in PROTECTED)
             self._wait(name, "stack_create_complete")
             return True
         try:
@@ -106,9 +102,7 @@ class Stacks:
         missing = []
         for parameter, declared in self._parameters(name).items():
             if parameter in available:
-                values.append(
-                    {"ParameterKey": parameter, "ParameterValue": available[parameter]}
-                )
+                values.append({"ParameterKey": parameter, "ParameterValue": available[parameter]})
             elif parameter in before:
                 values.append({"ParameterKey": parameter, "UsePreviousValue": True})
             elif "Default" not in declared:

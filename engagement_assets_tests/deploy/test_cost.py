@@ -48,9 +48,7 @@ def test_the_lake_holds_the_measured_bytes() -> None:
 def test_dagster_s_two_tasks_cost_the_same_whatever_the_size() -> None:
     small, large = Sizes(customers=1_000), Sizes(customers=10_000_000)
     what = "Fargate, webserver and daemon"
-    assert usd(what, small) == usd(what, large) == pytest.approx(
-        2 * 730 * (0.04048 + 4 * 0.004445)
-    )
+    assert usd(what, small) == usd(what, large) == pytest.approx(2 * 730 * (0.04048 + 4 * 0.004445))
 
 
 def test_the_sizes_of_a_run_are_those_of_the_template() -> None:
@@ -84,9 +82,7 @@ def test_the_runbook_has_what_the_command_prints(capsys: pytest.CaptureFixture[s
     assert printed in RUNBOOK.read_text(), "put the output of python -m deploy.cost there"
 
 
-def test_prices_of_one_s_own_are_taken(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_prices_of_one_s_own_are_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "prices.json"
     file.write_text(json.dumps({"http_api_million": 0.0}))
     assert cost.main(["--customers", "1000", "--prices", str(file)]) == 0

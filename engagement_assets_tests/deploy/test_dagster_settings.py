@@ -92,9 +92,7 @@ def test_the_launcher_finds_the_task_of_a_run_that_the_stack_made(
     assert deployed
 
 
-def test_a_container_of_another_name_is_refused(
-    home: Path, deployed: dict[str, str]
-) -> None:
+def test_a_container_of_another_name_is_refused(home: Path, deployed: dict[str, str]) -> None:
     assert deployed
     data = InstanceRef.from_dir(str(home)).run_launcher_data
     assert data is not None

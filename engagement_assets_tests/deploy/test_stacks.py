@@ -84,10 +84,10 @@ def test_the_bucket_keeps_versions_is_encrypted_and_closed(deployed: dict[str, s
     policy = properties("storage", "BucketPolicy", deployed)["PolicyDocument"]
     s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
-    assert all(
-        s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values()
-    )
-    denied = [s["Sid"] for s in json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]]
+    assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
+    denied = [
+        s["Sid"] for s in json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
+    ]
     assert denied == ["OnlyOverTls12", "NoOldTls", "NoOtherEncryption", "NoOtherKey"]
 
 
@@ -116,9 +116,10 @@ def test_the_table_expires_recovers_and_cannot_be_deleted_by_mistake(
     assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
     with pytest.raises(ClientError, match="DeletionProtectionEnabled"):
         dynamodb.delete_table(TableName=name)
-    if dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"][
-        "TimeToLiveStatus"
-    ] == "DISABLED":
+    if (
+        dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]["TimeToLiveStatus"]
+        == "DISABLED"
+    ):
         dynamodb.update_time_to_live(
             TableName=name, TimeToLiveSpecification=declared["TimeToLiveSpecification"]
         )
@@ -139,7 +140,8 @@ def test_the_workgroup_overrules_its_clients(deployed: dict[str, str]) -> None:
     athena.create_work_group(
         Name=declared["Name"],
         Description=declared["Description"],
-        Configuration=declared["WorkGroupConfiguration"] | {
+        Configuration=declared["WorkGroupConfiguration"]
+        | {
             "BytesScannedCutoffPerQuery": int(
                 declared["WorkGroupConfiguration"]["BytesScannedCutoffPerQuery"]
             ),
@@ -198,7 +200,10 @@ def test_generated_secrets_have_the_fields_that_containers_read(deployed: dict[s
         assert word.isalnum()
         template_text = json.loads(declared["SecretStringTemplate"])
         fields[name] = {*template_text, declared["GenerateStringKey"]}
-    assert fields == {"ApiSecret": {"api_keys", "jwt_key"}, "DatabaseSecret": {"username", "password"}}
+    assert fields == {
+        "ApiSecret": {"api_keys", "jwt_key"},
+        "DatabaseSecret": {"username", "password"},
+    }
 
 
 def test_every_role_exists_and_runs_may_be_started_with_theirs_alone(
@@ -233,8 +238,9 @@ def test_dagster_s_services_and_the_task_of_a_run_stand(deployed: dict[str, str]
 def test_the_api_s_function_has_its_handler_s_environment(deployed: dict[str, str]) -> None:
     name = deployed["ApiFunctionName"]
     function = boto3.client("lambda").get_function_configuration(FunctionName=name)
-    assert function["Environment"]["Variables"]["ENGAGEMENT_ONLINE_TABLE"] == (
-        deployed["OnlineTableName"]
+    assert (
+        function["Environment"]["Variables"]["ENGAGEMENT_ONLINE_TABLE"]
+        == (deployed["OnlineTableName"])
     )
 
 

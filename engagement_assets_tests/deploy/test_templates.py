@@ -21,7 +21,10 @@ WITHOUT_RESOURCE = {
     ("foundation", "LogsOfThisProject"): "in a key's policy, * is that key",
     ("foundation", "AlarmsAndBudgetsPublishToTheTopic"): "in a key's policy, * is that key",
     ("platform", "EcrLogin"): "ecr:GetAuthorizationToken has no resource",
-    ("platform", "ReadTaskDefinitionAndOwnNetwork"): "both actions have no resource; both only read",
+    (
+        "platform",
+        "ReadTaskDefinitionAndOwnNetwork",
+    ): "both actions have no resource; both only read",
     ("platform", "ReadTaskDefinition"): "ecs:DescribeTaskDefinition has no resource",
     ("platform", "TunnelToTheUi"): "the ssmmessages actions have no resource",
     ("platform", "AgeOfTheServedDay"): "cloudwatch:PutMetricData has no resource; a condition "
@@ -153,7 +156,9 @@ def test_only_services_and_this_account_are_trusted() -> None:
             continue
         assert set(principal) <= {"Service", "AWS"}, template
         if "AWS" in principal:
-            assert principal["AWS"] == {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}
+            assert principal["AWS"] == {
+                "Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"
+            }
 
 
 def test_the_api_reads_and_never_writes() -> None:
@@ -204,11 +209,17 @@ def test_the_database_keeps_itself_and_takes_tls_alone() -> None:
 def test_nothing_comes_into_the_platform_from_outside_its_network() -> None:
     for name, group in of_type("AWS::EC2::SecurityGroup"):
         for rule in group.get("SecurityGroupIngress", []):
-            assert rule.get("CidrIp") != "0.0.0.0/0", name  # noqa: S104 - an address to refuse
+            assert rule.get("CidrIp") != "0.0.0.0/0", name
 
 
 def test_what_holds_data_outlives_its_stack() -> None:
-    kinds = ("S3::Bucket", "DynamoDB::Table", "KMS::Key", "SecretsManager::Secret", "RDS::DBInstance")
+    kinds = (
+        "S3::Bucket",
+        "DynamoDB::Table",
+        "KMS::Key",
+        "SecretsManager::Secret",
+        "RDS::DBInstance",
+    )
     holders = [(n, r) for _, n, r in every_resource() if r["Type"].removeprefix("AWS::") in kinds]
     assert len(holders) == 6
     for name, resource in holders:
@@ -318,9 +329,7 @@ def test_every_alarm_tells_the_topic_and_stands_in_the_runbook() -> None:
 
 def test_the_budget_warns_before_the_amount_is_spent() -> None:
     ((_, budget),) = of_type("AWS::Budgets::Budget")
-    kinds = {
-        n["Notification"]["NotificationType"] for n in budget["NotificationsWithSubscribers"]
-    }
+    kinds = {n["Notification"]["NotificationType"] for n in budget["NotificationsWithSubscribers"]}
     assert kinds == {"ACTUAL", "FORECASTED"}
     parameters = templates.read("budget")["Parameters"]
     assert parameters["EarlyPercent"]["Default"] < parameters["LatePercent"]["Default"] < 100

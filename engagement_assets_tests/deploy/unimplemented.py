@@ -1,6 +1,6 @@
 """What the local server does not implement, so that nothing is passed over without a word.
 
-Belongs here: the list, which docs and tests show alike. A test fails when the server has learnt one.
+Belongs here: the list, which deploy/README.md repeats. A test fails when the server has learnt one.
 """
 
 # Resource types that its CloudFormation skips. Marked True: the test makes them through the
@@ -25,7 +25,7 @@ SKIPPED = {
 # What the skipped ones would have put out.
 STAND_INS = {
     "ApiSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:engagement-test/api-a",
-    "DatabaseSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:engagement-test/db-a",
+    "DatabaseSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:engagement-test/d-b",
     "ApiId": "api0123456",
 }
 # It makes parameter groups but no instance that refers to one of the same stack.
