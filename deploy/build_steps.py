@@ -2,11 +2,11 @@
 
     python -m deploy.build_steps platform --reuse-venv .venv
 
-Where no engine is at hand, this shows that the steps install what the platform needs, that what they
-copy suffices, and that what the image starts does load. A folder stands for the image's root. How
-each instruction is translated:
+Where no engine is at hand, this shows that the steps install what the platform needs, that what
+they copy suffices, and that what the image starts does load. A folder stands for the image's root.
+How each instruction is translated:
 
-- `FROM` another stage: that stage's steps first. `FROM` an image: nothing; this Python stands for it.
+- `FROM` another stage: that stage's steps first. `FROM` an image: this Python stands for it.
 - `RUN`: by `sh`, in the working folder, `/opt/…`, `/build` and `/tmp` below the root. Lines with
   `apt-get`, `groupadd` or `useradd` would change this machine: they are skipped, and said to be.
 - `COPY`: what `.dockerignore` lets through. `COPY --from`: nothing, since stages share one root.
@@ -229,7 +229,7 @@ class Image:
                 r"\$(\w+)", lambda m: self.environment.get(m[1], ""), self._mapped(value)
             )
             # the folder is thrown away, so keeping pip's cache costs nothing and saves much
-            if name != "PIP_NO_CACHE_DIR" and name != "HOME":
+            if name not in {"PIP_NO_CACHE_DIR", "HOME"}:
                 self.environment[name] = filled
 
     def _workdir(self, rest: str) -> None:

@@ -92,8 +92,8 @@ class Sizes:
         days_kept: Days of raw rows in the lake.
         rows_customer_day: 44,720,317 rows / 100,000 customers / 400 days (RESULTS.md).
         bytes_row: 1.2 GB of Parquet / 44.7 million rows, weighed in the lake of 100,000 customers.
-        bytes_derived_customer_day: Features, signals, predictions and explanations of a customer and
-            day, in Parquet: 1,258,339 bytes / 3,000 customers, weighed in a simulated lake.
+        bytes_derived_customer_day: Features, signals, predictions and explanations of a customer
+            and day, in Parquet: 1,258,339 bytes / 3,000 customers, weighed in a simulated lake.
         queries_day: Athena queries a day: tables, checks, analysts; an assumption.
         days_scanned: Days of raw rows that a scanning query reads, by its partitions.
         scanning_queries_day: Of these queries, those that scan so much; the rest pay the 10 MB
@@ -179,13 +179,14 @@ def lake_lines(sizes: Sizes, prices: Prices) -> list[Line]:
         ),
         Line(
             "S3 requests",
-            f"{puts:,} puts x {prices.s3_put_1000}/1000 + {gets:,} gets x {prices.s3_get_1000}/1000",
+            f"{puts:,} puts x {prices.s3_put_1000}/1000 + {gets:,} gets x "
+            f"{prices.s3_get_1000}/1000",
             puts / 1000 * prices.s3_put_1000 + gets / 1000 * prices.s3_get_1000,
         ),
         Line(
             "Athena",
-            f"({sizes.scanning_queries_day} queries of {scanned / sizes.scanning_queries_day / GB:,.3f} "
-            f"GB + {sizes.queries_day - sizes.scanning_queries_day} of the 10 MB minimum) x {DAYS} "
+            f"({sizes.scanning_queries_day} queries of "
+            f"{scanned / sizes.scanning_queries_day / GB:,.3f} GB + {sizes.queries_day - sizes.scanning_queries_day} of the 10 MB minimum) x {DAYS} "
             f"days = {(scanned + small) * DAYS / 1e12:,.4f} TB x {prices.athena_tb}",
             (scanned + small) * DAYS / 1e12 * prices.athena_tb,
         ),
@@ -204,14 +205,14 @@ def compute_lines(sizes: Sizes, prices: Prices) -> list[Line]:
     return [
         Line(
             "Fargate, webserver and daemon",
-            f"{PLATFORM_TASKS} tasks x {HOURS} h x ({TASK_VCPU} vCPU x {prices.fargate_vcpu_hour} + "
-            f"{TASK_GB} GB x {prices.fargate_gb_hour})",
+            f"{PLATFORM_TASKS} tasks x {HOURS} h x ({TASK_VCPU} vCPU x {prices.fargate_vcpu_hour} "
+            f"+ {TASK_GB} GB x {prices.fargate_gb_hour})",
             PLATFORM_TASKS * HOURS * task,
         ),
         Line(
             "Fargate, daily runs",
-            f"({sizes.job_seconds:.0f} s x {scale:g} + {sizes.job_start_seconds:.0f} s) x {DAYS} days "
-            f"= {hours:,.1f} h x ({vcpu} vCPU x {prices.fargate_vcpu_hour} + {gb} GB x "
+            f"({sizes.job_seconds:.0f} s x {scale:g} + {sizes.job_start_seconds:.0f} s) x {DAYS} "
+            f"days = {hours:,.1f} h x ({vcpu} vCPU x {prices.fargate_vcpu_hour} + {gb} GB x "
             f"{prices.fargate_gb_hour})",
             hours * hourly,
         ),
@@ -236,13 +237,14 @@ def online_lines(sizes: Sizes, prices: Prices) -> list[Line]:
     return [
         Line(
             "DynamoDB writes",
-            f"{sizes.customers:,} customers x {sizes.published_share:.0%} x {units:.0f} units x {DAYS} "
-            f"days = {writes / MILLION:,.1f} million x {prices.dynamodb_write_million}",
+            f"{sizes.customers:,} customers x {sizes.published_share:.0%} x {units:.0f} units x "
+            f"{DAYS} days = {writes / MILLION:,.1f} million x {prices.dynamodb_write_million}",
             writes / MILLION * prices.dynamodb_write_million,
         ),
         Line(
             "DynamoDB reads",
-            f"{requests / MILLION:,.2f} million x {read_units:g} unit x {prices.dynamodb_read_million}",
+            f"{requests / MILLION:,.2f} million x {read_units:g} unit x "
+            f"{prices.dynamodb_read_million}",
             requests / MILLION * read_units * prices.dynamodb_read_million,
         ),
         Line(
@@ -259,8 +261,8 @@ def online_lines(sizes: Sizes, prices: Prices) -> list[Line]:
         ),
         Line(
             "HTTP API",
-            f"{sizes.requests_second:g} a second x 86,400 x {DAYS} = {requests / MILLION:,.2f} million "
-            f"x {prices.http_api_million}",
+            f"{sizes.requests_second:g} a second x 86,400 x {DAYS} = {requests / MILLION:,.2f} "
+            f"million x {prices.http_api_million}",
             requests / MILLION * prices.http_api_million,
         ),
     ]
@@ -291,8 +293,8 @@ def standing_lines(sizes: Sizes, prices: Prices) -> list[Line]:
         ),
         Line(
             "KMS and secrets",
-            f"1 key x {prices.kms_key_month} + {calls:,} calls x {prices.kms_10000}/10000 + {SECRETS} "
-            f"secrets x {prices.secret_month}",
+            f"1 key x {prices.kms_key_month} + {calls:,} calls x {prices.kms_10000}/10000 + "
+            f"{SECRETS} secrets x {prices.secret_month}",
             prices.kms_key_month
             + calls / 10_000 * prices.kms_10000
             + SECRETS * prices.secret_month,

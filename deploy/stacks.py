@@ -4,9 +4,9 @@
     python -m deploy.stacks deploy --project engagement --only services --set PlatformImage=...
     python -m deploy.stacks outputs --project engagement
 
-An output and a parameter of the same name are the same thing, so nothing is copied by hand. What an
-update is not told stays as it was. Belongs here: creating and updating stacks. Does not belong here:
-what is in them (`cloudformation/`).
+An output and a parameter of the same name are the same thing, so nothing is copied by hand. What
+an update is not told stays as it was. Belongs here: creating and updating stacks. Does not belong
+here: what is in them (`cloudformation/`).
 """
 
 import argparse

@@ -61,7 +61,7 @@ def test_a_parameter_that_no_template_has_is_refused(deployed: dict[str, str]) -
 def test_a_missing_parameter_is_named_with_what_it_is(aws: str) -> None:
     assert aws
     project = stacks.Stacks(boto3.client("cloudformation"), "nothing-yet")
-    with pytest.raises(stacks.StackError, match="KmsKeyArn .*foundation"):
+    with pytest.raises(stacks.StackError, match=r"KmsKeyArn .*foundation"):
         project.deploy({}, only=["storage"])
 
 
