@@ -186,7 +186,8 @@ def lake_lines(sizes: Sizes, prices: Prices) -> list[Line]:
         Line(
             "Athena",
             f"({sizes.scanning_queries_day} queries of "
-            f"{scanned / sizes.scanning_queries_day / GB:,.3f} GB + {sizes.queries_day - sizes.scanning_queries_day} of the 10 MB minimum) x {DAYS} "
+            f"{scanned / sizes.scanning_queries_day / GB:,.3f} GB + "
+            f"{sizes.queries_day - sizes.scanning_queries_day} of the 10 MB minimum) x {DAYS} "
             f"days = {(scanned + small) * DAYS / 1e12:,.4f} TB x {prices.athena_tb}",
             (scanned + small) * DAYS / 1e12 * prices.athena_tb,
         ),

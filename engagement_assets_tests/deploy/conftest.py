@@ -8,7 +8,6 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import boto3
 import pytest
@@ -23,36 +22,43 @@ IMAGES = {
 }
 
 
-@pytest.fixture(scope="session")
-def aws() -> Iterator[str]:
-    """Address of the server; boto3 goes there and nowhere else."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    variables = {
+def variables(address: str) -> dict[str, str]:
+    """What sends boto3 to the server and nowhere else."""
+    return {
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ENDPOINT_URL": address,
     }
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """Address of the server."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
     process = subprocess.Popen(
-        command,
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, **variables, "PYTHONWARNINGS": "ignore"},
+        env={**os.environ, **variables(address), "PYTHONWARNINGS": "ignore"},
     )
-    patch = pytest.MonkeyPatch()
-    for name, value in variables.items():
-        patch.setenv(name, value)
     try:
         _wait_for(f"{address}/moto-api/", process)
         yield address
     finally:
-        patch.undo()
         process.terminate()
         process.wait(timeout=10)
+
+
+@pytest.fixture
+def aws(server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The server, where boto3 goes during this test alone."""
+    for name, value in variables(server).items():
+        monkeypatch.setenv(name, value)
+    return server
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
@@ -68,9 +74,8 @@ def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.fixture(scope="session")
-def deployed(aws: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def outputs(server: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Outputs of all stacks, deployed with the runbook's own command."""
-    assert aws
     folder = tmp_path_factory.mktemp("templates")
     for name in templates.ORDER:
         text = templates.path(name).read_text()
@@ -79,9 +84,18 @@ def deployed(aws: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, st
             text = text.replace(before, after)
         (folder / f"{name}.yaml").write_text(text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(templates, "FOLDER", Path(folder))
+        for name, value in variables(server).items():
+            patch.setenv(name, value)
+        patch.setattr(templates, "FOLDER", folder)
         patch.setattr(stacks, "SECONDS_BETWEEN_LOOKS", 0.05)
         project = stacks.Stacks(boto3.client("cloudformation"), PROJECT)
         changed = project.deploy({**IMAGES, **STAND_INS})
         assert changed == list(templates.ORDER)
         return {**STAND_INS, **project.outputs()}
+
+
+@pytest.fixture
+def deployed(aws: str, outputs: dict[str, str]) -> dict[str, str]:
+    """The deployed stacks' outputs, with boto3 going to where they are."""
+    assert aws
+    return outputs
