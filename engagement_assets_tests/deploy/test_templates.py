@@ -62,6 +62,8 @@ DAGSTER_VARIABLES = {
     "DAGSTER_RUN_TASK_DEFINITION",
 }
 SECRET_VARIABLES = {"DAGSTER_POSTGRES_PASSWORD", "DAGSTER_POSTGRES_USER"}
+# Bytes that CloudFormation takes without a bucket between.
+LARGEST_TEMPLATE = 51_200
 # GiB that Fargate allows for so many units of CPU.
 FARGATE_GIB = {
     256: {0.5, 1, 2},
@@ -101,6 +103,11 @@ def test_the_linter_has_nothing_to_say() -> None:
     command = [str(Path(sys.executable).parent / "cfn-lint"), "--", *files]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+
+
+def test_every_template_is_short_enough_to_be_sent() -> None:
+    for name in templates.ORDER:
+        assert len(templates.path(name).read_bytes()) <= LARGEST_TEMPLATE, name
 
 
 def test_every_file_is_one_of_the_stacks() -> None:
@@ -155,6 +162,10 @@ def test_only_services_and_this_account_are_trusted() -> None:
         if statement["Effect"] == "Deny" or not principal:
             continue
         assert set(principal) <= {"Service", "AWS"}, template
+        if template == "api":
+            assert principal == {"Service": "lambda.amazonaws.com"}
+        else:
+            assert "Condition" in statement or "AWS" in principal, f"{template}: {statement}"
         if "AWS" in principal:
             assert principal["AWS"] == {
                 "Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"
