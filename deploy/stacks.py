@@ -10,6 +10,7 @@ here: what is in them (`cloudformation/`).
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -164,7 +165,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", default=[], choices=templates.ORDER)
     parser.add_argument("--without", nargs="+", default=[], choices=templates.ORDER)
     options = parser.parse_args(arguments)
-    stacks = Stacks(boto3.client("cloudformation"), options.project)
+    # boto3 reads AWS_DEFAULT_REGION alone
+    client = boto3.client("cloudformation", region_name=os.environ.get("AWS_REGION"))
+    stacks = Stacks(client, options.project)
     try:
         if options.command == "deploy":
             changed = stacks.deploy(

@@ -58,6 +58,21 @@ def test_a_parameter_that_no_template_has_is_refused(deployed: dict[str, str]) -
         project.deploy({"Budgte": "3"})
 
 
+def test_the_command_deploys_where_aws_region_says(
+    aws: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert aws
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    monkeypatch.setattr(stacks, "SECONDS_BETWEEN_LOOKS", 0.05)
+    arguments = ["deploy", "--project", "elsewhere", "--only", "foundation"]
+    assert stacks.main([*arguments, "--set", "LogDays=30"]) == 0
+    printed = capsys.readouterr().out
+    assert "changed: foundation\n" in printed
+    assert "AlertTopicArn=arn:aws:sns:eu-west-1:123456789012:elsewhere-alerts\n" in printed
+    assert stacks.main([*arguments, "--set", "LogDays"]) == 1
+    assert "NAME=VALUE" in capsys.readouterr().err
+
+
 def test_a_missing_parameter_is_named_with_what_it_is(aws: str) -> None:
     assert aws
     project = stacks.Stacks(boto3.client("cloudformation"), "nothing-yet")

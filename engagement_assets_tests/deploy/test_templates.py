@@ -54,7 +54,9 @@ PLATFORM_VARIABLES = {
     "ENGAGEMENT_API_SECRET",
     "ENGAGEMENT_SETTINGS",
 }
+# boto3 reads this one and not AWS_REGION, which Fargate sets.
 DAGSTER_VARIABLES = {
+    "AWS_DEFAULT_REGION",
     "DAGSTER_HOME",
     "DAGSTER_LOGS_PREFIX",
     "DAGSTER_POSTGRES_DB",
@@ -344,3 +346,12 @@ def test_the_budget_warns_before_the_amount_is_spent() -> None:
     assert kinds == {"ACTUAL", "FORECASTED"}
     parameters = templates.read("budget")["Parameters"]
     assert parameters["EarlyPercent"]["Default"] < parameters["LatePercent"]["Default"] < 100
+
+
+def test_runs_may_write_the_metric_that_the_alarm_reads() -> None:
+    (alarm,) = [a for name, a in of_type("AWS::CloudWatch::Alarm") if name == "ServedDayAlarm"]
+    (allowed,) = [s for _, s in statements() if s.get("Sid") == "AgeOfTheServedDay"]
+    assert allowed["Condition"]["StringEquals"]["cloudwatch:namespace"] == alarm["Namespace"]
+    assert alarm["Dimensions"] == [{"Name": "Table", "Value": {"Ref": "OnlineTableName"}}]
+    # nobody saying how old it is, is bad news too
+    assert alarm["TreatMissingData"] == "breaching"
