@@ -19,7 +19,7 @@ ENGAGEMENT := $(BIN)/python -m engagement_assets.run
 # a name on the command line that is no setting is a mistake, not something to pass over
 UNKNOWN := $(filter-out $(SETTINGS) PORT API_PORT SCOPES NAME PYTHON MODEL VERSION ARGS CORPUS TORCH_INDEX,$(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v))))
 
-.PHONY: run test dev serve api-key lint bench rollback train-sentiment install clean
+.PHONY: run test dev serve api-key lint bench rollback train-sentiment docker-steps install clean
 .DEFAULT_GOAL := run
 
 ifneq ($(strip $(UNKNOWN)),)
@@ -59,6 +59,11 @@ train-sentiment: $(STAMP)
 
 rollback: $(STAMP)
 	@$(ENGAGEMENT) rollback 'MODEL=$(or $(MODEL),churn)' $(if $(VERSION),'VERSION=$(VERSION)') $(GIVEN)
+
+# the steps of deploy/Dockerfile without a container engine; ARGS names other targets
+docker-steps: $(STAMP)
+	@$(BIN)/python -m deploy.build_steps $(or $(ARGS),platform) --reuse-venv .venv \
+	  --build-arg 'TORCH_INDEX=$(TORCH_INDEX)'
 
 install: $(STAMP)
 
