@@ -62,7 +62,7 @@ rollback: $(STAMP)
 
 # the steps of deploy/Dockerfile without a container engine; ARGS names other targets
 docker-steps: $(STAMP)
-	@$(BIN)/python -m deploy.build_steps $(or $(ARGS),platform) --reuse-venv .venv \
+	@$(BIN)/python -m deploy.build_steps $(or $(ARGS),platform api lambda) --reuse-venv .venv \
 	  --build-arg 'TORCH_INDEX=$(TORCH_INDEX)'
 
 install: $(STAMP)

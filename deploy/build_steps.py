@@ -46,9 +46,9 @@ ENTRIES = {
         "print(len(d.defs.get_repository_def().job_names), 'jobs from', d.__file__)"
     ),
     "api": (
-        "from importlib import import_module; "
-        "app = getattr(import_module({module!r}), {name!r})(); "
-        "print(len(app.routes), 'routes')"
+        "import engagement_assets.serve; "
+        "from engagement_assets.serving.api.routes import router; "
+        "print(len(router.routes), 'routes')"
     ),
     "lambda": (
         "from importlib import import_module; import awslambdaric; "

@@ -1,6 +1,6 @@
 """AWS Lambda behind API Gateway: the same application, through Mangum.
 
-Belongs here: the entry point `engagement_assets.handler.handler`. Does not belong here: the
+Belongs here: the entry point `handler`. Does not belong here: the
 application (`engagement_assets.serving.api`).
 
 Models are loaded once a container, when Lambda imports this module, and not with each event: Mangum
@@ -9,7 +9,9 @@ events, so champions are looked up when an event comes, at most once a minute.
 """
 
 import logging
+import os
 import time
+from functools import cache
 from typing import Any
 
 from mangum import Mangum
@@ -48,4 +50,16 @@ class Handler:
         return self._answer(event, context)
 
 
-handler = Handler()
+@cache
+def _opened() -> Handler:
+    return Handler()
+
+
+def handler(event: Any, context: Any) -> dict[str, Any]:
+    """Answer one event of API Gateway."""
+    return _opened()(event, context)
+
+
+if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+    # before the first event, in the time that Lambda gives to a container's start
+    _opened()

@@ -14,12 +14,13 @@ from typing import Any
 import orjson
 
 from engagement_assets.deployment import deployment, resources_for
+from engagement_assets.environment import AwsSettings, Deployment
 from engagement_assets.features.snapshot import declared_schemas
 from engagement_assets.models.lifetime_value.applications import ValueLimits
 from engagement_assets.models.specs import MODELS
 from engagement_assets.serving.api.access import KeySource
 from engagement_assets.serving.api.app import Installation
-from engagement_assets.serving.api.keys import KEYS_FILE, KeyFile
+from engagement_assets.serving.api.keys import KEYS_FILE, KeyFile, SecretKeys
 from engagement_assets.serving.api.lake_reader import LakeReader
 from engagement_assets.serving.api.service import CustomerService
 from engagement_assets.serving.api.settings import ApiSettings
@@ -56,7 +57,14 @@ def installation_from_environ(settings: ApiSettings) -> Installation:
 
 
 def key_source(settings: ApiSettings, home: Path) -> KeySource:
-    """Where API keys are: the file that the settings name, or that of the home."""
+    """Where API keys are: on AWS a secret, or else a file, by default that of the home."""
+    if deployment() is Deployment.AWS:
+        from resources.aws.secrets import read_secret  # noqa: PLC0415 - loads boto3
+
+        aws = AwsSettings.read()
+        return SecretKeys(
+            partial(read_secret, aws.api_secret, region=aws.region), where=aws.api_secret
+        )
     return KeyFile(Path(settings.keys) if settings.keys else home / KEYS_FILE)
 
 

@@ -205,7 +205,7 @@ def test_logs_do_not_stay_for_ever(deployed: dict[str, str]) -> None:
 def test_generated_secrets_have_the_fields_that_containers_read(deployed: dict[str, str]) -> None:
     client = boto3.client("secretsmanager")
     fields = {}
-    for template, name in (("foundation", "ApiSecret"), ("database", "DatabaseSecret")):
+    for template, name in (("database", "DatabaseSecret"),):
         declared = properties(template, name, deployed)["GenerateSecretString"]
         word = client.get_random_password(
             PasswordLength=declared["PasswordLength"],
@@ -215,9 +215,10 @@ def test_generated_secrets_have_the_fields_that_containers_read(deployed: dict[s
         assert word.isalnum()
         template_text = json.loads(declared["SecretStringTemplate"])
         fields[name] = {*template_text, declared["GenerateStringKey"]}
-    assert fields == {
-        "ApiSecret": {"api_keys", "jwt_key"},
-        "DatabaseSecret": {"username", "password"},
+    assert fields == {"DatabaseSecret": {"username", "password"}}
+    # the form that the API reads, with no key in it
+    assert json.loads(properties("foundation", "ApiSecret", deployed)["SecretString"]) == {
+        "keys": []
     }
 
 

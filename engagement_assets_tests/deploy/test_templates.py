@@ -63,6 +63,7 @@ DAGSTER_VARIABLES = {
     "DAGSTER_POSTGRES_HOST",
     "DAGSTER_RUN_TASK_DEFINITION",
 }
+API_VARIABLES = {"ENGAGEMENT_API_LAKE", "ENGAGEMENT_API_WARM_SENTIMENT"}
 SECRET_VARIABLES = {"DAGSTER_POSTGRES_PASSWORD", "DAGSTER_POSTGRES_USER"}
 # Bytes that CloudFormation takes without a bucket between.
 LARGEST_TEMPLATE = 51_200
@@ -184,7 +185,11 @@ def test_the_api_reads_and_never_writes() -> None:
     }
     writes = {action for action in actions if re.search(r":(Put|Update|Delete|BatchWrite)", action)}
     assert writes == {"logs:PutLogEvents"}
-    assert not any(action.startswith(("s3:", "athena:")) for action in actions)
+    # the models' files and nothing else of the bucket
+    assert {action for action in actions if action.startswith(("s3:", "athena:"))} == {
+        "s3:GetObject",
+        "s3:ListBucket",
+    }
 
 
 @pytest.mark.parametrize(
@@ -253,7 +258,7 @@ def test_the_api_is_throttled_and_its_concurrency_is_its_own() -> None:
     ((_, function),) = of_type("AWS::Lambda::Function")
     ((_, stage),) = of_type("AWS::ApiGatewayV2::Stage")
     assert function["ReservedConcurrentExecutions"] == {"Ref": "ApiConcurrency"}
-    assert function["ImageConfig"]["Command"] == ["engagement_assets.serving.handler.handler"]
+    assert function["ImageConfig"]["Command"] == ["engagement_assets.handler.handler"]
     assert set(stage["DefaultRouteSettings"]) >= {"ThrottlingRateLimit", "ThrottlingBurstLimit"}
     ((_, domain),) = of_type("AWS::ApiGatewayV2::DomainName")
     assert domain["DomainNameConfigurations"][0]["SecurityPolicy"] == "TLS_1_2"
@@ -303,7 +308,7 @@ def test_containers_get_exactly_the_documented_variables() -> None:
         else:
             assert set(names) == {"ENGAGEMENT_BUCKET", "ENGAGEMENT_PREFIX"} | DAGSTER_VARIABLES
     ((_, function),) = of_type("AWS::Lambda::Function")
-    assert set(function["Environment"]["Variables"]) == PLATFORM_VARIABLES
+    assert set(function["Environment"]["Variables"]) == PLATFORM_VARIABLES | API_VARIABLES
 
 
 def test_no_password_stands_in_a_plain_variable() -> None:

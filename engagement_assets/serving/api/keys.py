@@ -21,7 +21,7 @@ import re
 import secrets
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -165,6 +165,31 @@ class KeyFile:
             self._ring = read_keys(self.path)
             self._seen = (told.st_mtime_ns, told.st_size)
         return self._ring
+
+
+@dataclass
+class SecretKeys:
+    """Keys in a secret of the same form as the file.
+
+    Attributes:
+        read: Reads the secret; it keeps the last answer for a few minutes itself.
+        where: Names the secret in errors.
+    """
+
+    read: Callable[[], Mapping[str, Any]]
+    where: str
+
+    def ring(self) -> KeyRing:
+        """The keys of now.
+
+        Raises:
+            KeysError: The secret cannot be read, or holds no keys.
+        """
+        try:
+            data = self.read()
+        except RuntimeError as error:
+            raise KeysError(f"{self.where} cannot be read: {error}") from error
+        return KeyRing.parse(data, where=self.where)
 
 
 def read_keys(path: Path) -> KeyRing:
