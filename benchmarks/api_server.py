@@ -18,6 +18,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from benchmarks import stages
+from benchmarks.publish import consents, publish
+from engagement_assets.deployment import Deployment, resources_for
 from engagement_assets.serving.api.keys import KEYS_FILE, KeyRing, new_key, read_keys, write_keys
 from engagement_assets.settings import Settings
 
@@ -36,6 +38,14 @@ def make_home(home: Path, lake: Path, *, customers: int) -> Settings:
     (home / "lake").symlink_to(lake.resolve())
     (home / "registry").symlink_to((lake / ".models").resolve())
     return settings
+
+
+def publish_home(settings: Settings) -> dict[str, float]:
+    """Publish the last day of a home; customers and seconds."""
+    resources = resources_for(Deployment.LOCAL, settings)
+    lake = resources["lake"].lake
+    done = publish(resources["online_store"].store, lake, settings.end, consents(lake))
+    return {"customers": done.customers, "seconds": round(done.seconds, 1)}
 
 
 def make_key(home: Path, scopes: tuple[str, ...]) -> str:

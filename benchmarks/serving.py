@@ -17,9 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.api_server import Server, figures, free_port, make_home, make_key
+from benchmarks.api_server import Server, figures, free_port, make_home, make_key, publish_home
 from benchmarks.load import Outcome, get, offer, one_after_another, post
-from benchmarks.publish import publish_home
 
 RATE = 300.0
 CAPACITY_RATES = (400, 600, 800, 1000, 1200, 1400, 1700, 2000, 2500, 3000)

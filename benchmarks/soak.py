@@ -25,9 +25,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from benchmarks.api_server import Server, figures, free_port, make_home, make_key
+from benchmarks.api_server import Server, figures, free_port, make_home, make_key, publish_home
 from benchmarks.load import Outcome, get, offer, post
-from benchmarks.publish import publish_home
 from resources.online_store.protocol import Release
 from resources.online_store.sqlite import SqliteStore
 
