@@ -14,7 +14,11 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from engagement_assets.decisions.customers.declared import prediction_schemas
+from engagement_assets.decisions.customers.declared import (
+    RETENTION_ACTION,
+    REVIEW_ACTION,
+    prediction_schemas,
+)
 from engagement_assets.models.lifecycle.checks import bounds_measures as prediction_measures
 from engagement_assets.models.roster import MODELS
 from engagement_assets.settings import PROJECT
@@ -210,6 +214,10 @@ VALUES: dict[str, Any] = {
     "message_weight": 0.5,
     "reaction_weight": 0.25,
     "least_change": 0.05,
+    "purpose": "personalisation",
+    "customer_id": "c0000001",
+    "retention_action": RETENTION_ACTION,
+    "review_action": REVIEW_ACTION,
 }
 
 

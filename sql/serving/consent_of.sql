@@ -3,3 +3,4 @@
 SELECT customer_id, granted
 FROM shared.latest_consents
 WHERE customer_id = :customer_id
+ORDER BY customer_id
