@@ -11,7 +11,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from engagement_assets.decisions.customers.declared import CUSTOMERS, CUSTOMERS_SCHEMA
+from engagement_assets.decisions.customers.declared import (
+    CUSTOMERS,
+    CUSTOMERS_SCHEMA,
+    customer_parameters,
+)
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES, CUSTOMER_FEATURES_SCHEMA
 from engagement_assets.models.specs import MODELS
 from engagement_assets.source.contract import TABLES
@@ -43,7 +47,7 @@ def write_features(lake: Lake, day: date, rows: Sequence[Mapping[str, Any]]) -> 
 def unify(lake: Lake, day: date) -> None:
     """The unified predictions of a day, by the platform's SQL."""
     engine_of(lake).land(
-        SQL.query(CUSTOMERS), {"snapshot_date": day}, into=CUSTOMERS, schema=CUSTOMERS_SCHEMA,
+        SQL.query(CUSTOMERS), customer_parameters(day), into=CUSTOMERS, schema=CUSTOMERS_SCHEMA,
         day=day,
     )  # fmt: skip
 
