@@ -55,7 +55,9 @@ def server() -> Iterator[str]:
 
 @pytest.fixture
 def aws(server: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The server, where boto3 goes during this test alone."""
+    """The server, where boto3 goes during this test alone, for every service."""
+    for name in [name for name in os.environ if name.startswith("AWS_ENDPOINT_URL_")]:
+        monkeypatch.delenv(name)
     for name, value in variables(server).items():
         monkeypatch.setenv(name, value)
     return server
