@@ -233,8 +233,10 @@ class Lake:
         self.require(table, [day])
         path = self.path(table, day)
         try:
-            with path.open("rb") as file:
+            with _reached(path), path.open("rb") as file:
                 return pq.read_table(file, filters=[(column, "in", list(values))])
+        except StorageError:
+            raise
         except (pa.ArrowInvalid, OSError) as error:
             raise _corrupt(table, path, error) from error
 

@@ -104,9 +104,23 @@ def _customer(known: Known, view: View) -> dict[str, Any]:
     }
 
 
-def _unknown(view: View) -> ProblemError:
+OF_ONE = _problems() | {404: {"model": schemas.UnknownCustomer, "content": {MEDIA_TYPE: {}}}}
+
+
+async def _one(
+    service: CustomerService, customer_id: str, request: Request, *, compute: bool = False
+) -> tuple[Known, View]:
+    """What is known of one customer, and the release that it is of.
+
+    Raises:
+        ProblemError: 404, with a list for somebody unknown.
+    """
+    view = await _view(service)
+    known = await _known(service, [customer_id], view, request, compute=compute)
+    if customer_id in known:
+        return known[customer_id], view
     listed = recommended(None, view, limit=10, exclude=frozenset())
-    return ProblemError(
+    raise ProblemError(
         404,
         "nothing is known of this customer; the list is for somebody unknown",
         more={"recommendations": listed},
@@ -123,7 +137,7 @@ Compute = Annotated[
     "/customers/{customer_id}",
     summary="Everything that the models say of a customer",
     response_model=schemas.CustomerAnswer,
-    responses=_problems() | {404: {"model": schemas.UnknownCustomer, "content": {MEDIA_TYPE: {}}}},
+    responses=OF_ONE,
     dependencies=READ,
     tags=["customers"],
 )
@@ -131,18 +145,14 @@ async def customer(
     request: Request, service: Service, customer_id: Path, compute: Compute = False
 ) -> Response:
     """Predictions of the day that is served; what no model had predicted is scored now."""
-    view = await _view(service)
-    known = await _known(service, [customer_id], view, request, compute=compute)
-    if customer_id not in known:
-        raise _unknown(view)
-    return _json(_customer(known[customer_id], view))
+    return _json(_customer(*await _one(service, customer_id, request, compute=compute)))
 
 
 @router.get(
     "/customers/{customer_id}/explanations/{model}",
     summary="Why a model says what it says of a customer",
     response_model=schemas.ExplanationAnswer,
-    responses=_problems() | {404: {"model": schemas.UnknownCustomer, "content": {MEDIA_TYPE: {}}}},
+    responses=OF_ONE,
     dependencies=READ,
     tags=["customers"],
 )
@@ -154,11 +164,7 @@ async def explanation(
     compute: Compute = False,
 ) -> Response:
     """The three strongest reasons, from exact SHAP values where the model is trees."""
-    view = await _view(service)
-    known = await _known(service, [customer_id], view, request, compute=compute)
-    if customer_id not in known:
-        raise _unknown(view)
-    one = known[customer_id]
+    one, view = await _one(service, customer_id, request, compute=compute)
     return _json(
         {
             **heading(one, view),
@@ -187,7 +193,7 @@ UNITS = {
     "/customers/{customer_id}/recommendations",
     summary="Posts to show a customer",
     response_model=schemas.RecommendationAnswer,
-    responses=_problems() | {404: {"model": schemas.UnknownCustomer, "content": {MEDIA_TYPE: {}}}},
+    responses=OF_ONE,
     dependencies=READ,
     tags=["customers"],
 )
@@ -202,11 +208,7 @@ async def recommendations(
     ] = [],  # noqa: B006 - FastAPI copies it
 ) -> Response:
     """The day's list, without those excluded; none without consent to personalisation."""
-    view = await _view(service)
-    known = await _known(service, [customer_id], view, request)
-    if customer_id not in known:
-        raise _unknown(view)
-    one = known[customer_id]
+    one, view = await _one(service, customer_id, request)
     listed = recommended(one, view, limit=limit, exclude=frozenset(exclude))
     return _json({**heading(one, view), **listed})
 

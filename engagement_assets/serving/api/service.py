@@ -34,6 +34,11 @@ class NothingServedError(RuntimeError):
     """No day has been published yet."""
 
 
+def age_days(day: date) -> int:
+    """Days from a day to today, UTC."""
+    return (datetime.now(UTC).date() - day).days
+
+
 @dataclass(frozen=True)
 class View:
     """A release and what belongs to all of it.
@@ -51,7 +56,7 @@ class View:
     @property
     def age_days(self) -> int:
         """Days since the snapshot date, UTC."""
-        return (datetime.now(UTC).date() - self.release.snapshot_date).days
+        return age_days(self.release.snapshot_date)
 
 
 @dataclass(frozen=True)
@@ -226,11 +231,10 @@ def recommended(
 def heading(known: Known, view: View) -> dict[str, Any]:
     """What every answer about a customer says first."""
     record = known.record
-    snapshot = date.fromisoformat(record["snapshot_date"])
     return {
         "customer_id": record["customer_id"],
         "snapshot_date": record["snapshot_date"],
-        "snapshot_age_days": (datetime.now(UTC).date() - snapshot).days,
+        "snapshot_age_days": age_days(date.fromisoformat(record["snapshot_date"])),
         "release": view.release.name,
         "served_from": known.served_from,
         "model_versions": record["model_versions"],

@@ -25,7 +25,7 @@ class ApiSettings:
     Attributes:
         host: Address to listen on. Only this machine by default; `0.0.0.0` behind a proxy.
         port: Port to listen on.
-        workers: Processes. Each loads the models (some 400 MB); one a core.
+        workers: Processes. Each loads the models; one a core.
         threads: Customers that are scored at once in a worker; more make reads wait.
         keys: File of API keys; `api_keys.json` in the home when empty.
         jwt_issuer: `iss` that a JWT must have; without it no JWT is accepted.
