@@ -5,8 +5,8 @@
 The documents of a day are marked with it in every section: the model versions, a prediction, a
 reason and an item all name the day. While requests come at 200 a second, the next day is published
 again and again; a publisher is killed half-way and resumed; the server is killed and started once.
-Every answer is checked: all of one day, the day of its release, never older than one seen before
-in the same process life. Belongs here: this run. Does not belong here: load and server.
+Every answer is checked: all of one day, the day of its release, and never of a day before one that
+was answered seconds ago. Belongs here: this run. Does not belong here: load and server.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ RATE = 200.0
 BATCH = 2_000
 # So long a publish waits for the lease of one that was killed, and longer.
 RESUME_SECONDS = 120.0
+# The server looks for a new release once a second and reads it beside the requests.
+TURN_SECONDS = 3.0
 
 
 def main() -> None:
@@ -68,6 +70,7 @@ def publish_marked(store_path: Path, day: date) -> None:
     blobs = {name: store.blob(served.name, name) for name in ("reference", "limits", "cold_start")}
     release = Release(f"{day}-{day:%m%d%m%d}", day, {**served.details})
     with store.publishing(release, owner=f"soak of {day}") as publication:
+        (store_path.parent / f"begun_{day}").write_text(str(publication.done))
         for number, start in enumerate(range(0, len(ids), BATCH)):
             if number < publication.done:
                 continue
@@ -114,6 +117,7 @@ class Judge:
     down: bool = False
     errors_down: int = 0
     errors_up: int = 0
+    newest_since: float = 0.0
     checked: int = 0
 
     def __call__(self, number: int, status: int, body: bytes) -> None:
@@ -137,8 +141,11 @@ class Judge:
         day = days.pop()
         for one in customers:
             self._whole(one, day)
-        if day not in self.days:
+        if not self.days or day > self.days[-1]:
             self.days.append(day)
+            self.newest_since = time.monotonic()
+        elif day < self.days[-1] and time.monotonic() - self.newest_since > TURN_SECONDS:
+            self._note(f"an answer of {day} although {self.days[-1]} was served before")
         self.checked += 1
 
     def _whole(self, one: dict[str, Any], day: str) -> None:
@@ -234,6 +241,9 @@ def accidents_of(
     run_publisher(store_path, day + timedelta(days=1)).wait(RESUME_SECONDS)
     told["resumed_seconds"] = round(time.monotonic() - began_again, 1)
     told["published"] += 1
+    begun = store_path.parent / f"begun_{day + timedelta(days=1)}"
+    told["resumed_after_batch"] = int(begun.read_text())
+    told["batches"] = -(-len(json.loads((store_path.parent / "ids.json").read_text())) // BATCH)
     time.sleep(max(0.0, 0.5 * seconds - (time.monotonic() - began)))
     publishing = run_publisher(store_path, day + timedelta(days=2))
     time.sleep(2.0)

@@ -91,6 +91,7 @@ class CustomerService:
     limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
     _view: View | None = None
     _looked: float = float("-inf")
+    _turning: bool = False
 
     @property
     def seen(self) -> View | None:
@@ -106,21 +107,31 @@ class CustomerService:
     async def view(self) -> View:
         """The release that is served, at most a second late.
 
+        While one request reads what belongs to a new release, others are answered from the one
+        before, which the store keeps.
+
         Raises:
             NothingServedError: None is.
         """
-        if self._view is not None and time.monotonic() - self._looked < LOOK_AGAIN_SECONDS:
+        fresh = time.monotonic() - self._looked < LOOK_AGAIN_SECONDS
+        if self._view is not None and (fresh or self._turning):
             return self._view
+        self._turning = True
+        try:
+            self._view = await self._newest()
+        finally:
+            self._turning = False
+        self._looked = time.monotonic()
+        return self._view
+
+    async def _newest(self) -> View:
         release = await self._ask(self.store.served)
         if release is None:
             raise NothingServedError
-        if self._view is None or self._view.release.name != release.name:
-            reference, cold_start = await to_thread.run_sync(
-                self.read_reference, self.store, release
-            )
-            self._view = View(release, reference, cold_start)
-        self._looked = time.monotonic()
-        return self._view
+        if self._view is not None and self._view.release.name == release.name:
+            return self._view
+        reference, cold_start = await to_thread.run_sync(self.read_reference, self.store, release)
+        return View(release, reference, cold_start)
 
     async def customers(
         self, ids: Sequence[str], *, view: View, compute: bool = False
