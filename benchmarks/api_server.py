@@ -18,12 +18,18 @@ from datetime import timedelta
 from pathlib import Path
 
 from benchmarks import stages
-from benchmarks.publish import consents, publish
+from benchmarks.load import HOST
+from benchmarks.publish import consents, made_lake, publish
 from engagement_assets.deployment import Deployment, resources_for
 from engagement_assets.serving.api.keys import KEYS_FILE, KeyRing, new_key, read_keys, write_keys
 from engagement_assets.settings import Settings
 
 READY_SECONDS = 60.0
+
+
+def kept_lake(lake: str | None, customers: int, folder: Path) -> Path:
+    """The lake that was named, or else a new one of `benchmarks.models` in a folder."""
+    return Path(lake or made_lake(customers, str(folder))).resolve()
 
 
 def make_home(home: Path, lake: Path, *, customers: int) -> Settings:
@@ -35,8 +41,8 @@ def make_home(home: Path, lake: Path, *, customers: int) -> Settings:
         last_day=stages.FIRST_DAY + timedelta(days=stages.DAYS - 1),
     )
     settings.save()
-    (home / "lake").symlink_to(lake.resolve())
-    (home / "registry").symlink_to((lake / ".models").resolve())
+    (home / "lake").symlink_to(lake)
+    (home / "registry").symlink_to(lake / ".models")
     return settings
 
 
@@ -59,7 +65,7 @@ def make_key(home: Path, scopes: tuple[str, ...]) -> str:
 def free_port() -> int:
     """A port that nobody listens on."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
 
 
@@ -106,7 +112,7 @@ class Server:
 
     def _ready(self) -> bool:
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)
+            connection = http.client.HTTPConnection(HOST, self.port, timeout=1)
             connection.request("GET", "/readyz")
             return connection.getresponse().status == 200
         except OSError:

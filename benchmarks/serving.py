@@ -17,7 +17,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.api_server import Server, figures, free_port, make_home, make_key, publish_home
+from benchmarks.api_server import (
+    Server,
+    figures,
+    free_port,
+    kept_lake,
+    make_home,
+    make_key,
+    publish_home,
+)
 from benchmarks.load import Outcome, get, offer, one_after_another, post
 
 RATE = 300.0
@@ -30,7 +38,7 @@ ON_DEMAND = 1_000
 def main() -> None:
     """Measure everything, print a line each."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lake", type=Path, required=True)
+    parser.add_argument("--lake", help="a lake of benchmarks.models; made when left out")
     parser.add_argument("--customers", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=7)
@@ -38,7 +46,8 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
-        settings = make_home(home, options.lake, customers=options.customers)
+        lake = kept_lake(options.lake, options.customers, Path(folder))
+        settings = make_home(home, lake, customers=options.customers)
         found = {"publish": publish_home(settings)}
         figures("publish to SQLite", found["publish"])
         key = make_key(home, ("read", "score", "admin"))

@@ -25,7 +25,15 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from benchmarks.api_server import Server, figures, free_port, make_home, make_key, publish_home
+from benchmarks.api_server import (
+    Server,
+    figures,
+    free_port,
+    kept_lake,
+    make_home,
+    make_key,
+    publish_home,
+)
 from benchmarks.load import Outcome, get, offer, post
 from resources.online_store.protocol import Release
 from resources.online_store.sqlite import SqliteStore
@@ -41,7 +49,7 @@ TURN_SECONDS = 3.0
 def main() -> None:
     """Run the soak, or be the publisher of one day."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lake", type=Path)
+    parser.add_argument("--lake", help="a lake of benchmarks.models; made when left out")
     parser.add_argument("--customers", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--seed", type=int, default=7)
@@ -169,7 +177,8 @@ class Judge:
 def soak(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """The run."""
     home = folder / "home"
-    settings = make_home(home, options.lake, customers=options.customers)
+    lake = kept_lake(options.lake, options.customers, folder)
+    settings = make_home(home, lake, customers=options.customers)
     publish_home(settings)
     store_path = home / "online.sqlite"
     ids = [f"c{number:07d}" for number in range(options.customers)]

@@ -1,10 +1,14 @@
 """The API over a real home: what it answers is what the day says, and only to whom may know."""
 
+import asyncio
+import gc
 import itertools
 import json
 import logging
 import math
+import threading
 import time
+from dataclasses import replace
 
 import anyio
 import pytest
@@ -242,6 +246,7 @@ def test_features_that_are_sent_are_scored_as_those_of_the_store(api, documents)
         ({"age": "31"}, "features.age"),
         ({"click_rate": 2.0}, "features.click_rate"),
         ({"logins_month": 10**40}, "features.logins_month"),
+        ({"logins_month": 3.5}, "features.logins_month"),
         ({"primary_device": 5}, "features.primary_device"),
     ],
 )
@@ -257,6 +262,68 @@ def test_nothing_known_of_a_customer_is_scored_too(api):
     said = answer.json()["customers"][0]["predictions"]
     assert 0 <= said["engagement"]["engagement_score"] <= 1
     assert said["churn"] is None
+
+
+def test_a_customer_may_be_sent_with_several_sets_of_features(api):
+    """What would be if a customer logged in more often."""
+    # a whole number may be written as a float, as pandas does
+    sets = [{"tenure_days": 400, "logins_month": logins} for logins in (0, 30.0)]
+    body = {"customers": [{"customer_id": "x", "features": features} for features in sets]}
+    rarely, often = api.post("/score", body).json()["customers"]
+    assert rarely["customer_id"] == often["customer_id"] == "x"
+    scores = [one["predictions"]["engagement"]["engagement_score"] for one in (rarely, often)]
+    assert scores[0] < scores[1]
+
+
+@pytest.mark.parametrize("day", [0, 1.5, True, "20260101", "2026-W01-1", "2026-02-30", "today"])
+def test_a_date_is_a_date(api, day):
+    body = {"customers": [{"customer_id": "x", "features": {}}], "snapshot_date": day}
+    answer = api.post("/score", body)
+    assert answer.status_code == 422
+    assert "snapshot_date" in answer.json()["errors"][0]["where"]
+
+
+def test_the_date_of_features_is_said_again(api):
+    body = {"customers": [{"customer_id": "x", "features": {}}], "snapshot_date": "2026-01-05"}
+    assert api.post("/score", body).json()["customers"][0]["snapshot_date"] == "2026-01-05"
+
+
+@pytest.mark.usefixtures("api")
+def test_what_was_loaded_is_out_of_the_garbage_collectors_sight():
+    assert gc.get_freeze_count() > 100_000
+
+
+def test_requests_are_answered_from_the_day_before_while_the_new_one_is_read(api, monkeypatch):
+    service = api.app.state.service
+    before, entered, ended = service.seen, threading.Event(), threading.Event()
+    read, reads = service.read_reference, []
+
+    def slow(store, release):
+        reads.append(release.name)
+        entered.set()
+        assert ended.wait(30)
+        return read(store, before.release)
+
+    new = replace(before.release, name=f"{before.release.name}-new")
+    monkeypatch.setattr(service, "read_reference", slow)
+    monkeypatch.setattr(service.store, "served", lambda: new)
+    monkeypatch.setattr(service, "_looked", float("-inf"))
+
+    async def asked():
+        turning = asyncio.create_task(service.view())
+        while not entered.is_set():
+            await asyncio.sleep(0.01)
+        meanwhile = [await service.view() for _ in range(5)]
+        ended.set()
+        return meanwhile, await turning
+
+    try:
+        meanwhile, after = asyncio.run(asked())
+    finally:
+        service._view = before
+    assert {view.release.name for view in meanwhile} == {before.release.name}
+    assert after.release.name == new.name
+    assert reads == [new.name]
 
 
 def test_texts_are_read_only_with_consent(api):

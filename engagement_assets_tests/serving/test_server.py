@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
+from benchmarks.fuzz import fuzz
 from engagement_assets.serving.api.keys import KEYS_FILE, KeyRing, new_key, write_keys
 from engagement_assets_tests.platform.homes import environment
 
@@ -118,6 +119,19 @@ def test_a_body_that_comes_too_slowly_is_given_up(keyed, tmp_path):
                 b"Content-Length: 1000\r\nX-API-Key: " + key + b"\r\n\r\n{"
             )
             assert slow.recv(4096).startswith(b"HTTP/1.1 408")
+
+
+def test_made_up_requests_are_answered_as_the_document_says(keyed, tmp_path):
+    """A short run of what `benchmarks.fuzz` does with 20,000 cases."""
+    home, keys, headers = keyed
+    with serving(home, tmp_path, keys=keys, rate="1000000/second") as (port, _):
+        until(lambda: answer(port, "/readyz") == 200)
+        found = fuzz(port, headers["X-API-Key"], tmp_path, examples=20, seed=7)
+    assert found["failures"] == []
+    assert found["errored"] == 0
+    assert found["operations_tested"] == found["operations"]
+    assert found["cases"] > 500
+    assert not [status for status in found["statuses"] if status >= "500"]
 
 
 def test_the_server_says_what_is_wrong_with_a_setting():

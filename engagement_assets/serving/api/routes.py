@@ -217,7 +217,7 @@ async def recommendations(
     "/customers:batch",
     summary="Everything that the models say of up to 100 customers",
     response_model=schemas.BatchAnswer,
-    responses=_problems(),
+    responses=_problems(400),
     dependencies=READ,
     tags=["customers"],
 )
@@ -238,40 +238,39 @@ async def batch(request: Request, service: Service, body: schemas.BatchRequest) 
     "/score",
     summary="Score features that you send",
     response_model=schemas.ScoreAnswer,
-    responses=_problems(),
+    responses=_problems(400),
     dependencies=SCORE,
     tags=["scoring"],
 )
 async def score(request: Request, service: Service, body: schemas.ScoreRequest) -> Response:
-    """What the champions say of features; nothing is kept.
+    """What the champions say of features; nothing is kept. A customer may stand in it repeatedly.
 
     What depends on all customers (who is a VIP, ranks behind the health) is relative to those of
     the release.
     """
     view = await _view(service)
     day = body.snapshot_date or view.release.snapshot_date
-    ids = [one.customer_id for one in body.customers]
-    if len(set(ids)) < len(ids):
-        raise ProblemError(422, "a customer_id stands twice in `customers`")
     sent = [
         {
-            "customer_id": one.customer_id,
+            # one customer may be sent with several sets of features, to compare what would be
+            "customer_id": str(place),
             "snapshot_date": day.isoformat(),
             "features": one.features.model_dump(),
             "model_versions": {},
         }
-        for one in body.customers
+        for place, one in enumerate(body.customers)
     ]
     scored = await service.score(sent, view)
     request.app.state.metrics.answers.labels(COMPUTED).inc(len(scored))
     answers = [
         {
             **_customer(Known(record, COMPUTED), view),
+            "customer_id": one.customer_id,
             "explanations": {
                 name: _reasons(reasons) for name, reasons in record["explanations"].items()
             },
         }
-        for record in scored
+        for one, record in zip(body.customers, scored, strict=True)
     ]
     return _json({"customers": answers})
 
@@ -280,7 +279,7 @@ async def score(request: Request, service: Service, body: schemas.ScoreRequest) 
     "/sentiment",
     summary="Sentiment and emotion of texts",
     response_model=schemas.SentimentAnswer,
-    responses=_problems(),
+    responses=_problems(400),
     dependencies=SCORE,
     tags=["scoring"],
 )

@@ -6,6 +6,7 @@ follows the declarations of models and features is made from them, so it cannot 
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
@@ -160,16 +161,22 @@ class BatchAnswer(Answer):
     unknown: list[str] = Field(description="Ids of whom nothing is known")
 
 
+def _whole(value: object) -> object:
+    """JSON does not tell 3.0 from 3, and pandas writes whole numbers among nulls as floats."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _feature(feature: Feature) -> tuple[Any, Any]:
     bounds: dict[str, Any] = {
         name: value
         for name, value in (("ge", feature.minimum), ("le", feature.maximum))
         if value is not None
     }
-    if feature.type == "int64":
-        # what the lake can hold
-        bounds = {"ge": -(2**62), "le": 2**62} | {n: int(v) for n, v in bounds.items()}
     kind: Any = _TYPES[feature.type]
+    if feature.type == "int64":
+        # what JSON carries exactly everywhere (RFC 8259, section 6)
+        bounds = {"ge": 1 - 2**53, "le": 2**53 - 1} | {n: int(v) for n, v in bounds.items()}
+        kind, bounds = Annotated[int, Field(**bounds), BeforeValidator(_whole)], {}
     if feature.allowed:
         kind = Literal[feature.allowed]
     elif feature.type == "string":
@@ -185,6 +192,16 @@ Features: Any = _model(
     Strict,
     {name: _feature(feature) for name, feature in FEATURES.items()},
 )
+
+
+def _day(value: object) -> date:
+    """A date as JSON has it; pydantic alone would take numbers and times for dates."""
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        raise ValueError("write a date as YYYY-MM-DD")
+    return date.fromisoformat(value)
+
+
+Day = Annotated[date, BeforeValidator(_day)]
 
 
 class CustomerFeatures(Strict):
@@ -217,7 +234,7 @@ class ScoreRequest(Strict):
     model_config = ConfigDict(json_schema_extra={"example": _SCORE_EXAMPLE})
 
     customers: list[CustomerFeatures] = Field(min_length=1, max_length=MOST_CUSTOMERS)
-    snapshot_date: Annotated[date, Field(strict=False)] | None = Field(
+    snapshot_date: Day | None = Field(
         default=None, description="Date of the features; that of the release when left out"
     )
 
