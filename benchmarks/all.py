@@ -2,6 +2,7 @@
 
     make bench                 # all, about two hours on two cores
     make bench ARGS="--only stages"
+    make bench ARGS="--only serving --lakes FOLDER"   # over a lake that benchmarks.models kept
 
 Belongs here: which benchmarks there are, and the page. Does not belong here: measuring.
 """
@@ -92,14 +93,34 @@ BENCHMARKS = (
         ["--customers", "5000", "--store", "dynamodb"],
         FIGURE_HEAD,
     ),
+    (
+        "serving",
+        "The API under load, 100,000 customers in the store",
+        ["--customers", "100000"],
+        FIGURE_HEAD,
+    ),
+    (
+        "soak",
+        "Ten minutes of load while days are published and processes are killed",
+        ["--customers", "100000"],
+        FIGURE_HEAD,
+    ),
+    (
+        "fuzz",
+        "Made-up requests at every endpoint (Schemathesis)",
+        ["--customers", "100000"],
+        FIGURE_HEAD,
+    ),
     ("parallel_training", "Training one after another, and at once", [], TIME_HEAD),
     ("churn_telecom", "Churn on public telecom data, 5 folds", [], ""),
     ("deskdrop", "Churn on the public Deskdrop log, other people, later time", [], ""),
 )
+# These go on from a lake of `benchmarks.models`, and make one where none is kept.
+OVER_A_LAKE = ("publish", "serving", "soak", "fuzz")
 WITH_JSON = (
     "main_job", "stages", "suite", "sentiment", "network", "link_prediction", "network_learning",
     "models", "recommendation", "movielens", "anomaly", "anomaly_planted", "parallel_training",
-    "publish",
+    "publish", "serving", "soak", "fuzz",
 )  # fmt: skip
 
 
@@ -107,13 +128,20 @@ def main() -> None:
     """Run the chosen benchmarks, then write the page from all that were ever run here."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", help="run only the benchmarks of this name")
+    parser.add_argument(
+        "--lakes",
+        type=Path,
+        help="folder of lakes that `benchmarks.models --lake` kept, each named by its customers",
+    )
     parser.add_argument("--page", action="store_true", help="only write the page again")
     options = parser.parse_args()
     PARTS.mkdir(exist_ok=True)
     for name, title, arguments, head in BENCHMARKS:
         if not options.page and options.only in (None, name):
             print(f"{title} …", flush=True)
-            part_path(name, arguments).write_text(run(name, title, arguments, head))
+            part_path(name, arguments).write_text(
+                run(name, title, arguments, head, lakes=options.lakes)
+            )
     parts = [part_path(name, arguments) for name, _, arguments, _ in BENCHMARKS]
     there = [path.read_text() for path in parts if path.exists()]
     RESULTS.write_text("\n".join([*INTRODUCTION, bars_table(PARTS), "", *there]))
@@ -125,13 +153,29 @@ def part_path(name: str, arguments: list[str]) -> Path:
     return PARTS / f"{'-'.join([name, *(word.strip('-') for word in arguments)])}.md"
 
 
-def run(name: str, title: str, arguments: list[str], head: str) -> str:
+def over_lake(name: str, arguments: list[str], lakes: Path | None) -> list[str]:
+    """Where a benchmark finds its lake, as arguments."""
+    if lakes is None or name not in OVER_A_LAKE:
+        return []
+    sizes = sorted(int(path.name) for path in lakes.iterdir() if (path / ".models").is_dir())
+    wanted = int(arguments[arguments.index("--customers") + 1])
+    enough = [size for size in sizes if size >= wanted]
+    if not enough:
+        raise SystemExit(f"no lake in {lakes} has models and {wanted} customers")
+    return ["--lake", str(lakes / str(enough[0]))]
+
+
+def run(
+    name: str, title: str, arguments: list[str], head: str, *, lakes: Path | None = None
+) -> str:
     """Run a benchmark and give its section; one that fails says so in the section."""
     command = ["-m", f"benchmarks.{name}", *arguments]
+    lake = over_lake(name, arguments, lakes)
+    shown = " ".join([*command, *(["--lake", "LAKE"] if lake else [])])
     keep = ["--json", str(part_path(name, arguments).with_suffix(".json"))]
     began = time.perf_counter()
     done = subprocess.run(  # noqa: S603 - the project's own benchmarks
-        [sys.executable, *command, *(keep if name in WITH_JSON else ())],
+        [sys.executable, *command, *lake, *(keep if name in WITH_JSON else ())],
         capture_output=True,
         text=True,
         check=False,
@@ -144,7 +188,7 @@ def run(name: str, title: str, arguments: list[str], head: str) -> str:
         [
             f"## {title}",
             "",
-            f"`python {' '.join(command)}` on {at}, {machine()}; took {seconds:.0f} s, load at the "
+            f"`python {shown}` on {at}, {machine()}; took {seconds:.0f} s, load at the "
             f"end {load:.1f}.",
             "",
             f"{head}\n{said}" if head and done.returncode == 0 else said,

@@ -101,7 +101,10 @@ def fuzz(port: int, key: str, folder: Path, *, examples: int, seed: int) -> dict
     ]
     # fmt: on
     before = statuses(port, key)
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    # it keeps a cache where it runs
+    done = subprocess.run(  # noqa: S603 - ours
+        command, cwd=folder, capture_output=True, text=True, check=False
+    )
     if done.returncode not in RAN or not report.exists():
         raise RuntimeError(f"schemathesis failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
     told = json.loads(report.read_text())

@@ -20,8 +20,10 @@ from engagement_assets.signals.sentiment.resource import SentimentResource
 from engagement_assets.source.resource import SourceResource
 from resources.alerts import AlertSink
 from resources.aws.alerts import TopicAlertSink
+from resources.aws.gauges import CloudWatchGauges
 from resources.aws.platform import AthenaEngineResource
 from resources.aws.storage import options
+from resources.gauges import LoggedGauges
 from resources.io_managers import (
     ModelIOManager,
     RegistryResource,
@@ -100,12 +102,13 @@ def _local(settings: Settings) -> dict[str, Any]:
         "tables": TableIOManager(root=settings.lake_root),
         "models": ModelIOManager(root=registry),
         "reports": ReportIOManager(root=str(settings.home / "reports")),
+        "gauges": LoggedGauges(),
         "online_store": SqliteOnlineStore(path=str(settings.home / ONLINE_FILE)),
     }
 
 
 def _aws(settings: Settings, aws: AwsSettings) -> dict[str, Any]:
-    """What lies on S3 and in Athena, Glue, SNS and DynamoDB."""
+    """What lies on S3 and in Athena, Glue, SNS, CloudWatch and DynamoDB."""
     if settings.first_day is None:
         # the days of a moving beginning would fall out of the tables one by one
         raise DeploymentError(
@@ -144,6 +147,7 @@ def _aws(settings: Settings, aws: AwsSettings) -> dict[str, Any]:
         "tables": TableIOManager(root=f"{aws.root}/lake", options=storage),
         "models": ModelIOManager(root=f"{aws.root}/registry", options=storage),
         "reports": ReportIOManager(root=f"{aws.root}/reports", options=storage),
+        "gauges": CloudWatchGauges(region=aws.region, dimensions={"Table": aws.online_table}),
         "online_store": DynamoDBOnlineStore(table=aws.online_table, region=aws.region),
     }
 

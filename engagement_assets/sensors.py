@@ -11,7 +11,11 @@ from engagement_assets.jobs import train_jobs
 from engagement_assets.models.lifecycle.spec import ModelSpec
 from engagement_assets.models.roster import MODELS
 from resources.alerts import AlertSink
+from resources.gauges import Gauges
+from resources.online_store.resource import OnlineStoreResource
 
+# An alarm of the deployment on AWS watches it.
+SERVED_DAY_AGE = "ServedDayAgeDays"
 # Drift must hold for this many days before it asks for a new model: one odd day is no drift.
 DRIFT_DAYS = 3
 # How far back a drift is followed; one that lasts longer asks again.
@@ -60,4 +64,19 @@ def drift_sensor(spec: ModelSpec) -> dg.SensorDefinition:
     return sensor
 
 
-SENSORS = [alerts_sensor, *(drift_sensor(spec) for spec in MODELS)]
+@dg.sensor(
+    name="served_day",
+    minimum_interval_seconds=3600,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Says how old the snapshot is that the online store serves.",
+)
+def served_day_sensor(online_store: OnlineStoreResource, gauges: Gauges) -> dg.SkipReason:
+    """Report the age of the day that is served, whether publishing works or not."""
+    release = online_store.store.served()
+    if release is None:
+        return dg.SkipReason("no day has been published yet")
+    gauges.report(SERVED_DAY_AGE, release.age_days)
+    return dg.SkipReason(f"{release.snapshot_date} is served, {release.age_days} days old")
+
+
+SENSORS = [alerts_sensor, served_day_sensor, *(drift_sensor(spec) for spec in MODELS)]

@@ -12,7 +12,9 @@ import pytest
 import yaml
 
 from deploy import templates
+from engagement_assets.sensors import SERVED_DAY_AGE
 from engagement_assets_tests.deploy.resolved import Resolver, every_resource, of_type
+from resources.aws.gauges import NAMESPACE
 
 ANYTHING = "*"
 # (template, statement) that names no resource, and why.
@@ -353,10 +355,12 @@ def test_the_budget_warns_before_the_amount_is_spent() -> None:
     assert parameters["EarlyPercent"]["Default"] < parameters["LatePercent"]["Default"] < 100
 
 
-def test_runs_may_write_the_metric_that_the_alarm_reads() -> None:
+def test_the_daemon_may_write_the_metric_that_the_alarm_reads() -> None:
     (alarm,) = [a for name, a in of_type("AWS::CloudWatch::Alarm") if name == "ServedDayAlarm"]
     (allowed,) = [s for _, s in statements() if s.get("Sid") == "AgeOfTheServedDay"]
     assert allowed["Condition"]["StringEquals"]["cloudwatch:namespace"] == alarm["Namespace"]
     assert alarm["Dimensions"] == [{"Name": "Table", "Value": {"Ref": "OnlineTableName"}}]
+    assert alarm["MetricName"] == SERVED_DAY_AGE
+    assert alarm["Namespace"] == NAMESPACE
     # nobody saying how old it is, is bad news too
     assert alarm["TreatMissingData"] == "breaching"

@@ -10,11 +10,16 @@ from engagement_assets.features.labels import LABELS
 from engagement_assets.models.roster import MODELS
 from engagement_assets.partitions import daily_partitions
 from engagement_assets.schedules import SCHEDULES
-from engagement_assets.sensors import DRIFT_DAYS, SENSORS, alerts_sensor, drift_check
+from engagement_assets.sensors import (
+    DRIFT_DAYS,
+    SENSORS,
+    alerts_sensor,
+    drift_check,
+)
 from engagement_assets.settings import Settings, current_home, yesterday
 
 DRIFT_CHECK = drift_check("churn")
-DRIFT_SENSORS = {sensor.name: sensor for sensor in SENSORS if sensor is not alerts_sensor}
+DRIFT_SENSORS = {sensor.name: sensor for sensor in SENSORS if sensor.has_jobs}
 BY_NAME = {schedule.name: schedule for schedule in SCHEDULES}
 TODAY = datetime.now(UTC).replace(hour=2, minute=0, second=0, microsecond=0)
 

@@ -9,7 +9,7 @@ not belong here: any store, and what the documents say (`engagement_assets.servi
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Protocol
 
 # DynamoDB's keys end at 2,048 bytes, of which the release's name takes some; both stores take the
@@ -38,6 +38,11 @@ class ThrottledError(OnlineStoreError):
     """The store goes on refusing for want of capacity; later it may not."""
 
 
+def age_days(day: date) -> int:
+    """Days from a day to today, UTC."""
+    return (datetime.now(UTC).date() - day).days
+
+
 @dataclass(frozen=True)
 class Release:
     """One day's documents.
@@ -54,6 +59,11 @@ class Release:
     snapshot_date: date
     details: Mapping[str, Any] = field(default_factory=dict)
     published_at: datetime | None = None
+
+    @property
+    def age_days(self) -> int:
+        """Days since the snapshot date, UTC."""
+        return age_days(self.snapshot_date)
 
 
 class Publication(Protocol):

@@ -196,7 +196,7 @@ def _watch_age(app: FastAPI) -> None:
     def age() -> float:
         service: CustomerService | None = app.state.service
         seen = service.seen if service is not None else None
-        return float("nan") if seen is None else float(seen.age_days)
+        return float("nan") if seen is None else float(seen.release.age_days)
 
     gauge.set_function(age)
 

@@ -352,7 +352,7 @@ async def readyz(service: Service) -> Response:
             "status": "ready",
             "release": release.name,
             "snapshot_date": release.snapshot_date,
-            "snapshot_age_days": view.age_days,
+            "snapshot_age_days": release.age_days,
             "published_at": release.published_at,
             "models": service.scorer.versions,
         }

@@ -175,8 +175,9 @@ def _feature(feature: Feature) -> tuple[Any, Any]:
     kind: Any = _TYPES[feature.type]
     if feature.type == "int64":
         # what JSON carries exactly everywhere (RFC 8259, section 6)
-        bounds = {"ge": 1 - 2**53, "le": 2**53 - 1} | {n: int(v) for n, v in bounds.items()}
-        kind, bounds = Annotated[int, Field(**bounds), BeforeValidator(_whole)], {}
+        within: dict[str, Any] = {"ge": 1 - 2**53, "le": 2**53 - 1}
+        within |= {name: int(value) for name, value in bounds.items()}
+        kind, bounds = Annotated[int, Field(**within), BeforeValidator(_whole)], {}
     if feature.allowed:
         kind = Literal[feature.allowed]
     elif feature.type == "string":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 import orjson
@@ -22,7 +22,7 @@ from engagement_assets.features.catalogue import CUSTOMER_FEATURES_SCHEMA, FEATU
 from engagement_assets.serving.api.lake_reader import LakeReader
 from engagement_assets.serving.records import decode
 from engagement_assets.serving.scoring import Reference, Scored, Scorer
-from resources.online_store.protocol import OnlineStore, Release
+from resources.online_store.protocol import OnlineStore, Release, age_days
 
 # The pointer to the release that is served is read again after so long.
 LOOK_AGAIN_SECONDS = 1.0
@@ -32,11 +32,6 @@ UNKNOWN_FEATURES: Mapping[str, Any] = dict.fromkeys(FEATURE_NAMES)
 
 class NothingServedError(RuntimeError):
     """No day has been published yet."""
-
-
-def age_days(day: date) -> int:
-    """Days from a day to today, UTC."""
-    return (datetime.now(UTC).date() - day).days
 
 
 @dataclass(frozen=True)
@@ -52,11 +47,6 @@ class View:
     release: Release
     reference: Reference
     cold_start: Mapping[str, Any]
-
-    @property
-    def age_days(self) -> int:
-        """Days since the snapshot date, UTC."""
-        return age_days(self.release.snapshot_date)
 
 
 @dataclass(frozen=True)
