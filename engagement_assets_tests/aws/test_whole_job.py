@@ -6,15 +6,21 @@ against local servers that speak AWS's protocols, over the world of the home tha
 
 import json
 import shutil
+import time
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+from fastapi.testclient import TestClient
 from upath import UPath
 
+from engagement_assets.installation import installation_from_environ
 from engagement_assets.models.roster import MODELS
+from engagement_assets.serving.api.app import create_app
+from engagement_assets.serving.api.keys import KeyRing, new_key
+from engagement_assets.serving.api.settings import ApiSettings
 from engagement_assets_tests.aws.cloud import Cloud, Servers, cloud
 from engagement_assets_tests.platform.homes import END, PROJECT, WORLD, Home, python, story
 from engagement_assets_tests.platform.listing import listed
@@ -57,6 +63,7 @@ SAME = (
 )
 
 
+CUSTOMER = "c0000001"
 STORY_DAYS = {END, *(date.fromisoformat(day) for days in STORY["labels"].values() for day in days)}
 
 
@@ -171,3 +178,62 @@ def test_analysts_find_every_table_in_glue(made):
     pages = glue.get_paginator("get_tables").paginate(DatabaseName=made.cloud.database)
     names = {table["Name"] for page in pages for table in page["TableList"]}
     assert names >= {"predictions_customers", "governance_review_queue", "source_sessions"}
+
+
+@pytest.fixture(scope="module")
+def client(made, tmp_path_factory):
+    """The API of the installation, as a task of it would serve it, and headers that let in."""
+    kept, token = new_key("test", ("read", "score"))
+    made.cloud.client("secretsmanager").put_secret_value(
+        SecretId=made.cloud.secret, SecretString=json.dumps(KeyRing({kept.id: kept}).to_data())
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ENGAGEMENT_HOME", str(tmp_path_factory.mktemp("nothing")))
+        settings = {"ENGAGEMENT_SETTINGS": json.dumps(SETTINGS)}
+        for name, value in made.cloud.environment(**settings).items():
+            patch.setenv(name, value)
+        settings = ApiSettings(warm_sentiment=False)
+        with TestClient(create_app(settings, installation_from_environ(settings))) as client:
+            while client.get("/readyz").status_code != 200:
+                time.sleep(0.05)
+            client.headers["X-API-Key"] = token
+            yield client
+
+
+def test_the_api_answers_from_dynamodb_to_a_key_of_the_secret(made, client):
+    day = END.isoformat()
+    told = made.cloud.lake.read("predictions/customers", days=[END]).to_pylist()
+    churn = {row["customer_id"]: row["churn_probability"] for row in told}
+    some = [row["customer_id"] for row in told][:100]
+    answer = client.post("/v1/customers:batch", json={"customer_ids": some}).json()
+    assert [one["customer_id"] for one in answer["customers"]] == some
+    for one in answer["customers"]:
+        assert (one["snapshot_date"], one["served_from"]) == (day, "cached")
+        said = one["predictions"]["churn"]
+        assert churn[one["customer_id"]] == (said and said["churn_probability"])
+    assert client.get("/v1/models", headers={"X-API-Key": "eng_a_b"}).status_code == 401
+
+
+def test_champions_on_s3_say_on_demand_what_the_day_says(client):
+    (one,) = client.post("/v1/customers:batch", json={"customer_ids": [CUSTOMER]}).json()[
+        "customers"
+    ]
+    computed = client.get(f"/v1/customers/{CUSTOMER}", params={"compute": True}).json()
+    assert computed["served_from"] == "computed"
+    assert computed["model_versions"] == one["model_versions"]
+    for name, said in one["predictions"].items():
+        now = computed["predictions"][name]
+        assert (said is None) == (now is None)
+        assert now == pytest.approx(said, abs=1e-6)
+
+
+def test_a_customer_who_is_not_in_dynamodb_is_found_through_athena(made, client):
+    stored = client.get(f"/v1/customers/{CUSTOMER}").json()
+    made.cloud.client("dynamodb").delete_item(
+        TableName=made.cloud.online_table,
+        Key={"key": {"S": f"{stored['release']}#{CUSTOMER}"}},
+    )
+    found = client.get(f"/v1/customers/{CUSTOMER}").json()
+    assert found["served_from"] == "computed"
+    assert found["predictions"].keys() == stored["predictions"].keys()
+    assert client.get("/v1/customers/nobody").status_code == 404
