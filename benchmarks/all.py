@@ -111,16 +111,25 @@ BENCHMARKS = (
         ["--customers", "100000"],
         FIGURE_HEAD,
     ),
+    (
+        "million",
+        "Features and churn at 1,000,000 customers",
+        ["--customers", "1000000"],
+        STAGE_HEAD,
+    ),
     ("parallel_training", "Training one after another, and at once", [], TIME_HEAD),
     ("churn_telecom", "Churn on public telecom data, 5 folds", [], ""),
     ("deskdrop", "Churn on the public Deskdrop log, other people, later time", [], ""),
 )
-# These go on from a lake of `benchmarks.models`, and make one where none is kept.
-OVER_A_LAKE = ("publish", "serving", "soak", "fuzz")
+# These go on from a kept lake, with models or with raw tables, and make one where none is kept.
+OVER_A_LAKE = {
+    "publish": ".models", "serving": ".models", "soak": ".models", "fuzz": ".models",
+    "million": "source",
+}  # fmt: skip
 WITH_JSON = (
     "main_job", "stages", "suite", "sentiment", "network", "link_prediction", "network_learning",
     "models", "recommendation", "movielens", "anomaly", "anomaly_planted", "parallel_training",
-    "publish", "serving", "soak", "fuzz",
+    "publish", "serving", "soak", "fuzz", "million",
 )  # fmt: skip
 
 
@@ -157,11 +166,12 @@ def over_lake(name: str, arguments: list[str], lakes: Path | None) -> list[str]:
     """Where a benchmark finds its lake, as arguments."""
     if lakes is None or name not in OVER_A_LAKE:
         return []
-    sizes = sorted(int(path.name) for path in lakes.iterdir() if (path / ".models").is_dir())
+    folder = OVER_A_LAKE[name]
+    sizes = sorted(int(path.parent.name) for path in lakes.glob(f"*/{folder}"))
     wanted = int(arguments[arguments.index("--customers") + 1])
     enough = [size for size in sizes if size >= wanted]
     if not enough:
-        raise SystemExit(f"no lake in {lakes} has models and {wanted} customers")
+        raise SystemExit(f"no lake in {lakes} has {folder} and {wanted} customers")
     return ["--lake", str(lakes / str(enough[0]))]
 
 

@@ -283,9 +283,13 @@ def test_a_date_is_a_date(api, day):
     assert "snapshot_date" in answer.json()["errors"][0]["where"]
 
 
-def test_the_date_of_features_is_said_again(api):
-    body = {"customers": [{"customer_id": "x", "features": {}}], "snapshot_date": "2026-01-05"}
-    assert api.post("/score", body).json()["customers"][0]["snapshot_date"] == "2026-01-05"
+@pytest.mark.parametrize("day", ["0001-01-01", "2026-01-05", "9999-12-31"])
+def test_the_date_of_features_is_said_again(api, day):
+    features = {"tenure_days": 400, "logins_month": 3}
+    body = {"customers": [{"customer_id": "x", "features": features}], "snapshot_date": day}
+    (said,) = api.post("/score", body).json()["customers"]
+    assert said["snapshot_date"] == day
+    assert said["predictions"]["lifetime_value"] is not None
 
 
 @pytest.mark.usefixtures("api")

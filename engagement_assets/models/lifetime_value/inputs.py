@@ -172,7 +172,9 @@ def observed_days(rows: pd.DataFrame, first_day: date) -> Floats:
         ValueError: When `snapshot_date` or `tenure_days` is missing.
     """
     there = named_columns(rows, ["snapshot_date", "tenure_days"])
-    since = (pd.to_datetime(there["snapshot_date"]) - pd.Timestamp(first_day)).dt.days + 1
+    # days of NumPy hold any date, where nanoseconds of pandas end in 2262
+    dates = there["snapshot_date"].to_numpy().astype("datetime64[D]")
+    since = (dates - np.datetime64(first_day, "D")).astype(np.float64) + 1.0
     tenure = there["tenure_days"].to_numpy(dtype=np.float64, na_value=np.nan) + 1.0
-    days: Floats = np.maximum(np.fmin(since.to_numpy(dtype=np.float64), tenure), 1.0)
+    days: Floats = np.maximum(np.fmin(since, tenure), 1.0)
     return days
