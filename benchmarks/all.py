@@ -81,6 +81,7 @@ BENCHMARKS = (
         ["--customers", "100000"],
         "",
     ),
+    ("lake_size", "Rows and bytes of a lake", ["--customers", "100000"], FIGURE_HEAD),
     (
         "publish",
         "Publishing 100,000 customers to SQLite",
@@ -124,12 +125,13 @@ BENCHMARKS = (
 # These go on from a kept lake, with models or with raw tables, and make one where none is kept.
 OVER_A_LAKE = {
     "publish": ".models", "serving": ".models", "soak": ".models", "fuzz": ".models",
+    "lake_size": ".models",
     "million": "source",
 }  # fmt: skip
 WITH_JSON = (
     "main_job", "stages", "suite", "sentiment", "network", "link_prediction", "network_learning",
     "models", "recommendation", "movielens", "anomaly", "anomaly_planted", "parallel_training",
-    "publish", "serving", "soak", "fuzz", "million",
+    "publish", "serving", "soak", "fuzz", "million", "lake_size",
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.model_bars import MODEL_BARS, MODELS, MODELS_SMALL
+from benchmarks.serving_bars import SERVING_BARS
 
 Figures = Mapping[str, Any]
 LARGE, SMALL = "stages-customers-100000", "stages-customers-10000"
@@ -261,7 +262,7 @@ def bars_table(parts: Path) -> str:
     """
     figures = {path.stem: json.loads(path.read_text()) for path in parts.glob("*.json")}
     lines = ["## Bars", "", "| what | bar | figure | met |", "|---|---|---:|---|"]
-    for what, bar, part, read, form, met in (*BARS, *MODEL_BARS):
+    for what, bar, part, read, form, met in (*BARS, *MODEL_BARS, *SERVING_BARS):
         if part not in figures:
             lines.append(f"| {what} | {bar} | not run | – |")
             continue

@@ -91,9 +91,9 @@ class Sizes:
         customers: Customers.
         days_kept: Days of raw rows in the lake.
         rows_customer_day: 44,720,317 rows / 100,000 customers / 400 days (RESULTS.md).
-        bytes_row: 1.2 GB of Parquet / 44.7 million rows, weighed in the lake of 100,000 customers.
+        bytes_row: 949,259,407 bytes of Parquet / 44,720,317 rows (RESULTS.md).
         bytes_derived_customer_day: Features, signals, predictions and explanations of a customer
-            and day, in Parquet: 1,258,339 bytes / 3,000 customers, weighed in a simulated lake.
+            and day, in Parquet: 38,668,590 bytes / 100,000 customers (RESULTS.md).
         queries_day: Athena queries a day: tables, checks, analysts; an assumption.
         days_scanned: Days of raw rows that a scanning query reads, by its partitions.
         scanning_queries_day: Of these queries, those that scan so much; the rest pay the 10 MB
@@ -102,7 +102,8 @@ class Sizes:
         training_seconds: Training and evaluating every model, 336 s there (RESULTS.md).
         job_scale_customers: For so many customers.
         job_start_seconds: Fargate's start and the loading of the image, which is paid too.
-        document_kib: A customer's document in the online store, compressed; an assumption.
+        document_kib: A customer's document in the online store as it is billed, in whole KiB; it
+            has 1,560 bytes on average (RESULTS.md).
         published_share: Share of customers whose document is written each day; 1 is everyone.
         releases_kept: Releases in the table at once.
         requests_second: Requests of the API, on average.
@@ -115,8 +116,8 @@ class Sizes:
     customers: int = 100_000
     days_kept: int = 400
     rows_customer_day: float = 44_720_317 / 100_000 / 400
-    bytes_row: float = 1.2 * GB / 44_720_317
-    bytes_derived_customer_day: float = 1_258_339 / 3_000
+    bytes_row: float = 949_259_407 / 44_720_317
+    bytes_derived_customer_day: float = 38_668_590 / 100_000
     queries_day: int = 200
     days_scanned: int = 30
     scanning_queries_day: int = 60

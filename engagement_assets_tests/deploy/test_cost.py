@@ -40,9 +40,9 @@ def test_a_small_query_pays_the_minimum() -> None:
 
 
 def test_the_lake_holds_the_measured_bytes() -> None:
-    # 1.2 GB of raw rows over 400 days, and nothing derived
+    # 0.949 GB of raw rows over 400 days, and nothing derived
     raw = Sizes(bytes_derived_customer_day=0.0)
-    assert usd("S3 storage", raw) == pytest.approx(1.2 * 0.023)
+    assert usd("S3 storage", raw) == pytest.approx(0.949259407 * 0.023)
 
 
 def test_dagster_s_two_tasks_cost_the_same_whatever_the_size() -> None:

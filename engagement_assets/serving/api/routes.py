@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import orjson
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -26,7 +27,6 @@ from engagement_assets.serving.api.service import (
     Known,
     NothingServedError,
     View,
-    dumps,
     heading,
     recommended,
 )
@@ -92,7 +92,7 @@ async def _known(
 
 
 def _json(answer: Any) -> Response:
-    return Response(dumps(answer), media_type="application/json")
+    return Response(orjson.dumps(answer), media_type="application/json")
 
 
 def _customer(known: Known, view: View) -> dict[str, Any]:

@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-import orjson
 import pandas as pd
 import pyarrow as pa
 from anyio import CapacityLimiter, to_thread
 
 from engagement_assets.decisions.customers.actions import actions_due
-from engagement_assets.features.catalogue import CUSTOMER_FEATURES_SCHEMA, FEATURE_NAMES
+from engagement_assets.features.catalogue import CUSTOMER_FEATURES_SCHEMA
 from engagement_assets.serving.api.lake_reader import LakeReader
 from engagement_assets.serving.records import decode
 from engagement_assets.serving.scoring import Reference, Scored, Scorer
@@ -27,7 +26,6 @@ from resources.online_store.protocol import OnlineStore, Release, age_days
 # The pointer to the release that is served is read again after so long.
 LOOK_AGAIN_SECONDS = 1.0
 CACHED, COMPUTED = "cached", "computed"
-UNKNOWN_FEATURES: Mapping[str, Any] = dict.fromkeys(FEATURE_NAMES)
 
 
 class NothingServedError(RuntimeError):
@@ -184,10 +182,9 @@ class CustomerService:
 
 
 def rows_of(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Rows with the columns and types that features have in the lake."""
+    """Rows with the columns and types that features have in the lake; one left out is null."""
     rows = [
         {
-            **UNKNOWN_FEATURES,
             **record["features"],
             "customer_id": record["customer_id"],
             "snapshot_date": date.fromisoformat(record["snapshot_date"]),
@@ -240,8 +237,3 @@ def heading(known: Known, view: View) -> dict[str, Any]:
         "served_from": known.served_from,
         "model_versions": record["model_versions"],
     }
-
-
-def dumps(answer: Any) -> bytes:
-    """JSON."""
-    return orjson.dumps(answer)
