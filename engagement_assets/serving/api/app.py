@@ -134,7 +134,7 @@ async def _start(app: FastAPI, settings: ApiSettings, installation: Installation
     await to_thread.run_sync(open_service, app, settings, installation)
     if settings.warm_sentiment:
         await to_thread.run_sync(installation.sentiment, ["ready"])
-        settle()
+        settle(collect=False)
     while True:
         await asyncio.sleep(MODELS_SECONDS)
         await to_thread.run_sync(reload_if_new, app, installation)
@@ -155,14 +155,19 @@ def open_service(app: FastAPI, settings: ApiSettings, installation: Installation
     logger.info("ready after %.2f s", time.perf_counter() - began)
 
 
-def settle() -> None:
+def settle(*, collect: bool = True) -> None:
     """Take what has been loaded out of the garbage collector's sight.
 
     A full collection walks millions of objects of models and their libraries, none of which is
-    garbage, while every request waits some 300 ms. What was replaced is collected here, once.
+    garbage, while every request waits some 300 ms.
+
+    Args:
+        collect: Whether to let go, once, of what was replaced; where requests are being answered
+            and nothing was replaced, they need not wait for it.
     """
-    gc.unfreeze()
-    gc.collect()
+    if collect:
+        gc.unfreeze()
+        gc.collect()
     gc.freeze()
 
 
