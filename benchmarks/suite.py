@@ -26,7 +26,13 @@ def main() -> None:
         check=False,
     )
     seconds = time.perf_counter() - began
-    print(f"| {done.stdout.strip().splitlines()[-1]} | {seconds:.0f} s |")
+    lines = done.stdout.strip().splitlines()
+    print(f"| {lines[-1]} | {seconds:.0f} s |")
+    for line in lines:
+        if line.startswith(("FAILED", "ERROR")):
+            print(line, file=sys.stderr, flush=True)
+    if done.returncode:
+        raise SystemExit("the suite failed; its time says nothing")
     if options.json:
         Path(options.json).write_text(json.dumps({"seconds": seconds}))
 
