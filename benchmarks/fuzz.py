@@ -106,7 +106,7 @@ def fuzz(port: int, key: str, folder: Path, *, examples: int, seed: int) -> dict
     # fmt: on
     before = statuses(port, key)
     # it keeps a cache where it runs
-    done = subprocess.run(  # noqa: S603 - ours
+    done = subprocess.run(  # noqa: S603 - arguments of this file
         command, cwd=folder, capture_output=True, text=True, check=False
     )
     if done.returncode not in RAN or not report.exists():

@@ -159,7 +159,7 @@ def settle(*, collect: bool = True) -> None:
     """Take what has been loaded out of the garbage collector's sight.
 
     A full collection walks millions of objects of models and their libraries, none of which is
-    garbage, while every request waits some 300 ms.
+    garbage, while every request waits.
 
     Args:
         collect: Whether to let go, once, of what was replaced; where requests are being answered
