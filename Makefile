@@ -15,7 +15,7 @@ PORT ?= 3000
 API_PORT ?= 8000
 SCOPES ?= read
 NAME ?= made by make api-key
-ENGAGEMENT := $(BIN)/python -m engagement_assets.run
+ENGAGEMENT := $(BIN)/python -m engagement_assets.commands.run
 # a name on the command line that is no setting is a mistake, not something to pass over
 UNKNOWN := $(filter-out $(SETTINGS) PORT API_PORT SCOPES NAME PYTHON MODEL VERSION ARGS CORPUS TORCH_INDEX,$(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v))))
 
@@ -39,7 +39,7 @@ dev: $(STAMP)
 
 serve: $(STAMP)
 	@home=$$($(ENGAGEMENT) home $(GIVEN)) && export ENGAGEMENT_HOME="$$home" \
-	  ENGAGEMENT_API_PORT=$(API_PORT) && exec $(BIN)/python -m engagement_assets.serve
+	  ENGAGEMENT_API_PORT=$(API_PORT) && exec $(BIN)/python -m engagement_assets.commands.serve
 
 api-key: $(STAMP)
 	@home=$$($(ENGAGEMENT) home $(GIVEN)) && export ENGAGEMENT_HOME="$$home" && \
@@ -55,7 +55,7 @@ bench: $(STAMP)
 	@$(BIN)/python -m benchmarks.all $(ARGS)
 
 train-sentiment: $(STAMP)
-	@$(BIN)/python -m engagement_assets.signals.sentiment.train '$(CORPUS)' $(ARGS)
+	@$(BIN)/python -m engagement_assets.commands.train_sentiment '$(CORPUS)' $(ARGS)
 
 rollback: $(STAMP)
 	@$(ENGAGEMENT) rollback 'MODEL=$(or $(MODEL),churn)' $(if $(VERSION),'VERSION=$(VERSION)') $(GIVEN)

@@ -24,9 +24,9 @@ from scipy.stats import t as student
 from sklearn.ensemble import IsolationForest
 from sklearn.model_selection import train_test_split
 
-from engagement_assets.evaluation.metrics import auc
-from engagement_assets.models.anomaly.components import COMPONENTS
-from engagement_assets.models.anomaly.detector import AnomalyDetector
+from engagement_assets.learning.anomaly.components import COMPONENTS
+from engagement_assets.learning.anomaly.detector import AnomalyDetector
+from engagement_assets.learning.evaluation.metrics import auc
 
 SETS = Path(__file__).resolve().parents[1] / ".." / "shared" / "data" / "anomaly"
 FOREST, ENSEMBLE, TAUGHT = "isolation forest alone", "ensemble", "with a tenth of the labels"

@@ -92,7 +92,7 @@ def stage_tables(options: argparse.Namespace) -> dict[str, Any]:
     """Simulate, take in, score texts, measure the graph, and land both snapshots."""
     from engagement_assets.features.catalogue import CUSTOMER_FEATURES  # noqa: PLC0415 - own cost
     from engagement_assets.features.snapshot import land_snapshot  # noqa: PLC0415 - as above
-    from engagement_assets.signals.network.metrics import MetricSettings  # noqa: PLC0415 - as above
+    from engagement_assets.learning.graph.metrics import MetricSettings  # noqa: PLC0415 - as above
     from engagement_assets.signals.network.snapshot import (  # noqa: PLC0415 - as above
         graph_of,
         land_network,
@@ -196,7 +196,7 @@ def planted(options: argparse.Namespace, rows: pd.DataFrame, day: date) -> pd.Da
 
 def stage_planted(options: argparse.Namespace) -> dict[str, Any]:
     """Every variant against the truth."""
-    from engagement_assets.evaluation.splits import customer_split  # noqa: PLC0415 - own cost
+    from engagement_assets.learning.evaluation.splits import customer_split  # noqa: PLC0415 - own cost
     from engagement_assets.models.anomaly.declared_rules import shows_life  # noqa: PLC0415 - as above
 
     learn_day, score_day = dates(options)
@@ -226,12 +226,12 @@ def measured(
     """The metrics of each variant on everybody and on other people."""
     from sklearn.ensemble import IsolationForest  # noqa: PLC0415 - own cost
 
-    from engagement_assets.evaluation.splits import customer_split  # noqa: PLC0415 - as above
+    from engagement_assets.learning.anomaly.detector import AnomalyDetector  # noqa: PLC0415 - as above
+    from engagement_assets.learning.evaluation.splits import customer_split  # noqa: PLC0415 - as above
     from engagement_assets.models.anomaly.declared_rules import (  # noqa: PLC0415 - as above
         ANOMALY_INPUTS,
         PLATFORM_RULES,
     )
-    from engagement_assets.models.anomaly.detector import AnomalyDetector  # noqa: PLC0415 - as above
     from engagement_assets.models.anomaly.training import latest_verdicts  # noqa: PLC0415 - as above
 
     columns, learn_day = list(ANOMALY_INPUTS), dates(options)[0]

@@ -26,8 +26,8 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from engagement_assets.evaluation.metrics import auc, evaluate, paired_auc_difference
-from engagement_assets.models.churn.estimator import ChurnClassifier
+from engagement_assets.learning.evaluation.metrics import auc, evaluate, paired_auc_difference
+from engagement_assets.learning.trees.classifier import ChurnClassifier
 
 DEFAULT_DATA = Path("../shared/data/churn/mlc_churn.csv")
 FOLDS = 5

@@ -31,11 +31,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from engagement_assets.evaluation.binary import Ranked
-from engagement_assets.evaluation.bootstrap import Interval, interval, resamples
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES, MODEL_INPUTS
 from engagement_assets.features.snapshot import declared_schemas, land_labels, land_snapshot
-from engagement_assets.models.churn.estimator import ChurnClassifier
+from engagement_assets.learning.evaluation.binary import Ranked
+from engagement_assets.learning.evaluation.bootstrap import Interval, interval, resamples
+from engagement_assets.learning.trees.classifier import ChurnClassifier
 from engagement_assets.source.ingestion import ingest
 from engagement_assets.source.mapping import open_mapped
 from resources.engine import DuckDBEngine

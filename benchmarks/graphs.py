@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import scipy.io
 
-from engagement_assets.signals.network.centrality import networkit_threads
-from engagement_assets.signals.network.graph import SocialGraph, build_graph
+from engagement_assets.learning.graph.centrality import networkit_threads
+from engagement_assets.learning.graph.graph import SocialGraph, build_graph
 from engagement_assets.source.simulator.graph import FriendshipGraph
 from engagement_assets.source.simulator.life import LifeCourses
 from engagement_assets.source.simulator.population import populate

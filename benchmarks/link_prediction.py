@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.graphs import PUBLIC, public_graph, simulated_graph
-from engagement_assets.evaluation.bootstrap import Interval
-from engagement_assets.signals.network.embeddings import Node2Vec
-from engagement_assets.signals.network.graph import SocialGraph
-from engagement_assets.signals.network.link_prediction import (
+from engagement_assets.learning.evaluation.bootstrap import Interval
+from engagement_assets.learning.graph.embeddings import Node2Vec
+from engagement_assets.learning.graph.graph import SocialGraph
+from engagement_assets.learning.graph.link_prediction import (
     HeldOut,
     adamic_adar,
     common_neighbours,

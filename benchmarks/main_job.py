@@ -29,7 +29,7 @@ def main() -> None:
         for name in ("first run", "second run"):
             began = time.perf_counter()
             subprocess.run(  # noqa: S603 - the product itself
-                [sys.executable, "-m", "engagement_assets.run", "run", *arguments],
+                [sys.executable, "-m", "engagement_assets.commands.run", "run", *arguments],
                 check=True,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

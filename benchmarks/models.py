@@ -28,7 +28,7 @@ from benchmarks import stages
 from benchmarks.value_models import land_signals
 from engagement_assets.features.labels import LABELS
 from engagement_assets.models.roster import MODELS
-from engagement_assets.settings import CHANNEL_CAC, channel_costs
+from engagement_assets.settings.installation import CHANNEL_CAC, channel_costs
 from resources.lake import Lake
 from resources.registry import ModelRegistry, registered
 from resources.sql import SqlFolder
@@ -42,8 +42,8 @@ def inputs(options: argparse.Namespace, model: str) -> Any:
     from engagement_assets.decisions.customers.declared import (  # noqa: PLC0415 - a stage's cost
         prediction_schemas,
     )
-    from engagement_assets.models.lifecycle.methods import Inputs  # noqa: PLC0415 - as above
-    from engagement_assets.models.resource import ModelSettings  # noqa: PLC0415 - as above
+    from engagement_assets.lifecycle.methods import Inputs  # noqa: PLC0415 - as above
+    from engagement_assets.lifecycle.resource import ModelSettings  # noqa: PLC0415 - as above
     from resources.engine import DuckDBEngine  # noqa: PLC0415 - as above
 
     settings = ModelSettings(
@@ -177,14 +177,14 @@ def unify(options: argparse.Namespace) -> dict[str, Any]:
 def best_possible(options: argparse.Namespace) -> dict[str, Any]:
     """What the truth foresees on the same test rows, beside what the models do."""
     from benchmarks.value_models import best_of, compare  # noqa: PLC0415 - as above
-    from engagement_assets.evaluation.metrics import auc  # noqa: PLC0415 - as above
-    from engagement_assets.models.churn.estimator import ChurnClassifier  # noqa: PLC0415 - as above
-    from engagement_assets.models.engagement.estimator import (  # noqa: PLC0415 - as above
+    from engagement_assets.learning.evaluation.metrics import auc  # noqa: PLC0415 - as above
+    from engagement_assets.learning.trees.classifier import ChurnClassifier  # noqa: PLC0415 - as above
+    from engagement_assets.learning.trees.regressor import (  # noqa: PLC0415 - as above
         EngagementRegressor,
     )
+    from engagement_assets.lifecycle.rows import labelled_rows  # noqa: PLC0415 - as above
+    from engagement_assets.lifecycle.training import split_rows  # noqa: PLC0415 - as above
     from engagement_assets.models.lifetime_value.model import ValueModel  # noqa: PLC0415 - as above
-    from engagement_assets.models.rows import labelled_rows  # noqa: PLC0415 - as above
-    from engagement_assets.models.training import split_rows  # noqa: PLC0415 - as above
 
     store, lake, found = registry(options), Lake(options.lake), {}
     for model, label, target, money in (

@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from engagement_assets.evaluation.ranking import list_metrics, user_metrics
-from engagement_assets.models.recommendation.cold_start import ESTIMATORS
-from engagement_assets.models.recommendation.data import Dataset, Ints
-from engagement_assets.models.recommendation.tables import prepare
+from engagement_assets.learning.evaluation.ranking import list_metrics, user_metrics
+from engagement_assets.learning.recommendation.data import Dataset, Ints
+from engagement_assets.learning.recommendation.fallback import ESTIMATORS
+from engagement_assets.learning.recommendation.tables import prepare
 
 DATA = Path(__file__).resolve().parents[1] / ".." / "shared" / "data" / "movielens-100k"
 PUBLISHED = "published for this protocol: BiVAE .475, BPR .442, LightGCN .420, NCF .396, SAR .382"

@@ -25,9 +25,9 @@ import pandas as pd
 from sklearn.metrics import normalized_mutual_info_score
 
 from benchmarks.graphs import simulated_edges, without_communities
-from engagement_assets.signals.network.centrality import betweenness
-from engagement_assets.signals.network.graph import build_graph
-from engagement_assets.signals.network.metrics import (
+from engagement_assets.learning.graph.centrality import betweenness
+from engagement_assets.learning.graph.graph import build_graph
+from engagement_assets.learning.graph.metrics import (
     MetricSettings,
     NetworkMetrics,
     network_metrics,

@@ -28,13 +28,14 @@ from benchmarks.graphs import simulated_graph
 from engagement_assets.features.catalogue import MODEL_INPUTS
 from engagement_assets.features.labels import LABELS
 from engagement_assets.features.snapshot import declared_schemas, land_labels, land_snapshot
+from engagement_assets.learning.graph.graphsage import GraphSageRegressor
+from engagement_assets.learning.graph.metrics import MetricSettings
+from engagement_assets.lifecycle.rows import labelled_rows
 from engagement_assets.models.graph_engagement.training import (
     Snapshot,
     gain_markdown,
     train_graph_engagement,
 )
-from engagement_assets.models.rows import labelled_rows
-from engagement_assets.signals.network.graphsage import GraphSageRegressor
 from engagement_assets.signals.network.learning import (
     SPREAD_DAYS,
     fit_spread,
@@ -45,7 +46,6 @@ from engagement_assets.signals.network.learning import (
     virality_figures,
     virality_markdown,
 )
-from engagement_assets.signals.network.metrics import MetricSettings
 from engagement_assets.signals.network.snapshot import graph_of, land_network
 from engagement_assets.source.contract import TABLES
 from engagement_assets.source.ingestion import ingest

@@ -3,7 +3,7 @@
     python -m benchmarks.parallel_training --home HOME --processes 1 2
 
 Over a home that `make run` made. Belongs here: measuring. Does not belong here: the default
-(`engagement_assets.settings`).
+(`engagement_assets.settings.installation`).
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from pathlib import Path
 
 TRAIN = """
 import sys, time
-from engagement_assets.run import prepare_home
-from engagement_assets.settings import Settings
+from engagement_assets.commands.run import prepare_home
+from engagement_assets.settings.installation import Settings
 from pathlib import Path
 from dataclasses import replace
 settings = replace(Settings.load(Path(sys.argv[1])), training_processes=int(sys.argv[2]))
 prepare_home(settings)
 import dagster as dg
 from engagement_assets.models.roster import MODELS
-from engagement_assets.pipeline import Runner
+from engagement_assets.commands.pipeline import Runner
 with dg.DagsterInstance.get() as instance:
     runner = Runner(instance, time.monotonic())
     config = {"config": {"as_of": settings.end.isoformat()}}
@@ -47,7 +47,7 @@ def main() -> None:
         if options.home is None:
             make = ["run", f"HOME_DIR={home}", f"CUSTOMERS={options.customers}"]
             subprocess.run(  # noqa: S603 - the project's own command
-                [sys.executable, "-m", "engagement_assets.run", *make],
+                [sys.executable, "-m", "engagement_assets.commands.run", *make],
                 check=True,
                 capture_output=True,
             )

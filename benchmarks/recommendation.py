@@ -23,11 +23,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from engagement_assets.evaluation.fairness import age_bands
-from engagement_assets.evaluation.ranking_fairness import RankingFairnessReport, ranking_fairness
-from engagement_assets.models.recommendation.cold_start import ESTIMATORS
+from engagement_assets.learning.fairness.classification import age_bands
+from engagement_assets.learning.fairness.ranking import RankingFairnessReport, ranking_fairness
+from engagement_assets.learning.recommendation.fallback import ESTIMATORS
+from engagement_assets.learning.recommendation.tables import both_ways, prepare, weigh
 from engagement_assets.models.recommendation.feed import feed_settings
-from engagement_assets.models.recommendation.tables import both_ways, prepare, weigh
 from engagement_assets.models.recommendation.training import (
     Trained,
     methods_markdown,
@@ -56,7 +56,7 @@ def simulated(customers: int) -> dict[str, pd.DataFrame]:
 
 def embedded(items: pd.DataFrame) -> pd.DataFrame:
     """Text embeddings of all items by the built-in encoder."""
-    from engagement_assets.signals.text.encoder import TextEncoder  # noqa: PLC0415 - heavy
+    from engagement_assets.learning.text.encoder import TextEncoder  # noqa: PLC0415 - heavy
 
     return pd.DataFrame(TextEncoder.load().encode(items["text"].tolist()), index=items["item"])
 

@@ -28,10 +28,10 @@ import numpy as np
 import torch
 from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
 
-from engagement_assets.signals.sentiment.corpus import TASKS, Labelled, read_corpus
-from engagement_assets.signals.sentiment.model import SHIPPED, SentimentModel
-from engagement_assets.signals.sentiment.network import SentimentNetwork, load_adapter
-from engagement_assets.signals.sentiment.training import TrainingSettings, measured
+from engagement_assets.learning.text.corpus import TASKS, Labelled, read_corpus
+from engagement_assets.learning.text.heads import SentimentNetwork, load_adapter
+from engagement_assets.learning.text.sentiment import SHIPPED, SentimentModel
+from engagement_assets.learning.text.training import TrainingSettings, measured
 from engagement_assets.source.simulator import Simulator
 
 TWEETS = Path(__file__).resolve().parents[1] / ".." / "shared" / "data" / "tweets"

@@ -15,8 +15,8 @@ import onnxruntime
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from engagement_assets.signals.sentiment.model import SentimentModel
-from engagement_assets.signals.sentiment.network import SentimentNetwork
+from engagement_assets.learning.text.heads import SentimentNetwork
+from engagement_assets.learning.text.sentiment import SentimentModel
 
 
 class _States(torch.nn.Module):

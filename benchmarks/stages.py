@@ -124,14 +124,14 @@ def engine(options: argparse.Namespace) -> Any:
 
 def snapshots(options: argparse.Namespace) -> Any:
     """Training and test snapshots."""
-    from engagement_assets.models.dates import Snapshots  # noqa: PLC0415 - as above
+    from engagement_assets.lifecycle.dates import Snapshots  # noqa: PLC0415 - as above
 
     return Snapshots.before(end(options), first_day=FIRST_DAY)
 
 
 def stage_signals(options: argparse.Namespace) -> dict[str, Any]:
     """Texts and graph of the snapshots that follow, from the first text of their windows on."""
-    from engagement_assets.signals.network.metrics import MetricSettings  # noqa: PLC0415 - as above
+    from engagement_assets.learning.graph.metrics import MetricSettings  # noqa: PLC0415 - as above
     from engagement_assets.signals.network.snapshot import (  # noqa: PLC0415 - as above
         graph_of,
         land_network,
@@ -155,7 +155,7 @@ def stage_signals(options: argparse.Namespace) -> dict[str, Any]:
 
 def stage_signals_of_a_day(options: argparse.Namespace) -> dict[str, Any]:
     """What one more day costs: its texts, everybody's sentiment, the graph and its metrics."""
-    from engagement_assets.signals.network.metrics import MetricSettings  # noqa: PLC0415 - as above
+    from engagement_assets.learning.graph.metrics import MetricSettings  # noqa: PLC0415 - as above
     from engagement_assets.signals.network.snapshot import (  # noqa: PLC0415 - as above
         graph_of,
         land_network,
@@ -188,7 +188,7 @@ def agreed(options: argparse.Namespace) -> Any:
 
 def score(options: argparse.Namespace, days: list[date]) -> tuple[int, float]:
     """Score the texts of some days; how many, and seconds."""
-    from engagement_assets.signals.sentiment.model import SentimentModel  # noqa: PLC0415 - as above
+    from engagement_assets.learning.text.sentiment import SentimentModel  # noqa: PLC0415 - as above
     from engagement_assets.signals.sentiment.scoring import score_days  # noqa: PLC0415 - as above
 
     began = time.perf_counter()
@@ -228,12 +228,12 @@ def stage_training_snapshots(options: argparse.Namespace) -> dict[str, Any]:
 def stage_train(options: argparse.Namespace) -> dict[str, Any]:
     """Train, calibrate and evaluate, and save the model."""
     from engagement_assets.features.catalogue import MODEL_INPUTS  # noqa: PLC0415 - as above
-    from engagement_assets.models.churn.training import train_churn  # noqa: PLC0415 - as above
-    from engagement_assets.models.resource import ModelSettings  # noqa: PLC0415 - as above
-    from engagement_assets.models.rows import (  # noqa: PLC0415 - as above
+    from engagement_assets.lifecycle.resource import ModelSettings  # noqa: PLC0415 - as above
+    from engagement_assets.lifecycle.rows import (  # noqa: PLC0415 - as above
         labelled_rows,
         labelled_snapshots,
     )
+    from engagement_assets.models.churn.training import train_churn  # noqa: PLC0415 - as above
     from resources.lake import Lake  # noqa: PLC0415 - as above
     from resources.registry import ModelRegistry  # noqa: PLC0415 - as above
 
@@ -277,14 +277,14 @@ def stage_predict_and_explain(options: argparse.Namespace) -> dict[str, Any]:
 
 def stage_best_possible(options: argparse.Namespace) -> dict[str, Any]:
     """AUC of the truth on the same test people, beside the model's, with a paired interval."""
-    from engagement_assets.evaluation.metrics import (  # noqa: PLC0415 - as above
+    from engagement_assets.learning.evaluation.metrics import (  # noqa: PLC0415 - as above
         evaluate,
         paired_auc_difference,
     )
-    from engagement_assets.models.churn.estimator import ChurnClassifier  # noqa: PLC0415 - as above
+    from engagement_assets.learning.trees.classifier import ChurnClassifier  # noqa: PLC0415 - as above
+    from engagement_assets.lifecycle.rows import labelled_rows  # noqa: PLC0415 - as above
+    from engagement_assets.lifecycle.training import split_rows  # noqa: PLC0415 - as above
     from engagement_assets.models.churn.training import LABEL  # noqa: PLC0415 - as above
-    from engagement_assets.models.rows import labelled_rows  # noqa: PLC0415 - as above
-    from engagement_assets.models.training import split_rows  # noqa: PLC0415 - as above
     from resources.lake import Lake  # noqa: PLC0415 - as above
     from resources.registry import ModelRegistry, registered  # noqa: PLC0415 - as above
 

@@ -12,14 +12,14 @@ import argparse
 from datetime import timedelta
 
 from benchmarks.stages import CHURN, DAYS, FIRST_DAY, SQL, engine
-from engagement_assets.evaluation.metrics import auc, log_loss
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES, MODEL_INPUTS
 from engagement_assets.features.snapshot import land_labels, land_snapshot
-from engagement_assets.models.churn.estimator import ChurnClassifier
+from engagement_assets.learning.evaluation.metrics import auc, log_loss
+from engagement_assets.learning.trees.classifier import ChurnClassifier
+from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS, Snapshots
+from engagement_assets.lifecycle.rows import labelled_rows, labelled_snapshots
+from engagement_assets.lifecycle.training import split_rows
 from engagement_assets.models.churn.training import LABEL
-from engagement_assets.models.dates import CHURN_WINDOW_DAYS, Snapshots
-from engagement_assets.models.rows import labelled_rows, labelled_snapshots
-from engagement_assets.models.training import split_rows
 from resources.lake import Lake
 from resources.sql import SqlFolder
 

@@ -20,23 +20,23 @@ import pandas as pd
 
 from benchmarks import stages
 from benchmarks.stages import DAYS, FIRST_DAY, SQL
-from engagement_assets.evaluation.bootstrap import interval
-from engagement_assets.evaluation.regression import normalised_gini, r2
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES as _FEATURES
 from engagement_assets.features.catalogue import MODEL_INPUTS
 from engagement_assets.features.labels import LABELS
 from engagement_assets.features.snapshot import land_labels, land_snapshot
-from engagement_assets.models.dates import ENGAGEMENT_SNAPSHOTS, Snapshots
+from engagement_assets.learning.evaluation.bootstrap import interval
+from engagement_assets.learning.evaluation.regression import normalised_gini, r2
+from engagement_assets.learning.graph.metrics import MetricSettings
+from engagement_assets.lifecycle.dates import ENGAGEMENT_SNAPSHOTS, Snapshots
+from engagement_assets.lifecycle.reports import table_markdown
+from engagement_assets.lifecycle.rows import labelled_rows, labelled_snapshots
+from engagement_assets.lifecycle.training import split_rows
 from engagement_assets.models.engagement.fairness import assess as assess_engagement
 from engagement_assets.models.engagement.prediction import predict_engagement
 from engagement_assets.models.engagement.training import train_engagement
 from engagement_assets.models.lifetime_value.fairness import assess as assess_value
 from engagement_assets.models.lifetime_value.prediction import predict_value
 from engagement_assets.models.lifetime_value.training import train_value
-from engagement_assets.models.reports import table_markdown
-from engagement_assets.models.rows import labelled_rows, labelled_snapshots
-from engagement_assets.models.training import split_rows
-from engagement_assets.signals.network.metrics import MetricSettings
 from engagement_assets.signals.network.snapshot import graph_of, land_network
 from engagement_assets.signals.sentiment.scoring import land_customer_sentiment, window_days
 from resources.lake import Lake

@@ -8,20 +8,20 @@ import dagster as dg
 
 from engagement_assets.decisions.customers.assets import ASSETS as UNIFIED_ASSETS
 from engagement_assets.decisions.customers.assets import CHECKS as UNIFIED_CHECKS
-from engagement_assets.deployment import deployment, loggers_for, resources_for
+from engagement_assets.deployments.resources import deployment, loggers_for, resources_for
 from engagement_assets.features.assets import LABEL_ASSETS, customer_snapshot
 from engagement_assets.features.checks import feature_checks, label_checks
 from engagement_assets.governance.assets import ASSETS as GOVERNANCE_ASSETS
-from engagement_assets.jobs import JOBS
 from engagement_assets.models.graph_engagement.assets import ASSETS as GRAPH_ENGAGEMENT_ASSETS
 from engagement_assets.models.roster import ASSETS as MODEL_ASSETS
 from engagement_assets.models.roster import CHECKS as MODEL_CHECKS
-from engagement_assets.schedules import SCHEDULES
-from engagement_assets.sensors import SENSORS
+from engagement_assets.orchestration.jobs import JOBS
+from engagement_assets.orchestration.schedules import SCHEDULES
+from engagement_assets.orchestration.sensors import SENSORS
 from engagement_assets.serving.assets import ASSETS as SERVING_ASSETS
 from engagement_assets.serving.published import ASSETS as PUBLISHED_ASSETS
 from engagement_assets.serving.published import CHECKS as PUBLISHED_CHECKS
-from engagement_assets.settings import Settings, current_home
+from engagement_assets.settings.installation import Settings, current_home
 from engagement_assets.signals.checks import signal_checks
 from engagement_assets.signals.network.assets import ASSETS as NETWORK_ASSETS
 from engagement_assets.signals.network.learning_assets import ASSETS as NETWORK_LEARNING_ASSETS

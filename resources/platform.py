@@ -1,7 +1,7 @@
 """Dagster resources for the lake and its engine.
 
 Belongs here: configuration of the ground that assets stand on. Does not belong here: what a
-deployment chooses (`engagement_assets.deployment`).
+deployment chooses (`engagement_assets.deployments.resources`).
 """
 
 from abc import abstractmethod

@@ -27,7 +27,7 @@ from engagement_assets.features.snapshot import (
     missing_tables,
     month_days,
 )
-from engagement_assets.partitions import DAILY, partition_days
+from engagement_assets.settings.partitions import DAILY, partition_days
 from engagement_assets.signals.checks import BLOCKING_KEYS as SIGNAL_BLOCKING
 from engagement_assets.signals.schemas import CUSTOMER_SENTIMENT, NETWORK_METRICS
 from engagement_assets.signals.spec import SOURCE_BLOCKING

@@ -3,7 +3,7 @@
 Belongs here: names and columns. Does not belong here: the SQL that makes it (`sql/governance/`).
 """
 
-from engagement_assets.models.lifecycle.spec import REASONS
+from engagement_assets.lifecycle.spec import REASONS
 from resources.schema import Column, TableSchema
 
 REVIEW_QUEUE = "governance/review_queue"

@@ -7,7 +7,7 @@ Belongs here: putting the models' own reports side by side. Does not belong here
 from collections.abc import Mapping
 from typing import Any
 
-from engagement_assets.models.lifecycle.checks import NOT_TRAINED
+from engagement_assets.lifecycle.checks import NOT_TRAINED
 from resources.gate import VERSION
 
 

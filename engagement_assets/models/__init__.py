@@ -1,7 +1,6 @@
-"""The models, one folder each, with the encoder, the card and the promotion rule that they share.
+"""What is: the models, one folder each on the shared lifecycle.
 
-Belongs here: estimators, the table encoder, the model card, the champion's rule. Does not belong
-here: stored versions (`resources.registry`), metrics and explanations
-(`engagement_assets.evaluation`) or what is done with a prediction (`engagement_assets.decisions`).
-Importing this package loads nothing heavy.
+Belongs here: what one model predicts and how. Does not belong here: learning on any table
+(`engagement_assets.learning`), what models share (`engagement_assets.lifecycle`) and what is done
+with a prediction (`engagement_assets.decisions`). Importing this package loads nothing heavy.
 """

@@ -4,9 +4,9 @@ Belongs here: making them from the declarations. Does not belong here: which mod
 (`specs.py`), what a model is (its folder) and what all of them share (`lifecycle`).
 """
 
-from engagement_assets.models.lifecycle.assets import training_assets
-from engagement_assets.models.lifecycle.checks import model_checks
-from engagement_assets.models.lifecycle.daily import daily_asset
+from engagement_assets.lifecycle.assets import training_assets
+from engagement_assets.lifecycle.checks import model_checks
+from engagement_assets.lifecycle.daily import daily_asset
 from engagement_assets.models.specs import ANOMALY, MODELS
 
 __all__ = ["ANOMALY", "ASSETS", "CHECKS", "MODELS"]

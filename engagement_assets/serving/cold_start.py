@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 COLD_START_FORMAT = 1
 # Sources of lists that say what is popular, not what one customer likes, the most general first
-# (`engagement_assets.models.recommendation.cold_start`, which loads torch).
+# (`engagement_assets.learning.recommendation.fallback`, which loads torch).
 POPULAR = ("popularity", "segment popularity")
 ITEMS = 50
 # Of lists made for single customers only the head is what the model is sure of.

@@ -22,8 +22,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from engagement_assets.lifecycle.spec import REASONS
 from engagement_assets.models.ensemble.health import SCALE, WEIGHTS, health_parts
-from engagement_assets.models.lifecycle.spec import REASONS
 
 REFERENCE_FORMAT = 1
 # the parts that are ranks, each with the prediction it ranks

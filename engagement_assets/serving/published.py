@@ -14,7 +14,6 @@ from engagement_assets.decisions.customers.assets import SPECS as UNIFIED_SPECS
 from engagement_assets.decisions.customers.declared import CUSTOMERS, prediction_schemas
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.models.specs import MODELS
-from engagement_assets.partitions import DAILY, partition_days
 from engagement_assets.serving.publishing import (
     PURPOSE,
     Published,
@@ -23,6 +22,7 @@ from engagement_assets.serving.publishing import (
     release_of,
 )
 from engagement_assets.serving.records import DayTables, decode, document_of, encode
+from engagement_assets.settings.partitions import DAILY, partition_days
 from engagement_assets.source.resource import SourceResource
 from resources.checks import Outcome, result, run_days
 from resources.gate import require_checks

@@ -34,7 +34,7 @@ import pyarrow.compute as pc
 
 from engagement_assets.decisions.customers.declared import CUSTOMERS
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES, FEATURE_NAMES
-from engagement_assets.models.lifecycle.spec import REASONS, ModelSpec
+from engagement_assets.lifecycle.spec import REASONS, ModelSpec
 from engagement_assets.models.specs import MODELS, RECOMMENDATION
 from resources.lake import Lake
 

@@ -3,6 +3,7 @@
 Belongs here: columns. Does not belong here: how a signal is learnt.
 """
 
+from engagement_assets.learning.text.labels import EMOTIONS, SENTIMENTS
 from resources.schema import Column, TableSchema
 
 SENTIMENT_SCORES = "sentiment/scores"
@@ -11,7 +12,6 @@ CUSTOMER_SENTIMENT = "sentiment/customer"
 NETWORK_METRICS = "network/metrics"
 INFLUENCERS = "network/influencers"
 EMBEDDINGS = "network/embeddings"
-EMOTIONS = ("anger", "joy", "optimism", "sadness")
 
 _CUSTOMER = Column("customer_id", "string", nullable=False, description="The customer")
 _TEXT_COLUMNS = (
@@ -41,7 +41,7 @@ SENTIMENT_SCORES_SCHEMA = TableSchema(
         _SCORE,
         *(
             Column(f"p_{name}", "float64", description=f"Probability that the text is {name} (0-1)")
-            for name in ("negative", "neutral", "positive")
+            for name in SENTIMENTS
         ),
         Column("emotion", "string", description="The likeliest of " + ", ".join(EMOTIONS)),
         *(

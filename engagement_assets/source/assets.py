@@ -8,7 +8,7 @@ from datetime import date
 
 import dagster as dg
 
-from engagement_assets.partitions import DAILY, partition_days
+from engagement_assets.settings.partitions import DAILY, partition_days
 from engagement_assets.source.contract import TABLES
 from engagement_assets.source.ingestion import IngestReport, ingest
 from engagement_assets.source.quarantine import QUARANTINE_SCHEMA

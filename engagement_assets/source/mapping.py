@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from engagement_assets.settings import SIMULATED, known_sources
+from engagement_assets.settings.installation import SIMULATED, known_sources
 from engagement_assets.source.casting import (
     check_columns,
     connect,

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from engagement_assets.settings import SIMULATED
+from engagement_assets.settings.installation import SIMULATED
 from engagement_assets.source.contract import REQUIRED_TABLES
 from engagement_assets.source.errors import DayOutOfRangeError, MissingTableError
 from resources.days import days_between

@@ -11,7 +11,7 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
-from engagement_assets.settings import SIMULATED
+from engagement_assets.settings.installation import SIMULATED
 from engagement_assets.source.consent import Consent
 from engagement_assets.source.contract import TABLES
 from engagement_assets.source.mapping import open_mapped

@@ -5,19 +5,19 @@ import re
 
 import pytest
 
-from engagement_assets import aws as commands
+from engagement_assets.commands import aws as commands
 from engagement_assets.definitions import defs
-from engagement_assets.deployment import loggers_for, resources_for
-from engagement_assets.environment import (
+from engagement_assets.deployments.resources import loggers_for, resources_for
+from engagement_assets.models.roster import MODELS
+from engagement_assets.orchestration.jobs import training_executor
+from engagement_assets.settings.deployment import (
     OPTIONAL,
     VARIABLES,
     AwsSettings,
     Deployment,
     DeploymentError,
 )
-from engagement_assets.jobs import training_executor
-from engagement_assets.models.roster import MODELS
-from engagement_assets.settings import Settings, SettingsError
+from engagement_assets.settings.installation import Settings, SettingsError
 from resources.aws import glue
 
 FIRST_DAY = {"first_day": "2025-11-27", "customers": 50}

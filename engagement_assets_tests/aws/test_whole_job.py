@@ -16,11 +16,11 @@ import pytest
 from fastapi.testclient import TestClient
 from upath import UPath
 
-from engagement_assets.installation import installation_from_environ
+from engagement_assets.deployments.serving import installation_from_environ
 from engagement_assets.models.roster import MODELS
 from engagement_assets.serving.api.app import create_app
 from engagement_assets.serving.api.keys import KeyRing, new_key
-from engagement_assets.serving.api.settings import ApiSettings
+from engagement_assets.settings.api import ApiSettings
 from engagement_assets_tests.aws.cloud import Cloud, Servers, cloud
 from engagement_assets_tests.platform.homes import END, PROJECT, WORLD, Home, python, story
 from engagement_assets_tests.platform.listing import listed

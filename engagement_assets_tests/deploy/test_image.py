@@ -87,7 +87,7 @@ def test_the_context_leaves_out_what_no_image_needs(path: str) -> None:
     patterns = (build_steps.PROJECT / ".dockerignore").read_text().splitlines()
     kept = [line for line in patterns if line and not line.startswith("#")]
     assert build_steps.ignored(path, kept)
-    assert not build_steps.ignored("engagement_assets/run.py", kept)
+    assert not build_steps.ignored("engagement_assets/commands/run.py", kept)
     assert not build_steps.ignored("deploy/dagster.yaml", kept)
 
 
@@ -151,6 +151,6 @@ def test_a_stage_comes_after_what_it_copies_from() -> None:
 
 
 def test_what_is_loaded_is_what_the_image_starts() -> None:
-    assert "engagement_assets.handler" in build_steps.entry(stages(), "lambda")
-    assert "import engagement_assets.serve;" in build_steps.entry(stages(), "api")
+    assert "engagement_assets.deployments.handler" in build_steps.entry(stages(), "lambda")
+    assert "import engagement_assets.commands.serve;" in build_steps.entry(stages(), "api")
     assert "engagement_assets.definitions" in build_steps.entry(stages(), "platform")

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from deploy import templates
-from engagement_assets.sensors import SERVED_DAY_AGE
+from engagement_assets.orchestration.sensors import SERVED_DAY_AGE
 from engagement_assets_tests.deploy.resolved import Resolver, every_resource, of_type
 from resources.aws.gauges import NAMESPACE
 
@@ -260,7 +260,7 @@ def test_the_api_is_throttled_and_its_concurrency_is_its_own() -> None:
     ((_, function),) = of_type("AWS::Lambda::Function")
     ((_, stage),) = of_type("AWS::ApiGatewayV2::Stage")
     assert function["ReservedConcurrentExecutions"] == {"Ref": "ApiConcurrency"}
-    assert function["ImageConfig"]["Command"] == ["engagement_assets.handler.handler"]
+    assert function["ImageConfig"]["Command"] == ["engagement_assets.deployments.handler.handler"]
     assert set(stage["DefaultRouteSettings"]) >= {"ThrottlingRateLimit", "ThrottlingBurstLimit"}
     ((_, domain),) = of_type("AWS::ApiGatewayV2::DomainName")
     assert domain["DomainNameConfigurations"][0]["SecurityPolicy"] == "TLS_1_2"

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import xgboost as xgb
 
-from engagement_assets.evaluation import explanations as ex
+from engagement_assets.learning.explanations import shap_values as ex
 
 ROWS = 3000
 

@@ -7,18 +7,18 @@ import pandas as pd
 import pytest
 from scipy.stats import chi2_contingency
 
-from engagement_assets.evaluation.fairness import (
+from engagement_assets.learning.evaluation.thresholds import CostModel
+from engagement_assets.learning.fairness.classification import (
     AGE_BANDS,
     age_bands,
     fairness_report,
     report_selection,
 )
-from engagement_assets.evaluation.mitigation import (
+from engagement_assets.learning.fairness.mitigation import (
     GroupThresholds,
     fit_group_thresholds,
     mitigation_report,
 )
-from engagement_assets.evaluation.thresholds import CostModel
 
 COSTS = CostModel(cost_lost_customer=100.0, cost_intervention=5.0, save_rate=0.3)
 

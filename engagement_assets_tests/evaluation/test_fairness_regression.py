@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engagement_assets.evaluation.fairness_regression import (
+from engagement_assets.learning.fairness.mitigation import fit_group_thresholds
+from engagement_assets.learning.fairness.regression import (
     mitigate_selection,
     regression_fairness,
     top_threshold,
     truly_top,
 )
-from engagement_assets.evaluation.mitigation import fit_group_thresholds
 
 
 def people(n=8000, *, truth_gap=1.0, model_gap=1.0, seed=0):

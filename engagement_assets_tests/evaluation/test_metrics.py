@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from engagement_assets.evaluation import metrics as m
-from engagement_assets.evaluation.binary import Ranked, checked
-from engagement_assets.evaluation.bootstrap import resamples
+from engagement_assets.learning.evaluation import metrics as m
+from engagement_assets.learning.evaluation.binary import Ranked, checked
+from engagement_assets.learning.evaluation.bootstrap import resamples
 
 
 def sample(n=3000, seed=0, ties=False):

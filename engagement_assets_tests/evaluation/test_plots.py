@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engagement_assets.evaluation import plots
-from engagement_assets.evaluation.metrics import lift_table, reliability_table
+from engagement_assets.learning.evaluation import plots
+from engagement_assets.learning.evaluation.metrics import lift_table, reliability_table
 
 
 def pictures():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from engagement_assets.evaluation.quantiles import (
+from engagement_assets.learning.evaluation.quantiles import (
     ConformalShift,
     coverage_table,
     covered,

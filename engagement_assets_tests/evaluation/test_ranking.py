@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 from sklearn.metrics import ndcg_score
 
-from engagement_assets.evaluation.ranking import (
+from engagement_assets.learning.evaluation.ranking import (
     gini,
     list_metrics,
     paired_difference,

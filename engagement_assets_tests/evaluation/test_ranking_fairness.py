@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from engagement_assets.evaluation.ranking_fairness import ranking_fairness
+from engagement_assets.learning.fairness.ranking import ranking_fairness
 
 ITEMS = 40
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
-from engagement_assets.evaluation.regression import (
+from engagement_assets.learning.evaluation.regression import (
     decile_table,
     evaluate_regression,
     mae,
@@ -65,7 +65,7 @@ def test_intervals_hold_their_value_and_are_the_same_for_the_same_seed(numbers):
 def test_weights_are_resamples():
     # a row drawn twice counts as two rows
     y, p = np.array([0.0, 1.0, 3.0]), np.array([0.5, 0.5, 2.0])
-    from engagement_assets.evaluation.regression import _gini_ratio, _r2  # noqa: PLC0415
+    from engagement_assets.learning.evaluation.regression import _gini_ratio, _r2  # noqa: PLC0415
 
     twice = np.array([1.0, 2.0, 1.0])
     longer = (y[[0, 1, 1, 2]], p[[0, 1, 1, 2]])

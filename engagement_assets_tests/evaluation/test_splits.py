@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engagement_assets.evaluation.splits import customer_split
+from engagement_assets.learning.evaluation.splits import customer_split
 
 IDS = [f"c{i:06d}" for i in range(20_000)]
 
@@ -36,7 +36,7 @@ def test_the_split_is_what_it_was_when_it_was_first_released():
 
 def test_another_process_gives_the_same_split():
     code = (
-        "from engagement_assets.evaluation.splits import customer_split as s;"
+        "from engagement_assets.learning.evaluation.splits import customer_split as s;"
         "print(''.join('01'[int(b)] for b in s([f'c{i:06d}' for i in range(300)])))"
     )
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

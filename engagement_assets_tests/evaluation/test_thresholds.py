@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engagement_assets.evaluation.metrics import OneClassError
-from engagement_assets.evaluation.thresholds import (
+from engagement_assets.learning.evaluation.metrics import OneClassError
+from engagement_assets.learning.evaluation.thresholds import (
     CostModel,
     ThresholdChoice,
     cost_threshold,

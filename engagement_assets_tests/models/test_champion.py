@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from engagement_assets.evaluation.metrics import Interval, paired_auc_difference
-from engagement_assets.models.card import model_card
-from engagement_assets.models.champion import judge
+from engagement_assets.learning.evaluation.metrics import Interval, paired_auc_difference
+from engagement_assets.lifecycle.card import model_card
+from engagement_assets.lifecycle.champion import judge
+from engagement_assets.lifecycle.spec import Floor
 from engagement_assets.models.churn.declared import SPEC
-from engagement_assets.models.lifecycle.spec import Floor
 
 GOOD = {"auc": Interval(0.82, 0.80, 0.84), "calibration_error": 0.01}
 

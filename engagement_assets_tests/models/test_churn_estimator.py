@@ -13,14 +13,14 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_val_score
 from upath import UPath
 
-from engagement_assets.evaluation.explanations import METHOD_FAST
-from engagement_assets.evaluation.metrics import (
+from engagement_assets.learning.evaluation.metrics import (
     OneClassError,
     auc,
     evaluate,
     expected_calibration_error,
 )
-from engagement_assets.models.churn.estimator import ChurnClassifier
+from engagement_assets.learning.explanations.shap_values import METHOD_FAST
+from engagement_assets.learning.trees.classifier import ChurnClassifier
 
 FAST = {"n_estimators": 60, "learning_rate": 0.15, "max_depth": 4, "folds": 3, "n_jobs": 1}
 

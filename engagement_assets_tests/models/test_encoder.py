@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engagement_assets.models.encoder import TableEncoder, typical_values
+from engagement_assets.learning.trees.encoder import TableEncoder, typical_values
 
 TABLE = pd.DataFrame(
     {

@@ -10,13 +10,13 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from engagement_assets.evaluation.regression import r2
-from engagement_assets.models.engagement.estimator import (
+from engagement_assets.learning.evaluation.regression import r2
+from engagement_assets.learning.trees.boosted import ConstantTargetError
+from engagement_assets.learning.trees.regressor import (
     LOGISTIC,
     SQUARED,
     EngagementRegressor,
 )
-from engagement_assets.models.trees import ConstantTargetError
 
 FAST = {"n_estimators": 40, "learning_rate": 0.2, "max_depth": 4, "folds": 2, "n_jobs": 1}
 

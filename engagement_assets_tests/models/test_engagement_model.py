@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engagement_assets.models.dates import Snapshots
+from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.models.engagement.fairness import assess
 from engagement_assets.models.engagement.prediction import predict_engagement
 from engagement_assets.models.engagement.product import dependence_table, group_table

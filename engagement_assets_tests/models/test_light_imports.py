@@ -12,10 +12,10 @@ HEAVY = ("sklearn", "xgboost", "scipy", "woodelf", "fairlearn", "matplotlib", "t
     "module",
     [
         "engagement_assets.evaluation",
-        "engagement_assets.evaluation.metrics",
-        "engagement_assets.evaluation.splits",
-        "engagement_assets.models.card",
-        "engagement_assets.models.champion",
+        "engagement_assets.learning.evaluation.metrics",
+        "engagement_assets.learning.evaluation.splits",
+        "engagement_assets.lifecycle.card",
+        "engagement_assets.lifecycle.champion",
         "resources.registry",
     ],
 )
@@ -27,8 +27,9 @@ def test_a_light_module_loads_nothing_heavy(module):
 
 def test_the_pure_learning_code_knows_nothing_of_dagster():
     code = (
-        "import sys, engagement_assets.models.churn.estimator;"
-        "import engagement_assets.evaluation.mitigation, engagement_assets.evaluation.plots;"
+        "import sys, engagement_assets.learning.trees.classifier;"
+        "import engagement_assets.learning.fairness.mitigation;"
+        "import engagement_assets.learning.evaluation.plots;"
         "print('dagster' in sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

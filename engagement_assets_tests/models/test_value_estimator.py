@@ -10,17 +10,17 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from engagement_assets.evaluation.quantiles import covered_with_atom
-from engagement_assets.evaluation.regression import normalised_gini, r2
-from engagement_assets.models.lifetime_value.estimator import (
+from engagement_assets.learning.evaluation.quantiles import covered_with_atom
+from engagement_assets.learning.evaluation.regression import normalised_gini, r2
+from engagement_assets.learning.trees.boosted import ConstantTargetError
+from engagement_assets.learning.trees.revenue import (
     CANDIDATES,
     HURDLE,
     SQUARED,
     LifetimeValueRegressor,
     TooFewPayersError,
 )
-from engagement_assets.models.lifetime_value.money import MeanCalibration, at_zero, signed_log
-from engagement_assets.models.trees import ConstantTargetError
+from engagement_assets.learning.trees.revenue_mean import MeanCalibration, at_zero, signed_log
 
 FAST = {"n_estimators": 40, "learning_rate": 0.2, "max_depth": 3, "folds": 2, "n_jobs": 1}
 FILES = ("booster.ubj", "pays.ubj", "quantiles.ubj", "estimator.json")

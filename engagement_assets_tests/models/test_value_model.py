@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engagement_assets.evaluation.regression import r2
-from engagement_assets.models.dates import Snapshots
+from engagement_assets.learning.evaluation.regression import r2
+from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.lifecycle.training import split_rows
 from engagement_assets.models.lifetime_value.applications import (
     VIP_SHARE,
     Highest,
@@ -23,7 +24,6 @@ from engagement_assets.models.lifetime_value.prediction import predict_value
 from engagement_assets.models.lifetime_value.promotion import champion_advantage
 from engagement_assets.models.lifetime_value.reports import evaluation_markdown
 from engagement_assets.models.lifetime_value.training import train_value
-from engagement_assets.models.training import split_rows
 from engagement_assets_tests.models.value_world import FEATURES, FIRST_DAY, TEST, TRAIN, rows
 from resources.registry import RegisteredModel
 

@@ -81,9 +81,11 @@ def python(
 
 
 def command(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `python -m engagement_assets.run` in a home."""
+    """Run `python -m engagement_assets.commands.run` in a home."""
     head, *rest = arguments
-    return python("-m", "engagement_assets.run", head, f"HOME_DIR={home}", *rest, home=home)
+    return python(
+        "-m", "engagement_assets.commands.run", head, f"HOME_DIR={home}", *rest, home=home
+    )
 
 
 def story_process(home: Home, name: str, **about: Any) -> subprocess.Popen[str]:

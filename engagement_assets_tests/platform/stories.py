@@ -20,7 +20,7 @@ import pyarrow as pa
 from engagement_assets.definitions import defs
 from engagement_assets.models.roster import MODELS
 from engagement_assets.serving import published
-from engagement_assets.settings import Settings, current_home
+from engagement_assets.settings.installation import Settings, current_home
 from engagement_assets.source import assets as source_assets
 from engagement_assets.source.contract import TABLES
 from resources.gate import FIRST_DAY, LAST_DAY, VERSION

@@ -11,7 +11,7 @@ from threading import Thread
 import dagster as dg
 import pytest
 
-from engagement_assets.sensors import alerts_sensor
+from engagement_assets.orchestration.sensors import alerts_sensor
 from resources.alerts import AlertSink
 
 

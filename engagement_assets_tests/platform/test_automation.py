@@ -8,15 +8,15 @@ import pytest
 from engagement_assets.definitions import defs
 from engagement_assets.features.labels import LABELS
 from engagement_assets.models.roster import MODELS
-from engagement_assets.partitions import daily_partitions
-from engagement_assets.schedules import SCHEDULES
-from engagement_assets.sensors import (
+from engagement_assets.orchestration.schedules import SCHEDULES
+from engagement_assets.orchestration.sensors import (
     DRIFT_DAYS,
     SENSORS,
     alerts_sensor,
     drift_check,
 )
-from engagement_assets.settings import Settings, current_home, yesterday
+from engagement_assets.settings.installation import Settings, current_home, yesterday
+from engagement_assets.settings.partitions import daily_partitions
 
 DRIFT_CHECK = drift_check("churn")
 DRIFT_SENSORS = {sensor.name: sensor for sensor in SENSORS if sensor.has_jobs}

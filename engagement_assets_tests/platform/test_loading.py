@@ -7,8 +7,13 @@ import pytest
 import yaml
 
 from engagement_assets.definitions import defs
-from engagement_assets.deployment import Deployment, DeploymentError, deployment, resources_for
-from engagement_assets.settings import Settings
+from engagement_assets.deployments.resources import (
+    Deployment,
+    DeploymentError,
+    deployment,
+    resources_for,
+)
+from engagement_assets.settings.installation import Settings
 from engagement_assets_tests.platform.homes import PROJECT, python
 
 HEAVY = ("torch", "xgboost", "sklearn", "woodelf", "fairlearn", "matplotlib", "scipy", "treelite")

@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from engagement_assets.settings import Settings
+from engagement_assets.settings.installation import Settings
 from engagement_assets_tests.platform.homes import PROJECT
 
 CODE = (
-    "from engagement_assets.jobs import training_job, train_jobs;"
+    "from engagement_assets.orchestration.jobs import training_job, train_jobs;"
     "print(training_job.executor_def.name, train_jobs['churn'].executor_def)"
 )
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from engagement_assets.sensors import SERVED_DAY_AGE, served_day_sensor
+from engagement_assets.orchestration.sensors import SERVED_DAY_AGE, served_day_sensor
 from resources.gauges import LoggedGauges
 from resources.online_store.protocol import Release
 from resources.online_store.resource import SqliteOnlineStore

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engagement_assets import run as commands
-from engagement_assets import settings as settings_module
-from engagement_assets.run import main, pairs, settings_from
-from engagement_assets.settings import (
+from engagement_assets.commands import run as commands
+from engagement_assets.commands.run import main, pairs, settings_from
+from engagement_assets.settings import installation as settings_module
+from engagement_assets.settings.installation import (
     MIN_DAYS,
     PROJECT,
     Settings,

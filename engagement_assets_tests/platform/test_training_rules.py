@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engagement_assets.evaluation.binary import OneClassError
 from engagement_assets.features.labels import LABELS
+from engagement_assets.learning.evaluation.binary import OneClassError
+from engagement_assets.learning.evaluation.scores import score_shares
+from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS, TRAINING_SNAPSHOTS, Snapshots
+from engagement_assets.lifecycle.training import split_rows
 from engagement_assets.models.churn import training
 from engagement_assets.models.churn.bands import band_of
 from engagement_assets.models.churn.training import train_churn
-from engagement_assets.models.dates import CHURN_WINDOW_DAYS, TRAINING_SNAPSHOTS, Snapshots
-from engagement_assets.models.scores import score_shares
-from engagement_assets.models.training import split_rows
 from resources.registry import ModelRegistry
 
 LAST = date(2026, 3, 1)

@@ -19,9 +19,9 @@ from engagement_assets.decisions.customers.declared import (
     REVIEW_ACTION,
     prediction_schemas,
 )
-from engagement_assets.models.lifecycle.checks import bounds_measures as prediction_measures
+from engagement_assets.lifecycle.checks import bounds_measures as prediction_measures
 from engagement_assets.models.roster import MODELS
-from engagement_assets.settings import PROJECT
+from engagement_assets.settings.installation import PROJECT
 from engagement_assets.signals.checks import RULES
 from engagement_assets.signals.checks import bounds_measures as signal_measures
 from engagement_assets.source.checks import bounds_measures as source_measures

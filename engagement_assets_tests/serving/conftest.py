@@ -11,11 +11,11 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from engagement_assets.installation import installation_from_environ
+from engagement_assets.deployments.serving import installation_from_environ
 from engagement_assets.serving.api.app import Installation, create_app
 from engagement_assets.serving.api.keys import KeyRing, new_key
 from engagement_assets.serving.api.routes import PREFIX
-from engagement_assets.serving.api.settings import ApiSettings
+from engagement_assets.settings.api import ApiSettings
 from engagement_assets_tests.platform.homes import Home
 from engagement_assets_tests.platform.made_homes import home, made_home, year
 from engagement_assets_tests.resources.conftest import dynamodb_endpoint, store, stores

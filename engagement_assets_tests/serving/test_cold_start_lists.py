@@ -75,7 +75,7 @@ def test_without_any_list_nothing_is_shown():
 
 
 def test_the_names_of_the_sources_are_the_recommender_s():
-    from engagement_assets.models.recommendation.cold_start import (  # noqa: PLC0415 - loads torch
+    from engagement_assets.learning.recommendation.fallback import (  # noqa: PLC0415 - loads torch
         BY_POPULARITY,
         BY_SEGMENT,
     )

@@ -71,7 +71,7 @@ def rest_api(method, path, *, headers=None, query=None):
 @pytest.fixture(scope="module")
 def ask(year, tmp_path_factory):
     """The handler of the year's home, with a key that opens it."""
-    from engagement_assets import handler as module  # noqa: PLC0415 - opened with the environment
+    from engagement_assets.deployments import handler as module  # noqa: PLC0415 - opened with the environment
 
     kept, token = new_key("test", ["read", "score"])
     path = tmp_path_factory.mktemp("keys") / KEYS_FILE

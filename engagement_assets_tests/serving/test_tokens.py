@@ -8,8 +8,8 @@ import time
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from engagement_assets.serving.api.settings import ApiSettings, ApiSettingsError
 from engagement_assets.serving.api.tokens import TokenChecker, TokenError
+from engagement_assets.settings.api import ApiSettings, ApiSettingsError
 from engagement_assets_tests.serving.issuer import AUDIENCE, ISSUER, Issuer, jwks
 
 

@@ -1,7 +1,7 @@
 """Dagster resources of the deployment on AWS.
 
 Belongs here: configuration of Athena. Does not belong here: what a deployment chooses
-(`engagement_assets.deployment`).
+(`engagement_assets.deployments.resources`).
 """
 
 from collections.abc import Mapping

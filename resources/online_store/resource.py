@@ -1,7 +1,7 @@
 """The online stores as Dagster resources.
 
 Belongs here: configuration. Does not belong here: the stores, and which of them a deployment has
-(`engagement_assets.deployment`).
+(`engagement_assets.deployments.resources`).
 """
 
 from functools import cached_property

@@ -20,9 +20,9 @@ from engagement_assets.decisions.customers.declared import (
     prediction_schemas,
 )
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
-from engagement_assets.models.lifecycle.checks import prediction_blocking
+from engagement_assets.lifecycle.checks import prediction_blocking
 from engagement_assets.models.roster import MODELS
-from engagement_assets.partitions import DAILY, partition_days
+from engagement_assets.settings.partitions import DAILY, partition_days
 from resources.checks import (
     daily_counts,
     keys_measures,

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from engagement_assets.features.catalogue import FEATURES, MODEL_INPUTS
-from engagement_assets.models.anomaly.kinds import KindRules
+from engagement_assets.learning.anomaly.kinds import KindRules
 
 # It is 0 while the latest review confirms fraud: with it the detector would find whom reviewers
 # have found, and what it learns from verdicts would be the verdict itself.

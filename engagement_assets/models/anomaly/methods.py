@@ -13,17 +13,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from engagement_assets.evaluation.bootstrap import Interval, interval, resamples
-from engagement_assets.evaluation.fairness import report_selection
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
+from engagement_assets.learning.anomaly.detector import AnomalyDetector
+from engagement_assets.learning.anomaly.persistence import with_threads
+from engagement_assets.learning.evaluation.bootstrap import Interval, interval, resamples
+from engagement_assets.learning.fairness.classification import report_selection
+from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.lifecycle.fairness import Assessment
+from engagement_assets.lifecycle.methods import Inputs, Predicted, Trained
+from engagement_assets.lifecycle.spec import REASONS
+from engagement_assets.lifecycle.tabular import snapshot_rows
+from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns, split_rows
 from engagement_assets.models.anomaly.declared import REVIEW_ABOVE
 from engagement_assets.models.anomaly.declared_rules import (
     ANOMALY_INPUTS,
     PLATFORM_RULES,
     shows_life,
 )
-from engagement_assets.models.anomaly.detector import AnomalyDetector
-from engagement_assets.models.anomaly.persistence import with_threads
 from engagement_assets.models.anomaly.prediction import predict_anomaly
 from engagement_assets.models.anomaly.reports import evaluation_markdown, review_report
 from engagement_assets.models.anomaly.training import (
@@ -31,12 +37,6 @@ from engagement_assets.models.anomaly.training import (
     latest_verdicts,
     train_anomaly,
 )
-from engagement_assets.models.dates import Snapshots
-from engagement_assets.models.fairness import Assessment
-from engagement_assets.models.lifecycle.methods import Inputs, Predicted, Trained
-from engagement_assets.models.lifecycle.spec import REASONS
-from engagement_assets.models.tabular import snapshot_rows
-from engagement_assets.models.training import SENSITIVE, sensitive_columns, split_rows
 from engagement_assets.source.contract import TABLES
 from resources.registry import RegisteredModel
 

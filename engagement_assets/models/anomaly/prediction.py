@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from engagement_assets.evaluation.explanations import top_reasons
+from engagement_assets.learning.anomaly.detector import AnomalyDetector
+from engagement_assets.learning.anomaly.persistence import with_threads
+from engagement_assets.learning.explanations.shap_values import top_reasons
 from engagement_assets.models.anomaly.declared import REVIEW_ABOVE
 from engagement_assets.models.anomaly.declared_rules import shows_life
-from engagement_assets.models.anomaly.detector import AnomalyDetector
-from engagement_assets.models.anomaly.persistence import with_threads
 
 if TYPE_CHECKING:
     from upath import UPath

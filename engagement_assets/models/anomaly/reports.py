@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from engagement_assets.models.lifecycle.spec import REASONS
-from engagement_assets.models.reports import metrics_markdown, table_markdown
-from engagement_assets.models.training import records
+from engagement_assets.lifecycle.reports import metrics_markdown, table_markdown
+from engagement_assets.lifecycle.spec import REASONS
+from engagement_assets.lifecycle.training import records
 
 METRIC_NAMES = {
     "share_for_review": "Share for review",

@@ -17,15 +17,15 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import spearmanr
 from sklearn.metrics import average_precision_score
 
-from engagement_assets.evaluation.binary import OneClassError, as_labels
-from engagement_assets.evaluation.bootstrap import Interval, interval, resamples
-from engagement_assets.evaluation.metrics import auc
-from engagement_assets.evaluation.splits import customer_split
+from engagement_assets.learning.anomaly.detector import AnomalyDetector
+from engagement_assets.learning.evaluation.binary import OneClassError, as_labels
+from engagement_assets.learning.evaluation.bootstrap import Interval, interval, resamples
+from engagement_assets.learning.evaluation.metrics import auc
+from engagement_assets.learning.evaluation.scores import score_shares
+from engagement_assets.learning.evaluation.splits import customer_split
+from engagement_assets.lifecycle.training import Trained
 from engagement_assets.models.anomaly.declared import REVIEW_ABOVE
 from engagement_assets.models.anomaly.declared_rules import shows_life
-from engagement_assets.models.anomaly.detector import AnomalyDetector
-from engagement_assets.models.scores import score_shares
-from engagement_assets.models.training import Trained
 
 logger = logging.getLogger(__name__)
 

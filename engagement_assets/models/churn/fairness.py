@@ -1,7 +1,7 @@
 """Fairness of a churn model version on its test people, and the mitigation where a group fails.
 
 Belongs here: which people and thresholds the report is about. Does not belong here: the measures
-(`engagement_assets.evaluation.fairness`).
+(`engagement_assets.learning.fairness.classification`).
 """
 
 from pathlib import Path
@@ -9,16 +9,16 @@ from pathlib import Path
 import pandas as pd
 from upath import UPath
 
-from engagement_assets.evaluation.fairness import fairness_report
-from engagement_assets.evaluation.mitigation import (
+from engagement_assets.learning.evaluation.thresholds import CostModel
+from engagement_assets.learning.fairness.classification import fairness_report
+from engagement_assets.learning.fairness.mitigation import (
     fit_group_thresholds,
     mitigation_report,
 )
-from engagement_assets.evaluation.thresholds import CostModel
-from engagement_assets.models.churn.estimator import ChurnClassifier
+from engagement_assets.learning.trees.classifier import ChurnClassifier
+from engagement_assets.lifecycle.fairness import Assessment
+from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns, split_rows
 from engagement_assets.models.churn.training import LABEL
-from engagement_assets.models.fairness import Assessment
-from engagement_assets.models.training import SENSITIVE, sensitive_columns, split_rows
 
 
 def assess(

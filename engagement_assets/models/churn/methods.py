@@ -10,6 +10,15 @@ from datetime import date
 from typing import ClassVar
 
 from engagement_assets.features.labels import Label
+from engagement_assets.lifecycle.methods import Inputs, Predicted
+from engagement_assets.lifecycle.spec import REASONS
+from engagement_assets.lifecycle.tabular import (
+    LabelledSnapshots,
+    explanation_figures,
+    explanation_markdown,
+    explanation_warnings,
+    snapshot_rows,
+)
 from engagement_assets.models.churn.bands import with_bands
 from engagement_assets.models.churn.declared import LABEL, SPEC
 from engagement_assets.models.churn.fairness import assess
@@ -17,15 +26,6 @@ from engagement_assets.models.churn.prediction import predict_churn
 from engagement_assets.models.churn.promotion import champion_advantage
 from engagement_assets.models.churn.reports import evaluation_markdown
 from engagement_assets.models.churn.training import train_churn
-from engagement_assets.models.lifecycle.methods import Inputs, Predicted
-from engagement_assets.models.lifecycle.spec import REASONS
-from engagement_assets.models.tabular import (
-    LabelledSnapshots,
-    explanation_figures,
-    explanation_markdown,
-    explanation_warnings,
-    snapshot_rows,
-)
 from resources.registry import RegisteredModel
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from engagement_assets.evaluation.explanations import Explanation, top_reasons
-from engagement_assets.models.churn.estimator import ChurnClassifier
+from engagement_assets.learning.explanations.shap_values import Explanation, top_reasons
+from engagement_assets.learning.trees.classifier import ChurnClassifier
 from resources.registry import RegisteredModel
 
 

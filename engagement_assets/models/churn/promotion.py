@@ -5,11 +5,11 @@ Belongs here: scoring both. Does not belong here: the rule (`models.champion`).
 
 import pandas as pd
 
-from engagement_assets.evaluation.bootstrap import Interval
-from engagement_assets.evaluation.metrics import paired_auc_difference
-from engagement_assets.models.churn.estimator import ChurnClassifier
+from engagement_assets.learning.evaluation.bootstrap import Interval
+from engagement_assets.learning.evaluation.metrics import paired_auc_difference
+from engagement_assets.learning.trees.classifier import ChurnClassifier
+from engagement_assets.lifecycle.training import split_rows
 from engagement_assets.models.churn.training import LABEL
-from engagement_assets.models.training import split_rows
 from resources.registry import RegisteredModel
 
 

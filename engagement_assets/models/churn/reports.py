@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from engagement_assets.evaluation.plots import lift_plot, reliability_plot
-from engagement_assets.models.reports import learnt_from, metrics_markdown, table_markdown
+from engagement_assets.learning.evaluation.plots import lift_plot, reliability_plot
+from engagement_assets.lifecycle.reports import learnt_from, metrics_markdown, table_markdown
 
 METRIC_NAMES = {
     "auc": "AUC",

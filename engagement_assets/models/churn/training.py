@@ -10,16 +10,16 @@ from typing import Any
 
 import pandas as pd
 
-from engagement_assets.evaluation.metrics import (
+from engagement_assets.learning.evaluation.metrics import (
     calibration_error_by_chance,
     evaluate,
     lift_table,
     reliability_table,
 )
-from engagement_assets.models.churn.estimator import ChurnClassifier
-from engagement_assets.models.dates import Snapshots
-from engagement_assets.models.scores import score_shares
-from engagement_assets.models.training import (
+from engagement_assets.learning.evaluation.scores import score_shares
+from engagement_assets.learning.trees.classifier import ChurnClassifier
+from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.lifecycle.training import (
     Trained,
     data_card,
     explanation_card,

@@ -5,8 +5,8 @@ Belongs here: names, columns, limits and texts. Does not belong here: what it do
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
-from engagement_assets.models.dates import CHURN_WINDOW_DAYS, ENGAGEMENT_SNAPSHOTS
-from engagement_assets.models.lifecycle.spec import Floor, ModelSpec, reason_columns
+from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS, ENGAGEMENT_SNAPSHOTS
+from engagement_assets.lifecycle.spec import Floor, ModelSpec, reason_columns
 from resources.schema import Column
 
 LABEL = LABELS["engagement_score"]

@@ -1,7 +1,7 @@
 """Fairness of an engagement model version on its test people, and the repair where a group fails.
 
 Belongs here: which people and which use of the score the report is about. Does not belong here: the
-measures (`engagement_assets.evaluation.fairness_regression`).
+measures (`engagement_assets.learning.fairness.regression`).
 """
 
 from pathlib import Path
@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 from upath import UPath
 
-from engagement_assets.models.engagement.estimator import EngagementRegressor
+from engagement_assets.learning.trees.regressor import EngagementRegressor
+from engagement_assets.lifecycle.fairness import Assessment, assess_regression
 from engagement_assets.models.engagement.training import LABEL
-from engagement_assets.models.fairness import Assessment, assess_regression
 
 SELECTED_ARE = "the tenth with the highest predicted engagement, whom the product counts as engaged"
 

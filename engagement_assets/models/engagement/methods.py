@@ -10,20 +10,20 @@ from datetime import date
 from typing import ClassVar
 
 from engagement_assets.features.labels import Label
+from engagement_assets.lifecycle.methods import Inputs, Predicted
+from engagement_assets.lifecycle.spec import REASONS
+from engagement_assets.lifecycle.tabular import (
+    LabelledSnapshots,
+    explanation_figures,
+    explanation_warnings,
+    snapshot_rows,
+)
 from engagement_assets.models.engagement.declared import LABEL
 from engagement_assets.models.engagement.fairness import assess
 from engagement_assets.models.engagement.prediction import predict_engagement
 from engagement_assets.models.engagement.promotion import champion_advantage
 from engagement_assets.models.engagement.reports import evaluation_markdown, product_report
 from engagement_assets.models.engagement.training import train_engagement
-from engagement_assets.models.lifecycle.methods import Inputs, Predicted
-from engagement_assets.models.lifecycle.spec import REASONS
-from engagement_assets.models.tabular import (
-    LabelledSnapshots,
-    explanation_figures,
-    explanation_warnings,
-    snapshot_rows,
-)
 from resources.registry import RegisteredModel
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from engagement_assets.evaluation.explanations import Explanation, top_reasons
-from engagement_assets.models.engagement.estimator import EngagementRegressor
-from engagement_assets.models.trees import named_columns
+from engagement_assets.learning.explanations.shap_values import Explanation, top_reasons
+from engagement_assets.learning.trees.boosted import named_columns
+from engagement_assets.learning.trees.regressor import EngagementRegressor
 from resources.registry import RegisteredModel
 
 

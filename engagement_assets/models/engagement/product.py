@@ -1,7 +1,7 @@
 """What matters for engagement, for product teams: groups, features and how each one bends.
 
 Belongs here: summing up exact contributions over all customers. Does not belong here: computing
-them (`engagement_assets.evaluation.explanations`) or the words around them (`reports.py`).
+them (`learning.explanations.shap_values`) or the words around them (`reports.py`).
 
 Contributions say what moves this model's score. A feature that goes with engagement need not cause
 it: only an experiment says what a change of the product would do.
@@ -12,7 +12,11 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from engagement_assets.evaluation.explanations import Explanation, as_text, importance_table
+from engagement_assets.learning.explanations.shap_values import (
+    Explanation,
+    as_text,
+    importance_table,
+)
 
 BINS = 5
 

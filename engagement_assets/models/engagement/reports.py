@@ -9,16 +9,16 @@ from typing import Any
 
 import pandas as pd
 
-from engagement_assets.evaluation.explanations import Explanation
-from engagement_assets.evaluation.plots import decile_plot, importance_plot
 from engagement_assets.features.catalogue import CATEGORY_FEATURES, FEATURES
+from engagement_assets.learning.evaluation.plots import decile_plot, importance_plot
+from engagement_assets.learning.explanations.shap_values import Explanation
+from engagement_assets.lifecycle.reports import learnt_from, metrics_markdown, table_markdown
+from engagement_assets.lifecycle.training import records
 from engagement_assets.models.engagement.product import (
     dependence_table,
     feature_table,
     group_table,
 )
-from engagement_assets.models.reports import learnt_from, metrics_markdown, table_markdown
-from engagement_assets.models.training import records
 
 METRIC_NAMES = {
     "r2": "R²",

@@ -10,11 +10,11 @@ from typing import Any
 
 import pandas as pd
 
-from engagement_assets.evaluation.regression import decile_table, evaluate_regression
-from engagement_assets.models.dates import Snapshots
-from engagement_assets.models.engagement.estimator import EngagementRegressor
-from engagement_assets.models.scores import score_shares
-from engagement_assets.models.training import (
+from engagement_assets.learning.evaluation.regression import decile_table, evaluate_regression
+from engagement_assets.learning.evaluation.scores import score_shares
+from engagement_assets.learning.trees.regressor import EngagementRegressor
+from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.lifecycle.training import (
     Trained,
     data_card,
     explanation_card,

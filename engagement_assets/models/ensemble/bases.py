@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from engagement_assets.learning.anomaly.detector import AnomalyDetector
+from engagement_assets.learning.anomaly.persistence import with_threads
+from engagement_assets.learning.stacking.folds import BaseLearner, Predictor
+from engagement_assets.learning.trees.classifier import ChurnClassifier
+from engagement_assets.learning.trees.regressor import EngagementRegressor
 from engagement_assets.models.anomaly.declared_rules import shows_life
-from engagement_assets.models.anomaly.detector import AnomalyDetector
-from engagement_assets.models.anomaly.persistence import with_threads
-from engagement_assets.models.churn.estimator import ChurnClassifier
-from engagement_assets.models.engagement.estimator import EngagementRegressor
-from engagement_assets.models.ensemble.stacking import BaseLearner, Predictor
 from engagement_assets.models.lifetime_value.model import ValueModel
 from resources.registry import RegisteredModel
 

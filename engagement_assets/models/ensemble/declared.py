@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
-from engagement_assets.models.dates import CHURN_WINDOW_DAYS
-from engagement_assets.models.lifecycle.spec import Floor, ModelSpec, reason_columns
+from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS
+from engagement_assets.lifecycle.spec import Floor, ModelSpec, reason_columns
 from resources.schema import Column
 
 CHURN, ENGAGEMENT, VALUE = (

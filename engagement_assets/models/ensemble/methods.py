@@ -14,13 +14,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from engagement_assets.evaluation.bootstrap import Interval
-from engagement_assets.evaluation.fairness import report_selection
-from engagement_assets.evaluation.fairness_regression import RegressionFairness
-from engagement_assets.evaluation.metrics import evaluate
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import Label
-from engagement_assets.models.dates import Snapshots
+from engagement_assets.learning.evaluation.bootstrap import Interval
+from engagement_assets.learning.evaluation.metrics import evaluate
+from engagement_assets.learning.evaluation.scores import score_shares
+from engagement_assets.learning.fairness.classification import report_selection
+from engagement_assets.learning.fairness.regression import RegressionFairness
+from engagement_assets.learning.stacking.estimator import Ensemble
+from engagement_assets.learning.stacking.folds import BaseLearner
+from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.lifecycle.fairness import Assessment
+from engagement_assets.lifecycle.methods import (
+    Inputs,
+    NotTrainableError,
+    Predicted,
+    Trained,
+)
+from engagement_assets.lifecycle.rows import data_versions, labelled_rows, labelled_snapshots
+from engagement_assets.lifecycle.spec import REASONS
+from engagement_assets.lifecycle.tabular import snapshot_rows
+from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns, split_rows
+from engagement_assets.lifecycle.training import Trained as TrainedModel
 from engagement_assets.models.ensemble import targets
 from engagement_assets.models.ensemble.bases import MAKERS
 from engagement_assets.models.ensemble.declared import (
@@ -31,30 +46,15 @@ from engagement_assets.models.ensemble.declared import (
     FEATURES,
     VALUE,
 )
-from engagement_assets.models.ensemble.estimator import Ensemble
 from engagement_assets.models.ensemble.health import health_parts, health_reasons
 from engagement_assets.models.ensemble.prediction import load_ensemble, refined_of
 from engagement_assets.models.ensemble.reports import evaluation_markdown, health_report
-from engagement_assets.models.ensemble.stacking import BaseLearner
 from engagement_assets.models.ensemble.training import (
     TargetRows,
     mean_loss,
     train_ensemble,
     with_features,
 )
-from engagement_assets.models.fairness import Assessment
-from engagement_assets.models.lifecycle.methods import (
-    Inputs,
-    NotTrainableError,
-    Predicted,
-    Trained,
-)
-from engagement_assets.models.lifecycle.spec import REASONS
-from engagement_assets.models.rows import data_versions, labelled_rows, labelled_snapshots
-from engagement_assets.models.scores import score_shares
-from engagement_assets.models.tabular import snapshot_rows
-from engagement_assets.models.training import SENSITIVE, sensitive_columns, split_rows
-from engagement_assets.models.training import Trained as TrainedModel
 from resources.registry import ModelRegistry, RegisteredModel, registered
 
 # coarse: most customers without use share one health, whose place moves with how many they are

@@ -3,7 +3,7 @@
 Belongs here: their columns and losses. Does not belong here: how they are refined.
 """
 
-from engagement_assets.models.ensemble.estimator import Target
+from engagement_assets.learning.stacking.estimator import Target
 
 CHURN = Target(
     name="refined_churn_probability",

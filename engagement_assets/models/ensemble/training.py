@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from engagement_assets.evaluation.bootstrap import Interval, interval, resamples
-from engagement_assets.models.ensemble.estimator import Correction, Ensemble, Floats, Target
-from engagement_assets.models.ensemble.stacking import FOLDS, BaseLearner, cross_fitted
-from engagement_assets.models.training import Trained
+from engagement_assets.learning.evaluation.bootstrap import Interval, interval, resamples
+from engagement_assets.learning.stacking.estimator import Correction, Ensemble, Floats, Target
+from engagement_assets.learning.stacking.folds import FOLDS, BaseLearner, cross_fitted
+from engagement_assets.lifecycle.training import Trained
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import dagster as dg
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES, MODEL_INPUTS
 from engagement_assets.features.checks import BLOCKING_KEYS as FEATURE_BLOCKING
 from engagement_assets.features.labels import LABELS
-from engagement_assets.models.resource import ModelSettings
+from engagement_assets.lifecycle.resource import ModelSettings
 from engagement_assets.signals.network.learning_assets import AsOfConfig
 from engagement_assets.signals.tables import declared_schemas
 from resources.gate import VERSION, require_checks
@@ -67,12 +67,12 @@ def graph_engagement_model(
     settings: ModelSettings,
 ) -> dg.Output[ModelPackage]:
     """Fit on one snapshot and judge on a later one."""
+    from engagement_assets.lifecycle.rows import labelled_rows  # noqa: PLC0415 - pandas
     from engagement_assets.models.graph_engagement.training import (  # noqa: PLC0415 - heavy
         Snapshot,
         gain_markdown,
         train_graph_engagement,
     )
-    from engagement_assets.models.rows import labelled_rows  # noqa: PLC0415 - pandas
     from engagement_assets.signals.network.snapshot import graph_of  # noqa: PLC0415 - heavy
 
     days = snapshots_of(lake.lake, config.day(lake.lake))

@@ -1,7 +1,7 @@
 """What the graph adds to the features: GraphSAGE beside the same network without it.
 
 Belongs here: fitting on one snapshot, judging on other people at a later one. Does not belong here:
-the estimator (`engagement_assets.signals.network.graphsage`).
+the estimator (`engagement_assets.learning.graph.graphsage`).
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import pandas as pd
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from engagement_assets.evaluation.bootstrap import interval, resamples
-from engagement_assets.evaluation.splits import customer_split
-from engagement_assets.models.encoder import TableEncoder
-from engagement_assets.signals.network.graph import SocialGraph
-from engagement_assets.signals.network.graphsage import GraphSageRegressor
+from engagement_assets.learning.evaluation.bootstrap import interval, resamples
+from engagement_assets.learning.evaluation.splits import customer_split
+from engagement_assets.learning.graph.graph import SocialGraph
+from engagement_assets.learning.graph.graphsage import GraphSageRegressor
+from engagement_assets.learning.trees.encoder import TableEncoder
 
 Floats = NDArray[np.float64]
 GRAPHSAGE, ALONE, TREES = "GraphSAGE", "the same network without the graph", "boosted trees"

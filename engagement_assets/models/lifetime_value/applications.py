@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from engagement_assets.evaluation.binary import Floats
+from engagement_assets.learning.evaluation.binary import Floats
 
 CAC_SHARE = 0.33
 VIP_SHARE = 0.1

@@ -1,7 +1,7 @@
 """Fairness of a value model version on its test people, and the repair where a group fails.
 
 Belongs here: which people and which use of the value the report is about. Does not belong here: the
-measures (`engagement_assets.evaluation.fairness_regression`).
+measures (`engagement_assets.learning.fairness.regression`).
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 from upath import UPath
 
-from engagement_assets.models.fairness import Assessment, assess_regression
+from engagement_assets.lifecycle.fairness import Assessment, assess_regression
 from engagement_assets.models.lifetime_value.applications import VIP_SHARE
 from engagement_assets.models.lifetime_value.model import ValueModel
 from engagement_assets.models.lifetime_value.training import LABEL, known

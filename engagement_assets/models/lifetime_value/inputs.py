@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from engagement_assets.evaluation.binary import Floats
-from engagement_assets.models.trees import named_columns
+from engagement_assets.learning.evaluation.binary import Floats
+from engagement_assets.learning.trees.boosted import named_columns
 
 if TYPE_CHECKING:
     from upath import UPath

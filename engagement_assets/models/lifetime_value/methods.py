@@ -17,29 +17,29 @@ import pandas as pd
 
 from engagement_assets.features.catalogue import MODEL_INPUTS
 from engagement_assets.features.labels import Label
-from engagement_assets.models.dates import Snapshots
-from engagement_assets.models.lifecycle.methods import (
+from engagement_assets.learning.trees.revenue import TooFewPayersError
+from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.lifecycle.methods import (
     Inputs,
     NotTrainableError,
     Predicted,
     Trained,
 )
-from engagement_assets.models.lifecycle.spec import REASONS
-from engagement_assets.models.lifetime_value.applications import application_columns
-from engagement_assets.models.lifetime_value.declared import COVERAGE, LABEL, SPEC
-from engagement_assets.models.lifetime_value.estimator import TooFewPayersError
-from engagement_assets.models.lifetime_value.fairness import assess
-from engagement_assets.models.lifetime_value.prediction import predict_value
-from engagement_assets.models.lifetime_value.promotion import champion_advantage
-from engagement_assets.models.lifetime_value.reports import evaluation_markdown
-from engagement_assets.models.lifetime_value.training import train_value
-from engagement_assets.models.tabular import (
+from engagement_assets.lifecycle.spec import REASONS
+from engagement_assets.lifecycle.tabular import (
     LabelledSnapshots,
     explanation_figures,
     explanation_markdown,
     explanation_warnings,
     snapshot_rows,
 )
+from engagement_assets.models.lifetime_value.applications import application_columns
+from engagement_assets.models.lifetime_value.declared import COVERAGE, LABEL, SPEC
+from engagement_assets.models.lifetime_value.fairness import assess
+from engagement_assets.models.lifetime_value.prediction import predict_value
+from engagement_assets.models.lifetime_value.promotion import champion_advantage
+from engagement_assets.models.lifetime_value.reports import evaluation_markdown
+from engagement_assets.models.lifetime_value.training import train_value
 from resources.registry import RegisteredModel
 
 ENGAGEMENT = "engagement/predictions"

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from engagement_assets.evaluation.binary import Floats
-from engagement_assets.evaluation.explanations import Explanation
-from engagement_assets.models.lifetime_value.estimator import LifetimeValueRegressor
+from engagement_assets.learning.evaluation.binary import Floats
+from engagement_assets.learning.explanations.shap_values import Explanation
+from engagement_assets.learning.trees.revenue import LifetimeValueRegressor
 from engagement_assets.models.lifetime_value.inputs import HistoryInputs
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from engagement_assets.evaluation.explanations import Explanation, top_reasons
+from engagement_assets.learning.explanations.shap_values import Explanation, top_reasons
+from engagement_assets.learning.trees.boosted import named_columns
 from engagement_assets.models.lifetime_value.applications import lifetime_value
 from engagement_assets.models.lifetime_value.inputs import REVENUE
 from engagement_assets.models.lifetime_value.model import ValueModel
-from engagement_assets.models.trees import named_columns
 from resources.registry import RegisteredModel
 
 

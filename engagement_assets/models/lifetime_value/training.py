@@ -12,20 +12,20 @@ from typing import Any
 
 import pandas as pd
 
-from engagement_assets.evaluation.quantiles import coverage_table, evaluate_quantiles
-from engagement_assets.evaluation.regression import decile_table, evaluate_regression
 from engagement_assets.features.labels import LABELS
-from engagement_assets.models.dates import Snapshots
-from engagement_assets.models.lifetime_value.estimator import LEVELS
-from engagement_assets.models.lifetime_value.model import ValueModel
-from engagement_assets.models.scores import score_shares
-from engagement_assets.models.training import (
+from engagement_assets.learning.evaluation.quantiles import coverage_table, evaluate_quantiles
+from engagement_assets.learning.evaluation.regression import decile_table, evaluate_regression
+from engagement_assets.learning.evaluation.scores import score_shares
+from engagement_assets.learning.trees.revenue import LEVELS
+from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.lifecycle.training import (
     Trained,
     data_card,
     explanation_card,
     learn_and_score,
     records,
 )
+from engagement_assets.models.lifetime_value.model import ValueModel
 
 LABEL = "future_revenue_usd"
 WINDOW_DAYS = LABELS["lifetime_value_usd"].window_days

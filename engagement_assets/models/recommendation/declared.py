@@ -4,7 +4,7 @@ Belongs here: names, columns, limits and texts. Does not belong here: what it do
 """
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
-from engagement_assets.models.lifecycle.spec import Floor, ModelSpec
+from engagement_assets.lifecycle.spec import Floor, ModelSpec
 from resources.schema import Column
 
 ITEMS_SHOWN = 50

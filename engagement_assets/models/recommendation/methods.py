@@ -15,18 +15,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from engagement_assets.evaluation.bootstrap import Interval
-from engagement_assets.evaluation.ranking import paired_difference
-from engagement_assets.evaluation.ranking_fairness import ranking_fairness
-from engagement_assets.models.dates import Snapshots
-from engagement_assets.models.lifecycle.methods import (
+from engagement_assets.learning.evaluation.bootstrap import Interval
+from engagement_assets.learning.evaluation.ranking import paired_difference
+from engagement_assets.learning.evaluation.scores import quantile_edges, score_shares
+from engagement_assets.learning.fairness.ranking import ranking_fairness
+from engagement_assets.learning.recommendation.data import Dataset, RecommendationDataError
+from engagement_assets.learning.recommendation.fallback import SOURCES, ColdStart
+from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.lifecycle.methods import (
     Inputs,
     NotTrainableError,
     Predicted,
     Trained,
 )
-from engagement_assets.models.recommendation.cold_start import SOURCES, ColdStart
-from engagement_assets.models.recommendation.data import Dataset, RecommendationDataError
+from engagement_assets.lifecycle.tabular import snapshot_rows
+from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns
+from engagement_assets.lifecycle.training import Trained as TrainedModel
 from engagement_assets.models.recommendation.declared import ITEMS_SHOWN, LEAST_CATEGORIES
 from engagement_assets.models.recommendation.feed import feed_settings
 from engagement_assets.models.recommendation.reports import evaluation_markdown, lists_report
@@ -37,10 +41,6 @@ from engagement_assets.models.recommendation.training import (
     train_recommendation,
     window,
 )
-from engagement_assets.models.scores import quantile_edges, score_shares
-from engagement_assets.models.tabular import snapshot_rows
-from engagement_assets.models.training import SENSITIVE, sensitive_columns
-from engagement_assets.models.training import Trained as TrainedModel
 from resources.registry import RegisteredModel
 
 CUSTOMERS_OF_DRIFT = 5_000

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
-from engagement_assets.models.lifecycle.methods import Inputs
-from engagement_assets.models.recommendation.data import Dataset
-from engagement_assets.models.recommendation.tables import prepare, weigh
+from engagement_assets.learning.recommendation.data import Dataset
+from engagement_assets.learning.recommendation.tables import prepare, weigh
+from engagement_assets.lifecycle.methods import Inputs
 
 if TYPE_CHECKING:
-    from engagement_assets.signals.text.encoder import TextEncoder
+    from engagement_assets.learning.text.encoder import TextEncoder
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +80,6 @@ def embeddings(items: pd.DataFrame) -> pd.DataFrame | None:
 @cache
 def _encoder() -> TextEncoder:
     # torch stays unloaded until a text is read
-    from engagement_assets.signals.text.encoder import TextEncoder  # noqa: PLC0415 - as said
+    from engagement_assets.learning.text.encoder import TextEncoder  # noqa: PLC0415 - as said
 
     return TextEncoder.load()

@@ -1,7 +1,7 @@
 """Which recommender wins: every selectable one on a time split, judged on a later window.
 
 Belongs here: windows, fitting the candidates, measuring, choosing, the card. Does not belong here:
-the estimators, the metrics (`engagement_assets.evaluation.ranking`) and Dagster.
+the estimators, the metrics (`engagement_assets.learning.evaluation.ranking`) and Dagster.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from engagement_assets.evaluation.bootstrap import Interval
-from engagement_assets.evaluation.ranking import (
+from engagement_assets.learning.evaluation.bootstrap import Interval
+from engagement_assets.learning.evaluation.ranking import (
     UserMetrics,
     list_metrics,
     paired_difference,
     sampled_metrics,
     user_metrics,
 )
-from engagement_assets.models.recommendation.cold_start import ESTIMATORS, SOURCES, ColdStart
-from engagement_assets.models.recommendation.data import Dataset, Ints, RecommendationDataError
+from engagement_assets.learning.recommendation.data import Dataset, Ints, RecommendationDataError
+from engagement_assets.learning.recommendation.fallback import ESTIMATORS, SOURCES, ColdStart
+from engagement_assets.learning.recommendation.recommender import Recommender
 from engagement_assets.models.recommendation.declared import LEAST_CATEGORIES
-from engagement_assets.models.recommendation.recommender import Recommender
 
 logger = logging.getLogger(__name__)
 

@@ -27,9 +27,9 @@ from engagement_assets.serving.api.guard import Guard, Metrics
 from engagement_assets.serving.api.problems import add_handlers
 from engagement_assets.serving.api.routes import PREFIX, health, router
 from engagement_assets.serving.api.service import CustomerService
-from engagement_assets.serving.api.settings import ApiSettings
 from engagement_assets.serving.api.tokens import TokenChecker
 from engagement_assets.serving.scoring import Scorer
+from engagement_assets.settings.api import ApiSettings
 
 logger = logging.getLogger("engagement.api")
 

@@ -27,7 +27,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from engagement_assets.serving.api.settings import is_rate
+from engagement_assets.settings.api import is_rate
 from resources.lake import put_atomically
 
 SCOPES = ("read", "score", "admin")
@@ -221,7 +221,7 @@ def write_keys(path: Path, ring: KeyRing) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Create, list or revoke keys; see `--help`."""
-    from engagement_assets.settings import current_home  # noqa: PLC0415 - reads the environment
+    from engagement_assets.settings.installation import current_home  # noqa: PLC0415 - reads the environment
 
     parser = argparse.ArgumentParser(prog="keys", description="API keys of the installation.")
     parser.add_argument("command", choices=("create", "list", "revoke"))

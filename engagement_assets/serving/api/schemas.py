@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from engagement_assets.features.catalogue import FEATURES
 from engagement_assets.features.feature import Feature
-from engagement_assets.models.lifecycle.spec import ModelSpec
+from engagement_assets.lifecycle.spec import ModelSpec
 from engagement_assets.models.specs import MODELS
 from engagement_assets.serving.records import EXPLAINED
 from resources.schema import Column

@@ -15,7 +15,7 @@ from typing import Any
 
 import jwt
 
-from engagement_assets.serving.api.settings import ApiSettings, ApiSettingsError
+from engagement_assets.settings.api import ApiSettings, ApiSettingsError
 
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
 REQUIRED = ("exp", "iat", "iss", "aud", "sub")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from engagement_assets.partitions import DAILY, partition_days
+from engagement_assets.settings.partitions import DAILY, partition_days
 from engagement_assets.signals.network.resource import NetworkResource
 from engagement_assets.signals.schemas import INFLUENCERS, NETWORK_METRICS
 from engagement_assets.signals.spec import SOURCE_BLOCKING, table_spec
@@ -57,7 +57,7 @@ def social_graph(
     network: NetworkResource,
 ) -> Iterator[dg.MaterializeResult]:
     """Land the partitions of this run."""
-    from engagement_assets.signals.network.metrics import MetricSettings  # noqa: PLC0415 - heavy
+    from engagement_assets.learning.graph.metrics import MetricSettings  # noqa: PLC0415 - heavy
     from engagement_assets.signals.network.snapshot import graph_of, land_network  # noqa: PLC0415 - heavy
 
     days = partition_days(context)

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from engagement_assets.signals.network.cascades import Cascades, CascadeSettings, cascades
-from engagement_assets.signals.network.graph import SocialGraph
-from engagement_assets.signals.network.influence_maximisation import Chosen, compare_seeds
-from engagement_assets.signals.network.spread import IndependentCascade, cascades_of_posts
-from engagement_assets.signals.network.virality import Comparison, compare, estimators
-from engagement_assets.signals.network.virality_methods import ReachEstimator, split_by_time
+from engagement_assets.learning.cascades.cascades import Cascades, CascadeSettings, cascades
+from engagement_assets.learning.cascades.estimators import ReachEstimator, split_by_time
+from engagement_assets.learning.cascades.reach import Comparison, compare, estimators
+from engagement_assets.learning.graph.graph import SocialGraph
+from engagement_assets.learning.graph.influence_maximisation import Chosen, compare_seeds
+from engagement_assets.learning.graph.spread import IndependentCascade, cascades_of_posts
 from engagement_assets.signals.schemas import NETWORK_METRICS
 from resources.engine import Engine
 from resources.lake import Lake

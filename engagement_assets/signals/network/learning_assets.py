@@ -12,7 +12,7 @@ import dagster as dg
 import pandas as pd
 from pydantic import Field
 
-from engagement_assets.partitions import DAILY
+from engagement_assets.settings.partitions import DAILY
 from engagement_assets.signals.network.resource import NetworkResource
 from engagement_assets.signals.schemas import (
     EMBEDDING_COLUMNS,
@@ -73,7 +73,7 @@ def network_embeddings(
     context: dg.AssetExecutionContext, engine: EngineResource, network: NetworkResource
 ) -> pd.DataFrame:
     """Embed the graph as of the partition's day."""
-    from engagement_assets.signals.network.embeddings import Node2Vec  # noqa: PLC0415 - heavy
+    from engagement_assets.learning.graph.embeddings import Node2Vec  # noqa: PLC0415 - heavy
     from engagement_assets.signals.network.snapshot import graph_of  # noqa: PLC0415 - heavy
 
     day = date.fromisoformat(context.partition_key)
@@ -124,6 +124,7 @@ def network_spread(
     context: dg.AssetExecutionContext, engine: EngineResource, network: NetworkResource
 ) -> Iterator[dg.Output[Any]]:
     """Fit the spread as of the partition's day."""
+    from engagement_assets.learning.graph.spread import SpreadError  # noqa: PLC0415 - heavy
     from engagement_assets.signals.network.learning import (  # noqa: PLC0415 - heavy
         SPREAD_DAYS,
         fit_spread,
@@ -131,7 +132,6 @@ def network_spread(
         spread_markdown,
     )
     from engagement_assets.signals.network.snapshot import graph_of  # noqa: PLC0415 - heavy
-    from engagement_assets.signals.network.spread import SpreadError  # noqa: PLC0415 - heavy
 
     day = date.fromisoformat(context.partition_key)
     require_checks(context.instance, SOURCE_BLOCKING, days=[day])
@@ -278,13 +278,13 @@ def virality_predictions(
     engine: EngineResource,
 ) -> pd.DataFrame:
     """Foretell the reach of recent posts as of the partition's day."""
+    from engagement_assets.learning.cascades.reach import load_estimator  # noqa: PLC0415 - heavy
     from engagement_assets.signals.network.learning import (  # noqa: PLC0415 - heavy
         CASCADES,
         metrics_day_before,
         post_cascades,
     )
     from engagement_assets.signals.network.snapshot import graph_of  # noqa: PLC0415 - heavy
-    from engagement_assets.signals.network.virality import load_estimator  # noqa: PLC0415 - heavy
 
     day = date.fromisoformat(context.partition_key)
     run = engine.engine(declared_schemas())

@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from engagement_assets.signals.network.graph import SocialGraph, build_graph
-from engagement_assets.signals.network.influencers import influencers
-from engagement_assets.signals.network.metrics import MetricSettings, network_metrics
+from engagement_assets.learning.graph.graph import SocialGraph, build_graph
+from engagement_assets.learning.graph.influencers import influencers
+from engagement_assets.learning.graph.metrics import MetricSettings, network_metrics
 from engagement_assets.signals.schemas import (
     INFLUENCERS,
     INFLUENCERS_SCHEMA,

@@ -9,7 +9,7 @@ from datetime import date
 
 import dagster as dg
 
-from engagement_assets.partitions import DAILY, partition_days
+from engagement_assets.settings.partitions import DAILY, partition_days
 from engagement_assets.signals.schemas import (
     CUSTOMER_SENTIMENT,
     SENTIMENT_ALERTS,

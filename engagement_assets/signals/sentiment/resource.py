@@ -13,7 +13,7 @@ from pydantic import Field
 from engagement_assets.signals.sentiment.scoring import ALERT_BELOW
 
 if TYPE_CHECKING:
-    from engagement_assets.signals.sentiment.model import SentimentModel
+    from engagement_assets.learning.text.sentiment import SentimentModel
 
 WINDOW_DAYS = 90
 
@@ -49,7 +49,7 @@ class SentimentResource(dg.ConfigurableResource):
 
 @lru_cache(maxsize=2)
 def _loaded(adapter: str, encoder: str, threads: int) -> "SentimentModel":
-    from engagement_assets.signals.sentiment.model import SentimentModel  # noqa: PLC0415 - heavy
+    from engagement_assets.learning.text.sentiment import SentimentModel  # noqa: PLC0415 - heavy
 
     return SentimentModel.load(
         Path(adapter) if adapter else None, encoder=encoder or None, threads=threads

@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import IsolationForest
 
-from engagement_assets.models.anomaly.autoencoder import MaskedAutoencoder
-from engagement_assets.models.anomaly.calibration import TailRank, score_of
-from engagement_assets.models.anomaly.isolation import IsolationTrees
-from engagement_assets.models.anomaly.neighbours import SubsampleNeighbours
-from engagement_assets.models.anomaly.preparation import FARTHEST, Preparation
-from engagement_assets.models.anomaly.tails import DirectedTails, TailProbabilities
+from engagement_assets.learning.anomaly.autoencoder import MaskedAutoencoder
+from engagement_assets.learning.anomaly.calibration import TailRank, score_of
+from engagement_assets.learning.anomaly.isolation import IsolationTrees
+from engagement_assets.learning.anomaly.neighbours import SubsampleNeighbours
+from engagement_assets.learning.anomaly.preparation import FARTHEST, Preparation
+from engagement_assets.learning.anomaly.tails import DirectedTails, TailProbabilities
 
 
 @pytest.fixture(scope="module")

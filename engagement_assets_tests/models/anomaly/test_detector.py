@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engagement_assets.evaluation.explanations import top_reasons
-from engagement_assets.evaluation.metrics import auc
-from engagement_assets.models.anomaly.components import COMPONENTS
+from engagement_assets.learning.anomaly.components import COMPONENTS
+from engagement_assets.learning.anomaly.detector import AnomalyDetector
+from engagement_assets.learning.anomaly.kinds import KindRules
+from engagement_assets.learning.anomaly.persistence import ARRAYS_FILE, DETECTOR_FILE
+from engagement_assets.learning.evaluation.metrics import auc
+from engagement_assets.learning.explanations.shap_values import top_reasons
 from engagement_assets.models.anomaly.declared import REVIEW_ABOVE
-from engagement_assets.models.anomaly.detector import AnomalyDetector
-from engagement_assets.models.anomaly.kinds import KindRules
-from engagement_assets.models.anomaly.persistence import ARRAYS_FILE, DETECTOR_FILE
 
 ROWS = 1500
 PLANTED = 15

@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 
 from engagement_assets.features.catalogue import FEATURES
+from engagement_assets.learning.anomaly.kinds import KindRuler, KindRules
 from engagement_assets.models.anomaly.declared_rules import (
     ANOMALY_INPUTS,
     PLATFORM_RULES,
     shows_life,
 )
-from engagement_assets.models.anomaly.kinds import KindRuler, KindRules
 
 FEATURE_NAMES = ["logins", "days", "depth", "trend", "idle", "other"]
 RULES = KindRules(

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engagement_assets.evaluation.fairness import age_bands, report_selection
-from engagement_assets.evaluation.splits import customer_split
+from engagement_assets.learning.anomaly.kinds import KindRules
+from engagement_assets.learning.evaluation.splits import customer_split
+from engagement_assets.learning.fairness.classification import age_bands, report_selection
 from engagement_assets.models.anomaly.declared import REVIEW_ABOVE
-from engagement_assets.models.anomaly.kinds import KindRules
 from engagement_assets.models.anomaly.prediction import predict_anomaly
 from engagement_assets.models.anomaly.training import (
     detection_metrics,

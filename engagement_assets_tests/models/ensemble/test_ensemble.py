@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engagement_assets.models.ensemble.estimator import Correction, Ensemble, Target
-from engagement_assets.models.ensemble.stacking import BaseLearner, cross_fitted, fold_of
+from engagement_assets.learning.stacking.estimator import Correction, Ensemble, Target
+from engagement_assets.learning.stacking.folds import BaseLearner, cross_fitted, fold_of
 from engagement_assets.models.ensemble.training import TargetRows, train_ensemble
 
 CHURN = Target("refined", "base", "left", "binary:logistic", "nats")

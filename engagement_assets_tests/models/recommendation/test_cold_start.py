@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engagement_assets.models.recommendation.cold_start import ColdStart, load_recommender
-from engagement_assets.models.recommendation.ease import EaseRecommender
-from engagement_assets.models.recommendation.hybrid import HybridRecommender
-from engagement_assets.models.recommendation.recommender import NotFittedError
-from engagement_assets.models.recommendation.tables import prepare
+from engagement_assets.learning.recommendation.ease import EaseRecommender
+from engagement_assets.learning.recommendation.fallback import ColdStart, load_recommender
+from engagement_assets.learning.recommendation.hybrid import HybridRecommender
+from engagement_assets.learning.recommendation.recommender import NotFittedError
+from engagement_assets.learning.recommendation.tables import prepare
 
 SETTINGS = {"min_segment": 10, "half_life_days": 20.0}
 

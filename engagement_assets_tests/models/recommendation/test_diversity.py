@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engagement_assets.models.recommendation.diversity import count_categories, diversify
+from engagement_assets.learning.recommendation.diversity import count_categories, diversify
 
 CATEGORY = np.array([0, 0, 0, 0, 1, 1, 2, 2, -1, -1])
 

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engagement_assets.models.recommendation.data import RecommendationDataError
-from engagement_assets.models.recommendation.tables import both_ways, prepare, weigh
+from engagement_assets.learning.recommendation.data import RecommendationDataError
+from engagement_assets.learning.recommendation.tables import both_ways, prepare, weigh
 
 ROWS = pd.DataFrame(
     {"user": ["b", "a", "a"], "item": ["x", "x", "y"], "time": [1.0, 2.0, 3.0], "weight": 1.0}

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engagement_assets.evaluation.ranking_fairness import ranking_fairness
-from engagement_assets.models.recommendation.data import RecommendationDataError
-from engagement_assets.models.recommendation.tables import prepare
+from engagement_assets.learning.fairness.ranking import ranking_fairness
+from engagement_assets.learning.recommendation.data import RecommendationDataError
+from engagement_assets.learning.recommendation.tables import prepare
 from engagement_assets.models.recommendation.training import (
     TrainingSettings,
     methods_markdown,

@@ -6,15 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engagement_assets.models.recommendation.als import AlsRecommender
-from engagement_assets.models.recommendation.cold_start import ESTIMATORS, load_recommender
-from engagement_assets.models.recommendation.data import RecommendationDataError
-from engagement_assets.models.recommendation.ease import EaseRecommender
-from engagement_assets.models.recommendation.hybrid import HybridRecommender
-from engagement_assets.models.recommendation.neural import NeuralRecommender
-from engagement_assets.models.recommendation.popularity import PopularityRecommender
-from engagement_assets.models.recommendation.recommender import NotFittedError, UnknownUserError
-from engagement_assets.models.recommendation.tables import prepare
+from engagement_assets.learning.recommendation.als import AlsRecommender
+from engagement_assets.learning.recommendation.data import RecommendationDataError
+from engagement_assets.learning.recommendation.ease import EaseRecommender
+from engagement_assets.learning.recommendation.fallback import ESTIMATORS, load_recommender
+from engagement_assets.learning.recommendation.hybrid import HybridRecommender
+from engagement_assets.learning.recommendation.neural import NeuralRecommender
+from engagement_assets.learning.recommendation.popularity import PopularityRecommender
+from engagement_assets.learning.recommendation.recommender import NotFittedError, UnknownUserError
+from engagement_assets.learning.recommendation.tables import prepare
 
 NEURAL = {"epochs": 12, "batch_size": 512, "learning_rate": 0.01, "n_jobs": 1}
 SETTINGS = {

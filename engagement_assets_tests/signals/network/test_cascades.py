@@ -6,15 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engagement_assets.signals.network.cascades import (
+from engagement_assets.learning.cascades.cascades import (
     CHANNELS,
     Cascades,
     CascadeSettings,
     cascades,
 )
-from engagement_assets.signals.network.graph import build_graph
-from engagement_assets.signals.network.virality import choose, compare, estimators, load_estimator
-from engagement_assets.signals.network.virality_methods import split_by_time
+from engagement_assets.learning.cascades.estimators import split_by_time
+from engagement_assets.learning.cascades.reach import choose, compare, estimators, load_estimator
+from engagement_assets.learning.graph.graph import build_graph
 
 BEGIN = datetime(2026, 1, 1)
 SETTINGS = CascadeSettings(observe_hours=2, horizon_hours=10, bins=2)

@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engagement_assets.signals.network.embeddings import Node2Vec
-from engagement_assets.signals.network.graph import SocialGraph, build_graph
-from engagement_assets.signals.network.link_prediction import (
+from engagement_assets.learning.graph.embeddings import Node2Vec
+from engagement_assets.learning.graph.graph import SocialGraph, build_graph
+from engagement_assets.learning.graph.link_prediction import (
     LinkPredictionError,
     adamic_adar,
     common_neighbours,
@@ -15,7 +15,7 @@ from engagement_assets.signals.network.link_prediction import (
     hold_out,
     link_auc,
 )
-from engagement_assets.signals.network.walks import Walker
+from engagement_assets.learning.graph.walks import Walker
 
 
 def of(graph: nx.Graph, extra: int = 0) -> SocialGraph:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engagement_assets.signals.network.graph import Dropped, EdgeListError, build_graph
+from engagement_assets.learning.graph.graph import Dropped, EdgeListError, build_graph
 
 
 def edges(*pairs: tuple[object, object]) -> pd.DataFrame:

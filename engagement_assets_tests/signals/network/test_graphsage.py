@@ -8,15 +8,15 @@ import pandas as pd
 import pytest
 import torch
 
-from engagement_assets.signals.network.graph import SocialGraph, build_graph
-from engagement_assets.signals.network.graphsage import (
+from engagement_assets.learning.graph.graph import SocialGraph, build_graph
+from engagement_assets.learning.graph.graphsage import (
     GraphSageClassifier,
     GraphSageRegressor,
     _Layer,
     _MeanOfNeighbours,
     _Neighbours,
 )
-from engagement_assets.signals.network.node_table import NodeTableError
+from engagement_assets.learning.graph.node_table import NodeTableError
 
 N = 600
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from engagement_assets.signals.network.metrics import MetricSettings
+from engagement_assets.learning.graph.metrics import MetricSettings
 from engagement_assets.signals.network.snapshot import graph_of, land_network
 from engagement_assets.signals.schemas import INFLUENCERS, NETWORK_METRICS
 from engagement_assets.signals.tables import declared_schemas

@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import normalized_mutual_info_score
 
-from engagement_assets.signals.network.centrality import betweenness, eigenvector, pagerank
-from engagement_assets.signals.network.communities import carry_over, louvain, modularity
-from engagement_assets.signals.network.graph import SocialGraph, build_graph
-from engagement_assets.signals.network.influencers import influencers
-from engagement_assets.signals.network.metrics import MetricSettings, network_metrics
+from engagement_assets.learning.graph.centrality import betweenness, eigenvector, pagerank
+from engagement_assets.learning.graph.communities import carry_over, louvain, modularity
+from engagement_assets.learning.graph.graph import SocialGraph, build_graph
+from engagement_assets.learning.graph.influencers import influencers
+from engagement_assets.learning.graph.metrics import MetricSettings, network_metrics
 
 SEEDS = range(3)
 

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engagement_assets.signals.network.graph import SocialGraph, build_graph
-from engagement_assets.signals.network.influence_maximisation import (
+from engagement_assets.learning.graph.graph import SocialGraph, build_graph
+from engagement_assets.learning.graph.influence_maximisation import (
     compare_seeds,
     maximise_influence,
     reverse_sets,
 )
-from engagement_assets.signals.network.spread import (
+from engagement_assets.learning.graph.spread import (
     IndependentCascade,
     SpreadError,
     cascades_of_posts,

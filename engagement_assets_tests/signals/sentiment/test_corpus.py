@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engagement_assets.signals.sentiment.corpus import (
+from engagement_assets.learning.text.corpus import (
     CorpusError,
     is_aside,
     labelled,
     read_corpus,
 )
-from engagement_assets.signals.sentiment.normalise import normalise
+from engagement_assets.learning.text.normalise import normalise
 
 NAMES = ("negative", "neutral", "positive")
 

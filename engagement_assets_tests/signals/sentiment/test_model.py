@@ -9,17 +9,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engagement_assets.signals.sentiment.corpus import labelled
-from engagement_assets.signals.sentiment.model import COLUMNS, SHIPPED, SentimentModel
-from engagement_assets.signals.sentiment.network import (
+from engagement_assets.commands.train_sentiment import main
+from engagement_assets.learning.text.corpus import labelled
+from engagement_assets.learning.text.encoder import TextEncoder
+from engagement_assets.learning.text.heads import (
     AdapterError,
     SentimentNetwork,
     load_adapter,
     save_adapter,
 )
-from engagement_assets.signals.sentiment.train import main
-from engagement_assets.signals.sentiment.training import TrainingSettings, train
-from engagement_assets.signals.text.encoder import TextEncoder
+from engagement_assets.learning.text.sentiment import COLUMNS, SHIPPED, SentimentModel
+from engagement_assets.learning.text.training import TrainingSettings, train
 from engagement_assets_tests.signals.small_encoder import save_small_distilbert
 
 GOOD = ["I love this, best day ever!", "What a wonderful surprise 😍", "so happy with my new bike"]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engagement_assets.signals.sentiment.normalise import MAX_CHARACTERS, normalise
+from engagement_assets.learning.text.normalise import MAX_CHARACTERS, normalise
 
 
 @pytest.mark.parametrize(

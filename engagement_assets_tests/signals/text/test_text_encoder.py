@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from engagement_assets.signals.text.encoder import EncoderError, TextEncoder, by_length, readable
-from engagement_assets.signals.text.packed import pack_linear
-from engagement_assets.signals.text.weights import (
+from engagement_assets.learning.text.encoder import EncoderError, TextEncoder, by_length, readable
+from engagement_assets.learning.text.packed import pack_linear
+from engagement_assets.learning.text.weights import (
     HASHES,
     MissingEncoderError,
     TamperedEncoderError,
@@ -58,7 +58,7 @@ def test_a_changed_file_of_the_builtin_encoder_is_refused(tmp_path: Path) -> Non
 
 
 def test_a_missing_builtin_encoder_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engagement_assets.signals.text.weights.DISTRIBUTION", "no-such-package")
+    monkeypatch.setattr("engagement_assets.learning.text.weights.DISTRIBUTION", "no-such-package")
     with pytest.raises(MissingEncoderError, match=r"encoder\.txt"):
         builtin_encoder()
 

@@ -1,0 +1,151 @@
+"""The commands for an installation on AWS: `sync-tables` and `check`.
+
+Belongs here: making the Glue tables, and looking at each thing that a run will need. Does not
+belong here: making those things (the deploy templates) and running jobs.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from engagement_assets.settings.deployment import AwsSettings, Deployment, DeploymentError
+from engagement_assets.settings.installation import Settings, SettingsError, current_home
+from resources.aws.clients import client, told
+from resources.aws.errors import AwsError
+from resources.aws.glue import MEND, GlueTables
+from resources.aws.secrets import read_secret
+
+
+class NotAsItShouldBeError(Exception):
+    """Something is there and is not what the platform needs; the message says what to do."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="engagement_assets.commands.aws", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("sync-tables", help="make or mend the Glue database and its tables")
+    commands.add_parser("check", help="look at everything a run needs; 1 where something fails")
+    parsed = parser.parse_args(arguments)
+    try:
+        aws, tables = AwsSettings.read(), _tables()
+        return sync_tables(tables) if parsed.command == "sync-tables" else check(aws, tables)
+    except (AwsError, DeploymentError, SettingsError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+
+
+def sync_tables(tables: GlueTables) -> int:
+    """Make or mend every declared table."""
+    from engagement_assets.serving.glue_catalogue import catalogue_schemas  # noqa: PLC0415 - Dagster
+
+    for name in tables.sync(catalogue_schemas()):
+        sys.stdout.write(f"{name}\n")
+    return 0
+
+
+def check(aws: AwsSettings, tables: GlueTables) -> int:
+    """Look at each thing and print a line for each; 1 where one fails."""
+    looks: dict[str, Callable[[AwsSettings], str]] = {
+        "bucket": _bucket,
+        "workgroup": _workgroup,
+        "tables": lambda _: _glue(tables),
+        "alert topic": _topic,
+        "online table": _online_table,
+        "API secret": _secret,
+    }
+    failed = 0
+    for name, look in looks.items():
+        try:
+            sys.stdout.write(f"ok      {name}: {look(aws)}\n")
+        except (AwsError, NotAsItShouldBeError) as error:
+            failed += 1
+            sys.stdout.write(f"FAILED  {name}: {error}\n")
+    return 1 if failed else 0
+
+
+def _tables() -> GlueTables:
+    from engagement_assets.deployments.resources import resources_for  # noqa: PLC0415 - loads Dagster
+
+    found = resources_for(Deployment.AWS, Settings.load(current_home()))["catalogue"].tables
+    assert isinstance(found, GlueTables)  # noqa: S101 - for the type checker: it is a property of Any
+    return found
+
+
+def _bucket(aws: AwsSettings) -> str:
+    s3 = client("s3", aws.region)
+    with told(f"looking at the bucket {aws.bucket}"):
+        s3.head_bucket(Bucket=aws.bucket)
+        versioned = s3.get_bucket_versioning(Bucket=aws.bucket).get("Status")
+        rules = s3.get_bucket_encryption(Bucket=aws.bucket)["ServerSideEncryptionConfiguration"]
+    if versioned != "Enabled":
+        raise NotAsItShouldBeError(
+            f"{aws.bucket} keeps no versions, without which a report or model that is overwritten "
+            "is gone: switch versioning on"
+        )
+    kind = rules["Rules"][0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"]
+    if kind != "aws:kms":
+        raise NotAsItShouldBeError(f"{aws.bucket} encrypts by {kind}: expected aws:kms")
+    return f"{aws.bucket} is there, keeps versions and encrypts by {kind}"
+
+
+def _workgroup(aws: AwsSettings) -> str:
+    with told(f"looking at the workgroup {aws.athena_workgroup}"):
+        found = client("athena", aws.region).get_work_group(WorkGroup=aws.athena_workgroup)
+    group: dict[str, Any] = found["WorkGroup"]
+    limit = group.get("Configuration", {}).get("BytesScannedCutoffPerQuery")
+    if group["State"] != "ENABLED":
+        raise NotAsItShouldBeError(f"{aws.athena_workgroup} is switched off")
+    if not limit:
+        raise NotAsItShouldBeError(
+            f"{aws.athena_workgroup} does not limit what a query may scan: set "
+            "BytesScannedCutoffPerQuery"
+        )
+    return f"{aws.athena_workgroup} is enabled; a query may scan {limit:,} bytes"
+
+
+def _glue(tables: GlueTables) -> str:
+    from engagement_assets.serving.glue_catalogue import catalogue_schemas  # noqa: PLC0415 - Dagster
+
+    schemas = catalogue_schemas()
+    wrong = {
+        table: problems
+        for table, schema in schemas.items()
+        if (problems := tables.problems(table, schema))
+    }
+    if wrong:
+        told_of = "; ".join(f"{table}: {', '.join(found)}" for table, found in wrong.items())
+        raise NotAsItShouldBeError(f"{told_of}; {MEND}")
+    return f"all {len(schemas)} are in {tables.database} as declared"
+
+
+def _topic(aws: AwsSettings) -> str:
+    sns = client("sns", aws.region)
+    with told(f"looking at the topic {aws.alert_topic}"):
+        sns.get_topic_attributes(TopicArn=aws.alert_topic)
+        # a page of a hundred is enough to know whether somebody listens
+        found = sns.list_subscriptions_by_topic(TopicArn=aws.alert_topic)["Subscriptions"]
+    # one that waits for its owner's word has no ARN yet
+    listeners = sum(one["SubscriptionArn"].startswith("arn:") for one in found)
+    if not listeners:
+        raise NotAsItShouldBeError(f"nobody has subscribed to {aws.alert_topic}")
+    return f"{aws.alert_topic} has subscribers: {listeners}"
+
+
+def _online_table(aws: AwsSettings) -> str:
+    with told(f"looking at the DynamoDB table {aws.online_table}"):
+        found = client("dynamodb", aws.region).describe_table(TableName=aws.online_table)
+    status = found["Table"]["TableStatus"]
+    if status != "ACTIVE":
+        raise NotAsItShouldBeError(f"{aws.online_table} is {status}")
+    return f"{aws.online_table} is active"
+
+
+def _secret(aws: AwsSettings) -> str:
+    names = sorted(read_secret(aws.api_secret, region=aws.region, kept_seconds=0))
+    return f"{aws.api_secret} holds {', '.join(names)}"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,384 @@
+"""Making everything that is not made yet: which jobs run, in which order, on which days.
+
+Belongs here: the order of the jobs and what counts as made. Does not belong here: what a job does
+(`jobs.py`), the command line (`run.py`) and what is said at the end (`summary.py`).
+"""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import dagster as dg
+
+from engagement_assets.decisions.customers.declared import CHANGES, CUSTOMERS
+from engagement_assets.definitions import defs
+from engagement_assets.deployments.resources import (
+    Deployment,
+    deployment,
+    lake_of,
+    registry_of,
+    resources_for,
+    store_of,
+)
+from engagement_assets.features.catalogue import CUSTOMER_FEATURES
+from engagement_assets.features.labels import LABELS
+from engagement_assets.governance.declared import REVIEW_QUEUE
+from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.lifecycle.spec import ModelSpec, untrainable
+from engagement_assets.models.churn.declared import SPEC as CHURN_SPEC
+from engagement_assets.models.graph_engagement.assets import LABEL as ENGAGEMENT
+from engagement_assets.models.roster import MODELS
+from engagement_assets.orchestration.jobs import PROCESSES
+from engagement_assets.settings.installation import SIMULATED, Settings
+from engagement_assets.signals.schemas import (
+    CUSTOMER_SENTIMENT,
+    NETWORK_METRICS,
+    SENTIMENT_SCORES,
+)
+from engagement_assets.signals.sentiment.scoring import window_days
+from resources.days import days_between
+from resources.lake import Lake
+
+# A champion is retrained when data this much newer than its own can be learnt from.
+LONG_AGO_DAYS = 60
+# What the job `predictions` makes of a day.
+PREDICTED = (*(spec.predictions for spec in MODELS), CUSTOMERS, CHANGES, REVIEW_QUEUE)
+BY_NAME = {spec.name: spec for spec in MODELS}
+
+
+class JobFailedError(RuntimeError):
+    """A job did not succeed; the message says which and why.
+
+    Attributes:
+        steps: The steps that failed.
+    """
+
+    def __init__(self, message: str, steps: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.steps = tuple(steps)
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether nothing broke, but a candidate was not good enough to serve."""
+        return bool(self.steps) and all(
+            step.endswith(("_evaluation_checks", "_fairness_checks", "__champion"))
+            for step in self.steps
+        )
+
+
+@dataclass
+class Runner:
+    """Runs jobs in this process, in the persistent DAGSTER_HOME."""
+
+    instance: dg.DagsterInstance
+    started: float
+
+    def run(self, job: str, days: tuple[date, date] | None = None, **config: Any) -> None:
+        """Run one job over a range of days, or without partitions.
+
+        Raises:
+            JobFailedError: The job failed; names the steps and checks.
+        """
+        about = (
+            "" if days is None else f" {days[0]}" + (f" to {days[1]}" if days[0] < days[1] else "")
+        )
+        self.say(f"{job}{about}")
+        tags: dict[str, str] = {}
+        key: str | None = None
+        if days is not None and days[0] == days[1]:
+            key = days[0].isoformat()
+        elif days is not None:
+            tags = {
+                "dagster/asset_partition_range_start": days[0].isoformat(),
+                "dagster/asset_partition_range_end": days[1].isoformat(),
+            }
+        run_config = {**config, "loggers": {"terminal": {}}}
+        # on AWS a run of `make run` does all in this process; the executor there is for Dagster's
+        # own runs, whose steps are tasks
+        if job == "training" and PROCESSES > 1 and deployment() is Deployment.LOCAL:
+            outcome: Any = dg.execute_job(
+                dg.reconstructable(training_definition),
+                instance=self.instance,
+                run_config=run_config,
+                raise_on_error=False,
+            )
+        else:
+            outcome = defs.resolve_job_def(job).execute_in_process(
+                instance=self.instance,
+                partition_key=key,
+                tags=tags,
+                run_config=run_config,
+                raise_on_error=False,
+            )
+        if not outcome.success:
+            raise JobFailedError(_why(job, outcome), _failed_steps(outcome))
+
+    def say(self, text: str) -> None:
+        """One line of progress."""
+        sys.stderr.write(f"[{time.monotonic() - self.started:5.0f} s] {text}\n")
+
+
+def training_definition() -> dg.JobDefinition:
+    """The training job, as processes of their own find it."""
+    return defs.resolve_job_def("training")
+
+
+def _failed_steps(outcome: Any) -> list[str]:
+    return [
+        str(event.step_key)
+        for event in outcome.all_events
+        if event.event_type_value == "STEP_FAILURE"
+    ]
+
+
+def _why(job: str, outcome: Any) -> str:
+    reasons = []
+    for event in outcome.all_events:
+        if event.event_type_value == "STEP_FAILURE":
+            error = event.step_failure_data.error
+            cause = error.cause or error
+            data = event.step_failure_data.user_failure_data
+            said = data.description if data and data.description else cause.message.strip()
+            reasons.append(f"{event.step_key}: {said}")
+    return (
+        f"the job {job} failed (run {outcome.run_id[:8]}).\n  "
+        + "\n  ".join(reasons)
+        + "\nOpen it with `make dev`, or read the alerts."
+    )
+
+
+def make_all(runner: Runner, settings: Settings, *, retrain: bool) -> None:
+    """Run the jobs whose results are not there yet.
+
+    Args:
+        runner: Runs them.
+        settings: The installation.
+        retrain: Whether to train although the champions are young.
+
+    Raises:
+        JobFailedError: A job failed, or the data are too short for a churn model.
+    """
+    lake = lake_of(settings)
+    start, end = settings.start, settings.end
+    made = Made(runner.instance, lake)
+    new = made.missing("source/sessions", days_between(start, end))
+    if new:
+        runner.run("ingest", (new[0], new[-1]))
+    dates = {spec.name: spec.dates(end, first_day=start) for spec in MODELS}
+    churn = dates[CHURN_SPEC.name]
+    if churn.train[0] < start:
+        raise JobFailedError(
+            f"the data from {start} to {end} are too short for a churn model: it needs snapshots "
+            f"on {churn.train[0]} and {churn.test}"
+        )
+    due = [spec for spec in MODELS if needs_training(spec, settings, retrain=retrain)]
+    able = [spec for spec in due if _able(runner, spec, lake, dates[spec.name], settings)]
+    _make_snapshots(
+        runner,
+        made,
+        settings,
+        {spec.name: dates[spec.name] for spec in able if spec.reads_snapshots},
+    )
+    _train(runner, due=due, able=able, as_of=end)
+    if (
+        able
+        or any(made.missing(table, [end]) for table in PREDICTED)
+        or not resources_for(deployment(), settings)["catalogue"].exists()
+        or not predicted_by_champions(settings, lake)
+    ):
+        runner.run("predictions", (end, end))
+    elif not is_published(settings):
+        runner.run("publish", (end, end))
+    _learn_network(runner, made, settings)
+    if settings.source == SIMULATED:
+        _write_truth(runner, settings, lake, [churn.test, end])
+
+
+def _able(
+    runner: Runner, spec: ModelSpec, lake: Lake, dates: Snapshots, settings: Settings
+) -> bool:
+    """Whether there is anything to learn a model from; says what is missing."""
+    reason = untrainable(spec, lake, dates, first_day=settings.start)
+    if reason is not None:
+        runner.say(f"{spec.name} is not trained: {reason}")
+    return reason is None
+
+
+def _train(
+    runner: Runner, *, due: Sequence[ModelSpec], able: Sequence[ModelSpec], as_of: date
+) -> None:
+    """Train what is due.
+
+    All in one run where all are, so that the assets of those that cannot be trained say why; or
+    else each that can be in its own.
+    """
+    config = {"config": {"as_of": as_of.isoformat()}}
+    if len(due) == len(MODELS):
+        _train_or_refuse(runner, "training", {f"{spec.name}__model": config for spec in MODELS})
+        return
+    for spec in able:
+        _train_or_refuse(runner, f"train_{spec.name}", {f"{spec.name}__model": config})
+
+
+def _train_or_refuse(runner: Runner, job: str, ops: Mapping[str, Any]) -> None:
+    """Train; a candidate that is refused leaves the others, and its champion, as they are.
+
+    Raises:
+        JobFailedError: Something broke.
+    """
+    try:
+        runner.run(job, ops=ops)
+    except JobFailedError as error:
+        if not error.is_refusal:
+            raise
+        runner.say(f"not every candidate may serve; the rest goes on. {error}")
+
+
+def _learn_network(runner: Runner, made: "Made", settings: Settings) -> None:
+    """What is learnt from the social graph, where the source has connections and posts."""
+    needed = [f"source/{table}" for table in ("connections", "posts", "interactions")]
+    missing = [table for table in needed if made.absent([table])]
+    if missing:
+        runner.say(f"nothing is learnt from the social graph: {', '.join(missing)} has no rows")
+        return
+    insights = ["network/embeddings", "network/seeds", "virality/predictions"]
+    if any(made.missing(table, [settings.end]) for table in insights):
+        runner.run("network_training")
+        runner.run("network_insights", (settings.end, settings.end))
+
+
+def _make_signals(
+    runner: Runner, made: "Made", settings: Settings, snapshots: Sequence[date]
+) -> None:
+    """What the snapshots that are not made yet take from texts and from the social graph."""
+    wanted = made.missing(CUSTOMER_FEATURES, snapshots)
+    customer, network = (
+        set(made.missing(table, wanted)) for table in (CUSTOMER_SENTIMENT, NETWORK_METRICS)
+    )
+    windows = {
+        day
+        for snapshot in customer
+        for day in window_days(snapshot, first_day=settings.start, days=settings.sentiment_window)
+    }
+    for first, last in ranges(made.missing(SENTIMENT_SCORES, sorted(windows))):
+        runner.run("text_scores", (first, last))
+    for day in sorted(customer | network):
+        runner.run("signals", (day, day))
+
+
+def ranges(days: Sequence[date]) -> list[tuple[date, date]]:
+    """First and last of each stretch of consecutive days."""
+    found: list[tuple[date, date]] = []
+    for day in days:
+        if found and day - found[-1][1] == timedelta(days=1):
+            found[-1] = (found[-1][0], day)
+        else:
+            found.append((day, day))
+    return found
+
+
+def _make_snapshots(
+    runner: Runner, made: "Made", settings: Settings, training: Mapping[str, Snapshots]
+) -> None:
+    """Features of the last day and of a training, with their signals; labels of each kind."""
+    start, end = settings.start, settings.end
+    features = {end} | {day for dates in training.values() for day in dates.all}
+    _make_signals(runner, made, settings, sorted(features))
+    for day in made.missing(CUSTOMER_FEATURES, sorted(features)):
+        runner.run("features", (day, day))
+    for label in LABELS.values():
+        taught = [name for name in training if label.table in BY_NAME[name].learns_from]
+        if label.name == ENGAGEMENT.name and CHURN_SPEC.name in training:
+            # the graph's model learns it at the same snapshots
+            taught.append(CHURN_SPEC.name)
+        days = {day for name in taught for day in training[name].all}
+        latest = label.latest_snapshot_date(end)
+        if latest >= start and not made.absent(label.required_tables):
+            days.add(latest)
+        for day in made.missing(label.table, sorted(days)):
+            runner.run(f"label_{label.name}", (day, day))
+
+
+def _write_truth(runner: Runner, settings: Settings, lake: Lake, days: Sequence[date]) -> None:
+    """Write what the simulator knows, for whoever wants to measure a model against it."""
+    from engagement_assets.source.simulator import Simulator  # noqa: PLC0415 - not for other sources
+    from engagement_assets.source.truth import CHURN, write_truth  # noqa: PLC0415 - as above
+
+    wanted = [day for day in days if not lake.exists(CHURN, day)]
+    if not wanted:
+        return
+    runner.say("truth tables, which no asset reads")
+    world = Simulator(
+        customers=settings.customers,
+        seed=settings.seed,
+        first_day=settings.start,
+        days=settings.days,
+    )
+    write_truth(lake, world, wanted)
+
+
+def predicted_by_champions(settings: Settings, lake: Lake) -> bool:
+    """Whether the last day's predictions are the champions', which a rollback moves."""
+    registry = registry_of(settings)
+    for spec in MODELS:
+        made_by = lake.read(spec.predictions, days=[settings.end], columns=["model_version"])
+        versions = set(made_by.column("model_version").to_pylist())
+        if not versions <= {registry.champion(spec.name)}:
+            return False
+    return True
+
+
+def is_published(settings: Settings) -> bool:
+    """Whether the online store serves the last day, or a newer one."""
+    served = store_of(settings).served()
+    return served is not None and served.snapshot_date >= settings.end
+
+
+def needs_training(spec: ModelSpec, settings: Settings, *, retrain: bool) -> bool:
+    """Whether there is no champion, it is a quarter old, or its costs are not those set now.
+
+    After a rollback only `RETRAIN=1` trains: the same data would give the very version that was
+    turned down.
+    """
+    registry = registry_of(settings)
+    version = registry.champion(spec.name)
+    if version is None or retrain:
+        return True
+    if registry.history(spec.name)[-1]["action"] == "rollback":
+        sys.stderr.write(
+            f"the champion of {spec.name} was rolled back: no new training without RETRAIN=1\n"
+        )
+        return False
+    card = registry.card(spec.name, version)
+    tested = date.fromisoformat(card["test_snapshot"])
+    age = settings.end - timedelta(days=spec.window_days) - tested
+    if age > timedelta(days=LONG_AGO_DAYS):
+        return True
+    told = {
+        "cost_lost_customer_usd": settings.cost_lost_customer,
+        "cost_intervention_usd": settings.cost_intervention,
+        "save_rate": settings.save_rate,
+    }
+    kept = card.get("thresholds", {})
+    return any(kept[name] != value for name, value in told.items() if name in kept)
+
+
+@dataclass
+class Made:
+    """What is made already: in the lake and in Dagster's records, since either may be removed."""
+
+    instance: dg.DagsterInstance
+    lake: Lake
+
+    def missing(self, table: str, days: Sequence[date]) -> list[date]:
+        """The days of a table that are not made yet."""
+        recorded = self.instance.get_materialized_partitions(dg.AssetKey(table.split("/")))
+        there = set(self.lake.days(table))
+        return [day for day in days if day not in there or day.isoformat() not in recorded]
+
+    def absent(self, tables: Sequence[str]) -> bool:
+        """Whether one of these tables has no rows at all."""
+        return not all(self.lake.has_rows(table) for table in tables)

@@ -1,0 +1,100 @@
+"""The store, models and keys of the installation that the environment names.
+
+Belongs here: from the platform's settings and resources to what the application needs. Does not
+belong here: the application (`app.py`) and the resources themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from engagement_assets.deployments.resources import deployment, resources_for
+from engagement_assets.features.snapshot import declared_schemas
+from engagement_assets.models.lifetime_value.applications import ValueLimits
+from engagement_assets.models.specs import MODELS
+from engagement_assets.serving.api.access import KeySource
+from engagement_assets.serving.api.app import Installation
+from engagement_assets.serving.api.keys import KEYS_FILE, KeyFile, SecretKeys
+from engagement_assets.serving.api.lake_reader import LakeReader
+from engagement_assets.serving.api.service import CustomerService
+from engagement_assets.serving.health import HealthReference
+from engagement_assets.serving.publishing import COLD_START, LIMITS, PURPOSE, REFERENCE
+from engagement_assets.serving.scoring import Reference, Scorer, plain
+from engagement_assets.settings.api import ApiSettings
+from engagement_assets.settings.deployment import AwsSettings, Deployment
+from engagement_assets.settings.installation import Settings, current_home
+from resources.online_store.protocol import OnlineStore, Release
+
+
+def installation_from_environ(settings: ApiSettings) -> Installation:
+    """What the application needs, of the home and deployment that the environment names."""
+    home = current_home()
+    resources = resources_for(deployment(), Settings.load(home))
+    registry = resources["registry"].registry
+    costs: Mapping[str, float] = resources["settings"].channel_cac
+    load_scorer = partial(Scorer.load, registry, channel_cac=costs)
+
+    def open_service() -> CustomerService:
+        return CustomerService(
+            store=resources["online_store"].store,
+            scorer=load_scorer(),
+            reader=lake_reader(resources) if settings.lake else None,
+            read_reference=read_reference,
+        )
+
+    return Installation(
+        open_service=open_service,
+        champions=lambda: {spec.name: registry.champion(spec.name) for spec in MODELS},
+        load_scorer=load_scorer,
+        keys=key_source(settings, home),
+        sentiment=partial(score_texts, resources["sentiment"]),
+    )
+
+
+def key_source(settings: ApiSettings, home: Path) -> KeySource:
+    """Where API keys are: on AWS a secret, or else a file, by default that of the home."""
+    if deployment() is Deployment.AWS:
+        from resources.aws.secrets import read_secret  # noqa: PLC0415 - loads boto3
+
+        aws = AwsSettings.read()
+        return SecretKeys(
+            partial(read_secret, aws.api_secret, region=aws.region), where=aws.api_secret
+        )
+    return KeyFile(Path(settings.keys) if settings.keys else home / KEYS_FILE)
+
+
+def lake_reader(resources: Mapping[str, Any]) -> LakeReader:
+    """Looks customers up in the lake of the installation."""
+    engine = resources["engine"]
+    lake = resources["lake"].lake
+    return LakeReader(
+        engine.engine(declared_schemas()),
+        engine.sql,
+        consent=lambda: resources["source"].consent(lake, purpose=PURPOSE),
+    )
+
+
+def read_reference(store: OnlineStore, release: Release) -> tuple[Reference, dict[str, Any]]:
+    """What depends on all customers of a release, and its lists for somebody unknown."""
+    health, limits, cold_start = (
+        store.blob(release.name, name) for name in (REFERENCE, LIMITS, COLD_START)
+    )
+    return (
+        Reference(
+            None if health is None else HealthReference.from_bytes(health),
+            None if limits is None else ValueLimits.from_dict(orjson.loads(limits)),
+        ),
+        {} if cold_start is None else orjson.loads(cold_start),
+    )
+
+
+def score_texts(sentiment: Any, texts: Sequence[str]) -> tuple[list[dict[str, Any]], str]:
+    """The sentiment of texts, and the version of the model, which is loaded with the first call."""
+    model = sentiment.model()
+    rows = model.score_texts(texts).to_dict("records")
+    return [{name: plain(value) for name, value in row.items()} for row in rows], model.version

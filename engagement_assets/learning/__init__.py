@@ -1,0 +1,1 @@
+"""What is learnt or measured on any table; it knows nothing of this product."""

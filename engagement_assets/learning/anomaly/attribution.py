@@ -1,0 +1,76 @@
+"""Whose fault a row's surprise is: the shares of the columns, over all that the score is made of.
+
+Belongs here: putting the components' and the verdicts' accounts together. Does not belong here:
+those accounts (`components.py`, `verdicts.py`) and the surprise itself (`detector.py`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from engagement_assets.learning.anomaly.components import (
+    COMPONENTS,
+    TRACES,
+    Components,
+    positive_shares,
+)
+from engagement_assets.learning.anomaly.preparation import Matrix
+from engagement_assets.learning.anomaly.review_labels import VerdictModel
+
+Floats = NDArray[np.float64]
+
+
+def column_shares(
+    components: Components,
+    matrix: Matrix,
+    surprises: Floats,
+    *,
+    trace_part: Floats,
+    verdicts: VerdictModel | None,
+    verdict_part: Floats,
+) -> Floats:
+    """Give the n x c shares of the columns in each row's surprise; a row's sum to 1.
+
+    A component's part of the mean is shared among the columns by its own account; that of the
+    verdicts by the exact Shapley values of their trees, in which a component that the trees use
+    passes its value on to its columns.
+
+    Args:
+        components: The fitted detectors.
+        matrix: n x c values.
+        surprises: n x m surprises of the detectors in nats.
+        trace_part: n shares of the declared traces in the unsupervised surprise.
+        verdicts: The trees of the verdicts, or None where they have no part.
+        verdict_part: n shares of the verdicts in the whole.
+    """
+    parts = components.shares(matrix)
+    four = np.zeros(matrix.shape)
+    for i, name in enumerate(COMPONENTS):
+        four += surprises[:, [i]] * parts[name]
+    shares = positive_shares(four)
+    if components.traces is not None:
+        shares = mix(shares, parts[TRACES], trace_part)
+    if verdicts is None:
+        return shares
+    exact = verdicts.attribute(beside(matrix, surprises))
+    learnt = exact[:, : matrix.shape[1]]
+    for i, name in enumerate(components.names):
+        learnt = learnt + exact[:, [matrix.shape[1] + i]] * parts[name]
+    return mix(shares, positive_shares(learnt), verdict_part)
+
+
+def beside(matrix: Matrix, surprises: Floats) -> Matrix:
+    """The n x (c + m) columns that the trees of the verdicts see."""
+    return np.hstack([matrix, surprises.astype(np.float32)])
+
+
+def part(some: ArrayLike, whole: Floats) -> Floats:
+    """Share of some in the whole, 0 where the whole is 0."""
+    amount = np.broadcast_to(np.asarray(some, dtype=np.float64), whole.shape)
+    return np.divide(amount, whole, out=np.zeros(whole.shape), where=whole > 0)
+
+
+def mix(first: Floats, second: Floats, weight: Floats) -> Floats:
+    """Weighted mean of n x c shares, with n weights of the second."""
+    return (1.0 - weight[:, None]) * first + weight[:, None] * second

@@ -1,0 +1,418 @@
+"""The anomaly detector: how unlike the rest each row is, why, and of what kind.
+
+Belongs here: putting the components, the verdicts and the calibration together; saving and loading.
+Does not belong here: the components (`components.py`), what a score means (`calibration.py`), the
+rules of the kinds (`kinds.py`), which customers and dates it learns from (`training.py`).
+"""
+
+# ruff: noqa: N803 - X is scikit-learn's name for a table of features
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.metrics import average_precision_score
+from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_limits
+
+from engagement_assets.learning.anomaly.attribution import beside, column_shares, mix, part
+from engagement_assets.learning.anomaly.calibration import TailRank, score_of
+from engagement_assets.learning.anomaly.components import COMPONENTS, Components, positive_shares
+from engagement_assets.learning.anomaly.kinds import KindRuler, KindRules
+from engagement_assets.learning.anomaly.preparation import Matrix, Preparation
+from engagement_assets.learning.anomaly.review_labels import VerdictModel, as_verdicts
+from engagement_assets.learning.explanations.shap_values import Explanation, top_reasons
+from engagement_assets.learning.trees.encoder import FEW_ROWS, typical_values
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from upath import UPath
+
+logger = logging.getLogger(__name__)
+
+Floats = NDArray[np.float64]
+
+VERDICTS = "verdicts"
+METHOD = "shares of the components' surprises"
+FEWEST_ROWS = 10
+# Of the surprise of a row with values that cannot be, what is put down to those values.
+_IMPOSSIBLE_PART = 0.5
+_BLENDS = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What the detector says of n rows.
+
+    Attributes:
+        score: n scores in [0, 1).
+        components: n x m scores in [0, 1) of the components by name, `verdicts` included where
+            the detector learnt from them.
+        explanation: n x f contributions of the features to the surprise in nats; they sum to it.
+        kind: n kinds out of `kinds.KINDS`.
+    """
+
+    score: Floats
+    components: pd.DataFrame
+    explanation: Explanation
+    kind: NDArray[np.object_]
+
+
+# scikit-learn has no types
+class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
+    """An ensemble of four unsupervised detectors, taught by reviewers' verdicts where there are.
+
+    An isolation forest, a masked autoencoder, nearest neighbours in subsamples and empirical tails
+    each give a raw score. Each becomes a surprise (minus the log of the share of training rows
+    that score as high), their mean is ranked among the training rows once more, and that surprise
+    is the score, such that the one in `1 / review_share` scores 0.9 (`calibration.py`). Where the
+    rules declare which way fraud moves some features, the surprise on those sides is mixed in.
+
+    With `min_verdicts` verdicts of both kinds, boosted trees learn from them (`verdicts.py`) and
+    are mixed with the mean in the proportion that has the best out-of-fold average precision.
+
+    Args:
+        n_estimators: Trees of the forest.
+        max_samples: Training rows of a tree.
+        hidden: Width of the autoencoder.
+        epochs: Passes of the autoencoder over the rows.
+        neighbour_samples: Subsamples in which neighbours are looked for.
+        neighbour_rows: Rows of a subsample.
+        review_share: Share of the training rows that score over `flag_above`, in (0, 1).
+        flag_above: Score over which `predict` flags a row, in (0, 1).
+        trace_weight: Weight of the declared traces of fraud against the mean of the four, in
+            [0, 1]; without declared traces it has no effect.
+        min_verdicts: Verdicts of each kind below which they are not learnt from, at least 2.
+        rules: What tells the kinds apart; None leaves every row `unusual`.
+        random_state: Seed of all chance.
+        n_jobs: Threads of the forest and of the linear algebra; None for all cores. The
+            autoencoder and the trees of the verdicts are too small to share.
+
+    Attributes:
+        feature_names_in_: The f feature names in order.
+        n_features_in_: Their number.
+        n_rows_: Training rows.
+        typical_values_: Median or most frequent value of each feature.
+        blend_: Weight of the verdicts in the score, 0 to 1; 0 where there are too few.
+        blend_scores_: Out-of-fold average precision by weight, or empty.
+        verdict_counts_: How many verdicts confirmed fraud, and how many did not.
+        statements_: What could not be done, in sentences.
+    """
+
+    def __init__(  # noqa: PLR0913 - scikit-learn wants every parameter in the constructor
+        self,
+        *,
+        n_estimators: int = 200,
+        max_samples: int = 256,
+        hidden: int = 64,
+        epochs: int = 20,
+        neighbour_samples: int = 64,
+        neighbour_rows: int = 64,
+        review_share: float = 0.01,
+        flag_above: float = 0.9,
+        trace_weight: float = 0.7,
+        min_verdicts: int = 8,
+        rules: KindRules | None = None,
+        random_state: int = 0,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.n_estimators = n_estimators
+        self.max_samples = max_samples
+        self.hidden = hidden
+        self.epochs = epochs
+        self.neighbour_samples = neighbour_samples
+        self.neighbour_rows = neighbour_rows
+        self.review_share = review_share
+        self.flag_above = flag_above
+        self.trace_weight = trace_weight
+        self.min_verdicts = min_verdicts
+        self.rules = rules
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X: pd.DataFrame, y: None = None, *, verdicts: pd.Series | None = None) -> Self:
+        """Learn what is usual, and from verdicts what is fraud.
+
+        Args:
+            X: n x f numbers, booleans, text or categories; nulls allowed. Columns of one value are
+                left out, which is said in `statements_`.
+            y: Ignored; scikit-learn's pipelines pass it.
+            verdicts: n verdicts: true or 1 for confirmed fraud, false or 0 for innocent, null for
+                a row that nobody has looked at.
+
+        Raises:
+            TypeError: X is no DataFrame or has a column of a type that cannot be used.
+            ValueError: X has fewer than 10 rows, no column with two values or infinite values;
+                verdicts have another length, another index or other values; a parameter is out of
+                range.
+        """
+        del y
+        self._check_parameters()
+        with threadpool_limits(limits=self.n_jobs):
+            return self._fit(X, verdicts)
+
+    def _fit(self, X: pd.DataFrame, verdicts: pd.Series | None) -> Self:
+        preparation = Preparation.fit(X)
+        if len(X) < FEWEST_ROWS:
+            raise ValueError(
+                f"X has {len(X)} rows: at least {FEWEST_ROWS} are needed to say what is usual"
+            )
+        judged = as_verdicts(verdicts, X)
+        self.preparation_ = preparation
+        self._name_features(preparation)
+        self.n_rows_ = len(X)
+        self.typical_values_ = typical_values(X, preparation.encoder)
+        self.statements_ = self._statements(preparation, len(X))
+        matrix = preparation.transform(X)
+        self.components_ = Components.fit(
+            matrix,
+            n_estimators=self.n_estimators,
+            max_samples=self.max_samples,
+            hidden=self.hidden,
+            epochs=self.epochs,
+            neighbour_samples=self.neighbour_samples,
+            neighbour_rows=self.neighbour_rows,
+            sides=self._sides(preparation) if self.trace_weight > 0.0 else (),
+            seed=self.random_state,
+            n_jobs=self.n_jobs,
+        )
+        raw = self.components_.score(matrix, training=True)
+        self.ranks_ = {
+            name: TailRank.fit(raw[:, i]) for i, name in enumerate(self.components_.names)
+        }
+        surprises = self._surprises(raw)
+        self._learn_verdicts(matrix, surprises, judged)
+        self.ruler_ = KindRuler.fit(self.rules or KindRules(), X, self.typical_values_)
+        for statement in self.statements_:
+            logger.info("Anomaly detector: %s", statement)
+        return self
+
+    def _check_parameters(self) -> None:
+        for name in ("review_share", "flag_above"):
+            if not 0.0 < getattr(self, name) < 1.0:
+                raise ValueError(f"{name} must lie in (0, 1), got {getattr(self, name)}")
+        if not 0.0 <= self.trace_weight <= 1.0:
+            raise ValueError(f"trace_weight must lie in [0, 1], got {self.trace_weight}")
+        if self.min_verdicts < 2:
+            raise ValueError(f"min_verdicts must be at least 2, got {self.min_verdicts}")
+
+    def _sides(self, preparation: Preparation) -> list[tuple[int, bool]]:
+        rules = self.rules or KindRules()
+        at = {name: i for i, (name, says_null) in enumerate(preparation.columns) if not says_null}
+        return [
+            (at[name], high)
+            for names, high in ((rules.high_traces, True), (rules.low_traces, False))
+            for name in names
+            if name in at
+        ]
+
+    def _name_features(self, preparation: Preparation) -> None:
+        self.feature_names_in_ = np.array(preparation.features, dtype=object)
+        self.n_features_in_ = len(preparation.features)
+
+    def _statements(self, preparation: Preparation, rows: int) -> list[str]:
+        told = []
+        if preparation.left_out:
+            told.append(f"left out for want of two values: {list(preparation.left_out)}")
+        if rows < 1.0 / self.review_share:
+            told.append(f"{rows} rows hold no one in {1.0 / self.review_share:.0f}: extrapolated")
+        return [*told, *(self.rules or KindRules()).unusable(preparation.features)]
+
+    def _surprises(self, raw: Floats) -> Floats:
+        return np.column_stack(
+            [self.ranks_[n](raw[:, i]) for i, n in enumerate(self.components_.names)]
+        )
+
+    def _mixed(self, surprises: Floats) -> Floats:
+        """What `unsupervised_rank_` ranks: the four, and the declared traces where there are."""
+        four = self.mean_rank_(surprises[:, : len(COMPONENTS)].mean(axis=1))
+        if self.components_.traces is None:
+            return four
+        return (1.0 - self.trace_weight) * four + self.trace_weight * surprises[:, -1]
+
+    def _learn_verdicts(self, matrix: Matrix, surprises: Floats, judged: Floats | None) -> None:
+        """Fit the trees if there are verdicts enough, choose the blend and rank the result."""
+        self.mean_rank_ = TailRank.fit(surprises[:, : len(COMPONENTS)].mean(axis=1))
+        mixed = self._mixed(surprises)
+        self.unsupervised_rank_ = TailRank.fit(mixed)
+        self.verdict_model_: VerdictModel | None = None
+        self.blend_, self.blend_scores_ = 0.0, {}
+        known = np.array([]) if judged is None else judged[~np.isnan(judged)]
+        frauds = int(known.sum())
+        self.verdict_counts_ = {"fraud": frauds, "innocent": len(known) - frauds}
+        least = min(self.verdict_counts_.values())
+        if judged is None or least < self.min_verdicts:
+            self.statements_.append(
+                f"verdicts were not learnt from: {frauds} of fraud and {len(known) - frauds} of "
+                f"innocence, {self.min_verdicts} of each are needed; the unsupervised score stands"
+            )
+            self.rank_ = self.unsupervised_rank_
+            return
+        self.verdict_model_, margin = VerdictModel.fit(
+            beside(matrix, surprises), judged, seed=self.random_state
+        )
+        self.ranks_[VERDICTS] = TailRank.fit(margin)
+        alone, taught = self.unsupervised_rank_(mixed), self.ranks_[VERDICTS](margin)
+        # A row that nobody looked at counts as innocent, so this is a lower bound for each blend.
+        label = np.nan_to_num(judged, nan=0.0)
+        self.blend_scores_ = {
+            weight: float(average_precision_score(label, (1.0 - weight) * alone + weight * taught))
+            for weight in _BLENDS
+        }
+        self.blend_ = max(self.blend_scores_, key=lambda weight: self.blend_scores_[weight])
+        self.rank_ = TailRank.fit((1.0 - self.blend_) * alone + self.blend_ * taught)
+
+    def score_samples(self, X: pd.DataFrame) -> Floats:
+        """Return n scores in [0, 1), higher for rows that are less like the training rows.
+
+        Unlike scikit-learn's own detectors, where the odd have low scores. Over 0.9 are about
+        `review_share` of rows like those of the training.
+
+        Raises:
+            TypeError: A column has changed its type since the fit.
+            ValueError: X is empty, lacks columns or has infinite values; they are named.
+        """
+        return self.scores(X)[0]
+
+    def component_scores(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Return the n x m scores in [0, 1) of the components, on the scale of `score_samples`."""
+        return self.scores(X)[1]
+
+    def scores(self, X: pd.DataFrame) -> tuple[Floats, pd.DataFrame]:
+        """Return `score_samples` and `component_scores` of one pass over the n rows."""
+        check_is_fitted(self, "rank_")
+        # asking for fewer threads takes longer than a few rows do
+        limits = threadpool_limits(limits=self.n_jobs) if len(X) > FEW_ROWS else nullcontext()
+        with limits:
+            matrix = self.preparation_.transform(X)
+            surprises = self._surprises(self.components_.score(matrix))
+            blended, taught = self._blended(matrix, surprises)
+        return self._score(blended), self._component_table(surprises, taught, X.index)
+
+    def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:
+        """Return 1 for each of n rows that a person should look at: a score over 0.9."""
+        return (self.score_samples(X) > self.flag_above).astype(np.int64)
+
+    def assess(self, X: pd.DataFrame) -> Assessment:
+        """Score, explain and sort n rows in one go; errors as of `score_samples`."""
+        check_is_fitted(self, "rank_")
+        began = time.perf_counter()
+        matrix = self.preparation_.transform(X)
+        surprises = self._surprises(self.components_.score(matrix))
+        blended, taught = self._blended(matrix, surprises)
+        shares = column_shares(
+            self.components_,
+            matrix,
+            surprises,
+            trace_part=self._trace_part(surprises),
+            verdicts=self.verdict_model_ if self.blend_ > 0.0 else None,
+            verdict_part=part(self.blend_ * (0.0 if taught is None else taught), blended),
+        )
+        total = self.rank_(blended)
+        by_feature = self.preparation_.by_feature(shares)
+        impossible = self.ruler_.impossible(X, self.preparation_.features)
+        wrong: Floats = np.any(impossible, axis=1) * _IMPOSSIBLE_PART
+        by_feature = mix(by_feature, positive_shares(impossible), wrong)
+        contributions = by_feature * total[:, None]
+        explanation = Explanation(
+            features=tuple(self.preparation_.features),
+            contributions=contributions.astype(np.float32),
+            base_value=0.0,
+            method=METHOD,
+            additivity_error=float(np.abs(contributions.sum(axis=1) - total).max()),
+            rows_checked=len(X),
+            fallback_reason=None,
+            rank_correlation=np.full(self.n_features_in_, math.nan),
+            seconds=time.perf_counter() - began,
+        )
+        table = self._component_table(surprises, taught, X.index)
+        by_verdicts = (
+            np.zeros(len(X), dtype=bool) if taught is None else table[VERDICTS] > self.flag_above
+        )
+        kind = self.ruler_.kinds(
+            X, contributions, self.preparation_.features, np.asarray(by_verdicts, dtype=bool)
+        )
+        return Assessment(self._score(blended), table, explanation, kind)
+
+    def reasons(self, X: pd.DataFrame, *, k: int = 3) -> pd.DataFrame:
+        """Return the k features that make each of n rows odd, and its kind.
+
+        Columns as of `evaluation.explanations.top_reasons`, and `kind`. A contribution is the
+        feature's part of the row's surprise, in nats; those of all features sum to it.
+        """
+        found = self.assess(X)
+        table = top_reasons(
+            found.explanation, X, typical=self.typical_values_, k=k, only_raising=True
+        )
+        return table.assign(kind=found.kind)
+
+    def _score(self, blended: Floats) -> Floats:
+        return score_of(
+            self.rank_(blended), review_share=self.review_share, flag_above=self.flag_above
+        )
+
+    def _trace_part(self, surprises: Floats) -> Floats:
+        """Share of the declared traces in each of n unsupervised surprises."""
+        if self.components_.traces is None:
+            return np.zeros(len(surprises))
+        return part(self.trace_weight * surprises[:, -1], self._mixed(surprises))
+
+    def _blended(self, matrix: Matrix, surprises: Floats) -> tuple[Floats, Floats | None]:
+        """What `rank_` ranks, and the surprise of the verdicts where they were learnt from."""
+        mixed = self._mixed(surprises)
+        if self.verdict_model_ is None:
+            return mixed, None
+        taught = self.ranks_[VERDICTS](self.verdict_model_.margin(beside(matrix, surprises)))
+        alone = self.unsupervised_rank_(mixed)
+        return (1.0 - self.blend_) * alone + self.blend_ * taught, taught
+
+    def _component_table(
+        self, surprises: Floats, taught: Floats | None, index: pd.Index
+    ) -> pd.DataFrame:
+        scores = {
+            name: score_of(
+                surprises[:, i], review_share=self.review_share, flag_above=self.flag_above
+            )
+            for i, name in enumerate(self.components_.names)
+        }
+        if taught is not None:
+            scores[VERDICTS] = score_of(
+                taught, review_share=self.review_share, flag_above=self.flag_above
+            )
+        return pd.DataFrame(scores, index=index)
+
+    def save(self, folder: Path | UPath | str) -> None:
+        """Write the fitted detector as data; see `persistence`.
+
+        Args:
+            folder: Made when it is not there; files of the same name are replaced.
+        """
+        from engagement_assets.learning.anomaly.persistence import (  # noqa: PLC0415 - it imports this
+            save_detector,
+        )
+
+        save_detector(self, folder)
+
+    @classmethod
+    def load(cls, folder: Path | UPath | str) -> AnomalyDetector:
+        """Read what `save` wrote. Check the files' hashes first (`ModelRegistry.open`).
+
+        Raises:
+            FileNotFoundError: A file is missing.
+            ValueError: The files are of another format.
+        """
+        from engagement_assets.learning.anomaly.persistence import (  # noqa: PLC0415 - it imports this
+            load_detector,
+        )
+
+        return load_detector(folder)

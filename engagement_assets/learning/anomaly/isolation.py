@@ -1,0 +1,183 @@
+"""An isolation forest kept as plain arrays, with the features that isolate each row.
+
+Belongs here: growing, scoring, attributing, and the arrays. Does not belong here: preparing the
+table (`preparation.py`), putting scores together (`detector.py`).
+
+The forest is that of Liu, Ting and Zhou (ICDM 2008), grown by scikit-learn. Its trees are then kept
+as arrays, which can be written as data and read without trusting a pickle, and which the
+attribution walks anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import IsolationForest
+
+from engagement_assets.learning.anomaly.preparation import Matrix
+
+Floats = NDArray[np.float64]
+
+# Rows that are walked at once: their node numbers stay in the processor's cache.
+_ROWS_AT_ONCE = 4096
+# So few are walked through all trees at once: a tree at a time is mostly overhead for them.
+_FEW_ROWS = 32
+_EULER = 0.5772156649015329
+
+
+@dataclass(frozen=True)
+class IsolationTrees:
+    """t trees of at most m nodes each, all arrays t x m, padded with leaves.
+
+    Attributes:
+        feature: Column that a node splits by, -1 for a leaf.
+        threshold: A row goes left when its value is at most this.
+        left: Node on the left; a leaf points at itself.
+        right: Node on the right; a leaf points at itself.
+        size: Training rows of the tree that reached the node.
+        rows: Training rows of each tree.
+    """
+
+    feature: NDArray[np.int32]
+    threshold: NDArray[np.float32]
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
+    size: NDArray[np.int32]
+    rows: int
+
+    @classmethod
+    def fit(
+        cls, matrix: Matrix, *, n_estimators: int, max_samples: int, seed: int, n_jobs: int | None
+    ) -> IsolationTrees:
+        """Grow the trees on n x c values, each on `max_samples` rows at most."""
+        rows = min(max_samples, len(matrix))
+        forest = IsolationForest(
+            n_estimators=n_estimators, max_samples=rows, random_state=seed, n_jobs=n_jobs
+        ).fit(matrix)
+        trees = [estimator.tree_ for estimator in forest.estimators_]
+        most = max(tree.node_count for tree in trees)
+        shape = (len(trees), most)
+        feature = np.full(shape, -1, dtype=np.int32)
+        threshold = np.zeros(shape, dtype=np.float32)
+        left = np.tile(np.arange(most, dtype=np.int32), (len(trees), 1))
+        right, size = left.copy(), np.ones(shape, dtype=np.int32)
+        for i, tree in enumerate(trees):
+            inner = np.flatnonzero(tree.children_left >= 0)
+            feature[i, inner] = tree.feature[inner]
+            threshold[i, inner] = _down(tree.threshold[inner])
+            left[i, inner] = tree.children_left[inner]
+            right[i, inner] = tree.children_right[inner]
+            size[i, : tree.node_count] = tree.n_node_samples
+        return cls(feature, threshold, left, right, size, rows)
+
+    def score(self, matrix: Matrix) -> Floats:
+        """The n anomaly scores of the paper, in (0, 1): 2 ** -(mean path / expected path)."""
+        return self._walk(matrix, attribute=False)[0]
+
+    def attribute(self, matrix: Matrix) -> Floats:
+        """How much each of the c columns isolates each of the n rows, in halvings.
+
+        A split that sends a row to one half of the others tells nothing of it; one that sends it
+        to one in eight saves two more halvings. So each split on a row's path is worth
+        log2(rows before / rows after) - 1 to its column. Summed over a path this is log2(rows /
+        rows in the leaf) less the path's length: exactly what the path is shorter by than that of
+        a balanced tree. Means over the trees; negative where a column makes a row ordinary.
+        """
+        return self._walk(matrix, attribute=True)[1]
+
+    def _walk(self, matrix: Matrix, *, attribute: bool) -> tuple[Floats, Floats]:
+        n, columns = matrix.shape
+        if n <= _FEW_ROWS and not attribute:
+            return self._score_few(matrix), np.zeros((0, columns))
+        score = np.empty(n)
+        worth = np.zeros((n if attribute else 0, columns))
+        expected = _expected_path(np.array([self.rows]))[0] or 1.0
+        log_size = np.log2(self.size)
+        ends = _expected_path(np.arange(self.rows + 1))
+        for start in range(0, n, _ROWS_AT_ONCE):
+            part = np.ascontiguousarray(matrix[start : start + _ROWS_AT_ONCE])
+            at_row = np.arange(len(part)) * columns
+            flat = part.ravel()
+            length = np.zeros(len(part))
+            credit = np.zeros(part.size if attribute else 0)
+            for tree in range(len(self.feature)):
+                feature, size = self.feature[tree], log_size[tree]
+                node = np.zeros(len(part), dtype=np.int32)
+                going = np.arange(len(part))
+                while going.size:
+                    here = node[going]
+                    split = feature[here]
+                    inner = split >= 0
+                    going, here, split = going[inner], here[inner], split[inner]
+                    places = at_row[going] + split
+                    goes_left = flat[places] <= self.threshold[tree][here]
+                    there = np.where(goes_left, self.left[tree][here], self.right[tree][here])
+                    if attribute:
+                        # one place a row, so no place comes twice
+                        credit[places] += size[here] - size[there] - 1.0
+                    node[going] = there
+                    length[going] += 1.0
+                length += ends[self.size[tree][node]]
+            mean = length / len(self.feature)
+            score[start : start + len(part)] = 2.0 ** (-mean / expected)
+            if attribute:
+                worth[start : start + len(part)] = credit.reshape(part.shape) / len(self.feature)
+        return score, worth
+
+    def _score_few(self, matrix: Matrix) -> Floats:
+        """The scores of a few rows, each through all trees at once instead of tree by tree."""
+        every = np.arange(len(self.feature))
+        expected = _expected_path(np.array([self.rows]))[0] or 1.0
+        ends = _expected_path(np.arange(self.rows + 1))
+        score = np.empty(len(matrix))
+        for row, values in enumerate(matrix):
+            node = np.zeros(len(every), dtype=np.int32)
+            length = np.zeros(len(every))
+            while True:
+                split = self.feature[every, node]
+                inner = split >= 0
+                if not inner.any():
+                    break
+                # a leaf points at itself, whichever way it is told to go
+                goes_left = values[split] <= self.threshold[every, node]
+                node = np.where(goes_left, self.left[every, node], self.right[every, node])
+                length += inner
+            length += ends[self.size[every, node]]
+            score[row] = 2.0 ** (-length.mean() / expected)
+        return score
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the trees as named arrays."""
+        return {
+            "feature": self.feature,
+            "threshold": self.threshold,
+            "left": self.left,
+            "right": self.right,
+            "size": self.size,
+            "rows": np.array([self.rows], dtype=np.int64),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> IsolationTrees:
+        """Read what `to_arrays` gave."""
+        names = ("feature", "threshold", "left", "right", "size")
+        return cls(**{name: arrays[name] for name in names}, rows=int(arrays["rows"][0]))
+
+
+def _down(threshold: Floats) -> NDArray[np.float32]:
+    """The largest float32 not above: 32-bit values then fall on the same side as before."""
+    near = threshold.astype(np.float32)
+    return np.where(near > threshold, np.nextafter(near, np.float32(-np.inf)), near)
+
+
+def _expected_path(rows: NDArray[Any]) -> Floats:
+    """Expected length of a path in a random tree of so many rows: c(n) of the paper."""
+    count = rows.astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        long = 2.0 * (np.log(count - 1.0) + _EULER) - 2.0 * (count - 1.0) / count
+    out: Floats = np.where(count > 2, long, np.where(count == 2, 1.0, 0.0))
+    return out

@@ -1,0 +1,1 @@
+"""Cascades of shares: their growth and final reach."""

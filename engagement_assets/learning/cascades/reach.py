@@ -1,0 +1,145 @@
+"""Virality: a post's final reach from its first hours, by three methods and the best of them.
+
+Belongs here: choosing among the methods, comparing them. Does not belong here: the methods
+(`virality_methods.py`, `virality_lstm.py`), inputs and label (`cascades.py`).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from engagement_assets.learning.cascades.cascades import Cascades
+from engagement_assets.learning.cascades.estimators import (
+    STATE_FILE,
+    BoostedReach,
+    Floats,
+    Folder,
+    LinearReach,
+    ReachEstimator,
+    learnable,
+    split_by_time,
+)
+from engagement_assets.learning.cascades.lstm import LstmReach
+from engagement_assets.learning.evaluation.bootstrap import Interval, interval, resamples
+
+TOP_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class ReachFigures:
+    """How well a method foretells reach.
+
+    Attributes:
+        log_mae: Mean absolute error of ln(1 + reach).
+        log_rmse: Root mean squared error of it.
+        spearman: Rank correlation.
+        top_precision: Of the 5 % foretold as largest, the share that are among the largest 5 %.
+    """
+
+    log_mae: Interval
+    log_rmse: float
+    spearman: float
+    top_precision: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Methods beside one another on the same later posts.
+
+    Attributes:
+        figures: By method.
+        differences: By method, its log MAE minus that of `default`, paired; over 0 is worse.
+        default: The method that was best on earlier posts set aside.
+        posts: How many posts were judged.
+    """
+
+    figures: dict[str, ReachFigures]
+    differences: dict[str, Interval]
+    default: str
+    posts: int
+
+
+def estimators(*, random_state: int = 0, n_jobs: int = 2) -> dict[str, ReachEstimator]:
+    """A fresh estimator of every method by name."""
+    return {
+        LinearReach.name: LinearReach(),
+        BoostedReach.name: BoostedReach(random_state=random_state, n_jobs=n_jobs),
+        LstmReach.name: LstmReach(random_state=random_state, n_jobs=n_jobs),
+    }
+
+
+def load_estimator(folder: Folder) -> ReachEstimator:
+    """Read an estimator of any method."""
+    name = json.loads((folder / STATE_FILE).read_text())["estimator"]
+    kinds = {kind.name: kind for kind in (LinearReach, BoostedReach, LstmReach)}
+    return kinds[name].load(folder)
+
+
+def choose(posts: Cascades, *, random_state: int = 0, n_jobs: int = 2) -> str:
+    """The method with the least log MAE on the last fifth of the posts, learnt on those before."""
+    earlier, later = split_by_time(learnable(posts), share=0.2)
+    errors = {}
+    for name, method in estimators(random_state=random_state, n_jobs=n_jobs).items():
+        errors[name] = _absolute(later, method.fit(earlier).predict(later)).mean()
+    return min(errors, key=lambda name: errors[name])
+
+
+def compare(
+    earlier: Cascades,
+    later: Cascades,
+    *,
+    random_state: int = 0,
+    n_jobs: int = 2,
+    n_bootstrap: int = 200,
+) -> Comparison:
+    """Fit every method on earlier posts and judge it on later ones.
+
+    The default is chosen on the earlier posts alone.
+    """
+    judged = learnable(later)
+    default = choose(earlier, random_state=random_state, n_jobs=n_jobs)
+    predicted = {
+        name: method.fit(earlier).predict(judged)
+        for name, method in estimators(random_state=random_state, n_jobs=n_jobs).items()
+    }
+    errors = {name: _absolute(judged, found) for name, found in predicted.items()}
+    counts = list(resamples(len(judged), n_bootstrap=n_bootstrap, seed=random_state))
+
+    def mean(values: Floats) -> Interval:
+        return interval(values.mean(), [float(values @ count) / len(values) for count in counts])
+
+    return Comparison(
+        figures={
+            name: ReachFigures(
+                log_mae=mean(errors[name]),
+                log_rmse=float(np.sqrt((errors[name] ** 2).mean())),
+                spearman=_spearman(judged.reach, found),
+                top_precision=_top_precision(judged.reach, found),
+            )
+            for name, found in predicted.items()
+        },
+        differences={name: mean(errors[name] - errors[default]) for name in errors},
+        default=default,
+        posts=len(judged),
+    )
+
+
+def _absolute(posts: Cascades, predicted: Floats) -> Floats:
+    found: Floats = np.abs(np.log1p(predicted) - np.log1p(posts.reach))
+    return found
+
+
+def _spearman(truth: Floats, found: Floats) -> float:
+    if np.ptp(truth) == 0 or np.ptp(found) == 0:
+        return 0.0
+    return float(spearmanr(truth, found).statistic)
+
+
+def _top_precision(truth: Floats, found: Floats) -> float:
+    count = max(1, round(TOP_SHARE * len(truth)))
+    floor = np.sort(truth)[-count]
+    return float((truth[np.argsort(-found, kind="stable")[:count]] >= floor).mean())

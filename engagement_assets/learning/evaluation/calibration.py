@@ -1,0 +1,212 @@
+"""Turning a model's raw scores into probabilities that can be believed.
+
+Belongs here: monotone maps from log-odds to probability, fitted on out-of-fold scores. Does not
+belong here: measuring calibration (`metrics`) or making the out-of-fold scores (the estimators).
+
+Three maps are tried and the one with the least cross-validated log loss is kept:
+
+* `sigmoid`: logit p = c + a * s (Platt 1999);
+* `beta`: logit p = c + a * ln q - b * ln(1 - q) with q = sigmoid(s) (Kull, Silva Filho and Flach,
+  AISTATS 2017), which bends the two ends apart from each other;
+* `isotonic`: isotonic regression over quantile bins, joined by a monotone cubic (PCHIP) in
+  log-odds and mixed with a little of the sigmoid, so that it has no steps.
+
+Each is strictly increasing. Plain isotonic regression ties whole ranges of scores, which costs
+AUC and makes a ranking of customers arbitrary inside a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.interpolate import PchipInterpolator
+from scipy.optimize import minimize
+from scipy.special import expit, logit
+from sklearn.isotonic import IsotonicRegression
+from sklearn.model_selection import StratifiedKFold
+
+from engagement_assets.learning.evaluation.binary import Floats, as_labels
+from engagement_assets.learning.evaluation.metrics import log_loss
+
+METHODS = ("sigmoid", "beta", "isotonic")
+
+_LEAST_SLOPE = 1e-3
+_SOFT_LIMIT = 12.0
+_SOFT_RANGE = 8.0
+_SIGMOID_SHARE = 0.02
+_ROWS_A_KNOT = 50
+_MOST_KNOTS = 30
+
+
+@dataclass(frozen=True)
+class Calibrator:
+    """A strictly increasing map from a score in log-odds to a probability inside (0, 1).
+
+    Attributes:
+        method: One of `METHODS`.
+        parameters: `slope_low`, `slope_high`, `intercept` of the parametric part.
+        knots: Log-odds of the knots of the isotonic part, or ().
+        values: Calibrated log-odds at the knots, or ().
+        log_losses: Cross-validated log loss in nats of each method that was tried.
+    """
+
+    method: str
+    parameters: tuple[float, float, float]
+    knots: tuple[float, ...] = ()
+    values: tuple[float, ...] = ()
+    log_losses: dict[str, float] = field(default_factory=dict)
+
+    def __call__(self, scores: ArrayLike) -> Floats:
+        """Return the probabilities of n scores in log-odds, strictly inside (0, 1)."""
+        s = np.asarray(scores, dtype=np.float64)
+        out = _parametric(s, self.parameters)
+        if self.knots:
+            spline = _spline(s, np.array(self.knots), np.array(self.values))
+            out = _SIGMOID_SHARE * out + (1.0 - _SIGMOID_SHARE) * spline
+        # Beyond 12 the log-odds are bent towards 20: the probability stays off 0 and 1, and a
+        # hard limit would tie the surest customers with each other.
+        beyond = out - np.clip(out, -_SOFT_LIMIT, _SOFT_LIMIT)
+        probability: Floats = expit(out - beyond + _SOFT_RANGE * np.tanh(beyond / _SOFT_RANGE))
+        return probability
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the map as JSON data."""
+        return {
+            "method": self.method,
+            "parameters": list(self.parameters),
+            "knots": list(self.knots),
+            "values": list(self.values),
+            "log_losses": dict(self.log_losses),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Calibrator:
+        """Read what `to_dict` wrote.
+
+        Raises:
+            ValueError: When the method is unknown.
+        """
+        if data["method"] not in METHODS:
+            raise ValueError(f"unknown calibration {data['method']!r}: expected one of {METHODS}")
+        low, high, intercept = (float(number) for number in data["parameters"])
+        return cls(
+            method=str(data["method"]),
+            parameters=(low, high, intercept),
+            knots=tuple(float(number) for number in data["knots"]),
+            values=tuple(float(number) for number in data["values"]),
+            log_losses={str(k): float(v) for k, v in data["log_losses"].items()},
+        )
+
+
+def fit_calibrator(
+    y: ArrayLike, scores: ArrayLike, *, method: str = "auto", folds: int = 5, seed: int = 0
+) -> Calibrator:
+    """Fit a calibrator on out-of-fold scores.
+
+    Args:
+        y: n labels of 0 and 1.
+        scores: n scores in log-odds, each from a model that did not see its row.
+        method: One of `METHODS`, or "auto" for the least cross-validated log loss.
+        folds: Folds of that cross-validation; fewer when a class is rarer than that.
+        seed: Seed of its folds.
+
+    Raises:
+        OneClassError: When only one class is present.
+        ValueError: When the method is unknown or a score is not finite.
+    """
+    labels, s = as_labels(y), np.asarray(scores, dtype=np.float64)
+    if s.shape != labels.shape:
+        raise ValueError(f"{len(labels)} labels but scores of shape {s.shape}")
+    if not np.isfinite(s).all():
+        raise ValueError("scores must be finite log-odds")
+    if method not in (*METHODS, "auto"):
+        raise ValueError(f"unknown calibration {method!r}: expected one of {METHODS} or 'auto'")
+    if method != "auto":
+        return _fit(labels, s, method)
+    folds = min(folds, int(labels.sum()), int((1.0 - labels).sum()))
+    if folds < 2:
+        return _fit(labels, s, "sigmoid")
+    losses = dict.fromkeys(METHODS, 0.0)
+    splitter = StratifiedKFold(n_splits=folds, shuffle=True, random_state=seed)
+    for train, held_out in splitter.split(s[:, None], labels):
+        for name in METHODS:
+            p = _fit(labels[train], s[train], name)(s[held_out])
+            losses[name] += log_loss(labels[held_out], p) * len(held_out) / len(s)
+    best = min(METHODS, key=lambda name: losses[name])
+    chosen = _fit(labels, s, best)
+    return Calibrator(best, chosen.parameters, chosen.knots, chosen.values, losses)
+
+
+def _fit(y: Floats, s: Floats, method: str) -> Calibrator:
+    parameters = _fit_parametric(y, s, one_slope=method != "beta")
+    if method != "isotonic":
+        return Calibrator(method, parameters)
+    knots, values = _fit_isotonic(y, s)
+    if len(knots) < 2:
+        return Calibrator(method, parameters)
+    return Calibrator(method, parameters, tuple(knots.tolist()), tuple(values.tolist()))
+
+
+def _parametric(s: Floats, parameters: tuple[float, float, float]) -> Floats:
+    slope_low, slope_high, intercept = parameters
+    # ln sigmoid(s) = -ln(1 + e^-s) and -ln(1 - sigmoid(s)) = ln(1 + e^s); they add up to s.
+    low, high = -np.logaddexp(0.0, -s), np.logaddexp(0.0, s)
+    out: Floats = slope_low * low + slope_high * high + intercept
+    return out
+
+
+def _fit_parametric(y: Floats, s: Floats, *, one_slope: bool) -> tuple[float, float, float]:
+    low, high = -np.logaddexp(0.0, -s), np.logaddexp(0.0, s)
+    # Platt's targets keep the slope finite when the scores separate the classes.
+    positives = float(y.sum())
+    negatives = float(len(y)) - positives
+    target = np.where(y == 1.0, (positives + 1.0) / (positives + 2.0), 1.0 / (negatives + 2.0))
+
+    def loss(theta: Floats) -> tuple[float, Floats]:
+        a, b = (theta[0], theta[0]) if one_slope else (theta[0], theta[1])
+        z = a * low + b * high + theta[-1]
+        value = float(np.mean(np.logaddexp(0.0, z) - target * z))
+        residual = (expit(z) - target) / len(y)
+        slopes = [residual @ low, residual @ high]
+        gradient = [sum(slopes)] if one_slope else slopes
+        return value, np.array([*gradient, residual.sum()])
+
+    slopes = 1 if one_slope else 2
+    start = np.r_[np.ones(slopes), 0.0]
+    bounds = [(_LEAST_SLOPE, None)] * slopes + [(None, None)]
+    fitted = minimize(
+        loss,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=bounds,
+        options={"maxiter": 500, "ftol": 1e-12, "gtol": 1e-8},
+    ).x
+    return float(fitted[0]), float(fitted[slopes - 1]), float(fitted[-1])
+
+
+def _fit_isotonic(y: Floats, s: Floats) -> tuple[Floats, Floats]:
+    bins = int(np.clip(len(y) // _ROWS_A_KNOT, 2, _MOST_KNOTS))
+    order = np.argsort(s, kind="stable")
+    parts = [part for part in np.array_split(order, bins) if len(part)]
+    centres = np.array([s[part].mean() for part in parts])
+    sizes = np.array([float(len(part)) for part in parts])
+    # Half a pseudo-churner and half a pseudo-stayer a bin keep the log-odds finite.
+    rates = np.array([(y[part].sum() + 0.5) / (len(part) + 1.0) for part in parts])
+    rising = IsotonicRegression(y_min=0.0, y_max=1.0).fit_transform(
+        centres, rates, sample_weight=sizes
+    )
+    knots, first = np.unique(centres, return_index=True)
+    return knots, logit(rising[first])
+
+
+def _spline(s: Floats, knots: Floats, values: Floats) -> Floats:
+    inside = PchipInterpolator(knots, values)(np.clip(s, knots[0], knots[-1]))
+    beyond = s - np.clip(s, knots[0], knots[-1])
+    # Beyond the last knots the log-odds go on one for one, as an untouched score would.
+    out: Floats = inside + beyond
+    return out

@@ -1,0 +1,376 @@
+"""How good a probability is: metrics of binary labels, each with a bootstrap interval.
+
+Belongs here: the definitions of the metrics. Does not belong here: choosing a threshold
+(`thresholds`), comparing groups of people (`fairness`) or deciding which model serves
+(`engagement_assets.lifecycle.champion`).
+
+A resample is a vector of counts over the sorted rows, so the rows are sorted once and never
+copied.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from engagement_assets.learning.evaluation.binary import (
+    Floats,
+    OneClassError,
+    Ranked,
+    as_labels,
+    checked,
+)
+from engagement_assets.learning.evaluation.bootstrap import Interval, interval, resamples
+
+__all__ = [
+    "Interval",
+    "OneClassError",
+    "auc",
+    "base_rate",
+    "brier",
+    "evaluate",
+    "expected_calibration_error",
+    "f1",
+    "lift_table",
+    "log_loss",
+    "paired_auc_difference",
+    "precision_at_recall",
+    "quantile_bins",
+    "reliability_table",
+]
+
+_CLIP = 1e-15
+_CALIBRATION_BINS = 10
+
+
+def auc(y: ArrayLike, p: ArrayLike) -> float:
+    """Area under the ROC curve; tied scores count half.
+
+    Args:
+        y: n labels of 0 and 1.
+        p: n scores; only their order matters.
+
+    Raises:
+        OneClassError: When only one class is present.
+    """
+    labels, probability = checked(y, p)
+    return Ranked(labels, probability).auc(np.ones_like(labels))
+
+
+def precision_at_recall(y: ArrayLike, p: ArrayLike, *, recall: float = 0.8) -> float:
+    """Precision at the highest threshold that finds at least `recall` of the churners.
+
+    Args:
+        y: n labels of 0 and 1.
+        p: n scores.
+        recall: Share of the churners to find, in (0, 1].
+
+    Raises:
+        OneClassError: When only one class is present.
+    """
+    labels, probability = checked(y, p)
+    return Ranked(labels, probability).precision_at_recall(np.ones_like(labels), recall)
+
+
+def f1(y: ArrayLike, p: ArrayLike, *, threshold: float) -> float:
+    """F1 of flagging everyone whose probability is at least the threshold; 0 when none is right.
+
+    Args:
+        y: n labels of 0 and 1.
+        p: n probabilities.
+        threshold: Flag at or above this probability.
+
+    Raises:
+        OneClassError: When only one class is present.
+    """
+    labels, probability = checked(y, p)
+    return _f1(labels, probability >= threshold, np.ones_like(labels))
+
+
+def _f1(y: Floats, flagged: NDArray[np.bool_], weights: Floats) -> float:
+    hits = float(np.dot(weights, y * flagged))
+    total = float(np.dot(weights, y) + np.dot(weights, flagged))
+    return 2.0 * hits / total if total else 0.0
+
+
+def log_loss(y: ArrayLike, p: ArrayLike) -> float:
+    """Mean negative log likelihood in nats; probabilities are clipped at 1e-15.
+
+    Args:
+        y: n labels of 0 and 1, one class allowed.
+        p: n probabilities.
+    """
+    labels, probability = checked(y, p, both_classes=False)
+    return float(np.mean(_losses(labels, probability)))
+
+
+def _losses(y: Floats, p: Floats) -> Floats:
+    clipped = np.clip(p, _CLIP, 1.0 - _CLIP)
+    losses: Floats = -(y * np.log(clipped) + (1.0 - y) * np.log1p(-clipped))
+    return losses
+
+
+def brier(y: ArrayLike, p: ArrayLike) -> float:
+    """Mean squared difference of probability and label (Brier 1950).
+
+    Args:
+        y: n labels of 0 and 1, one class allowed.
+        p: n probabilities.
+    """
+    labels, probability = checked(y, p, both_classes=False)
+    return float(np.mean((probability - labels) ** 2))
+
+
+def base_rate(y: ArrayLike) -> float:
+    """Share of the labels that are 1."""
+    return float(np.mean(as_labels(y, both_classes=False)))
+
+
+def quantile_bins(p: ArrayLike, *, bins: int = _CALIBRATION_BINS) -> NDArray[np.int64]:
+    """Put scores into bins of equal size by rank; tied scores share the bin of their first.
+
+    Args:
+        p: n scores.
+        bins: How many bins at most.
+
+    Returns:
+        n bin numbers from 0 (lowest scores) to `bins` - 1.
+    """
+    scores = np.asarray(p, dtype=np.float64)
+    first_rank = np.searchsorted(np.sort(scores), scores, side="left")
+    return (first_rank * bins // max(len(scores), 1)).astype(np.int64)
+
+
+def expected_calibration_error(
+    y: ArrayLike, p: ArrayLike, *, bins: int = _CALIBRATION_BINS
+) -> float:
+    """Expected calibration error over bins of equal size.
+
+    The rows are put into `bins` quantile bins by probability; the error is the mean over rows of
+    |observed rate - mean probability| of the row's bin (Naeini et al., AAAI 2015, with bins of
+    equal size as in Nguyen and O'Connor 2015, since most churn probabilities are small). It is
+    never negative, so even a perfect model has a little of it by chance.
+
+    Args:
+        y: n labels of 0 and 1, one class allowed.
+        p: n probabilities.
+        bins: Number of bins.
+    """
+    labels, probability = checked(y, p, both_classes=False)
+    gaps = np.bincount(quantile_bins(probability, bins=bins), weights=labels - probability)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def calibration_error_by_chance(
+    p: ArrayLike, *, n_draws: int = 200, share: float = 0.95, seed: int = 0
+) -> float:
+    """The calibration error that perfectly calibrated probabilities stay under by chance.
+
+    The error is a mean of absolute gaps, so it is above 0 even when every probability is right;
+    on few rows by much. Labels are drawn from the probabilities themselves.
+
+    Args:
+        p: n probabilities.
+        n_draws: Number of drawn label sets.
+        share: Share of the draws whose error is at most what is returned.
+        seed: Seed of the draws.
+    """
+    probability = np.asarray(p, dtype=np.float64)
+    bins = quantile_bins(probability)
+    rng = np.random.default_rng(seed)
+    errors = [
+        np.abs(
+            np.bincount(bins, weights=(rng.random(len(probability)) < probability) - probability)
+        ).sum()
+        / len(probability)
+        for _ in range(n_draws)
+    ]
+    return float(np.quantile(errors, share))
+
+
+def reliability_table(y: ArrayLike, p: ArrayLike, *, bins: int = _CALIBRATION_BINS) -> pd.DataFrame:
+    """Observed rate against mean probability in quantile bins.
+
+    Args:
+        y: n labels of 0 and 1, one class allowed.
+        p: n probabilities.
+        bins: Number of bins.
+
+    Returns:
+        One row a non-empty bin: bin, customers, mean_probability, churn_rate.
+    """
+    labels, probability = checked(y, p, both_classes=False)
+    frame = pd.DataFrame(
+        {"bin": quantile_bins(probability, bins=bins), "y": labels, "p": probability}
+    )
+    grouped = frame.groupby("bin")
+    return pd.DataFrame(
+        {
+            "customers": grouped.size(),
+            "mean_probability": grouped["p"].mean(),
+            "churn_rate": grouped["y"].mean(),
+        }
+    ).reset_index()
+
+
+def evaluate(
+    y: ArrayLike,
+    p: ArrayLike,
+    *,
+    threshold: float,
+    recall: float = 0.8,
+    n_bootstrap: int = 500,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Score probabilities by every metric, each with a bootstrap interval over customers.
+
+    Args:
+        y: n labels of 0 and 1.
+        p: n probabilities.
+        threshold: Probability at or above which a customer is flagged, for `f1`.
+        recall: Recall at which precision is read.
+        n_bootstrap: Number of resamples; 0 gives intervals of NaN.
+        confidence: Confidence of the intervals.
+        seed: Seed of the resamples.
+
+    Returns:
+        `auc`, `precision_at_recall`, `f1`, `log_loss`, `calibration_error`, `brier`,
+        `base_rate`. The bins of the calibration error are those of the whole sample; its
+        interval lies rather high, since resampling adds noise to a mean of absolute values.
+
+    Raises:
+        OneClassError: When only one class is present.
+    """
+    labels, probability = checked(y, p)
+    ranked = Ranked(labels, probability)
+    ys, ps = ranked.y, ranked.p
+    bins = quantile_bins(ps)
+    flagged = ps >= threshold
+    losses, errors, gaps = _losses(ys, ps), (ps - ys) ** 2, ys - ps
+
+    def scores(weights: Floats) -> tuple[float, ...]:
+        total = weights.sum()
+        return (
+            ranked.auc(weights),
+            ranked.precision_at_recall(weights, recall),
+            _f1(ys, flagged, weights),
+            float(np.dot(weights, losses) / total),
+            float(np.abs(np.bincount(bins, weights=weights * gaps)).sum() / total),
+            float(np.dot(weights, errors) / total),
+            float(np.dot(weights, ys) / total),
+        )
+
+    names = (
+        "auc",
+        "precision_at_recall",
+        "f1",
+        "log_loss",
+        "calibration_error",
+        "brier",
+        "base_rate",
+    )
+    values = scores(np.ones_like(ys))
+    draws = resamples(len(ys), n_bootstrap=n_bootstrap, seed=seed)
+    samples = np.array([scores(weights) for weights in draws]).reshape(n_bootstrap, len(names))
+    return {
+        name: interval(values[i], samples[:, i], confidence=confidence)
+        for i, name in enumerate(names)
+    }
+
+
+def paired_auc_difference(
+    y: ArrayLike,
+    p_first: ArrayLike,
+    p_second: ArrayLike,
+    *,
+    n_bootstrap: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """AUC of the first scores less AUC of the second on the same rows, by a paired bootstrap.
+
+    Args:
+        y: n labels of 0 and 1.
+        p_first: n scores of the first model.
+        p_second: n scores of the second model, for the same rows in the same order.
+        n_bootstrap: Number of resamples; both models see the same ones.
+        confidence: Confidence of the interval.
+        seed: Seed of the resamples.
+
+    Raises:
+        OneClassError: When only one class is present.
+    """
+    labels, first = checked(y, p_first)
+    _, second = checked(y, p_second)
+    one, two = Ranked(labels, first), Ranked(labels, second)
+
+    def difference(weights: Floats) -> float:
+        return one.auc(weights[one.order]) - two.auc(weights[two.order])
+
+    draws = resamples(len(labels), n_bootstrap=n_bootstrap, seed=seed)
+    samples = [difference(weights) for weights in draws]
+    return interval(difference(np.ones_like(labels)), samples, confidence=confidence)
+
+
+def lift_table(
+    y: ArrayLike,
+    p: ArrayLike,
+    *,
+    deciles: int = 10,
+    n_bootstrap: int = 500,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """How many churners the customers of each tenth hold, from the highest scores down.
+
+    Args:
+        y: n labels of 0 and 1, n at least `deciles`.
+        p: n scores; ties are cut in the order of the rows.
+        deciles: Number of equal parts.
+        n_bootstrap: Number of resamples for the interval of the lift.
+        confidence: Confidence of the interval.
+        seed: Seed of the resamples.
+
+    Returns:
+        One row a part: decile (1 = highest scores), customers, mean_probability, churn_rate,
+        lift (churn rate over base rate), lift_low, lift_high, cumulative_share_of_churners.
+
+    Raises:
+        OneClassError: When only one class is present.
+        ValueError: When there are fewer rows than parts.
+    """
+    labels, probability = checked(y, p)
+    n = len(labels)
+    if n < deciles:
+        raise ValueError(f"{n} customers cannot be cut into {deciles} parts")
+    order = np.argsort(-probability, kind="stable")
+    ys, ps = labels[order], probability[order]
+    part = np.arange(n) * deciles // n
+
+    def lifts(weights: Floats) -> Floats:
+        members = np.bincount(part, weights=weights, minlength=deciles)
+        churners = np.bincount(part, weights=weights * ys, minlength=deciles)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            result: Floats = (churners / members) / (churners.sum() / weights.sum())
+        return result
+
+    draws = resamples(n, n_bootstrap=n_bootstrap, seed=seed)
+    samples = np.array([lifts(weights) for weights in draws]).reshape(n_bootstrap, deciles)
+    lift = lifts(np.ones(n))
+    intervals = [interval(lift[i], samples[:, i], confidence=confidence) for i in range(deciles)]
+    customers = np.bincount(part, minlength=deciles)
+    churners = np.bincount(part, weights=ys, minlength=deciles)
+    return pd.DataFrame(
+        {
+            "decile": np.arange(1, deciles + 1),
+            "customers": customers,
+            "mean_probability": np.bincount(part, weights=ps, minlength=deciles) / customers,
+            "churn_rate": churners / customers,
+            "lift": lift,
+            "lift_low": [found.low for found in intervals],
+            "lift_high": [found.high for found in intervals],
+            "cumulative_share_of_churners": np.cumsum(churners) / churners.sum(),
+        }
+    )

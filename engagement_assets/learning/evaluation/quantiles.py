@@ -1,0 +1,309 @@
+"""Predicted quantiles: how good they are, and making them honest by conformal calibration.
+
+Belongs here: pinball loss, coverage also where many targets are exactly 0, and the conformal shift.
+Does not belong here: predicting quantiles (the estimators).
+
+Conformal: conformalised quantile regression (Romano, Patterson and Candès, NeurIPS 2019), each end
+apart, so that the 90 % quantile stays one, and apart in groups of like predictions (Mondrian; Vovk,
+Gammerman and Shafer 2005), so that it holds for the valuable few and not only on average. Scores
+are shares of a scale, since a shift of 5 USD means little for one customer and all for another. On
+out-of-fold predictions it is cross-conformal: the promise is for the models of the folds, and for
+the model of all rows as far as it is like them.
+
+Coverage with atoms: where more than 90 % of a kind of customer pay exactly 0, the true quantiles at
+0.1 and 0.9 are both 0, and the interval from 0 to 0 covers them all. No interval with an end at an
+atom covers just 80 %. So beside the share that is covered stands the share when an atom at an end
+of the interval is counted only by the part that the level needs of it, by the predicted chance of
+the atom: the non-randomised probability integral transform of Czado, Gneiting and Held (Biometrics
+65, 2009). That share is 80 % when chances and quantiles are right, and only then.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from engagement_assets.learning.evaluation.binary import Floats
+from engagement_assets.learning.evaluation.bootstrap import Interval
+from engagement_assets.learning.evaluation.metrics import quantile_bins
+from engagement_assets.learning.evaluation.regression import bootstrapped, checked_numbers
+
+
+def pinball_loss(y: ArrayLike, quantile: ArrayLike, *, level: float) -> float:
+    """Mean pinball loss of one quantile, in units of the target (Koenker and Bassett 1978).
+
+    Args:
+        y: n targets.
+        quantile: n predicted quantiles.
+        level: Their level, strictly between 0 and 1.
+    """
+    return float(np.mean(pinball_losses(y, quantile, level=level)))
+
+
+def pinball_losses(y: ArrayLike, quantile: ArrayLike, *, level: float) -> Floats:
+    """The pinball loss of each of n rows; see `pinball_loss`.
+
+    Raises:
+        ValueError: When the level is not strictly between 0 and 1.
+    """
+    if not 0.0 < level < 1.0:
+        raise ValueError(f"level must lie strictly between 0 and 1, got {level}")
+    truth, found = checked_numbers(y, quantile)
+    gap = truth - found
+    losses: Floats = np.maximum(level * gap, (level - 1.0) * gap)
+    return losses
+
+
+def covered(y: ArrayLike, low: ArrayLike, high: ArrayLike) -> NDArray[np.bool_]:
+    """Whether each of n targets lies in its interval, ends included."""
+    truth, first = checked_numbers(y, low)
+    _, last = checked_numbers(y, high)
+    inside: NDArray[np.bool_] = (truth >= first) & (truth <= last)
+    return inside
+
+
+def covered_with_atom(
+    y: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    *,
+    levels: tuple[float, float],
+    atom_chance: ArrayLike,
+    atom: float = 0.0,
+) -> Floats:
+    """How much of each of n targets counts as covered when an atom at an end is counted in part.
+
+    Args:
+        y: n targets.
+        low: n lower quantiles.
+        high: n upper quantiles.
+        levels: Their levels.
+        atom_chance: n predicted chances that the target is the atom or less.
+        atom: The value that many targets have.
+
+    Returns:
+        n shares between 0 and 1: 1 inside, 0 outside, and for a target at an atom that is an end of
+        its interval the part of the atom that lies between the levels.
+
+    Raises:
+        ValueError: When the inputs differ in length or a chance lies outside 0 to 1.
+    """
+    inside = covered(y, low, high).astype(np.float64)
+    truth, chance = checked_numbers(y, atom_chance)
+    if chance.min() < 0.0 or chance.max() > 1.0:
+        raise ValueError("atom chances must lie between 0 and 1")
+    first, last = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
+    above = np.where(first == atom, levels[0], 0.0)
+    upto = np.where(last == atom, levels[1], np.maximum(chance, above))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # The atom takes up the levels from 0 to its chance.
+        part = np.clip((np.minimum(upto, chance) - np.minimum(above, chance)) / chance, 0.0, 1.0)
+    at = (truth == atom) & ((first == atom) | (last == atom)) & (chance > 0.0)
+    shares: Floats = np.where(at, part, inside)
+    return shares
+
+
+@dataclass(frozen=True)
+class ConformalShift:
+    """How far each quantile of each group is moved, as a share of the row's scale.
+
+    Attributes:
+        levels: The k levels, rising.
+        shifts: For each group, k shifts to be added; 0 for a group that was not seen.
+        rows: For each group, how many rows its shifts rest on.
+    """
+
+    levels: tuple[float, ...]
+    shifts: dict[str, tuple[float, ...]]
+    rows: dict[str, int]
+
+    def __call__(self, quantiles: Floats, *, groups: NDArray[np.object_], scale: Floats) -> Floats:
+        """Move n x k quantiles by the shifts of their groups; they may cross afterwards."""
+        none = (0.0,) * len(self.levels)
+        known = {name: self.shifts.get(name, none) for name in set(groups.tolist())}
+        by_row = np.array([known[name] for name in groups.tolist()], dtype=np.float64)
+        moved: Floats = quantiles + by_row.reshape(quantiles.shape) * scale[:, None]
+        return moved
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the shifts as JSON data."""
+        return {
+            "levels": list(self.levels),
+            "shifts": {name: list(values) for name, values in self.shifts.items()},
+            "rows": dict(self.rows),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ConformalShift:
+        """Read what `to_dict` wrote."""
+        return cls(
+            tuple(float(level) for level in data["levels"]),
+            {str(k): tuple(float(x) for x in v) for k, v in data["shifts"].items()},
+            {str(k): int(v) for k, v in data["rows"].items()},
+        )
+
+
+def fit_conformal_shift(
+    y: ArrayLike,
+    quantiles: Floats,
+    *,
+    levels: tuple[float, ...],
+    groups: NDArray[np.object_],
+    scale: Floats,
+    least_rows: int = 50,
+) -> ConformalShift:
+    """Find the shifts that make out-of-fold quantiles honest.
+
+    A level over a half is shifted so that at least that share of the targets lies at or under it;
+    a level of a half or less so that at most that share lies under it.
+
+    Args:
+        y: n targets.
+        quantiles: n x k out-of-fold quantiles.
+        levels: Their k levels, rising.
+        groups: n names of groups of like predictions.
+        scale: n positive scales.
+        least_rows: A group with fewer rows is not shifted: a tenth of it is too few to know.
+
+    Raises:
+        ValueError: When the shapes do not fit or a scale is not above 0.
+    """
+    truth = np.asarray(y, dtype=np.float64)
+    if quantiles.shape != (len(truth), len(levels)):
+        raise ValueError(
+            f"{len(truth)} targets and {len(levels)} levels, but quantiles of shape "
+            f"{quantiles.shape}"
+        )
+    if not (np.isfinite(scale).all() and (scale > 0.0).all()):
+        raise ValueError("scales must be finite and above 0")
+    shifts, rows = {}, {}
+    for name in sorted(set(groups.tolist())):
+        members = groups == name
+        rows[name] = int(members.sum())
+        if rows[name] < least_rows:
+            continue
+        gaps = (truth[members, None] - quantiles[members]) / scale[members, None]
+        shifts[name] = tuple(_shift(gaps[:, column], level) for column, level in enumerate(levels))
+    return ConformalShift(levels, shifts, rows)
+
+
+def _shift(gaps: Floats, level: float) -> float:
+    """The conformal quantile of gaps, on the side that keeps the promise of the level."""
+    ordered, n = np.sort(gaps), len(gaps)
+    if level > 0.5:
+        return float(ordered[min(math.ceil((n + 1) * level) - 1, n - 1)])
+    return float(ordered[max(math.floor((n + 1) * level) - 1, 0)])
+
+
+def evaluate_quantiles(
+    y: ArrayLike,
+    quantiles: Floats,
+    *,
+    levels: tuple[float, ...],
+    atom_chance: ArrayLike,
+    n_bootstrap: int = 500,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Score predicted quantiles, each metric with a bootstrap interval over customers.
+
+    Args:
+        y: n targets.
+        quantiles: n x k quantiles.
+        levels: Their k levels, rising; the first and the last are the interval's ends.
+        atom_chance: n predicted chances that the target is 0 or less.
+        n_bootstrap: Number of resamples; 0 gives intervals of NaN.
+        confidence: Confidence of the intervals.
+        seed: Seed of the resamples.
+
+    Returns:
+        `pinball_p<level>` of each level, `coverage` (ends included), `coverage_atom_in_part` (see
+        the module), `below_interval`, `above_interval` and `mean_interval_width`.
+    """
+    truth = np.asarray(y, dtype=np.float64)
+    low, high = quantiles[:, 0], quantiles[:, -1]
+    means: dict[str, Floats] = {
+        f"pinball_p{round(100 * level)}": pinball_losses(truth, quantiles[:, i], level=level)
+        for i, level in enumerate(levels)
+    }
+    means["coverage"] = covered(truth, low, high).astype(np.float64)
+    means["coverage_atom_in_part"] = covered_with_atom(
+        truth, low, high, levels=(levels[0], levels[-1]), atom_chance=atom_chance
+    )
+    means["below_interval"] = (truth < low).astype(np.float64)
+    means["above_interval"] = (truth > high).astype(np.float64)
+    means["mean_interval_width"] = high - low
+    return bootstrapped(
+        {name: _weighted_mean(values) for name, values in means.items()},
+        rows=len(truth),
+        n_bootstrap=n_bootstrap,
+        confidence=confidence,
+        seed=seed,
+    )
+
+
+def coverage_table(
+    y: ArrayLike,
+    quantiles: Floats,
+    *,
+    levels: tuple[float, ...],
+    atom_chance: ArrayLike,
+    by: ArrayLike,
+    deciles: int = 10,
+    n_bootstrap: int = 500,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Coverage in tenths of the customers, the highest predictions first.
+
+    Args:
+        y: n targets.
+        quantiles: n x k quantiles.
+        levels: Their k levels, rising.
+        atom_chance: n predicted chances that the target is 0 or less.
+        by: n predictions that the tenths are cut by.
+        deciles: Number of parts.
+        n_bootstrap: Number of resamples.
+        seed: Seed of the resamples.
+
+    Returns:
+        One row a part that has customers: decile, customers, atom_share (of targets that are 0),
+        coverage, coverage_atom_in_part with its _low and _high, below, above.
+    """
+    truth, chance = checked_numbers(y, atom_chance)
+    part = deciles - 1 - quantile_bins(by, bins=deciles)
+    rows = []
+    for decile in sorted(set(part.tolist())):
+        members = part == decile
+        found = evaluate_quantiles(
+            truth[members],
+            quantiles[members],
+            levels=levels,
+            atom_chance=chance[members],
+            n_bootstrap=n_bootstrap,
+            seed=seed,
+        )
+        in_part = found["coverage_atom_in_part"]
+        rows.append(
+            {
+                "decile": decile + 1,
+                "customers": int(members.sum()),
+                "atom_share": float((truth[members] == 0.0).mean()),
+                "coverage": found["coverage"].value,
+                "coverage_atom_in_part": in_part.value,
+                "coverage_atom_in_part_low": in_part.low,
+                "coverage_atom_in_part_high": in_part.high,
+                "below": found["below_interval"].value,
+                "above": found["above_interval"].value,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _weighted_mean(values: Floats) -> Any:
+    return lambda weights: float(np.dot(weights, values) / weights.sum())

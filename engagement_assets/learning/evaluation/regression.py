@@ -1,0 +1,292 @@
+"""How good a predicted number is: metrics of regression, each with a bootstrap interval.
+
+Belongs here: the definitions of the metrics and their tables. Does not belong here: quantiles and
+intervals (`quantiles`), comparing groups of people (`fairness_regression`) or deciding which model
+serves (`engagement_assets.lifecycle.champion`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from engagement_assets.learning.evaluation.binary import Floats
+from engagement_assets.learning.evaluation.bootstrap import Interval, interval, resamples
+from engagement_assets.learning.evaluation.metrics import quantile_bins
+
+Weighted = Callable[[Floats], float]
+
+
+def checked_numbers(y: ArrayLike, prediction: ArrayLike) -> tuple[Floats, Floats]:
+    """Check targets and as many predictions.
+
+    Raises:
+        ValueError: When there are none, the two differ in shape, or one is not finite.
+    """
+    target = np.asarray(y, dtype=np.float64)
+    found = np.asarray(prediction, dtype=np.float64)
+    if target.ndim != 1 or len(target) == 0:
+        raise ValueError(f"targets must be a list of at least one number, got shape {target.shape}")
+    if found.shape != target.shape:
+        raise ValueError(f"{len(target)} targets but predictions of shape {found.shape}")
+    for name, values in (("targets", target), ("predictions", found)):
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name} must be finite numbers")
+    return target, found
+
+
+def r2(y: ArrayLike, prediction: ArrayLike) -> float:
+    """Share of the variance that is explained; NaN where the targets are all the same.
+
+    Args:
+        y: n targets.
+        prediction: n predictions.
+    """
+    target, found = checked_numbers(y, prediction)
+    return _r2(target, (target - found) ** 2)(np.ones_like(target))
+
+
+def rmse(y: ArrayLike, prediction: ArrayLike) -> float:
+    """Root of the mean squared error, in units of the target."""
+    target, found = checked_numbers(y, prediction)
+    return float(np.sqrt(np.mean((target - found) ** 2)))
+
+
+def mae(y: ArrayLike, prediction: ArrayLike) -> float:
+    """Mean absolute error, in units of the target."""
+    target, found = checked_numbers(y, prediction)
+    return float(np.mean(np.abs(target - found)))
+
+
+def mape(y: ArrayLike, prediction: ArrayLike) -> float:
+    """Mean absolute error as a share of the target, among rows whose target is above 0.
+
+    Args:
+        y: n targets.
+        prediction: n predictions.
+
+    Returns:
+        The error, 1 for a hundred per cent; NaN when no target is above 0.
+    """
+    target, found = checked_numbers(y, prediction)
+    return _ratio(*_share_errors(target, found))(np.ones_like(target))
+
+
+def normalised_gini(y: ArrayLike, prediction: ArrayLike) -> float:
+    """How well the predictions rank the targets: 1 as the targets themselves, 0 as chance.
+
+    The Gini coefficient of the targets in the order of the predictions (twice the area between
+    Lorenz curve and diagonal) over that in their own order. Tied predictions share the targets of
+    their group evenly.
+
+    Args:
+        y: n targets, with a sum above 0.
+        prediction: n predictions; only their order matters.
+    """
+    target, found = checked_numbers(y, prediction)
+    return _gini_ratio(target, found)(np.ones_like(target))
+
+
+def evaluate_regression(
+    y: ArrayLike,
+    prediction: ArrayLike,
+    *,
+    payers: bool = False,
+    n_bootstrap: int = 500,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Score predictions by every metric, each with a bootstrap interval over customers.
+
+    Args:
+        y: n targets.
+        prediction: n predictions.
+        payers: Whether the target is money: adds `mape_of_payers` and `normalised_gini`.
+        n_bootstrap: Number of resamples; 0 gives intervals of NaN.
+        confidence: Confidence of the intervals.
+        seed: Seed of the resamples.
+
+    Returns:
+        `r2`, `rmse`, `mae`, `mean_target`, `mean_prediction`, `calibration_ratio` (mean prediction
+        over mean target), and with `payers` those two.
+    """
+    target, found = checked_numbers(y, prediction)
+    squared, absolute, one = (target - found) ** 2, np.abs(target - found), np.ones_like(target)
+    scores: dict[str, Weighted] = {
+        "r2": _r2(target, squared),
+        "rmse": lambda w: float(np.sqrt(np.dot(w, squared) / w.sum())),
+        "mae": _ratio(absolute, one),
+        "mean_target": _ratio(target, one),
+        "mean_prediction": _ratio(found, one),
+        "calibration_ratio": _ratio(found, target),
+    }
+    if payers:
+        scores["mape_of_payers"] = _ratio(*_share_errors(target, found))
+        scores["normalised_gini"] = _gini_ratio(target, found)
+    return bootstrapped(
+        scores, rows=len(target), n_bootstrap=n_bootstrap, confidence=confidence, seed=seed
+    )
+
+
+def bootstrapped(
+    scores: Mapping[str, Weighted],
+    *,
+    rows: int,
+    n_bootstrap: int,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Intervals of statistics that take the weight of each row, over the same resamples.
+
+    Args:
+        scores: For each name, a function of n weights.
+        rows: n.
+        n_bootstrap: Number of resamples; 0 gives intervals of NaN.
+        confidence: Confidence of the intervals.
+        seed: Seed of the resamples.
+    """
+    draws = [
+        [score(weights) for score in scores.values()]
+        for weights in resamples(rows, n_bootstrap=n_bootstrap, seed=seed)
+    ]
+    samples = np.array(draws, dtype=np.float64).reshape(n_bootstrap, len(scores))
+    return {
+        name: interval(score(np.ones(rows)), samples[:, i], confidence=confidence)
+        for i, (name, score) in enumerate(scores.items())
+    }
+
+
+def paired_loss_difference(
+    first: ArrayLike,
+    second: ArrayLike,
+    *,
+    n_bootstrap: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Mean loss of the second model less that of the first on the same rows, by a paired bootstrap.
+
+    Above 0 the first model is better.
+
+    Args:
+        first: n losses of the first model, such as squared errors.
+        second: n losses of the second model, for the same rows in the same order.
+        n_bootstrap: Number of resamples; both models see the same ones.
+        confidence: Confidence of the interval.
+        seed: Seed of the resamples.
+    """
+    one, two = checked_numbers(first, second)
+    found = bootstrapped(
+        {"difference": _ratio(two - one, np.ones_like(one))},
+        rows=len(one),
+        n_bootstrap=n_bootstrap,
+        confidence=confidence,
+        seed=seed,
+    )
+    return found["difference"]
+
+
+def decile_table(
+    y: ArrayLike,
+    prediction: ArrayLike,
+    *,
+    deciles: int = 10,
+    n_bootstrap: int = 500,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Mean target against mean prediction in tenths of the customers, the highest first.
+
+    Args:
+        y: n targets.
+        prediction: n predictions; tied ones share the part of their first.
+        deciles: Number of equal parts.
+        n_bootstrap: Number of resamples for the interval of the mean target.
+        confidence: Confidence of the interval.
+        seed: Seed of the resamples.
+
+    Returns:
+        One row a part that has customers: decile (1 = highest predictions), customers,
+        mean_prediction, mean_target, mean_target_low, mean_target_high, share_of_total (of the sum
+        of the targets; NaN where that is 0).
+    """
+    target, found = checked_numbers(y, prediction)
+    part = deciles - 1 - quantile_bins(found, bins=deciles)
+    customers = np.bincount(part, minlength=deciles)
+    there = np.flatnonzero(customers)
+    means = bootstrapped(
+        {str(d): _ratio(target * (part == d), (part == d).astype(np.float64)) for d in there},
+        rows=len(target),
+        n_bootstrap=n_bootstrap,
+        confidence=confidence,
+        seed=seed,
+    )
+    sums, total = np.bincount(part, weights=target, minlength=deciles), float(target.sum())
+    return pd.DataFrame(
+        {
+            "decile": there + 1,
+            "customers": customers[there],
+            "mean_prediction": np.bincount(part, weights=found, minlength=deciles)[there]
+            / customers[there],
+            "mean_target": [means[str(d)].value for d in there],
+            "mean_target_low": [means[str(d)].low for d in there],
+            "mean_target_high": [means[str(d)].high for d in there],
+            "share_of_total": sums[there] / total if total else math.nan,
+        }
+    )
+
+
+def _ratio(numerator: Floats, denominator: Floats) -> Weighted:
+    def ratio(weights: Floats) -> float:
+        below = float(np.dot(weights, denominator))
+        return float(np.dot(weights, numerator)) / below if below else math.nan
+
+    return ratio
+
+
+def _share_errors(y: Floats, prediction: Floats) -> tuple[Floats, Floats]:
+    pays = y > 0.0
+    shares = np.abs(y - prediction) / np.where(pays, y, 1.0)
+    return np.where(pays, shares, 0.0), pays.astype(np.float64)
+
+
+def _r2(y: Floats, squared: Floats) -> Weighted:
+    def score(weights: Floats) -> float:
+        mean = np.dot(weights, y) / weights.sum()
+        spread = float(np.dot(weights, (y - mean) ** 2))
+        return 1.0 - float(np.dot(weights, squared)) / spread if spread > 0.0 else math.nan
+
+    return score
+
+
+def _gini_ratio(y: Floats, prediction: Floats) -> Weighted:
+    own, ranked = _gini(y, y), _gini(y, prediction)
+
+    def ratio(weights: Floats) -> float:
+        best = own(weights)
+        return ranked(weights) / best if best > 0.0 else math.nan
+
+    return ratio
+
+
+def _gini(y: Floats, scores: Floats) -> Weighted:
+    order = np.argsort(scores, kind="stable")
+    sorted_y = y[order]
+    starts = np.flatnonzero(np.r_[True, np.diff(scores[order]) != 0.0])
+
+    def gini(weights: Floats) -> float:
+        drawn = weights[order]
+        people = np.add.reduceat(drawn, starts)
+        money = np.add.reduceat(drawn * sorted_y, starts)
+        total = float(money.sum())
+        if total <= 0.0:
+            return math.nan
+        share = np.cumsum(money) / total
+        heights = (share + np.r_[0.0, share[:-1]]) / 2.0
+        return 1.0 - 2.0 * float(np.dot(people, heights)) / float(people.sum())
+
+    return gini

@@ -1,0 +1,1 @@
+"""Exact SHAP values and what is summed up from them."""

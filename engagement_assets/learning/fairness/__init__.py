@@ -1,0 +1,1 @@
+"""Fairness of predictions, selections and rankings by group, and its mitigation."""

@@ -1,0 +1,257 @@
+"""Repairing a failure of the 80 % rule by thresholds that differ between groups, and its price.
+
+Belongs here: per-group thresholds, fitted on training people and judged on test people. Does not
+belong here: the judgement itself (`fairness`) or the decision to use them.
+
+The thresholds of groups that are selected too seldom are lowered just so far that each reaches a
+target share of the highest group's selection rate; nobody loses an offer. This is
+post-processing after Hardt, Price and Srebro (NeurIPS 2016), for demographic parity and without
+chance: fairlearn's ThresholdOptimizer may flip coins between two thresholds, so the same
+customer could be flagged today and not tomorrow. Treating people by a protected attribute may
+itself be unlawful where the offer is of value: a person decides whether to use the thresholds, and
+the report shows what they cost.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from engagement_assets.learning.evaluation.binary import Floats, as_labels
+from engagement_assets.learning.evaluation.thresholds import CostModel
+from engagement_assets.learning.fairness.classification import group_names, report_selection
+from engagement_assets.learning.fairness.report import FairnessReport
+
+logger = logging.getLogger(__name__)
+
+_MOST_ROUNDS = 50
+
+
+@dataclass(frozen=True)
+class GroupThresholds:
+    """A threshold for everybody and lower ones for some groups.
+
+    Attributes:
+        base: Probability at or above which anybody is flagged.
+        lowered: For a column and group, its lower threshold. A customer of several such groups
+            has the lowest of theirs.
+    """
+
+    base: float
+    lowered: dict[str, dict[str, float]]
+
+    def of(self, sensitive: pd.DataFrame) -> Floats:
+        """Return the threshold of each of n customers.
+
+        Raises:
+            ValueError: When a column with lowered thresholds is missing.
+        """
+        out = np.full(len(sensitive), self.base)
+        for column, groups in self.lowered.items():
+            if column not in sensitive.columns:
+                raise ValueError(f"column {column!r} is missing: it has thresholds of its own")
+            own = pd.Series(group_names(sensitive[column])).map(groups).to_numpy(dtype=np.float64)
+            out = np.fmin(out, own)
+        return out
+
+    def select(self, probability: ArrayLike, sensitive: pd.DataFrame) -> NDArray[np.bool_]:
+        """Flag n customers by their probability and their groups."""
+        flagged: NDArray[np.bool_] = np.asarray(probability, np.float64) >= self.of(sensitive)
+        return flagged
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the thresholds as JSON data."""
+        return {"base": self.base, "lowered": {c: dict(g) for c, g in self.lowered.items()}}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> GroupThresholds:
+        """Read what `to_dict` wrote."""
+        lowered = {
+            str(column): {str(group): float(t) for group, t in groups.items()}
+            for column, groups in data["lowered"].items()
+        }
+        return cls(float(data["base"]), lowered)
+
+
+def fit_group_thresholds(
+    probability: ArrayLike,
+    sensitive: pd.DataFrame,
+    *,
+    columns: Sequence[str],
+    threshold: float,
+    target_ratio: float = 0.9,
+    min_group_size: int = 100,
+) -> GroupThresholds:
+    """Lower the thresholds of groups that are selected too seldom.
+
+    Args:
+        probability: n probabilities of training people, out of fold.
+        sensitive: n rows with the columns.
+        columns: The columns to even out, together.
+        threshold: The threshold of everybody.
+        target_ratio: Least selection rate of a group as a share of the highest group's. Above 0.8,
+            so that the rule also holds on other people.
+        min_group_size: Smallest group that gets a threshold of its own, in customers.
+
+    Raises:
+        ValueError: When the target ratio is not in (0, 1] or a column is missing.
+    """
+    if not 0.0 < target_ratio <= 1.0:
+        raise ValueError(f"target_ratio must lie in (0, 1], got {target_ratio}")
+    missing = [column for column in columns if column not in sensitive.columns]
+    if missing:
+        raise ValueError(f"sensitive columns are missing: {missing}")
+    scores = np.asarray(probability, dtype=np.float64)
+    members = {
+        column: _members(group_names(sensitive[column]), min_group_size) for column in columns
+    }
+    lowered: dict[str, dict[str, float]] = {column: {} for column in columns}
+    flagged = scores >= threshold
+    # Lowering a group of one column raises rates in the others; thresholds only fall, so it ends.
+    for _ in range(_MOST_ROUNDS):
+        changed = False
+        for column, groups in members.items():
+            rates = {group: float(flagged[rows].mean()) for group, rows in groups.items()}
+            target = target_ratio * max(rates.values(), default=0.0)
+            for group, rows in groups.items():
+                wanted = int(np.ceil(target * len(rows) - 1e-9)) - int(flagged[rows].sum())
+                if wanted > 0:
+                    lowered[column][group] = _nth_highest(scores[rows][~flagged[rows]], wanted)
+                    flagged[rows] |= scores[rows] >= lowered[column][group]
+                    changed = True
+        if not changed:
+            break
+    else:
+        logger.warning(
+            "The thresholds of %s still moved after %d rounds: a group may miss the target ratio",
+            list(columns),
+            _MOST_ROUNDS,
+        )
+    return GroupThresholds(
+        threshold, {column: groups for column, groups in lowered.items() if groups}
+    )
+
+
+def _members(groups: NDArray[np.object_], min_size: int) -> dict[str, NDArray[np.intp]]:
+    rows = pd.Series(np.arange(len(groups))).groupby(groups)
+    return {str(g): r.to_numpy() for g, r in rows if len(r) >= min_size}
+
+
+def _nth_highest(scores: Floats, n: int) -> float:
+    return float(np.sort(scores)[-n])
+
+
+@dataclass(frozen=True)
+class Mitigation:
+    """Per-group thresholds with fairness and price on test people, before and after.
+
+    Attributes:
+        thresholds: The thresholds, fitted on training people.
+        before: Fairness with one threshold for everybody.
+        after: Fairness with the per-group thresholds.
+        price: For "before" and "after": accuracy, precision (None when nobody is flagged), recall
+            (None without churners), treated_share and cost_per_customer.
+    """
+
+    thresholds: GroupThresholds
+    before: FairnessReport
+    after: FairnessReport
+    price: dict[str, dict[str, float | None]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON data."""
+        return {
+            "thresholds": self.thresholds.to_dict(),
+            "before": self.before.to_dict(),
+            "after": self.after.to_dict(),
+            "price": self.price,
+        }
+
+    def to_markdown(self) -> str:
+        """Return the mitigation for people: thresholds, price, fairness before and after."""
+        lines = [
+            "### Mitigation by per-group thresholds",
+            "",
+            f"Everybody is flagged from {self.thresholds.base:.3f} on; lower for: "
+            + (
+                "; ".join(
+                    f"{column}={group} from {value:.3f}"
+                    for column, groups in self.thresholds.lowered.items()
+                    for group, value in groups.items()
+                )
+                or "no group"
+            )
+            + ". Fitted on training people, reported on test people.",
+            "",
+            "| | before | after |",
+            "|---|--:|--:|",
+        ]
+        for name in self.price["before"]:
+            cells = [self.price[when][name] for when in ("before", "after")]
+            shown = ["–" if value is None else f"{value:.4f}" for value in cells]
+            lines.append(f"| {name.replace('_', ' ')} | {shown[0]} | {shown[1]} |")
+        lines += ["", "After:", "", self.after.to_markdown()]
+        return "\n".join(lines)
+
+
+def mitigation_report(
+    y: ArrayLike,
+    probability: ArrayLike,
+    sensitive: pd.DataFrame,
+    *,
+    thresholds: GroupThresholds,
+    costs: CostModel,
+    columns: Sequence[str],
+    min_group_size: int = 100,
+    seed: int = 0,
+) -> Mitigation:
+    """Report fitted thresholds on test people, before and after, with their price.
+
+    Args:
+        y: n labels of 0 and 1 of test people.
+        probability: n probabilities.
+        sensitive: n rows with the sensitive columns.
+        thresholds: Fitted on other people by `fit_group_thresholds`.
+        costs: The cost model of the price.
+        columns: The columns to report; those with lowered thresholds must be there.
+        min_group_size: Smallest group that is judged, in customers.
+        seed: Seed of the bootstrap.
+    """
+    labels = as_labels(y, both_classes=False)
+    scores = np.asarray(probability, dtype=np.float64)
+    flags = {"before": scores >= thresholds.base, "after": thresholds.select(scores, sensitive)}
+    reports = {
+        when: report_selection(
+            labels,
+            flagged,
+            sensitive,
+            columns=columns,
+            threshold=thresholds.base if when == "before" else None,
+            min_group_size=min_group_size,
+            seed=seed,
+        )
+        for when, flagged in flags.items()
+    }
+    return Mitigation(
+        thresholds,
+        reports["before"],
+        reports["after"],
+        {when: _price(labels, flagged, costs) for when, flagged in flags.items()},
+    )
+
+
+def _price(y: Floats, flagged: NDArray[np.bool_], costs: CostModel) -> dict[str, float | None]:
+    hits, churners, treated = float(np.dot(y, flagged)), float(y.sum()), float(flagged.sum())
+    return {
+        "accuracy": float(np.mean(flagged == (y == 1.0))),
+        "precision": hits / treated if treated else None,
+        "recall": hits / churners if churners else None,
+        "treated_share": treated / len(y),
+        "cost_per_customer": costs.per_customer(y, flagged),
+    }

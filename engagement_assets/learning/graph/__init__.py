@@ -1,0 +1,1 @@
+"""Graphs: centrality, communities, embeddings, spread, neural networks."""

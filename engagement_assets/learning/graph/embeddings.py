@@ -1,0 +1,144 @@
+"""Node embeddings: nodes that walks visit together lie close together.
+
+Belongs here: node2vec on any social graph. Does not belong here: the walks (`walks.py`) and what
+embeddings are used for (`link_prediction.py`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Hashable, Iterable, Iterator
+from typing import Self
+
+import numpy as np
+from gensim.models import Word2Vec
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from engagement_assets.learning.graph.graph import SocialGraph
+from engagement_assets.learning.graph.walks import Walker
+
+logger = logging.getLogger(__name__)
+
+
+# scikit-learn has no types
+class Node2Vec(BaseEstimator):  # type: ignore[misc] # as said
+    """node2vec (Grover and Leskovec 2016): skip-gram with negative sampling over random walks.
+
+    gensim's skip-gram does the learning. With `n_jobs=1` the same seed and graph give the same
+    vectors; with more it is faster and no two fits are alike.
+
+    Args:
+        dimensions: Length of a vector.
+        p: Return parameter: above 1 walks seldom step back.
+        q: In-out parameter: below 1 walks wander off (communities), above 1 stay near (roles).
+        walk_length: Nodes of a walk.
+        walks_per_node: Walks from each node.
+        window: Nodes of a walk on either side that count as its neighbours.
+        negatives: Random nodes beside each true neighbour.
+        epochs: Passes over the walks.
+        learning_rate: Of the first steps; it falls to almost 0.
+        random_state: Seed.
+        n_jobs: Threads of the learning.
+
+    Attributes:
+        nodes_: The n node ids in the order of the vectors.
+        embedding_: n x `dimensions`, float32; zero for a node without an edge.
+    """
+
+    def __init__(  # noqa: PLR0913 - scikit-learn wants every parameter in the constructor
+        self,
+        *,
+        dimensions: int = 64,
+        p: float = 1.0,
+        q: float = 1.0,
+        walk_length: int = 40,
+        walks_per_node: int = 10,
+        window: int = 3,
+        negatives: int = 5,
+        epochs: int = 1,
+        learning_rate: float = 0.1,
+        random_state: int = 0,
+        n_jobs: int = 1,
+    ) -> None:
+        self.dimensions = dimensions
+        self.p = p
+        self.q = q
+        self.walk_length = walk_length
+        self.walks_per_node = walks_per_node
+        self.window = window
+        self.negatives = negatives
+        self.epochs = epochs
+        self.learning_rate = learning_rate
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, graph: SocialGraph) -> Self:
+        """Learn a vector for every node of a graph.
+
+        Raises:
+            ValueError: p or q is not above 0.
+        """
+        self.nodes_ = graph.nodes
+        self.embedding_ = np.zeros((graph.n_nodes, self.dimensions), dtype=np.float32)
+        corpus = _Sentences(self, Walker(graph, p=self.p, q=self.q))
+        if graph.n_edges == 0:
+            return self
+        model = Word2Vec(
+            vector_size=self.dimensions,
+            window=self.window,
+            negative=self.negatives,
+            sg=1,
+            hs=0,
+            min_count=0,
+            sample=0,
+            alpha=self.learning_rate,
+            seed=self.random_state,
+            workers=self.n_jobs,
+            batch_words=100_000,
+        )
+        # every node with an edge starts as many walks; how often others pass decides the negatives
+        degree = graph.degree()
+        model.build_vocab_from_freq(
+            {str(node): int(degree[node]) for node in np.flatnonzero(degree)}
+        )
+        model.train(
+            corpus,
+            total_examples=int((degree > 0).sum()) * self.walks_per_node,
+            epochs=self.epochs,
+        )
+        rows = np.array([int(word) for word in model.wv.index_to_key])
+        self.embedding_[rows] = model.wv.vectors
+        return self
+
+    def transform(self, ids: Iterable[Hashable]) -> NDArray[np.float32]:
+        """The vectors of k nodes, k x `dimensions`; zero for a node the graph did not have."""
+        check_is_fitted(self, "embedding_")
+        graph = SocialGraph(self.nodes_, np.zeros(0, np.int64), np.zeros(0, np.int64))
+        places = graph.positions(ids)
+        found = np.zeros((len(places), self.dimensions), dtype=np.float32)
+        found[places >= 0] = self.embedding_[places[places >= 0]]
+        return found
+
+
+class _Sentences:
+    """The walks as gensim wants them, made anew for each epoch."""
+
+    def __init__(self, settings: Node2Vec, walker: Walker) -> None:
+        self._settings, self._walker = settings, walker
+        self._epoch = 0
+
+    def __iter__(self) -> Iterator[list[str]]:
+        self._epoch += 1
+        settings = self._settings
+        words = np.array([str(n) for n in range(len(settings.nodes_))], dtype=object)
+        done, wanted = 0, settings.walks_per_node
+        for block in self._walker.walks(
+            length=settings.walk_length,
+            per_node=wanted,
+            seed=settings.random_state + 1000 * (self._epoch - 1),
+        ):
+            yield from words[block].tolist()
+            done += len(block)
+            logger.info("node2vec: %s walks learnt", f"{done:,}")

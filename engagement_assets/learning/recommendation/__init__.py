@@ -1,0 +1,1 @@
+"""Recommenders from interactions of users and items."""

@@ -1,0 +1,292 @@
+"""Sensible lists for new customers and new items, around any recommender.
+
+Belongs here: the chain from the model over content and the segment's popularity to popularity, and
+scores of items that nobody has touched. Does not belong here: the models.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+import torch
+from numpy.typing import NDArray
+
+from engagement_assets.learning.recommendation import storage
+from engagement_assets.learning.recommendation.als import AlsRecommender
+from engagement_assets.learning.recommendation.data import Dataset, Floats, Ints
+from engagement_assets.learning.recommendation.ease import EaseRecommender
+from engagement_assets.learning.recommendation.hybrid import HybridRecommender
+from engagement_assets.learning.recommendation.neural import NeuralRecommender
+from engagement_assets.learning.recommendation.popularity import (
+    PopularityRecommender,
+    popularity,
+    segment_popularity,
+)
+from engagement_assets.learning.recommendation.recommender import BY_MODEL, Recommender
+from engagement_assets.learning.recommendation.terms import taste_terms
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+logger = logging.getLogger(__name__)
+
+BY_CONTENT, BY_SEGMENT, BY_POPULARITY = "content", "segment popularity", "popularity"
+SOURCES = (BY_MODEL, BY_CONTENT, BY_SEGMENT, BY_POPULARITY)
+_MODEL, _CONTENT, _SEGMENT, _POPULAR = range(4)
+# So many interactions' worth of everybody's popularity is mixed into a segment's.
+_PRIOR = 20.0
+CHAIN_FILE = "cold_start.json"
+
+ESTIMATORS: dict[str, type[Recommender]] = {
+    kind.kind: kind
+    for kind in (
+        PopularityRecommender,
+        EaseRecommender,
+        AlsRecommender,
+        NeuralRecommender,
+        HybridRecommender,
+    )
+}
+
+
+class ColdStart(Recommender):
+    """A recommender with an answer for everybody.
+
+    A user with enough interactions is served by the model; one with fewer by content (likeness of
+    texts, taste for categories, popularity); one with none by what is popular in the segment, mixed
+    with what is popular; anybody else, known or not, by what is popular. Where the model does not
+    score new items itself, an item without interactions takes the mean score of the items most
+    like it: of the nearest by text, else of its category, else of all.
+
+    Args:
+        base: The recommender.
+        min_history: Distinct items that a user must have interacted with to be served by the model;
+            whom the recommender itself says that it `serves` when None.
+        min_segment: Users with interactions that a segment must have for its own popularity.
+        half_life_days: Of popularity.
+        neighbours: Nearest items by text that stand for a new item.
+    """
+
+    kind = "cold_start"
+
+    def __init__(
+        self,
+        base: Recommender,
+        *,
+        min_history: int | None = None,
+        min_segment: int = 50,
+        half_life_days: float = 7.0,
+        neighbours: int = 10,
+    ) -> None:
+        if isinstance(base, ColdStart):
+            raise TypeError("the base is already wrapped in ColdStart")
+        self.base = base
+        self.min_history = min_history
+        self.min_segment = min_segment
+        self.half_life_days = half_life_days
+        self.neighbours = neighbours
+
+    def _fit(self, data: Dataset) -> None:
+        self.base.fit_dataset(data)
+        self._prepare(data)
+
+    def refresh(self, data: Dataset) -> Self:
+        """Refresh the base and the chain."""
+        self.base.refresh(data)
+        self._prepare(data)
+        return self
+
+    def _prepare(self, data: Dataset) -> None:
+        # One more user stands for everybody who is not known.
+        nobody = np.array([-1], dtype=np.int64)
+        self.data_ = replace(
+            data,
+            users=data.users.append(pd.Index([None], dtype=object)),
+            own=np.concatenate([data.own, nobody]),
+            segment=np.concatenate([data.segment, nobody]),
+        )
+        data = self.data_
+        self._popularity = popularity(data, self.half_life_days)
+        self._by_segment = segment_popularity(data, self.half_life_days)
+        self._tastes = taste_terms(data)
+        self._mixed: tuple[Any, sp.csc_matrix] | None = None
+        self.stage_ = self._stages(data)
+        self._is_new = np.bincount(data.item, minlength=data.shape[1]) == 0
+        told = {SOURCES[s]: int((self.stage_[:-1] == s).sum()) for s in range(len(SOURCES))}
+        logger.info("Users by what serves them: %s", told)
+
+    def _stages(self, data: Dataset) -> Ints:
+        history = np.diff(data.matrix().indptr)
+        active = np.zeros(len(data.segments) + 1, dtype=np.int64)
+        np.add.at(active, data.segment[history > 0], 1)
+        large = active >= self.min_segment
+        large[-1] = False  # of users without a segment
+        stage = np.where(large[data.segment], _SEGMENT, _POPULAR)
+        stage[(history > 0) & bool(self._tastes)] = _CONTENT
+        served = self.base.serves(data) if self.min_history is None else history >= self.min_history
+        stage[served] = _MODEL
+        stage[-1] = _POPULAR
+        return stage
+
+    def score_block(self, users: Ints, items: Ints) -> Floats:
+        """Scores by the stage of each user; scores of different users are not comparable."""
+        out = np.empty((len(users), len(items)), dtype=np.float32)
+        stage = self.stage_[users]
+        popular = self._popularity[items].astype(np.float32)
+        scorers: tuple[Callable[[Ints, Ints], Floats], ...] = (
+            self.base.score_block,
+            self._by_content,
+            self._of_segment,
+            lambda who, _: np.tile(popular, (len(who), 1)),
+        )
+        for number, score in enumerate(scorers):
+            rows = np.flatnonzero(stage == number)
+            if len(rows):
+                out[rows] = score(users[rows], items)
+        native = (stage == _MODEL) & self.base.scores_new_items
+        self._impute(out, np.flatnonzero(~native), items)
+        return out
+
+    def _by_content(self, users: Ints, items: Ints) -> Floats:
+        """The sum of taste terms and the logarithm of popularity, each of deviation 1."""
+        logarithm = np.log1p(self._popularity[items])
+        out = np.tile((logarithm / (logarithm.std() or 1.0)).astype(np.float32), (len(users), 1))
+        for term in self._tastes:
+            part = np.zeros_like(out)
+            term.add(part, users, items, 1.0)
+            out += part / (part.std() or np.float32(1.0))
+        return out
+
+    def _of_segment(self, users: Ints, items: Ints) -> Floats:
+        overall = self._popularity / (self._popularity.sum() or 1.0)
+        segments, place = np.unique(self.data_.segment[users], return_inverse=True)
+        found = self._by_segment[segments][:, items].toarray() + _PRIOR * overall[items]
+        return np.asarray(found[place], dtype=np.float32)
+
+    def _impute(self, scores: Floats, rows: Ints, items: Ints) -> None:
+        """Score items that nobody has touched like those that are most like them."""
+        new = np.flatnonzero(self._is_new[items])
+        old = np.flatnonzero(~self._is_new[items])
+        if not len(new) or not len(old) or not len(rows):
+            return
+        known = scores[rows[:, None], old[None, :]]
+        scores[rows[:, None], new[None, :]] = self._by_category(known, items[old], items[new])
+        mixture = self._mixture(items[old], items[new])
+        told = np.flatnonzero(np.diff(mixture.indptr))
+        if len(told):
+            scores[rows[:, None], new[None, told]] = known @ mixture[:, told]
+
+    def _by_category(self, known: Floats, old: Ints, new: Ints) -> Floats:
+        """Mean known score of each new item's category; of all where it has none."""
+        category, width = self.data_.category, len(self.data_.categories)
+        kind = np.where(category[old] < 0, width, category[old])
+        member = sp.csr_matrix(
+            (np.ones(len(old), dtype=np.float32), (np.arange(len(old)), kind)),
+            shape=(len(old), width + 1),
+        )
+        size = np.bincount(kind, minlength=width + 1)
+        mean = np.tile(known.mean(axis=1, keepdims=True), (1, width + 1))
+        there = np.flatnonzero(size[:width])
+        mean[:, there] = (known @ member)[:, there] / size[there]
+        found: Floats = mean[:, np.where(category[new] < 0, width, category[new])]
+        return found
+
+    def _mixture(self, old: Ints, new: Ints) -> sp.csc_matrix:
+        """Which old items stand for each new one with a text, old x new; columns sum to 1 or 0."""
+        vectors = self.data_.vectors
+        told = np.zeros(0, dtype=np.int64)
+        if vectors is not None:
+            told = np.flatnonzero(np.abs(vectors[new]).sum(axis=1))
+        key = (old.tobytes(), new.tobytes())
+        if vectors is None or not len(told):
+            return sp.csc_matrix((len(old), len(new)), dtype=np.float32)
+        # Blocks of users share their candidates: the neighbours are found once.
+        if self._mixed is None or self._mixed[0] != key:
+            likeness = torch.from_numpy(vectors[new[told]]) @ torch.from_numpy(vectors[old]).T
+            found = torch.topk(likeness, min(self.neighbours, len(old)), dim=1)
+            share = np.maximum(found.values.numpy(), 0.0)
+            column = np.repeat(told, share.shape[1])
+            made = sp.csc_matrix(
+                (share.ravel(), (found.indices.numpy().ravel(), column)),
+                shape=(len(old), len(new)),
+            )
+            total = np.asarray(made.sum(axis=0)).ravel()
+            made = (made @ sp.diags(np.divide(1.0, total, where=total > 0, out=total))).tocsc()
+            made.eliminate_zeros()
+            self._mixed = (key, made.astype(np.float32))
+        return self._mixed[1]
+
+    def _sources(self, users: Ints, items: Ints) -> NDArray[np.object_]:
+        del items
+        return np.array(SOURCES, dtype=object)[self.stage_[users]]
+
+    def _user_numbers(self, users: Sequence[Any]) -> Ints:
+        wanted = pd.Index(users, dtype=object)
+        if wanted.hasnans:
+            raise ValueError("a user id is null")
+        last = len(self._fitted().users) - 1
+        found = self.data_.users[:-1].get_indexer(wanted)
+        return np.where(found < 0, last, found).astype(np.int64)
+
+    def get_params(self) -> dict[str, Any]:
+        """The constructor's parameters but the base."""
+        return {name: value for name, value in super().get_params().items() if name != "base"}
+
+    def save(self, folder: Path | UPath | str, *, dataset: bool = False) -> None:
+        """Write the base and, beside its files, the chain.
+
+        Args:
+            folder: Made when it is not there.
+            dataset: Write the interactions too. They are left out by default: they are people's
+                history, which belongs in tables that can be erased, and `refresh` gives newer ones.
+        """
+        self._fitted()
+        target = Path(folder) if isinstance(folder, str) else folder
+        self.base.save(target, dataset=dataset)
+        state = {"format": storage.FORMAT, "parameters": self.get_params(), "base": self.base.kind}
+        (target / CHAIN_FILE).write_text(json.dumps(state, indent=1, allow_nan=False))
+
+    @classmethod
+    def load(cls, folder: Path | UPath | str) -> Self:
+        """Read what `save` wrote; see `Recommender.load`."""
+        source = Path(folder) if isinstance(folder, str) else folder
+        state = json.loads((source / CHAIN_FILE).read_text())
+        if state.get("format") != storage.FORMAT:
+            raise ValueError(
+                f"{source} has format {state.get('format')!r}, expected {storage.FORMAT!r}"
+            )
+        base = ESTIMATORS[state["base"]].load(source)
+        made = cls(base, **state["parameters"])
+        if hasattr(base, "data_"):
+            made._prepare(base.data_)
+        return made
+
+    def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        return {}, {}
+
+    def _restore(self, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+        del state, arrays
+
+
+def load_recommender(folder: Path | UPath | str) -> Recommender:
+    """Load whichever recommender a folder holds.
+
+    Raises:
+        FileNotFoundError: A file is missing.
+        ValueError: The files are of another format or kind.
+    """
+    source = Path(folder) if isinstance(folder, str) else folder
+    if (source / CHAIN_FILE).exists():
+        return ColdStart.load(source)
+    kind = json.loads((source / storage.STATE_FILE).read_text()).get("kind")
+    if kind not in ESTIMATORS:
+        raise ValueError(f"{source} holds a {kind!r}, expected one of {sorted(ESTIMATORS)}")
+    return ESTIMATORS[kind].load(source)

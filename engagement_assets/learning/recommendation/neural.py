@@ -1,0 +1,281 @@
+"""Neural collaborative filtering with a content tower.
+
+Belongs here: the estimator. Does not belong here: the layers and the training loop (`network`).
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engagement_assets.learning.recommendation.data import Dataset, Floats, Ints
+from engagement_assets.learning.recommendation.neural_layers import (
+    FusionNetwork,
+    Pairs,
+    Sampler,
+    Training,
+    train,
+)
+from engagement_assets.learning.recommendation.recommender import Recommender
+from engagement_assets.learning.torch_threads import torch_threads
+
+logger = logging.getLogger(__name__)
+
+_FEWEST_TO_SET_ASIDE = 100
+# Scores outside the shortlist are moved below all of those inside.
+_BELOW = 1_000.0
+_MOST_REDRAWS = 5
+
+
+class NeuralRecommender(Recommender):
+    """Embeddings of users and items, projected content and an MLP; see `network.FusionNetwork`.
+
+    The content of an item is its text embedding and its category. In training identities are hidden
+    now and then (Volkovs et al., DropoutNet, NIPS 2017), so that an item without interactions is
+    scored by its content, and a user without interactions like anybody.
+
+    Args:
+        width: Width of the embeddings and of the projected content.
+        negatives: Sampled items for each pair, drawn anew each epoch.
+        epochs: Most passes over the pairs.
+        patience: Stop after so many epochs without a better loss on the pairs set aside.
+        validation_share: Share of the pairs that is set aside to choose the number of epochs.
+        batch_size: Pairs and negatives in a step. A large one is faster and wants a higher
+            learning rate.
+        learning_rate: Of Adam.
+        l2: Penalty of the embeddings.
+        dropout: Of the MLP.
+        id_dropout: Share of identities that is hidden in training.
+        use_weights: Weigh a pair by log(1 + weight), scaled to mean 1.
+        max_interactions: Learn from the latest so many interactions.
+        shortlist: The MLP ranks so many items of each user that score best without it; all when
+            None.
+        random_state: Seed.
+        n_jobs: Threads; torch's own number when None. The same number gives the same result.
+
+    Attributes:
+        epochs_: Number of epochs that was kept.
+        losses_: Loss on the pairs set aside after each epoch; empty when too few to set aside.
+    """
+
+    kind = "neural"
+    scores_new_items = True
+
+    def __init__(  # noqa: PLR0913 - every parameter in the constructor
+        self,
+        *,
+        width: int = 64,
+        negatives: int = 4,
+        epochs: int = 20,
+        patience: int = 2,
+        validation_share: float = 0.05,
+        batch_size: int = 1024,
+        learning_rate: float = 0.001,
+        l2: float = 0.0,
+        dropout: float = 0.0,
+        id_dropout: float = 0.1,
+        use_weights: bool = True,
+        max_interactions: int | None = None,
+        shortlist: int | None = 200,
+        random_state: int = 0,
+        n_jobs: int | None = None,
+    ) -> None:
+        if min(width, negatives, epochs, batch_size) < 1:
+            raise ValueError("width, negatives, epochs and batch_size must be at least 1")
+        if not 0.0 <= validation_share < 1.0:
+            raise ValueError(f"validation_share must lie in [0, 1), got {validation_share}")
+        self.width = width
+        self.negatives = negatives
+        self.epochs = epochs
+        self.patience = patience
+        self.validation_share = validation_share
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.l2 = l2
+        self.dropout = dropout
+        self.id_dropout = id_dropout
+        self.use_weights = use_weights
+        self.max_interactions = max_interactions
+        self.shortlist = shortlist
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def _fit(self, data: Dataset) -> None:
+        learnt = data.limited(days=None, interactions=self.max_interactions)
+        pairs = _pairs(learnt, use_weights=self.use_weights)
+        rng = np.random.default_rng(self.random_state)
+        aside = np.zeros(len(pairs), dtype=bool)
+        if len(pairs) * self.validation_share >= _FEWEST_TO_SET_ASIDE:
+            aside = rng.random(len(pairs)) < self.validation_share
+        elif self.validation_share:
+            logger.warning(
+                "%d pairs are too few to set some aside: all %d epochs are trained",
+                len(pairs), self.epochs,
+            )  # fmt: skip
+        how = Training(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            negatives=self.negatives,
+            l2=self.l2,
+            id_dropout=self.id_dropout,
+            patience=self.patience,
+            seed=self.random_state,
+        )
+        with torch_threads(self.n_jobs), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.random_state)
+            network = self._network_of(data)
+            sampler = _sampler(data, pairs)
+            self.epochs_, losses = train(
+                network, pairs.take(~aside), pairs.take(aside), sampler, how
+            )
+        self.losses_ = [loss for loss in losses if np.isfinite(loss)]
+        known = (
+            np.bincount(pairs.user, minlength=data.shape[0]) > 0,
+            np.bincount(pairs.item, minlength=data.shape[1]) > 0,
+        )
+        self._keep(network, known=known)
+
+    def _network_of(self, data: Dataset) -> FusionNetwork:
+        return FusionNetwork(
+            users=data.shape[0],
+            items=data.shape[1],
+            content=_content(data),
+            width=self.width,
+            dropout=self.dropout,
+        )
+
+    def _keep(self, network: FusionNetwork, *, known: tuple[Any, Any]) -> None:
+        """Keep what scoring needs: identities never seen are zero."""
+        w = self.width
+        first = network.fusion[0]
+        with torch.inference_mode():
+            content = network.project(network.content)
+            user = network.user.weight * torch.from_numpy(known[0])[:, None]
+            item = network.item.weight * torch.from_numpy(known[1])[:, None]
+            bias = network.bias.weight[:, 0] * torch.from_numpy(known[1])
+            into = torch.as_tensor(first.weight)
+            kept = {
+                "user": user,
+                "item": item + content,
+                "bias": bias + network.offset,
+                # the first layer is a sum of what user and item bring to it
+                "user_hidden": user @ into[:, :w].T,
+                "item_hidden": item @ into[:, w : 2 * w].T
+                + content @ into[:, 2 * w :].T
+                + first.bias,
+            }
+            for i, layer in enumerate(network.fusion):
+                if i and isinstance(layer, torch.nn.Linear):
+                    kept[f"layer.{i}.weight"], kept[f"layer.{i}.bias"] = layer.weight, layer.bias
+        self._kept = {name: array.detach().numpy().copy() for name, array in kept.items()}
+
+    def score_block(self, users: Ints, items: Ints) -> Floats:
+        """Log-odds; those outside a user's shortlist are 1,000 lower and lack the MLP."""
+        kept = self._kept
+        out: Floats = kept["user"][users] @ kept["item"][items].T + kept["bias"][items]
+        rows = np.arange(len(users))[:, None]
+        size = len(items) if self.shortlist is None else min(self.shortlist, len(items))
+        if size == len(items):
+            columns = np.broadcast_to(np.arange(size), out.shape)
+        else:
+            columns = torch.topk(torch.from_numpy(out), size, dim=1).indices.numpy()
+        high = out[rows, columns] + self._fused(users, items, columns)
+        if size < len(items):
+            out -= _BELOW
+        out[rows, columns] = high
+        return out
+
+    def _fused(self, users: Ints, items: Ints, columns: Ints) -> Floats:
+        """The MLP's part for the given columns of each user."""
+        kept = self._kept
+        layers = sorted({int(n.split(".")[1]) for n in kept if n.startswith("layer.")})
+        out = np.empty(columns.shape, dtype=np.float32)
+        at_once = max(1, 200_000 // columns.shape[1])
+        with torch.inference_mode():
+            item_hidden = torch.from_numpy(kept["item_hidden"][items])
+            user_hidden = torch.from_numpy(kept["user_hidden"][users])
+            for start in range(0, len(users), at_once):
+                span = slice(start, start + at_once)
+                place = torch.from_numpy(columns[span].copy())
+                x = torch.relu(item_hidden[place] + user_hidden[span][:, None, :])
+                for layer in layers:
+                    x = torch.nn.functional.linear(
+                        x,
+                        torch.from_numpy(kept[f"layer.{layer}.weight"]),
+                        torch.from_numpy(kept[f"layer.{layer}.bias"]),
+                    )
+                    x = torch.relu(x) if layer != layers[-1] else x
+                out[span] = x[..., 0].numpy()
+        return out
+
+    def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        return {"epochs_used": self.epochs_, "losses": self.losses_}, dict(self._kept)
+
+    def _restore(self, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+        self.epochs_, self.losses_ = int(state["epochs_used"]), list(state["losses"])
+        self._kept = arrays
+
+
+def _pairs(data: Dataset, *, use_weights: bool) -> Pairs:
+    """Distinct users and items with summed weights and the last time."""
+    width = np.int64(data.shape[1])
+    key, place = np.unique(data.user * width + data.item, return_inverse=True)
+    weight = np.bincount(place, weights=data.weight)
+    day = np.full(len(key), -np.inf)
+    np.maximum.at(day, place, data.day)
+    tempered = np.log1p(weight) if use_weights else np.ones(len(key))
+    return Pairs(key // width, key % width, (tempered / tempered.mean()).astype(np.float32), day)
+
+
+def _content(data: Dataset) -> Floats:
+    """Text embedding, and category as 0 and 1, of each item."""
+    parts = [] if data.vectors is None else [data.vectors]
+    if data.categories:
+        kind = np.zeros((data.shape[1], len(data.categories) + 1), dtype=np.float32)
+        kind[np.arange(len(kind)), data.category] = 1.0
+        parts.append(kind[:, :-1])
+    if not parts:
+        return np.zeros((data.shape[1], 0), dtype=np.float32)
+    return np.concatenate(parts, axis=1)
+
+
+def _sampler(data: Dataset, pairs: Pairs) -> Sampler:
+    """Draws items that the user never touched, among those that could be seen at the time.
+
+    Where publication is known, an item could be seen from then on for `candidate_days`.
+    """
+    width = np.int64(data.shape[1])
+    taken = np.sort(pairs.user * width + pairs.item)
+    order = np.argsort(data.published, kind="stable").astype(np.int64)
+    published = data.published[order]
+
+    def draw(wanted: Pairs, count: int, rng: np.random.Generator) -> Ints:
+        high = np.searchsorted(published, wanted.day, side="left")
+        low = np.zeros_like(high)
+        if data.candidate_days is not None:
+            since = wanted.day - data.candidate_days
+            low = np.searchsorted(published, since, side="left")
+        # never an empty range: then among all
+        empty = high - low < 2
+        low, high = np.where(empty, 0, low)[:, None], np.where(empty, width, high)[:, None]
+        drawn = order[_between(rng, low, high, (len(wanted), count))]
+        for _ in range(_MOST_REDRAWS):
+            keys = wanted.user[:, None] * width + drawn
+            place = np.minimum(np.searchsorted(taken, keys), len(taken) - 1)
+            hit = taken[place] == keys
+            if not hit.any():
+                break
+            again = order[_between(rng, low, high, drawn.shape)]
+            drawn = np.where(hit, again, drawn)
+        return drawn
+
+    return draw
+
+
+def _between(rng: np.random.Generator, low: Ints, high: Ints, shape: tuple[int, int]) -> Ints:
+    return (low + np.floor(rng.random(shape) * (high - low))).astype(np.int64)

@@ -1,0 +1,71 @@
+"""What is popular now.
+
+Belongs here: time-decayed popularity, overall and by segment. Does not belong here: whom to show it
+to (`cold_start`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from engagement_assets.learning.recommendation.data import Dataset, Days, Floats, Ints
+from engagement_assets.learning.recommendation.recommender import Recommender
+
+
+def decay(data: Dataset, half_life_days: float) -> Days:
+    """Weight of each interaction, halved for each half-life that has passed."""
+    return np.asarray(data.weight * np.exp2((data.day - data.as_of) / half_life_days))
+
+
+def popularity(data: Dataset, half_life_days: float) -> Days:
+    """Decayed sum of weights of each item."""
+    weight = decay(data, half_life_days)
+    return np.bincount(data.item, weights=weight, minlength=data.shape[1]).astype(np.float64)
+
+
+def segment_popularity(data: Dataset, half_life_days: float) -> sp.csr_matrix:
+    """Decayed sums of weights, segments x items."""
+    segment = data.segment[data.user]
+    known = segment >= 0
+    made = sp.csr_matrix(
+        (decay(data, half_life_days)[known], (segment[known], data.item[known])),
+        shape=(len(data.segments), data.shape[1]),
+        dtype=np.float32,
+    )
+    made.sum_duplicates()
+    return made
+
+
+class PopularityRecommender(Recommender):
+    """The items with the most recent interactions, the same for everybody.
+
+    Args:
+        half_life_days: An interaction counts half after so many days. Short for news, long for
+            films.
+    """
+
+    kind = "popularity"
+    fewest_items = 0
+
+    def __init__(self, *, half_life_days: float = 7.0) -> None:
+        if not half_life_days > 0:
+            raise ValueError(f"half_life_days must be above 0, got {half_life_days}")
+        self.half_life_days = half_life_days
+
+    def _fit(self, data: Dataset) -> None:
+        self.popularity_ = popularity(data, self.half_life_days).astype(np.float32)
+
+    def score_block(self, users: Ints, items: Ints) -> Floats:
+        """The popularity of each item, for each user."""
+        return np.tile(self.popularity_[items], (len(users), 1))
+
+    def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        return {}, {"popularity": self.popularity_}
+
+    def _restore(self, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+        del state
+        self.popularity_ = arrays["popularity"]

@@ -1,0 +1,1 @@
+"""Stacking of predictors with out-of-fold predictions."""

@@ -1,0 +1,1 @@
+"""Gradient boosted trees on tables of numbers and categories."""

@@ -1,0 +1,343 @@
+"""What the estimators of boosted trees share.
+
+Belongs here: a table as the trees see it, training, out-of-fold margins for each number of trees,
+explaining, and keeping trees and encoder as data. Does not belong here: what is learnt, how a
+margin becomes a prediction, and by which loss the number of trees is chosen (each estimator).
+
+Trees: XGBoost's histogram method (Chen and Guestrin, KDD 2016).
+"""
+
+# ruff: noqa: N803 - X is scikit-learn's name for a table of features
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+import xgboost as xgb
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import GroupKFold, KFold
+from sklearn.utils.validation import check_is_fitted
+
+from engagement_assets.learning.evaluation.binary import Floats
+from engagement_assets.learning.explanations.shap_values import Explanation, explain
+from engagement_assets.learning.trees.encoder import TableEncoder, typical_values
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+logger = logging.getLogger(__name__)
+
+BOOSTER_FILE = "booster.ubj"
+ESTIMATOR_FILE = "estimator.json"
+# Shares of the most trees that are tried.
+TREE_SHARES = (1 / 16, 1 / 8, 3 / 16, 1 / 4, 3 / 8, 1 / 2, 3 / 4, 1)
+
+_REFUSED_BY_XGBOOST = frozenset("[]<")
+_TREE_PARAMETERS = (
+    "max_depth",
+    "learning_rate",
+    "subsample",
+    "colsample_bytree",
+    "min_child_weight",
+    "reg_lambda",
+)
+
+Matrix = NDArray[np.float32]
+Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
+
+
+class ConstantTargetError(ValueError):
+    """Every target is the same, so there is nothing to learn."""
+
+
+# scikit-learn has no types
+class BoostedTrees(BaseEstimator):  # type: ignore[misc] # as said
+    """A table encoder and boosted trees, the ground of an estimator.
+
+    A subclass lists its parameters in its own constructor, as scikit-learn wants, among them
+    `n_estimators`, `max_depth`, `learning_rate`, `subsample`, `colsample_bytree`,
+    `min_child_weight`, `reg_lambda`, `random_state` and `n_jobs`, and names its `file_format`.
+
+    Attributes:
+        encoder_: The map from table to matrix.
+        feature_names_in_: The f feature names in order.
+        n_features_in_: Their number.
+        typical_values_: Median or most frequent value of each feature.
+        booster_: The trees that `explain` explains.
+    """
+
+    file_format: str
+    n_estimators: int
+    max_depth: int
+    learning_rate: float
+    subsample: float
+    colsample_bytree: float
+    min_child_weight: float
+    reg_lambda: float
+    random_state: int
+    n_jobs: int | None
+    encoder_: TableEncoder
+    booster_: xgb.Booster
+
+    def _take_encoder(self, encoder: TableEncoder) -> None:
+        self.encoder_ = encoder
+        self.feature_names_in_ = np.array(encoder.features, dtype=object)
+        self.n_features_in_ = len(encoder.features)
+
+    def _learn_table(self, X: pd.DataFrame, encoder: TableEncoder) -> None:
+        self._take_encoder(encoder)
+        self.typical_values_ = typical_values(X, encoder)
+
+    def tree_counts(self) -> list[int]:
+        """The numbers of trees that are tried, rising."""
+        return sorted({max(1, round(self.n_estimators * share)) for share in TREE_SHARES})
+
+    def _train(
+        self,
+        matrix: Matrix,
+        y: Floats,
+        trees: int,
+        *,
+        objective: str,
+        offset: Floats | None = None,
+        **more: Any,
+    ) -> xgb.Booster:
+        """Fit a number of trees.
+
+        Args:
+            matrix: n x f, as the encoder gives it.
+            y: n targets.
+            trees: How many.
+            objective: Objective of XGBoost.
+            offset: n margins from which the trees start instead of from one constant. The trees'
+                own margins are without it: the caller adds it. Give a `base_score` of margin 0.
+            more: Further parameters of XGBoost.
+        """
+        data = xgb.QuantileDMatrix(
+            matrix,
+            label=y,
+            base_margin=offset,
+            feature_names=self._booster_names(),
+            nthread=self._threads(),
+        )
+        parameters: dict[str, Any] = {
+            "objective": objective,
+            "tree_method": "hist",
+            **{name: getattr(self, name) for name in _TREE_PARAMETERS},
+            "seed": self.random_state,
+            "nthread": self._threads(),
+        }
+        return xgb.train(parameters | more, data, num_boost_round=trees)
+
+    def _margins_out_of_fold(
+        self,
+        matrix: Matrix,
+        y: Floats,
+        folds: Iterable[Fold],
+        *,
+        objective: str,
+        use: NDArray[np.bool_] | None = None,
+        offset: Floats | None = None,
+        **more: Any,
+    ) -> dict[int, Floats]:
+        """The out-of-fold margin of every row, for each number of trees that is tried.
+
+        Args:
+            matrix: n x f, as the encoder gives it.
+            y: n targets.
+            folds: Rows to learn from and rows to score, each row scored once.
+            objective: Objective of XGBoost.
+            use: n booleans: rows that may be learnt from; all are scored.
+            offset: n margins from which the trees start; the returned ones are without it.
+            more: Further parameters of XGBoost.
+
+        Returns:
+            For each number of trees n margins, or n x k where the trees have k outputs.
+        """
+        margins: dict[int, Floats] = {}
+        for number, (train, held_out) in enumerate(folds, start=1):
+            learnt = train if use is None else train[use[train]]
+            booster = self._train(
+                matrix[learnt],
+                y[learnt],
+                self.n_estimators,
+                objective=objective,
+                offset=None if offset is None else offset[learnt],
+                **more,
+            )
+            data = self._data(matrix[held_out])
+            for count in self.tree_counts():
+                margin = self._margin(booster, data, trees=count)
+                if count not in margins:
+                    margins[count] = np.empty((len(y), *margin.shape[1:]))
+                margins[count][held_out] = margin
+            logger.info("Out-of-fold scores by %s: fold %d done", objective, number)
+        return margins
+
+    def _booster_names(self) -> list[str] | None:
+        """The names for the trees, or None where XGBoost would refuse one of them."""
+        names = self.encoder_.features
+        return None if any(set(name) & _REFUSED_BY_XGBOOST for name in names) else names
+
+    def _threads(self) -> int:
+        return -1 if self.n_jobs is None else self.n_jobs
+
+    def _data(self, matrix: Matrix) -> xgb.DMatrix:
+        return xgb.DMatrix(matrix, feature_names=self._booster_names(), nthread=self._threads())
+
+    @staticmethod
+    def _margin(booster: xgb.Booster, data: xgb.DMatrix, *, trees: int = 0) -> Floats:
+        """The margins by the first trees, or by all where `trees` is 0."""
+        margin = booster.predict(data, output_margin=True, iteration_range=(0, trees))
+        return np.asarray(margin, dtype=np.float64)
+
+    def predict_margin(self, X: pd.DataFrame) -> Floats:
+        """Return the n raw outputs of the trees that are explained.
+
+        Raises:
+            TypeError: When a column has changed its type since the fit.
+            ValueError: When columns are missing or have infinite values.
+        """
+        check_is_fitted(self, "booster_")
+        return self._margin(self.booster_, self._data(self.encoder_.transform(X)))
+
+    def explain(self, X: pd.DataFrame) -> Explanation:
+        """Return the exact SHAP contributions of the n x f values to `predict_margin`."""
+        check_is_fitted(self, "booster_")
+        return explain(
+            self.booster_, self.encoder_.frame(X), n_jobs=self.n_jobs, seed=self.random_state
+        )
+
+    def _write(
+        self,
+        folder: Path | UPath | str,
+        state: Mapping[str, Any],
+        boosters: Mapping[str, xgb.Booster],
+    ) -> None:
+        """Write trees in UBJSON, the rest in JSON; files of the same name are replaced."""
+        target = Path(folder) if isinstance(folder, str) else folder
+        target.mkdir(parents=True, exist_ok=True)
+        whole = {
+            "format": self.file_format,
+            "parameters": self.get_params(),
+            "encoder": self.encoder_.to_dict(),
+            **state,
+        }
+        for name, booster in boosters.items():
+            (target / name).write_bytes(bytes(booster.save_raw("ubj")))
+        (target / ESTIMATOR_FILE).write_text(json.dumps(whole, indent=1, allow_nan=False))
+
+    @classmethod
+    def _read(cls, folder: Path | UPath | str) -> tuple[Self, dict[str, Any], Path | UPath]:
+        """The estimator with its encoder, the rest of its state, and its folder.
+
+        Raises:
+            FileNotFoundError: When the file is missing.
+            ValueError: When the file is of another format.
+        """
+        source = Path(folder) if isinstance(folder, str) else folder
+        state = json.loads((source / ESTIMATOR_FILE).read_text())
+        if state.get("format") != cls.file_format:
+            raise ValueError(
+                f"{source} has format {state.get('format')!r}, expected {cls.file_format!r}"
+            )
+        model = cls(**state["parameters"])
+        model._take_encoder(TableEncoder.from_dict(state["encoder"]))
+        model.typical_values_ = dict(state["typical_values"])
+        return model, state, source
+
+
+def read_booster(folder: Path | UPath, name: str = BOOSTER_FILE) -> xgb.Booster:
+    """Read trees that were written in UBJSON.
+
+    Raises:
+        FileNotFoundError: When the file is missing.
+    """
+    booster = xgb.Booster()
+    booster.load_model(bytearray((folder / name).read_bytes()))
+    return booster
+
+
+def as_targets(y: ArrayLike, *, rows: int) -> Floats:
+    """Check the targets of a regression.
+
+    Args:
+        y: n finite numbers, not all the same.
+        rows: How many rows they belong to.
+
+    Returns:
+        n floats.
+
+    Raises:
+        ConstantTargetError: When all are the same.
+        ValueError: When there are fewer than two, as many as rows are not given, or one is null or
+            not finite.
+    """
+    series = (y if isinstance(y, pd.Series) else pd.Series(np.asarray(y))).infer_objects()
+    if len(series) != rows:
+        raise ValueError(f"X has {rows} rows but y has {len(series)} targets")
+    if rows < 2:
+        raise ValueError("there is one row: at least two are needed for out-of-fold scores")
+    nulls = int(series.isna().sum())
+    if nulls:
+        raise ValueError(f"{nulls} targets are null: drop the rows whose target is not known yet")
+    if not pd.api.types.is_numeric_dtype(series.dtype):
+        raise ValueError(f"targets must be numbers, got {series.iloc[0]!r}")
+    targets = series.to_numpy(dtype=np.float64)
+    if not np.isfinite(targets).all():
+        raise ValueError("targets must be finite numbers")
+    if targets.min() == targets.max():
+        raise ConstantTargetError(
+            f"all {rows} targets are {targets[0]:g}: there is nothing to learn"
+        )
+    return targets
+
+
+def regression_folds(rows: int, *, folds: int, groups: ArrayLike | None, seed: int) -> list[Fold]:
+    """Deal rows into folds, the rows of a group together.
+
+    Args:
+        rows: How many rows there are.
+        folds: Folds that are wanted; fewer, with a warning, when there are fewer groups.
+        groups: n names, such as the customer of each row, or None when each row stands alone.
+        seed: Seed of the dealing.
+
+    Raises:
+        ValueError: When there are fewer than two groups.
+    """
+    named = np.arange(rows) if groups is None else pd.factorize(np.asarray(groups))[0]
+    if len(named) != rows:
+        raise ValueError(f"X has {rows} rows but {len(named)} groups are given")
+    there = len(np.unique(named))
+    if there < 2:
+        raise ValueError("all rows are of one group: at least two are needed")
+    if there < folds:
+        logger.warning("There are %d groups: %d folds instead of %d", there, there, folds)
+    count = max(2, min(folds, there))
+    if groups is None:
+        return list(KFold(count, shuffle=True, random_state=seed).split(named))
+    return list(GroupKFold(count, shuffle=True, random_state=seed).split(named, groups=named))
+
+
+def least(losses: Mapping[Any, float]) -> Any:
+    """The key of the least loss, the first of equals."""
+    return min(losses, key=lambda key: losses[key])
+
+
+def named_columns(X: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """The named columns of a table.
+
+    Raises:
+        ValueError: When some are missing; all are named.
+    """
+    missing = [name for name in columns if name not in X.columns]
+    if missing:
+        raise ValueError(f"columns are missing: {missing}")
+    return X[list(columns)]

@@ -1,0 +1,501 @@
+"""The lifetime value regressor: expected revenue, its chance and its quantiles, by boosted trees.
+
+Belongs here: fitting, predicting, explaining, saving and loading one model of money of any table of
+numbers and categories. Does not belong here: which customers and dates it learns from
+(`training.py`), how a history becomes inputs (`inputs.py`), what is done with it
+(`applications.py`).
+
+Most customers pay nothing, a few pay most, and refunds may prevail. So three things are learnt
+apart: the chance of paying (calibrated), the mean, and the quantiles.
+
+* Mean: the winner, by out-of-fold squared error, of three declared candidates. `squared`: squared
+  error on amounts that are cut off, since a few great ones would lead the trees. `tweedie`: one
+  compound Poisson model with log link (Jorgensen 1987). `hurdle`: chance of paying times expected
+  amount of those who pay (Cragg, Econometrica 39, 1971; gamma with log link). Each is
+  compared after scaling its out-of-fold mean to the true mean, and the winner gets a rising map
+  from its amount to the mean amount, which undoes the cut-off and takes off the refunds.
+* Prior: a column that already is a rough guess of the amount, such as what the past rate of revenue
+  would bring, may be named. With a log link the trees then learn by what factor it is wrong (an
+  offset, as actuaries rate risks by exposure), so they go on where it is greater than any they saw;
+  without it the greatest leaf is the end.
+* Quantiles: one booster with a pinball loss for each level, on the signed logarithm of the amount
+  (quantiles go through a monotone map unchanged), 0 where the chance of not paying reaches the
+  level, sorted so that they never cross, and made honest by conformal calibration
+  (`evaluation.quantiles`).
+"""
+
+# ruff: noqa: N803 - X is scikit-learn's name for a table of features
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import pandas as pd
+import xgboost as xgb
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import RegressorMixin
+from sklearn.utils.validation import check_is_fitted
+
+from engagement_assets.learning.evaluation.binary import Floats
+from engagement_assets.learning.evaluation.calibration import Calibrator, fit_calibrator
+from engagement_assets.learning.evaluation.metrics import log_loss
+from engagement_assets.learning.evaluation.quantiles import (
+    ConformalShift,
+    fit_conformal_shift,
+    pinball_loss,
+)
+from engagement_assets.learning.explanations.shap_values import Explanation
+from engagement_assets.learning.explanations.sums import add_term, explain_sum
+from engagement_assets.learning.trees.boosted import (
+    BOOSTER_FILE,
+    BoostedTrees,
+    Fold,
+    Matrix,
+    as_targets,
+    least,
+    read_booster,
+    regression_folds,
+)
+from engagement_assets.learning.trees.encoder import NUMBER, TableEncoder
+from engagement_assets.learning.trees.revenue_mean import (
+    CANDIDATES,
+    HURDLE,
+    SQUARED,
+    TWEEDIE,
+    Learning,
+    MeanCalibration,
+    Prior,
+    at_zero,
+    expected,
+    from_margins,
+    learning,
+    like,
+    signed_log,
+)
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+FORMAT = "engagement-lifetime-value-regressor/1"
+LEVELS = (0.1, 0.5, 0.9)
+PAYS_FILE = "pays.ubj"
+QUANTILES_FILE = "quantiles.ubj"
+# Amounts over this quantile of the payers' are cut off for `squared`.
+CUT_OFF = 0.99
+# Payers fewer than this are too few for amounts and chances of their own.
+LEAST_PAYERS = 20
+# Customers whose upper quantile is above 0 are shifted apart in parts cut at these shares.
+GROUP_CUTS = (1 / 3, 2 / 3)
+
+
+class TooFewPayersError(ValueError):
+    """Too few customers pay, or too few do not, to learn who does."""
+
+
+# scikit-learn has no types
+class LifetimeValueRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc] # as said
+    """Boosted trees for zero-inflated, heavy-tailed money; see the module for the method.
+
+    Args:
+        prior: Name of a column with a rough guess of the amount, or None.
+        mean: One of `CANDIDATES`, or "auto" for the least out-of-fold squared error.
+        n_estimators: Most trees; how many are kept is chosen out of fold, for each part by its own
+            loss.
+        max_depth: Depth of a tree.
+        learning_rate: Step of each tree.
+        subsample: Share of the rows a tree sees.
+        colsample_bytree: Share of the columns a tree sees.
+        min_child_weight: Least sum of the second derivatives over the rows of a leaf.
+        reg_lambda: L2 penalty of the leaf weights.
+        folds: Folds of the out-of-fold predictions; fewer when there are fewer groups.
+        random_state: Seed of the folds and the trees.
+        n_jobs: Threads; None for all cores.
+
+    Attributes:
+        feature_names_in_: The f feature names in order.
+        n_features_in_: Their number.
+        mean_: The candidate that predicts the mean.
+        mean_losses_: Out-of-fold root mean squared error of each candidate, each with its best
+            number of trees.
+        prior_: How the prior becomes an offset, or None.
+        calibration_: The rising map from the winner's amount to the mean.
+        oof_prediction_: n out-of-fold means, in the order of the rows.
+        oof_quantiles_: n x 3 out-of-fold quantiles after the conformal shift.
+        trees_: Number of trees of each part.
+        calibrator_: The map from the margin of paying to its chance.
+        shift_: The conformal shift of the quantiles.
+        folds_: Folds that were used.
+        typical_values_: Median or most frequent value of each feature.
+        encoder_: The map from table to matrix.
+        booster_: The trees of the mean; for the hurdle, of the amount of those who pay.
+        pays_: The trees of paying.
+        quantiles_: The trees of the quantiles.
+    """
+
+    file_format = FORMAT
+
+    def __init__(  # noqa: PLR0913 - scikit-learn wants every parameter in the constructor
+        self,
+        *,
+        prior: str | None = None,
+        mean: str = "auto",
+        n_estimators: int = 160,
+        max_depth: int = 4,
+        learning_rate: float = 0.06,
+        subsample: float = 0.8,
+        colsample_bytree: float = 0.6,
+        min_child_weight: float = 3.0,
+        reg_lambda: float = 2.0,
+        folds: int = 4,
+        random_state: int = 0,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.prior = prior
+        self.mean = mean
+        self.n_estimators = n_estimators
+        self.max_depth = max_depth
+        self.learning_rate = learning_rate
+        self.subsample = subsample
+        self.colsample_bytree = colsample_bytree
+        self.min_child_weight = min_child_weight
+        self.reg_lambda = reg_lambda
+        self.folds = folds
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X: pd.DataFrame, y: ArrayLike, *, groups: ArrayLike | None = None) -> Self:
+        """Learn who pays, how much is to be expected, and the quantiles.
+
+        Args:
+            X: n x f numbers, booleans, text or categories; nulls allowed.
+            y: n amounts of money; zero for most, negative where refunds prevail.
+            groups: n names, such as the customer of each row, where rows belong together.
+
+        Raises:
+            ConstantTargetError: When every amount is the same.
+            TooFewPayersError: When fewer than 20 rows pay or fewer than 20 do not.
+            TypeError: When X is no DataFrame or has a column of a type that cannot be used.
+            ValueError: When X is empty or has infinite values, has another length than y, when
+                there are fewer than two groups, when an amount is null or not finite, when the
+                mean is none of the candidates, or when the prior is no column of numbers.
+        """
+        if self.mean not in (*CANDIDATES, "auto"):
+            raise ValueError(f"mean {self.mean!r} is none of {(*CANDIDATES, 'auto')}")
+        encoder = TableEncoder.fit(X)
+        amounts = as_targets(y, rows=len(X))
+        pays = amounts > 0.0
+        for count, what in ((int(pays.sum()), "pay"), (int((~pays).sum()), "pay nothing")):
+            if count < LEAST_PAYERS:
+                raise TooFewPayersError(
+                    f"only {count} of {len(pays)} customers {what}: at least {LEAST_PAYERS} are "
+                    "needed to learn a value"
+                )
+        matrix = encoder.transform(X)
+        folds = regression_folds(len(X), folds=self.folds, groups=groups, seed=self.random_state)
+        self.folds_ = len(folds)
+        self._learn_table(X, encoder)
+        self._learn_prior(matrix)
+        self.trees_: dict[str, int] = {}
+        chance = self._fit_chance(matrix, pays, folds)
+        self._fit_mean(matrix, amounts, chance, folds)
+        self._fit_quantiles(matrix, amounts, chance, folds)
+        return self
+
+    def _guess(self, matrix: Matrix) -> Floats:
+        """The column of the prior."""
+        place = self.encoder_.features.index(str(self.prior))
+        return matrix[:, place].astype(np.float64)
+
+    def _learn_prior(self, matrix: Matrix) -> None:
+        self.prior_ = None
+        if self.prior is not None:
+            if self.encoder_.kinds.get(self.prior) != NUMBER:
+                raise ValueError(f"the prior {self.prior!r} is no column of numbers")
+            self.prior_ = Prior.fit(self._guess(matrix), name=self.prior)
+
+    def _offset(self, matrix: Matrix) -> Floats | None:
+        return None if self.prior_ is None else self.prior_.offset(self._guess(matrix))
+
+    def refitted(self, X: pd.DataFrame, y: ArrayLike) -> Self:
+        """The same model of the mean fitted on other rows; its quantiles stay.
+
+        The method, the numbers of trees, the calibrator and the map to the mean are kept. For
+        stacking, which needs models that have not seen some customers and cannot afford to choose
+        everything again for each.
+
+        Args:
+            X: n x f as in `fit`.
+            y: n amounts of money.
+
+        Raises:
+            ValueError: As in `fit`.
+        """
+        check_is_fitted(self, "booster_")
+        fitted = copy.copy(self)
+        encoder = TableEncoder.fit(X)
+        fitted._learn_table(X, encoder)
+        matrix = encoder.transform(X)
+        fitted._learn_prior(matrix)
+        amounts = as_targets(y, rows=len(X))
+        if self.mean_ == HURDLE:
+            label = (amounts > 0.0).astype(np.float64)
+            fitted.pays_ = fitted._train(
+                matrix, label, self.trees_["pays"], objective="binary:logistic"
+            )
+        fitted.booster_ = fitted._train_mean(matrix, learning(self.mean_, amounts, cut_off=CUT_OFF))
+        return fitted
+
+    def _fit_chance(self, matrix: Matrix, pays: NDArray[np.bool_], folds: list[Fold]) -> Floats:
+        """Learn who pays; return the calibrated out-of-fold chances."""
+        label = pays.astype(np.float64)
+        margins = self._margins_out_of_fold(matrix, label, folds, objective="binary:logistic")
+        # Calibrated first: too many trees are too sure of themselves, which calibration undoes.
+        losses = {
+            count: log_loss(label, fit_calibrator(label, margin, method="sigmoid")(margin))
+            for count, margin in margins.items()
+        }
+        self.trees_["pays"] = least(losses)
+        margin = margins[self.trees_["pays"]]
+        self.calibrator_ = fit_calibrator(label, margin, seed=self.random_state)
+        self.pays_ = self._train(matrix, label, self.trees_["pays"], objective="binary:logistic")
+        return self.calibrator_(margin)
+
+    def _fit_mean(self, matrix: Matrix, amounts: Floats, chance: Floats, folds: list[Fold]) -> None:
+        """Keep the candidate with the least out-of-fold squared error, and fit it on every row."""
+        tried = CANDIDATES if self.mean == "auto" else (self.mean,)
+        learnt = {name: learning(name, amounts, cut_off=CUT_OFF) for name in tried}
+        found: dict[tuple[str, int], Floats] = {}
+        offset = self._offset(matrix)
+        for name, how in learnt.items():
+            start, more = _start(how, offset)
+            margins = self._margins_out_of_fold(
+                matrix,
+                how.target,
+                folds,
+                objective=how.objective,
+                use=how.use,
+                offset=start,
+                **more,
+            )
+            for count, margin in margins.items():
+                whole = margin if start is None else margin + start
+                found[name, count] = expected(name, whole, chance)
+        scales = {key: amounts.sum() / mean.sum() for key, mean in found.items()}
+        losses = {
+            key: float(np.mean((amounts - scales[key] * mean) ** 2)) for key, mean in found.items()
+        }
+        self.mean_losses_ = {
+            name: float(np.sqrt(min(loss for (of, _), loss in losses.items() if of == name)))
+            for name in tried
+        }
+        best = least(losses)
+        self.mean_, self.trees_["mean"] = best
+        self.calibration_ = MeanCalibration.fit(amounts, found[best])
+        self.oof_prediction_ = self.calibration_(found[best])
+        self.booster_ = self._train_mean(matrix, learnt[self.mean_])
+
+    def _train_mean(self, matrix: Matrix, how: Learning) -> xgb.Booster:
+        """The trees of the mean on every row that they may learn from."""
+        start, more = _start(how, self._offset(matrix))
+        return self._train(
+            matrix[how.use],
+            how.target[how.use],
+            self.trees_["mean"],
+            objective=how.objective,
+            offset=None if start is None else start[how.use],
+            **more,
+        )
+
+    def _fit_quantiles(
+        self, matrix: Matrix, amounts: Floats, chance: Floats, folds: list[Fold]
+    ) -> None:
+        """Learn the quantiles and shift them by what out-of-fold rows show."""
+        target = signed_log(amounts)
+        margins = self._margins_out_of_fold(
+            matrix, target, folds, objective="reg:quantileerror", quantile_alpha=list(LEVELS)
+        )
+        plain = {
+            count: from_margins(margin, chance, levels=LEVELS) for count, margin in margins.items()
+        }
+        # In logarithms, or the few greatest amounts alone would choose.
+        losses = {
+            count: sum(
+                pinball_loss(target, signed_log(found[:, i]), level=level)
+                for i, level in enumerate(LEVELS)
+            )
+            for count, found in plain.items()
+        }
+        self.trees_["quantiles"] = least(losses)
+        found = plain[self.trees_["quantiles"]]
+        self.scale_floor_ = float(np.median(amounts[amounts > 0.0])) / 10.0
+        top = found[:, -1][found[:, -1] > 0.0]
+        self.group_edges_ = np.unique(np.quantile(top, GROUP_CUTS)).tolist() if len(top) else []
+        self.shift_ = fit_conformal_shift(
+            amounts,
+            found,
+            levels=LEVELS,
+            groups=like(found, self.group_edges_),
+            scale=self._scales(found),
+        )
+        self.oof_quantiles_ = self._honest(found, chance)
+        self.quantiles_ = self._train(
+            matrix,
+            target,
+            self.trees_["quantiles"],
+            objective="reg:quantileerror",
+            quantile_alpha=list(LEVELS),
+        )
+
+    def _scales(self, quantiles: Floats) -> Floats:
+        scales: Floats = np.maximum(np.abs(quantiles).max(axis=1), self.scale_floor_)
+        return scales
+
+    def _honest(self, quantiles: Floats, chance: Floats) -> Floats:
+        """Quantiles after the conformal shift, at 0 where the chance says so, never crossing."""
+        moved = self.shift_(
+            quantiles, groups=like(quantiles, self.group_edges_), scale=self._scales(quantiles)
+        )
+        return at_zero(moved, quantiles, chance, levels=LEVELS)
+
+    def _chance(self, data: xgb.DMatrix) -> Floats:
+        return self.calibrator_(self._margin(self.pays_, data))
+
+    def _mean_margin(self, matrix: Matrix, data: xgb.DMatrix) -> Floats:
+        margin = self._margin(self.booster_, data)
+        offset = None if self.mean_ == SQUARED else self._offset(matrix)
+        return margin if offset is None else margin + offset
+
+    def _encoded(self, X: pd.DataFrame) -> tuple[Matrix, xgb.DMatrix]:
+        check_is_fitted(self, "quantiles_")
+        matrix = self.encoder_.transform(X)
+        return matrix, self._data(matrix)
+
+    def predict(self, X: pd.DataFrame) -> Floats:
+        """Return the n expected amounts.
+
+        Raises:
+            TypeError: When a column has changed its type since the fit.
+            ValueError: When columns are missing or have infinite values.
+        """
+        matrix, data = self._encoded(X)
+        return self._mean(matrix, data, self._chance(data))
+
+    def predict_all(self, X: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
+        """Return `predict`, `predict_chance` and `predict_quantiles` of one encoding."""
+        matrix, data = self._encoded(X)
+        chance = self._chance(data)
+        quantiles = from_margins(self._margin(self.quantiles_, data), chance, levels=LEVELS)
+        return self._mean(matrix, data, chance), chance, self._honest(quantiles, chance)
+
+    def _mean(self, matrix: Matrix, data: xgb.DMatrix, chance: Floats) -> Floats:
+        return self.calibration_(expected(self.mean_, self._mean_margin(matrix, data), chance))
+
+    def predict_chance(self, X: pd.DataFrame) -> Floats:
+        """Return the n calibrated chances of an amount above 0."""
+        return self._chance(self._encoded(X)[1])
+
+    def predict_quantiles(self, X: pd.DataFrame) -> Floats:
+        """Return the n x 3 quantiles at 0.1, 0.5 and 0.9, rising in each row."""
+        return self.predict_all(X)[2]
+
+    def predict_margin(self, X: pd.DataFrame) -> Floats:
+        """Return the n numbers that `explain` explains, see `margin_unit`."""
+        matrix, data = self._encoded(X)
+        margin = self._mean_margin(matrix, data)
+        return margin + self._margin(self.pays_, data) if self.mean_ == HURDLE else margin
+
+    @property
+    def margin_unit(self) -> str:
+        """The unit of margins and contributions."""
+        return {
+            HURDLE: "log of odds of paying times amount",
+            TWEEDIE: "log USD",
+            SQUARED: "USD before calibration",
+        }[self.mean_]
+
+    def explain(self, X: pd.DataFrame) -> Explanation:
+        """Return the exact SHAP contributions of the n x f values to `predict_margin`.
+
+        The mean of the hurdle is a product, of which no sum of contributions is exact. What is
+        explained is the sum of its two margins: the logarithm of the odds of paying times the
+        amount of those who pay. Contributions of both boosters are exact, and so is their sum. For
+        a customer who is unlikely to pay it is the logarithm of the mean, up to scale and
+        calibration. The prior is a term of its own column alone, so its Shapley value is the term
+        less its mean over the training rows; it is added to the column's contribution.
+        """
+        check_is_fitted(self, "quantiles_")
+        encoded = self.encoder_.frame(X)
+        boosters = [self.booster_, self.pays_] if self.mean_ == HURDLE else [self.booster_]
+        found = explain_sum(boosters, encoded, n_jobs=self.n_jobs, seed=self.random_state)
+        if self.prior_ is None or self.mean_ == SQUARED:
+            return found
+        return add_term(
+            found,
+            encoded,
+            feature=str(self.prior),
+            term=self.prior_.offset(self._guess(encoded.to_numpy(dtype=np.float32))),
+            mean=self.prior_.mean_offset,
+            seed=self.random_state,
+        )
+
+    def save(self, folder: Path | UPath | str) -> None:
+        """Write the fitted regressor as data: trees in UBJSON, the rest in JSON.
+
+        Args:
+            folder: Made when it is not there; files of the same name are replaced.
+        """
+        check_is_fitted(self, "quantiles_")
+        state = {
+            "typical_values": self.typical_values_,
+            "mean_used": self.mean_,
+            "mean_losses": self.mean_losses_,
+            "mean_calibration": self.calibration_.to_dict(),
+            "trees_used": self.trees_,
+            "folds_used": self.folds_,
+            "calibrator": self.calibrator_.to_dict(),
+            "prior": None if self.prior_ is None else self.prior_.to_dict(),
+            "scale_floor": self.scale_floor_,
+            "group_edges": self.group_edges_,
+            "conformal_shift": self.shift_.to_dict(),
+        }
+        boosters = {
+            BOOSTER_FILE: self.booster_,
+            PAYS_FILE: self.pays_,
+            QUANTILES_FILE: self.quantiles_,
+        }
+        self._write(folder, state, boosters)
+
+    @classmethod
+    def load(cls, folder: Path | UPath | str) -> Self:
+        """Read what `save` wrote. Check the files' hashes first (`ModelRegistry.open`).
+
+        Raises:
+            FileNotFoundError: When a file is missing.
+            ValueError: When the files are of another format.
+        """
+        model, state, source = cls._read(folder)
+        model.mean_ = str(state["mean_used"])
+        model.mean_losses_ = {str(k): float(v) for k, v in state["mean_losses"].items()}
+        model.calibration_ = MeanCalibration.from_dict(state["mean_calibration"])
+        model.trees_ = {str(k): int(v) for k, v in state["trees_used"].items()}
+        model.folds_ = int(state["folds_used"])
+        model.calibrator_ = Calibrator.from_dict(state["calibrator"])
+        model.prior_ = None if state["prior"] is None else Prior.from_dict(state["prior"])
+        model.scale_floor_ = float(state["scale_floor"])
+        model.group_edges_ = [float(edge) for edge in state["group_edges"]]
+        model.shift_ = ConformalShift.from_dict(state["conformal_shift"])
+        model.booster_ = read_booster(source)
+        model.pays_ = read_booster(source, PAYS_FILE)
+        model.quantiles_ = read_booster(source, QUANTILES_FILE)
+        return model
+
+
+def _start(how: Learning, offset: Floats | None) -> tuple[Floats | None, dict[str, float]]:
+    """The margins that the trees of a mean start from, and what XGBoost must be told of it."""
+    if offset is None or not how.log_link:
+        return None, {}
+    # A base score of 1 is a margin of 0, so the trees' own margins need nothing added.
+    return offset, {"base_score": 1.0}

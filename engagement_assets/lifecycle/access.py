@@ -1,0 +1,48 @@
+"""What the assets of every model take from Dagster's resources.
+
+Belongs here: from resources to `Inputs`. Does not belong here: the assets themselves.
+"""
+
+from datetime import date
+
+from engagement_assets.features.snapshot import declared_schemas
+from engagement_assets.lifecycle.methods import Inputs
+from engagement_assets.lifecycle.resource import ModelSettings
+from engagement_assets.lifecycle.spec import ModelSpec
+from engagement_assets.source.resource import SourceResource
+from resources.io_managers import RegistryResource
+from resources.lake import Lake, MissingPartitionError
+from resources.platform import EngineResource
+
+
+def inputs_of(
+    spec: ModelSpec,
+    *,
+    engine: EngineResource,
+    registry: RegistryResource,
+    source: SourceResource,
+    settings: ModelSettings,
+) -> Inputs:
+    """What a model's methods read from."""
+    return Inputs(
+        engine=engine.engine(declared_schemas()),
+        sql=engine.sql,
+        registry=registry.registry,
+        first_day=date.fromisoformat(source.first_day),
+        parameters=settings.parameters(spec.name),
+        threads=settings.threads,
+        seed=settings.seed,
+        bootstrap=settings.bootstrap,
+    )
+
+
+def last_day(lake: Lake, as_of: str | None) -> date:
+    """The last day whose data may be used.
+
+    Raises:
+        MissingPartitionError: Nothing is ingested yet.
+    """
+    days = lake.days("source/sessions")
+    if not days:
+        raise MissingPartitionError("nothing is ingested yet: run the job `ingest` first")
+    return date.fromisoformat(as_of) if as_of else days[-1]

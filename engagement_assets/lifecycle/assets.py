@@ -1,0 +1,299 @@
+"""A model's candidate, evaluation, fairness and champion as assets, from its declaration.
+
+Belongs here: wrapping a model's methods for Dagster. Does not belong here: learning, metrics and
+wording (the model's folder) and the daily predictions (`daily.py`).
+"""
+
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from engagement_assets.features.checks import BLOCKING_KEYS as FEATURE_BLOCKING
+from engagement_assets.lifecycle.access import inputs_of, last_day
+from engagement_assets.lifecycle.checks import NOT_TRAINED, model_blocking
+from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.lifecycle.methods import Inputs, NotTrainableError
+from engagement_assets.lifecycle.resource import ModelSettings
+from engagement_assets.lifecycle.spec import ModelSpec, metric_value, untrainable
+from engagement_assets.source.resource import SourceResource
+from resources.gate import VERSION, require_checks
+from resources.io_managers import ModelPackage, NotTrained, RegistryResource, Report
+from resources.lake import MissingPartitionError
+from resources.platform import EngineResource
+from resources.registry import RegisteredModel, registered
+
+# Dagster takes no union for a type: a `RegisteredModel`, or `NotTrained` in its place
+Candidate = Any
+
+
+class TrainingConfig(dg.Config):
+    """When to train; what to learn from is fixed by the dates."""
+
+    as_of: str | None = Field(
+        default=None,
+        description="Last day whose data may be used, as an ISO date; the last ingested day when "
+        "left out. Set it to train as if it were an earlier day.",
+    )
+
+
+def training_assets(spec: ModelSpec) -> list[dg.AssetsDefinition]:
+    """The four assets that a training run makes."""
+    return [_model(spec), _evaluation(spec), _fairness(spec), _champion(spec)]
+
+
+def _model(spec: ModelSpec) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=[spec.name, "model"],
+        description=spec.texts["model"],
+        group_name=spec.name,
+        owners=spec.owners,
+        kinds={*spec.kinds, "python"},
+        code_version=spec.code_version,
+        deps=[table.split("/") for table in (*spec.learns_from, *spec.lineage)],
+        io_manager_key="models",
+        # read by run launchers that size each step; a process on this machine takes what it needs
+        op_tags={
+            "ecs/cpu": str(spec.cpu_units),
+            "ecs/memory": str(spec.memory_mib),
+            "engagement/memory_mib": str(spec.memory_mib),
+        },
+    )
+    def model(
+        context: dg.AssetExecutionContext,
+        config: TrainingConfig,
+        source: SourceResource,
+        engine: EngineResource,
+        registry: RegistryResource,
+        settings: ModelSettings,
+    ) -> dg.Output[Any]:
+        """Train a candidate, or say what is missing."""
+        inputs = inputs_of(spec, engine=engine, registry=registry, source=source, settings=settings)
+        snapshots = spec.dates(
+            last_day(inputs.engine.lake, config.as_of), first_day=inputs.first_day
+        )
+        try:
+            snapshots = _usable(context, spec, inputs, snapshots)
+            if spec.reads_snapshots:
+                require_checks(context.instance, FEATURE_BLOCKING, days=snapshots.all)
+            methods = spec.methods()
+            trained = methods.train(inputs, snapshots)
+        except NotTrainableError as error:
+            context.log.warning("%s was not trained: %s", spec.name, error)
+            return dg.Output(NotTrained(str(error)), metadata={NOT_TRAINED: str(error)})
+        except (MissingPartitionError, ValueError) as error:
+            raise dg.Failure(
+                f"no {spec.name} model as of {snapshots.test}: {error}", allow_retries=False
+            ) from error
+        card = trained.card | {
+            "code_version": spec.code_version,
+            "data_versions": methods.data_versions(inputs, snapshots),
+        }
+        context.log.info("%s on %s test customers", _headline(spec, card), card["test_customers"])
+        return dg.Output(ModelPackage(trained.model, card), metadata=_figures(card))
+
+    return model
+
+
+def _usable(
+    context: dg.AssetExecutionContext, spec: ModelSpec, inputs: Inputs, wanted: Snapshots
+) -> Snapshots:
+    """The latest training snapshot, which must be there, and those earlier ones that are.
+
+    Raises:
+        NotTrainableError: A table without which it cannot be learnt has no rows, or the history is
+            too short.
+    """
+    lake = inputs.engine.lake
+    reason = untrainable(spec, lake, wanted, first_day=inputs.first_day)
+    if reason is not None:
+        raise NotTrainableError(reason)
+    latest, *earlier = wanted.train
+    dated = [table for table in spec.learns_from if table.startswith(("features/", "labels/"))]
+    there = [day for day in earlier if all(lake.exists(table, day) for table in dated)]
+    absent = [day.isoformat() for day in earlier if day not in there]
+    if absent:
+        context.log.warning(
+            "not learnt from, for want of features or labels: %s; materialise them for a model "
+            "that has seen more",
+            ", ".join(absent),
+        )
+    return Snapshots((latest, *there), wanted.test)
+
+
+def _headline(spec: ModelSpec, card: dict[str, Any]) -> str:
+    floor = spec.floors[0]
+    return f"{floor.words} {metric_value(card['metrics'][floor.metric]):.4f}"
+
+
+def _figures(card: dict[str, Any]) -> dict[str, Any]:
+    """Metadata of a version: metrics, thresholds and who it was learnt from and scored on."""
+    shown: dict[str, Any] = {name: metric_value(found) for name, found in card["metrics"].items()}
+    if "threshold" in card.get("thresholds", {}):
+        shown["threshold"] = card["thresholds"]["threshold"]
+    shown["training_snapshots"] = ", ".join(card["training_snapshots"])
+    for name in ("test_snapshot", "training_customers", "training_rows", "test_customers"):
+        if name in card:
+            shown[name] = card[name]
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def _evaluation(spec: ModelSpec) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=[spec.name, "evaluation"],
+        description=spec.texts["evaluation"],
+        group_name=spec.name,
+        owners=spec.owners,
+        kinds={"report"},
+        code_version=spec.code_version,
+        io_manager_key="reports",
+        ins={"model": dg.AssetIn([spec.name, "model"])},
+    )
+    def evaluation(model: Candidate) -> dg.Output[Report]:
+        """Report the candidate's quality."""
+        if isinstance(model, NotTrained):
+            return _not_trained(model)
+        not_figures = {"features", "files", "registered_at", "data_versions", "name", "version"}
+        figures = {name: found for name, found in model.card.items() if name not in not_figures}
+        text = spec.methods().evaluation_markdown(model.card)
+        return dg.Output(
+            Report(figures | {VERSION: model.version}, text),
+            metadata=_figures(model.card) | {VERSION: model.version},
+        )
+
+    return evaluation
+
+
+def _fairness(spec: ModelSpec) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=[spec.name, "fairness"],
+        description=spec.texts["fairness"],
+        group_name=spec.name,
+        owners=spec.owners,
+        kinds={"report", "fairlearn"},
+        code_version=spec.code_version,
+        io_manager_key="reports",
+        ins={"model": dg.AssetIn([spec.name, "model"])},
+    )
+    def fairness(
+        model: Candidate,
+        source: SourceResource,
+        engine: EngineResource,
+        registry: RegistryResource,
+        settings: ModelSettings,
+    ) -> dg.Output[Report]:
+        """Report the candidate's fairness on test people."""
+        if isinstance(model, NotTrained):
+            return _not_trained(model)
+        inputs = inputs_of(spec, engine=engine, registry=registry, source=source, settings=settings)
+        assessed = spec.methods().assess(inputs, model)
+        ratios = {f"parity_ratio_{name}": value for name, value in assessed.ratios.items()}
+        return dg.Output(
+            Report(assessed.to_dict() | {VERSION: model.version}, assessed.to_markdown()),
+            metadata={**ratios, "failures": len(assessed.report.failures), VERSION: model.version},
+        )
+
+    return fairness
+
+
+def _not_trained(model: NotTrained) -> dg.Output[Report]:
+    """A report that says why there is nothing to report on."""
+    return dg.Output(
+        Report({NOT_TRAINED: model.reason}, f"Not trained: {model.reason}."),
+        metadata={NOT_TRAINED: model.reason},
+    )
+
+
+def _champion(spec: ModelSpec) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=[spec.name, "champion"],
+        description=spec.texts["champion"],
+        group_name=spec.name,
+        owners=spec.owners,
+        kinds=set(spec.kinds),
+        code_version=spec.code_version,
+        ins={noun: dg.AssetIn([spec.name, noun]) for noun in ("model", "evaluation", "fairness")},
+    )
+    def champion(
+        context: dg.AssetExecutionContext,
+        model: Candidate,
+        evaluation: Report,
+        fairness: Report,
+        source: SourceResource,
+        engine: EngineResource,
+        registry: RegistryResource,
+        settings: ModelSettings,
+    ) -> dg.MaterializeResult:
+        """Promote the candidate, or keep the champion and say why."""
+        from engagement_assets.lifecycle.promotion import (  # noqa: PLC0415 - heavy imports
+            promote_or_keep,
+        )
+
+        store = registry.registry
+        present = store.champion(spec.name)
+        if isinstance(model, NotTrained):
+            return dg.MaterializeResult(
+                metadata={NOT_TRAINED: model.reason},
+                data_version=dg.DataVersion(present or "none"),
+            )
+        require_checks(context.instance, model_blocking(spec), version=model.version)
+        for report in (evaluation, fairness):
+            if report.figures[VERSION] != model.version:
+                raise dg.Failure(
+                    f"a report is about version {report.figures[VERSION]}, not the candidate "
+                    f"{model.version}: materialise {spec.name}/evaluation and "
+                    f"{spec.name}/fairness again",
+                    allow_retries=False,
+                )
+        verdict = promote_or_keep(
+            spec,
+            inputs_of(spec, engine=engine, registry=registry, source=source, settings=settings),
+            store,
+            candidate=model,
+            champion=None if present is None else registered(store, spec.name, present),
+            fairness=fairness.figures,
+        )
+        if not verdict.promote:
+            context.log.warning("the champion stays: %s", "; ".join(verdict.reasons))
+        version = store.champion(spec.name)
+        if version is None:
+            raise dg.Failure(
+                "the candidate was refused and there is no champion: " + "; ".join(verdict.reasons),
+                allow_retries=False,
+            )
+        return _told(spec, store.card(spec.name, version), verdict, model, fairness)
+
+    return champion
+
+
+def _told(
+    spec: ModelSpec,
+    card: dict[str, Any],
+    verdict: Any,
+    candidate: RegisteredModel,
+    fairness: Report,
+) -> dg.MaterializeResult:
+    """What the champion says of itself and of how it came to serve."""
+    from engagement_assets.lifecycle.card import model_card  # noqa: PLC0415 - only here
+
+    version = card["version"]
+    floor = spec.floors[0]
+    # the report is about the candidate, which the champion may not be
+    about = {"fairness": fairness.figures["report"]} if candidate.version == version else {}
+    text = model_card(
+        card | about,
+        purpose=spec.purpose,
+        limits=spec.limits,
+        rollback=f"`make rollback MODEL={spec.name}` goes back to the champion before this one.",
+    )
+    return dg.MaterializeResult(
+        metadata={
+            "promoted": verdict.promote,
+            "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in verdict.reasons)),
+            "candidate": candidate.version,
+            VERSION: version,
+            floor.metric: metric_value(card["metrics"][floor.metric]),
+            "model_card": dg.MetadataValue.md(text),
+        },
+        data_version=dg.DataVersion(version),
+    )

@@ -1,0 +1,88 @@
+"""Whether a candidate becomes the champion.
+
+Belongs here: the rule, as a pure function of measured figures. Does not belong here: measuring
+(`engagement_assets.evaluation`) or moving the champion (`resources.registry`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from engagement_assets.learning.evaluation.bootstrap import Interval
+from engagement_assets.lifecycle.spec import Floor
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The decision on a candidate.
+
+    Attributes:
+        promote: Whether it becomes the champion.
+        reasons: Every test with its figures; those that failed when `promote` is false.
+    """
+
+    promote: bool
+    reasons: list[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the verdict as JSON data."""
+        return asdict(self)
+
+
+def judge(
+    metrics: Mapping[str, Interval | float],
+    *,
+    floors: Sequence[Floor],
+    champion_lead: Interval | None,
+    lead: str,
+    fairness_passes: bool,
+    fairness_failures: Sequence[str] = (),
+    figures: Mapping[str, Any] | None = None,
+) -> Verdict:
+    """Judge a candidate by its floors and against the champion on the same test rows.
+
+    A candidate loses when the whole interval of the champion's lead (a paired bootstrap) lies above
+    0: the champion is better beyond chance. A draw promotes the candidate, which has learnt from
+    newer data.
+
+    Args:
+        metrics: The candidate's figures on the test rows.
+        floors: What it must reach.
+        champion_lead: The champion's lead and its interval, or None when there is no champion.
+        lead: What the two are compared by.
+        fairness_passes: Whether the fairness rule holds for the candidate.
+        fairness_failures: The groups that fail, for the reasons.
+        figures: Figures of the card that floors are raised to.
+
+    Raises:
+        KeyError: When the candidate lacks a metric that a floor names.
+    """
+    passed: list[str] = []
+    failed: list[str] = []
+    for floor in floors:
+        value = _value(metrics, floor.metric)
+        good = floor.holds(value, figures or {})
+        (passed if good else failed).append(floor.told(value, figures or {}))
+    if fairness_passes:
+        passed.append("the 80 % rule holds")
+    else:
+        named = "; ".join(fairness_failures or ["see the fairness report"])
+        failed.append(f"the 80 % rule fails: {named}")
+    if champion_lead is None:
+        passed.append("there is no champion yet")
+    elif not math.isfinite(champion_lead.low):
+        failed.append("the comparison with the champion has no interval: too few test rows")
+    else:
+        text = f"the champion's lead in {lead} on the same rows is {champion_lead}"
+        (failed if champion_lead.low > 0.0 else passed).append(text)
+    return Verdict(promote=not failed, reasons=failed or passed)
+
+
+def _value(metrics: Mapping[str, Interval | float], name: str) -> float:
+    if name not in metrics:
+        raise KeyError(f"the candidate has no metric {name!r}; it has {sorted(metrics)}")
+    found = metrics[name]
+    return found.value if isinstance(found, Interval) else float(found)

@@ -1,0 +1,249 @@
+"""Asset checks of a model, its fairness, its predictions and explanations, from its declaration.
+
+Belongs here: which checks there are and their limits. Does not belong here: the measures.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from engagement_assets.learning.evaluation.scores import TWENTIETHS, score_shares
+from engagement_assets.lifecycle.spec import ModelSpec, metric_value
+from resources.checks import (
+    PSI_LIMIT,
+    Outcome,
+    bounds_outcome,
+    daily_counts,
+    keys_measures,
+    keys_outcome,
+    psi,
+    psi_by_chance,
+    result,
+    run_days,
+    schema_outcome,
+    volume_outcome,
+)
+from resources.gate import VERSION
+from resources.io_managers import RegistryResource, Report
+from resources.lake import Lake
+from resources.platform import EngineResource, LakeResource
+
+ADDITIVITY_TOLERANCE = 1e-2
+BLOCKING = ("schema", "keys", "bounds")
+# stands in the figures and metadata of what was made without a model
+NOT_TRAINED = "not_trained"
+FAIRNESS = "eighty_percent_rule"
+PREDICTION_TEXTS = {
+    "schema": "The partition is there, whole, and has the declared columns and types.",
+    "keys": "Every prediction stands there once.",
+    "bounds": "Every score lies within its declared range.",
+    "volume": "The number of predictions lies near that of the 7 days before.",
+    "score_drift": "The distribution of scores is near that of the champion's test people "
+    f"(population stability index at most {PSI_LIMIT}).",
+}
+
+
+def model_checks(spec: ModelSpec) -> list[dg.AssetChecksDefinition]:
+    """Every check of a model."""
+    checks = [_floors(spec), _fairness(spec), _predictions(spec)]
+    return [*checks, _explanations(spec)] if spec.additive else checks
+
+
+def model_blocking(spec: ModelSpec) -> list[dg.AssetCheckKey]:
+    """What a candidate must pass before it may serve."""
+    return [check.key for check in (*floor_specs(spec), fairness_spec(spec))]
+
+
+def prediction_blocking(spec: ModelSpec) -> list[dg.AssetCheckKey]:
+    """What predictions must pass before anything uses them."""
+    return [check.key for check in prediction_specs(spec) if check.name in BLOCKING]
+
+
+def floor_specs(spec: ModelSpec) -> list[dg.AssetCheckSpec]:
+    """The checks on the evaluation: on the report, so that a refused candidate has one too."""
+    return [
+        dg.AssetCheckSpec(
+            floor.check,
+            asset=[spec.name, "evaluation"],
+            description=floor.description,
+            blocking=True,
+        )
+        for floor in spec.floors
+    ]
+
+
+def fairness_spec(spec: ModelSpec) -> dg.AssetCheckSpec:
+    """The check on fairness."""
+    return dg.AssetCheckSpec(
+        FAIRNESS,
+        asset=[spec.name, "fairness"],
+        description=spec.fairness_rule,
+        blocking=True,
+    )
+
+
+def prediction_specs(spec: ModelSpec) -> list[dg.AssetCheckSpec]:
+    """The checks on predictions."""
+    return [
+        dg.AssetCheckSpec(
+            name, asset=[spec.name, "predictions"], description=text, blocking=name in BLOCKING
+        )
+        for name, text in PREDICTION_TEXTS.items()
+    ]
+
+
+def _floors(spec: ModelSpec) -> dg.AssetChecksDefinition:
+    @dg.multi_asset_check(
+        name=f"{spec.name}_evaluation_checks",
+        specs=floor_specs(spec),
+        ins={"evaluation": dg.AssetIn([spec.name, "evaluation"])},
+    )
+    def check(evaluation: Report) -> Iterator[dg.AssetCheckResult]:
+        """Judge the candidate by its floors."""
+        figures = evaluation.figures
+        if NOT_TRAINED in figures:
+            yield from (_nothing_to_judge(check, figures) for check in floor_specs(spec))
+            return
+        for floor in spec.floors:
+            value = metric_value(figures["metrics"][floor.metric])
+            yield dg.AssetCheckResult(
+                asset_key=dg.AssetKey([spec.name, "evaluation"]),
+                check_name=floor.check,
+                passed=floor.holds(value, figures),
+                description=floor.told(value, figures),
+                metadata={VERSION: figures[VERSION], floor.metric: value},
+            )
+
+    return check
+
+
+def _nothing_to_judge(check: dg.AssetCheckSpec, figures: Mapping[str, Any]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=check.asset_key,
+        check_name=check.name,
+        passed=True,
+        description=f"nothing to judge: {figures[NOT_TRAINED]}",
+    )
+
+
+def _fairness(spec: ModelSpec) -> dg.AssetChecksDefinition:
+    @dg.multi_asset_check(
+        name=f"{spec.name}_fairness_checks",
+        specs=[fairness_spec(spec)],
+        ins={"fairness": dg.AssetIn([spec.name, "fairness"])},
+    )
+    def check(fairness: Report) -> Iterator[dg.AssetCheckResult]:
+        """Judge the candidate by the 80 % rule."""
+        if NOT_TRAINED in fairness.figures:
+            yield _nothing_to_judge(fairness_spec(spec), fairness.figures)
+            return
+        report = fairness.figures["report"]
+        yield dg.AssetCheckResult(
+            asset_key=dg.AssetKey([spec.name, "fairness"]),
+            check_name=FAIRNESS,
+            passed=bool(report["passes"]),
+            description="; ".join(report["failures"]) or "no judged group fails the rule",
+            metadata={VERSION: fairness.figures[VERSION], "not_judged": len(report["notes"])},
+        )
+
+    return check
+
+
+def _predictions(spec: ModelSpec) -> dg.AssetChecksDefinition:
+    @dg.multi_asset_check(
+        name=f"{spec.name}_prediction_checks", specs=prediction_specs(spec), can_subset=True
+    )
+    def check(
+        context: dg.AssetCheckExecutionContext,
+        lake: LakeResource,
+        engine: EngineResource,
+        registry: RegistryResource,
+    ) -> Iterator[dg.AssetCheckResult]:
+        """Check the predictions of this run."""
+        key = list(spec.key)
+        there = lake.lake.days(spec.predictions)
+        days = run_days(context, there)
+        run = engine.engine({spec.predictions.replace("/", "."): spec.schema})
+        measures = keys_measures(key) | bounds_measures(spec)
+        counts = daily_counts(run, spec.predictions, measures, days)
+        rows = {day: lake.lake.row_count(spec.predictions, day) for day in there}
+        judges = {
+            "schema": lambda: schema_outcome(run, spec.predictions, spec.schema, days),
+            "keys": lambda: keys_outcome(counts, key),
+            "bounds": lambda: bounds_outcome(counts, list(spec.bounds)),
+            "volume": lambda: volume_outcome(rows, days[-1]),
+            "score_drift": lambda: score_drift(spec, lake.lake, registry, days[-1]),
+        }
+        for check_key in sorted(context.selected_asset_check_keys):
+            warn = check_key.name not in BLOCKING
+            yield result(check_key, judges[check_key.name](), days, warn=warn)
+
+    return check
+
+
+def bounds_measures(spec: ModelSpec) -> dict[str, str]:
+    """SQL that counts the values outside their bounds, by column."""
+    measures = {}
+    for column, (least, most) in spec.bounds.items():
+        outside = [f'"{column}" < {least}'] if least is not None else []
+        outside += [f'"{column}" > {most}'] if most is not None else []
+        measures[column] = f"count(*) FILTER (WHERE {' OR '.join([*outside, f'isnan({column})'])})"
+    return measures
+
+
+def score_drift(spec: ModelSpec, lake: Lake, registry: RegistryResource, day: date) -> Outcome:
+    """Whether the scores of a day are spread as the test scores of the model that made them."""
+    table = lake.read(spec.predictions, days=[day], columns=[spec.score, "model_version"])
+    if not table.num_rows:
+        champion = registry.registry.champion(spec.name)
+        if champion is None:
+            return Outcome(note=f"there is no {spec.name} champion yet, so no predictions")
+        return Outcome(f"there are no predictions on {day}", [day])
+    version = str(table.column("model_version")[0].as_py())
+    card = registry.registry.card(spec.name, version)
+    edges = card.get("score_edges", TWENTIETHS)
+    now = score_shares(table.column(spec.score).to_numpy(), edges=edges)
+    index = psi(card["score_shares"], now, rows=(card["test_customers"], table.num_rows))
+    # bins that neither sample reaches have no say
+    used = sum(bool(a or b) for a, b in zip(card["score_shares"], now, strict=True))
+    limit = max(PSI_LIMIT, psi_by_chance(used, card["test_customers"], table.num_rows))
+    figures = {"psi": index, "limit": limit, VERSION: version}
+    if index > limit:
+        return Outcome(f"scores moved since training: PSI {index:.2f}", [day], figures)
+    return Outcome(metadata=figures)
+
+
+def _explanations(spec: ModelSpec) -> dg.AssetChecksDefinition:
+    additivity = dg.AssetCheckSpec(
+        "additivity",
+        asset=[spec.name, "explanations"],
+        description="Base value plus contributions equals the model's score, and the fast exact "
+        "method was used.",
+    )
+
+    @dg.multi_asset_check(name=f"{spec.name}_explanation_checks", specs=[additivity])
+    def check(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        """Check what the explanations say of themselves."""
+        event = context.instance.get_latest_materialization_event(additivity.asset_key)
+        made = event.asset_materialization if event else None
+        if made is None:
+            yield dg.AssetCheckResult(passed=False, description="there are no explanations")
+            return
+        if "additivity_error" not in made.metadata:
+            yield dg.AssetCheckResult(passed=True, description="nothing was predicted")
+            return
+        error = float(made.metadata["additivity_error"].value)
+        fallback = made.metadata.get("fallback_reason")
+        told = f"largest error {error:.1e}"
+        if fallback is not None:
+            told += f"; the fast method was not used: {fallback.value}"
+        yield dg.AssetCheckResult(
+            passed=error <= ADDITIVITY_TOLERANCE and fallback is None,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=told,
+            metadata={"additivity_error": error},
+        )
+
+    return check

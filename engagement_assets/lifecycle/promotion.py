@@ -1,0 +1,57 @@
+"""Candidate against champion on the same test rows, and what follows.
+
+Belongs here: asking the rule and moving the champion. Does not belong here: the rule
+(`models.champion`) and measuring (the model's methods).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from engagement_assets.learning.evaluation.bootstrap import Interval
+from engagement_assets.lifecycle.champion import Verdict, judge
+from engagement_assets.lifecycle.methods import Inputs
+from engagement_assets.lifecycle.spec import ModelSpec
+from resources.registry import ModelRegistry, RegisteredModel
+
+
+def promote_or_keep(
+    spec: ModelSpec,
+    inputs: Inputs,
+    registry: ModelRegistry,
+    *,
+    candidate: RegisteredModel,
+    champion: RegisteredModel | None,
+    fairness: Mapping[str, Any],
+) -> Verdict:
+    """Judge a candidate on its test rows and promote it if it deserves to serve.
+
+    Args:
+        spec: The model.
+        inputs: What its methods read from.
+        registry: Where the champion is kept.
+        candidate: The candidate.
+        champion: The present champion, or None.
+        fairness: Figures of the candidate's fairness report.
+    """
+    lead = None
+    if champion is not None:
+        lead = spec.methods().champion_lead(inputs, champion, candidate)
+    metrics: dict[str, Interval | float] = {
+        name: Interval.from_dict(found) if isinstance(found, Mapping) else float(found)
+        for name, found in candidate.card["metrics"].items()
+    }
+    report = fairness["report"]
+    verdict = judge(
+        metrics,
+        floors=spec.floors,
+        champion_lead=lead,
+        lead=spec.lead,
+        fairness_passes=report["passes"],
+        fairness_failures=report["failures"],
+        figures=candidate.card,
+    )
+    if verdict.promote:
+        registry.promote(spec.name, candidate.version, "; ".join(verdict.reasons))
+    return verdict

@@ -1,0 +1,100 @@
+"""What the models' reports share: tables and explanations as Markdown.
+
+Belongs here: wording and layout that several models use. Does not belong here: a model's own report
+(each model's `reports.py`) or its figures.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from engagement_assets.learning.evaluation.plots import importance_plot
+from engagement_assets.learning.explanations.shap_values import Explanation, importance_table
+
+_STRONGEST = 20
+
+
+def table_markdown(table: pd.DataFrame) -> str:
+    """A small table as Markdown, numbers to four significant digits."""
+
+    def text(value: Any) -> str:
+        if isinstance(value, float):
+            return f"{value:.4g}"
+        return f"{value:,}" if isinstance(value, int) else str(value)
+
+    head = [str(name).replace("_", " ") for name in table.columns]
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    lines += [
+        "| " + " | ".join(text(value) for value in row) + " |"
+        for row in table.itertuples(index=False, name=None)
+    ]
+    return "\n".join(lines)
+
+
+def metrics_markdown(card: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """The metrics of a card with their intervals.
+
+    Args:
+        card: With `metrics`.
+        names: What to call each metric; those that are not named keep their own name.
+    """
+    rows = []
+    for name, found in card["metrics"].items():
+        words = names.get(name, name.replace("_", " "))
+        if isinstance(found, Mapping):
+            span = f"{found['low']:.4g} – {found['high']:.4g}"
+            rows.append(f"| {words} | {found['value']:.4g} | {span} |")
+        else:
+            rows.append(f"| {words} | {found:.4g} | – |")
+    return "\n".join(["| metric | value | interval |", "|---|---:|---:|", *rows])
+
+
+def learnt_from(card: Mapping[str, Any]) -> str:
+    """Who was learnt from and who was scored, in a sentence."""
+    return (
+        f"Learnt from {card['training_customers']:,} customers at "
+        f"{', '.join(card['training_snapshots'])}; "
+        f"scored on {card['test_customers']:,} other customers at {card['test_snapshot']}. "
+        "Intervals: 95 %, bootstrap over customers."
+    )
+
+
+def explanation_markdown(
+    explanation: Explanation,
+    *,
+    title: str,
+    meanings: Mapping[str, str],
+    categories: list[str],
+    unit: str = "log-odds",
+) -> str:
+    """What moves the scores of one day's predictions, over all customers.
+
+    Args:
+        explanation: Of all customers.
+        title: Heading.
+        meanings: For a feature, its meaning.
+        categories: Features whose codes have no order of their own.
+        unit: Unit of the contributions.
+    """
+    table = importance_table(explanation, categories=categories)
+    shown = table.head(_STRONGEST).copy()
+    shown["meaning"] = [meanings.get(name, "") for name in shown["feature"]]
+    said = (
+        f"Exact SHAP values of all {len(explanation.contributions):,} customers by "
+        f"{explanation.method}; base plus contributions equals the score within "
+        f"{explanation.additivity_error:.1e} on {explanation.rows_checked:,} of them."
+    )
+    if explanation.fallback_reason:
+        said += f" **The fast method was not used: {explanation.fallback_reason}**"
+    return "\n".join(
+        [
+            f"## {title}",
+            "",
+            said,
+            "",
+            importance_plot(table, unit=unit),
+            "",
+            table_markdown(shown[["feature", "mean_abs_contribution", "direction", "meaning"]]),
+        ]
+    )

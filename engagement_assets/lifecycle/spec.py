@@ -1,0 +1,209 @@
+"""What a model declares of itself, without loading a learning library.
+
+Belongs here: the declaration. Does not belong here: the assets made from it (`assets.py`,
+`daily.py`, `checks.py`) and what a model does (`methods.py` in its folder).
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from engagement_assets.lifecycle.dates import TRAINING_SNAPSHOTS, Snapshots
+from resources.lake import Lake
+from resources.schema import Column, TableSchema
+
+if TYPE_CHECKING:
+    from engagement_assets.lifecycle.methods import ModelMethods
+
+REASONS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Floor:
+    """A figure of the candidate that must reach a limit before the candidate may serve.
+
+    Attributes:
+        check: Name of the blocking check.
+        metric: Name of the figure in the card's metrics.
+        words: What a person calls it.
+        description: What the check holds, a sentence.
+        at_least: The least value, or None.
+        at_most: The greatest value, or None.
+        by_chance: A figure of the card that `at_most` is raised to where it is greater: what a
+            perfect model would show on so few rows.
+    """
+
+    check: str
+    metric: str
+    words: str
+    description: str
+    at_least: float | None = None
+    at_most: float | None = None
+    by_chance: str | None = None
+
+    def limit(self, figures: Mapping[str, Any]) -> float:
+        """The limit for a candidate with these figures."""
+        if self.at_least is not None:
+            return self.at_least
+        if self.at_most is None:
+            raise ValueError(f"the floor {self.check} has no limit")
+        return max(self.at_most, float(figures[self.by_chance])) if self.by_chance else self.at_most
+
+    def holds(self, value: float, figures: Mapping[str, Any]) -> bool:
+        """Whether a value is good enough; a NaN never is."""
+        limit = self.limit(figures)
+        return bool(value >= limit if self.at_least is not None else value <= limit)
+
+    def told(self, value: float, figures: Mapping[str, Any]) -> str:
+        """The value beside its limit."""
+        kind = "least" if self.at_least is not None else "most"
+        return f"{self.words} {value:.4f}, at {kind} {self.limit(figures):.4g} wanted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """One model of the platform.
+
+    Attributes:
+        name: Asset group, registry name, and first part of every key.
+        subject: What is predicted, as it stands within a sentence.
+        code_version: Changes when the same data would give another model.
+        implementation: `module:class` of its methods, loaded only where it is used.
+        kinds: Badges of the candidate in the UI.
+        learns_from: Tables that the candidate is learnt from, `<group>/<noun>`.
+        predicts_from: Tables that predictions are made from.
+        required: Tables without a row of which it cannot be learnt.
+        window_days: Days after a snapshot that must be known before it can be learnt from.
+        snapshots: Most training snapshots.
+        floors: What a candidate must reach.
+        lead: What champion and candidate are compared by.
+        fairness_rule: What the check on fairness holds, a sentence.
+        columns: Columns of its predictions between the snapshot date and the model version.
+        key: Columns that name a prediction, besides the snapshot date.
+        score: The column whose drift is watched.
+        bounds: Least and greatest value by column; None for no bound.
+        texts: Description by noun: model, evaluation, fairness, champion, predictions,
+            explanations.
+        purpose: What it is for and what it must not be used for.
+        limits: Known limits, a sentence each.
+        reads_snapshots: Whether it is learnt from features at its snapshots, and not only from
+            the events up to them.
+        lineage: Further assets that the candidate is made from, of days of their own.
+        additive: Whether its reasons are contributions that add up to the score.
+        memory_mib: Memory that training asks for, in MiB.
+        cpu_units: Processor that training asks for, in units of which a core has 1,024; Fargate
+            takes certain pairs of processor and memory only.
+        owners: Who answers for it.
+    """
+
+    name: str
+    subject: str
+    code_version: str
+    implementation: str
+    kinds: frozenset[str]
+    learns_from: tuple[str, ...]
+    predicts_from: tuple[str, ...]
+    required: tuple[str, ...]
+    window_days: int
+    snapshots: int = TRAINING_SNAPSHOTS
+    floors: tuple[Floor, ...]
+    lead: str
+    fairness_rule: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = ("customer_id",)
+    score: str
+    bounds: Mapping[str, tuple[float | None, float | None]]
+    texts: Mapping[str, str]
+    purpose: str
+    limits: tuple[str, ...]
+    reads_snapshots: bool = True
+    lineage: tuple[str, ...] = ()
+    additive: bool = True
+    memory_mib: int = 4_096
+    cpu_units: int = 2_048
+    owners: list[str] = field(default_factory=lambda: ["team:data-science"])
+
+    @property
+    def predictions(self) -> str:
+        """The table of its predictions."""
+        return f"{self.name}/predictions"
+
+    @property
+    def schema(self) -> TableSchema:
+        """The schema of its predictions."""
+        return TableSchema(
+            (
+                Column("customer_id", "string", nullable=False, description="The customer"),
+                Column("snapshot_date", "date", nullable=False, description="Date of the features"),
+                *self.columns,
+                Column(
+                    "model_version", "string", nullable=False, description="Champion that predicted"
+                ),
+            )
+        )
+
+    def methods(self) -> ModelMethods:
+        """What it does; loads the learning libraries."""
+        module, name = self.implementation.split(":")
+        made: ModelMethods = getattr(importlib.import_module(module), name)()
+        return made
+
+    def dates(self, last_day: date, *, first_day: date) -> Snapshots:
+        """The snapshots to learn from and to be scored on, once `last_day` is ingested."""
+        return Snapshots.before(
+            last_day, first_day=first_day, count=self.snapshots, window_days=self.window_days
+        )
+
+
+def metric_value(found: Any) -> float:
+    """The value of a card's metric: a number, or one with its interval."""
+    return float(found["value"] if isinstance(found, Mapping) else found)
+
+
+def untrainable(
+    spec: ModelSpec, lake: Lake, snapshots: Snapshots, *, first_day: date
+) -> str | None:
+    """Why a model cannot be learnt from a lake, or None where it can.
+
+    Args:
+        spec: The model.
+        lake: Where the tables lie.
+        snapshots: What it would be learnt from.
+        first_day: First day of the data.
+    """
+    missing = [table for table in spec.required if not lake.has_rows(table)]
+    if missing:
+        return f"there are no rows in {', '.join(missing)}"
+    if snapshots.train[0] < first_day:
+        return (
+            f"the data begin on {first_day}, and it is learnt from a snapshot on "
+            f"{snapshots.train[0]} and scored on {snapshots.test}"
+        )
+    return None
+
+
+def reason_columns(unit: str, *, count: int = REASONS) -> tuple[Column, ...]:
+    """Columns of the reasons of a prediction, the strongest first.
+
+    Args:
+        unit: Unit of the contributions, for people.
+        count: How many reasons.
+    """
+    return tuple(
+        column
+        for n in range(1, count + 1)
+        for column in (
+            Column(f"reason_{n}_feature", "string", description=f"Reason {n}: the feature"),
+            Column(f"reason_{n}_value", "string", description=f"Reason {n}: its value"),
+            Column(f"reason_{n}_typical", "string", description=f"Reason {n}: typical value"),
+            Column(
+                f"reason_{n}_contribution",
+                "float64",
+                description=f"Reason {n}: contribution ({unit})",
+            ),
+        )
+    )

@@ -1,0 +1,105 @@
+"""What the training of every model on snapshots shares: who is learnt from and who is scored.
+
+Belongs here: the split of people, the sensitive columns of a report, and the parts of a card that
+are the same for every model. Does not belong here: fitting and metrics (each model's `training.py`)
+or reading the lake (`rows.py`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import pandas as pd
+
+from engagement_assets.learning.evaluation.splits import customer_split
+from engagement_assets.learning.explanations.shap_values import Explanation
+from engagement_assets.learning.fairness.classification import age_bands
+from engagement_assets.lifecycle.dates import Snapshots
+
+# Explanations are checked on this many test rows when a model is trained; predictions explain all.
+EXPLAINED_TEST_ROWS = 2_000
+SENSITIVE = ("gender", "age_band", "location")
+
+Model = TypeVar("Model")
+
+
+class Explains(Protocol):
+    """What the check of explanations needs of a model."""
+
+    def explain(self, X: pd.DataFrame) -> Explanation:  # noqa: N803 - scikit-learn's name
+        """Exact contributions of every value."""
+        ...
+
+
+@dataclass(frozen=True)
+class Trained(Generic[Model]):
+    """A fitted model and what is known of it.
+
+    Attributes:
+        model: The fitted model.
+        card: JSON data for the registry.
+    """
+
+    model: Model
+    card: dict[str, Any]
+
+
+def split_rows(rows: pd.DataFrame, *, test: bool) -> pd.DataFrame:
+    """The training people, or the test people, of labelled snapshot rows."""
+    held_out = customer_split(rows["customer_id"])
+    return rows[held_out if test else ~held_out].reset_index(drop=True)
+
+
+def learn_and_score(
+    train_rows: pd.DataFrame, test_rows: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The training people at the training snapshots and the test people at the later one.
+
+    Raises:
+        ValueError: When there are no people to learn from or to score.
+    """
+    learn, score = split_rows(train_rows, test=False), split_rows(test_rows, test=True)
+    for name, rows in (("training", learn), ("test", score)):
+        if rows.empty:
+            raise ValueError(f"there are no labelled {name} customers")
+    return learn, score
+
+
+def sensitive_columns(rows: pd.DataFrame) -> pd.DataFrame:
+    """Gender, age band and location of snapshot rows, where the source knows them."""
+    columns = {name: rows[name] for name in ("gender", "location") if rows[name].notna().any()}
+    if rows["age"].notna().any():
+        columns["age_band"] = age_bands(rows["age"])
+    return pd.DataFrame(columns, index=rows.index)
+
+
+def data_card(
+    snapshots: Snapshots, learn: pd.DataFrame, score: pd.DataFrame, features: Sequence[str]
+) -> dict[str, Any]:
+    """What a card says of the data of a training."""
+    return {
+        "training_snapshot": snapshots.train[0].isoformat(),
+        "training_snapshots": [day.isoformat() for day in snapshots.train],
+        "test_snapshot": snapshots.test.isoformat(),
+        "training_customers": int(learn["customer_id"].nunique()),
+        "training_rows": len(learn),
+        "test_customers": len(score),
+        "features": list(features),
+    }
+
+
+def explanation_card(model: Explains, inputs: pd.DataFrame) -> dict[str, Any]:
+    """What a card says of the explanations of the first test rows."""
+    explanation = model.explain(inputs.head(EXPLAINED_TEST_ROWS)).summary()
+    # wall time, which would make each refit of the same model another version
+    del explanation["seconds"]
+    return explanation
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as JSON data: plain numbers, null for NaN."""
+    plain = table.astype(object).where(table.notna(), None)
+    return [
+        {str(name): getattr(value, "item", lambda v=value: v)() for name, value in row.items()}
+        for row in plain.to_dict("records")
+    ]

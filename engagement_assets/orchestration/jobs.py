@@ -1,0 +1,156 @@
+"""Jobs: what is materialised together.
+
+Belongs here: selections. Does not belong here: when they run (`schedules.py`).
+"""
+
+import dagster as dg
+
+from engagement_assets.features.labels import LABELS
+from engagement_assets.models.roster import MODELS
+from engagement_assets.settings.deployment import Deployment, deployment
+from engagement_assets.settings.installation import Settings, current_home
+
+SOURCE = dg.AssetSelection.groups("source")
+TEXT_SCORES = dg.AssetSelection.assets(["sentiment", "scores"], ["sentiment", "alerts"])
+SIGNALS = dg.AssetSelection.assets(
+    ["sentiment", "customer"], ["network", "metrics"], ["network", "influencers"]
+)
+EMBEDDINGS = dg.AssetSelection.assets(["network", "embeddings"])
+SPREAD = dg.AssetSelection.assets(["network", "seeds"], ["network", "spread"])
+VIRALITY_MODEL = dg.AssetSelection.assets(["virality", "model"], ["virality", "evaluation"])
+VIRALITY_PREDICTIONS = dg.AssetSelection.assets(["virality", "predictions"])
+GRAPH_ENGAGEMENT = dg.AssetSelection.groups("graph_engagement")
+FEATURES = dg.AssetSelection.groups("features")
+PREDICTIONS = dg.AssetSelection.assets(
+    *([spec.name, noun] for spec in MODELS for noun in ("predictions", "explanations"))
+)
+UNIFIED = dg.AssetSelection.assets(["predictions", "customers"], ["predictions", "changes"])
+REVIEWS = dg.AssetSelection.assets(["governance", "review_queue"])
+FAIRNESS = dg.AssetSelection.assets(["governance", "fairness"])
+CATALOGUE = dg.AssetSelection.assets(["lake", "catalogue"])
+PUBLISHED = dg.AssetSelection.assets(["serving", "published"])
+TRAINED = ("model", "evaluation", "fairness", "champion")
+TRAINING = (
+    dg.AssetSelection.assets(*([spec.name, noun] for spec in MODELS for noun in TRAINED)) | FAIRNESS
+)
+
+ingest_job = dg.define_asset_job(
+    "ingest", SOURCE, description="Takes days of the source in and checks them."
+)
+text_scores_job = dg.define_asset_job(
+    "text_scores",
+    TEXT_SCORES,
+    description="Scores the new texts of a day, or of a range, of customers who agreed to it.",
+)
+signals_job = dg.define_asset_job(
+    "signals",
+    SIGNALS,
+    description="What a day's features take from texts and from the social graph.",
+)
+network_training_job = dg.define_asset_job(
+    "network_training",
+    VIRALITY_MODEL | GRAPH_ENGAGEMENT,
+    description="Learns virality, and engagement from the graph; compares with simpler methods.",
+)
+network_insights_job = dg.define_asset_job(
+    "network_insights",
+    EMBEDDINGS | SPREAD | VIRALITY_PREDICTIONS,
+    description="Embeddings, whom to reach, and the reach of recent posts, as of one day.",
+)
+features_job = dg.define_asset_job(
+    "features", FEATURES, description="Makes the 49 features of a snapshot date and checks them."
+)
+label_jobs = {
+    label.name: dg.define_asset_job(
+        f"label_{label.name}",
+        dg.AssetSelection.assets(label.table.split("/")),
+        description=f"Makes the label {label.name} of a snapshot date whose window has closed.",
+    )
+    for label in LABELS.values()
+}
+SETTINGS = Settings.load(current_home())
+PROCESSES = SETTINGS.processes
+# Tasks of one training run on AWS, unless the settings say otherwise: all models but the last.
+TASKS_AT_ONCE = 5
+
+
+def training_executor(which: Deployment, settings: Settings) -> dg.ExecutorDefinition:
+    """How the steps of a training run: one after another, or so many at once.
+
+    Args:
+        which: The deployment.
+        settings: Say how many at once. On two cores of one machine one after another is the
+            faster (`benchmarks.parallel_training`); on AWS each step is a task of its own size, by
+            its tags `ecs/cpu` and `ecs/memory`.
+    """
+    if which is Deployment.AWS:
+        from dagster_aws.ecs import ecs_executor
+
+        tasks = settings.training_processes or TASKS_AT_ONCE
+        return ecs_executor.configured({"max_concurrent": tasks})
+    if settings.processes == 1:
+        return dg.in_process_executor
+    return dg.multiprocess_executor.configured({"max_concurrent": settings.processes})
+
+
+TRAINING_EXECUTOR = training_executor(deployment(), SETTINGS)
+training_job = dg.define_asset_job(
+    "training",
+    TRAINING,
+    executor_def=TRAINING_EXECUTOR,
+    description="Trains a candidate of every model, measures it, judges its fairness, and moves "
+    "the champion if it passes.",
+)
+train_jobs = {
+    spec.name: dg.define_asset_job(
+        f"train_{spec.name}",
+        dg.AssetSelection.assets(*([spec.name, noun] for noun in TRAINED)),
+        description=f"Trains, measures and judges the model {spec.name} alone.",
+    )
+    for spec in MODELS
+}
+predictions_job = dg.define_asset_job(
+    "predictions",
+    PREDICTIONS | UNIFIED | REVIEWS | CATALOGUE | PUBLISHED,
+    description="Predicts and explains one day with the champions, and publishes it.",
+)
+publish_job = dg.define_asset_job(
+    "publish",
+    PUBLISHED,
+    description="Publishes the predictions of a day to the online store, as the lake has them.",
+)
+daily_job = dg.define_asset_job(
+    "daily",
+    SOURCE
+    | TEXT_SCORES
+    | SIGNALS
+    | FEATURES
+    | PREDICTIONS
+    | UNIFIED
+    | REVIEWS
+    | CATALOGUE
+    | PUBLISHED,
+    description="One day: ingest, signals, features, predictions, explanations, publishing, with "
+    "all checks between.",
+)
+quarterly_job = dg.define_asset_job(
+    "quarterly",
+    TRAINING,
+    executor_def=TRAINING_EXECUTOR,
+    description="Retrains at the beginning of a quarter.",
+)
+JOBS = [
+    ingest_job,
+    text_scores_job,
+    signals_job,
+    network_training_job,
+    network_insights_job,
+    features_job,
+    *label_jobs.values(),
+    training_job,
+    *train_jobs.values(),
+    predictions_job,
+    publish_job,
+    daily_job,
+    quarterly_job,
+]

@@ -1,0 +1,82 @@
+"""Schedules: when jobs run, in UTC.
+
+Belongs here: times and the partitions they ask for. Does not belong here: what a job makes.
+"""
+
+from datetime import timedelta
+
+import dagster as dg
+
+from engagement_assets.features.labels import LABELS, Label
+from engagement_assets.orchestration.jobs import (
+    daily_job,
+    label_jobs,
+    network_insights_job,
+    network_training_job,
+    quarterly_job,
+)
+from engagement_assets.settings.installation import Settings, current_home
+
+daily_schedule = dg.build_schedule_from_partitioned_job(
+    daily_job,
+    name="daily",
+    hour_of_day=2,
+    description="Every day at 02:00 UTC: the day before.",
+)
+
+
+def label_schedule(label: Label) -> dg.ScheduleDefinition:
+    """Every day, the label of the snapshot date whose window closed the day before."""
+
+    @dg.schedule(
+        job=label_jobs[label.name],
+        cron_schedule="0 4 * * *",
+        name=f"label_{label.name}",
+        description=f"Every day at 04:00 UTC: the snapshot whose {label.window_days} days after "
+        "it closed the day before.",
+    )
+    def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        closed = context.scheduled_execution_time.date() - timedelta(days=1)
+        snapshot = label.latest_snapshot_date(closed)
+        start = Settings.load(current_home()).start
+        if snapshot < start:
+            return dg.SkipReason(f"{snapshot} lies before the first day, {start}")
+        return dg.RunRequest(partition_key=snapshot.isoformat())
+
+    return schedule
+
+
+quarterly_schedule = dg.ScheduleDefinition(
+    job=quarterly_job,
+    cron_schedule="0 6 1 1,4,7,10 *",
+    name="quarterly",
+    description="On the first day of a quarter at 06:00 UTC: retraining and its checks.",
+)
+network_training_schedule = dg.ScheduleDefinition(
+    job=network_training_job,
+    cron_schedule="0 5 * * 1",
+    name="network_training",
+    description="On Mondays at 05:00 UTC: virality, and engagement from the graph.",
+)
+
+
+@dg.schedule(
+    job=network_insights_job,
+    cron_schedule="0 6 * * 1",
+    name="network_insights",
+    description="On Mondays at 06:00 UTC: embeddings, whom to reach, virality, as of the day "
+    "before.",
+)
+def network_insights_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """As of the day before."""
+    day = context.scheduled_execution_time.date() - timedelta(days=1)
+    return dg.RunRequest(partition_key=day.isoformat())
+
+
+SCHEDULES = [
+    daily_schedule,
+    network_training_schedule,
+    network_insights_schedule,
+    *(label_schedule(label) for label in LABELS.values()),
+    quarterly_schedule,
+]

@@ -1,0 +1,1 @@
+"""Settings of an installation, its deployment and its API; the days they span."""

@@ -1,1 +1,0 @@
-"""Text encoders, loaded as data with their hashes checked."""
