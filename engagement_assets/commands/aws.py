@@ -38,9 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def sync_tables(tables: GlueTables) -> int:
     """Make or mend every declared table."""
-    from engagement_assets.serving.glue_catalogue import catalogue_schemas  # noqa: PLC0415 - Dagster
+    from engagement_assets.governance.declared import KNOWN_TABLES  # noqa: PLC0415 - Dagster
 
-    for name in tables.sync(catalogue_schemas()):
+    for name in tables.sync(KNOWN_TABLES):
         sys.stdout.write(f"{name}\n")
     return 0
 
@@ -106,18 +106,13 @@ def _workgroup(aws: AwsSettings) -> str:
 
 
 def _glue(tables: GlueTables) -> str:
-    from engagement_assets.serving.glue_catalogue import catalogue_schemas  # noqa: PLC0415 - Dagster
+    from engagement_assets.governance.declared import KNOWN_TABLES  # noqa: PLC0415 - Dagster
 
-    schemas = catalogue_schemas()
-    wrong = {
-        table: problems
-        for table, schema in schemas.items()
-        if (problems := tables.problems(table, schema))
-    }
+    wrong = {table.key: problems for table in KNOWN_TABLES if (problems := tables.problems(table))}
     if wrong:
         told_of = "; ".join(f"{table}: {', '.join(found)}" for table, found in wrong.items())
         raise NotAsItShouldBeError(f"{told_of}; {MEND}")
-    return f"all {len(schemas)} are in {tables.database} as declared"
+    return f"all {len(KNOWN_TABLES)} are in {tables.database} as declared"
 
 
 def _topic(aws: AwsSettings) -> str:

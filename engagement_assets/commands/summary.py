@@ -12,6 +12,7 @@ import dagster as dg
 
 from engagement_assets.definitions import defs
 from engagement_assets.deployments.resources import Deployment, deployment, lake_of, registry_of
+from engagement_assets.features.catalogue import FEATURES
 from engagement_assets.lifecycle.spec import metric_value
 from engagement_assets.models.churn.declared import SPEC as CHURN
 from engagement_assets.models.roster import MODELS
@@ -72,7 +73,11 @@ def _rows(lake: Lake, table: str) -> int:
 def _features(lake: Lake, day: date) -> list[str]:
     days = lake.days("features/customer_features")
     count = lake.row_count("features/customer_features", day) if day in days else 0
-    return ["", f"Features  49 of {count:,} customers at {day}; {len(days)} snapshots in the lake"]
+    return [
+        "",
+        f"Features  {len(FEATURES)} of {count:,} customers at {day}; {len(days)} snapshots in the "
+        "lake",
+    ]
 
 
 def _churn(settings: Settings, lake: Lake) -> list[str]:

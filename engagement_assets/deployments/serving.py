@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from engagement_assets.deployments.resources import deployment, resources_for
-from engagement_assets.features.snapshot import declared_schemas
+from engagement_assets.features.tables import KNOWN_TABLES
 from engagement_assets.models.lifetime_value.applications import ValueLimits
 from engagement_assets.models.specs import MODELS
 from engagement_assets.serving.api.access import KeySource
@@ -73,7 +73,7 @@ def lake_reader(resources: Mapping[str, Any]) -> LakeReader:
     engine = resources["engine"]
     lake = resources["lake"].lake
     return LakeReader(
-        engine.engine(declared_schemas()),
+        engine.engine(KNOWN_TABLES),
         engine.sql,
         consent=lambda: resources["source"].consent(lake, purpose=PURPOSE),
     )

@@ -8,16 +8,18 @@ from datetime import timedelta
 
 import dagster as dg
 
-from engagement_assets.decisions.customers.declared import prediction_schemas
 from engagement_assets.governance.declared import (
     FLAGGED_DAYS,
+    KNOWN_TABLES,
     REVIEW_QUEUE,
-    REVIEW_QUEUE_SCHEMA,
+    REVIEW_QUEUE_TABLE,
 )
 from engagement_assets.models.roster import ANOMALY, MODELS
 from engagement_assets.settings.partitions import DAILY, partition_days
-from resources.io_managers import COLUMN_SCHEMA, Report, ui_schema
+from resources.checks import table_checks
+from resources.io_managers import Report, asset_fields
 from resources.platform import EngineResource
+from resources.tables import asset_keys
 
 OWNERS = ["team:governance"]
 CODE_VERSION = "1"
@@ -50,29 +52,23 @@ def governance_fairness(**reports: Report) -> dg.Output[Report]:
 
 
 @dg.asset(
-    key=REVIEW_QUEUE.split("/"),
-    description="Customers whom a person should look at, the highest anomaly score first, with "
-    "reasons; a verdict in the table `reviews` takes a customer out.",
-    group_name=GROUP,
-    owners=OWNERS,
+    **asset_fields(REVIEW_QUEUE_TABLE),
     kinds={"sql", "duckdb", "parquet"},
     code_version=CODE_VERSION,
-    deps=[ANOMALY.predictions.split("/"), ["source", "reviews"]],
+    deps=asset_keys((ANOMALY.predictions, "source/reviews")),
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    metadata={COLUMN_SCHEMA: ui_schema(REVIEW_QUEUE_SCHEMA)},
 )
 def review_queue(
     context: dg.AssetExecutionContext, engine: EngineResource
 ) -> Iterator[dg.MaterializeResult]:
     """Land the queue of each day of this run."""
-    run = engine.engine(prediction_schemas())
+    run = engine.engine(KNOWN_TABLES)
     for day in partition_days(context):
         landed = run.land(
             engine.sql.query(REVIEW_QUEUE),
             {"snapshot_date": day, "earliest": day - timedelta(days=FLAGGED_DAYS)},
-            into=REVIEW_QUEUE,
-            schema=REVIEW_QUEUE_SCHEMA,
+            into=REVIEW_QUEUE_TABLE,
             day=day,
         )
         context.add_asset_metadata(
@@ -81,10 +77,11 @@ def review_queue(
                 "waiting": landed.rows,
                 **landed.cost_metadata,
             },
-            asset_key=REVIEW_QUEUE.split("/"),
+            asset_key=REVIEW_QUEUE_TABLE.asset_key,
             partition_key=day.isoformat(),
         )
     yield dg.MaterializeResult()
 
 
 ASSETS = [governance_fairness, review_queue]
+CHECKS = [table_checks("governance_checks", [REVIEW_QUEUE_TABLE])]

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from engagement_assets.features.checks import BLOCKING_KEYS as FEATURE_BLOCKING
+from engagement_assets.features.checks import FEATURE_BLOCKING
 from engagement_assets.lifecycle.access import inputs_of, last_day
 from engagement_assets.lifecycle.checks import NOT_TRAINED, model_blocking
 from engagement_assets.lifecycle.dates import Snapshots
@@ -22,6 +22,7 @@ from resources.io_managers import ModelPackage, NotTrained, RegistryResource, Re
 from resources.lake import MissingPartitionError
 from resources.platform import EngineResource
 from resources.registry import RegisteredModel, registered
+from resources.tables import asset_keys
 
 # Dagster takes no union for a type: a `RegisteredModel`, or `NotTrained` in its place
 Candidate = Any
@@ -50,7 +51,7 @@ def _model(spec: ModelSpec) -> dg.AssetsDefinition:
         owners=spec.owners,
         kinds={*spec.kinds, "python"},
         code_version=spec.code_version,
-        deps=[table.split("/") for table in (*spec.learns_from, *spec.lineage)],
+        deps=asset_keys((*spec.learns_from, *spec.lineage)),
         io_manager_key="models",
         # read by run launchers that size each step; a process on this machine takes what it needs
         op_tags={

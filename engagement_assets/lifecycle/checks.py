@@ -13,36 +13,27 @@ from engagement_assets.learning.evaluation.scores import TWENTIETHS, score_share
 from engagement_assets.lifecycle.spec import ModelSpec, metric_value
 from resources.checks import (
     PSI_LIMIT,
+    CheckedTable,
+    FurtherCheck,
     Outcome,
-    bounds_outcome,
-    daily_counts,
-    keys_measures,
-    keys_outcome,
+    blocking_keys,
     psi,
     psi_by_chance,
-    result,
-    run_days,
-    schema_outcome,
-    volume_outcome,
+    table_checks,
 )
 from resources.gate import VERSION
-from resources.io_managers import RegistryResource, Report
+from resources.io_managers import Report
 from resources.lake import Lake
-from resources.platform import EngineResource, LakeResource
+from resources.registry import ModelRegistry
 
 ADDITIVITY_TOLERANCE = 1e-2
-BLOCKING = ("schema", "keys", "bounds")
 # stands in the figures and metadata of what was made without a model
 NOT_TRAINED = "not_trained"
 FAIRNESS = "eighty_percent_rule"
-PREDICTION_TEXTS = {
-    "schema": "The partition is there, whole, and has the declared columns and types.",
-    "keys": "Every prediction stands there once.",
-    "bounds": "Every score lies within its declared range.",
-    "volume": "The number of predictions lies near that of the 7 days before.",
-    "score_drift": "The distribution of scores is near that of the champion's test people "
-    f"(population stability index at most {PSI_LIMIT}).",
-}
+SCORE_DRIFT = (
+    "The distribution of scores is near that of the champion's test people (population stability "
+    f"index at most {PSI_LIMIT})."
+)
 
 
 def model_checks(spec: ModelSpec) -> list[dg.AssetChecksDefinition]:
@@ -58,7 +49,7 @@ def model_blocking(spec: ModelSpec) -> list[dg.AssetCheckKey]:
 
 def prediction_blocking(spec: ModelSpec) -> list[dg.AssetCheckKey]:
     """What predictions must pass before anything uses them."""
-    return [check.key for check in prediction_specs(spec) if check.name in BLOCKING]
+    return blocking_keys([spec.table])
 
 
 def floor_specs(spec: ModelSpec) -> list[dg.AssetCheckSpec]:
@@ -82,16 +73,6 @@ def fairness_spec(spec: ModelSpec) -> dg.AssetCheckSpec:
         description=spec.fairness_rule,
         blocking=True,
     )
-
-
-def prediction_specs(spec: ModelSpec) -> list[dg.AssetCheckSpec]:
-    """The checks on predictions."""
-    return [
-        dg.AssetCheckSpec(
-            name, asset=[spec.name, "predictions"], description=text, blocking=name in BLOCKING
-        )
-        for name, text in PREDICTION_TEXTS.items()
-    ]
 
 
 def _floors(spec: ModelSpec) -> dg.AssetChecksDefinition:
@@ -152,57 +133,26 @@ def _fairness(spec: ModelSpec) -> dg.AssetChecksDefinition:
 
 
 def _predictions(spec: ModelSpec) -> dg.AssetChecksDefinition:
-    @dg.multi_asset_check(
-        name=f"{spec.name}_prediction_checks", specs=prediction_specs(spec), can_subset=True
+    def judge(checked: CheckedTable) -> Outcome:
+        registry = checked.resources.registry.registry
+        return score_drift(spec, checked.lake, registry, checked.days[-1])
+
+    drift = FurtherCheck(spec.table, "score_drift", SCORE_DRIFT, judge)
+    return table_checks(
+        f"{spec.name}_prediction_checks", [spec.table], further=[drift], resources=["registry"]
     )
-    def check(
-        context: dg.AssetCheckExecutionContext,
-        lake: LakeResource,
-        engine: EngineResource,
-        registry: RegistryResource,
-    ) -> Iterator[dg.AssetCheckResult]:
-        """Check the predictions of this run."""
-        key = list(spec.key)
-        there = lake.lake.days(spec.predictions)
-        days = run_days(context, there)
-        run = engine.engine({spec.predictions.replace("/", "."): spec.schema})
-        measures = keys_measures(key) | bounds_measures(spec)
-        counts = daily_counts(run, spec.predictions, measures, days)
-        rows = {day: lake.lake.row_count(spec.predictions, day) for day in there}
-        judges = {
-            "schema": lambda: schema_outcome(run, spec.predictions, spec.schema, days),
-            "keys": lambda: keys_outcome(counts, key),
-            "bounds": lambda: bounds_outcome(counts, list(spec.bounds)),
-            "volume": lambda: volume_outcome(rows, days[-1]),
-            "score_drift": lambda: score_drift(spec, lake.lake, registry, days[-1]),
-        }
-        for check_key in sorted(context.selected_asset_check_keys):
-            warn = check_key.name not in BLOCKING
-            yield result(check_key, judges[check_key.name](), days, warn=warn)
-
-    return check
 
 
-def bounds_measures(spec: ModelSpec) -> dict[str, str]:
-    """SQL that counts the values outside their bounds, by column."""
-    measures = {}
-    for column, (least, most) in spec.bounds.items():
-        outside = [f'"{column}" < {least}'] if least is not None else []
-        outside += [f'"{column}" > {most}'] if most is not None else []
-        measures[column] = f"count(*) FILTER (WHERE {' OR '.join([*outside, f'isnan({column})'])})"
-    return measures
-
-
-def score_drift(spec: ModelSpec, lake: Lake, registry: RegistryResource, day: date) -> Outcome:
+def score_drift(spec: ModelSpec, lake: Lake, registry: ModelRegistry, day: date) -> Outcome:
     """Whether the scores of a day are spread as the test scores of the model that made them."""
     table = lake.read(spec.predictions, days=[day], columns=[spec.score, "model_version"])
     if not table.num_rows:
-        champion = registry.registry.champion(spec.name)
+        champion = registry.champion(spec.name)
         if champion is None:
             return Outcome(note=f"there is no {spec.name} champion yet, so no predictions")
         return Outcome(f"there are no predictions on {day}", [day])
     version = str(table.column("model_version")[0].as_py())
-    card = registry.registry.card(spec.name, version)
+    card = registry.card(spec.name, version)
     edges = card.get("score_edges", TWENTIETHS)
     now = score_shares(table.column(spec.score).to_numpy(), edges=edges)
     index = psi(card["score_shares"], now, rows=(card["test_customers"], table.num_rows))

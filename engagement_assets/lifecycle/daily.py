@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from engagement_assets.features.checks import BLOCKING_KEYS as FEATURE_BLOCKING
+from engagement_assets.features.checks import FEATURE_BLOCKING
 from engagement_assets.lifecycle.access import inputs_of
 from engagement_assets.lifecycle.methods import Inputs, ModelMethods
 from engagement_assets.lifecycle.resource import ModelSettings
@@ -19,9 +19,10 @@ from engagement_assets.lifecycle.spec import ModelSpec
 from engagement_assets.settings.partitions import DAILY, partition_days
 from engagement_assets.source.resource import SourceResource
 from resources.gate import VERSION, require_checks
-from resources.io_managers import COLUMN_SCHEMA, RegistryResource, Report, ui_schema
+from resources.io_managers import RegistryResource, Report, asset_fields
 from resources.platform import EngineResource
 from resources.registry import RegisteredModel, registered
+from resources.tables import asset_keys
 
 SAMPLE_ROWS = 5
 NOT_MADE = "not_made"
@@ -33,18 +34,23 @@ def daily_asset(spec: ModelSpec) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=f"{spec.name}_daily",
         outs={
-            "predictions": _out(
-                spec,
-                "predictions",
+            "predictions": dg.AssetOut(
+                **asset_fields(spec.table),
                 kinds={"parquet", *spec.kinds},
+                code_version=spec.code_version,
                 io_manager_key="tables",
-                metadata={COLUMN_SCHEMA: ui_schema(spec.schema)},
             ),
-            "explanations": _out(
-                spec, "explanations", kinds={"report", "shap"}, io_manager_key="reports"
+            "explanations": dg.AssetOut(
+                key=[spec.name, "explanations"],
+                description=spec.texts["explanations"],
+                group_name=spec.name,
+                owners=spec.owners,
+                kinds={"report", "shap"},
+                code_version=spec.code_version,
+                io_manager_key="reports",
             ),
         },
-        deps=[*(table.split("/") for table in spec.predicts_from), [spec.name, "champion"]],
+        deps=[*asset_keys(spec.predicts_from), [spec.name, "champion"]],
         partitions_def=DAILY,
         backfill_policy=dg.BackfillPolicy.single_run(),
         description="Predicts with the champion and explains every prediction. A range is one run.",
@@ -81,17 +87,6 @@ def _outputs(made: dict[str, tuple[pd.DataFrame, Report]]) -> Iterator[dg.Output
         yield dg.Output(one_or_all(values), output_name=noun)
 
 
-def _out(spec: ModelSpec, noun: str, **about: Any) -> dg.AssetOut:
-    return dg.AssetOut(
-        key=[spec.name, noun],
-        description=spec.texts[noun],
-        group_name=spec.name,
-        owners=spec.owners,
-        code_version=spec.code_version,
-        **about,
-    )
-
-
 def _predict_day(
     context: dg.AssetExecutionContext,
     spec: ModelSpec,
@@ -104,7 +99,7 @@ def _predict_day(
     for warning in predicted.warnings:
         context.log.warning("%s", warning)
     table = predicted.table.assign(snapshot_date=day, model_version=model.version)
-    table = table[list(spec.schema.names)]
+    table = table[list(spec.table.names)]
     context.log.info("%s: %s rows predicted and explained", day, f"{len(table):,}")
     for noun, metadata in (
         (
@@ -138,7 +133,7 @@ def _nothing(
             asset_key=[spec.name, noun],
             partition_key=day.isoformat(),
         )
-    empty = spec.schema.arrow.empty_table().to_pandas()
+    empty = spec.table.empty().to_pandas()
     return empty, Report({NOT_MADE: reason}, f"No predictions: {reason}.")
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from engagement_assets.features.catalogue import KEY_COLUMNS
 from engagement_assets.lifecycle.dates import TRAINING_SNAPSHOTS, Snapshots
 from resources.lake import Lake
-from resources.schema import Column, TableSchema
+from resources.tables import Column, Table
 
 if TYPE_CHECKING:
     from engagement_assets.lifecycle.methods import ModelMethods
@@ -129,22 +130,25 @@ class ModelSpec:
 
     @property
     def predictions(self) -> str:
-        """The table of its predictions."""
-        return f"{self.name}/predictions"
+        """The key of the table of its predictions."""
+        return self.table.key
 
     @property
-    def schema(self) -> TableSchema:
-        """The schema of its predictions."""
-        return TableSchema(
-            (
-                Column("customer_id", "string", nullable=False, description="The customer"),
-                Column("snapshot_date", "date", nullable=False, description="Date of the features"),
-                *self.columns,
-                Column(
-                    "model_version", "string", nullable=False, description="Champion that predicted"
-                ),
-            )
+    def table(self) -> Table:
+        """The table of its predictions."""
+        version = Column("model_version", "string", "Champion that predicted", nullable=False)
+        return Table(
+            f"{self.name}/predictions",
+            (*KEY_COLUMNS, *(self._bounded(column) for column in self.columns), version),
+            description=self.texts["predictions"],
+            unique=self.key,
+            owner=self.owners[0],
+            steady=True,
         )
+
+    def _bounded(self, column: Column) -> Column:
+        least, most = self.bounds.get(column.name, (None, None))
+        return replace(column, minimum=least, maximum=most)
 
     def methods(self) -> ModelMethods:
         """What it does; loads the learning libraries."""
@@ -197,13 +201,14 @@ def reason_columns(unit: str, *, count: int = REASONS) -> tuple[Column, ...]:
         column
         for n in range(1, count + 1)
         for column in (
-            Column(f"reason_{n}_feature", "string", description=f"Reason {n}: the feature"),
-            Column(f"reason_{n}_value", "string", description=f"Reason {n}: its value"),
-            Column(f"reason_{n}_typical", "string", description=f"Reason {n}: typical value"),
+            Column(f"reason_{n}_feature", "string", f"Reason {n}: the feature"),
+            Column(f"reason_{n}_value", "string", f"Reason {n}: its value"),
+            Column(f"reason_{n}_typical", "string", f"Reason {n}: typical value"),
             Column(
                 f"reason_{n}_contribution",
                 "float64",
-                description=f"Reason {n}: contribution ({unit})",
+                f"Reason {n}: contribution",
+                unit,
             ),
         )
     )

@@ -6,9 +6,9 @@ import pytest
 
 from engagement_assets.decisions.customers.declared import (
     CHANGES,
-    CHANGES_SCHEMA,
+    CHANGES_TABLE,
     CUSTOMERS,
-    CUSTOMERS_SCHEMA,
+    CUSTOMERS_TABLE,
     LEAST_CHANGE,
     customer_parameters,
 )
@@ -31,7 +31,7 @@ def lake(tmp_path):
 
 def unified(lake, day=DAY):
     engine_of(lake).land(
-        SQL.query(CUSTOMERS), customer_parameters(day), into=CUSTOMERS, schema=CUSTOMERS_SCHEMA,
+        SQL.query(CUSTOMERS), customer_parameters(day), into=CUSTOMERS_TABLE,
         day=day,
     )  # fmt: skip
     return {row["customer_id"]: row for row in lake.read(CUSTOMERS, days=[day]).to_pylist()}
@@ -41,8 +41,7 @@ def moved(lake):
     engine_of(lake).land(
         SQL.query(CHANGES),
         {"snapshot_date": DAY, "day_before": BEFORE, "least_change": LEAST_CHANGE},
-        into=CHANGES,
-        schema=CHANGES_SCHEMA,
+        into=CHANGES_TABLE,
         day=DAY,
     )
     return {row["customer_id"]: row for row in lake.read(CHANGES, days=[DAY]).to_pylist()}

@@ -6,7 +6,7 @@ Belongs here: names, columns, limits and texts. Does not belong here: what it do
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS
 from engagement_assets.lifecycle.spec import Floor, ModelSpec, reason_columns
-from resources.schema import Column
+from resources.tables import Column
 
 REVIEW_ABOVE = 0.9
 STABILITY_FLOOR = 0.7
@@ -14,7 +14,7 @@ REVIEW_CEILING = 0.05
 
 
 def _component(name: str, words: str) -> Column:
-    return Column(f"{name}_score", "float64", description=f"{words} alone, on the same scale (0-1)")
+    return Column(f"{name}_score", "float64", meaning=f"{words} alone, on the same scale (0-1)")
 
 
 SPEC = ModelSpec(
@@ -54,7 +54,7 @@ SPEC = ModelSpec(
             "anomaly_score",
             "float64",
             nullable=False,
-            description="How unlike the others: 0.9 is passed by about one in a hundred (0-1)",
+            meaning="How unlike the others: 0.9 is passed by about one in a hundred (0-1)",
         ),
         _component("isolation", "Isolation forest"),
         _component("reconstruction", "Autoencoder"),
@@ -65,13 +65,13 @@ SPEC = ModelSpec(
         Column(
             "kind",
             "string",
-            description="Of those for review: unusual, sudden_drop, data_error or fraud_like",
+            meaning="Of those for review: unusual, sudden_drop, data_error or fraud_like",
         ),
         Column(
             "needs_review",
             "bool",
             nullable=False,
-            description=f"Whether a person should look: the score is over {REVIEW_ABOVE}, or a "
+            meaning=f"Whether a person should look: the score is over {REVIEW_ABOVE}, or a "
             "value cannot be",
         ),
         *reason_columns("share of the surprise"),

@@ -6,7 +6,7 @@ Belongs here: names, columns, limits and texts. Does not belong here: what it do
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
 from engagement_assets.lifecycle.spec import Floor, ModelSpec, reason_columns
-from resources.schema import Column
+from resources.tables import Column
 
 NAME = "churn"
 LABEL = LABELS["churn_30_day"]
@@ -19,7 +19,7 @@ SPEC = ModelSpec(
     code_version="1",
     implementation="engagement_assets.models.churn.methods:ChurnMethods",
     kinds=frozenset({"xgboost"}),
-    learns_from=(CUSTOMER_FEATURES, LABEL.table),
+    learns_from=(CUSTOMER_FEATURES, LABEL.key),
     predicts_from=(CUSTOMER_FEATURES,),
     required=LABEL.required_tables,
     window_days=LABEL.window_days,
@@ -49,15 +49,15 @@ SPEC = ModelSpec(
             "churn_probability",
             "float64",
             nullable=False,
-            description="Calibrated probability of no session in the 30 days after (0-1)",
+            meaning="Calibrated probability of no session in the 30 days after (0-1)",
         ),
-        Column("band", "string", nullable=False, description="high over 0.7, medium over 0.5, low"),
-        Column("action", "string", nullable=False, description="What the product's rule asks for"),
+        Column("band", "string", nullable=False, meaning="high over 0.7, medium over 0.5, low"),
+        Column("action", "string", nullable=False, meaning="What the product's rule asks for"),
         Column(
             "above_cost_threshold",
             "bool",
             nullable=False,
-            description="Whether contacting pays at the stated costs",
+            meaning="Whether contacting pays at the stated costs",
         ),
         *reason_columns("log-odds"),
     ),

@@ -7,7 +7,7 @@ from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
 from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS, ENGAGEMENT_SNAPSHOTS
 from engagement_assets.lifecycle.spec import Floor, ModelSpec, reason_columns
-from resources.schema import Column
+from resources.tables import Column
 
 LABEL = LABELS["engagement_score"]
 R2_FLOOR = 0.3
@@ -18,7 +18,7 @@ SPEC = ModelSpec(
     code_version="1",
     implementation="engagement_assets.models.engagement.methods:EngagementMethods",
     kinds=frozenset({"xgboost"}),
-    learns_from=(CUSTOMER_FEATURES, LABEL.table),
+    learns_from=(CUSTOMER_FEATURES, LABEL.key),
     predicts_from=(CUSTOMER_FEATURES,),
     required=LABEL.required_tables,
     # its label closes after 7 days; it is learnt at the snapshots that churn needs anyway, since
@@ -42,7 +42,7 @@ SPEC = ModelSpec(
             "engagement_score",
             "float64",
             nullable=False,
-            description="Expected mean daily engagement of the next 7 days (0-1)",
+            meaning="Expected mean daily engagement of the next 7 days (0-1)",
         ),
         *reason_columns("log-odds or score, as the explanations say"),
     ),

@@ -9,7 +9,7 @@ from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
 from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS
 from engagement_assets.lifecycle.spec import Floor, ModelSpec, reason_columns
-from resources.schema import Column
+from resources.tables import Column
 
 CHURN, ENGAGEMENT, VALUE = (
     LABELS[name] for name in ("churn_30_day", "engagement_score", "lifetime_value_usd")
@@ -41,8 +41,8 @@ SPEC = ModelSpec(
     code_version="1",
     implementation="engagement_assets.models.ensemble.methods:EnsembleMethods",
     kinds=frozenset({"xgboost"}),
-    learns_from=(CUSTOMER_FEATURES, CHURN.table, ENGAGEMENT.table),
-    lineage=(VALUE.table, *(f"{name}/champion" for name in BASES)),
+    learns_from=(CUSTOMER_FEATURES, CHURN.key, ENGAGEMENT.key),
+    lineage=(VALUE.key, *(f"{name}/champion" for name in BASES)),
     predicts_from=(CUSTOMER_FEATURES, *(f"{name}/predictions" for name in BASES)),
     required=("source/sessions",),
     window_days=CHURN_WINDOW_DAYS,
@@ -63,24 +63,24 @@ SPEC = ModelSpec(
         Column(
             "refined_churn_probability",
             "float64",
-            description="Churn probability (0-1); the base model's where the correction was not "
+            meaning="Churn probability (0-1); the base model's where the correction was not "
             "adopted, null where it does not score",
         ),
         Column(
             "refined_engagement_score",
             "float64",
-            description="Engagement of the next 7 days (0-1); the base model's where not adopted",
+            meaning="Engagement of the next 7 days (0-1); the base model's where not adopted",
         ),
         Column(
             "refined_future_revenue_usd",
             "float64",
-            description="Expected revenue of 180 days (USD); the base model's where not adopted",
+            meaning="Expected revenue of 180 days (USD); the base model's where not adopted",
         ),
         Column(
             "customer_health",
             "float64",
             nullable=False,
-            description="Weighted sum of staying, engagement, value and being ordinary (0-100)",
+            meaning="Weighted sum of staying, engagement, value and being ordinary (0-100)",
         ),
         *reason_columns("points"),
     ),

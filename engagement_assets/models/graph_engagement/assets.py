@@ -9,16 +9,17 @@ from datetime import date, timedelta
 import dagster as dg
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES, MODEL_INPUTS
-from engagement_assets.features.checks import BLOCKING_KEYS as FEATURE_BLOCKING
+from engagement_assets.features.checks import FEATURE_BLOCKING
 from engagement_assets.features.labels import LABELS
 from engagement_assets.lifecycle.resource import ModelSettings
 from engagement_assets.signals.network.learning_assets import AsOfConfig
-from engagement_assets.signals.tables import declared_schemas
+from engagement_assets.signals.tables import KNOWN_TABLES
 from resources.gate import VERSION, require_checks
 from resources.io_managers import ModelPackage, Report
 from resources.lake import Lake
 from resources.platform import EngineResource, LakeResource
 from resources.registry import RegisteredModel
+from resources.tables import asset_keys
 
 NAME = "graph_engagement"
 LABEL = LABELS["engagement_score"]
@@ -33,7 +34,7 @@ def snapshots_of(lake: Lake, last_day: date) -> tuple[date, date]:
         Failure: Fewer than two snapshots, a label's window apart, have features and the label.
     """
     closed = last_day - timedelta(days=LABEL.window_days)
-    there = sorted(set(lake.days(CUSTOMER_FEATURES)) & set(lake.days(LABEL.table)))
+    there = sorted(set(lake.days(CUSTOMER_FEATURES)) & set(lake.days(LABEL.key)))
     usable = [day for day in there if day <= closed]
     if usable:
         test = usable[-1]
@@ -41,7 +42,7 @@ def snapshots_of(lake: Lake, last_day: date) -> tuple[date, date]:
         if earlier:
             return earlier[-1], test
     raise dg.Failure(
-        f"{NAME}/model needs features and {LABEL.table} of two snapshots at least "
+        f"{NAME}/model needs features and {LABEL.key} of two snapshots at least "
         f"{LABEL.window_days} days apart; there are {len(usable)}: run the jobs `signals`, "
         f"`features` and `label_{LABEL.name}` for them",
         allow_retries=False,
@@ -56,7 +57,7 @@ def snapshots_of(lake: Lake, last_day: date) -> tuple[date, date]:
     owners=OWNERS,
     kinds={"pytorch", "python"},
     code_version=CODE_VERSION,
-    deps=[CUSTOMER_FEATURES.split("/"), LABEL.table.split("/"), ["source", "connections"]],
+    deps=asset_keys((CUSTOMER_FEATURES, LABEL.key, "source/connections")),
     io_manager_key="models",
 )
 def graph_engagement_model(
@@ -77,7 +78,7 @@ def graph_engagement_model(
 
     days = snapshots_of(lake.lake, config.day(lake.lake))
     require_checks(context.instance, FEATURE_BLOCKING, days=days)
-    run = engine.engine(declared_schemas())
+    run = engine.engine(KNOWN_TABLES)
     train, test = (
         Snapshot(rows[list(MODEL_INPUTS)], rows[LABEL.name], graph_of(run, engine.sql, day))
         for day in days

@@ -6,7 +6,7 @@ Belongs here: names, columns, limits and texts. Does not belong here: what it do
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
 from engagement_assets.lifecycle.spec import Floor, ModelSpec, reason_columns
-from resources.schema import Column
+from resources.tables import Column
 
 LABEL = LABELS["lifetime_value_usd"]
 GINI_FLOOR = 0.2
@@ -20,7 +20,7 @@ SPEC = ModelSpec(
     code_version="1",
     implementation="engagement_assets.models.lifetime_value.methods:LifetimeValueMethods",
     kinds=frozenset({"xgboost"}),
-    learns_from=(CUSTOMER_FEATURES, LABEL.table),
+    learns_from=(CUSTOMER_FEATURES, LABEL.key),
     predicts_from=(CUSTOMER_FEATURES, "engagement/predictions"),
     required=LABEL.required_tables,
     window_days=LABEL.window_days,
@@ -51,42 +51,36 @@ SPEC = ModelSpec(
             "future_revenue_usd",
             "float64",
             nullable=False,
-            description="Expected revenue of the next 180 days (USD)",
+            meaning="Expected revenue of the next 180 days (USD)",
         ),
-        Column(
-            "future_revenue_usd_p10", "float64", nullable=False, description="Its 10 % quantile"
-        ),
-        Column("future_revenue_usd_p50", "float64", nullable=False, description="Its median"),
-        Column(
-            "future_revenue_usd_p90", "float64", nullable=False, description="Its 90 % quantile"
-        ),
-        Column(
-            "payment_chance", "float64", nullable=False, description="Chance of any of it (0-1)"
-        ),
+        Column("future_revenue_usd_p10", "float64", nullable=False, meaning="Its 10 % quantile"),
+        Column("future_revenue_usd_p50", "float64", nullable=False, meaning="Its median"),
+        Column("future_revenue_usd_p90", "float64", nullable=False, meaning="Its 90 % quantile"),
+        Column("payment_chance", "float64", nullable=False, meaning="Chance of any of it (0-1)"),
         Column(
             "lifetime_value_usd",
             "float64",
             nullable=False,
-            description="Revenue to date plus what is expected, within 0 to 10,000 (USD)",
+            meaning="Revenue to date plus what is expected, within 0 to 10,000 (USD)",
         ),
         Column(
             "max_cac_usd",
             "float64",
             nullable=False,
-            description="What acquiring such a customer may cost: a third of the value (USD)",
+            meaning="What acquiring such a customer may cost: a third of the value (USD)",
         ),
         Column(
             "acquire_channels",
             "string",
-            description="Channels whose stated cost is below that, by comma",
+            meaning="Channels whose stated cost is below that, by comma",
         ),
         Column(
             "retention_priority",
             "bool",
             nullable=False,
-            description="High value and low engagement: whom to keep first",
+            meaning="High value and low engagement: whom to keep first",
         ),
-        Column("is_vip", "bool", nullable=False, description="Among the tenth of highest value"),
+        Column("is_vip", "bool", nullable=False, meaning="Among the tenth of highest value"),
         *reason_columns("USD, or what the explanations say"),
     ),
     score="future_revenue_usd",

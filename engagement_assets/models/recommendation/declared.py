@@ -5,7 +5,7 @@ Belongs here: names, columns, limits and texts. Does not belong here: what it do
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.lifecycle.spec import Floor, ModelSpec
-from resources.schema import Column
+from resources.tables import Column
 
 ITEMS_SHOWN = 50
 LEAST_CATEGORIES = 3
@@ -50,17 +50,16 @@ SPEC = ModelSpec(
             "items",
             "string",
             nullable=False,
-            description="Posts to show, the best first (JSON list of ids)",
+            meaning="Posts to show, the best first (JSON list of ids)",
         ),
-        Column("items_shown", "int64", nullable=False, description="Length of the list"),
-        Column("categories_shown", "int64", nullable=False, description="Categories in the list"),
-        Column("top_score", "float64", nullable=False, description="Score of the first post"),
+        Column("items_shown", "int64", nullable=False, meaning="Length of the list"),
+        Column("categories_shown", "int64", nullable=False, meaning="Categories in the list"),
+        Column("top_score", "float64", nullable=False, meaning="Score of the first post"),
         Column(
             "source",
             "string",
             nullable=False,
-            description="What brought most of them in: model, content, segment popularity, "
-            "popularity",
+            meaning="What brought most of them in: model, content, segment popularity, popularity",
         ),
     ),
     score="top_score",

@@ -19,7 +19,7 @@ from engagement_assets.learning.cascades.reach import Comparison, compare, estim
 from engagement_assets.learning.graph.graph import SocialGraph
 from engagement_assets.learning.graph.influence_maximisation import Chosen, compare_seeds
 from engagement_assets.learning.graph.spread import IndependentCascade, cascades_of_posts
-from engagement_assets.signals.schemas import NETWORK_METRICS
+from engagement_assets.signals.tables import NETWORK_METRICS
 from resources.engine import Engine
 from resources.lake import Lake
 from resources.sql import SqlFolder
@@ -82,7 +82,7 @@ def post_cascades(
     """
     posts, interactions = recent(engine, sql, day, days)
     columns = ["customer_id", *AUTHOR_COLUMNS]
-    authors = engine.lake.read(NETWORK_METRICS, days=[metrics_day], columns=columns).to_pandas()
+    authors = engine.lake.read(NETWORK_METRICS.key, days=[metrics_day], columns=columns).to_pandas()
     return cascades(
         posts,
         interactions,
@@ -99,7 +99,7 @@ def metrics_day_before(lake: Lake, day: date) -> date:
     An author's place must be known when the post is made; with few partitions the earliest one is
     the nearest to that.
     """
-    there = lake.days(NETWORK_METRICS)
+    there = lake.days(NETWORK_METRICS.key)
     earlier = [known for known in there if known <= day]
     return earlier[-1] if earlier else there[0]
 

@@ -14,18 +14,18 @@ from pydantic import Field
 
 from engagement_assets.settings.partitions import DAILY
 from engagement_assets.signals.network.resource import NetworkResource
-from engagement_assets.signals.schemas import (
+from engagement_assets.signals.tables import (
     EMBEDDING_COLUMNS,
     EMBEDDINGS,
-    EMBEDDINGS_SCHEMA,
+    KNOWN_TABLES,
     NETWORK_METRICS,
-    SEEDS_SCHEMA,
-    VIRALITY_PREDICTIONS_SCHEMA,
+    OWNER,
+    SEEDS,
+    VIRALITY_PREDICTIONS,
 )
-from engagement_assets.signals.spec import OWNERS, SOURCE_BLOCKING
-from engagement_assets.signals.tables import declared_schemas
+from engagement_assets.source.checks import SOURCE_BLOCKING
 from resources.gate import VERSION, require_checks
-from resources.io_managers import COLUMN_SCHEMA, ModelPackage, Report, ui_schema
+from resources.io_managers import ModelPackage, Report, asset_fields
 from resources.lake import Lake, MissingPartitionError
 from resources.platform import EngineResource, LakeResource
 from resources.registry import RegisteredModel
@@ -50,24 +50,21 @@ class AsOfConfig(dg.Config):
         Raises:
             MissingPartitionError: There are no metrics yet.
         """
-        days = lake.days(NETWORK_METRICS)
+        days = lake.days(NETWORK_METRICS.key)
         if not days:
-            raise MissingPartitionError(f"there is no {NETWORK_METRICS} yet: run the job `signals`")
+            raise MissingPartitionError(
+                f"there is no {NETWORK_METRICS.key} yet: run the job `signals`"
+            )
         return date.fromisoformat(self.as_of) if self.as_of else days[-1]
 
 
 @dg.asset(
-    key=EMBEDDINGS.split("/"),
-    description="Every customer's place in the graph as 64 numbers (node2vec): those whom walks "
-    "visit together lie close. Zero for a customer without connections.",
-    group_name="network",
-    owners=OWNERS,
+    **asset_fields(EMBEDDINGS),
     kinds={"parquet", "python"},
     code_version=CODE_VERSION,
     partitions_def=DAILY,
     deps=GRAPH_DEPS,
     io_manager_key="tables",
-    metadata={COLUMN_SCHEMA: ui_schema(EMBEDDINGS_SCHEMA)},
 )
 def network_embeddings(
     context: dg.AssetExecutionContext, engine: EngineResource, network: NetworkResource
@@ -78,7 +75,7 @@ def network_embeddings(
 
     day = date.fromisoformat(context.partition_key)
     require_checks(context.instance, SOURCE_BLOCKING, days=[day])
-    graph = graph_of(engine.engine(declared_schemas()), engine.sql, day)
+    graph = graph_of(engine.engine(KNOWN_TABLES), engine.sql, day)
     node2vec = Node2Vec(
         dimensions=len(EMBEDDING_COLUMNS),
         p=network.node2vec_p,
@@ -95,14 +92,10 @@ def network_embeddings(
     name="network_spread",
     outs={
         "seeds": dg.AssetOut(
-            key=["network", "seeds"],
-            description="Whom to reach so that most are reached, in the order they were chosen.",
-            group_name="network",
-            owners=OWNERS,
+            **asset_fields(SEEDS),
             kinds={"parquet", "python"},
             code_version=CODE_VERSION,
             io_manager_key="tables",
-            metadata={COLUMN_SCHEMA: ui_schema(SEEDS_SCHEMA)},
         ),
         "spread": dg.AssetOut(
             key=["network", "spread"],
@@ -110,7 +103,7 @@ def network_embeddings(
             "far it gets from these seeds, from those of the highest degree and PageRank, and from "
             "random ones.",
             group_name="network",
-            owners=OWNERS,
+            owners=[OWNER],
             kinds={"report", "python"},
             code_version=CODE_VERSION,
             io_manager_key="reports",
@@ -135,7 +128,7 @@ def network_spread(
 
     day = date.fromisoformat(context.partition_key)
     require_checks(context.instance, SOURCE_BLOCKING, days=[day])
-    run = engine.engine(declared_schemas())
+    run = engine.engine(KNOWN_TABLES)
     graph = graph_of(run, engine.sql, day)
     posts, interactions = recent(run, engine.sql, day, SPREAD_DAYS)
     try:
@@ -175,10 +168,10 @@ def network_spread(
     description="Foretells how many people a post reaches in three days from its first six hours: "
     "linear, boosted trees or LSTM, whichever is set or best on earlier posts set aside.",
     group_name="virality",
-    owners=OWNERS,
+    owners=[OWNER],
     kinds={"pytorch", "xgboost"},
     code_version=CODE_VERSION,
-    deps=[*POST_DEPS, NETWORK_METRICS.split("/")],
+    deps=[*POST_DEPS, NETWORK_METRICS.asset_key],
     io_manager_key="models",
 )
 def virality_model(
@@ -201,7 +194,7 @@ def virality_model(
 
     day = config.day(lake.lake)
     require_checks(context.instance, SOURCE_BLOCKING, days=[day])
-    run = engine.engine(declared_schemas())
+    run = engine.engine(KNOWN_TABLES)
     known = metrics_day_before(lake.lake, day - pd.Timedelta(days=VIRALITY_DAYS))
     posts = post_cascades(run, engine.sql, day, graph_of(run, engine.sql, known), metrics_day=known)
     try:
@@ -238,7 +231,7 @@ def virality_model(
     key=["virality", "evaluation"],
     description="The three methods beside one another on later posts.",
     group_name="virality",
-    owners=OWNERS,
+    owners=[OWNER],
     kinds={"report"},
     code_version=CODE_VERSION,
     ins={"model": dg.AssetIn(key=["virality", "model"])},
@@ -258,18 +251,13 @@ def virality_evaluation(model: RegisteredModel) -> dg.Output[Report]:
 
 
 @dg.asset(
-    key=["virality", "predictions"],
-    description="The final reach that is foretold for the posts of the last three days whose first "
-    "six hours have passed.",
-    group_name="virality",
-    owners=OWNERS,
+    **asset_fields(VIRALITY_PREDICTIONS),
     kinds={"parquet"},
     code_version=CODE_VERSION,
     partitions_def=DAILY,
     ins={"model": dg.AssetIn(key=["virality", "model"])},
-    deps=[*POST_DEPS, NETWORK_METRICS.split("/")],
+    deps=[*POST_DEPS, NETWORK_METRICS.asset_key],
     io_manager_key="tables",
-    metadata={COLUMN_SCHEMA: ui_schema(VIRALITY_PREDICTIONS_SCHEMA)},
 )
 def virality_predictions(
     context: dg.AssetExecutionContext,
@@ -287,7 +275,7 @@ def virality_predictions(
     from engagement_assets.signals.network.snapshot import graph_of  # noqa: PLC0415 - heavy
 
     day = date.fromisoformat(context.partition_key)
-    run = engine.engine(declared_schemas())
+    run = engine.engine(KNOWN_TABLES)
     days = int(CASCADES.horizon_hours // 24)
     known = metrics_day_before(lake.lake, day - pd.Timedelta(days=days))
     posts = post_cascades(
