@@ -17,6 +17,8 @@ from resources.lake import Lake
 from resources.schema import Column, TableSchema
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from engagement_assets.lifecycle.adapter import ModelAdapter
 
 REASONS = 3
@@ -94,6 +96,11 @@ class ModelSpec:
             the events up to them.
         lineage: Further assets that the candidate is made from, of days of their own.
         additive: Whether its reasons are contributions that add up to the score.
+        additive_parts: Columns that add up to the score in each row, where it has such columns.
+        online: Whether it answers for single customers while an application waits.
+        listens_to: Models whose predictions of the day it reads.
+        placed_by_day: Whether a customer who is scored alone needs the day's reference.
+        parameters: Names of the settings that its adapter is given.
         memory_mib: Memory that training asks for, in MiB.
         cpu_units: Processor that training asks for, in units of which a core has 1,024; Fargate
             takes certain pairs of processor and memory only.
@@ -123,6 +130,11 @@ class ModelSpec:
     reads_snapshots: bool = True
     lineage: tuple[str, ...] = ()
     additive: bool = True
+    additive_parts: tuple[str, ...] = ()
+    online: bool = True
+    listens_to: tuple[str, ...] = ()
+    placed_by_day: bool = False
+    parameters: tuple[str, ...] = ()
     memory_mib: int = 4_096
     cpu_units: int = 2_048
     owners: list[str] = field(default_factory=lambda: ["team:data-science"])
@@ -145,6 +157,13 @@ class ModelSpec:
                 ),
             )
         )
+
+    def nobody(self) -> pd.DataFrame:
+        """Return its columns with no rows: nobody is scored."""
+        import pandas as pd  # noqa: PLC0415 - declarations load without it
+
+        names = ["customer_id", *(column.name for column in self.columns)]
+        return pd.DataFrame({name: pd.Series(dtype=object) for name in names})
 
     def adapter(self) -> ModelAdapter:
         """Return its adapter; loads the learning libraries."""
