@@ -17,14 +17,13 @@ from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.learning.anomaly.detector import AnomalyDetector
 from engagement_assets.learning.anomaly.persistence import with_threads
 from engagement_assets.learning.evaluation.bootstrap import Interval, interval, resamples
-from engagement_assets.learning.fairness.classification import report_selection
+from engagement_assets.learning.fairness.measures import selection_fairness
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.fairness import Assessment
 from engagement_assets.lifecycle.methods import Inputs, Predicted, Trained
 from engagement_assets.lifecycle.spec import REASONS
 from engagement_assets.lifecycle.tabular import snapshot_rows
 from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns, split_rows
-from engagement_assets.models.anomaly.declared import REVIEW_ABOVE
 from engagement_assets.models.anomaly.declared_rules import (
     ANOMALY_INPUTS,
     PLATFORM_RULES,
@@ -79,20 +78,15 @@ class AnomalyMethods:
         return evaluation_markdown(card)
 
     def assess(self, inputs: Inputs, model: RegisteredModel) -> Assessment:
-        """Whom a version sends to review among its test people.
-
-        Nobody knows who of them is fraud, so the report has no true positives: rates of false
-        positives are those of all who are sent.
-        """
+        """Whom a version sends to review among its test people."""
         rows = _test_rows(inputs, model)
         scored = predict_anomaly(model.folder, rows, k=REASONS, n_jobs=inputs.threads)
         flagged = rows["customer_id"].isin(scored.loc[scored["needs_review"], "customer_id"])
-        report = report_selection(
-            np.zeros(len(rows)),
+        report = selection_fairness(
+            None,
             flagged.to_numpy(),
             sensitive_columns(rows),
-            columns=SENSITIVE,
-            threshold=REVIEW_ABOVE,
+            attributes=SENSITIVE,
             n_bootstrap=inputs.bootstrap,
             seed=inputs.seed,
         )
