@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-
 from engagement_assets.learning.fairness.classification import age_bands
 from engagement_assets.learning.fairness.ranking import RankingFairnessReport, ranking_fairness
+
 from engagement_assets.learning.recommendation.fallback import ESTIMATORS
 from engagement_assets.learning.recommendation.tables import both_ways, prepare, weigh
 from engagement_assets.models.recommendation.feed import feed_settings

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from engagement_assets.lifecycle.dates import Snapshots
-from engagement_assets.models.engagement.declared import SPEC
 from engagement_assets.models.engagement.fairness import assess
 from engagement_assets.models.engagement.prediction import predict_engagement
 from engagement_assets.models.engagement.product import dependence_table, group_table
@@ -16,6 +15,7 @@ from engagement_assets.models.engagement.reports import (
     evaluation_markdown,
     product_report,
 )
+from engagement_assets.models.engagement.spec import SPEC
 from engagement_assets.models.engagement.training import train_engagement
 from engagement_assets_tests.models.value_world import TEST, TRAIN, rows
 from resources.registry import RegisteredModel

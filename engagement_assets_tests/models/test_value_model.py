@@ -17,13 +17,13 @@ from engagement_assets.models.lifetime_value.applications import (
     application_columns,
     lifetime_value,
 )
-from engagement_assets.models.lifetime_value.declared import SPEC
 from engagement_assets.models.lifetime_value.fairness import assess
 from engagement_assets.models.lifetime_value.inputs import GUESS, HistoryInputs, observed_days
 from engagement_assets.models.lifetime_value.model import ValueModel
 from engagement_assets.models.lifetime_value.prediction import predict_value
 from engagement_assets.models.lifetime_value.promotion import champion_advantage
 from engagement_assets.models.lifetime_value.reports import evaluation_markdown
+from engagement_assets.models.lifetime_value.spec import SPEC
 from engagement_assets.models.lifetime_value.training import train_value
 from engagement_assets_tests.models.value_world import FEATURES, FIRST_DAY, TEST, TRAIN, rows
 from resources.registry import RegisteredModel

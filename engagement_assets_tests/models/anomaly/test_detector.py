@@ -12,7 +12,7 @@ from engagement_assets.learning.anomaly.kinds import KindRules
 from engagement_assets.learning.anomaly.persistence import ARRAYS_FILE, DETECTOR_FILE
 from engagement_assets.learning.evaluation.metrics import auc
 from engagement_assets.learning.explanations.shap_values import top_reasons
-from engagement_assets.models.anomaly.declared import REVIEW_ABOVE
+from engagement_assets.models.anomaly.spec import REVIEW_ABOVE
 
 ROWS = 1500
 PLANTED = 15

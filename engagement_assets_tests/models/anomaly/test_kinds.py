@@ -6,7 +6,7 @@ import pytest
 
 from engagement_assets.features.catalogue import FEATURES
 from engagement_assets.learning.anomaly.kinds import KindRuler, KindRules
-from engagement_assets.models.anomaly.declared_rules import (
+from engagement_assets.models.anomaly.rules import (
     ANOMALY_INPUTS,
     PLATFORM_RULES,
     shows_life,

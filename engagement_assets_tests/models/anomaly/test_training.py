@@ -11,8 +11,8 @@ from engagement_assets.learning.anomaly.kinds import KindRules
 from engagement_assets.learning.evaluation.splits import customer_split
 from engagement_assets.learning.fairness.groups import age_bands
 from engagement_assets.learning.fairness.measures import selection_fairness
-from engagement_assets.models.anomaly.declared import REVIEW_ABOVE
 from engagement_assets.models.anomaly.prediction import predict_anomaly
+from engagement_assets.models.anomaly.spec import REVIEW_ABOVE
 from engagement_assets.models.anomaly.training import (
     detection_metrics,
     latest_verdicts,

@@ -22,21 +22,21 @@ from engagement_assets.learning.fairness.measures import ranking_fairness
 from engagement_assets.learning.fairness.report import FairnessReport
 from engagement_assets.learning.recommendation.data import Dataset, RecommendationDataError
 from engagement_assets.learning.recommendation.fallback import SOURCES, ColdStart
-from engagement_assets.lifecycle.dates import Snapshots
-from engagement_assets.lifecycle.fairness import Assessment
-from engagement_assets.lifecycle.methods import (
+from engagement_assets.lifecycle.adapter import (
     Inputs,
     NotTrainableError,
     Predicted,
     Trained,
 )
+from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.lifecycle.fairness import Assessment
 from engagement_assets.lifecycle.tabular import snapshot_rows
 from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns
 from engagement_assets.lifecycle.training import Trained as TrainedModel
-from engagement_assets.models.recommendation.declared import ITEMS_SHOWN, LEAST_CATEGORIES
 from engagement_assets.models.recommendation.feed import feed_settings
 from engagement_assets.models.recommendation.reports import evaluation_markdown, lists_report
 from engagement_assets.models.recommendation.sources import dataset_as_of
+from engagement_assets.models.recommendation.spec import ITEMS_SHOWN, LEAST_CATEGORIES
 from engagement_assets.models.recommendation.training import (
     TrainingSettings,
     judge,
@@ -49,8 +49,8 @@ CUSTOMERS_OF_DRIFT = 5_000
 TABLES = ("source/interactions", "source/posts", "source/connections")
 
 
-class RecommendationMethods:
-    """The recommender's methods; see `ModelMethods`."""
+class RecommendationAdapter:
+    """The recommender's methods; see `ModelAdapter`."""
 
     def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained:
         """Fit every candidate before the last window, measure there, keep the best."""
@@ -109,7 +109,7 @@ class RecommendationMethods:
         """
         return Assessment(FairnessReport.from_dict(model.card["fairness"]))
 
-    def champion_lead(
+    def champion_advantage(
         self, inputs: Inputs, champion: RegisteredModel, candidate: RegisteredModel
     ) -> Interval:
         """NDCG of the champion's method less the candidate's in the candidate's test window.

@@ -9,8 +9,8 @@ from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS, ENGAGEMENT_SNAP
 from engagement_assets.lifecycle.spec import (
     TOP_WORDS,
     FairnessSpec,
-    Floor,
     ModelSpec,
+    QualityGate,
     reason_columns,
 )
 from resources.schema import Column
@@ -22,7 +22,7 @@ SPEC = ModelSpec(
     name="engagement",
     subject="engagement scores",
     code_version="1",
-    implementation="engagement_assets.models.engagement.methods:EngagementMethods",
+    implementation="engagement_assets.models.engagement.adapter:EngagementAdapter",
     kinds=frozenset({"xgboost"}),
     learns_from=(CUSTOMER_FEATURES, LABEL.table),
     predicts_from=(CUSTOMER_FEATURES,),
@@ -31,8 +31,8 @@ SPEC = ModelSpec(
     # a snapshot with its signals is the dearest part of a training
     window_days=CHURN_WINDOW_DAYS,
     snapshots=ENGAGEMENT_SNAPSHOTS,
-    floors=(
-        Floor(
+    gates=(
+        QualityGate(
             check="quality_floor",
             metric="r2",
             words="R2",
@@ -40,7 +40,7 @@ SPEC = ModelSpec(
             at_least=R2_FLOOR,
         ),
     ),
-    lead="mean squared error",
+    comparison_metric="mean squared error",
     fairness=FairnessSpec(
         rule="No group is among the most engaged at less than 80 % of the rate of the group most "
         "often there, given how engaged they truly are, beyond chance.",

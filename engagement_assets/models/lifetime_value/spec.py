@@ -8,8 +8,8 @@ from engagement_assets.features.labels import LABELS
 from engagement_assets.lifecycle.spec import (
     TOP_WORDS,
     FairnessSpec,
-    Floor,
     ModelSpec,
+    QualityGate,
     reason_columns,
 )
 from resources.schema import Column
@@ -24,14 +24,14 @@ SPEC = ModelSpec(
     name="lifetime_value",
     subject="lifetime value",
     code_version="1",
-    implementation="engagement_assets.models.lifetime_value.methods:LifetimeValueMethods",
+    implementation="engagement_assets.models.lifetime_value.adapter:LifetimeValueAdapter",
     kinds=frozenset({"xgboost"}),
     learns_from=(CUSTOMER_FEATURES, LABEL.table),
     predicts_from=(CUSTOMER_FEATURES, "engagement/predictions"),
     required=LABEL.required_tables,
     window_days=LABEL.window_days,
-    floors=(
-        Floor(
+    gates=(
+        QualityGate(
             check="quality_floor",
             metric="normalised_gini",
             words="normalised Gini",
@@ -39,7 +39,7 @@ SPEC = ModelSpec(
             f"normalised Gini of at least {GINI_FLOOR}.",
             at_least=GINI_FLOOR,
         ),
-        Floor(
+        QualityGate(
             check="calibration",
             metric="coverage_error",
             words="coverage error",
@@ -49,7 +49,7 @@ SPEC = ModelSpec(
             by_chance="coverage_error_by_chance",
         ),
     ),
-    lead="squared error of future revenue",
+    comparison_metric="squared error of future revenue",
     fairness=FairnessSpec(
         rule="No group is among the tenth of highest value at less than 80 % of the rate of the "
         "group most often there, given what it truly brings, beyond chance.",
