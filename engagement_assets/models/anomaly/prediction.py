@@ -47,7 +47,9 @@ def predict_anomaly(
 
 def load_anomaly(folder: Path | UPath | str, *, n_jobs: int | None) -> AnomalyDetector:
     """The detector in a folder, ready to score many times."""
-    return AnomalyDetector.load(folder).set_params(n_jobs=n_jobs)
+    detector = AnomalyDetector.load(folder)
+    detector.set_params(n_jobs=n_jobs)
+    return detector
 
 
 def anomaly_of(detector: AnomalyDetector, snapshot: pd.DataFrame, *, k: int) -> pd.DataFrame:
