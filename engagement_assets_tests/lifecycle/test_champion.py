@@ -8,16 +8,20 @@ import pytest
 from engagement_assets.learning.evaluation.metrics import Interval, paired_auc_difference
 from engagement_assets.lifecycle.card import model_card
 from engagement_assets.lifecycle.champion import judge
-from engagement_assets.lifecycle.spec import Floor
-from engagement_assets.models.churn.declared import SPEC
+from engagement_assets.lifecycle.spec import QualityGate
+from engagement_assets.models.churn.spec import SPEC
 
 GOOD = {"auc": Interval(0.82, 0.80, 0.84), "calibration_error": 0.01}
 
 
 def verdict(candidate=GOOD, *, gap=None, fair=True, by_chance=0.0, **settings):
-    told = {"floors": SPEC.floors, "figures": {"calibration_error_by_chance": by_chance}}
+    told = {"gates": SPEC.gates, "figures": {"calibration_error_by_chance": by_chance}}
     return judge(
-        candidate, champion_lead=gap, lead=SPEC.lead, fairness_passes=fair, **(told | settings)
+        candidate,
+        champion_advantage=gap,
+        comparison_metric=SPEC.comparison_metric,
+        fairness_passes=fair,
+        **(told | settings),
     )
 
 
@@ -52,9 +56,9 @@ def test_a_draw_promotes_the_newer_model():
 
 
 def test_a_floor_is_as_high_as_it_was_declared():
-    floor = Floor(check="q", metric="auc", words="AUC", description="", at_least=0.9)
-    assert not verdict(floors=(floor,)).promote
-    assert verdict(GOOD | {"auc": 0.9}, floors=(floor,)).promote
+    floor = QualityGate(check="q", metric="auc", words="AUC", description="", at_least=0.9)
+    assert not verdict(gates=(floor,)).promote
+    assert verdict(GOOD | {"auc": 0.9}, gates=(floor,)).promote
 
 
 def test_a_ceiling_rises_to_what_chance_shows_on_few_rows():
@@ -64,9 +68,9 @@ def test_a_ceiling_rises_to_what_chance_shows_on_few_rows():
 
 
 def test_a_floor_without_a_limit_is_an_error():
-    floor = Floor(check="q", metric="auc", words="AUC", description="")
+    floor = QualityGate(check="q", metric="auc", words="AUC", description="")
     with pytest.raises(ValueError, match="has no limit"):
-        verdict(floors=(floor,))
+        verdict(gates=(floor,))
 
 
 def test_all_failings_are_named_at_once():

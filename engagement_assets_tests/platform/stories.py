@@ -18,7 +18,7 @@ import dagster as dg
 import pyarrow as pa
 
 from engagement_assets.definitions import defs
-from engagement_assets.models.roster import MODELS
+from engagement_assets.models.assets import MODELS
 from engagement_assets.serving import published
 from engagement_assets.settings.installation import Settings, current_home
 from engagement_assets.source import assets as source_assets

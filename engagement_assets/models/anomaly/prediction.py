@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from engagement_assets.learning.anomaly.detector import AnomalyDetector
 from engagement_assets.learning.explanations.shap_values import top_reasons
-from engagement_assets.models.anomaly.declared import REVIEW_ABOVE
-from engagement_assets.models.anomaly.declared_rules import shows_life
+from engagement_assets.models.anomaly.rules import shows_life
+from engagement_assets.models.anomaly.spec import REVIEW_ABOVE
 
 if TYPE_CHECKING:
     from upath import UPath

@@ -19,7 +19,7 @@ from engagement_assets.learning.anomaly.detector import AnomalyDetector
 from engagement_assets.learning.stacking.folds import BaseLearner, Predictor
 from engagement_assets.learning.trees.classifier import ChurnClassifier
 from engagement_assets.learning.trees.regressor import EngagementRegressor
-from engagement_assets.models.anomaly.declared_rules import shows_life
+from engagement_assets.models.anomaly.rules import shows_life
 from engagement_assets.models.lifetime_value.model import ValueModel
 from resources.registry import RegisteredModel
 

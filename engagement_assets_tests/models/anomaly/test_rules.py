@@ -3,7 +3,7 @@
 import pandas as pd
 
 from engagement_assets.features.catalogue import FEATURES
-from engagement_assets.models.anomaly.declared_rules import (
+from engagement_assets.models.anomaly.rules import (
     ANOMALY_INPUTS,
     PLATFORM_RULES,
     shows_life,

@@ -18,13 +18,13 @@ import pandas as pd
 from engagement_assets.features.catalogue import MODEL_INPUTS
 from engagement_assets.features.labels import Label
 from engagement_assets.learning.trees.revenue import TooFewPayersError
-from engagement_assets.lifecycle.dates import Snapshots
-from engagement_assets.lifecycle.methods import (
+from engagement_assets.lifecycle.adapter import (
     Inputs,
     NotTrainableError,
     Predicted,
     Trained,
 )
+from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.spec import REASONS
 from engagement_assets.lifecycle.tabular import (
     LabelledSnapshots,
@@ -34,11 +34,11 @@ from engagement_assets.lifecycle.tabular import (
     snapshot_rows,
 )
 from engagement_assets.models.lifetime_value.applications import application_columns
-from engagement_assets.models.lifetime_value.declared import COVERAGE, LABEL, SPEC
 from engagement_assets.models.lifetime_value.fairness import assess
 from engagement_assets.models.lifetime_value.prediction import predict_value
 from engagement_assets.models.lifetime_value.promotion import champion_advantage
 from engagement_assets.models.lifetime_value.reports import evaluation_markdown
+from engagement_assets.models.lifetime_value.spec import COVERAGE, LABEL, SPEC
 from engagement_assets.models.lifetime_value.training import train_value
 from resources.registry import RegisteredModel
 
@@ -47,12 +47,12 @@ ENGAGEMENT = "engagement/predictions"
 _DEVIATIONS_OF_CHANCE = 1.96
 
 
-class LifetimeValueMethods(LabelledSnapshots):
-    """The lifetime value model's methods; see `ModelMethods`."""
+class LifetimeValueAdapter(LabelledSnapshots):
+    """The lifetime value model's methods; see `ModelAdapter`."""
 
     label: ClassVar[Label] = LABEL
     fairness_of = staticmethod(assess)
-    lead_of = staticmethod(champion_advantage)
+    advantage_of = staticmethod(champion_advantage)
     report_of = staticmethod(evaluation_markdown)
 
     def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained:

@@ -5,7 +5,7 @@ Belongs here: names, columns, limits and texts. Does not belong here: what it do
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
-from engagement_assets.lifecycle.spec import Floor, ModelSpec, reason_columns
+from engagement_assets.lifecycle.spec import ModelSpec, QualityGate, reason_columns
 from resources.schema import Column
 
 NAME = "churn"
@@ -17,21 +17,21 @@ SPEC = ModelSpec(
     name=NAME,
     subject="churn scores",
     code_version="1",
-    implementation="engagement_assets.models.churn.methods:ChurnMethods",
+    implementation="engagement_assets.models.churn.adapter:ChurnAdapter",
     kinds=frozenset({"xgboost"}),
     learns_from=(CUSTOMER_FEATURES, LABEL.table),
     predicts_from=(CUSTOMER_FEATURES,),
     required=LABEL.required_tables,
     window_days=LABEL.window_days,
-    floors=(
-        Floor(
+    gates=(
+        QualityGate(
             check="quality_floor",
             metric="auc",
             words="AUC",
             description=f"AUC on other people at a later time is at least {AUC_FLOOR}.",
             at_least=AUC_FLOOR,
         ),
-        Floor(
+        QualityGate(
             check="calibration",
             metric="calibration_error",
             words="calibration error",
@@ -41,7 +41,7 @@ SPEC = ModelSpec(
             by_chance="calibration_error_by_chance",
         ),
     ),
-    lead="AUC",
+    comparison_metric="AUC",
     fairness_rule="No group is flagged at less than 80 % of the rate of the most flagged group "
     "beyond chance.",
     columns=(

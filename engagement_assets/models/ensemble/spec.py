@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
 from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS
-from engagement_assets.lifecycle.spec import Floor, ModelSpec, reason_columns
+from engagement_assets.lifecycle.spec import ModelSpec, QualityGate, reason_columns
 from resources.schema import Column
 
 CHURN, ENGAGEMENT, VALUE = (
@@ -39,15 +39,15 @@ SPEC = ModelSpec(
     name="ensemble",
     subject="customer health",
     code_version="1",
-    implementation="engagement_assets.models.ensemble.methods:EnsembleMethods",
+    implementation="engagement_assets.models.ensemble.adapter:EnsembleAdapter",
     kinds=frozenset({"xgboost"}),
     learns_from=(CUSTOMER_FEATURES, CHURN.table, ENGAGEMENT.table),
     lineage=(VALUE.table, *(f"{name}/champion" for name in BASES)),
     predicts_from=(CUSTOMER_FEATURES, *(f"{name}/predictions" for name in BASES)),
     required=("source/sessions",),
     window_days=CHURN_WINDOW_DAYS,
-    floors=(
-        Floor(
+    gates=(
+        QualityGate(
             check="quality_floor",
             metric="auc",
             words="AUC of the refined churn probability",
@@ -56,7 +56,7 @@ SPEC = ModelSpec(
             at_least=AUC_FLOOR,
         ),
     ),
-    lead="log loss of the refined churn probability",
+    comparison_metric="log loss of the refined churn probability",
     fairness_rule="No group is among the tenth of lowest health at less than 80 % of the rate of "
     "the group most often there, given how many of each truly leave, beyond chance.",
     columns=(

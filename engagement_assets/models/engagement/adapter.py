@@ -10,7 +10,7 @@ from datetime import date
 from typing import ClassVar
 
 from engagement_assets.features.labels import Label
-from engagement_assets.lifecycle.methods import Inputs, Predicted
+from engagement_assets.lifecycle.adapter import Inputs, Predicted
 from engagement_assets.lifecycle.spec import REASONS
 from engagement_assets.lifecycle.tabular import (
     LabelledSnapshots,
@@ -18,22 +18,22 @@ from engagement_assets.lifecycle.tabular import (
     explanation_warnings,
     snapshot_rows,
 )
-from engagement_assets.models.engagement.declared import LABEL
 from engagement_assets.models.engagement.fairness import assess
 from engagement_assets.models.engagement.prediction import predict_engagement
 from engagement_assets.models.engagement.promotion import champion_advantage
 from engagement_assets.models.engagement.reports import evaluation_markdown, product_report
+from engagement_assets.models.engagement.spec import LABEL
 from engagement_assets.models.engagement.training import train_engagement
 from resources.registry import RegisteredModel
 
 
-class EngagementMethods(LabelledSnapshots):
-    """The engagement model's methods; see `ModelMethods`."""
+class EngagementAdapter(LabelledSnapshots):
+    """The engagement model's methods; see `ModelAdapter`."""
 
     label: ClassVar[Label] = LABEL
     learn = staticmethod(train_engagement)
     fairness_of = staticmethod(assess)
-    lead_of = staticmethod(champion_advantage)
+    advantage_of = staticmethod(champion_advantage)
     report_of = staticmethod(evaluation_markdown)
 
     def predict(self, inputs: Inputs, model: RegisteredModel, day: date) -> Predicted:

@@ -17,20 +17,20 @@ from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.learning.anomaly.detector import AnomalyDetector
 from engagement_assets.learning.evaluation.bootstrap import Interval, interval, resamples
 from engagement_assets.learning.fairness.classification import report_selection
+from engagement_assets.lifecycle.adapter import Inputs, Predicted, Trained
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.fairness import Assessment
-from engagement_assets.lifecycle.methods import Inputs, Predicted, Trained
 from engagement_assets.lifecycle.spec import REASONS
 from engagement_assets.lifecycle.tabular import snapshot_rows
 from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns, split_rows
-from engagement_assets.models.anomaly.declared import REVIEW_ABOVE
-from engagement_assets.models.anomaly.declared_rules import (
+from engagement_assets.models.anomaly.prediction import predict_anomaly
+from engagement_assets.models.anomaly.reports import evaluation_markdown, review_report
+from engagement_assets.models.anomaly.rules import (
     ANOMALY_INPUTS,
     PLATFORM_RULES,
     shows_life,
 )
-from engagement_assets.models.anomaly.prediction import predict_anomaly
-from engagement_assets.models.anomaly.reports import evaluation_markdown, review_report
+from engagement_assets.models.anomaly.spec import REVIEW_ABOVE
 from engagement_assets.models.anomaly.training import (
     detection_metrics,
     latest_verdicts,
@@ -42,8 +42,8 @@ from resources.registry import RegisteredModel
 REVIEWS = "source/reviews"
 
 
-class AnomalyMethods:
-    """The anomaly model's methods; see `ModelMethods`."""
+class AnomalyAdapter:
+    """The anomaly model's methods; see `ModelAdapter`."""
 
     def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained:
         """Fit on the training people at a snapshot, describe on the others at a later one."""
@@ -97,7 +97,7 @@ class AnomalyMethods:
         )
         return Assessment(report)
 
-    def champion_lead(
+    def champion_advantage(
         self, inputs: Inputs, champion: RegisteredModel, candidate: RegisteredModel
     ) -> Interval:
         """Champion minus candidate average precision on the test people who were reviewed.

@@ -5,7 +5,7 @@ Belongs here: names, columns, limits and texts. Does not belong here: what it do
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS
-from engagement_assets.lifecycle.spec import Floor, ModelSpec, reason_columns
+from engagement_assets.lifecycle.spec import ModelSpec, QualityGate, reason_columns
 from resources.schema import Column
 
 REVIEW_ABOVE = 0.9
@@ -21,15 +21,15 @@ SPEC = ModelSpec(
     name="anomaly",
     subject="anomaly scores",
     code_version="1",
-    implementation="engagement_assets.models.anomaly.methods:AnomalyMethods",
+    implementation="engagement_assets.models.anomaly.adapter:AnomalyAdapter",
     kinds=frozenset({"scikitlearn", "pytorch"}),
     learns_from=(CUSTOMER_FEATURES, "source/reviews"),
     predicts_from=(CUSTOMER_FEATURES,),
     required=("source/sessions",),
     window_days=CHURN_WINDOW_DAYS,
     snapshots=1,
-    floors=(
-        Floor(
+    gates=(
+        QualityGate(
             check="quality_floor",
             metric="seed_rank_correlation",
             words="rank correlation of two seeds",
@@ -37,7 +37,7 @@ SPEC = ModelSpec(
             f"is at least {STABILITY_FLOOR}.",
             at_least=STABILITY_FLOOR,
         ),
-        Floor(
+        QualityGate(
             check="review_share",
             metric="share_for_review",
             words="share for review",
@@ -46,7 +46,7 @@ SPEC = ModelSpec(
             at_most=REVIEW_CEILING,
         ),
     ),
-    lead="average precision on reviewed customers",
+    comparison_metric="average precision on reviewed customers",
     fairness_rule="No group is sent to review at less than 80 % of the rate of the group most "
     "often sent there, beyond chance.",
     columns=(

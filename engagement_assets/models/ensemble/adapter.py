@@ -23,14 +23,14 @@ from engagement_assets.learning.fairness.classification import report_selection
 from engagement_assets.learning.fairness.regression import RegressionFairness
 from engagement_assets.learning.stacking.estimator import Ensemble
 from engagement_assets.learning.stacking.folds import BaseLearner
-from engagement_assets.lifecycle.dates import Snapshots
-from engagement_assets.lifecycle.fairness import Assessment
-from engagement_assets.lifecycle.methods import (
+from engagement_assets.lifecycle.adapter import (
     Inputs,
     NotTrainableError,
     Predicted,
     Trained,
 )
+from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.lifecycle.fairness import Assessment
 from engagement_assets.lifecycle.rows import data_versions, labelled_rows, labelled_snapshots
 from engagement_assets.lifecycle.spec import REASONS
 from engagement_assets.lifecycle.tabular import snapshot_rows
@@ -38,7 +38,10 @@ from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns, s
 from engagement_assets.lifecycle.training import Trained as TrainedModel
 from engagement_assets.models.ensemble import targets
 from engagement_assets.models.ensemble.bases import MAKERS
-from engagement_assets.models.ensemble.declared import (
+from engagement_assets.models.ensemble.health import health_parts, health_reasons
+from engagement_assets.models.ensemble.prediction import load_ensemble, refined_of
+from engagement_assets.models.ensemble.reports import evaluation_markdown, health_report
+from engagement_assets.models.ensemble.spec import (
     BASE_COLUMNS,
     BASES,
     CHURN,
@@ -46,9 +49,6 @@ from engagement_assets.models.ensemble.declared import (
     FEATURES,
     VALUE,
 )
-from engagement_assets.models.ensemble.health import health_parts, health_reasons
-from engagement_assets.models.ensemble.prediction import load_ensemble, refined_of
-from engagement_assets.models.ensemble.reports import evaluation_markdown, health_report
 from engagement_assets.models.ensemble.training import (
     TargetRows,
     mean_loss,
@@ -65,8 +65,8 @@ SELECTED_ARE = (
 )
 
 
-class EnsembleMethods:
-    """The ensemble's methods; see `ModelMethods`."""
+class EnsembleAdapter:
+    """The ensemble's methods; see `ModelAdapter`."""
 
     # the champions' own snapshots are used, whatever the latest ones are
     def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained:  # noqa: ARG002 - as said
@@ -155,7 +155,7 @@ class EnsembleMethods:
         )
         return Assessment(RegressionFairness(selection, {}, LOWEST_SHARE, SELECTED_ARE))
 
-    def champion_lead(
+    def champion_advantage(
         self, inputs: Inputs, champion: RegisteredModel, candidate: RegisteredModel
     ) -> Interval:
         """Log loss of the candidate less the champion's on the same test rows."""

@@ -4,7 +4,7 @@ Belongs here: names, columns, limits and texts. Does not belong here: what it do
 """
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
-from engagement_assets.lifecycle.spec import Floor, ModelSpec
+from engagement_assets.lifecycle.spec import ModelSpec, QualityGate
 from resources.schema import Column
 
 ITEMS_SHOWN = 50
@@ -16,7 +16,7 @@ SPEC = ModelSpec(
     name="recommendation",
     subject="recommended posts",
     code_version="1",
-    implementation="engagement_assets.models.recommendation.methods:RecommendationMethods",
+    implementation="engagement_assets.models.recommendation.adapter:RecommendationAdapter",
     kinds=frozenset({"pytorch", "scikitlearn"}),
     learns_from=("source/interactions", "source/posts", "source/connections", CUSTOMER_FEATURES),
     predicts_from=("source/interactions", "source/posts", "source/connections", CUSTOMER_FEATURES),
@@ -25,8 +25,8 @@ SPEC = ModelSpec(
     window_days=1,
     snapshots=1,
     reads_snapshots=False,
-    floors=(
-        Floor(
+    gates=(
+        QualityGate(
             check="quality_floor",
             metric="lead_over_popularity",
             words="NDCG@10 above popularity",
@@ -34,7 +34,7 @@ SPEC = ModelSpec(
             "everybody what is popular.",
             at_least=POPULARITY_TOLERANCE,
         ),
-        Floor(
+        QualityGate(
             check="category_rule",
             metric="lists_short_of_categories",
             words="share of lists short of categories",
@@ -42,7 +42,7 @@ SPEC = ModelSpec(
             at_most=0.0,
         ),
     ),
-    lead="NDCG@10",
+    comparison_metric="NDCG@10",
     fairness_rule="No group of customers gets lists of less than 80 % of the quality of the group "
     "served best, and no group of authors less than 80 % of the exposure, beyond chance.",
     columns=(

@@ -25,7 +25,7 @@ class NotTrainableError(RuntimeError):
 
 @dataclass(frozen=True)
 class Inputs:
-    """What methods read from.
+    """What adapter read from.
 
     Attributes:
         engine: Queries over the lake, and the lake itself.
@@ -130,7 +130,7 @@ class Predicted:
     warnings: Sequence[str] = ()
 
 
-class ModelMethods(Protocol):
+class ModelAdapter(Protocol):
     """What a model does. Every method is pure but for reading the lake."""
 
     def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained:
@@ -150,7 +150,7 @@ class ModelMethods(Protocol):
     def assess(self, inputs: Inputs, model: RegisteredModel) -> Assessed:
         """The fairness of a version on its test people."""
 
-    def champion_lead(
+    def champion_advantage(
         self, inputs: Inputs, champion: RegisteredModel, candidate: RegisteredModel
     ) -> Interval:
         """How much better the champion is on the candidate's test rows; above 0: it is better."""

@@ -21,20 +21,20 @@ from engagement_assets.learning.evaluation.scores import quantile_edges, score_s
 from engagement_assets.learning.fairness.ranking import ranking_fairness
 from engagement_assets.learning.recommendation.data import Dataset, RecommendationDataError
 from engagement_assets.learning.recommendation.fallback import SOURCES, ColdStart
-from engagement_assets.lifecycle.dates import Snapshots
-from engagement_assets.lifecycle.methods import (
+from engagement_assets.lifecycle.adapter import (
     Inputs,
     NotTrainableError,
     Predicted,
     Trained,
 )
+from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.tabular import snapshot_rows
 from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns
 from engagement_assets.lifecycle.training import Trained as TrainedModel
-from engagement_assets.models.recommendation.declared import ITEMS_SHOWN, LEAST_CATEGORIES
 from engagement_assets.models.recommendation.feed import feed_settings
 from engagement_assets.models.recommendation.reports import evaluation_markdown, lists_report
 from engagement_assets.models.recommendation.sources import dataset_as_of
+from engagement_assets.models.recommendation.spec import ITEMS_SHOWN, LEAST_CATEGORIES
 from engagement_assets.models.recommendation.training import (
     TrainingSettings,
     judge,
@@ -89,8 +89,8 @@ class StoredAssessment:
         return str(self.card["fairness_text"])
 
 
-class RecommendationMethods:
-    """The recommender's methods; see `ModelMethods`."""
+class RecommendationAdapter:
+    """The recommender's methods; see `ModelAdapter`."""
 
     def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained:
         """Fit every candidate before the last window, measure there, keep the best."""
@@ -153,7 +153,7 @@ class RecommendationMethods:
         """The fairness of a version in its test window."""
         return StoredAssessment(model.card)
 
-    def champion_lead(
+    def champion_advantage(
         self, inputs: Inputs, champion: RegisteredModel, candidate: RegisteredModel
     ) -> Interval:
         """NDCG of the champion's method less the candidate's in the candidate's test window.

@@ -6,7 +6,7 @@ Belongs here: names, columns, limits and texts. Does not belong here: what it do
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
 from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS, ENGAGEMENT_SNAPSHOTS
-from engagement_assets.lifecycle.spec import Floor, ModelSpec, reason_columns
+from engagement_assets.lifecycle.spec import ModelSpec, QualityGate, reason_columns
 from resources.schema import Column
 
 LABEL = LABELS["engagement_score"]
@@ -16,7 +16,7 @@ SPEC = ModelSpec(
     name="engagement",
     subject="engagement scores",
     code_version="1",
-    implementation="engagement_assets.models.engagement.methods:EngagementMethods",
+    implementation="engagement_assets.models.engagement.adapter:EngagementAdapter",
     kinds=frozenset({"xgboost"}),
     learns_from=(CUSTOMER_FEATURES, LABEL.table),
     predicts_from=(CUSTOMER_FEATURES,),
@@ -25,8 +25,8 @@ SPEC = ModelSpec(
     # a snapshot with its signals is the dearest part of a training
     window_days=CHURN_WINDOW_DAYS,
     snapshots=ENGAGEMENT_SNAPSHOTS,
-    floors=(
-        Floor(
+    gates=(
+        QualityGate(
             check="quality_floor",
             metric="r2",
             words="R2",
@@ -34,7 +34,7 @@ SPEC = ModelSpec(
             at_least=R2_FLOOR,
         ),
     ),
-    lead="mean squared error",
+    comparison_metric="mean squared error",
     fairness_rule="No group is among the most engaged at less than 80 % of the rate of the group "
     "most often there, given how engaged they truly are, beyond chance.",
     columns=(

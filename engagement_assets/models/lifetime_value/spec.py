@@ -5,7 +5,7 @@ Belongs here: names, columns, limits and texts. Does not belong here: what it do
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
-from engagement_assets.lifecycle.spec import Floor, ModelSpec, reason_columns
+from engagement_assets.lifecycle.spec import ModelSpec, QualityGate, reason_columns
 from resources.schema import Column
 
 LABEL = LABELS["lifetime_value_usd"]
@@ -18,14 +18,14 @@ SPEC = ModelSpec(
     name="lifetime_value",
     subject="lifetime value",
     code_version="1",
-    implementation="engagement_assets.models.lifetime_value.methods:LifetimeValueMethods",
+    implementation="engagement_assets.models.lifetime_value.adapter:LifetimeValueAdapter",
     kinds=frozenset({"xgboost"}),
     learns_from=(CUSTOMER_FEATURES, LABEL.table),
     predicts_from=(CUSTOMER_FEATURES, "engagement/predictions"),
     required=LABEL.required_tables,
     window_days=LABEL.window_days,
-    floors=(
-        Floor(
+    gates=(
+        QualityGate(
             check="quality_floor",
             metric="normalised_gini",
             words="normalised Gini",
@@ -33,7 +33,7 @@ SPEC = ModelSpec(
             f"normalised Gini of at least {GINI_FLOOR}.",
             at_least=GINI_FLOOR,
         ),
-        Floor(
+        QualityGate(
             check="calibration",
             metric="coverage_error",
             words="coverage error",
@@ -43,7 +43,7 @@ SPEC = ModelSpec(
             by_chance="coverage_error_by_chance",
         ),
     ),
-    lead="squared error of future revenue",
+    comparison_metric="squared error of future revenue",
     fairness_rule="No group is among the tenth of highest value at less than 80 % of the rate of "
     "the group most often there, given what it truly brings, beyond chance.",
     columns=(

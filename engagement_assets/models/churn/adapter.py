@@ -10,7 +10,7 @@ from datetime import date
 from typing import ClassVar
 
 from engagement_assets.features.labels import Label
-from engagement_assets.lifecycle.methods import Inputs, Predicted
+from engagement_assets.lifecycle.adapter import Inputs, Predicted
 from engagement_assets.lifecycle.spec import REASONS
 from engagement_assets.lifecycle.tabular import (
     LabelledSnapshots,
@@ -20,22 +20,22 @@ from engagement_assets.lifecycle.tabular import (
     snapshot_rows,
 )
 from engagement_assets.models.churn.bands import with_bands
-from engagement_assets.models.churn.declared import LABEL, SPEC
 from engagement_assets.models.churn.fairness import assess
 from engagement_assets.models.churn.prediction import predict_churn
 from engagement_assets.models.churn.promotion import champion_advantage
 from engagement_assets.models.churn.reports import evaluation_markdown
+from engagement_assets.models.churn.spec import LABEL, SPEC
 from engagement_assets.models.churn.training import train_churn
 from resources.registry import RegisteredModel
 
 
-class ChurnMethods(LabelledSnapshots):
-    """The churn model's methods; see `ModelMethods`."""
+class ChurnAdapter(LabelledSnapshots):
+    """The churn model's methods; see `ModelAdapter`."""
 
     label: ClassVar[Label] = LABEL
     learn = staticmethod(train_churn)
     fairness_of = staticmethod(assess)
-    lead_of = staticmethod(champion_advantage)
+    advantage_of = staticmethod(champion_advantage)
     report_of = staticmethod(evaluation_markdown)
 
     def predict(self, inputs: Inputs, model: RegisteredModel, day: date) -> Predicted:
