@@ -22,10 +22,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+
 from engagement_assets.learning.fairness.groups import age_bands
 from engagement_assets.learning.fairness.measures import ranking_fairness
 from engagement_assets.learning.fairness.report import FairnessReport
-
 from engagement_assets.learning.recommendation.fallback import ESTIMATORS
 from engagement_assets.learning.recommendation.tables import both_ways, prepare, weigh
 from engagement_assets.models.recommendation.feed import feed_settings

@@ -195,7 +195,8 @@ def _fairness(spec: ModelSpec) -> dg.AssetsDefinition:
             yield fairness_result(spec, {NOT_TRAINED: model.reason})
             return
         inputs = inputs_of(spec, engine=engine, registry=registry, source=source, settings=settings)
-        assessed = spec.adapter().assess(inputs, model).worded(spec.fairness)
+        words = spec.fairness.words, spec.fairness.selected_are
+        assessed = spec.adapter().assess(inputs, model).worded(*words)
         figures = assessed.to_dict() | {VERSION: model.version}
         yield dg.Output(
             Report(figures, assessed.to_markdown()),

@@ -5,7 +5,7 @@ the measures (`engagement_assets.learning.fairness`) or what a model's score is 
 model's `fairness.py`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -32,7 +32,6 @@ from engagement_assets.learning.fairness.mitigation import (
     value_price,
 )
 from engagement_assets.learning.fairness.report import FairnessReport
-from engagement_assets.lifecycle.spec import FairnessSpec
 from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns, split_rows
 
 
@@ -48,10 +47,10 @@ class Assessment:
     report: FairnessReport
     mitigation: Mitigation | None = None
 
-    def worded(self, spec: FairnessSpec) -> "Assessment":
+    def worded(self, words: Mapping[str, str], selected_are: str) -> "Assessment":
         """Return the same in a model's own words."""
-        mitigation = self.mitigation and self.mitigation.worded(spec.words, spec.selected_are)
-        return Assessment(self.report.worded(spec.words, spec.selected_are), mitigation)
+        mitigation = self.mitigation and self.mitigation.worded(words, selected_are)
+        return Assessment(self.report.worded(words, selected_are), mitigation)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON data."""

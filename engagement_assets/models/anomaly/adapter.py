@@ -15,7 +15,6 @@ import pandas as pd
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.learning.anomaly.detector import AnomalyDetector
-from engagement_assets.learning.anomaly.persistence import with_threads
 from engagement_assets.learning.evaluation.bootstrap import Interval, interval, resamples
 from engagement_assets.learning.fairness.measures import selection_fairness
 from engagement_assets.lifecycle.adapter import Inputs, Predicted, Trained
@@ -143,7 +142,7 @@ def _test_rows(inputs: Inputs, model: RegisteredModel) -> pd.DataFrame:
 
 
 def _scores(inputs: Inputs, model: RegisteredModel, rows: pd.DataFrame) -> np.ndarray:
-    detector = with_threads(AnomalyDetector.load(model.folder), inputs.threads)
+    detector = AnomalyDetector.load(model.folder).set_params(n_jobs=inputs.threads)
     found: np.ndarray = detector.score_samples(rows[list(detector.feature_names_in_)])
     return found
 
