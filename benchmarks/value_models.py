@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from engagement_assets.models.engagement.prediction import predict_engagement
+from engagement_assets.models.lifetime_value.prediction import predict_value
 
 from benchmarks import stages
 from benchmarks.stages import DAYS, FIRST_DAY, SQL
@@ -32,10 +34,8 @@ from engagement_assets.lifecycle.reports import table_markdown
 from engagement_assets.lifecycle.rows import labelled_rows, labelled_snapshots
 from engagement_assets.lifecycle.training import split_rows
 from engagement_assets.models.engagement.fairness import assess as assess_engagement
-from engagement_assets.models.engagement.prediction import predict_engagement
 from engagement_assets.models.engagement.training import train_engagement
 from engagement_assets.models.lifetime_value.fairness import assess as assess_value
-from engagement_assets.models.lifetime_value.prediction import predict_value
 from engagement_assets.models.lifetime_value.training import train_value
 from engagement_assets.signals.network.snapshot import graph_of, land_network
 from engagement_assets.signals.sentiment.scoring import land_customer_sentiment, window_days
@@ -179,7 +179,7 @@ def measure(name: str, options: Any) -> dict[str, Any]:
         "seconds": seconds,
         "customers_explained": len(predicted.table),
         "explanation": explanation.summary(),
-        "fairness": {key: report[key] for key in ("passes", "judged", "failures", "notes")},
+        "fairness": {key: report[key] for key in ("verdict", "failures", "notes", "power")},
     }
 
 
@@ -205,7 +205,7 @@ def told(name: str, found: dict[str, Any]) -> str:
         + ", ".join(f"{what} {value:.1f}" for what, value in found["seconds"].items())
         + f" ({found['customers_explained']:,} customers, {found['explanation']['method']}, "
         f"additivity error {found['explanation']['additivity_error']:.1e}). Fairness "
-        f"{'passes' if found['fairness']['passes'] else found['fairness']['failures']}.",
+        f"{found['fairness']['verdict']}: {found['fairness']['failures']}.",
         "",
         table_markdown(pd.DataFrame(card["deciles"])),
     ]

@@ -111,7 +111,7 @@ train_jobs = {
 }
 predictions_job = dg.define_asset_job(
     "predictions",
-    PREDICTIONS | UNIFIED | REVIEWS | CATALOGUE | PUBLISHED,
+    PREDICTIONS | UNIFIED | REVIEWS | FAIRNESS | CATALOGUE | PUBLISHED,
     description="Predicts and explains one day with the champions, and publishes it.",
 )
 publish_job = dg.define_asset_job(
@@ -128,6 +128,7 @@ daily_job = dg.define_asset_job(
     | PREDICTIONS
     | UNIFIED
     | REVIEWS
+    | FAIRNESS
     | CATALOGUE
     | PUBLISHED,
     description="One day: ingest, signals, features, predictions, explanations, publishing, with "

@@ -15,10 +15,9 @@ import pandas as pd
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.learning.anomaly.detector import AnomalyDetector
-from engagement_assets.learning.anomaly.persistence import with_threads
 from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.evaluation.bootstrap import Interval, interval, resamples
-from engagement_assets.learning.fairness.classification import report_selection
+from engagement_assets.learning.fairness.measures import selection_fairness
 from engagement_assets.learning.stacking.folds import BaseLearner
 from engagement_assets.lifecycle.adapter import Inputs, Predicted, Trained
 from engagement_assets.lifecycle.dates import Snapshots
@@ -35,7 +34,7 @@ from engagement_assets.models.anomaly.rules import (
     PLATFORM_RULES,
     shows_life,
 )
-from engagement_assets.models.anomaly.spec import REVIEW_ABOVE, SPEC
+from engagement_assets.models.anomaly.spec import SPEC
 from engagement_assets.models.anomaly.training import (
     detection_metrics,
     latest_verdicts,
@@ -54,7 +53,9 @@ class AnomalyAdapter(ScoredModel):
 
     def open(self, model: RegisteredModel, *, threads: int) -> AnomalyDetector:
         """Load a version's detector."""
-        return with_threads(AnomalyDetector.load(model.folder), threads)
+        detector = AnomalyDetector.load(model.folder)
+        detector.set_params(n_jobs=threads)
+        return detector
 
     def load(
         self,
@@ -126,20 +127,15 @@ class AnomalyAdapter(ScoredModel):
         return evaluation_markdown(card)
 
     def assess(self, inputs: Inputs, model: RegisteredModel) -> Assessment:
-        """Whom a version sends to review among its test people.
-
-        Nobody knows who of them is fraud, so the report has no true positives: rates of false
-        positives are those of all who are sent.
-        """
+        """Whom a version sends to review among its test people."""
         rows = _test_rows(inputs, model)
         scored = score_anomaly(self.open(model, threads=inputs.threads), rows, k=REASONS)
         flagged = rows["customer_id"].isin(scored.loc[scored["needs_review"], "customer_id"])
-        report = report_selection(
-            np.zeros(len(rows)),
+        report = selection_fairness(
+            None,
             flagged.to_numpy(),
             sensitive_columns(rows),
-            columns=SENSITIVE,
-            threshold=REVIEW_ABOVE,
+            attributes=SENSITIVE,
             n_bootstrap=inputs.bootstrap,
             seed=inputs.seed,
         )

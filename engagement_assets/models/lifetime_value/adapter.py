@@ -89,7 +89,7 @@ class LifetimeValueAdapter(LabelledSnapshots):
                 test,
                 snapshots=snapshots,
                 features=MODEL_INPUTS,
-                parameters=parameters,
+                parameters=own,
                 n_bootstrap=inputs.bootstrap,
                 first_day=inputs.first_day,
             )

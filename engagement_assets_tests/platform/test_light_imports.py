@@ -11,7 +11,6 @@ HEAVY = ("sklearn", "xgboost", "scipy", "woodelf", "fairlearn", "matplotlib", "t
 @pytest.mark.parametrize(
     "module",
     [
-        "engagement_assets.evaluation",
         "engagement_assets.learning.evaluation.metrics",
         "engagement_assets.learning.evaluation.splits",
         "engagement_assets.lifecycle.card",

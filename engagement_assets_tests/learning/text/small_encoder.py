@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import torch
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
@@ -29,3 +30,14 @@ def save_small_distilbert(folder: Path, *, seed: int = 1) -> None:
     tokenizer.save(str(folder / "tokenizer.json"))
     special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "tokenizer_class": "TokenizersBackend"}
     (folder / "tokenizer_config.json").write_text(json.dumps(special))
+
+
+def labelled_texts(count: int = 240) -> tuple[list[str], list[int]]:
+    words = [("bad", "awful", "hate"), ("bus", "five", "town"), ("good", "great", "love")]
+    rng = np.random.default_rng(1)
+    labels = [n % 3 for n in range(count)]
+    filler = ["the", "a", "is", "day", "so", "very"]
+    return [
+        " ".join([*rng.choice(filler, 6), rng.choice(words[label]), *rng.choice(filler, 3)])
+        for label in labels
+    ], labels

@@ -4,13 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engagement_assets.features.catalogue import FEATURES
 from engagement_assets.learning.anomaly.kinds import KindRuler, KindRules
-from engagement_assets.models.anomaly.rules import (
-    ANOMALY_INPUTS,
-    PLATFORM_RULES,
-    shows_life,
-)
 
 FEATURE_NAMES = ["logins", "days", "depth", "trend", "idle", "other"]
 RULES = KindRules(
@@ -89,21 +83,3 @@ def test_another_table_says_which_rules_it_cannot_have():
 def test_rules_survive_json(ruler):
     again = KindRuler.from_dict(ruler.to_dict(), ORDINARY)
     assert again == ruler
-
-
-def test_the_platforms_rules_name_its_inputs_alone():
-    assert PLATFORM_RULES.unusable(ANOMALY_INPUTS) == []
-    assert set(ANOMALY_INPUTS) < set(FEATURES)
-
-
-def test_a_feature_made_from_verdicts_is_no_input():
-    made_from_reviews = {f.name for f in FEATURES.values() if "source/reviews" in f.sources}
-    assert made_from_reviews
-    assert not made_from_reviews & set(ANOMALY_INPUTS)
-
-
-def test_who_used_the_app_is_scored_and_so_is_a_count_that_cannot_be():
-    rows = pd.DataFrame(
-        {"logins_month": [3, 0, -2, 0], "session_minutes_month": [9.0, 0.0, 0.0, 4.0]}
-    )
-    assert shows_life(rows).tolist() == [True, False, True, True]

@@ -6,10 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from engagement_assets.commands.train_sentiment import main
 from engagement_assets.learning.text.corpus import labelled
 from engagement_assets.learning.text.encoder import TextEncoder
 from engagement_assets.learning.text.heads import (
@@ -20,7 +18,10 @@ from engagement_assets.learning.text.heads import (
 )
 from engagement_assets.learning.text.sentiment import COLUMNS, SHIPPED, SentimentModel
 from engagement_assets.learning.text.training import TrainingSettings, train
-from engagement_assets_tests.signals.small_encoder import save_small_distilbert
+from engagement_assets_tests.learning.text.small_encoder import (
+    labelled_texts,
+    save_small_distilbert,
+)
 
 GOOD = ["I love this, best day ever!", "What a wonderful surprise 😍", "so happy with my new bike"]
 BAD = ["This is awful, I hate it", "worst service ever, never again 😡", "so sad and disappointed"]
@@ -133,21 +134,10 @@ def test_an_adapter_fits_no_other_encoder(small: Path) -> None:
         SentimentModel.load(encoder=str(small))
 
 
-def texts(count: int = 240) -> tuple[list[str], list[int]]:
-    words = [("bad", "awful", "hate"), ("bus", "five", "town"), ("good", "great", "love")]
-    rng = np.random.default_rng(1)
-    labels = [n % 3 for n in range(count)]
-    filler = ["the", "a", "is", "day", "so", "very"]
-    return [
-        " ".join([*rng.choice(filler, 6), rng.choice(words[label]), *rng.choice(filler, 3)])
-        for label in labels
-    ], labels
-
-
 def test_a_small_distilbert_learns_a_corpus_and_survives_saving(
     small: Path, tmp_path: Path
 ) -> None:
-    corpora = {"sentiment": labelled("sentiment", *texts())}
+    corpora = {"sentiment": labelled("sentiment", *labelled_texts())}
     encoder = TextEncoder.load(small)
     network = SentimentNetwork(encoder, rank=4)
     settings = TrainingSettings(epochs=25, batch=16, learning_rate=1e-2, bootstrap=20)
@@ -161,20 +151,3 @@ def test_a_small_distilbert_learns_a_corpus_and_survives_saving(
     assert found[0] > 0 > found[1]
     assert found[0] - found[1] > 0.4
     assert SentimentModel.load(tmp_path, encoder=str(small)).version == model.version
-
-
-def test_the_command_trains_goes_on_and_says_what_is_wrong(
-    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    corpus = tmp_path / "corpus.csv"
-    pd.DataFrame(dict(zip(("text", "label"), texts(), strict=True))).to_csv(corpus, index=False)
-    common = ["--encoder", str(small), "--rank", "2", "--epochs", "1"]
-    one, other = tmp_path / "one", tmp_path / "two"
-    assert main([str(corpus), "--output", str(one), *common]) == 0
-    assert main([str(corpus), "--output", str(other), "--start", str(one), *common]) == 0
-    card = load_adapter(other)[1]
-    assert card["start"]["weights_sha256"] == load_adapter(one)[1]["weights_sha256"]
-    assert "kept aside" in capsys.readouterr().err
-    assert load_adapter(one)[1]["weights_sha256"] != load_adapter(other)[1]["weights_sha256"]
-    assert main([str(tmp_path / "none.csv"), *common]) == 2
-    assert "no file or folder" in capsys.readouterr().err

@@ -17,7 +17,7 @@ from engagement_assets.learning.text.weights import (
     builtin_encoder,
     check_hashes,
 )
-from engagement_assets_tests.signals.small_encoder import save_small_distilbert
+from engagement_assets_tests.learning.text.small_encoder import save_small_distilbert
 
 
 @pytest.fixture(scope="module")
