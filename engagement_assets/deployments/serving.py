@@ -15,6 +15,7 @@ import orjson
 
 from engagement_assets.deployments.resources import deployment, resources_for
 from engagement_assets.features.snapshot import declared_schemas
+from engagement_assets.lifecycle.scored import scored_model
 from engagement_assets.models.specs import MODELS
 from engagement_assets.serving.api.access import KeySource
 from engagement_assets.serving.api.app import Installation
@@ -83,7 +84,7 @@ def read_references(store: OnlineStore, release: Release) -> tuple[dict[str, Any
     cold_start = store.blob(release.name, COLD_START)
     return (
         {
-            spec.name: spec.adapter().read_reference(content)
+            spec.name: scored_model(spec).read_reference(content)
             for spec, content in blobs.items()
             if content is not None
         },

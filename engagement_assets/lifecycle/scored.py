@@ -128,8 +128,25 @@ class ScoredModel(ABC):
         )
         predictor = self.load(model, parameters=inputs.parameters, threads=inputs.threads)
         predicted: Predicted = self.report(predictor(rows, context), rows, model.card)
-        absent = [f"{table} of {day} is not there" for table in tables.values() - there.values()]
+        absent = [
+            f"{table} of {day} is not there" for name, table in tables.items() if name not in there
+        ]
         return predicted.with_warnings(sorted(absent))
+
+
+def scored_model(spec: ModelSpec) -> ScoredModel:
+    """Return the adapter of a model that answers for single customers.
+
+    Raises:
+        TypeError: The model does not, so its spec must say `online=False`.
+    """
+    adapter = spec.adapter()
+    if not isinstance(adapter, ScoredModel):
+        raise TypeError(
+            f"{spec.name} cannot score single customers: derive its adapter from ScoredModel, or "
+            "set online=False in its spec"
+        )
+    return adapter
 
 
 def snapshot_rows(inputs: Inputs, day: date) -> pd.DataFrame:

@@ -120,13 +120,30 @@ class LabelledSnapshots(ScoredModel):
         self, inputs: Inputs, champion: RegisteredModel, candidate: RegisteredModel
     ) -> Interval:
         """How much better the champion is on the candidate's test rows; above 0: it is better."""
-        test = self.judged_rows(self.test_rows(inputs, candidate))
-        first, second = (
-            self.score(self.open(model, threads=inputs.threads), test)
-            for model in (champion, candidate)
+        return self.advantage(
+            champion,
+            candidate,
+            self.test_rows(inputs, candidate),
+            threads=inputs.threads,
+            n_bootstrap=inputs.bootstrap,
+            seed=inputs.seed,
         )
+
+    def advantage(
+        self,
+        first: RegisteredModel,
+        second: RegisteredModel,
+        rows: pd.DataFrame,
+        *,
+        threads: int,
+        n_bootstrap: int,
+        seed: int,
+    ) -> Interval:
+        """Return how much better the first version is on the test people of labelled rows."""
+        test = self.judged_rows(rows)
+        scores = [self.score(self.open(model, threads=threads), test) for model in (first, second)]
         return type(self).advantage_of(
-            test[self.target], first, second, n_bootstrap=inputs.bootstrap, seed=inputs.seed
+            test[self.target], *scores, n_bootstrap=n_bootstrap, seed=seed
         )
 
     def judged_rows(self, rows: pd.DataFrame) -> pd.DataFrame:

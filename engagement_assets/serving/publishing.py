@@ -16,6 +16,7 @@ from datetime import date
 import orjson
 
 from engagement_assets.lifecycle.predictor import Context
+from engagement_assets.lifecycle.scored import scored_model
 from engagement_assets.models.specs import RECOMMENDATION
 from engagement_assets.serving.cold_start import cold_start_lists
 from engagement_assets.serving.records import (
@@ -193,5 +194,5 @@ def references_of(tables: DayTables) -> dict[str, bytes]:
     """What stands for a day's customers where one of them is scored alone, by model."""
     context = Context({name: table.to_pandas() for name, table in tables.predictions.items()})
     customers = tables.features.column("customer_id").to_pandas()
-    references = {spec.name: spec.adapter().reference(customers, context) for spec in EXPLAINED}
+    references = {spec.name: scored_model(spec).reference(customers, context) for spec in EXPLAINED}
     return {name: content for name, content in references.items() if content is not None}

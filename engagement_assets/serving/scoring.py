@@ -21,6 +21,7 @@ import pandas as pd
 
 from engagement_assets.lifecycle.predictor import Context, Predictor
 from engagement_assets.lifecycle.resource import ModelSettings
+from engagement_assets.lifecycle.scored import scored_model
 from engagement_assets.lifecycle.spec import REASONS, ModelSpec
 from engagement_assets.models.specs import MODELS
 from engagement_assets.serving.records import EXPLAINED, REASON_PARTS
@@ -76,7 +77,7 @@ class Scorer:
             if (version := registry.champion(spec.name)) is not None
         }
         predictors = {
-            spec.name: spec.adapter().load(
+            spec.name: scored_model(spec).load(
                 opened[spec.name],
                 parameters=settings.parameters(spec.parameters),
                 threads=threads,

@@ -87,5 +87,6 @@ class EngagementAdapter(LabelledSnapshots):
         self, predictions: Predictions, rows: pd.DataFrame
     ) -> tuple[dict[str, Any], str]:
         """Return what moves engagement, for those who make the product."""
+        assert predictions.explanation is not None  # noqa: S101 - for the type checker
         score = predictions.table["engagement_score"]
         return product_report(predictions.explanation, rows, score, margin_unit=predictions.unit)

@@ -32,7 +32,7 @@ from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.fairness import Assessment
 from engagement_assets.lifecycle.predictor import Context, Predictions, Predictor
 from engagement_assets.lifecycle.rows import data_versions, labelled_rows, labelled_snapshots
-from engagement_assets.lifecycle.scored import ScoredModel, snapshot_rows
+from engagement_assets.lifecycle.scored import ScoredModel, scored_model, snapshot_rows
 from engagement_assets.lifecycle.spec import ModelSpec
 from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns, split_rows
 from engagement_assets.lifecycle.training import Trained as TrainedModel
@@ -309,7 +309,7 @@ def _bases(
 ) -> dict[str, BaseLearner]:
     """Base learners of the champions; without rows they can predict and not be fitted again."""
     made = [
-        STACKED[name].adapter().base_learner(model, rows.get(name), threads=threads)
+        scored_model(STACKED[name]).base_learner(model, rows.get(name), threads=threads)
         for name, model in champions.items()
     ]
     return {base.name: base for base in made}

@@ -80,9 +80,7 @@ class LifetimeValueAdapter(LabelledSnapshots):
             rows.drop(columns=LABEL.name)
             for rows in self.training_rows(inputs, snapshots)
         )
-        parameters = {
-            name: value for name, value in inputs.parameters.items() if name != "channel_cac"
-        }
+        own = {name: value for name, value in inputs.parameters.items() if name != "channel_cac"}
         try:
             trained = train_value(
                 train,

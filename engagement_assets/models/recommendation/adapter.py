@@ -30,7 +30,7 @@ from engagement_assets.lifecycle.adapter import (
 )
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.fairness import Assessment
-from engagement_assets.lifecycle.tabular import snapshot_rows
+from engagement_assets.lifecycle.scored import snapshot_rows
 from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns
 from engagement_assets.lifecycle.training import Trained as TrainedModel
 from engagement_assets.models.recommendation.feed import feed_settings
