@@ -11,7 +11,7 @@ from pydantic import Field
 
 from engagement_assets.features.checks import BLOCKING_KEYS as FEATURE_BLOCKING
 from engagement_assets.lifecycle.access import inputs_of, last_day
-from engagement_assets.lifecycle.checks import NOT_TRAINED, model_blocking
+from engagement_assets.lifecycle.checks import NOT_TRAINED
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.methods import Inputs, NotTrainableError
 from engagement_assets.lifecycle.resource import ModelSettings
@@ -23,6 +23,9 @@ from resources.lake import MissingPartitionError
 from resources.platform import EngineResource
 from resources.registry import RegisteredModel, registered
 
+# Keys of the champion's metadata.
+PROMOTED = "promoted"
+REASONS = "reasons"
 # Dagster takes no union for a type: a `RegisteredModel`, or `NotTrained` in its place
 Candidate = Any
 
@@ -236,7 +239,6 @@ def _champion(spec: ModelSpec) -> dg.AssetsDefinition:
                 metadata={NOT_TRAINED: model.reason},
                 data_version=dg.DataVersion(present or "none"),
             )
-        require_checks(context.instance, model_blocking(spec), version=model.version)
         for report in (evaluation, fairness):
             if report.figures[VERSION] != model.version:
                 raise dg.Failure(
@@ -254,28 +256,32 @@ def _champion(spec: ModelSpec) -> dg.AssetsDefinition:
             fairness=fairness.figures,
         )
         if not verdict.promote:
-            context.log.warning("the champion stays: %s", "; ".join(verdict.reasons))
+            # no failure: it would stop the models that are learnt from the present champion
+            context.log.warning("the candidate is refused: %s", "; ".join(verdict.reasons))
         version = store.champion(spec.name)
-        if version is None:
-            raise dg.Failure(
-                "the candidate was refused and there is no champion: " + "; ".join(verdict.reasons),
-                allow_retries=False,
-            )
-        return _told(spec, store.card(spec.name, version), verdict, model, fairness)
+        card = None if version is None else store.card(spec.name, version)
+        return _told(spec, card, verdict, model, fairness)
 
     return champion
 
 
 def _told(
     spec: ModelSpec,
-    card: dict[str, Any],
+    card: dict[str, Any] | None,
     verdict: Any,
     candidate: RegisteredModel,
     fairness: Report,
 ) -> dg.MaterializeResult:
-    """What the champion says of itself and of how it came to serve."""
+    """The verdict on the candidate, and the card of the model that serves, where there is one."""
     from engagement_assets.lifecycle.card import model_card  # noqa: PLC0415 - only here
 
+    judged = {
+        PROMOTED: verdict.promote,
+        REASONS: dg.MetadataValue.md("\n".join(f"- {reason}" for reason in verdict.reasons)),
+        "candidate": candidate.version,
+    }
+    if card is None:
+        return dg.MaterializeResult(metadata=judged, data_version=dg.DataVersion("none"))
     version = card["version"]
     floor = spec.floors[0]
     # the report is about the candidate, which the champion may not be
@@ -288,9 +294,7 @@ def _told(
     )
     return dg.MaterializeResult(
         metadata={
-            "promoted": verdict.promote,
-            "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in verdict.reasons)),
-            "candidate": candidate.version,
+            **judged,
             VERSION: version,
             floor.metric: metric_value(card["metrics"][floor.metric]),
             "model_card": dg.MetadataValue.md(text),
