@@ -16,6 +16,9 @@ from sqlglot.errors import SqlglotError
 
 from resources.dialects import DialectError, for_athena
 
+# Stands for a table's name in a file's name and text.
+PATTERN = "{table}"
+
 ParameterValue = str | int | float | bool | date | datetime
 
 
@@ -131,7 +134,8 @@ class SqlFolder:
 
     A query may name `shared.<name>` as if it were a table; the `SELECT` of
     `<root>/shared/<name>.sql` is put in its place, parameters included, so that a formula that
-    several tables need is written once.
+    several tables need is written once. A name without a file comes from a pattern: from
+    `shared/known_{table}.sql` comes `shared.known_posts`, with `posts` in the place of `{table}`.
 
     Attributes:
         root: The folder.
@@ -164,16 +168,23 @@ class SqlFolder:
         return Query(name, tree.sql(dialect="duckdb"))
 
     def names(self) -> list[str]:
-        """All `<group>/<table>` that are here, in order."""
-        return sorted(
+        """All `<group>/<table>` that have a file of their own, in order."""
+        names = (
             str(path.relative_to(self.root).with_suffix("")) for path in self.root.rglob("*.sql")
         )
+        return sorted(name for name in names if PATTERN not in name)
 
     def _read(self, name: str) -> Query:
         path = self.root / f"{name}.sql"
-        if not path.is_file():
-            raise SqlError(f"there is no SQL file {path}")
-        return Query(name, path.read_text(encoding="utf-8"))
+        if path.is_file():
+            return Query(name, path.read_text(encoding="utf-8"))
+        for pattern in path.parent.glob(f"*{PATTERN}*.sql"):
+            before, after = pattern.stem.split(PATTERN)
+            if path.stem.startswith(before) and path.stem.endswith(after):
+                table = path.stem[len(before) : len(path.stem) - len(after)]
+                text = pattern.read_text(encoding="utf-8")
+                return Query(name, text.replace(PATTERN, table))
+        raise SqlError(f"there is no SQL file {path}")
 
 
 @lru_cache(maxsize=256)

@@ -29,9 +29,9 @@ from engagement_assets.governance.declared import REVIEW_QUEUE
 from engagement_assets.lifecycle.assets import PROMOTED, REASONS
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.spec import ModelSpec, untrainable
-from engagement_assets.models.churn.declared import SPEC as CHURN_SPEC
+from engagement_assets.models.assets import MODELS
+from engagement_assets.models.churn.spec import SPEC as CHURN_SPEC
 from engagement_assets.models.graph_engagement.assets import LABEL as ENGAGEMENT
-from engagement_assets.models.roster import MODELS
 from engagement_assets.orchestration.jobs import PROCESSES
 from engagement_assets.settings.installation import SIMULATED, Settings
 from engagement_assets.signals.schemas import (

@@ -14,7 +14,7 @@ from engagement_assets.governance.declared import (
     REVIEW_QUEUE,
     REVIEW_QUEUE_SCHEMA,
 )
-from engagement_assets.models.roster import ANOMALY, MODELS
+from engagement_assets.models.assets import ANOMALY, MODELS
 from engagement_assets.settings.partitions import DAILY, partition_days
 from resources.io_managers import COLUMN_SCHEMA, Report, ui_schema
 from resources.platform import EngineResource

@@ -1,6 +1,6 @@
 """A model's candidate, evaluation, fairness and champion as assets, from its declaration.
 
-Belongs here: wrapping a model's methods for Dagster. Does not belong here: learning, metrics and
+Belongs here: wrapping a model's adapter for Dagster. Does not belong here: learning, metrics and
 wording (the model's folder) and the daily predictions (`daily.py`).
 """
 
@@ -11,9 +11,9 @@ from pydantic import Field
 
 from engagement_assets.features.checks import BLOCKING_KEYS as FEATURE_BLOCKING
 from engagement_assets.lifecycle.access import inputs_of, last_day
+from engagement_assets.lifecycle.adapter import Inputs, NotTrainableError
 from engagement_assets.lifecycle.checks import NOT_TRAINED
 from engagement_assets.lifecycle.dates import Snapshots
-from engagement_assets.lifecycle.methods import Inputs, NotTrainableError
 from engagement_assets.lifecycle.resource import ModelSettings
 from engagement_assets.lifecycle.spec import ModelSpec, metric_value, untrainable
 from engagement_assets.source.resource import SourceResource
@@ -79,8 +79,8 @@ def _model(spec: ModelSpec) -> dg.AssetsDefinition:
             snapshots = _usable(context, spec, inputs, snapshots)
             if spec.reads_snapshots:
                 require_checks(context.instance, FEATURE_BLOCKING, days=snapshots.all)
-            methods = spec.methods()
-            trained = methods.train(inputs, snapshots)
+            adapter = spec.adapter()
+            trained = adapter.train(inputs, snapshots)
         except NotTrainableError as error:
             context.log.warning("%s was not trained: %s", spec.name, error)
             return dg.Output(NotTrained(str(error)), metadata={NOT_TRAINED: str(error)})
@@ -90,7 +90,7 @@ def _model(spec: ModelSpec) -> dg.AssetsDefinition:
             ) from error
         card = trained.card | {
             "code_version": spec.code_version,
-            "data_versions": methods.data_versions(inputs, snapshots),
+            "data_versions": adapter.data_versions(inputs, snapshots),
         }
         context.log.info("%s on %s test customers", _headline(spec, card), card["test_customers"])
         return dg.Output(ModelPackage(trained.model, card), metadata=_figures(card))
@@ -125,8 +125,8 @@ def _usable(
 
 
 def _headline(spec: ModelSpec, card: dict[str, Any]) -> str:
-    floor = spec.floors[0]
-    return f"{floor.words} {metric_value(card['metrics'][floor.metric]):.4f}"
+    gate = spec.gates[0]
+    return f"{gate.words} {metric_value(card['metrics'][gate.metric]):.4f}"
 
 
 def _figures(card: dict[str, Any]) -> dict[str, Any]:
@@ -158,7 +158,7 @@ def _evaluation(spec: ModelSpec) -> dg.AssetsDefinition:
             return _not_trained(model)
         not_figures = {"features", "files", "registered_at", "data_versions", "name", "version"}
         figures = {name: found for name, found in model.card.items() if name not in not_figures}
-        text = spec.methods().evaluation_markdown(model.card)
+        text = spec.adapter().evaluation_markdown(model.card)
         return dg.Output(
             Report(figures | {VERSION: model.version}, text),
             metadata=_figures(model.card) | {VERSION: model.version},
@@ -189,7 +189,7 @@ def _fairness(spec: ModelSpec) -> dg.AssetsDefinition:
         if isinstance(model, NotTrained):
             return _not_trained(model)
         inputs = inputs_of(spec, engine=engine, registry=registry, source=source, settings=settings)
-        assessed = spec.methods().assess(inputs, model)
+        assessed = spec.adapter().assess(inputs, model)
         ratios = {f"parity_ratio_{name}": value for name, value in assessed.ratios.items()}
         return dg.Output(
             Report(assessed.to_dict() | {VERSION: model.version}, assessed.to_markdown()),
@@ -283,7 +283,7 @@ def _told(
     if card is None:
         return dg.MaterializeResult(metadata=judged, data_version=dg.DataVersion("none"))
     version = card["version"]
-    floor = spec.floors[0]
+    gate = spec.gates[0]
     # the report is about the candidate, which the champion may not be
     about = {"fairness": fairness.figures["report"]} if candidate.version == version else {}
     text = model_card(
@@ -296,7 +296,7 @@ def _told(
         metadata={
             **judged,
             VERSION: version,
-            floor.metric: metric_value(card["metrics"][floor.metric]),
+            gate.metric: metric_value(card["metrics"][gate.metric]),
             "model_card": dg.MetadataValue.md(text),
         },
         data_version=dg.DataVersion(version),

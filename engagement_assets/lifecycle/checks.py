@@ -47,7 +47,7 @@ PREDICTION_TEXTS = {
 
 def model_checks(spec: ModelSpec) -> list[dg.AssetChecksDefinition]:
     """Every check of a model."""
-    checks = [_floors(spec), _fairness(spec), _predictions(spec)]
+    checks = [_gates(spec), _fairness(spec), _predictions(spec)]
     return [*checks, _explanations(spec)] if spec.additive else checks
 
 
@@ -56,7 +56,7 @@ def prediction_blocking(spec: ModelSpec) -> list[dg.AssetCheckKey]:
     return [check.key for check in prediction_specs(spec) if check.name in BLOCKING]
 
 
-def floor_specs(spec: ModelSpec) -> list[dg.AssetCheckSpec]:
+def gate_specs(spec: ModelSpec) -> list[dg.AssetCheckSpec]:
     """The checks on the evaluation: on the report, so that a refused candidate has one too.
 
     They do not block: the champion judges the same figures itself, and a step that Dagster skips
@@ -64,11 +64,11 @@ def floor_specs(spec: ModelSpec) -> list[dg.AssetCheckSpec]:
     """
     return [
         dg.AssetCheckSpec(
-            floor.check,
+            gate.check,
             asset=[spec.name, "evaluation"],
-            description=floor.description,
+            description=gate.description,
         )
-        for floor in spec.floors
+        for gate in spec.gates
     ]
 
 
@@ -91,26 +91,26 @@ def prediction_specs(spec: ModelSpec) -> list[dg.AssetCheckSpec]:
     ]
 
 
-def _floors(spec: ModelSpec) -> dg.AssetChecksDefinition:
+def _gates(spec: ModelSpec) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(
         name=f"{spec.name}_evaluation_checks",
-        specs=floor_specs(spec),
+        specs=gate_specs(spec),
         ins={"evaluation": dg.AssetIn([spec.name, "evaluation"])},
     )
     def check(evaluation: Report) -> Iterator[dg.AssetCheckResult]:
-        """Judge the candidate by its floors."""
+        """Judge the candidate by its gates."""
         figures = evaluation.figures
         if NOT_TRAINED in figures:
-            yield from (_nothing_to_judge(check, figures) for check in floor_specs(spec))
+            yield from (_nothing_to_judge(check, figures) for check in gate_specs(spec))
             return
-        for floor in spec.floors:
-            value = metric_value(figures["metrics"][floor.metric])
+        for gate in spec.gates:
+            value = metric_value(figures["metrics"][gate.metric])
             yield dg.AssetCheckResult(
                 asset_key=dg.AssetKey([spec.name, "evaluation"]),
-                check_name=floor.check,
-                passed=floor.holds(value, figures),
-                description=floor.told(value, figures),
-                metadata={VERSION: figures[VERSION], floor.metric: value},
+                check_name=gate.check,
+                passed=gate.holds(value, figures),
+                description=gate.told(value, figures),
+                metadata={VERSION: figures[VERSION], gate.metric: value},
             )
 
     return check

@@ -6,7 +6,7 @@ Belongs here: selections. Does not belong here: when they run (`schedules.py`).
 import dagster as dg
 
 from engagement_assets.features.labels import LABELS
-from engagement_assets.models.roster import MODELS
+from engagement_assets.models.assets import MODELS
 from engagement_assets.settings.deployment import Deployment, deployment
 from engagement_assets.settings.installation import Settings, current_home
 

@@ -15,7 +15,7 @@ from .worlds import SQL
 # sql/source holds a user's mappings of their own files: DuckDB's dialect, and their names
 OURS = [name for name in SQL.names() if not name.startswith("source/")]
 EVENT_TABLES = sorted(
-    name.removeprefix("shared/known_") for name in OURS if name.startswith("shared/known_")
+    {name for name, table in TABLES.items() if table.event_time == "occurred_at"} | {"customers"}
 )
 # what Trino's EXTRACT takes, of which DuckDB knows more
 TRINO_FIELDS = {

@@ -21,7 +21,7 @@ class Clock(datetime):
     at = EVENING
 
     @classmethod
-    def now(cls, tz=None):
+    def now(cls, _zone=None):
         return cls.at
 
 
@@ -37,7 +37,7 @@ def test_a_run_that_crosses_midnight_makes_the_day_that_it_began_with(clock, tmp
 
     days = []
 
-    def make_all(runner, settings, *, retrain):
+    def make_all(_runner, settings, **_options):
         days.append(settings.end)
         clock.at = EVENING + timedelta(minutes=30)
         days.append(settings.end)
@@ -54,12 +54,12 @@ def test_a_run_that_crosses_midnight_makes_the_day_that_it_began_with(clock, tmp
     assert Settings.load(tmp_path / "home").end == date(2026, 3, 1)
 
 
-@pytest.mark.parametrize("insight", ["graph", "posts"])
-def test_insights_of_a_day_that_is_not_ingested_are_refused(tmp_path, insight):
+@pytest.mark.parametrize(
+    "read",
+    [graph_of, lambda engine, sql, day: recent(engine, sql, day, 28)],
+    ids=["graph", "posts"],
+)
+def test_insights_of_a_day_that_is_not_ingested_are_refused(tmp_path, read):
     engine = DuckDBEngine(Lake(str(tmp_path / "lake")), {}, threads=1)
-    sql = SqlFolder(PROJECT / "sql")
     with pytest.raises(MissingPartitionError, match="2026-03-01"):
-        if insight == "graph":
-            graph_of(engine, sql, date(2026, 3, 1))
-        else:
-            recent(engine, sql, date(2026, 3, 1), 28)
+        read(engine, SqlFolder(PROJECT / "sql"), date(2026, 3, 1))

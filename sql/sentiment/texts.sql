@@ -61,7 +61,7 @@ consents AS (
       consents.customer_id = writers.customer_id
       AND consents.day <= writers.day
       AND consents.occurred_at < CAST(writers.day AS TIMESTAMP) + INTERVAL 1 DAY
-  WHERE consents.purpose = 'sentiment'
+  WHERE consents.purpose = :purpose
 )
 SELECT
   written.day AS recorded_on,

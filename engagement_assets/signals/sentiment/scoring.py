@@ -85,6 +85,7 @@ def allowed_texts(
             "last_day": last,
             "latest_day": consent.latest_day,
             "granted_by_source": consent.granted_by_source,
+            "purpose": "sentiment",
         },
     )
 
@@ -192,6 +193,7 @@ def land_customer_sentiment(
             "snapshot_date": day,
             "latest_day": consent.latest_day,
             "granted_by_source": consent.granted_by_source,
+            "purpose": "sentiment",
         },
         into=CUSTOMER_SENTIMENT,
         schema=CUSTOMER_SENTIMENT_SCHEMA,

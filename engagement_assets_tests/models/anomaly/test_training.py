@@ -10,8 +10,8 @@ import pytest
 from engagement_assets.learning.anomaly.kinds import KindRules
 from engagement_assets.learning.evaluation.splits import customer_split
 from engagement_assets.learning.fairness.classification import age_bands, report_selection
-from engagement_assets.models.anomaly.declared import REVIEW_ABOVE
 from engagement_assets.models.anomaly.prediction import predict_anomaly
+from engagement_assets.models.anomaly.spec import REVIEW_ABOVE
 from engagement_assets.models.anomaly.training import (
     detection_metrics,
     latest_verdicts,
