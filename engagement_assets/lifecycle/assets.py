@@ -4,6 +4,7 @@ Belongs here: wrapping a model's adapter for Dagster. Does not belong here: lear
 wording (the model's folder) and the daily predictions (`daily.py`).
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -12,7 +13,16 @@ from pydantic import Field
 from engagement_assets.features.checks import BLOCKING_KEYS as FEATURE_BLOCKING
 from engagement_assets.lifecycle.access import inputs_of, last_day
 from engagement_assets.lifecycle.adapter import Inputs, NotTrainableError
+<<<<<<< HEAD
 from engagement_assets.lifecycle.checks import NOT_TRAINED
+=======
+from engagement_assets.lifecycle.checks import (
+    NOT_TRAINED,
+    fairness_result,
+    fairness_spec,
+    model_blocking,
+)
+>>>>>>> main
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.resource import ModelSettings
 from engagement_assets.lifecycle.spec import ModelSpec, metric_value, untrainable
@@ -177,6 +187,7 @@ def _fairness(spec: ModelSpec) -> dg.AssetsDefinition:
         code_version=spec.code_version,
         io_manager_key="reports",
         ins={"model": dg.AssetIn([spec.name, "model"])},
+        check_specs=[fairness_spec(spec)],
     )
     def fairness(
         model: Candidate,
@@ -184,17 +195,27 @@ def _fairness(spec: ModelSpec) -> dg.AssetsDefinition:
         engine: EngineResource,
         registry: RegistryResource,
         settings: ModelSettings,
-    ) -> dg.Output[Report]:
-        """Report the candidate's fairness on test people."""
+    ) -> Iterator[Any]:
+        """Report the candidate's fairness on test people, and judge it."""
         if isinstance(model, NotTrained):
-            return _not_trained(model)
+            yield _not_trained(model)
+            yield fairness_result(spec, {NOT_TRAINED: model.reason})
+            return
         inputs = inputs_of(spec, engine=engine, registry=registry, source=source, settings=settings)
-        assessed = spec.adapter().assess(inputs, model)
-        ratios = {f"parity_ratio_{name}": value for name, value in assessed.ratios.items()}
-        return dg.Output(
-            Report(assessed.to_dict() | {VERSION: model.version}, assessed.to_markdown()),
-            metadata={**ratios, "failures": len(assessed.report.failures), VERSION: model.version},
+        words = spec.fairness.words, spec.fairness.selected_are
+        assessed = spec.adapter().assess(inputs, model).worded(*words)
+        figures = assessed.to_dict() | {VERSION: model.version}
+        yield dg.Output(
+            Report(figures, assessed.to_markdown()),
+            metadata={
+                **{f"parity_{name}": value for name, value in assessed.report.ratios.items()},
+                "verdict": assessed.report.verdict,
+                "tests": assessed.report.tests,
+                "failures": len(assessed.report.failures),
+                VERSION: model.version,
+            },
         )
+        yield fairness_result(spec, figures)
 
     return fairness
 

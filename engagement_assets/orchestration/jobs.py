@@ -115,7 +115,7 @@ fairness_overview_job = dg.define_asset_job(
 )
 predictions_job = dg.define_asset_job(
     "predictions",
-    PREDICTIONS | UNIFIED | REVIEWS | CATALOGUE | PUBLISHED,
+    PREDICTIONS | UNIFIED | REVIEWS | FAIRNESS | CATALOGUE | PUBLISHED,
     description="Predicts and explains one day with the champions, and publishes it.",
 )
 publish_job = dg.define_asset_job(
@@ -132,6 +132,7 @@ daily_job = dg.define_asset_job(
     | PREDICTIONS
     | UNIFIED
     | REVIEWS
+    | FAIRNESS
     | CATALOGUE
     | PUBLISHED,
     description="One day: ingest, signals, features, predictions, explanations, publishing, with "
