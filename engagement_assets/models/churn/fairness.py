@@ -15,7 +15,7 @@ from engagement_assets.learning.fairness.mitigation import (
     fit_group_thresholds,
     mitigation_report,
 )
-from engagement_assets.learning.trees.classifier import ChurnClassifier
+from engagement_assets.learning.trees.classifier import CalibratedBoostingClassifier
 from engagement_assets.lifecycle.fairness import Assessment
 from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns, split_rows
 from engagement_assets.models.churn.training import LABEL
@@ -39,7 +39,7 @@ def assess(
         seed: Seed of the resamples.
         n_bootstrap: Resamples behind each interval.
     """
-    model = ChurnClassifier.load(folder)
+    model = CalibratedBoostingClassifier.load(folder)
     test = split_rows(rows, test=True)
     probability = model.predict_proba(test)[:, 1]
     sensitive = sensitive_columns(test)
