@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 
@@ -17,6 +17,9 @@ from engagement_assets.lifecycle.dates import Snapshots
 from resources.engine import Engine
 from resources.registry import ModelRegistry, RegisteredModel
 from resources.sql import SqlFolder
+
+if TYPE_CHECKING:
+    from engagement_assets.lifecycle.fairness import Assessment
 
 
 class NotTrainableError(RuntimeError):
@@ -71,44 +74,6 @@ class Trained(Protocol):
         """What is known of it."""
 
 
-class FairnessFindings(Protocol):
-    """What a report says of the fairness of a version."""
-
-    @property
-    def passes(self) -> bool:
-        """Whether no judged group fails the rule."""
-
-    @property
-    def judged(self) -> bool:
-        """Whether any groups were compared."""
-
-    @property
-    def failures(self) -> list[str]:
-        """The groups that fail."""
-
-    @property
-    def notes(self) -> list[str]:
-        """What was not judged and why."""
-
-
-class Assessed(Protocol):
-    """The fairness of a version, with the mitigation where a group fails."""
-
-    @property
-    def report(self) -> FairnessFindings:
-        """By gender, age band and location."""
-
-    @property
-    def ratios(self) -> dict[str, float]:
-        """Least over greatest rate by column, for metadata."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON data with the key `report`: passes, failures, notes."""
-
-    def to_markdown(self) -> str:
-        """The report as text."""
-
-
 @dataclass(frozen=True)
 class Predicted:
     """Predictions of one snapshot.
@@ -147,7 +112,7 @@ class ModelAdapter(Protocol):
     def evaluation_markdown(self, card: Mapping[str, Any]) -> str:
         """The evaluation of a version."""
 
-    def assess(self, inputs: Inputs, model: RegisteredModel) -> Assessed:
+    def assess(self, inputs: Inputs, model: RegisteredModel) -> Assessment:
         """The fairness of a version on its test people."""
 
     def champion_advantage(

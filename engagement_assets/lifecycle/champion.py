@@ -38,8 +38,7 @@ def judge(
     gates: Sequence[QualityGate],
     champion_advantage: Interval | None,
     comparison_metric: str,
-    fairness_passes: bool,
-    fairness_failures: Sequence[str] = (),
+    fairness: Mapping[str, Any],
     figures: Mapping[str, Any] | None = None,
 ) -> Verdict:
     """Judge a candidate by its gates and against the champion on the same test rows.
@@ -53,8 +52,7 @@ def judge(
         gates: What it must reach.
         champion_advantage: The champion's lead and its interval, or None when there is no champion.
         comparison_metric: What the two are compared by.
-        fairness_passes: Whether the fairness rule holds for the candidate.
-        fairness_failures: The groups that fail, for the reasons.
+        fairness: The candidate's fairness report, as data: its verdict and what fails.
         figures: Figures of the card that gates are raised to.
 
     Raises:
@@ -66,11 +64,9 @@ def judge(
         value = _value(metrics, gate.metric)
         good = gate.holds(value, figures or {})
         (passed if good else failed).append(gate.told(value, figures or {}))
-    if fairness_passes:
-        passed.append("the 80 % rule holds")
-    else:
-        named = "; ".join(fairness_failures or ["see the fairness report"])
-        failed.append(f"the 80 % rule fails: {named}")
+    verdict = str(fairness["verdict"])
+    named = "; ".join(["", *fairness["failures"]]).replace("; ", ": ", 1)
+    (failed if verdict == "fails" else passed).append(f"the 80 % rule: {verdict}{named}")
     if champion_advantage is None:
         passed.append("there is no champion yet")
     elif not math.isfinite(champion_advantage.low):

@@ -42,14 +42,12 @@ def promote_or_keep(
         name: Interval.from_dict(found) if isinstance(found, Mapping) else float(found)
         for name, found in candidate.card["metrics"].items()
     }
-    report = fairness["report"]
     verdict = judge(
         metrics,
         gates=spec.gates,
         champion_advantage=lead,
         comparison_metric=spec.comparison_metric,
-        fairness_passes=report["passes"],
-        fairness_failures=report["failures"],
+        fairness=fairness["report"],
         figures=candidate.card,
     )
     if verdict.promote:

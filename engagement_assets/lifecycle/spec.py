@@ -65,6 +65,31 @@ class QualityGate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FairnessSpec:
+    """What a model's fairness report is about, in words.
+
+    Attributes:
+        rule: What the check holds, a sentence.
+        selected_are: What the product does with those who are selected; empty where none are.
+        words: What a reader calls the measures, by name.
+    """
+
+    rule: str
+    selected_are: str = ""
+    words: Mapping[str, str] = field(default_factory=dict)
+
+
+# Of a model that selects those with the highest predicted numbers.
+TOP_WORDS = {
+    "base_rate": "truly in the top",
+    "with_label": "of these selected",
+    "without_label": "of the others selected",
+    "calibration_ratio": "prediction to truth",
+    "error_ratio": "error",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelSpec:
     """One model of the platform.
 
@@ -81,7 +106,7 @@ class ModelSpec:
         snapshots: Most training snapshots.
         gates: What a candidate must reach.
         comparison_metric: What champion and candidate are compared by.
-        fairness_rule: What the check on fairness holds, a sentence.
+        fairness: What its fairness report is about.
         columns: Columns of its predictions between the snapshot date and the model version.
         key: Columns that name a prediction, besides the snapshot date.
         score: The column whose drift is watched.
@@ -112,7 +137,7 @@ class ModelSpec:
     snapshots: int = TRAINING_SNAPSHOTS
     gates: tuple[QualityGate, ...]
     comparison_metric: str
-    fairness_rule: str
+    fairness: FairnessSpec
     columns: tuple[Column, ...]
     key: tuple[str, ...] = ("customer_id",)
     score: str

@@ -14,13 +14,14 @@ from engagement_assets.models.churn.spec import SPEC
 GOOD = {"auc": Interval(0.82, 0.80, 0.84), "calibration_error": 0.01}
 
 
-def verdict(candidate=GOOD, *, gap=None, fair=True, by_chance=0.0, **settings):
+def verdict(candidate=GOOD, *, gap=None, fair="holds", by_chance=0.0, **settings):
+    fairness = {"verdict": fair, "failures": ["gender=b"] if fair == "fails" else []}
     told = {"gates": SPEC.gates, "figures": {"calibration_error_by_chance": by_chance}}
     return judge(
         candidate,
         champion_advantage=gap,
         comparison_metric=SPEC.comparison_metric,
-        fairness_passes=fair,
+        fairness=fairness,
         **(told | settings),
     )
 
@@ -38,7 +39,7 @@ def test_a_good_first_candidate_becomes_champion():
         ({"candidate": GOOD | {"auc": 0.69}}, "AUC 0.6900, at least 0.7 wanted"),
         ({"candidate": GOOD | {"auc": math.nan}}, "AUC nan"),
         ({"candidate": GOOD | {"calibration_error": 0.06}}, "calibration error 0.0600, at most"),
-        ({"fair": False, "fairness_failures": ["gender=b"]}, "80 % rule fails: gender=b"),
+        ({"fair": "fails"}, "the 80 % rule: fails: gender=b"),
         ({"gap": Interval(0.02, 0.001, 0.04)}, "the champion's lead in AUC"),
         ({"gap": Interval(0.0, math.nan, math.nan)}, "no interval"),
     ],
@@ -48,6 +49,12 @@ def test_each_failing_is_the_only_reason_given(change, reason):
     assert not found.promote
     assert len(found.reasons) == 1
     assert reason in found.reasons[0]
+
+
+def test_a_candidate_whose_fairness_was_not_judged_may_serve_and_its_reasons_say_so():
+    found = verdict(fair="not judged")
+    assert found.promote
+    assert "the 80 % rule: not judged" in found.reasons
 
 
 def test_a_draw_promotes_the_newer_model():
@@ -74,7 +81,7 @@ def test_a_floor_without_a_limit_is_an_error():
 
 
 def test_all_failings_are_named_at_once():
-    found = verdict({"auc": 0.5, "calibration_error": 0.5}, fair=False)
+    found = verdict({"auc": 0.5, "calibration_error": 0.5}, fair="fails")
     assert len(found.reasons) == 3
     assert found.to_dict() == {"promote": False, "reasons": found.reasons}
 
@@ -102,7 +109,7 @@ def test_the_card_tells_what_is_there_and_what_is_missing():
             "features": ["logins", "age"],
             "metrics": {"auc": {"value": 0.8123, "low": 0.79, "high": 0.83}, "trees": 300},
             "thresholds": {"threshold": 0.17, "precision": None},
-            "fairness": {"passes": False, "judged": True, "failures": ["gender=b"], "notes": []},
+            "fairness": {"verdict": "fails", "failures": ["gender=b"], "notes": []},
         },
         purpose="Find customers who may leave.",
         limits=["Not for pricing."],
@@ -117,7 +124,7 @@ def test_the_card_tells_what_is_there_and_what_is_missing():
         "| auc | 0.8123 | 0.79 to 0.83 |",
         "| trees | 300 | – |",
         "- precision: none",
-        "The 80 % rule **fails**.",
+        "The 80 % rule: **fails**.",
         "- gender=b",
         "## Explanations\n\nNot recorded.",
         "- Not for pricing.",
@@ -128,10 +135,10 @@ def test_the_card_tells_what_is_there_and_what_is_missing():
 
 def test_a_card_whose_fairness_was_not_judged_does_not_claim_it():
     text = model_card(
-        {"fairness": {"passes": True, "judged": False, "failures": [], "notes": ["no gender"]}},
+        {"fairness": {"verdict": "not judged", "failures": [], "notes": ["no gender"]}},
         purpose="",
         limits=[],
         rollback="",
     )
-    assert "was not judged" in text
+    assert "**not judged**" in text
     assert "- no gender" in text

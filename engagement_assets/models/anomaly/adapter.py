@@ -16,7 +16,7 @@ import pandas as pd
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.learning.anomaly.detector import AnomalyDetector
 from engagement_assets.learning.evaluation.bootstrap import Interval, interval, resamples
-from engagement_assets.learning.fairness.classification import report_selection
+from engagement_assets.learning.fairness.measures import selection_fairness
 from engagement_assets.lifecycle.adapter import Inputs, Predicted, Trained
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.fairness import Assessment
@@ -30,7 +30,6 @@ from engagement_assets.models.anomaly.rules import (
     PLATFORM_RULES,
     shows_life,
 )
-from engagement_assets.models.anomaly.spec import REVIEW_ABOVE
 from engagement_assets.models.anomaly.training import (
     detection_metrics,
     latest_verdicts,
@@ -78,20 +77,15 @@ class AnomalyAdapter:
         return evaluation_markdown(card)
 
     def assess(self, inputs: Inputs, model: RegisteredModel) -> Assessment:
-        """Whom a version sends to review among its test people.
-
-        Nobody knows who of them is fraud, so the report has no true positives: rates of false
-        positives are those of all who are sent.
-        """
+        """Whom a version sends to review among its test people."""
         rows = _test_rows(inputs, model)
         scored = predict_anomaly(model.folder, rows, k=REASONS, n_jobs=inputs.threads)
         flagged = rows["customer_id"].isin(scored.loc[scored["needs_review"], "customer_id"])
-        report = report_selection(
-            np.zeros(len(rows)),
+        report = selection_fairness(
+            None,
             flagged.to_numpy(),
             sensitive_columns(rows),
-            columns=SENSITIVE,
-            threshold=REVIEW_ABOVE,
+            attributes=SENSITIVE,
             n_bootstrap=inputs.bootstrap,
             seed=inputs.seed,
         )

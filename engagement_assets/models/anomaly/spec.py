@@ -5,7 +5,7 @@ Belongs here: names, columns, limits and texts. Does not belong here: what it do
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS
-from engagement_assets.lifecycle.spec import ModelSpec, QualityGate, reason_columns
+from engagement_assets.lifecycle.spec import FairnessSpec, ModelSpec, QualityGate, reason_columns
 from resources.schema import Column
 
 REVIEW_ABOVE = 0.9
@@ -47,8 +47,13 @@ SPEC = ModelSpec(
         ),
     ),
     comparison_metric="average precision on reviewed customers",
-    fairness_rule="No group is sent to review at less than 80 % of the rate of the group most "
-    "often sent there, beyond chance.",
+    fairness=FairnessSpec(
+        rule="No group is sent to review at less than 80 % of the rate of the group most often "
+        "sent there, beyond chance.",
+        selected_are="those whom the detector sends to a person for review; nobody knows who of "
+        "them is fraud",
+        words={"selected": "sent to review"},
+    ),
     columns=(
         Column(
             "anomaly_score",

@@ -5,7 +5,7 @@ Belongs here: names, columns, limits and texts. Does not belong here: what it do
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
-from engagement_assets.lifecycle.spec import ModelSpec, QualityGate, reason_columns
+from engagement_assets.lifecycle.spec import FairnessSpec, ModelSpec, QualityGate, reason_columns
 from resources.schema import Column
 
 NAME = "churn"
@@ -42,8 +42,17 @@ SPEC = ModelSpec(
         ),
     ),
     comparison_metric="AUC",
-    fairness_rule="No group is flagged at less than 80 % of the rate of the most flagged group "
-    "beyond chance.",
+    fairness=FairnessSpec(
+        rule="No group is flagged at less than 80 % of the rate of the most flagged group, given "
+        "how many of each truly leave, beyond chance.",
+        selected_are="those whom contacting pays at the stated costs, flagged for an offer to stay",
+        words={
+            "base_rate": "churn rate",
+            "selected": "flagged",
+            "with_label": "churners flagged",
+            "without_label": "stayers flagged",
+        },
+    ),
     columns=(
         Column(
             "churn_probability",

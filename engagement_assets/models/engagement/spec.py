@@ -6,7 +6,13 @@ Belongs here: names, columns, limits and texts. Does not belong here: what it do
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
 from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS, ENGAGEMENT_SNAPSHOTS
-from engagement_assets.lifecycle.spec import ModelSpec, QualityGate, reason_columns
+from engagement_assets.lifecycle.spec import (
+    TOP_WORDS,
+    FairnessSpec,
+    ModelSpec,
+    QualityGate,
+    reason_columns,
+)
 from resources.schema import Column
 
 LABEL = LABELS["engagement_score"]
@@ -35,8 +41,13 @@ SPEC = ModelSpec(
         ),
     ),
     comparison_metric="mean squared error",
-    fairness_rule="No group is among the most engaged at less than 80 % of the rate of the group "
-    "most often there, given how engaged they truly are, beyond chance.",
+    fairness=FairnessSpec(
+        rule="No group is among the most engaged at less than 80 % of the rate of the group most "
+        "often there, given how engaged they truly are, beyond chance.",
+        selected_are="the tenth with the highest predicted engagement, whom the product counts as "
+        "engaged",
+        words=TOP_WORDS,
+    ),
     columns=(
         Column(
             "engagement_score",

@@ -19,8 +19,7 @@ from engagement_assets.features.labels import Label
 from engagement_assets.learning.evaluation.bootstrap import Interval
 from engagement_assets.learning.evaluation.metrics import evaluate
 from engagement_assets.learning.evaluation.scores import score_shares
-from engagement_assets.learning.fairness.classification import report_selection
-from engagement_assets.learning.fairness.regression import RegressionFairness
+from engagement_assets.learning.fairness.measures import selection_fairness
 from engagement_assets.learning.stacking.estimator import Ensemble
 from engagement_assets.learning.stacking.folds import BaseLearner
 from engagement_assets.lifecycle.adapter import (
@@ -60,9 +59,6 @@ from resources.registry import ModelRegistry, RegisteredModel, registered
 # coarse: most customers without use share one health, whose place moves with how many they are
 HEALTH_EDGES = (20.0, 40.0, 60.0, 80.0)
 LOWEST_SHARE = 0.1
-SELECTED_ARE = (
-    "the tenth of lowest health among those who used the app in the month, whom care goes to first"
-)
 
 
 class EnsembleAdapter:
@@ -145,15 +141,15 @@ class EnsembleAdapter:
         people = split_rows(labelled_rows(inputs.engine.lake, day, CHURN), test=True)
         bases = _bases(_champions(inputs), {}, threads=inputs.threads)
         health = health_parts(_with_value(_said(bases, people), people)).sum(axis=1)
-        selection = report_selection(
+        report = selection_fairness(
             people[CHURN.name],
             health <= health.quantile(LOWEST_SHARE),
             sensitive_columns(people),
-            columns=SENSITIVE,
+            attributes=SENSITIVE,
             n_bootstrap=inputs.bootstrap,
             seed=inputs.seed,
         )
-        return Assessment(RegressionFairness(selection, {}, LOWEST_SHARE, SELECTED_ARE))
+        return Assessment(report)
 
     def champion_advantage(
         self, inputs: Inputs, champion: RegisteredModel, candidate: RegisteredModel

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
 from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS
-from engagement_assets.lifecycle.spec import ModelSpec, QualityGate, reason_columns
+from engagement_assets.lifecycle.spec import FairnessSpec, ModelSpec, QualityGate, reason_columns
 from resources.schema import Column
 
 CHURN, ENGAGEMENT, VALUE = (
@@ -57,8 +57,17 @@ SPEC = ModelSpec(
         ),
     ),
     comparison_metric="log loss of the refined churn probability",
-    fairness_rule="No group is among the tenth of lowest health at less than 80 % of the rate of "
-    "the group most often there, given how many of each truly leave, beyond chance.",
+    fairness=FairnessSpec(
+        rule="No group is among the tenth of lowest health at less than 80 % of the rate of the "
+        "group most often there, given how many of each truly leave, beyond chance.",
+        selected_are="the tenth of lowest health among those who used the app in the month, whom "
+        "care goes to first",
+        words={
+            "base_rate": "truly leave",
+            "with_label": "leavers selected",
+            "without_label": "others selected",
+        },
+    ),
     columns=(
         Column(
             "refined_churn_probability",

@@ -5,7 +5,13 @@ Belongs here: names, columns, limits and texts. Does not belong here: what it do
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
-from engagement_assets.lifecycle.spec import ModelSpec, QualityGate, reason_columns
+from engagement_assets.lifecycle.spec import (
+    TOP_WORDS,
+    FairnessSpec,
+    ModelSpec,
+    QualityGate,
+    reason_columns,
+)
 from resources.schema import Column
 
 LABEL = LABELS["lifetime_value_usd"]
@@ -44,8 +50,13 @@ SPEC = ModelSpec(
         ),
     ),
     comparison_metric="squared error of future revenue",
-    fairness_rule="No group is among the tenth of highest value at less than 80 % of the rate of "
-    "the group most often there, given what it truly brings, beyond chance.",
+    fairness=FairnessSpec(
+        rule="No group is among the tenth of highest value at less than 80 % of the rate of the "
+        "group most often there, given what it truly brings, beyond chance.",
+        selected_are="the tenth with the highest predicted future revenue, who are looked after "
+        "and kept first",
+        words=TOP_WORDS,
+    ),
     columns=(
         Column(
             "future_revenue_usd",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -18,7 +18,8 @@ import pandas as pd
 from engagement_assets.learning.evaluation.bootstrap import Interval
 from engagement_assets.learning.evaluation.ranking import paired_difference
 from engagement_assets.learning.evaluation.scores import quantile_edges, score_shares
-from engagement_assets.learning.fairness.ranking import ranking_fairness
+from engagement_assets.learning.fairness.measures import ranking_fairness
+from engagement_assets.learning.fairness.report import FairnessReport
 from engagement_assets.learning.recommendation.data import Dataset, RecommendationDataError
 from engagement_assets.learning.recommendation.fallback import SOURCES, FallbackRecommender
 from engagement_assets.lifecycle.adapter import (
@@ -28,6 +29,7 @@ from engagement_assets.lifecycle.adapter import (
     Trained,
 )
 from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.lifecycle.fairness import Assessment
 from engagement_assets.lifecycle.tabular import snapshot_rows
 from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns
 from engagement_assets.lifecycle.training import Trained as TrainedModel
@@ -47,48 +49,6 @@ CUSTOMERS_OF_DRIFT = 5_000
 TABLES = ("source/interactions", "source/posts", "source/connections")
 
 
-@dataclass(frozen=True)
-class StoredFindings:
-    """What a version's fairness report found when it was trained."""
-
-    passes: bool
-    judged: bool
-    failures: list[str]
-    notes: list[str]
-
-
-@dataclass(frozen=True)
-class StoredAssessment:
-    """The fairness of a version, measured when it was trained.
-
-    The version in the registry was fitted again with the test window, so it can no longer be judged
-    there: the report stands in its card.
-    """
-
-    card: Mapping[str, Any]
-
-    @property
-    def report(self) -> StoredFindings:
-        """By customers' and authors' groups."""
-        found = self.card["fairness_figures"]
-        return StoredFindings(
-            **{name: found[name] for name in ("passes", "judged", "failures", "notes")}
-        )
-
-    @property
-    def ratios(self) -> dict[str, float]:
-        """Least over greatest mean of each judged measure."""
-        return dict(self.card["fairness_ratios"])
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON data."""
-        return {"report": self.card["fairness_figures"], "mitigation": None}
-
-    def to_markdown(self) -> str:
-        """The report as text."""
-        return str(self.card["fairness_text"])
-
-
 class RecommendationAdapter:
     """The recommender's methods; see `ModelAdapter`."""
 
@@ -104,7 +64,7 @@ class RecommendationAdapter:
             trained.judged.lists,
             trained.test.relevant,
             _people(inputs, trained.test.data, trained.test.users, day),
-            columns=SENSITIVE,
+            attributes=SENSITIVE,
             category=trained.test.data.category,
             popularity=_used(trained.test.data),
             candidates=trained.test.items,
@@ -124,14 +84,7 @@ class RecommendationAdapter:
             "metrics": trained.card["metrics"] | _floors(trained.card, trained),
             "score_edges": edges,
             "score_shares": score_shares(scores, edges=edges),
-            "fairness_figures": _plain(fairness.to_dict()),
-            "fairness_ratios": {
-                f"{entry.side}_{entry.column}_{measure}": parity.value
-                for entry in fairness.columns
-                for measure, parity in entry.parity.items()
-                if np.isfinite(parity.value)
-            },
-            "fairness_text": fairness.to_markdown(),
+            "fairness": fairness.to_dict(),
         }
         return TrainedModel(trained.model, card)
 
@@ -149,9 +102,12 @@ class RecommendationAdapter:
         """The evaluation of a version."""
         return evaluation_markdown(card)
 
-    def assess(self, inputs: Inputs, model: RegisteredModel) -> StoredAssessment:  # noqa: ARG002 - measured at training
-        """The fairness of a version in its test window."""
-        return StoredAssessment(model.card)
+    def assess(self, inputs: Inputs, model: RegisteredModel) -> Assessment:  # noqa: ARG002 - measured at training
+        """The fairness of a version in its test window, measured when it was trained.
+
+        The version was fitted again with the test window, so it can no longer be judged there.
+        """
+        return Assessment(FairnessReport.from_dict(model.card["fairness"]))
 
     def champion_advantage(
         self, inputs: Inputs, champion: RegisteredModel, candidate: RegisteredModel
@@ -295,10 +251,3 @@ def _floors(card: Mapping[str, Any], trained: Any) -> dict[str, float]:
         "lead_over_popularity": best - popular,
         "lists_short_of_categories": float((held < wanted).mean()),
     }
-
-
-def _plain(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON data without NaN."""
-    text = json.dumps(figures)
-    plain: dict[str, Any] = json.loads(text, parse_constant=lambda _: None)
-    return plain

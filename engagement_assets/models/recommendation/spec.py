@@ -4,7 +4,7 @@ Belongs here: names, columns, limits and texts. Does not belong here: what it do
 """
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
-from engagement_assets.lifecycle.spec import ModelSpec, QualityGate
+from engagement_assets.lifecycle.spec import FairnessSpec, ModelSpec, QualityGate
 from resources.schema import Column
 
 ITEMS_SHOWN = 50
@@ -43,8 +43,12 @@ SPEC = ModelSpec(
         ),
     ),
     comparison_metric="NDCG@10",
-    fairness_rule="No group of customers gets lists of less than 80 % of the quality of the group "
-    "served best, and no group of authors less than 80 % of the exposure, beyond chance.",
+    fairness=FairnessSpec(
+        rule="No group of customers gets lists of less than 80 % of the quality of the group "
+        "served best, and no group of authors less than 80 % of the exposure that its attention "
+        "is due, beyond chance.",
+        words={"ndcg": "NDCG"},
+    ),
     columns=(
         Column(
             "items",
