@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from engagement_assets.features.labels import Label
 from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.evaluation.metrics import paired_auc_difference
-from engagement_assets.learning.trees.classifier import ChurnClassifier
+from engagement_assets.learning.trees.classifier import CalibratedBoostingClassifier
 from engagement_assets.lifecycle.predictor import Context, Predictions, Predictor, explained
 from engagement_assets.lifecycle.spec import ModelSpec
 from engagement_assets.lifecycle.tabular import LabelledSnapshots
@@ -40,9 +40,9 @@ class ChurnAdapter(LabelledSnapshots):
     advantage_of = staticmethod(paired_auc_difference)
     report_of = staticmethod(evaluation_markdown)
 
-    def open(self, model: RegisteredModel, *, threads: int) -> ChurnClassifier:
+    def open(self, model: RegisteredModel, *, threads: int) -> CalibratedBoostingClassifier:
         """Load a version's classifier."""
-        classifier = ChurnClassifier.load(model.folder)
+        classifier = CalibratedBoostingClassifier.load(model.folder)
         classifier.set_params(n_jobs=threads)
         return classifier
 

@@ -15,7 +15,7 @@ from engagement_assets.features.labels import Label
 from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.evaluation.regression import squared_error_advantage
 from engagement_assets.learning.trees.boosted import named_columns
-from engagement_assets.learning.trees.regressor import EngagementRegressor
+from engagement_assets.learning.trees.regressor import BoundedBoostingRegressor
 from engagement_assets.lifecycle.predictor import Context, Predictions, Predictor, explained
 from engagement_assets.lifecycle.spec import ModelSpec
 from engagement_assets.lifecycle.tabular import LabelledSnapshots
@@ -38,9 +38,9 @@ class EngagementAdapter(LabelledSnapshots):
     advantage_of = staticmethod(squared_error_advantage)
     report_of = staticmethod(evaluation_markdown)
 
-    def open(self, model: RegisteredModel, *, threads: int) -> EngagementRegressor:
+    def open(self, model: RegisteredModel, *, threads: int) -> BoundedBoostingRegressor:
         """Load a version's regressor."""
-        regressor = EngagementRegressor.load(model.folder)
+        regressor = BoundedBoostingRegressor.load(model.folder)
         regressor.set_params(n_jobs=threads)
         return regressor
 
