@@ -140,7 +140,7 @@ def reviews_of(options: argparse.Namespace) -> pd.DataFrame:
 
 def stage_train(options: argparse.Namespace) -> dict[str, Any]:
     """Train with the reviews known by then, describe on other people, and save."""
-    from engagement_assets.models.anomaly.declared_rules import (  # noqa: PLC0415 - own cost
+    from engagement_assets.models.anomaly.rules import (  # noqa: PLC0415 - own cost
         ANOMALY_INPUTS,
         PLATFORM_RULES,
     )
@@ -197,7 +197,7 @@ def planted(options: argparse.Namespace, rows: pd.DataFrame, day: date) -> pd.Da
 def stage_planted(options: argparse.Namespace) -> dict[str, Any]:
     """Every variant against the truth."""
     from engagement_assets.learning.evaluation.splits import customer_split  # noqa: PLC0415 - own cost
-    from engagement_assets.models.anomaly.declared_rules import shows_life  # noqa: PLC0415 - as above
+    from engagement_assets.models.anomaly.rules import shows_life  # noqa: PLC0415 - as above
 
     learn_day, score_day = dates(options)
     everybody = {day: rows_of(options, day) for day in (learn_day, score_day)}
@@ -228,7 +228,7 @@ def measured(
 
     from engagement_assets.learning.anomaly.detector import AnomalyDetector  # noqa: PLC0415 - as above
     from engagement_assets.learning.evaluation.splits import customer_split  # noqa: PLC0415 - as above
-    from engagement_assets.models.anomaly.declared_rules import (  # noqa: PLC0415 - as above
+    from engagement_assets.models.anomaly.rules import (  # noqa: PLC0415 - as above
         ANOMALY_INPUTS,
         PLATFORM_RULES,
     )

@@ -13,7 +13,7 @@ import pandas as pd
 
 from engagement_assets.learning.evaluation.splits import customer_split
 from engagement_assets.learning.explanations.shap_values import Explanation
-from engagement_assets.learning.fairness.classification import age_bands
+from engagement_assets.learning.fairness.groups import age_bands
 from engagement_assets.lifecycle.dates import Snapshots
 
 # Explanations are checked on this many test rows when a model is trained; predictions explain all.

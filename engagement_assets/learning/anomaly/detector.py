@@ -9,16 +9,20 @@ rules of the kinds (`kinds.py`), which customers and dates it learns from (`trai
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save as save_arrays
 from sklearn.base import BaseEstimator
 from sklearn.metrics import average_precision_score
 from sklearn.utils.validation import check_is_fitted
@@ -34,14 +38,15 @@ from engagement_assets.learning.explanations.shap_values import Explanation, top
 from engagement_assets.learning.trees.encoder import FEW_ROWS, typical_values
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from upath import UPath
 
 logger = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
 
+FORMAT = "anomaly-detector/1"
+DETECTOR_FILE = "detector.json"
+ARRAYS_FILE = "components.safetensors"
 VERDICTS = "verdicts"
 METHOD = "shares of the components' surprises"
 FEWEST_ROWS = 10
@@ -392,16 +397,39 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         return pd.DataFrame(scores, index=index)
 
     def save(self, folder: Path | UPath | str) -> None:
-        """Write the fitted detector as data; see `persistence`.
+        """Write the fitted detector as JSON, safetensors and UBJSON.
 
         Args:
             folder: Made when it is not there; files of the same name are replaced.
         """
-        from engagement_assets.learning.anomaly.persistence import (  # noqa: PLC0415 - it imports this
-            save_detector,
-        )
-
-        save_detector(self, folder)
+        check_is_fitted(self, "rank_")
+        target = Path(folder) if isinstance(folder, str) else folder
+        target.mkdir(parents=True, exist_ok=True)
+        files = {} if self.verdict_model_ is None else self.verdict_model_.to_files()
+        parameters = self.get_params()
+        rules = parameters.pop("rules")
+        state: dict[str, Any] = {
+            "format": FORMAT,
+            "parameters": parameters,
+            "rules": None if rules is None else rules.to_dict(),
+            "preparation": self.preparation_.to_dict(),
+            "ranks": {name: rank.to_dict() for name, rank in self.ranks_.items()},
+            "mean_rank": self.mean_rank_.to_dict(),
+            "unsupervised_rank": self.unsupervised_rank_.to_dict(),
+            "rank": self.rank_.to_dict(),
+            "typical_values": self.typical_values_,
+            "ruler": self.ruler_.to_dict(),
+            "training_rows": self.n_rows_,
+            "blend": self.blend_,
+            "blend_scores": [list(pair) for pair in self.blend_scores_.items()],
+            "verdict_counts": self.verdict_counts_,
+            "verdict_files": list(files),
+            "statements": self.statements_,
+        }
+        for name, content in files.items():
+            (target / name).write_bytes(content)
+        (target / ARRAYS_FILE).write_bytes(save_arrays(self.components_.to_arrays()))
+        (target / DETECTOR_FILE).write_text(json.dumps(state, indent=1, allow_nan=False))
 
     @classmethod
     def load(cls, folder: Path | UPath | str) -> AnomalyDetector:
@@ -411,8 +439,30 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
             FileNotFoundError: A file is missing.
             ValueError: The files are of another format.
         """
-        from engagement_assets.learning.anomaly.persistence import (  # noqa: PLC0415 - it imports this
-            load_detector,
+        source = Path(folder) if isinstance(folder, str) else folder
+        state = json.loads((source / DETECTOR_FILE).read_text())
+        if state.get("format") != FORMAT:
+            raise ValueError(f"{source} has format {state.get('format')!r}, expected {FORMAT!r}")
+        rules = None if state["rules"] is None else KindRules.from_dict(state["rules"])
+        detector = cls(**state["parameters"], rules=rules)
+        detector.preparation_ = Preparation.from_dict(state["preparation"])
+        detector._name_features(detector.preparation_)
+        detector.components_ = Components.from_arrays(
+            load_arrays((source / ARRAYS_FILE).read_bytes()),
+            hidden=detector.hidden,
+            seed=detector.random_state,
         )
-
-        return load_detector(folder)
+        detector.ranks_ = {name: TailRank.from_dict(data) for name, data in state["ranks"].items()}
+        detector.mean_rank_ = TailRank.from_dict(state["mean_rank"])
+        detector.unsupervised_rank_ = TailRank.from_dict(state["unsupervised_rank"])
+        detector.rank_ = TailRank.from_dict(state["rank"])
+        detector.typical_values_ = dict(state["typical_values"])
+        detector.ruler_ = KindRuler.from_dict(state["ruler"], detector.typical_values_)
+        detector.n_rows_ = int(state["training_rows"])
+        detector.blend_ = float(state["blend"])
+        detector.blend_scores_ = {float(w): float(score) for w, score in state["blend_scores"]}
+        detector.verdict_counts_ = dict(state["verdict_counts"])
+        detector.statements_ = list(state["statements"])
+        files = [(source / name).read_bytes() for name in state["verdict_files"]]
+        detector.verdict_model_ = VerdictModel.from_files(files) if files else None
+        return detector

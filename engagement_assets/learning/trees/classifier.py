@@ -2,7 +2,7 @@
 
 Belongs here: fitting, predicting, explaining, saving and loading one classifier of any table of
 numbers and categories. Does not belong here: which customers and dates it learns from (`assets`),
-its judgement (`engagement_assets.lifecycle.champion`) or its fairness (`evaluation.fairness`).
+its judgement (`engagement_assets.lifecycle.champion`) or its fairness (`learning.fairness`).
 """
 
 # ruff: noqa: N803 - X is scikit-learn's name for a table of features

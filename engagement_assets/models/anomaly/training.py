@@ -24,8 +24,8 @@ from engagement_assets.learning.evaluation.metrics import auc
 from engagement_assets.learning.evaluation.scores import score_shares
 from engagement_assets.learning.evaluation.splits import customer_split
 from engagement_assets.lifecycle.training import Trained
-from engagement_assets.models.anomaly.declared import REVIEW_ABOVE
-from engagement_assets.models.anomaly.declared_rules import shows_life
+from engagement_assets.models.anomaly.rules import shows_life
+from engagement_assets.models.anomaly.spec import REVIEW_ABOVE
 
 logger = logging.getLogger(__name__)
 

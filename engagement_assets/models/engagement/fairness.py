@@ -1,7 +1,7 @@
 """Fairness of an engagement model version on its test people, and the repair where a group fails.
 
 Belongs here: which people and which use of the score the report is about. Does not belong here: the
-measures (`engagement_assets.learning.fairness.regression`).
+measures (`engagement_assets.learning.fairness.measures`).
 """
 
 from pathlib import Path
@@ -12,8 +12,6 @@ from upath import UPath
 from engagement_assets.learning.trees.regressor import EngagementRegressor
 from engagement_assets.lifecycle.fairness import Assessment, assess_regression
 from engagement_assets.models.engagement.training import LABEL
-
-SELECTED_ARE = "the tenth with the highest predicted engagement, whom the product counts as engaged"
 
 
 def assess(folder: Path | UPath, rows: pd.DataFrame, *, seed: int, n_bootstrap: int) -> Assessment:
@@ -30,7 +28,6 @@ def assess(folder: Path | UPath, rows: pd.DataFrame, *, seed: int, n_bootstrap: 
         model.predict,
         rows,
         label=LABEL,
-        selected_are=SELECTED_ARE,
         seed=seed,
         n_bootstrap=n_bootstrap,
     )

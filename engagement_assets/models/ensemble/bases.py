@@ -16,11 +16,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from engagement_assets.learning.anomaly.detector import AnomalyDetector
-from engagement_assets.learning.anomaly.persistence import with_threads
 from engagement_assets.learning.stacking.folds import BaseLearner, Predictor
 from engagement_assets.learning.trees.classifier import ChurnClassifier
 from engagement_assets.learning.trees.regressor import EngagementRegressor
-from engagement_assets.models.anomaly.declared_rules import shows_life
+from engagement_assets.models.anomaly.rules import shows_life
 from engagement_assets.models.lifetime_value.model import ValueModel
 from resources.registry import RegisteredModel
 
@@ -93,7 +92,7 @@ def anomaly_base(
     champion: RegisteredModel, rows: pd.DataFrame | None, *, n_jobs: int
 ) -> BaseLearner:
     """The anomaly detector, without verdicts: it learns no label that could leak."""
-    model = with_threads(AnomalyDetector.load(champion.folder), n_jobs)
+    model = AnomalyDetector.load(champion.folder).set_params(n_jobs=n_jobs)
     columns = _columns(model)
     lively = None if rows is None else rows[shows_life(rows)].reset_index(drop=True)
 

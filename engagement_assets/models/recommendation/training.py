@@ -25,7 +25,7 @@ from engagement_assets.learning.evaluation.ranking import (
 from engagement_assets.learning.recommendation.data import Dataset, Ints, RecommendationDataError
 from engagement_assets.learning.recommendation.fallback import ESTIMATORS, SOURCES, ColdStart
 from engagement_assets.learning.recommendation.recommender import Recommender
-from engagement_assets.models.recommendation.declared import LEAST_CATEGORIES
+from engagement_assets.models.recommendation.spec import LEAST_CATEGORIES
 
 logger = logging.getLogger(__name__)
 

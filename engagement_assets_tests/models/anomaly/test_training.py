@@ -9,9 +9,10 @@ import pytest
 
 from engagement_assets.learning.anomaly.kinds import KindRules
 from engagement_assets.learning.evaluation.splits import customer_split
-from engagement_assets.learning.fairness.classification import age_bands, report_selection
-from engagement_assets.models.anomaly.declared import REVIEW_ABOVE
+from engagement_assets.learning.fairness.groups import age_bands
+from engagement_assets.learning.fairness.measures import selection_fairness
 from engagement_assets.models.anomaly.prediction import predict_anomaly
+from engagement_assets.models.anomaly.spec import REVIEW_ABOVE
 from engagement_assets.models.anomaly.training import (
     detection_metrics,
     latest_verdicts,
@@ -213,11 +214,11 @@ def test_those_who_are_flagged_can_be_counted_by_group(trained, tmp_path):
     second = rows(1)
     found = predict_anomaly(tmp_path, second, k=1).merge(second, on="customer_id")
     sensitive = found[["gender"]].assign(age_band=age_bands(found["age"]))
-    report = report_selection(
-        np.zeros(len(found)),
+    report = selection_fairness(
+        None,
         found["needs_review"],
         sensitive,
-        columns=["gender", "age_band"],
+        attributes=["gender", "age_band"],
         n_bootstrap=10,
     )
-    assert report.customers == len(found)
+    assert report.people == len(found)
