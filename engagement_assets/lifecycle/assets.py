@@ -13,16 +13,7 @@ from pydantic import Field
 from engagement_assets.features.checks import BLOCKING_KEYS as FEATURE_BLOCKING
 from engagement_assets.lifecycle.access import inputs_of, last_day
 from engagement_assets.lifecycle.adapter import Inputs, NotTrainableError
-<<<<<<< HEAD
-from engagement_assets.lifecycle.checks import NOT_TRAINED
-=======
-from engagement_assets.lifecycle.checks import (
-    NOT_TRAINED,
-    fairness_result,
-    fairness_spec,
-    model_blocking,
-)
->>>>>>> main
+from engagement_assets.lifecycle.checks import NOT_TRAINED, fairness_result, fairness_spec
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.resource import ModelSettings
 from engagement_assets.lifecycle.spec import ModelSpec, metric_value, untrainable

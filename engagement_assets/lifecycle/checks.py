@@ -79,13 +79,7 @@ def fairness_spec(spec: ModelSpec) -> dg.AssetCheckSpec:
     check of Dagster's would stop the reports across models too, which matter most when one fails.
     """
     return dg.AssetCheckSpec(
-<<<<<<< HEAD
-        FAIRNESS,
-        asset=[spec.name, "fairness"],
-        description=spec.fairness_rule,
-=======
         FAIRNESS, asset=[spec.name, "fairness"], description=spec.fairness.rule
->>>>>>> main
     )
 
 

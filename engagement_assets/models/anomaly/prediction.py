@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from engagement_assets.learning.anomaly.detector import AnomalyDetector
+from engagement_assets.learning.anomaly.detector import REVIEW_LABELS, AnomalyDetector
 from engagement_assets.learning.explanations.shap_values import top_reasons
 from engagement_assets.models.anomaly.rules import shows_life
 from engagement_assets.models.anomaly.spec import REVIEW_ABOVE
@@ -63,6 +63,7 @@ def anomaly_of(detector: AnomalyDetector, snapshot: pd.DataFrame, *, k: int) -> 
     else:
         score, components = detector.scores(inputs)
     table["anomaly_score"] = score
+    components = components.rename(columns={REVIEW_LABELS: "verdicts"})
     for name in names:
         table[f"{name}_score"] = components.get(name, np.nan)
     errors = detector.ruler_.data_errors(inputs)

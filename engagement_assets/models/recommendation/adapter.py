@@ -21,7 +21,7 @@ from engagement_assets.learning.evaluation.scores import quantile_edges, score_s
 from engagement_assets.learning.fairness.measures import ranking_fairness
 from engagement_assets.learning.fairness.report import FairnessReport
 from engagement_assets.learning.recommendation.data import Dataset, RecommendationDataError
-from engagement_assets.learning.recommendation.fallback import SOURCES, ColdStart
+from engagement_assets.learning.recommendation.fallback import SOURCES, FallbackRecommender
 from engagement_assets.lifecycle.adapter import (
     Inputs,
     NotTrainableError,
@@ -131,7 +131,7 @@ class RecommendationAdapter:
 
     def predict(self, inputs: Inputs, model: RegisteredModel, day: date) -> Predicted:
         """Make the list of every customer of a snapshot."""
-        recommender = ColdStart.load(model.folder)
+        recommender = FallbackRecommender.load(model.folder)
         data = dataset_as_of(inputs, day)
         recommender.refresh(data)
         people = snapshot_rows(inputs, day)["customer_id"]
@@ -149,7 +149,9 @@ class RecommendationAdapter:
         )
 
 
-def lists_of(recommender: ColdStart, people: pd.Series) -> tuple[pd.DataFrame, dict[str, float]]:
+def lists_of(
+    recommender: FallbackRecommender, people: pd.Series
+) -> tuple[pd.DataFrame, dict[str, float]]:
     """The lists of customers as rows, and how much of what could be shown they show.
 
     Args:
@@ -205,7 +207,7 @@ def _settings(inputs: Inputs, data: Dataset) -> TrainingSettings:
     )
 
 
-def _again(model: RegisteredModel, data: Dataset) -> ColdStart:
+def _again(model: RegisteredModel, data: Dataset) -> FallbackRecommender:
     """A version's method with its parameters, fitted on other data."""
     name = model.card["estimator"]
     made = feed_settings(interactions=len(data.user))
@@ -227,7 +229,7 @@ def _used(data: Dataset) -> np.ndarray:
     return np.bincount(data.item, minlength=data.shape[1])
 
 
-def _top_scores(model: ColdStart, people: pd.Series, seed: int) -> np.ndarray:
+def _top_scores(model: FallbackRecommender, people: pd.Series, seed: int) -> np.ndarray:
     """The first score of some customers' lists."""
     some = people.sample(min(CUSTOMERS_OF_DRIFT, len(people)), random_state=seed)
     table, _ = lists_of(model, some.sort_index())

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from engagement_assets.learning.anomaly.kinds import KindRules
-from engagement_assets.learning.evaluation.splits import customer_split
+from engagement_assets.learning.evaluation.splits import hash_split
 from engagement_assets.learning.fairness.groups import age_bands
 from engagement_assets.learning.fairness.measures import selection_fairness
 from engagement_assets.models.anomaly.prediction import predict_anomaly
@@ -68,7 +68,7 @@ def trained():
 def test_only_training_people_who_used_the_app_are_learnt_from(trained):
     first = rows(0)
     there = first["logins_month"] > 0
-    test_side = customer_split(first["customer_id"])
+    test_side = hash_split(first["customer_id"])
     assert trained.model.n_rows_ == (there & ~test_side).sum()
     assert trained.card["training_customers"] == trained.model.n_rows_
     second = rows(1)
@@ -77,7 +77,7 @@ def test_only_training_people_who_used_the_app_are_learnt_from(trained):
 
 def test_no_verdict_on_a_test_person_is_learnt_from(trained):
     first = rows(0)
-    side = customer_split(first["customer_id"])
+    side = hash_split(first["customer_id"])
     bots = first["logins_month"] > 100
     assert trained.card["verdicts"]["fraud"] == (bots & ~side).sum()
     other = train(verdicts=pd.Series(np.nan, index=first.index))

@@ -10,7 +10,7 @@ import pytest
 
 from engagement_assets.learning.fairness.measures import ranking_fairness
 from engagement_assets.learning.recommendation.data import RecommendationDataError
-from engagement_assets.learning.recommendation.fallback import ColdStart
+from engagement_assets.learning.recommendation.fallback import FallbackRecommender
 from engagement_assets.learning.recommendation.hybrid import HybridRecommender
 from engagement_assets.learning.recommendation.tables import prepare
 from engagement_assets.models.recommendation.training import (
@@ -167,7 +167,7 @@ def test_a_rehearsal_is_measured_as_if_older_texts_were_unknown(world):
     candidates = world.items["item"][published == 20.0]
     few_texts = prepare(interactions, **(tables | {"embeddings": world.embeddings.loc[candidates]}))
     lists = [
-        ColdStart(HybridRecommender(holdout_days=2.0))
+        FallbackRecommender(HybridRecommender(holdout_days=2.0))
         .fit_dataset(known)
         .lists(np.arange(50), known.candidates(), k=10)
         .items
