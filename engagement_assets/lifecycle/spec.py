@@ -1,7 +1,7 @@
-"""What a model declares of itself, without loading a learning library.
+"""What a use case declares, a model or a decision, without loading a learning library.
 
 Belongs here: the declaration. Does not belong here: the assets made from it (`assets.py`,
-`daily.py`, `checks.py`) and what a model does (`adapter.py` in its folder).
+`daily.py`, `checks.py`) and what a use case does (`adapter.py` in its folder).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from engagement_assets.lifecycle.dates import TRAINING_SNAPSHOTS, Snapshots
 from resources.lake import Lake
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from engagement_assets.lifecycle.adapter import ModelAdapter
 
 REASONS = 3
+Cadence = Literal["daily", "weekly", "quarterly"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,29 +93,32 @@ TOP_WORDS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelSpec:
-    """One model of the platform.
+class UseCaseSpec:
+    """Something learnt or decided: what every use case declares, whatever its kind.
 
     Attributes:
+        PARTS: Nouns of its assets: what a training makes (candidate, evaluation, fairness,
+            champion), then what each day makes.
+        VERSION_COLUMN: Column of the version in each day's output.
         name: Asset group, registry name, and first part of every key.
-        subject: What is predicted, as it stands within a sentence.
-        code_version: Changes when the same data would give another model.
+        subject: What is predicted or decided, as it stands within a sentence.
+        code_version: Changes when the same data would give another result.
         implementation: `module:class` of its adapter, loaded only where it is used.
         kinds: Badges of the candidate in the UI.
         learns_from: Tables that the candidate is learnt from, `<group>/<noun>`.
-        predicts_from: Tables that predictions are made from.
+        predicts_from: Tables that each day's output is made from.
         required: Tables without a row of which it cannot be learnt.
         window_days: Days after a snapshot that must be known before it can be learnt from.
         snapshots: Most training snapshots.
+        cadence: How often a candidate is trained.
         gates: What a candidate must reach.
         comparison_metric: What champion and candidate are compared by.
         fairness: What its fairness report is about.
-        columns: Columns of its predictions between the snapshot date and the model version.
-        key: Columns that name a prediction, besides the snapshot date.
+        columns: Columns of each day's output between the snapshot date and the version.
+        key: Columns that name a row of it, besides the snapshot date.
         score: The column whose drift is watched.
         bounds: Least and greatest value by column; None for no bound.
-        texts: Description by noun: model, evaluation, fairness, champion, predictions,
-            explanations.
+        texts: Description by part.
         purpose: What it is for and what it must not be used for.
         limits: Known limits, a sentence each.
         reads_snapshots: Whether it is learnt from features at its snapshots, and not only from
@@ -132,6 +136,9 @@ class ModelSpec:
         owners: Who answers for it.
     """
 
+    PARTS: ClassVar[tuple[str, ...]]
+    VERSION_COLUMN: ClassVar[str]
+
     name: str
     subject: str
     code_version: str
@@ -142,6 +149,7 @@ class ModelSpec:
     required: tuple[str, ...]
     window_days: int
     snapshots: int = TRAINING_SNAPSHOTS
+    cadence: Cadence = "quarterly"
     gates: tuple[QualityGate, ...]
     comparison_metric: str
     fairness: FairnessSpec
@@ -165,20 +173,43 @@ class ModelSpec:
     owners: list[str] = field(default_factory=lambda: ["team:data-science"])
 
     @property
-    def predictions(self) -> str:
-        """The table of its predictions."""
-        return f"{self.name}/predictions"
+    def training_parts(self) -> tuple[str, ...]:
+        """Nouns of what a training makes, the candidate first."""
+        return self.PARTS[:4]
+
+    @property
+    def daily_parts(self) -> tuple[str, ...]:
+        """Nouns of what each day makes, the table first."""
+        return self.PARTS[4:]
+
+    @property
+    def output(self) -> str:
+        """The table that each day makes."""
+        return f"{self.name}/{self.daily_parts[0]}"
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Every table that it is made from, in training and each day."""
+        return tuple(dict.fromkeys((*self.learns_from, *self.predicts_from)))
+
+    @property
+    def writes(self) -> dict[str, TableSchema]:
+        """Schema by table that it writes."""
+        return {self.output: self.schema}
 
     @property
     def schema(self) -> TableSchema:
-        """The schema of its predictions."""
+        """The schema of each day's output."""
         return TableSchema(
             (
                 Column("customer_id", "string", nullable=False, description="The customer"),
                 Column("snapshot_date", "date", nullable=False, description="Date of the features"),
                 *self.columns,
                 Column(
-                    "model_version", "string", nullable=False, description="Champion that predicted"
+                    self.VERSION_COLUMN,
+                    "string",
+                    nullable=False,
+                    description="Champion that made the row",
                 ),
             )
         )
@@ -203,18 +234,115 @@ class ModelSpec:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec(UseCaseSpec):
+    """A model: what is."""
+
+    PARTS: ClassVar[tuple[str, ...]] = (
+        "model",
+        "evaluation",
+        "fairness",
+        "champion",
+        "predictions",
+        "explanations",
+    )
+    VERSION_COLUMN: ClassVar[str] = "model_version"
+
+    @property
+    def predictions(self) -> str:
+        """The table of its predictions."""
+        return self.output
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action:
+    """Something that may be done for a customer.
+
+    Attributes:
+        name: Name of the action.
+        channel: How it reaches the customer, or None where nothing does.
+        cost_usd: What it costs.
+        consent: Purpose that the customer must have agreed to, or None.
+        cooldown_days: Days before it may be done again.
+    """
+
+    name: str
+    channel: str | None = None
+    cost_usd: float = 0.0
+    consent: str | None = None
+    cooldown_days: int = 0
+
+
+NO_ACTION = Action(name="none")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reward:
+    """What an action is to bring.
+
+    Attributes:
+        table: Where it is measured.
+        column: Its column.
+        window_days: Days after the choice that it is measured over.
+    """
+
+    table: str
+    column: str
+    window_days: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecisionSpec(UseCaseSpec):
+    """A decision: what to do.
+
+    Attributes:
+        actions: What may be chosen, `NO_ACTION` among it.
+        reward: What an action is to bring.
+        policy: `module:class` of the policy that chooses.
+        baseline: `module:class` of the rule that the policy must beat.
+        guardrails: What a policy must not worsen.
+    """
+
+    PARTS: ClassVar[tuple[str, ...]] = ("policy", "evaluation", "fairness", "champion", "choices")
+    VERSION_COLUMN: ClassVar[str] = "policy_version"
+
+    actions: tuple[Action, ...]
+    reward: Reward
+    policy: str
+    baseline: str
+    guardrails: tuple[QualityGate, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse actions of one name, and a decision that must act.
+
+        Raises:
+            ValueError: As said.
+        """
+        names = [action.name for action in self.actions]
+        if len(names) != len(set(names)) or NO_ACTION not in self.actions:
+            raise ValueError(
+                f"the actions of {self.name} must have distinct names and NO_ACTION among them, "
+                f"got {', '.join(names)}"
+            )
+
+    @property
+    def choices(self) -> str:
+        """The table of its choices."""
+        return self.output
+
+
 def metric_value(found: Any) -> float:
     """The value of a card's metric: a number, or one with its interval."""
     return float(found["value"] if isinstance(found, Mapping) else found)
 
 
 def untrainable(
-    spec: ModelSpec, lake: Lake, snapshots: Snapshots, *, first_day: date
+    spec: UseCaseSpec, lake: Lake, snapshots: Snapshots, *, first_day: date
 ) -> str | None:
-    """Why a model cannot be learnt from a lake, or None where it can.
+    """Why a use case cannot be learnt from a lake, or None where it can.
 
     Args:
-        spec: The model.
+        spec: The use case.
         lake: Where the tables lie.
         snapshots: What it would be learnt from.
         first_day: First day of the data.
