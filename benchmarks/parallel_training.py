@@ -25,7 +25,7 @@ from dataclasses import replace
 settings = replace(Settings.load(Path(sys.argv[1])), training_processes=int(sys.argv[2]))
 prepare_home(settings)
 import dagster as dg
-from engagement_assets.models.roster import MODELS
+from engagement_assets.models.assets import MODELS
 from engagement_assets.commands.pipeline import Runner
 with dg.DagsterInstance.get() as instance:
     runner = Runner(instance, time.monotonic())

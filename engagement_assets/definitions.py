@@ -13,10 +13,10 @@ from engagement_assets.features.assets import LABEL_ASSETS, customer_snapshot
 from engagement_assets.features.checks import CHECKS as FEATURE_CHECKS
 from engagement_assets.governance.assets import ASSETS as GOVERNANCE_ASSETS
 from engagement_assets.governance.assets import CHECKS as GOVERNANCE_CHECKS
+from engagement_assets.models.assets import ASSETS as MODEL_ASSETS
+from engagement_assets.models.assets import CHECKS as MODEL_CHECKS
 from engagement_assets.models.drift import drift_checks
 from engagement_assets.models.graph_engagement.assets import ASSETS as GRAPH_ENGAGEMENT_ASSETS
-from engagement_assets.models.roster import ASSETS as MODEL_ASSETS
-from engagement_assets.models.roster import CHECKS as MODEL_CHECKS
 from engagement_assets.orchestration.jobs import JOBS
 from engagement_assets.orchestration.schedules import SCHEDULES
 from engagement_assets.orchestration.sensors import SENSORS

@@ -6,7 +6,7 @@ Belongs here: from resources to `Inputs`. Does not belong here: the assets thems
 from datetime import date
 
 from engagement_assets.features.tables import KNOWN_TABLES
-from engagement_assets.lifecycle.methods import Inputs
+from engagement_assets.lifecycle.adapter import Inputs
 from engagement_assets.lifecycle.resource import ModelSettings
 from engagement_assets.lifecycle.spec import ModelSpec
 from engagement_assets.source.resource import SourceResource
@@ -23,13 +23,13 @@ def inputs_of(
     source: SourceResource,
     settings: ModelSettings,
 ) -> Inputs:
-    """What a model's methods read from."""
+    """What a model's adapter read from."""
     return Inputs(
         engine=engine.engine(KNOWN_TABLES),
         sql=engine.sql,
         registry=registry.registry,
         first_day=date.fromisoformat(source.first_day),
-        parameters=settings.parameters(spec.name),
+        parameters=settings.parameters(spec.parameters),
         threads=settings.threads,
         seed=settings.seed,
         bootstrap=settings.bootstrap,

@@ -14,7 +14,7 @@ from engagement_assets.features.catalogue import (
     FEATURES,
 )
 from engagement_assets.lifecycle.spec import ModelSpec
-from engagement_assets.models.churn.declared import SPEC as CHURN
+from engagement_assets.models.churn.spec import SPEC as CHURN
 from resources.checks import CheckedTable, FurtherCheck, Outcome, column_drift, table_checks
 from resources.lake import Lake
 from resources.registry import ModelRegistry

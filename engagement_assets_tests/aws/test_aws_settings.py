@@ -8,7 +8,7 @@ import pytest
 from engagement_assets.commands import aws as commands
 from engagement_assets.definitions import defs
 from engagement_assets.deployments.resources import loggers_for, resources_for
-from engagement_assets.models.roster import MODELS
+from engagement_assets.models.assets import MODELS
 from engagement_assets.orchestration.jobs import training_executor
 from engagement_assets.settings.deployment import (
     OPTIONAL,

@@ -68,7 +68,7 @@ class World:
         """Add a row; it is recorded when it happens unless `recorded_at` says otherwise."""
         contract = TABLES[table]
         row: dict[str, Any] = dict.fromkeys(contract.names)
-        row |= {name: f"{table}-{len(self.tables[table])}" for name in contract.key}
+        row |= {name: f"{table}-{len(self.tables[table])}" for name in contract.row_key}
         row |= {contract.event_time: when, "recorded_at": when} | values
         if table in {"gig_applications", "job_ratings"}:
             row["listing_id"] = values.get("listing_id", "listing")

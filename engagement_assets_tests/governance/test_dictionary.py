@@ -11,7 +11,7 @@ COMMITTED = Path(__file__).resolve().parents[2] / "docs" / "data-dictionary.md"
 
 def test_the_committed_dictionary_is_current():
     assert COMMITTED.read_text() == document(), (
-        "run: python -m engagement_assets.features.dictionary > docs/data-dictionary.md"
+        "run: python -m engagement_assets.governance.dictionary > docs/data-dictionary.md"
     )
 
 

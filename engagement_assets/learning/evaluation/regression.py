@@ -1,7 +1,7 @@
 """How good a predicted number is: metrics of regression, each with a bootstrap interval.
 
 Belongs here: the definitions of the metrics and their tables. Does not belong here: quantiles and
-intervals (`quantiles`), comparing groups of people (`fairness_regression`) or deciding which model
+intervals (`quantiles`), comparing groups of people (`learning.fairness`) or deciding which model
 serves (`engagement_assets.lifecycle.champion`).
 """
 
@@ -188,6 +188,18 @@ def paired_loss_difference(
         seed=seed,
     )
     return found["difference"]
+
+
+def squared_error_advantage(
+    y: ArrayLike, first: ArrayLike, second: ArrayLike, *, n_bootstrap: int = 1000, seed: int = 0
+) -> Interval:
+    """Mean squared error of the second prediction less that of the first, on the same n rows.
+
+    Above 0 the first is better; see `paired_loss_difference`.
+    """
+    truth = np.asarray(y, dtype=np.float64)
+    one, two = ((np.asarray(p, dtype=np.float64) - truth) ** 2 for p in (first, second))
+    return paired_loss_difference(one, two, n_bootstrap=n_bootstrap, seed=seed)
 
 
 def decile_table(

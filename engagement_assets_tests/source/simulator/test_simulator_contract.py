@@ -32,7 +32,7 @@ def test_every_table_has_exactly_the_contracts_schema_on_every_day(fortnight: Da
 @pytest.mark.parametrize("name", TABLES)
 def test_no_key_comes_twice_over_the_days(fortnight: Days, name: str):
     table = TABLES[name]
-    key = [*table.key, "recorded_at"] if table.versioned else list(table.key)
+    key = list(table.unique)
     assert not frame(fortnight, name).duplicated(key).any()
 
 
