@@ -27,7 +27,7 @@ import numpy as np
 from benchmarks import stages
 from benchmarks.value_models import land_signals
 from engagement_assets.features.labels import LABELS
-from engagement_assets.models.roster import MODELS
+from engagement_assets.models.assets import MODELS
 from engagement_assets.settings.installation import CHANNEL_CAC, channel_costs
 from resources.lake import Lake
 from resources.registry import ModelRegistry, registered
@@ -42,7 +42,7 @@ def inputs(options: argparse.Namespace, model: str) -> Any:
     from engagement_assets.decisions.customers.declared import (  # noqa: PLC0415 - a stage's cost
         prediction_schemas,
     )
-    from engagement_assets.lifecycle.methods import Inputs  # noqa: PLC0415 - as above
+    from engagement_assets.lifecycle.adapter import Inputs  # noqa: PLC0415 - as above
     from engagement_assets.lifecycle.resource import ModelSettings  # noqa: PLC0415 - as above
     from resources.engine import DuckDBEngine  # noqa: PLC0415 - as above
 
@@ -99,7 +99,7 @@ def train(model: str) -> Callable[[argparse.Namespace], dict[str, Any]]:
 
     def stage(options: argparse.Namespace) -> dict[str, Any]:
         spec, told = BY_NAME[model], inputs(options, model)
-        methods = spec.methods()
+        methods = spec.adapter()
         snapshots = spec.dates(stages.end(options), first_day=stages.FIRST_DAY)
         trained = methods.train(told, snapshots)
         store = registry(options)
@@ -128,7 +128,7 @@ def predict(model: str) -> Callable[[argparse.Namespace], dict[str, Any]]:
         spec, told, day = BY_NAME[model], inputs(options, model), stages.end(options)
         store = registry(options)
         version = registered(store, model, str(store.champion(model)))
-        predicted = spec.methods().predict(told, version, day)
+        predicted = spec.adapter().predict(told, version, day)
         table = predicted.table.assign(snapshot_date=day, model_version=version.version)
         import pyarrow as pa  # noqa: PLC0415 - as above
 
@@ -178,9 +178,9 @@ def best_possible(options: argparse.Namespace) -> dict[str, Any]:
     """What the truth foresees on the same test rows, beside what the models do."""
     from benchmarks.value_models import best_of, compare  # noqa: PLC0415 - as above
     from engagement_assets.learning.evaluation.metrics import auc  # noqa: PLC0415 - as above
-    from engagement_assets.learning.trees.classifier import ChurnClassifier  # noqa: PLC0415 - as above
+    from engagement_assets.learning.trees.classifier import CalibratedBoostingClassifier  # noqa: PLC0415 - as above
     from engagement_assets.learning.trees.regressor import (  # noqa: PLC0415 - as above
-        EngagementRegressor,
+        BoundedBoostingRegressor,
     )
     from engagement_assets.lifecycle.rows import labelled_rows  # noqa: PLC0415 - as above
     from engagement_assets.lifecycle.training import split_rows  # noqa: PLC0415 - as above
@@ -195,7 +195,7 @@ def best_possible(options: argparse.Namespace) -> dict[str, Any]:
         day = date.fromisoformat(version.card["test_snapshot"])
         rows = split_rows(labelled_rows(lake, day, label), test=True)
         best = best_of(options, label, day).loc[rows["customer_id"]]
-        served: Any = (ValueModel if money else EngagementRegressor).load(version.folder)
+        served: Any = (ValueModel if money else BoundedBoostingRegressor).load(version.folder)
         inputs_ = rows if money else rows[list(served.feature_names_in_)]
         found[model] = compare(
             rows[target], best, served.predict(inputs_), money=money, bootstrap=options.bootstrap
@@ -208,7 +208,7 @@ def best_possible(options: argparse.Namespace) -> dict[str, Any]:
     )
     label, p = (
         rows["churn_30_day"].to_numpy(np.float64),
-        ChurnClassifier.load(version.folder).predict_proba(rows)[:, 1],
+        CalibratedBoostingClassifier.load(version.folder).predict_proba(rows)[:, 1],
     )
     best_auc, own = auc(label, rows["churn_probability"].to_numpy()), auc(label, p)
     found["churn"] = {"auc": {"best": best_auc, "model": own, "ratio": own / best_auc}}

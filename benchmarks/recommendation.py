@@ -23,8 +23,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from engagement_assets.learning.fairness.classification import age_bands
-from engagement_assets.learning.fairness.ranking import RankingFairnessReport, ranking_fairness
+from engagement_assets.learning.fairness.groups import age_bands
+from engagement_assets.learning.fairness.measures import ranking_fairness
+from engagement_assets.learning.fairness.report import FairnessReport
 from engagement_assets.learning.recommendation.fallback import ESTIMATORS
 from engagement_assets.learning.recommendation.tables import both_ways, prepare, weigh
 from engagement_assets.models.recommendation.feed import feed_settings
@@ -61,7 +62,7 @@ def embedded(items: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(TextEncoder.load().encode(items["text"].tolist()), index=items["item"])
 
 
-def fairness(trained: Trained, customers: pd.DataFrame, now: pd.Timestamp) -> RankingFairnessReport:
+def fairness(trained: Trained, customers: pd.DataFrame, now: pd.Timestamp) -> FairnessReport:
     """By gender and age band, of customers and of authors."""
     data = trained.test.data
     known = customers.drop_duplicates("customer_id", keep="last").set_index("customer_id")
@@ -73,7 +74,7 @@ def fairness(trained: Trained, customers: pd.DataFrame, now: pd.Timestamp) -> Ra
         trained.judged.lists,
         trained.test.relevant,
         people.reindex(data.users[trained.test.users]).reset_index(drop=True),
-        columns=["gender", "age_band"],
+        attributes=["gender", "age_band"],
         category=data.category,
         popularity=np.bincount(data.item, minlength=data.shape[1]),
         candidates=trained.test.items,

@@ -281,7 +281,7 @@ def stage_best_possible(options: argparse.Namespace) -> dict[str, Any]:
         evaluate,
         paired_auc_difference,
     )
-    from engagement_assets.learning.trees.classifier import ChurnClassifier  # noqa: PLC0415 - as above
+    from engagement_assets.learning.trees.classifier import CalibratedBoostingClassifier  # noqa: PLC0415 - as above
     from engagement_assets.lifecycle.rows import labelled_rows  # noqa: PLC0415 - as above
     from engagement_assets.lifecycle.training import split_rows  # noqa: PLC0415 - as above
     from engagement_assets.models.churn.training import LABEL  # noqa: PLC0415 - as above
@@ -294,7 +294,7 @@ def stage_best_possible(options: argparse.Namespace) -> dict[str, Any]:
     rows = split_rows(rows, test=True)
     registry = ModelRegistry(Path(options.lake) / ".registry")
     folder = registered(registry, "churn", str(registry.champion("churn"))).folder
-    probability = ChurnClassifier.load(folder).predict_proba(rows)[:, 1]
+    probability = CalibratedBoostingClassifier.load(folder).predict_proba(rows)[:, 1]
     best = rows["churn_probability"].to_numpy()
     scores = {
         name: evaluate(rows[LABEL], p, threshold=0.5, n_bootstrap=options.bootstrap)

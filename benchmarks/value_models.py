@@ -179,7 +179,7 @@ def measure(name: str, options: Any) -> dict[str, Any]:
         "seconds": seconds,
         "customers_explained": len(predicted.table),
         "explanation": explanation.summary(),
-        "fairness": {key: report[key] for key in ("passes", "judged", "failures", "notes")},
+        "fairness": {key: report[key] for key in ("verdict", "failures", "notes", "power")},
     }
 
 
@@ -205,7 +205,7 @@ def told(name: str, found: dict[str, Any]) -> str:
         + ", ".join(f"{what} {value:.1f}" for what, value in found["seconds"].items())
         + f" ({found['customers_explained']:,} customers, {found['explanation']['method']}, "
         f"additivity error {found['explanation']['additivity_error']:.1e}). Fairness "
-        f"{'passes' if found['fairness']['passes'] else found['fairness']['failures']}.",
+        f"{found['fairness']['verdict']}: {found['fairness']['failures']}.",
         "",
         table_markdown(pd.DataFrame(card["deciles"])),
     ]

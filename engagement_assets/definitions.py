@@ -12,9 +12,9 @@ from engagement_assets.deployments.resources import loggers_for, resources_for
 from engagement_assets.features.assets import LABEL_ASSETS, customer_snapshot
 from engagement_assets.features.checks import feature_checks, label_checks
 from engagement_assets.governance.assets import ASSETS as GOVERNANCE_ASSETS
+from engagement_assets.models.assets import ASSETS as MODEL_ASSETS
+from engagement_assets.models.assets import CHECKS as MODEL_CHECKS
 from engagement_assets.models.graph_engagement.assets import ASSETS as GRAPH_ENGAGEMENT_ASSETS
-from engagement_assets.models.roster import ASSETS as MODEL_ASSETS
-from engagement_assets.models.roster import CHECKS as MODEL_CHECKS
 from engagement_assets.orchestration.jobs import JOBS
 from engagement_assets.orchestration.schedules import SCHEDULES
 from engagement_assets.orchestration.sensors import SENSORS

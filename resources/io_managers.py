@@ -5,7 +5,7 @@ that SQL makes, which the engine lands itself, and what the values mean.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -139,6 +139,10 @@ class Report:
     markdown: str
 
 
+def _report(path: UPath) -> Report:
+    return Report(json.loads(path.read_text()), path.with_suffix(".md").read_text())
+
+
 class _ReportIOManager(LakeFormatIOManager):
     file_name = "report.json"
 
@@ -150,7 +154,12 @@ class _ReportIOManager(LakeFormatIOManager):
         put_atomically(path, figures)
 
     def load_from_path(self, context: dg.InputContext, path: UPath) -> Report:
-        return Report(json.loads(path.read_text()), path.with_suffix(".md").read_text())
+        return _report(path)
+
+    def latest(self, key: Sequence[str]) -> Report | None:
+        """Return the report of an asset that has no partitions, or None where none was made."""
+        path = UPath(self._base_path).joinpath(*key, self.file_name)
+        return _report(path) if path.exists() else None
 
     def get_metadata(self, context: dg.OutputContext, obj: Report) -> dict[str, dg.MetadataValue]:
         return {"report": dg.MetadataValue.md(obj.markdown)}

@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from upath import UPath
 
+from resources.botocore_errors import aws_errors, code_of, explain
 from resources.schema import TableSchema
 
 logger = logging.getLogger(__name__)
@@ -332,8 +333,6 @@ def _reached(path: UPath) -> Iterator[None]:
     if path.protocol != "s3":
         yield
         return
-    from resources.aws.clients import aws_errors, code_of, explain  # noqa: PLC0415 - for S3 alone
-
     kinds: tuple[type[Exception], ...] = (OSError, *aws_errors())
     try:
         yield

@@ -54,8 +54,9 @@ def run(
     settings = settings_from(given)
     prepare_home(settings)
     from engagement_assets.commands import run as runs
+    from engagement_assets.commands.pipeline import JobFailedError, JobInterruptedError
 
-    with refused(None, runs.JobFailedError):
+    with refused(None, JobFailedError, JobInterruptedError):
         runs.run(settings, retrain=retrain)
 
 

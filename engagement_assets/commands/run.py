@@ -10,11 +10,12 @@ import time
 
 import dagster as dg
 
-from engagement_assets.commands.pipeline import JobFailedError, Runner, make_all
+from engagement_assets.commands.pipeline import Runner, make_all
 from engagement_assets.commands.summary import headline, summary
 from engagement_assets.deployments.resources import registry_of, resources_for
 from engagement_assets.settings.deployment import deployment
 from engagement_assets.settings.installation import Settings
+from resources.event_log import end_abandoned_runs
 
 
 def run(settings: Settings, *, retrain: bool) -> None:
@@ -22,9 +23,13 @@ def run(settings: Settings, *, retrain: bool) -> None:
 
     Raises:
         JobFailedError: A job failed.
+        JobInterruptedError: A job was stopped from outside.
     """
+    # a run that crosses midnight goes on with the day that it began with
+    settings = settings.with_values(last_day=settings.end)
     sys.stderr.write(headline(settings))
     with dg.DagsterInstance.get() as instance:
+        end_abandoned_runs(instance)
         runner = Runner(instance, time.monotonic())
         try:
             make_all(runner, settings, retrain=retrain)
@@ -49,6 +54,3 @@ def roll_back(settings: Settings, model: str, version: str | None) -> str:
             )
         )
     return now
-
-
-__all__ = ["JobFailedError", "roll_back", "run"]

@@ -13,8 +13,8 @@ import dagster as dg
 from engagement_assets.definitions import defs
 from engagement_assets.deployments.resources import PLATFORMS, lake_of, registry_of
 from engagement_assets.lifecycle.spec import metric_value
-from engagement_assets.models.churn.declared import SPEC as CHURN
-from engagement_assets.models.roster import MODELS
+from engagement_assets.models.assets import MODELS
+from engagement_assets.models.churn.spec import SPEC as CHURN
 from engagement_assets.settings.deployment import choose
 from engagement_assets.settings.installation import SIMULATED, Settings
 from engagement_assets.source.contract import TABLES
@@ -111,7 +111,7 @@ def _other_models(settings: Settings, lake: Lake) -> list[str]:
             lines.append(f"  {spec.name:<16} no champion: its assets and their checks say why")
             continue
         card = registry.card(spec.name, version)
-        floor = spec.floors[0]
+        floor = spec.gates[0]
         figure = f"{floor.words} {metric_value(card['metrics'][floor.metric]):.4f}"
         predicted = (
             f"{lake.row_count(spec.predictions, settings.end):,} predicted"

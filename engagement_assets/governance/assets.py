@@ -5,6 +5,7 @@ Belongs here: wrapping `fairness.py` and the SQL for Dagster. Does not belong he
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -14,7 +15,8 @@ from engagement_assets.governance.declared import (
     REVIEW_QUEUE,
     REVIEW_QUEUE_SCHEMA,
 )
-from engagement_assets.models.roster import ANOMALY, MODELS
+from engagement_assets.governance.fairness import fairness_overview
+from engagement_assets.models.assets import ANOMALY, MODELS
 from engagement_assets.settings.partitions import DAILY, partition_days
 from resources.io_managers import COLUMN_SCHEMA, Report, ui_schema
 from resources.platform import EngineResource
@@ -27,20 +29,22 @@ GROUP = "governance"
 @dg.asset(
     key=[GROUP, "fairness"],
     description="Fairness of all models in one report: whether the 80 % rule holds for the latest "
-    "candidate of each, what fails, and what was not judged.",
+    "candidate of each, what fails, what was not judged, and which gaps would have been seen. A "
+    "candidate that is refused, or not trained, does not stop it.",
     group_name=GROUP,
     owners=OWNERS,
     kinds={"report", "fairlearn"},
     code_version=CODE_VERSION,
     io_manager_key="reports",
-    ins={spec.name: dg.AssetIn([spec.name, "fairness"]) for spec in MODELS},
+    deps=[[spec.name, "fairness"] for spec in MODELS],
 )
-def governance_fairness(**reports: Report) -> dg.Output[Report]:
-    """Put the models' fairness reports side by side."""
-    from engagement_assets.governance.fairness import fairness_overview  # noqa: PLC0415 - as others
-
-    figures, text = fairness_overview({name: found.figures for name, found in reports.items()})
-    verdicts = [told["verdict"] for told in figures["models"].values()]
+def governance_fairness(reports: dg.ResourceParam[Any]) -> dg.Output[Report]:
+    """Put the models' latest fairness reports side by side."""
+    latest = {spec.name: reports.latest([spec.name, "fairness"]) for spec in MODELS}
+    figures, text = fairness_overview(
+        {name: report.figures if report else None for name, report in latest.items()}
+    )
+    verdicts = [model["verdict"] for model in figures["models"].values()]
     return dg.Output(
         Report(figures, text),
         metadata={

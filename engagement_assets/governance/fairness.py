@@ -1,7 +1,7 @@
 """One report of fairness across all models.
 
 Belongs here: putting the models' own reports side by side. Does not belong here: measuring
-(`engagement_assets.evaluation`) and the rule's consequence (the champion's checks).
+(`engagement_assets.learning.fairness`) and the rule's consequence (the champion's checks).
 """
 
 from collections.abc import Mapping
@@ -11,11 +11,13 @@ from engagement_assets.lifecycle.checks import NOT_TRAINED
 from resources.gate import VERSION
 
 
-def fairness_overview(reports: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Any], str]:
+def fairness_overview(
+    reports: Mapping[str, Mapping[str, Any] | None],
+) -> tuple[dict[str, Any], str]:
     """Put fairness reports side by side.
 
     Args:
-        reports: Figures of each model's fairness report, by model.
+        reports: Figures of each model's latest fairness report, by model; None where none was made.
 
     Returns:
         The overview as JSON data, and as Markdown.
@@ -24,40 +26,44 @@ def fairness_overview(reports: Mapping[str, Mapping[str, Any]]) -> tuple[dict[st
     lines = [
         "## Fairness of all models",
         "",
-        "A model whose rule fails beyond chance is not promoted; the reports of the models have "
+        "A model whose 80 % rule fails beyond chance is not promoted; the models' own reports have "
         "the groups, their sizes and intervals, and the mitigation with its price.",
         "",
-        "| model | version | 80 % rule | what fails | not judged |",
-        "|---|---|---|---|---:|",
+        "| model | version | 80 % rule | tests | what fails | not judged |",
+        "|---|---|---|--:|---|---|",
     ]
-    for name, told in models.items():
+    for name, model in models.items():
         lines.append(
-            f"| {name} | {told['version'] or '–'} | {told['verdict']} | "
-            f"{'; '.join(told['failures']) or '–'} | {len(told['notes'])} |"
+            f"| {name} | {model['version'] or '–'} | {model['verdict']} | {model['tests']} | "
+            f"{'; '.join(model['failures']) or '–'} | {', '.join(model['not_judged']) or '–'} |"
         )
-    lines += ["", "What was not judged, and why:", ""]
-    notes = [f"- {name}: {note}" for name, told in models.items() for note in told["notes"]]
-    lines += notes or ["- Every group was judged."]
+    for title, key in (("Gaps that would have been seen", "power"), ("Notes", "notes")):
+        texts = [f"- {name}: {text}" for name, model in models.items() for text in model[key]]
+        lines += ["", f"{title}:", "", *(texts or ["- None."])]
     return {"models": models}, "\n".join(lines)
 
 
-def _verdict(figures: Mapping[str, Any]) -> dict[str, Any]:
+def _verdict(figures: Mapping[str, Any] | None) -> dict[str, Any]:
+    nothing: dict[str, Any] = {
+        "version": None,
+        "tests": 0,
+        "failures": [],
+        "not_judged": [],
+        "power": [],
+        "mitigated": False,
+    }
+    if figures is None:
+        return nothing | {"verdict": "no report", "notes": ["no candidate was assessed yet"]}
     if NOT_TRAINED in figures:
-        return {
-            "version": None,
-            "verdict": "not trained",
-            "passes": None,
-            "failures": [],
-            "notes": [str(figures[NOT_TRAINED])],
-            "mitigated": False,
-        }
+        return nothing | {"verdict": "not trained", "notes": [str(figures[NOT_TRAINED])]}
     report = figures["report"]
-    judged = report.get("judged", True)
     return {
         "version": figures[VERSION],
-        "verdict": ("holds" if report["passes"] else "fails") if judged else "not judged",
-        "passes": report["passes"] if judged else None,
+        "verdict": report["verdict"],
+        "tests": report["tests"],
         "failures": list(report["failures"]),
+        "not_judged": [about for about, word in report["verdicts"].items() if word == "not judged"],
+        "power": list(report["power"]),
         "notes": list(report["notes"]),
         "mitigated": figures.get("mitigation") is not None,
     }

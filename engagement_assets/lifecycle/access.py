@@ -6,7 +6,7 @@ Belongs here: from resources to `Inputs`. Does not belong here: the assets thems
 from datetime import date
 
 from engagement_assets.features.snapshot import declared_schemas
-from engagement_assets.lifecycle.methods import Inputs
+from engagement_assets.lifecycle.adapter import Inputs
 from engagement_assets.lifecycle.resource import ModelSettings
 from engagement_assets.lifecycle.spec import ModelSpec
 from engagement_assets.source.resource import SourceResource
@@ -23,7 +23,7 @@ def inputs_of(
     source: SourceResource,
     settings: ModelSettings,
 ) -> Inputs:
-    """What a model's methods read from."""
+    """What a model's adapter read from."""
     return Inputs(
         engine=engine.engine(declared_schemas()),
         sql=engine.sql,

@@ -1,9 +1,10 @@
 """A model's candidate, evaluation, fairness and champion as assets, from its declaration.
 
-Belongs here: wrapping a model's methods for Dagster. Does not belong here: learning, metrics and
+Belongs here: wrapping a model's adapter for Dagster. Does not belong here: learning, metrics and
 wording (the model's folder) and the daily predictions (`daily.py`).
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -11,9 +12,9 @@ from pydantic import Field
 
 from engagement_assets.features.checks import BLOCKING_KEYS as FEATURE_BLOCKING
 from engagement_assets.lifecycle.access import inputs_of, last_day
-from engagement_assets.lifecycle.checks import NOT_TRAINED, model_blocking
+from engagement_assets.lifecycle.adapter import Inputs, NotTrainableError
+from engagement_assets.lifecycle.checks import NOT_TRAINED, fairness_result, fairness_spec
 from engagement_assets.lifecycle.dates import Snapshots
-from engagement_assets.lifecycle.methods import Inputs, NotTrainableError
 from engagement_assets.lifecycle.resource import ModelSettings
 from engagement_assets.lifecycle.spec import ModelSpec, metric_value, untrainable
 from engagement_assets.source.resource import SourceResource
@@ -23,6 +24,9 @@ from resources.lake import MissingPartitionError
 from resources.platform import EngineResource
 from resources.registry import RegisteredModel, registered
 
+# Keys of the champion's metadata.
+PROMOTED = "promoted"
+REASONS = "reasons"
 # Dagster takes no union for a type: a `RegisteredModel`, or `NotTrained` in its place
 Candidate = Any
 
@@ -76,8 +80,8 @@ def _model(spec: ModelSpec) -> dg.AssetsDefinition:
             snapshots = _usable(context, spec, inputs, snapshots)
             if spec.reads_snapshots:
                 require_checks(context.instance, FEATURE_BLOCKING, days=snapshots.all)
-            methods = spec.methods()
-            trained = methods.train(inputs, snapshots)
+            adapter = spec.adapter()
+            trained = adapter.train(inputs, snapshots)
         except NotTrainableError as error:
             context.log.warning("%s was not trained: %s", spec.name, error)
             return dg.Output(NotTrained(str(error)), metadata={NOT_TRAINED: str(error)})
@@ -87,7 +91,7 @@ def _model(spec: ModelSpec) -> dg.AssetsDefinition:
             ) from error
         card = trained.card | {
             "code_version": spec.code_version,
-            "data_versions": methods.data_versions(inputs, snapshots),
+            "data_versions": adapter.data_versions(inputs, snapshots),
         }
         context.log.info("%s on %s test customers", _headline(spec, card), card["test_customers"])
         return dg.Output(ModelPackage(trained.model, card), metadata=_figures(card))
@@ -122,8 +126,8 @@ def _usable(
 
 
 def _headline(spec: ModelSpec, card: dict[str, Any]) -> str:
-    floor = spec.floors[0]
-    return f"{floor.words} {metric_value(card['metrics'][floor.metric]):.4f}"
+    gate = spec.gates[0]
+    return f"{gate.words} {metric_value(card['metrics'][gate.metric]):.4f}"
 
 
 def _figures(card: dict[str, Any]) -> dict[str, Any]:
@@ -155,7 +159,7 @@ def _evaluation(spec: ModelSpec) -> dg.AssetsDefinition:
             return _not_trained(model)
         not_figures = {"features", "files", "registered_at", "data_versions", "name", "version"}
         figures = {name: found for name, found in model.card.items() if name not in not_figures}
-        text = spec.methods().evaluation_markdown(model.card)
+        text = spec.adapter().evaluation_markdown(model.card)
         return dg.Output(
             Report(figures | {VERSION: model.version}, text),
             metadata=_figures(model.card) | {VERSION: model.version},
@@ -174,6 +178,7 @@ def _fairness(spec: ModelSpec) -> dg.AssetsDefinition:
         code_version=spec.code_version,
         io_manager_key="reports",
         ins={"model": dg.AssetIn([spec.name, "model"])},
+        check_specs=[fairness_spec(spec)],
     )
     def fairness(
         model: Candidate,
@@ -181,17 +186,27 @@ def _fairness(spec: ModelSpec) -> dg.AssetsDefinition:
         engine: EngineResource,
         registry: RegistryResource,
         settings: ModelSettings,
-    ) -> dg.Output[Report]:
-        """Report the candidate's fairness on test people."""
+    ) -> Iterator[Any]:
+        """Report the candidate's fairness on test people, and judge it."""
         if isinstance(model, NotTrained):
-            return _not_trained(model)
+            yield _not_trained(model)
+            yield fairness_result(spec, {NOT_TRAINED: model.reason})
+            return
         inputs = inputs_of(spec, engine=engine, registry=registry, source=source, settings=settings)
-        assessed = spec.methods().assess(inputs, model)
-        ratios = {f"parity_ratio_{name}": value for name, value in assessed.ratios.items()}
-        return dg.Output(
-            Report(assessed.to_dict() | {VERSION: model.version}, assessed.to_markdown()),
-            metadata={**ratios, "failures": len(assessed.report.failures), VERSION: model.version},
+        words = spec.fairness.words, spec.fairness.selected_are
+        assessed = spec.adapter().assess(inputs, model).worded(*words)
+        figures = assessed.to_dict() | {VERSION: model.version}
+        yield dg.Output(
+            Report(figures, assessed.to_markdown()),
+            metadata={
+                **{f"parity_{name}": value for name, value in assessed.report.ratios.items()},
+                "verdict": assessed.report.verdict,
+                "tests": assessed.report.tests,
+                "failures": len(assessed.report.failures),
+                VERSION: model.version,
+            },
         )
+        yield fairness_result(spec, figures)
 
     return fairness
 
@@ -236,7 +251,6 @@ def _champion(spec: ModelSpec) -> dg.AssetsDefinition:
                 metadata={NOT_TRAINED: model.reason},
                 data_version=dg.DataVersion(present or "none"),
             )
-        require_checks(context.instance, model_blocking(spec), version=model.version)
         for report in (evaluation, fairness):
             if report.figures[VERSION] != model.version:
                 raise dg.Failure(
@@ -254,30 +268,34 @@ def _champion(spec: ModelSpec) -> dg.AssetsDefinition:
             fairness=fairness.figures,
         )
         if not verdict.promote:
-            context.log.warning("the champion stays: %s", "; ".join(verdict.reasons))
+            # no failure: it would stop the models that are learnt from the present champion
+            context.log.warning("the candidate is refused: %s", "; ".join(verdict.reasons))
         version = store.champion(spec.name)
-        if version is None:
-            raise dg.Failure(
-                "the candidate was refused and there is no champion: " + "; ".join(verdict.reasons),
-                allow_retries=False,
-            )
-        return _told(spec, store.card(spec.name, version), verdict, model, fairness)
+        card = None if version is None else store.card(spec.name, version)
+        return _told(spec, card, verdict, model, fairness)
 
     return champion
 
 
 def _told(
     spec: ModelSpec,
-    card: dict[str, Any],
+    card: dict[str, Any] | None,
     verdict: Any,
     candidate: RegisteredModel,
     fairness: Report,
 ) -> dg.MaterializeResult:
-    """What the champion says of itself and of how it came to serve."""
+    """The verdict on the candidate, and the card of the model that serves, where there is one."""
     from engagement_assets.lifecycle.card import model_card  # noqa: PLC0415 - only here
 
+    judged = {
+        PROMOTED: verdict.promote,
+        REASONS: dg.MetadataValue.md("\n".join(f"- {reason}" for reason in verdict.reasons)),
+        "candidate": candidate.version,
+    }
+    if card is None:
+        return dg.MaterializeResult(metadata=judged, data_version=dg.DataVersion("none"))
     version = card["version"]
-    floor = spec.floors[0]
+    gate = spec.gates[0]
     # the report is about the candidate, which the champion may not be
     about = {"fairness": fairness.figures["report"]} if candidate.version == version else {}
     text = model_card(
@@ -288,11 +306,9 @@ def _told(
     )
     return dg.MaterializeResult(
         metadata={
-            "promoted": verdict.promote,
-            "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in verdict.reasons)),
-            "candidate": candidate.version,
+            **judged,
             VERSION: version,
-            floor.metric: metric_value(card["metrics"][floor.metric]),
+            gate.metric: metric_value(card["metrics"][gate.metric]),
             "model_card": dg.MetadataValue.md(text),
         },
         data_version=dg.DataVersion(version),

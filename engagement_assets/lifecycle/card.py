@@ -21,7 +21,7 @@ def model_card(
     Args:
         card: As `ModelRegistry.card` returns it. Read are `name`, `version`, `registered_at`,
             `training_snapshots`, `test_snapshot`, `training_customers`, `test_customers`,
-            `features`, `metrics` (name to value, low, high), `thresholds`, `fairness` (passes,
+            `features`, `metrics` (name to value, low, high), `thresholds`, `fairness` (verdict,
             failures, notes), `explanation` (as `Explanation.summary`), `code_version`,
             `data_versions`, `seeds`.
         purpose: What the model is for and what it must not be used for.
@@ -92,12 +92,8 @@ def _mapping(values: Mapping[str, Any] | None) -> str:
 def _fairness(fairness: Mapping[str, Any] | None) -> str:
     if not fairness:
         return "Not recorded."
-    if not fairness.get("judged", True):
-        verdict = "The 80 % rule was not judged."
-    else:
-        verdict = f"The 80 % rule {'holds' if fairness.get('passes') else '**fails**'}."
     details = [f"- {text}" for key in ("failures", "notes") for text in fairness.get(key, [])]
-    return "\n".join([verdict, *details])
+    return "\n".join([f"The 80 % rule: **{fairness['verdict']}**.", *details])
 
 
 def _words(name: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from engagement_assets.learning.evaluation.bootstrap import Interval
-from engagement_assets.lifecycle.spec import Floor
+from engagement_assets.lifecycle.spec import QualityGate
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,13 @@ class Verdict:
 def judge(
     metrics: Mapping[str, Interval | float],
     *,
-    floors: Sequence[Floor],
-    champion_lead: Interval | None,
-    lead: str,
-    fairness_passes: bool,
-    fairness_failures: Sequence[str] = (),
+    gates: Sequence[QualityGate],
+    champion_advantage: Interval | None,
+    comparison_metric: str,
+    fairness: Mapping[str, Any],
     figures: Mapping[str, Any] | None = None,
 ) -> Verdict:
-    """Judge a candidate by its floors and against the champion on the same test rows.
+    """Judge a candidate by its gates and against the champion on the same test rows.
 
     A candidate loses when the whole interval of the champion's lead (a paired bootstrap) lies above
     0: the champion is better beyond chance. A draw promotes the candidate, which has learnt from
@@ -50,34 +49,33 @@ def judge(
 
     Args:
         metrics: The candidate's figures on the test rows.
-        floors: What it must reach.
-        champion_lead: The champion's lead and its interval, or None when there is no champion.
-        lead: What the two are compared by.
-        fairness_passes: Whether the fairness rule holds for the candidate.
-        fairness_failures: The groups that fail, for the reasons.
-        figures: Figures of the card that floors are raised to.
+        gates: What it must reach.
+        champion_advantage: The champion's lead and its interval, or None when there is no champion.
+        comparison_metric: What the two are compared by.
+        fairness: The candidate's fairness report, as data: its verdict and what fails.
+        figures: Figures of the card that gates are raised to.
 
     Raises:
-        KeyError: When the candidate lacks a metric that a floor names.
+        KeyError: When the candidate lacks a metric that a gate names.
     """
     passed: list[str] = []
     failed: list[str] = []
-    for floor in floors:
-        value = _value(metrics, floor.metric)
-        good = floor.holds(value, figures or {})
-        (passed if good else failed).append(floor.told(value, figures or {}))
-    if fairness_passes:
-        passed.append("the 80 % rule holds")
-    else:
-        named = "; ".join(fairness_failures or ["see the fairness report"])
-        failed.append(f"the 80 % rule fails: {named}")
-    if champion_lead is None:
+    for gate in gates:
+        value = _value(metrics, gate.metric)
+        good = gate.holds(value, figures or {})
+        (passed if good else failed).append(gate.told(value, figures or {}))
+    verdict = str(fairness["verdict"])
+    named = "; ".join(["", *fairness["failures"]]).replace("; ", ": ", 1)
+    (failed if verdict == "fails" else passed).append(f"the 80 % rule: {verdict}{named}")
+    if champion_advantage is None:
         passed.append("there is no champion yet")
-    elif not math.isfinite(champion_lead.low):
+    elif not math.isfinite(champion_advantage.low):
         failed.append("the comparison with the champion has no interval: too few test rows")
     else:
-        text = f"the champion's lead in {lead} on the same rows is {champion_lead}"
-        (failed if champion_lead.low > 0.0 else passed).append(text)
+        text = (
+            f"the champion's lead in {comparison_metric} on the same rows is {champion_advantage}"
+        )
+        (failed if champion_advantage.low > 0.0 else passed).append(text)
     return Verdict(promote=not failed, reasons=failed or passed)
 
 

@@ -47,13 +47,8 @@ PREDICTION_TEXTS = {
 
 def model_checks(spec: ModelSpec) -> list[dg.AssetChecksDefinition]:
     """Every check of a model."""
-    checks = [_floors(spec), _fairness(spec), _predictions(spec)]
+    checks = [_gates(spec), _predictions(spec)]
     return [*checks, _explanations(spec)] if spec.additive else checks
-
-
-def model_blocking(spec: ModelSpec) -> list[dg.AssetCheckKey]:
-    """What a candidate must pass before it may serve."""
-    return [check.key for check in (*floor_specs(spec), fairness_spec(spec))]
 
 
 def prediction_blocking(spec: ModelSpec) -> list[dg.AssetCheckKey]:
@@ -61,26 +56,30 @@ def prediction_blocking(spec: ModelSpec) -> list[dg.AssetCheckKey]:
     return [check.key for check in prediction_specs(spec) if check.name in BLOCKING]
 
 
-def floor_specs(spec: ModelSpec) -> list[dg.AssetCheckSpec]:
-    """The checks on the evaluation: on the report, so that a refused candidate has one too."""
+def gate_specs(spec: ModelSpec) -> list[dg.AssetCheckSpec]:
+    """The checks on the evaluation: on the report, so that a refused candidate has one too.
+
+    They do not block: the champion judges the same figures itself, and a step that Dagster skips
+    would stop the models that are learnt from the present champion too.
+    """
     return [
         dg.AssetCheckSpec(
-            floor.check,
+            gate.check,
             asset=[spec.name, "evaluation"],
-            description=floor.description,
-            blocking=True,
+            description=gate.description,
         )
-        for floor in spec.floors
+        for gate in spec.gates
     ]
 
 
 def fairness_spec(spec: ModelSpec) -> dg.AssetCheckSpec:
-    """The check on fairness."""
+    """The check on fairness.
+
+    The report's own step makes it, and the champion judges the same report: a blocking check of
+    Dagster's would stop the reports across models too, which matter most when one fails.
+    """
     return dg.AssetCheckSpec(
-        FAIRNESS,
-        asset=[spec.name, "fairness"],
-        description=spec.fairness_rule,
-        blocking=True,
+        FAIRNESS, asset=[spec.name, "fairness"], description=spec.fairness.rule
     )
 
 
@@ -94,26 +93,26 @@ def prediction_specs(spec: ModelSpec) -> list[dg.AssetCheckSpec]:
     ]
 
 
-def _floors(spec: ModelSpec) -> dg.AssetChecksDefinition:
+def _gates(spec: ModelSpec) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(
         name=f"{spec.name}_evaluation_checks",
-        specs=floor_specs(spec),
+        specs=gate_specs(spec),
         ins={"evaluation": dg.AssetIn([spec.name, "evaluation"])},
     )
     def check(evaluation: Report) -> Iterator[dg.AssetCheckResult]:
-        """Judge the candidate by its floors."""
+        """Judge the candidate by its gates."""
         figures = evaluation.figures
         if NOT_TRAINED in figures:
-            yield from (_nothing_to_judge(check, figures) for check in floor_specs(spec))
+            yield from (_nothing_to_judge(check, figures) for check in gate_specs(spec))
             return
-        for floor in spec.floors:
-            value = metric_value(figures["metrics"][floor.metric])
+        for gate in spec.gates:
+            value = metric_value(figures["metrics"][gate.metric])
             yield dg.AssetCheckResult(
                 asset_key=dg.AssetKey([spec.name, "evaluation"]),
-                check_name=floor.check,
-                passed=floor.holds(value, figures),
-                description=floor.told(value, figures),
-                metadata={VERSION: figures[VERSION], floor.metric: value},
+                check_name=gate.check,
+                passed=gate.holds(value, figures),
+                description=gate.told(value, figures),
+                metadata={VERSION: figures[VERSION], gate.metric: value},
             )
 
     return check
@@ -128,27 +127,28 @@ def _nothing_to_judge(check: dg.AssetCheckSpec, figures: Mapping[str, Any]) -> d
     )
 
 
-def _fairness(spec: ModelSpec) -> dg.AssetChecksDefinition:
-    @dg.multi_asset_check(
-        name=f"{spec.name}_fairness_checks",
-        specs=[fairness_spec(spec)],
-        ins={"fairness": dg.AssetIn([spec.name, "fairness"])},
+def fairness_result(spec: ModelSpec, figures: Mapping[str, Any]) -> dg.AssetCheckResult:
+    """Judge a candidate by the 80 % rule; where nothing could be judged, warn and say so."""
+    if NOT_TRAINED in figures:
+        return _nothing_to_judge(fairness_spec(spec), figures)
+    report = figures["report"]
+    verdict = report["verdict"]
+    parts = [f"{about}: {word}" for about, word in report["verdicts"].items()]
+    return dg.AssetCheckResult(
+        asset_key=dg.AssetKey([spec.name, "fairness"]),
+        check_name=FAIRNESS,
+        passed=verdict == "holds",
+        severity=dg.AssetCheckSeverity.ERROR if verdict == "fails" else dg.AssetCheckSeverity.WARN,
+        description="; ".join(report["failures"] or [f"the 80 % rule: {verdict}", *parts]),
+        metadata={
+            VERSION: figures[VERSION],
+            "verdict": verdict,
+            "tests": report["tests"],
+            "could_have_been_seen": dg.MetadataValue.md(
+                "\n".join(f"- {text}" for text in report["power"]) or "No gap."
+            ),
+        },
     )
-    def check(fairness: Report) -> Iterator[dg.AssetCheckResult]:
-        """Judge the candidate by the 80 % rule."""
-        if NOT_TRAINED in fairness.figures:
-            yield _nothing_to_judge(fairness_spec(spec), fairness.figures)
-            return
-        report = fairness.figures["report"]
-        yield dg.AssetCheckResult(
-            asset_key=dg.AssetKey([spec.name, "fairness"]),
-            check_name=FAIRNESS,
-            passed=bool(report["passes"]),
-            description="; ".join(report["failures"]) or "no judged group fails the rule",
-            metadata={VERSION: fairness.figures[VERSION], "not_judged": len(report["notes"])},
-        )
-
-    return check
 
 
 def _predictions(spec: ModelSpec) -> dg.AssetChecksDefinition:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from engagement_assets.features.checks import BLOCKING_KEYS as FEATURE_BLOCKING
 from engagement_assets.lifecycle.access import inputs_of
-from engagement_assets.lifecycle.methods import Inputs, ModelMethods
+from engagement_assets.lifecycle.adapter import Inputs, ModelAdapter
 from engagement_assets.lifecycle.resource import ModelSettings
 from engagement_assets.lifecycle.spec import ModelSpec
 from engagement_assets.settings.partitions import DAILY, partition_days
@@ -65,9 +65,9 @@ def daily_asset(spec: ModelSpec) -> dg.AssetsDefinition:
             yield from _outputs(made)
             return
         inputs = inputs_of(spec, engine=engine, registry=registry, source=source, settings=settings)
-        model, methods = registered(registry.registry, spec.name, version), spec.methods()
+        model, adapter = registered(registry.registry, spec.name, version), spec.adapter()
         made = {
-            day.isoformat(): _predict_day(context, spec, methods, inputs, model, day)
+            day.isoformat(): _predict_day(context, spec, adapter, inputs, model, day)
             for day in days
         }
         yield from _outputs(made)
@@ -95,12 +95,12 @@ def _out(spec: ModelSpec, noun: str, **about: Any) -> dg.AssetOut:
 def _predict_day(
     context: dg.AssetExecutionContext,
     spec: ModelSpec,
-    methods: ModelMethods,
+    adapter: ModelAdapter,
     inputs: Inputs,
     model: RegisteredModel,
     day: date,
 ) -> tuple[pd.DataFrame, Report]:
-    predicted = methods.predict(inputs, model, day)
+    predicted = adapter.predict(inputs, model, day)
     for warning in predicted.warnings:
         context.log.warning("%s", warning)
     table = predicted.table.assign(snapshot_date=day, model_version=model.version)

@@ -1,57 +1,38 @@
 """The fairness of a version: its report, and the mitigation where a group fails.
 
 Belongs here: which people a report is about, and when a mitigation is fitted. Does not belong here:
-the measures (`engagement_assets.learning.fairness.regression`) or what a model's score is used
-for (each model's `fairness.py`).
+the measures (`engagement_assets.learning.fairness`) or what a model's score is used for (each
+model's `fairness.py`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 from engagement_assets.learning.evaluation.binary import Floats
-from engagement_assets.learning.fairness.mitigation import Mitigation, fit_group_thresholds
-from engagement_assets.learning.fairness.regression import (
+from engagement_assets.learning.fairness.measures import (
+    SELECTED,
     TOP_SHARE,
-    mitigate_selection,
     regression_fairness,
+    selection_fairness,
     top_threshold,
+    truly_top,
 )
-from engagement_assets.learning.fairness.report import ColumnFairness
+from engagement_assets.learning.fairness.mitigation import (
+    GroupThresholds,
+    Mitigation,
+    Price,
+    fit_group_thresholds,
+    mitigate,
+    value_price,
+)
+from engagement_assets.learning.fairness.report import FairnessReport
 from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns, split_rows
-
-
-class GroupReport(Protocol):
-    """What a fairness report says of flags, whatever set them."""
-
-    @property
-    def columns(self) -> tuple[ColumnFairness, ...]:
-        """The selection by each column."""
-
-    @property
-    def passes(self) -> bool:
-        """Whether no judged group fails."""
-
-    @property
-    def judged(self) -> bool:
-        """Whether any groups were compared."""
-
-    @property
-    def failures(self) -> list[str]:
-        """The groups that fail."""
-
-    @property
-    def notes(self) -> list[str]:
-        """What was not judged and why."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON data."""
-
-    def to_markdown(self) -> str:
-        """The report as text."""
 
 
 @dataclass(frozen=True)
@@ -63,17 +44,13 @@ class Assessment:
         mitigation: Per-group thresholds and their price, where a group fails.
     """
 
-    report: GroupReport
+    report: FairnessReport
     mitigation: Mitigation | None = None
 
-    @property
-    def ratios(self) -> dict[str, float]:
-        """Least over greatest selection rate by column, where groups were compared."""
-        return {
-            entry.column: entry.demographic_parity_ratio.value
-            for entry in self.report.columns
-            if entry.demographic_parity_ratio is not None
-        }
+    def worded(self, words: Mapping[str, str], selected_are: str) -> "Assessment":
+        """Return the same in a model's own words."""
+        mitigation = self.mitigation and self.mitigation.worded(words, selected_are)
+        return Assessment(self.report.worded(words, selected_are), mitigation)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON data."""
@@ -84,10 +61,46 @@ class Assessment:
 
     def to_markdown(self) -> str:
         """The report as text."""
-        parts = [self.report.to_markdown()]
-        if self.mitigation is not None:
-            parts.append(self.mitigation.to_markdown())
-        return "\n\n".join(parts)
+        mitigation = "\n\n" + self.mitigation.to_markdown() if self.mitigation else ""
+        return self.report.to_markdown() + mitigation
+
+
+def assess_flags(
+    score: Callable[[pd.DataFrame], Floats],
+    rows: pd.DataFrame,
+    *,
+    label: str,
+    threshold: float,
+    price: Callable[[ArrayLike, NDArray[np.bool_]], Price],
+    seed: int,
+    n_bootstrap: int,
+) -> Assessment:
+    """Measure whom a threshold flags among the test people; fit a mitigation where a gap is.
+
+    Args:
+        score: The score of rows.
+        rows: Labelled rows of the test snapshot, all people.
+        label: Name of the label of 0 and 1.
+        threshold: A customer is flagged at or above this score.
+        price: What flags cost and reach, by the labels.
+        seed: Seed of the resamples.
+        n_bootstrap: Resamples behind each interval.
+    """
+    test = split_rows(rows, test=True)
+    scores, sensitive = np.asarray(score(test), dtype=np.float64), sensitive_columns(test)
+    settings: dict[str, Any] = {"attributes": SENSITIVE, "n_bootstrap": n_bootstrap, "seed": seed}
+    report = selection_fairness(test[label], scores >= threshold, sensitive, **settings)
+    if not report.gap_attributes(SELECTED):
+        return Assessment(report)
+    mitigation = mitigate(
+        test[label],
+        scores,
+        sensitive,
+        thresholds=_thresholds(report, score, rows, threshold),
+        price=partial(price, test[label]),
+        **settings,
+    )
+    return Assessment(report, mitigation)
 
 
 def assess_regression(
@@ -95,56 +108,51 @@ def assess_regression(
     rows: pd.DataFrame,
     *,
     label: str,
-    selected_are: str,
     share: float = TOP_SHARE,
     seed: int,
     n_bootstrap: int,
 ) -> Assessment:
-    """Measure fairness on the test people; fit a mitigation on the training people if one fails.
+    """Measure predicted numbers of the test people; fit a mitigation where a gap is.
 
-    The mitigation's thresholds are fitted on the training people at the test snapshot, whom the
-    model has seen only at the earlier one. They repair the selection; a group that is predicted too
-    low or too high needs another model.
+    Thresholds repair the selection; a group that is predicted too low or too high needs another
+    model.
 
     Args:
-        predict: The score of rows.
+        predict: The predicted number of rows.
         rows: Labelled rows of the test snapshot, all people.
         label: Name of the true number.
-        selected_are: What the product does with the highest, in words.
         share: Share of the customers that is selected.
         seed: Seed of the resamples.
         n_bootstrap: Resamples behind each interval.
     """
     test = split_rows(rows, test=True)
-    prediction = np.asarray(predict(test), dtype=np.float64)
-    sensitive = sensitive_columns(test)
-    report = regression_fairness(
-        test[label],
-        prediction,
+    numbers, sensitive = np.asarray(predict(test), dtype=np.float64), sensitive_columns(test)
+    settings: dict[str, Any] = {"attributes": SENSITIVE, "n_bootstrap": n_bootstrap, "seed": seed}
+    report = regression_fairness(test[label], numbers, sensitive, share=share, **settings)
+    if not report.gap_attributes(SELECTED):
+        return Assessment(report)
+    mitigation = mitigate(
+        truly_top(test[label], share=share),
+        numbers,
         sensitive,
-        columns=SENSITIVE,
-        selected_are=selected_are,
-        share=share,
-        n_bootstrap=n_bootstrap,
-        seed=seed,
-    )
-    if not report.failing_columns:
-        return Assessment(report, None)
-    learn = split_rows(rows, test=False)
-    thresholds = fit_group_thresholds(
-        predict(learn),
-        sensitive_columns(learn),
-        columns=report.failing_columns,
-        threshold=top_threshold(prediction, share=share),
-    )
-    mitigation = mitigate_selection(
-        test[label],
-        prediction,
-        sensitive,
-        thresholds=thresholds,
-        columns=[name for name in SENSITIVE if name in sensitive],
-        share=share,
-        n_bootstrap=n_bootstrap,
-        seed=seed,
+        thresholds=_thresholds(report, predict, rows, top_threshold(numbers, share=share)),
+        price=partial(value_price, test[label], share=share),
+        **settings,
     )
     return Assessment(report, mitigation)
+
+
+def _thresholds(
+    report: FairnessReport,
+    score: Callable[[pd.DataFrame], Floats],
+    rows: pd.DataFrame,
+    threshold: float,
+) -> GroupThresholds:
+    """Fit thresholds on the training people, whom the model has seen only at earlier snapshots."""
+    learn = split_rows(rows, test=False)
+    return fit_group_thresholds(
+        score(learn),
+        sensitive_columns(learn),
+        attributes=report.gap_attributes(SELECTED),
+        threshold=threshold,
+    )

@@ -1,7 +1,7 @@
 """Candidate against champion on the same test rows, and what follows.
 
 Belongs here: asking the rule and moving the champion. Does not belong here: the rule
-(`models.champion`) and measuring (the model's methods).
+(`models.champion`) and measuring (the model's adapter).
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from engagement_assets.learning.evaluation.bootstrap import Interval
+from engagement_assets.lifecycle.adapter import Inputs
 from engagement_assets.lifecycle.champion import Verdict, judge
-from engagement_assets.lifecycle.methods import Inputs
 from engagement_assets.lifecycle.spec import ModelSpec
 from resources.registry import ModelRegistry, RegisteredModel
 
@@ -29,7 +29,7 @@ def promote_or_keep(
 
     Args:
         spec: The model.
-        inputs: What its methods read from.
+        inputs: What its adapter read from.
         registry: Where the champion is kept.
         candidate: The candidate.
         champion: The present champion, or None.
@@ -37,19 +37,17 @@ def promote_or_keep(
     """
     lead = None
     if champion is not None:
-        lead = spec.methods().champion_lead(inputs, champion, candidate)
+        lead = spec.adapter().champion_advantage(inputs, champion, candidate)
     metrics: dict[str, Interval | float] = {
         name: Interval.from_dict(found) if isinstance(found, Mapping) else float(found)
         for name, found in candidate.card["metrics"].items()
     }
-    report = fairness["report"]
     verdict = judge(
         metrics,
-        floors=spec.floors,
-        champion_lead=lead,
-        lead=spec.lead,
-        fairness_passes=report["passes"],
-        fairness_failures=report["failures"],
+        gates=spec.gates,
+        champion_advantage=lead,
+        comparison_metric=spec.comparison_metric,
+        fairness=fairness["report"],
         figures=candidate.card,
     )
     if verdict.promote:

@@ -1,7 +1,7 @@
 """What a model declares of itself, without loading a learning library.
 
 Belongs here: the declaration. Does not belong here: the assets made from it (`assets.py`,
-`daily.py`, `checks.py`) and what a model does (`methods.py` in its folder).
+`daily.py`, `checks.py`) and what a model does (`adapter.py` in its folder).
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from resources.lake import Lake
 from resources.schema import Column, TableSchema
 
 if TYPE_CHECKING:
-    from engagement_assets.lifecycle.methods import ModelMethods
+    from engagement_assets.lifecycle.adapter import ModelAdapter
 
 REASONS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Floor:
+class QualityGate:
     """A figure of the candidate that must reach a limit before the candidate may serve.
 
     Attributes:
@@ -50,7 +50,7 @@ class Floor:
         if self.at_least is not None:
             return self.at_least
         if self.at_most is None:
-            raise ValueError(f"the floor {self.check} has no limit")
+            raise ValueError(f"the gate {self.check} has no limit")
         return max(self.at_most, float(figures[self.by_chance])) if self.by_chance else self.at_most
 
     def holds(self, value: float, figures: Mapping[str, Any]) -> bool:
@@ -65,6 +65,31 @@ class Floor:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FairnessSpec:
+    """What a model's fairness report is about, in words.
+
+    Attributes:
+        rule: What the check holds, a sentence.
+        selected_are: What the product does with those who are selected; empty where none are.
+        words: What a reader calls the measures, by name.
+    """
+
+    rule: str
+    selected_are: str = ""
+    words: Mapping[str, str] = field(default_factory=dict)
+
+
+# Of a model that selects those with the highest predicted numbers.
+TOP_WORDS = {
+    "base_rate": "truly in the top",
+    "with_label": "of these selected",
+    "without_label": "of the others selected",
+    "calibration_ratio": "prediction to truth",
+    "error_ratio": "error",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelSpec:
     """One model of the platform.
 
@@ -72,16 +97,16 @@ class ModelSpec:
         name: Asset group, registry name, and first part of every key.
         subject: What is predicted, as it stands within a sentence.
         code_version: Changes when the same data would give another model.
-        implementation: `module:class` of its methods, loaded only where it is used.
+        implementation: `module:class` of its adapter, loaded only where it is used.
         kinds: Badges of the candidate in the UI.
         learns_from: Tables that the candidate is learnt from, `<group>/<noun>`.
         predicts_from: Tables that predictions are made from.
         required: Tables without a row of which it cannot be learnt.
         window_days: Days after a snapshot that must be known before it can be learnt from.
         snapshots: Most training snapshots.
-        floors: What a candidate must reach.
-        lead: What champion and candidate are compared by.
-        fairness_rule: What the check on fairness holds, a sentence.
+        gates: What a candidate must reach.
+        comparison_metric: What champion and candidate are compared by.
+        fairness: What its fairness report is about.
         columns: Columns of its predictions between the snapshot date and the model version.
         key: Columns that name a prediction, besides the snapshot date.
         score: The column whose drift is watched.
@@ -110,9 +135,9 @@ class ModelSpec:
     required: tuple[str, ...]
     window_days: int
     snapshots: int = TRAINING_SNAPSHOTS
-    floors: tuple[Floor, ...]
-    lead: str
-    fairness_rule: str
+    gates: tuple[QualityGate, ...]
+    comparison_metric: str
+    fairness: FairnessSpec
     columns: tuple[Column, ...]
     key: tuple[str, ...] = ("customer_id",)
     score: str
@@ -146,10 +171,10 @@ class ModelSpec:
             )
         )
 
-    def methods(self) -> ModelMethods:
-        """What it does; loads the learning libraries."""
+    def adapter(self) -> ModelAdapter:
+        """Return its adapter; loads the learning libraries."""
         module, name = self.implementation.split(":")
-        made: ModelMethods = getattr(importlib.import_module(module), name)()
+        made: ModelAdapter = getattr(importlib.import_module(module), name)()
         return made
 
     def dates(self, last_day: date, *, first_day: date) -> Snapshots:

@@ -22,9 +22,9 @@ from engagement_assets.features.labels import Label
 from engagement_assets.learning.evaluation.bootstrap import Interval
 from engagement_assets.learning.explanations.shap_values import Explanation
 from engagement_assets.lifecycle import reports
+from engagement_assets.lifecycle.adapter import Inputs, Trained
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.fairness import Assessment
-from engagement_assets.lifecycle.methods import Inputs, Trained
 from engagement_assets.lifecycle.rows import data_versions, labelled_rows, labelled_snapshots
 from resources.registry import RegisteredModel
 
@@ -38,14 +38,14 @@ class LabelledSnapshots:
         label: The label.
         learn: Fits on training rows and measures on test rows.
         fairness_of: Assesses a version's files on labelled rows of its test snapshot.
-        lead_of: How much better the champion is than the candidate on the same rows.
+        advantage_of: How much better the champion is than the candidate on the same rows.
         report_of: The evaluation of a card as Markdown.
     """
 
     label: ClassVar[Label]
     learn: ClassVar[Callable[..., Trained]]
     fairness_of: ClassVar[Callable[..., Assessment]]
-    lead_of: ClassVar[Callable[..., Interval]]
+    advantage_of: ClassVar[Callable[..., Interval]]
     report_of: ClassVar[Callable[..., str]]
 
     def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained:
@@ -73,11 +73,11 @@ class LabelledSnapshots:
             n_bootstrap=inputs.bootstrap,
         )
 
-    def champion_lead(
+    def champion_advantage(
         self, inputs: Inputs, champion: RegisteredModel, candidate: RegisteredModel
     ) -> Interval:
         """How much better the champion is on the candidate's test rows; above 0: it is better."""
-        return type(self).lead_of(
+        return type(self).advantage_of(
             candidate,
             champion,
             self.test_rows(inputs, candidate),

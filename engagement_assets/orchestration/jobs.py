@@ -6,7 +6,7 @@ Belongs here: selections. Does not belong here: when they run (`schedules.py`).
 import dagster as dg
 
 from engagement_assets.features.labels import LABELS
-from engagement_assets.models.roster import MODELS
+from engagement_assets.models.assets import MODELS
 from engagement_assets.settings.deployment import Deployment, choose, deployment
 from engagement_assets.settings.installation import Settings, current_home
 
@@ -30,9 +30,7 @@ FAIRNESS = dg.AssetSelection.assets(["governance", "fairness"])
 CATALOGUE = dg.AssetSelection.assets(["lake", "catalogue"])
 PUBLISHED = dg.AssetSelection.assets(["serving", "published"])
 TRAINED = ("model", "evaluation", "fairness", "champion")
-TRAINING = (
-    dg.AssetSelection.assets(*([spec.name, noun] for spec in MODELS for noun in TRAINED)) | FAIRNESS
-)
+TRAINING = dg.AssetSelection.assets(*([spec.name, noun] for spec in MODELS for noun in TRAINED))
 
 ingest_job = dg.define_asset_job(
     "ingest", SOURCE, description="Takes days of the source in and checks them."
@@ -118,9 +116,15 @@ train_jobs = {
     )
     for spec in MODELS
 }
+fairness_overview_job = dg.define_asset_job(
+    "fairness_overview",
+    FAIRNESS,
+    description="Puts the latest fairness reports of all models side by side; a job of its own, so "
+    "that a model that fails does not stop it.",
+)
 predictions_job = dg.define_asset_job(
     "predictions",
-    PREDICTIONS | UNIFIED | REVIEWS | CATALOGUE | PUBLISHED,
+    PREDICTIONS | UNIFIED | REVIEWS | FAIRNESS | CATALOGUE | PUBLISHED,
     description="Predicts and explains one day with the champions, and publishes it.",
 )
 publish_job = dg.define_asset_job(
@@ -137,6 +141,7 @@ daily_job = dg.define_asset_job(
     | PREDICTIONS
     | UNIFIED
     | REVIEWS
+    | FAIRNESS
     | CATALOGUE
     | PUBLISHED,
     description="One day: ingest, signals, features, predictions, explanations, publishing, with "
@@ -158,6 +163,7 @@ JOBS = [
     *label_jobs.values(),
     training_job,
     *train_jobs.values(),
+    fairness_overview_job,
     predictions_job,
     publish_job,
     daily_job,

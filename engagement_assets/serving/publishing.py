@@ -18,7 +18,7 @@ import numpy as np
 import orjson
 import pandas as pd
 
-from engagement_assets.models.ensemble.declared import BASE_COLUMNS
+from engagement_assets.models.ensemble.spec import BASE_COLUMNS
 from engagement_assets.models.lifetime_value.applications import ValueLimits
 from engagement_assets.models.specs import RECOMMENDATION
 from engagement_assets.serving.cold_start import cold_start_lists

@@ -24,8 +24,8 @@ from engagement_assets.models.anomaly.prediction import anomaly_of, load_anomaly
 from engagement_assets.models.churn.bands import with_bands
 from engagement_assets.models.churn.prediction import churn_of, load_churn
 from engagement_assets.models.engagement.prediction import engagement_of, load_engagement
-from engagement_assets.models.ensemble.declared import BASE_COLUMNS
 from engagement_assets.models.ensemble.prediction import load_ensemble, refined_of
+from engagement_assets.models.ensemble.spec import BASE_COLUMNS
 from engagement_assets.models.lifetime_value.applications import ValueLimits, application_columns
 from engagement_assets.models.lifetime_value.prediction import load_value, value_of
 from engagement_assets.models.specs import MODELS

@@ -15,6 +15,7 @@ from engagement_assets.models.engagement.reports import (
     evaluation_markdown,
     product_report,
 )
+from engagement_assets.models.engagement.spec import SPEC
 from engagement_assets.models.engagement.training import train_engagement
 from engagement_assets_tests.models.value_world import TEST, TRAIN, rows
 from resources.registry import RegisteredModel
@@ -84,10 +85,12 @@ def test_a_snapshot_that_lacks_a_feature_is_named(version):
 
 def test_fairness_is_reported_by_gender_age_and_location(version):
     found = assess(version.folder, rows(TEST), seed=0, n_bootstrap=20)
-    assert [entry.column for entry in found.report.columns] == ["gender", "age_band", "location"]
+    assert set(found.report.verdicts) == {
+        f"customers by {name}" for name in ("gender", "age_band", "location")
+    }
     assert found.report.passes
     assert found.mitigation is None
-    assert "counts as engaged" in found.to_markdown()
+    assert "counts as engaged" in found.worded({}, SPEC.fairness.selected_are).to_markdown()
 
 
 def test_the_better_model_has_the_advantage(version, tmp_path):

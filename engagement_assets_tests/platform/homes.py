@@ -82,8 +82,13 @@ def python(
 
 def command(home: Path, head: str, *given: str) -> subprocess.CompletedProcess[str]:
     """Run a command of `engagement` in a home, with NAME=VALUE in the environment."""
-    env = dict(one.split("=", 1) for one in (f"HOME_DIR={home}", *given))
+    env = variables(home, *given)
     return python("-m", "engagement_assets.commands", head, home=home, env=env)
+
+
+def variables(home: Path, *given: str) -> dict[str, str]:
+    """The environment that names a home and these settings, NAME=VALUE."""
+    return dict(one.split("=", 1) for one in (f"HOME_DIR={home}", *given))
 
 
 def story_process(home: Home, name: str, **about: Any) -> subprocess.Popen[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import dagster as dg
 
 from engagement_assets.commands.pipeline import needs_training
-from engagement_assets.models.churn.declared import SPEC as CHURN
+from engagement_assets.models.churn.spec import SPEC as CHURN
 from engagement_assets.settings.installation import Settings
 from engagement_assets_tests.platform.homes import END, WORLD, Home, command
 from resources.registry import ModelRegistry

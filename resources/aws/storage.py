@@ -7,8 +7,9 @@ Does not belong here: what lies there (`resources.lake`, `resources.registry`).
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from resources.aws.clients import ATTEMPTS, CONNECT_SECONDS, READ_SECONDS, client, code_of, explain
+from resources.aws.clients import ATTEMPTS, CONNECT_SECONDS, READ_SECONDS, client
 from resources.aws.errors import AwsError
+from resources.botocore_errors import code_of, explain
 
 CHANGED_MEANWHILE = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 # Promotions are minutes apart: more than a few in a row means that something else is wrong.

@@ -21,7 +21,7 @@ from engagement_assets.decisions.customers.declared import (
 )
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.lifecycle.checks import prediction_blocking
-from engagement_assets.models.roster import MODELS
+from engagement_assets.models.assets import MODELS
 from engagement_assets.settings.partitions import DAILY, partition_days
 from resources.checks import (
     daily_counts,

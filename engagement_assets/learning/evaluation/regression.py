@@ -1,7 +1,7 @@
 """How good a predicted number is: metrics of regression, each with a bootstrap interval.
 
 Belongs here: the definitions of the metrics and their tables. Does not belong here: quantiles and
-intervals (`quantiles`), comparing groups of people (`fairness_regression`) or deciding which model
+intervals (`quantiles`), comparing groups of people (`learning.fairness`) or deciding which model
 serves (`engagement_assets.lifecycle.champion`).
 """
 

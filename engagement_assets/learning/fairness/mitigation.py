@@ -15,8 +15,8 @@ the report shows what they cost.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,12 +25,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from engagement_assets.learning.evaluation.binary import Floats, as_labels
 from engagement_assets.learning.evaluation.thresholds import CostModel
-from engagement_assets.learning.fairness.classification import group_names, report_selection
+from engagement_assets.learning.fairness.groups import group_names
+from engagement_assets.learning.fairness.measures import selection_fairness, truly_top
 from engagement_assets.learning.fairness.report import FairnessReport
 
 logger = logging.getLogger(__name__)
 
 _MOST_ROUNDS = 50
+
+Price = dict[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -80,10 +83,10 @@ class GroupThresholds:
 
 
 def fit_group_thresholds(
-    probability: ArrayLike,
+    scores: ArrayLike,
     sensitive: pd.DataFrame,
     *,
-    columns: Sequence[str],
+    attributes: Sequence[str],
     threshold: float,
     target_ratio: float = 0.9,
     min_group_size: int = 100,
@@ -91,9 +94,9 @@ def fit_group_thresholds(
     """Lower the thresholds of groups that are selected too seldom.
 
     Args:
-        probability: n probabilities of training people, out of fold.
+        scores: n scores of training people, out of fold.
         sensitive: n rows with the columns.
-        columns: The columns to even out, together.
+        attributes: The attributes to even out, together.
         threshold: The threshold of everybody.
         target_ratio: Least selection rate of a group as a share of the highest group's. Above 0.8,
             so that the rule also holds on other people.
@@ -104,15 +107,15 @@ def fit_group_thresholds(
     """
     if not 0.0 < target_ratio <= 1.0:
         raise ValueError(f"target_ratio must lie in (0, 1], got {target_ratio}")
-    missing = [column for column in columns if column not in sensitive.columns]
+    missing = [column for column in attributes if column not in sensitive.columns]
     if missing:
         raise ValueError(f"sensitive columns are missing: {missing}")
-    scores = np.asarray(probability, dtype=np.float64)
+    values = np.asarray(scores, dtype=np.float64)
     members = {
-        column: _members(group_names(sensitive[column]), min_group_size) for column in columns
+        column: _members(group_names(sensitive[column]), min_group_size) for column in attributes
     }
-    lowered: dict[str, dict[str, float]] = {column: {} for column in columns}
-    flagged = scores >= threshold
+    lowered: dict[str, dict[str, float]] = {column: {} for column in attributes}
+    flagged = values >= threshold
     # Lowering a group of one column raises rates in the others; thresholds only fall, so it ends.
     for _ in range(_MOST_ROUNDS):
         changed = False
@@ -122,15 +125,15 @@ def fit_group_thresholds(
             for group, rows in groups.items():
                 wanted = int(np.ceil(target * len(rows) - 1e-9)) - int(flagged[rows].sum())
                 if wanted > 0:
-                    lowered[column][group] = _nth_highest(scores[rows][~flagged[rows]], wanted)
-                    flagged[rows] |= scores[rows] >= lowered[column][group]
+                    lowered[column][group] = _nth_highest(values[rows][~flagged[rows]], wanted)
+                    flagged[rows] |= values[rows] >= lowered[column][group]
                     changed = True
         if not changed:
             break
     else:
         logger.warning(
             "The thresholds of %s still moved after %d rounds: a group may miss the target ratio",
-            list(columns),
+            list(attributes),
             _MOST_ROUNDS,
         )
     return GroupThresholds(
@@ -155,14 +158,18 @@ class Mitigation:
         thresholds: The thresholds, fitted on training people.
         before: Fairness with one threshold for everybody.
         after: Fairness with the per-group thresholds.
-        price: For "before" and "after": accuracy, precision (None when nobody is flagged), recall
-            (None without churners), treated_share and cost_per_customer.
+        price: Figures of who is selected, "before" and "after"; None where undefined.
     """
 
     thresholds: GroupThresholds
     before: FairnessReport
     after: FairnessReport
-    price: dict[str, dict[str, float | None]]
+    price: dict[str, Price]
+
+    def worded(self, words: Mapping[str, str], selected_are: str) -> Mitigation:
+        """Return the mitigation with a model's own words in its reports."""
+        before, after = (r.worded(words, selected_are) for r in (self.before, self.after))
+        return replace(self, before=before, after=after)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON data."""
@@ -200,58 +207,62 @@ class Mitigation:
         return "\n".join(lines)
 
 
-def mitigation_report(
-    y: ArrayLike,
-    probability: ArrayLike,
+def mitigate(
+    labels: ArrayLike,
+    scores: ArrayLike,
     sensitive: pd.DataFrame,
     *,
     thresholds: GroupThresholds,
-    costs: CostModel,
-    columns: Sequence[str],
-    min_group_size: int = 100,
-    seed: int = 0,
+    price: Callable[[NDArray[np.bool_]], Price],
+    attributes: Sequence[str],
+    **settings: Any,
 ) -> Mitigation:
     """Report fitted thresholds on test people, before and after, with their price.
 
     Args:
-        y: n labels of 0 and 1 of test people.
-        probability: n probabilities.
-        sensitive: n rows with the sensitive columns.
+        labels: n labels of 0 and 1 of test people.
+        scores: n scores.
+        sensitive: n rows with the sensitive attributes.
         thresholds: Fitted on other people by `fit_group_thresholds`.
-        costs: The cost model of the price.
-        columns: The columns to report; those with lowered thresholds must be there.
-        min_group_size: Smallest group that is judged, in customers.
-        seed: Seed of the bootstrap.
+        price: Figures of who is selected: `offer_price` or `value_price`.
+        attributes: The attributes to report; those with lowered thresholds must be there.
+        settings: Settings of `report.fairness_report`.
     """
-    labels = as_labels(y, both_classes=False)
-    scores = np.asarray(probability, dtype=np.float64)
-    flags = {"before": scores >= thresholds.base, "after": thresholds.select(scores, sensitive)}
+    values = np.asarray(scores, dtype=np.float64)
+    flags = {"before": values >= thresholds.base, "after": thresholds.select(values, sensitive)}
     reports = {
-        when: report_selection(
-            labels,
-            flagged,
-            sensitive,
-            columns=columns,
-            threshold=thresholds.base if when == "before" else None,
-            min_group_size=min_group_size,
-            seed=seed,
-        )
+        when: selection_fairness(labels, flagged, sensitive, attributes=attributes, **settings)
         for when, flagged in flags.items()
     }
     return Mitigation(
         thresholds,
         reports["before"],
         reports["after"],
-        {when: _price(labels, flagged, costs) for when, flagged in flags.items()},
+        {when: price(flagged) for when, flagged in flags.items()},
     )
 
 
-def _price(y: Floats, flagged: NDArray[np.bool_], costs: CostModel) -> dict[str, float | None]:
-    hits, churners, treated = float(np.dot(y, flagged)), float(y.sum()), float(flagged.sum())
+def offer_price(y: ArrayLike, flagged: NDArray[np.bool_], *, costs: CostModel) -> Price:
+    """Return what offers to the flagged cost and reach, by n labels of 0 and 1."""
+    labels = as_labels(y, both_classes=False)
+    hits, with_label = float(np.dot(labels, flagged)), float(labels.sum())
+    treated = float(flagged.sum())
     return {
-        "accuracy": float(np.mean(flagged == (y == 1.0))),
+        "accuracy": float(np.mean(flagged == (labels == 1.0))),
         "precision": hits / treated if treated else None,
-        "recall": hits / churners if churners else None,
-        "treated_share": treated / len(y),
-        "cost_per_customer": costs.per_customer(y, flagged),
+        "recall": hits / with_label if with_label else None,
+        "treated_share": treated / len(labels),
+        "cost_per_customer": costs.per_customer(labels, flagged),
+    }
+
+
+def value_price(y: ArrayLike, selected: NDArray[np.bool_], *, share: float) -> Price:
+    """Return what the selected are truly worth: their mean target, and the true top found."""
+    truth = np.asarray(y, dtype=np.float64)
+    top = truly_top(truth, share=share)
+    return {
+        "selected_share": float(selected.mean()),
+        "mean_target_of_selected": float(truth[selected].mean()) if selected.any() else None,
+        "precision": float(top[selected].mean()) if selected.any() else None,
+        "recall": float(selected[top].mean()) if top.any() else None,
     }

@@ -13,11 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from engagement_assets.learning.anomaly.detector import AnomalyDetector
-from engagement_assets.learning.anomaly.persistence import with_threads
+from engagement_assets.learning.anomaly.detector import REVIEW_LABELS, AnomalyDetector
 from engagement_assets.learning.explanations.shap_values import top_reasons
-from engagement_assets.models.anomaly.declared import REVIEW_ABOVE
-from engagement_assets.models.anomaly.declared_rules import shows_life
+from engagement_assets.models.anomaly.rules import shows_life
+from engagement_assets.models.anomaly.spec import REVIEW_ABOVE
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -48,7 +47,9 @@ def predict_anomaly(
 
 def load_anomaly(folder: Path | UPath | str, *, n_jobs: int | None) -> AnomalyDetector:
     """The detector in a folder, ready to score many times."""
-    return with_threads(AnomalyDetector.load(folder), n_jobs)
+    detector = AnomalyDetector.load(folder)
+    detector.set_params(n_jobs=n_jobs)
+    return detector
 
 
 def anomaly_of(detector: AnomalyDetector, snapshot: pd.DataFrame, *, k: int) -> pd.DataFrame:
@@ -62,6 +63,7 @@ def anomaly_of(detector: AnomalyDetector, snapshot: pd.DataFrame, *, k: int) -> 
     else:
         score, components = detector.scores(inputs)
     table["anomaly_score"] = score
+    components = components.rename(columns={REVIEW_LABELS: "verdicts"})
     for name in names:
         table[f"{name}_score"] = components.get(name, np.nan)
     errors = detector.ruler_.data_errors(inputs)

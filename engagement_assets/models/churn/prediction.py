@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from engagement_assets.learning.explanations.shap_values import Explanation, top_reasons
-from engagement_assets.learning.trees.classifier import ChurnClassifier
+from engagement_assets.learning.trees.classifier import CalibratedBoostingClassifier
 from resources.registry import RegisteredModel
 
 
@@ -41,14 +41,16 @@ def predict_churn(
     return churn_of(load_churn(model, n_jobs=n_jobs), snapshot, k=k)
 
 
-def load_churn(model: RegisteredModel, *, n_jobs: int) -> ChurnClassifier:
+def load_churn(model: RegisteredModel, *, n_jobs: int) -> CalibratedBoostingClassifier:
     """The classifier of a version, ready to predict many times."""
-    classifier = ChurnClassifier.load(model.folder)
+    classifier = CalibratedBoostingClassifier.load(model.folder)
     classifier.set_params(n_jobs=n_jobs)
     return classifier
 
 
-def churn_of(classifier: ChurnClassifier, snapshot: pd.DataFrame, *, k: int) -> Predicted:
+def churn_of(
+    classifier: CalibratedBoostingClassifier, snapshot: pd.DataFrame, *, k: int
+) -> Predicted:
     """As `predict_churn`, with a classifier that is loaded already."""
     active = snapshot[snapshot["logins_month"] > 0].reset_index(drop=True)
     inputs = active[list(classifier.feature_names_in_)]

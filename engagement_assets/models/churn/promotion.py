@@ -7,7 +7,7 @@ import pandas as pd
 
 from engagement_assets.learning.evaluation.bootstrap import Interval
 from engagement_assets.learning.evaluation.metrics import paired_auc_difference
-from engagement_assets.learning.trees.classifier import ChurnClassifier
+from engagement_assets.learning.trees.classifier import CalibratedBoostingClassifier
 from engagement_assets.lifecycle.training import split_rows
 from engagement_assets.models.churn.training import LABEL
 from resources.registry import RegisteredModel
@@ -32,7 +32,7 @@ def champion_advantage(
     """
     test = split_rows(rows, test=True)
     first, second = (
-        ChurnClassifier.load(model.folder).predict_proba(test)[:, 1]
+        CalibratedBoostingClassifier.load(model.folder).predict_proba(test)[:, 1]
         for model in (champion, candidate)
     )
     return paired_auc_difference(test[LABEL], first, second, n_bootstrap=n_bootstrap, seed=seed)

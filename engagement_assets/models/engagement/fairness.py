@@ -1,7 +1,7 @@
 """Fairness of an engagement model version on its test people, and the repair where a group fails.
 
 Belongs here: which people and which use of the score the report is about. Does not belong here: the
-measures (`engagement_assets.learning.fairness.regression`).
+measures (`engagement_assets.learning.fairness.measures`).
 """
 
 from pathlib import Path
@@ -9,11 +9,9 @@ from pathlib import Path
 import pandas as pd
 from upath import UPath
 
-from engagement_assets.learning.trees.regressor import EngagementRegressor
+from engagement_assets.learning.trees.regressor import BoundedBoostingRegressor
 from engagement_assets.lifecycle.fairness import Assessment, assess_regression
 from engagement_assets.models.engagement.training import LABEL
-
-SELECTED_ARE = "the tenth with the highest predicted engagement, whom the product counts as engaged"
 
 
 def assess(folder: Path | UPath, rows: pd.DataFrame, *, seed: int, n_bootstrap: int) -> Assessment:
@@ -25,12 +23,11 @@ def assess(folder: Path | UPath, rows: pd.DataFrame, *, seed: int, n_bootstrap: 
         seed: Seed of the resamples.
         n_bootstrap: Resamples behind each interval.
     """
-    model = EngagementRegressor.load(folder)
+    model = BoundedBoostingRegressor.load(folder)
     return assess_regression(
         model.predict,
         rows,
         label=LABEL,
-        selected_are=SELECTED_ARE,
         seed=seed,
         n_bootstrap=n_bootstrap,
     )

@@ -10,7 +10,7 @@ import pandas as pd
 
 from engagement_assets.learning.explanations.shap_values import Explanation, top_reasons
 from engagement_assets.learning.trees.boosted import named_columns
-from engagement_assets.learning.trees.regressor import EngagementRegressor
+from engagement_assets.learning.trees.regressor import BoundedBoostingRegressor
 from resources.registry import RegisteredModel
 
 
@@ -43,14 +43,16 @@ def predict_engagement(
     return engagement_of(load_engagement(model, n_jobs=n_jobs), snapshot, k=k)
 
 
-def load_engagement(model: RegisteredModel, *, n_jobs: int) -> EngagementRegressor:
+def load_engagement(model: RegisteredModel, *, n_jobs: int) -> BoundedBoostingRegressor:
     """The regressor of a version, ready to predict many times."""
-    regressor = EngagementRegressor.load(model.folder)
+    regressor = BoundedBoostingRegressor.load(model.folder)
     regressor.set_params(n_jobs=n_jobs)
     return regressor
 
 
-def engagement_of(regressor: EngagementRegressor, snapshot: pd.DataFrame, *, k: int) -> Predicted:
+def engagement_of(
+    regressor: BoundedBoostingRegressor, snapshot: pd.DataFrame, *, k: int
+) -> Predicted:
     """As `predict_engagement`, with a regressor that is loaded already."""
     rows = snapshot.reset_index(drop=True)
     inputs = named_columns(rows, list(regressor.feature_names_in_))

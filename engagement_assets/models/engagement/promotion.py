@@ -7,7 +7,7 @@ import pandas as pd
 
 from engagement_assets.learning.evaluation.bootstrap import Interval
 from engagement_assets.learning.evaluation.regression import paired_loss_difference
-from engagement_assets.learning.trees.regressor import EngagementRegressor
+from engagement_assets.learning.trees.regressor import BoundedBoostingRegressor
 from engagement_assets.lifecycle.training import split_rows
 from engagement_assets.models.engagement.training import LABEL
 from resources.registry import RegisteredModel
@@ -32,7 +32,7 @@ def champion_advantage(
     """
     test = split_rows(rows, test=True)
     one, two = (
-        (EngagementRegressor.load(model.folder).predict(test) - test[LABEL]) ** 2
+        (BoundedBoostingRegressor.load(model.folder).predict(test) - test[LABEL]) ** 2
         for model in (champion, candidate)
     )
     return paired_loss_difference(one, two, n_bootstrap=n_bootstrap, seed=seed)

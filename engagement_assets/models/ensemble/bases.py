@@ -16,11 +16,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from engagement_assets.learning.anomaly.detector import AnomalyDetector
-from engagement_assets.learning.anomaly.persistence import with_threads
 from engagement_assets.learning.stacking.folds import BaseLearner, Predictor
-from engagement_assets.learning.trees.classifier import ChurnClassifier
-from engagement_assets.learning.trees.regressor import EngagementRegressor
-from engagement_assets.models.anomaly.declared_rules import shows_life
+from engagement_assets.learning.trees.classifier import CalibratedBoostingClassifier
+from engagement_assets.learning.trees.regressor import BoundedBoostingRegressor
+from engagement_assets.models.anomaly.rules import shows_life
 from engagement_assets.models.lifetime_value.model import ValueModel
 from resources.registry import RegisteredModel
 
@@ -42,10 +41,10 @@ def _where(
 
 def churn_base(champion: RegisteredModel, rows: pd.DataFrame | None, *, n_jobs: int) -> BaseLearner:
     """The churn model; `rows` have `churn_30_day`."""
-    model = ChurnClassifier.load(champion.folder).set_params(n_jobs=n_jobs)
+    model = CalibratedBoostingClassifier.load(champion.folder).set_params(n_jobs=n_jobs)
     columns = _columns(model)
 
-    def predictor(fitted: ChurnClassifier) -> Predictor:
+    def predictor(fitted: CalibratedBoostingClassifier) -> Predictor:
         def predict(others: pd.DataFrame) -> Floats:
             active = (others["logins_month"] > 0).to_numpy()
             return _where(others, active, lambda some: fitted.predict_proba(some[columns])[:, 1])
@@ -64,10 +63,10 @@ def engagement_base(
     champion: RegisteredModel, rows: pd.DataFrame | None, *, n_jobs: int
 ) -> BaseLearner:
     """The engagement model; `rows` have `engagement_score`."""
-    model = EngagementRegressor.load(champion.folder).set_params(n_jobs=n_jobs)
+    model = BoundedBoostingRegressor.load(champion.folder).set_params(n_jobs=n_jobs)
     columns = _columns(model)
 
-    def predictor(fitted: EngagementRegressor) -> Predictor:
+    def predictor(fitted: BoundedBoostingRegressor) -> Predictor:
         return lambda others: fitted.predict(others[columns])
 
     return BaseLearner(
@@ -93,7 +92,7 @@ def anomaly_base(
     champion: RegisteredModel, rows: pd.DataFrame | None, *, n_jobs: int
 ) -> BaseLearner:
     """The anomaly detector, without verdicts: it learns no label that could leak."""
-    model = with_threads(AnomalyDetector.load(champion.folder), n_jobs)
+    model = AnomalyDetector.load(champion.folder).set_params(n_jobs=n_jobs)
     columns = _columns(model)
     lively = None if rows is None else rows[shows_life(rows)].reset_index(drop=True)
 

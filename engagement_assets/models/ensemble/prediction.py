@@ -11,7 +11,7 @@ import pandas as pd
 
 from engagement_assets.learning.stacking.estimator import Ensemble
 from engagement_assets.models.ensemble import targets
-from engagement_assets.models.ensemble.declared import FEATURES
+from engagement_assets.models.ensemble.spec import FEATURES
 from engagement_assets.models.ensemble.training import with_features
 from resources.registry import RegisteredModel
 

@@ -1,7 +1,7 @@
 """Fairness of a value model version on its test people, and the repair where a group fails.
 
 Belongs here: which people and which use of the value the report is about. Does not belong here: the
-measures (`engagement_assets.learning.fairness.regression`).
+measures (`engagement_assets.learning.fairness.measures`).
 """
 
 from pathlib import Path
@@ -13,10 +13,6 @@ from engagement_assets.lifecycle.fairness import Assessment, assess_regression
 from engagement_assets.models.lifetime_value.applications import VIP_SHARE
 from engagement_assets.models.lifetime_value.model import ValueModel
 from engagement_assets.models.lifetime_value.training import LABEL, known
-
-SELECTED_ARE = (
-    "the tenth with the highest predicted future revenue, who are looked after and kept first"
-)
 
 
 def assess(folder: Path | UPath, rows: pd.DataFrame, *, seed: int, n_bootstrap: int) -> Assessment:
@@ -33,7 +29,6 @@ def assess(folder: Path | UPath, rows: pd.DataFrame, *, seed: int, n_bootstrap: 
         model.predict,
         known(rows),
         label=LABEL,
-        selected_are=SELECTED_ARE,
         share=VIP_SHARE,
         seed=seed,
         n_bootstrap=n_bootstrap,

@@ -16,7 +16,7 @@ import pandas as pd
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.learning.recommendation.data import Dataset
 from engagement_assets.learning.recommendation.tables import prepare, weigh
-from engagement_assets.lifecycle.methods import Inputs
+from engagement_assets.lifecycle.adapter import Inputs
 
 if TYPE_CHECKING:
     from engagement_assets.learning.text.encoder import TextEncoder

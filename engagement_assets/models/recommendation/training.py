@@ -23,9 +23,13 @@ from engagement_assets.learning.evaluation.ranking import (
     user_metrics,
 )
 from engagement_assets.learning.recommendation.data import Dataset, Ints, RecommendationDataError
-from engagement_assets.learning.recommendation.fallback import ESTIMATORS, SOURCES, ColdStart
+from engagement_assets.learning.recommendation.fallback import (
+    ESTIMATORS,
+    SOURCES,
+    FallbackRecommender,
+)
 from engagement_assets.learning.recommendation.recommender import Recommender
-from engagement_assets.models.recommendation.declared import LEAST_CATEGORIES
+from engagement_assets.models.recommendation.spec import LEAST_CATEGORIES
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +46,7 @@ class TrainingSettings:
         candidates: Names of the estimators that compete (`cold_start.ESTIMATORS`).
         serve: Name of the one that serves, whichever ranks best; the best when None.
         parameters: Parameters of each, by name.
-        cold_start: Parameters of `ColdStart`, which every one is wrapped in.
+        cold_start: Parameters of `FallbackRecommender`, which every one is wrapped in.
         test_days: Length of the last window, on which all are measured.
         validation_days: Length of the window before, on which the winner is chosen.
         window_days: Learn from so many days before a window; all when None.
@@ -70,7 +74,7 @@ class TrainingSettings:
     n_bootstrap: int = 200
     seed: int = 0
 
-    def make(self, name: str) -> ColdStart:
+    def make(self, name: str) -> FallbackRecommender:
         """A new recommender of a name.
 
         Raises:
@@ -78,7 +82,9 @@ class TrainingSettings:
         """
         if name not in ESTIMATORS:
             raise ValueError(f"no recommender {name!r}; there are {sorted(ESTIMATORS)}")
-        return ColdStart(ESTIMATORS[name](**self.parameters.get(name, {})), **self.cold_start)
+        return FallbackRecommender(
+            ESTIMATORS[name](**self.parameters.get(name, {})), **self.cold_start
+        )
 
 
 @dataclass(frozen=True)
@@ -126,7 +132,7 @@ class Trained:
         judged: The winner's lists in it, made by the winner as fitted before the window.
     """
 
-    model: ColdStart
+    model: FallbackRecommender
     card: dict[str, Any]
     test: Window
     judged: Judged
@@ -252,7 +258,7 @@ def judge(model: Recommender, found: Window, settings: TrainingSettings) -> Judg
 
 
 def _figures(
-    model: ColdStart, judged: Judged, found: Window, settings: TrainingSettings
+    model: FallbackRecommender, judged: Judged, found: Window, settings: TrainingSettings
 ) -> dict[str, Any]:
     metrics: dict[str, Interval] = judged.metrics.intervals(
         n_bootstrap=settings.n_bootstrap, seed=settings.seed

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 
 from engagement_assets.learning.anomaly.kinds import KindRules
-from engagement_assets.learning.evaluation.splits import customer_split
-from engagement_assets.learning.fairness.classification import age_bands, report_selection
-from engagement_assets.models.anomaly.declared import REVIEW_ABOVE
+from engagement_assets.learning.evaluation.splits import hash_split
+from engagement_assets.learning.fairness.groups import age_bands
+from engagement_assets.learning.fairness.measures import selection_fairness
 from engagement_assets.models.anomaly.prediction import predict_anomaly
+from engagement_assets.models.anomaly.spec import REVIEW_ABOVE
 from engagement_assets.models.anomaly.training import (
     detection_metrics,
     latest_verdicts,
@@ -67,7 +68,7 @@ def trained():
 def test_only_training_people_who_used_the_app_are_learnt_from(trained):
     first = rows(0)
     there = first["logins_month"] > 0
-    test_side = customer_split(first["customer_id"])
+    test_side = hash_split(first["customer_id"])
     assert trained.model.n_rows_ == (there & ~test_side).sum()
     assert trained.card["training_customers"] == trained.model.n_rows_
     second = rows(1)
@@ -76,7 +77,7 @@ def test_only_training_people_who_used_the_app_are_learnt_from(trained):
 
 def test_no_verdict_on_a_test_person_is_learnt_from(trained):
     first = rows(0)
-    side = customer_split(first["customer_id"])
+    side = hash_split(first["customer_id"])
     bots = first["logins_month"] > 100
     assert trained.card["verdicts"]["fraud"] == (bots & ~side).sum()
     other = train(verdicts=pd.Series(np.nan, index=first.index))
@@ -213,11 +214,11 @@ def test_those_who_are_flagged_can_be_counted_by_group(trained, tmp_path):
     second = rows(1)
     found = predict_anomaly(tmp_path, second, k=1).merge(second, on="customer_id")
     sensitive = found[["gender"]].assign(age_band=age_bands(found["age"]))
-    report = report_selection(
-        np.zeros(len(found)),
+    report = selection_fairness(
+        None,
         found["needs_review"],
         sensitive,
-        columns=["gender", "age_band"],
+        attributes=["gender", "age_band"],
         n_bootstrap=10,
     )
-    assert report.customers == len(found)
+    assert report.people == len(found)

@@ -1,0 +1,253 @@
+"""What is measured of each group, by kind of model: selections, predicted numbers, ranked lists.
+
+Belongs here: the figures of people that a fairness report adds up, and which of them are judged.
+Does not belong here: groups, intervals, tests (`report`, `chance`).
+
+Figures that say the same thing are judged once, the others are reported:
+
+* Selections: the share selected, beside the share with the label, which says how much of a gap is
+  the truth's. The rates among people with and without the label are reported (equalised odds:
+  Hardt, Price and Srebro, NeurIPS 2016).
+* Predicted numbers do no harm by themselves; what the product does with them does. Judged are the
+  selection of the highest, as above, and calibration: a group's mean prediction over its mean
+  target lies between four fifths and five fourths of the others'. The error is reported: where the
+  target is larger the error is larger too.
+* Lists: customers' NDCG (recall says the same) and the length of their lists. How many categories a
+  list holds and how unusual its items are is no good in itself, and reported. Authors, where known:
+  the exposure of their items, each place of a list counting 1 / log2(rank + 1) (Singh and Joachims,
+  Fairness of Exposure in Rankings, KDD 2018). An author's items are not independent, so the unit is
+  the author; the attention that the items get later says how much exposure is due.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from numpy.typing import ArrayLike, NDArray
+
+from engagement_assets.learning.evaluation.binary import Floats, as_labels
+from engagement_assets.learning.evaluation.ranking import Ints, user_metrics
+from engagement_assets.learning.evaluation.regression import checked_numbers
+from engagement_assets.learning.fairness.report import (
+    FairnessReport,
+    Measure,
+    Samples,
+    Side,
+    fairness_report,
+)
+
+TOP_SHARE = 0.1
+SELECTED, CALIBRATION, EXPOSURE = "selected", "calibration_ratio", "exposure"
+CUSTOMERS, AUTHORS = "customers", "authors"
+
+
+def top_threshold(scores: ArrayLike, *, share: float = TOP_SHARE) -> float:
+    """The score at or above which a share of n customers lies; more where scores tie.
+
+    Raises:
+        ValueError: When there are no scores or the share is not in (0, 1].
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    if not len(values):
+        raise ValueError("there are no scores: give at least one row")
+    if not 0.0 < share <= 1.0:
+        raise ValueError(f"share must lie in (0, 1], got {share}")
+    return float(np.sort(values)[-max(1, math.floor(share * len(values)))])
+
+
+def truly_top(y: ArrayLike, *, share: float = TOP_SHARE) -> NDArray[np.bool_]:
+    """Who of n customers truly is in the top share.
+
+    Where so many tie with the last of them that the top would be more than twice its share, such as
+    those who pay nothing, the top is those who have more: fewer than the share.
+    """
+    values = np.asarray(y, dtype=np.float64)
+    last = top_threshold(values, share=share)
+    top: NDArray[np.bool_] = values >= last
+    more: NDArray[np.bool_] = values > last
+    return more if top.sum() > max(2, 2.0 * share * len(values)) else top
+
+
+def selection_fairness(
+    y: ArrayLike | None,
+    selected: ArrayLike,
+    sensitive: pd.DataFrame,
+    *,
+    attributes: Sequence[str],
+    **settings: Any,
+) -> FairnessReport:
+    """Report and judge who of n people is selected.
+
+    Args:
+        y: n labels of 0 and 1; None where nobody knows the truth.
+        selected: n booleans.
+        sensitive: n rows with the sensitive attributes, in the same order.
+        attributes: The attributes to report.
+        settings: Settings of `fairness_report`.
+
+    Raises:
+        ValueError: When the inputs differ in length.
+    """
+    side = _selection(y, selected, sensitive)
+    return fairness_report([side], attributes=attributes, **settings)
+
+
+def _selection(y: ArrayLike | None, selected: ArrayLike, sensitive: pd.DataFrame) -> Side:
+    marked = np.asarray(selected, dtype=bool).astype(np.float64)
+    labels = None if y is None else as_labels(y, both_classes=False)
+    if len(marked) != len(sensitive) or (labels is not None and len(labels) != len(marked)):
+        raise ValueError(
+            f"{'no' if labels is None else len(labels)} labels, {len(marked)} flags and "
+            f"{len(sensitive)} sensitive rows: give one of each a customer"
+        )
+    if labels is None:
+        return Side(CUSTOMERS, sensitive, [Measure(SELECTED, marked, judged=True)])
+    return Side(
+        CUSTOMERS,
+        sensitive,
+        [
+            Measure("base_rate", labels),
+            Measure(SELECTED, marked, judged=True, merit=labels),
+            Measure("with_label", np.where(labels == 1.0, marked, math.nan)),
+            Measure("without_label", np.where(labels == 0.0, marked, math.nan)),
+        ],
+        {"equalized_odds_difference": _odds_difference},
+    )
+
+
+def _odds_difference(samples: Samples) -> Floats:
+    gaps = [np.ptp(samples[name], axis=1) for name in ("with_label", "without_label")]
+    difference: Floats = np.maximum(*gaps)
+    return difference
+
+
+def regression_fairness(
+    y: ArrayLike,
+    prediction: ArrayLike,
+    sensitive: pd.DataFrame,
+    *,
+    attributes: Sequence[str],
+    share: float = TOP_SHARE,
+    **settings: Any,
+) -> FairnessReport:
+    """Report and judge predictions of which the highest share is selected.
+
+    Args:
+        y: n true numbers.
+        prediction: n predictions.
+        sensitive: n rows with the sensitive attributes, in the order of y.
+        attributes: The attributes to report.
+        share: Share of the customers that is selected.
+        settings: Settings of `fairness_report`.
+
+    Raises:
+        ValueError: When the inputs differ in length or have values that are not finite.
+    """
+    truth, predicted = checked_numbers(y, prediction)
+    chosen = predicted >= top_threshold(predicted, share=share)
+    side = _selection(truly_top(truth, share=share), chosen, sensitive)
+    numbers = [
+        Measure("mean_target", truth),
+        Measure("mean_prediction", predicted),
+        Measure(CALIBRATION, predicted, by=truth, relative=True, judged=True),
+        Measure("error_ratio", np.abs(truth - predicted), relative=True),
+    ]
+    whole = Side(side.name, sensitive, [*side.measures, *numbers], side.summaries)
+    return fairness_report([whole], attributes=attributes, **settings)
+
+
+def ranking_fairness(  # noqa: PLR0913 - the data of two sides
+    lists: Ints,
+    relevant: sp.csr_matrix,
+    sensitive: pd.DataFrame,
+    *,
+    attributes: Sequence[str],
+    category: ArrayLike,
+    popularity: ArrayLike,
+    candidates: Ints | None = None,
+    author: ArrayLike | None = None,
+    author_sensitive: pd.DataFrame | None = None,
+    k: int = 10,
+    **settings: Any,
+) -> FairnessReport:
+    """Report and judge lists by group.
+
+    Args:
+        lists: n x at least k items, best first; -1 where a list has no more.
+        relevant: n x m, not 0 where the customer turned to the item later.
+        sensitive: n rows with the sensitive attributes, in the order of the lists.
+        attributes: The attributes to report.
+        category: Category of each of m items; -1 unknown.
+        popularity: Interactions of each of m items before the lists were made.
+        candidates: The items that could be shown; with `author` and `author_sensitive` the
+            authors' side is reported too.
+        author: Number of the author of each of m items; -1 unknown.
+        author_sensitive: A row for each author by number, with the sensitive attributes.
+        k: Length of the lists that are judged.
+        settings: Settings of `fairness_report`.
+
+    Raises:
+        ValueError: The inputs differ in length, or nobody has a relevant item.
+    """
+    if len(lists) != len(sensitive):
+        raise ValueError(f"{len(lists)} lists but {len(sensitive)} sensitive rows")
+    shown = lists[:, :k]
+    sides = [Side(CUSTOMERS, sensitive, _list_measures(shown, relevant, category, popularity, k))]
+    if candidates is not None and author is not None and author_sensitive is not None:
+        writers, exposure, attention = _exposure(shown, relevant, candidates, np.asarray(author))
+        measures = [
+            Measure(EXPOSURE, exposure, judged=True, merit=attention),
+            Measure("attention", attention),
+        ]
+        rows = author_sensitive.iloc[writers].reset_index(drop=True)
+        sides.append(Side(AUTHORS, rows, measures))
+    return fairness_report(sides, attributes=attributes, **settings)
+
+
+def _list_measures(
+    lists: Ints, relevant: sp.csr_matrix, category: ArrayLike, popularity: ArrayLike, k: int
+) -> list[Measure]:
+    """Measures of n customers; quality is NaN for customers without a relevant item."""
+    quality = user_metrics(lists, relevant, k=k)
+    kinds, there = np.asarray(category, dtype=np.int64), lists >= 0
+    among = np.sort(np.where(there, kinds[lists], -1), axis=1)
+    fresh = np.ones_like(among, dtype=bool)
+    fresh[:, 1:] = among[:, 1:] != among[:, :-1]
+    mass = np.asarray(popularity, dtype=np.float64) + 1.0
+    unusual = -np.log2(mass / mass.sum())
+    count = there.sum(axis=1)
+    known = {name: np.full(len(lists), math.nan) for name in ("ndcg", "recall")}
+    for name, values in known.items():
+        values[quality.rows] = quality.values[name]
+    with np.errstate(invalid="ignore"):
+        novelty = np.where(there, unusual[lists], 0.0).sum(axis=1) / count
+    return [
+        Measure("ndcg", known["ndcg"], judged=True),
+        Measure("recall", known["recall"]),
+        Measure("items_shown", count.astype(np.float64), judged=True),
+        Measure("categories_shown", (fresh & (among >= 0)).sum(axis=1).astype(np.float64)),
+        Measure("novelty", novelty),
+    ]
+
+
+def _exposure(
+    lists: Ints, relevant: sp.csr_matrix, candidates: Ints, author: Ints
+) -> tuple[Ints, Floats, Floats]:
+    """The authors of the candidates, and what a candidate of theirs gets on average.
+
+    Exposure is what the lists give it, attention how many of the customers turned to it later.
+    """
+    worth = np.broadcast_to(1.0 / np.log2(np.arange(2, lists.shape[1] + 2)), lists.shape)
+    there = lists >= 0
+    exposure = np.bincount(lists[there], weights=worth[there], minlength=len(author))
+    attention = np.bincount(relevant.indices, minlength=len(author)).astype(np.float64)
+    known = candidates[author[candidates] >= 0]
+    writers, place = np.unique(author[known], return_inverse=True)
+    count = np.bincount(place)
+    means = [np.bincount(place, weights=v[known]) / count for v in (exposure, attention)]
+    return writers.astype(np.int64), means[0], means[1]

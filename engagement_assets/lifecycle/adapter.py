@@ -1,0 +1,124 @@
+"""What a model must be able to do to have assets: the interface between learning and Dagster.
+
+Belongs here: the interface and what passes through it. Does not belong here: any model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pandas as pd
+
+from engagement_assets.learning.evaluation.bootstrap import Interval
+from engagement_assets.lifecycle.dates import Snapshots
+from resources.engine import Engine
+from resources.registry import ModelRegistry, RegisteredModel
+from resources.sql import SqlFolder
+
+if TYPE_CHECKING:
+    from engagement_assets.lifecycle.fairness import Assessment
+
+
+class NotTrainableError(RuntimeError):
+    """There is nothing to learn from: the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What adapter read from.
+
+    Attributes:
+        engine: Queries over the lake, and the lake itself.
+        sql: The SQL files.
+        registry: The versions of every model.
+        first_day: First day of the data.
+        parameters: Parameters of the estimator and of what the product does with its scores.
+        threads: Threads.
+        seed: Seed of resamples.
+        bootstrap: Resamples behind each interval.
+    """
+
+    engine: Engine
+    sql: SqlFolder
+    registry: ModelRegistry
+    first_day: date
+    parameters: Mapping[str, Any]
+    threads: int
+    seed: int
+    bootstrap: int
+
+
+class Fitted(Protocol):
+    """A fitted model that can write itself as data."""
+
+    def save(self, folder: Any) -> None:
+        """Write its files into a folder."""
+
+
+class Trained(Protocol):
+    """A fitted model and what is known of it.
+
+    The card is JSON data with at least `metrics` (name to value, low, high), `training_snapshot`,
+    `training_snapshots`, `test_snapshot`, `training_customers`, `test_customers`, `score_shares`.
+    """
+
+    @property
+    def model(self) -> Fitted:
+        """The fitted model."""
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """What is known of it."""
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Predictions of one snapshot.
+
+    Attributes:
+        table: The declared columns, without snapshot date and model version.
+        explanation: What moves the scores, as JSON data.
+        explanation_text: The same as Markdown.
+        figures: Numbers about the predictions, for metadata.
+        explanation_figures: Numbers and words about the explanation, for metadata.
+        warnings: What a person should know, a sentence each.
+    """
+
+    table: pd.DataFrame
+    explanation: dict[str, Any]
+    explanation_text: str
+    figures: dict[str, float | int] = field(default_factory=dict)
+    explanation_figures: dict[str, float | int | str] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+
+
+class ModelAdapter(Protocol):
+    """What a model does. Every method is pure but for reading the lake."""
+
+    def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained:
+        """Fit on the training snapshots and measure on the later one.
+
+        Raises:
+            NotTrainableError: There is nothing to learn from.
+            ValueError: The data cannot be learnt from; the message says why.
+        """
+
+    def data_versions(self, inputs: Inputs, snapshots: Snapshots) -> dict[str, str]:
+        """A digest of each partition that was learnt from or scored on, by its name."""
+
+    def evaluation_markdown(self, card: Mapping[str, Any]) -> str:
+        """The evaluation of a version."""
+
+    def assess(self, inputs: Inputs, model: RegisteredModel) -> Assessment:
+        """The fairness of a version on its test people."""
+
+    def champion_advantage(
+        self, inputs: Inputs, champion: RegisteredModel, candidate: RegisteredModel
+    ) -> Interval:
+        """How much better the champion is on the candidate's test rows; above 0: it is better."""
+
+    def predict(self, inputs: Inputs, model: RegisteredModel, day: date) -> Predicted:
+        """Predict and explain a snapshot."""

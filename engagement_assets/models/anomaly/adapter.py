@@ -1,0 +1,168 @@
+"""What the anomaly model does in its life: from the lake to candidate, fairness and predictions.
+
+Belongs here: putting the pure modules of this folder behind the interface that every model has.
+Does not belong here: scoring, measuring and wording themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from engagement_assets.features.catalogue import CUSTOMER_FEATURES
+from engagement_assets.learning.anomaly.detector import AnomalyDetector
+from engagement_assets.learning.evaluation.bootstrap import Interval, interval, resamples
+from engagement_assets.learning.fairness.measures import selection_fairness
+from engagement_assets.lifecycle.adapter import Inputs, Predicted, Trained
+from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.lifecycle.fairness import Assessment
+from engagement_assets.lifecycle.spec import REASONS
+from engagement_assets.lifecycle.tabular import snapshot_rows
+from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns, split_rows
+from engagement_assets.models.anomaly.prediction import predict_anomaly
+from engagement_assets.models.anomaly.reports import evaluation_markdown, review_report
+from engagement_assets.models.anomaly.rules import (
+    ANOMALY_INPUTS,
+    PLATFORM_RULES,
+    shows_life,
+)
+from engagement_assets.models.anomaly.training import (
+    detection_metrics,
+    latest_verdicts,
+    train_anomaly,
+)
+from engagement_assets.source.contract import TABLES
+from resources.registry import RegisteredModel
+
+REVIEWS = "source/reviews"
+
+
+class AnomalyAdapter:
+    """The anomaly model's methods; see `ModelAdapter`."""
+
+    def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained:
+        """Fit on the training people at a snapshot, describe on the others at a later one."""
+        learn = snapshot_rows(inputs, snapshots.train[0])
+        score = snapshot_rows(inputs, snapshots.test)
+        reviews = _reviews(inputs)
+        told = dict(inputs.parameters)
+        seed = int(told.pop("random_state"))
+        return train_anomaly(
+            learn,
+            score,
+            training_snapshot=snapshots.train[0],
+            test_snapshot=snapshots.test,
+            features=ANOMALY_INPUTS,
+            parameters={**told, "rules": PLATFORM_RULES},
+            verdicts=latest_verdicts(reviews, learn["customer_id"], until=snapshots.test),
+            test_verdicts=latest_verdicts(reviews, score["customer_id"]),
+            n_bootstrap=inputs.bootstrap,
+            seed=seed,
+        )
+
+    def data_versions(self, inputs: Inputs, snapshots: Snapshots) -> dict[str, str]:
+        """A digest of each partition that was learnt from or scored on."""
+        lake = inputs.engine.lake
+        return {
+            f"{CUSTOMER_FEATURES}/{day}": lake.digest(CUSTOMER_FEATURES, day)
+            for day in snapshots.all
+        }
+
+    def evaluation_markdown(self, card: Mapping[str, Any]) -> str:
+        """The evaluation of a version."""
+        return evaluation_markdown(card)
+
+    def assess(self, inputs: Inputs, model: RegisteredModel) -> Assessment:
+        """Whom a version sends to review among its test people."""
+        rows = _test_rows(inputs, model)
+        scored = predict_anomaly(model.folder, rows, k=REASONS, n_jobs=inputs.threads)
+        flagged = rows["customer_id"].isin(scored.loc[scored["needs_review"], "customer_id"])
+        report = selection_fairness(
+            None,
+            flagged.to_numpy(),
+            sensitive_columns(rows),
+            attributes=SENSITIVE,
+            n_bootstrap=inputs.bootstrap,
+            seed=inputs.seed,
+        )
+        return Assessment(report)
+
+    def champion_advantage(
+        self, inputs: Inputs, champion: RegisteredModel, candidate: RegisteredModel
+    ) -> Interval:
+        """Champion minus candidate average precision on the test people who were reviewed.
+
+        Without verdicts of both kinds there is nothing to compare by, and the lead is 0: the
+        candidate, which has seen newer data, may serve.
+        """
+        rows = _test_rows(inputs, candidate)
+        verdicts = latest_verdicts(_reviews(inputs), rows["customer_id"])
+        known = verdicts.notna().to_numpy()
+        labels = verdicts[known].to_numpy(np.float64)
+        if len(np.unique(labels)) < 2:
+            return Interval(0.0, 0.0, 0.0)
+        first, second = (_scores(inputs, model, rows[known]) for model in (champion, candidate))
+        return _precision_lead(labels, first, second, bootstrap=inputs.bootstrap, seed=inputs.seed)
+
+    def predict(self, inputs: Inputs, model: RegisteredModel, day: date) -> Predicted:
+        """Score every customer of a snapshot who used the app in the month."""
+        rows = snapshot_rows(inputs, day)
+        table = predict_anomaly(model.folder, rows, k=REASONS, n_jobs=inputs.threads)
+        figures, text = review_report(table)
+        return Predicted(
+            table,
+            figures,
+            text,
+            figures={
+                "mean_score": float(table["anomaly_score"].mean()) if len(table) else 0.0,
+                "for_review": int(table["needs_review"].sum()),
+            },
+            explanation_figures={"for_review": int(table["needs_review"].sum())},
+        )
+
+
+def _reviews(inputs: Inputs) -> pd.DataFrame:
+    """Every verdict that came back; an empty table where the source has none."""
+    lake = inputs.engine.lake
+    days = lake.days(REVIEWS)
+    if not days:
+        empty: pd.DataFrame = TABLES["reviews"].schema.arrow.empty_table().to_pandas()
+        return empty
+    rows: pd.DataFrame = lake.read(REVIEWS, days=days).to_pandas()
+    return rows
+
+
+def _test_rows(inputs: Inputs, model: RegisteredModel) -> pd.DataFrame:
+    rows = snapshot_rows(inputs, date.fromisoformat(model.card["test_snapshot"]))
+    return split_rows(rows[shows_life(rows)], test=True)
+
+
+def _scores(inputs: Inputs, model: RegisteredModel, rows: pd.DataFrame) -> np.ndarray:
+    detector = AnomalyDetector.load(model.folder).set_params(n_jobs=inputs.threads)
+    found: np.ndarray = detector.score_samples(rows[list(detector.feature_names_in_)])
+    return found
+
+
+def _precision_lead(
+    labels: np.ndarray, champion: np.ndarray, candidate: np.ndarray, *, bootstrap: int, seed: int
+) -> Interval:
+    """Champion minus candidate average precision, with a paired bootstrap interval."""
+
+    def lead(rows: np.ndarray) -> float:
+        if len(np.unique(labels[rows])) < 2:
+            return float("nan")
+        one, two = (
+            detection_metrics(labels[rows], scores[rows], top_share=None, n_bootstrap=0)[
+                "average_precision"
+            ].value
+            for scores in (champion, candidate)
+        )
+        return one - two
+
+    every = np.arange(len(labels))
+    draws = resamples(len(labels), n_bootstrap=bootstrap, seed=seed)
+    return interval(lead(every), [lead(np.repeat(every, times.astype(int))) for times in draws])

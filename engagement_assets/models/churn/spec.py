@@ -1,0 +1,100 @@
+"""The churn model's declaration.
+
+Belongs here: names, columns, limits and texts. Does not belong here: what it does (`methods.py`).
+"""
+
+from engagement_assets.features.catalogue import CUSTOMER_FEATURES
+from engagement_assets.features.labels import LABELS
+from engagement_assets.lifecycle.spec import FairnessSpec, ModelSpec, QualityGate, reason_columns
+from resources.schema import Column
+
+NAME = "churn"
+LABEL = LABELS["churn_30_day"]
+AUC_FLOOR = 0.7
+CALIBRATION_CEILING = 0.05
+
+SPEC = ModelSpec(
+    name=NAME,
+    subject="churn scores",
+    code_version="1",
+    implementation="engagement_assets.models.churn.adapter:ChurnAdapter",
+    kinds=frozenset({"xgboost"}),
+    learns_from=(CUSTOMER_FEATURES, LABEL.table),
+    predicts_from=(CUSTOMER_FEATURES,),
+    required=LABEL.required_tables,
+    window_days=LABEL.window_days,
+    gates=(
+        QualityGate(
+            check="quality_floor",
+            metric="auc",
+            words="AUC",
+            description=f"AUC on other people at a later time is at least {AUC_FLOOR}.",
+            at_least=AUC_FLOOR,
+        ),
+        QualityGate(
+            check="calibration",
+            metric="calibration_error",
+            words="calibration error",
+            description=f"The expected calibration error is at most {CALIBRATION_CEILING}, or no "
+            "more than a perfectly calibrated model would show on so few customers.",
+            at_most=CALIBRATION_CEILING,
+            by_chance="calibration_error_by_chance",
+        ),
+    ),
+    comparison_metric="AUC",
+    fairness=FairnessSpec(
+        rule="No group is flagged at less than 80 % of the rate of the most flagged group, given "
+        "how many of each truly leave, beyond chance.",
+        selected_are="those whom contacting pays at the stated costs, flagged for an offer to stay",
+        words={
+            "base_rate": "churn rate",
+            "selected": "flagged",
+            "with_label": "churners flagged",
+            "without_label": "stayers flagged",
+        },
+    ),
+    columns=(
+        Column(
+            "churn_probability",
+            "float64",
+            nullable=False,
+            description="Calibrated probability of no session in the 30 days after (0-1)",
+        ),
+        Column("band", "string", nullable=False, description="high over 0.7, medium over 0.5, low"),
+        Column("action", "string", nullable=False, description="What the product's rule asks for"),
+        Column(
+            "above_cost_threshold",
+            "bool",
+            nullable=False,
+            description="Whether contacting pays at the stated costs",
+        ),
+        *reason_columns("log-odds"),
+    ),
+    score="churn_probability",
+    bounds={"churn_probability": (0, 1)},
+    texts={
+        "model": "Candidate churn model: XGBoost on 80 % of the customers at up to four monthly "
+        "snapshots, calibrated on out-of-fold scores, measured on the other 20 % at a later "
+        "snapshot.",
+        "evaluation": "How good the candidate is on other people at a later time: metrics with "
+        "intervals, reliability, lift by decile, and the cost threshold.",
+        "fairness": "Who the candidate flags, by gender, age band and location, with the 80 % "
+        "rule; where a group fails, per-group thresholds and their price.",
+        "champion": "The churn model that predicts. It moves only when the candidate passes the "
+        "blocking checks and does not lose to the present champion on the same test rows.",
+        "predictions": "Churn of every active customer: calibrated probability, band, action, "
+        "top three reasons, model version.",
+        "explanations": "What moves the scores: exact SHAP values of every prediction, summed up "
+        "over all customers. The reasons of each customer stand with the predictions.",
+    },
+    purpose="Says how likely an active customer is to have no session in the 30 days after the "
+    "snapshot, so that retention offers reach those who may leave. It must not be used to refuse a "
+    "customer anything, nor for prices or credit.",
+    limits=(
+        "A probability holds for customers like those of the training snapshot; the drift checks "
+        "say when they no longer are.",
+        "Reasons say what moved this model's score, not what would change the customer's mind.",
+        "The cost threshold rests on a stated save rate, which an experiment must confirm.",
+        "Customers without a session in the 30 days before the snapshot are not scored.",
+    ),
+)

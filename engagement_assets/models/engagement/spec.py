@@ -1,0 +1,85 @@
+"""The engagement model's declaration.
+
+Belongs here: names, columns, limits and texts. Does not belong here: what it does (`methods.py`).
+"""
+
+from engagement_assets.features.catalogue import CUSTOMER_FEATURES
+from engagement_assets.features.labels import LABELS
+from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS, ENGAGEMENT_SNAPSHOTS
+from engagement_assets.lifecycle.spec import (
+    TOP_WORDS,
+    FairnessSpec,
+    ModelSpec,
+    QualityGate,
+    reason_columns,
+)
+from resources.schema import Column
+
+LABEL = LABELS["engagement_score"]
+R2_FLOOR = 0.3
+
+SPEC = ModelSpec(
+    name="engagement",
+    subject="engagement scores",
+    code_version="1",
+    implementation="engagement_assets.models.engagement.adapter:EngagementAdapter",
+    kinds=frozenset({"xgboost"}),
+    learns_from=(CUSTOMER_FEATURES, LABEL.table),
+    predicts_from=(CUSTOMER_FEATURES,),
+    required=LABEL.required_tables,
+    # its label closes after 7 days; it is learnt at the snapshots that churn needs anyway, since
+    # a snapshot with its signals is the dearest part of a training
+    window_days=CHURN_WINDOW_DAYS,
+    snapshots=ENGAGEMENT_SNAPSHOTS,
+    gates=(
+        QualityGate(
+            check="quality_floor",
+            metric="r2",
+            words="R2",
+            description=f"R2 on other people at a later time is at least {R2_FLOOR}.",
+            at_least=R2_FLOOR,
+        ),
+    ),
+    comparison_metric="mean squared error",
+    fairness=FairnessSpec(
+        rule="No group is among the most engaged at less than 80 % of the rate of the group most "
+        "often there, given how engaged they truly are, beyond chance.",
+        selected_are="the tenth with the highest predicted engagement, whom the product counts as "
+        "engaged",
+        words=TOP_WORDS,
+    ),
+    columns=(
+        Column(
+            "engagement_score",
+            "float64",
+            nullable=False,
+            description="Expected mean daily engagement of the next 7 days (0-1)",
+        ),
+        *reason_columns("log-odds or score, as the explanations say"),
+    ),
+    score="engagement_score",
+    bounds={"engagement_score": (0, 1)},
+    texts={
+        "model": "Candidate engagement model: XGBoost on 80 % of the customers at up to two "
+        "monthly snapshots, measured on the other 20 % at a later one.",
+        "evaluation": "How good the candidate is on other people at a later time: RMSE, MAE, R2 "
+        "with intervals, and predicted against true engagement by decile.",
+        "fairness": "Whom the candidate counts as engaged and how far it errs, by gender, age band "
+        "and location, with the 80 % rule and the mitigation where a group fails.",
+        "champion": "The engagement model that predicts. It moves only when the candidate passes "
+        "the blocking checks and does not lose to the present champion on the same test rows.",
+        "predictions": "Engagement of every customer over the next 7 days, with three reasons.",
+        "explanations": "What goes with engagement, for product teams: exact SHAP values of every "
+        "customer by group of features and feature, and how the strongest ones bend.",
+    },
+    purpose="Says how much a customer will use the app in the 7 days after the snapshot, from 0 to "
+    "1, so that product teams see what goes with use and retention work goes to those who use it "
+    "less. It must not be used to refuse a customer anything, nor for prices or credit.",
+    limits=(
+        "A score holds for customers like those of the training snapshots; the drift checks say "
+        "when they no longer are.",
+        "What moves the score goes with engagement and need not cause it; an experiment says what "
+        "a change of the product would do.",
+        "A customer who has stopped coming is predicted near 0, whatever might bring them back.",
+    ),
+)

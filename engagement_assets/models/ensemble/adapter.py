@@ -1,0 +1,299 @@
+"""What the ensemble does in its life: from the base models' champions to candidate and predictions.
+
+Belongs here: reading rows, champions and predictions, and putting the pure modules of this folder
+behind the interface that every model has. Does not belong here: learning and wording themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from engagement_assets.features.catalogue import CUSTOMER_FEATURES
+from engagement_assets.features.labels import Label
+from engagement_assets.learning.evaluation.bootstrap import Interval
+from engagement_assets.learning.evaluation.metrics import evaluate
+from engagement_assets.learning.evaluation.scores import score_shares
+from engagement_assets.learning.fairness.measures import selection_fairness
+from engagement_assets.learning.stacking.estimator import Ensemble
+from engagement_assets.learning.stacking.folds import BaseLearner
+from engagement_assets.lifecycle.adapter import (
+    Inputs,
+    NotTrainableError,
+    Predicted,
+    Trained,
+)
+from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.lifecycle.fairness import Assessment
+from engagement_assets.lifecycle.rows import data_versions, labelled_rows, labelled_snapshots
+from engagement_assets.lifecycle.spec import REASONS
+from engagement_assets.lifecycle.tabular import snapshot_rows
+from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns, split_rows
+from engagement_assets.lifecycle.training import Trained as TrainedModel
+from engagement_assets.models.ensemble import targets
+from engagement_assets.models.ensemble.bases import MAKERS
+from engagement_assets.models.ensemble.health import health_parts, health_reasons
+from engagement_assets.models.ensemble.prediction import load_ensemble, refined_of
+from engagement_assets.models.ensemble.reports import evaluation_markdown, health_report
+from engagement_assets.models.ensemble.spec import (
+    BASE_COLUMNS,
+    BASES,
+    CHURN,
+    ENGAGEMENT,
+    FEATURES,
+    VALUE,
+)
+from engagement_assets.models.ensemble.training import (
+    TargetRows,
+    mean_loss,
+    train_ensemble,
+    with_features,
+)
+from resources.registry import ModelRegistry, RegisteredModel, registered
+
+# coarse: most customers without use share one health, whose place moves with how many they are
+HEALTH_EDGES = (20.0, 40.0, 60.0, 80.0)
+LOWEST_SHARE = 0.1
+
+
+class EnsembleAdapter:
+    """The ensemble's methods; see `ModelAdapter`."""
+
+    # the champions' own snapshots are used, whatever the latest ones are
+    def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained:  # noqa: ARG002 - as said
+        """Learn corrections from what refits of the champions say of customers left out."""
+        champions = _champions(inputs)
+        rows, labels = _target_rows(inputs, champions)
+        bases = _bases(champions, labels, threads=inputs.threads)
+        made = train_ensemble(
+            rows,
+            bases,
+            features=FEATURES,
+            n_bootstrap=inputs.bootstrap,
+            random_state=inputs.seed,
+            n_jobs=inputs.threads,
+        )
+        churn = rows[targets.CHURN.name]
+        card = made.card | self._card(inputs, made, bases, churn, champions)
+        return replace(made, card=card)
+
+    def _card(
+        self,
+        inputs: Inputs,
+        made: TrainedModel[Ensemble],
+        bases: Mapping[str, BaseLearner],
+        churn: TargetRows,
+        champions: Mapping[str, RegisteredModel],
+    ) -> dict[str, Any]:
+        about = champions["churn"].card
+        test = date.fromisoformat(about["test_snapshot"])
+        refined = made.model.predict(_said(bases, churn.test))[targets.CHURN.name]
+        found = evaluate(
+            churn.test[CHURN.name],
+            refined.to_numpy(),
+            threshold=0.5,
+            n_bootstrap=inputs.bootstrap,
+            seed=inputs.seed,
+        )
+        people = split_rows(snapshot_rows(inputs, test), test=True)
+        health = health_parts(_with_value(_said(bases, people), people)).sum(axis=1)
+        return {
+            "training_snapshot": about["training_snapshot"],
+            "training_snapshots": about["training_snapshots"],
+            "test_snapshot": about["test_snapshot"],
+            "training_customers": int(churn.learn["customer_id"].nunique()),
+            "training_rows": len(churn.learn),
+            "test_customers": len(people),
+            "features": [*bases, *FEATURES],
+            "bases": {name: model.version for name, model in champions.items()},
+            "metrics": {name: found[name].to_dict() for name in ("auc", "log_loss")},
+            "score_edges": list(HEALTH_EDGES),
+            "score_shares": score_shares(health, edges=HEALTH_EDGES),
+            "seeds": {"model": inputs.seed},
+        }
+
+    def data_versions(
+        self,
+        inputs: Inputs,
+        snapshots: Snapshots,  # noqa: ARG002 - as said
+    ) -> dict[str, str]:
+        """A digest of each partition that was learnt from or scored on."""
+        found: dict[str, str] = {}
+        for label, model in _taught(_champions(inputs)):
+            found |= data_versions(inputs.engine.lake, _days(model), label)
+        return found
+
+    def evaluation_markdown(self, card: Mapping[str, Any]) -> str:
+        """The evaluation of a version."""
+        return evaluation_markdown(card)
+
+    def assess(self, inputs: Inputs, model: RegisteredModel) -> Assessment:
+        """Who is among the tenth of lowest health of the test people who used the app.
+
+        Groups may truly leave more or less often, which stands beside each rate.
+        """
+        day = date.fromisoformat(model.card["test_snapshot"])
+        people = split_rows(labelled_rows(inputs.engine.lake, day, CHURN), test=True)
+        bases = _bases(_champions(inputs), {}, threads=inputs.threads)
+        health = health_parts(_with_value(_said(bases, people), people)).sum(axis=1)
+        report = selection_fairness(
+            people[CHURN.name],
+            health <= health.quantile(LOWEST_SHARE),
+            sensitive_columns(people),
+            attributes=SENSITIVE,
+            n_bootstrap=inputs.bootstrap,
+            seed=inputs.seed,
+        )
+        return Assessment(report)
+
+    def champion_advantage(
+        self, inputs: Inputs, champion: RegisteredModel, candidate: RegisteredModel
+    ) -> Interval:
+        """Log loss of the candidate less the champion's on the same test rows."""
+        day = date.fromisoformat(candidate.card["test_snapshot"])
+        rows = split_rows(labelled_rows(inputs.engine.lake, day, CHURN), test=True)
+        said = _said(_bases(_champions(inputs), {}, threads=inputs.threads), rows)
+        first, second = (
+            targets.CHURN.losses(
+                rows[CHURN.name].to_numpy(np.float64),
+                Ensemble.load(model.folder, targets=targets.TARGETS)
+                .predict(said)[targets.CHURN.name]
+                .to_numpy(),
+            )
+            for model in (champion, candidate)
+        )
+        return mean_loss(second - first, n_bootstrap=inputs.bootstrap, seed=inputs.seed)
+
+    def predict(self, inputs: Inputs, model: RegisteredModel, day: date) -> Predicted:
+        """Refine the base predictions of a day and make the health of every customer."""
+        rows = snapshot_rows(inputs, day)
+        said = _predicted(inputs, rows, day)
+        refined = refined_of(load_ensemble(model), said, rows)
+        parts = health_parts(said)
+        health = parts.sum(axis=1).clip(0.0, 100.0)
+        table = pd.concat(
+            [
+                rows[["customer_id"]],
+                refined,
+                health.rename("customer_health"),
+                health_reasons(parts, k=REASONS),
+            ],
+            axis=1,
+        )
+        figures, text = health_report(parts, model.card["targets"])
+        error = float(np.abs(parts.sum(axis=1) - health).max()) if len(parts) else 0.0
+        return Predicted(
+            table,
+            figures,
+            text,
+            figures={"mean_health": float(health.mean()) if len(health) else 0.0},
+            explanation_figures={"additivity_error": error},
+        )
+
+
+def _champions(inputs: Inputs) -> dict[str, RegisteredModel]:
+    """The base models that serve.
+
+    Raises:
+        NotTrainableError: The models that every correction needs do not serve yet.
+    """
+    registry: ModelRegistry = inputs.registry
+    versions = {name: registry.champion(name) for name in BASES}
+    missing = [name for name in ("churn", "engagement") if versions[name] is None]
+    if missing:
+        raise NotTrainableError(f"there is no champion of {', '.join(missing)} to build on")
+    return {
+        name: registered(registry, name, version)
+        for name, version in versions.items()
+        if version is not None
+    }
+
+
+def _taught(champions: Mapping[str, RegisteredModel]) -> list[tuple[Label, RegisteredModel]]:
+    """The labels that are refined, each with the champion whose snapshots are used."""
+    labels = {"churn": CHURN, "engagement": ENGAGEMENT, "lifetime_value": VALUE}
+    return [(labels[name], champions[name]) for name in labels if name in champions]
+
+
+def _days(model: RegisteredModel) -> list[date]:
+    snapshots = [*model.card["training_snapshots"], model.card["test_snapshot"]]
+    return sorted(date.fromisoformat(day) for day in snapshots)
+
+
+def _target_rows(
+    inputs: Inputs, champions: Mapping[str, RegisteredModel]
+) -> tuple[dict[str, TargetRows], dict[str, pd.DataFrame]]:
+    """Rows of every target, and the training rows of every base model."""
+    lake = inputs.engine.lake
+    refined = {
+        CHURN.name: targets.CHURN,
+        ENGAGEMENT.name: targets.ENGAGEMENT,
+        VALUE.name: targets.VALUE,
+    }
+    rows: dict[str, TargetRows] = {}
+    labels: dict[str, pd.DataFrame] = {}
+    for label, model in _taught(champions):
+        *train, test = _days(model)
+        target = refined[label.name]
+        known = [
+            table[table[target.label].notna()]
+            for table in (labelled_snapshots(lake, train, label), labelled_rows(lake, test, label))
+        ]
+        learn, judged = split_rows(known[0], test=False), split_rows(known[1], test=True)
+        rows[target.name] = TargetRows(target, learn, judged)
+        labels[model.name] = learn
+    if "anomaly" in champions:
+        day = date.fromisoformat(champions["anomaly"].card["training_snapshot"])
+        labels["anomaly"] = split_rows(
+            lake.read(CUSTOMER_FEATURES, days=[day]).to_pandas(), test=False
+        )
+    return rows, labels
+
+
+def _bases(
+    champions: Mapping[str, RegisteredModel],
+    rows: Mapping[str, pd.DataFrame],
+    *,
+    threads: int,
+) -> dict[str, BaseLearner]:
+    """Base learners of the champions; without rows they can predict and not be fitted again."""
+    made = [
+        MAKERS[name](model, rows.get(name), n_jobs=threads) for name, model in champions.items()
+    ]
+    return {base.name: base for base in made}
+
+
+def _said(bases: Mapping[str, BaseLearner], rows: pd.DataFrame) -> pd.DataFrame:
+    """What the champions say of rows, beside the features that corrections look at."""
+    said = pd.DataFrame({base.name: base.champion(rows) for base in bases.values()})
+    return with_features(said, rows, FEATURES)
+
+
+def _with_value(said: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Base predictions with the lifetime value and a column for what is not predicted."""
+    full = said.copy()
+    for columns in BASE_COLUMNS.values():
+        for column in columns:
+            if column not in full:
+                full[column] = np.nan
+    if said.get("future_revenue_usd") is not None:
+        to_date = rows["revenue_to_date_usd"].fillna(0.0).to_numpy()
+        full["lifetime_value_usd"] = (full["future_revenue_usd"] + to_date).clip(0.0, 10_000.0)
+    return full
+
+
+def _predicted(inputs: Inputs, rows: pd.DataFrame, day: date) -> pd.DataFrame:
+    """The base predictions of a day, one row a customer in the order of `rows`."""
+    found = rows[["customer_id"]]
+    for name, columns in BASE_COLUMNS.items():
+        table = inputs.engine.lake.read(
+            f"{name}/predictions", days=[day], columns=["customer_id", *columns]
+        ).to_pandas()
+        found = found.merge(table, on="customer_id", how="left", validate="one_to_one")
+    predictions: pd.DataFrame = found.drop(columns="customer_id").astype(np.float64)
+    return predictions

@@ -1,0 +1,325 @@
+"""The 80 % rule fails what it should, judges no tiny group, and mitigation repairs it."""
+
+import json
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+from fairlearn.metrics import (
+    MetricFrame,
+    demographic_parity_ratio,
+    equalized_odds_difference,
+    true_positive_rate,
+)
+from scipy.stats import chi2_contingency
+
+from engagement_assets.learning.evaluation.thresholds import CostModel
+from engagement_assets.learning.fairness.groups import AGE_BANDS, age_bands
+from engagement_assets.learning.fairness.measures import selection_fairness
+from engagement_assets.learning.fairness.mitigation import (
+    GroupThresholds,
+    fit_group_thresholds,
+    mitigate,
+    offer_price,
+)
+from engagement_assets.learning.fairness.report import ALL, FairnessReport
+
+COSTS = CostModel(cost_lost_customer=100.0, cost_intervention=5.0, save_rate=0.3)
+
+
+def people(rates, *, n=2000, churn=0.3):
+    """Flags with exactly these selection rates by gender, independent of churn."""
+    frames = []
+    for gender, rate in rates.items():
+        flagged = np.arange(n) < round(rate * n)
+        y = np.arange(n) % 10 < churn * 10
+        frames.append(pd.DataFrame({"gender": gender, "flagged": flagged, "y": y}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def judged(frame, **settings):
+    about = {"n_bootstrap": 200} | settings
+    return selection_fairness(frame["y"], frame["flagged"], frame, attributes=["gender"], **about)
+
+
+def biased(n=20_000, seed=0, gap=1.5):
+    """A calibrated-looking model that scores group b far lower for the same churn."""
+    rng = np.random.default_rng(seed)
+    gender = rng.choice(["a", "b"], n)
+    location = rng.choice(["north", "south", "west"], n)
+    y = rng.random(n) < 0.3
+    z = rng.normal(size=n) + 1.5 * y - 1.5 - gap * (gender == "b") - 0.8 * (location == "west")
+    return y, 1 / (1 + np.exp(-z)), pd.DataFrame({"gender": gender, "location": location})
+
+
+def row(report, group, measure="selected", attribute="gender"):
+    (one,) = [
+        r for r in report.rows if (r.attribute, r.group, r.measure) == (attribute, group, measure)
+    ]
+    return one
+
+
+def test_a_group_under_four_fifths_of_the_highest_fails():
+    report = judged(people({"a": 0.5, "b": 0.3, "c": 0.45}))
+    assert report.verdict == "fails"
+    assert report.gap_attributes("selected") == ["gender"]
+    assert [r.group for r in report.rows if r.fails] == ["b"]
+    assert row(report, "b").ratio == pytest.approx(0.6)
+    assert row(report, "c").ratio == pytest.approx(0.9)
+    assert row(report, ALL).value == pytest.approx(0.6)
+    assert "gender=b" in report.failures[0]
+
+
+def test_four_fifths_exactly_holds():
+    assert judged(people({"a": 0.5, "b": 0.4})).verdict == "holds"
+
+
+def test_a_gap_that_may_be_chance_does_not_fail():
+    report = judged(people({"a": 0.10, "b": 0.07}, n=150))
+    assert row(report, "b").ratio < 0.8
+    assert row(report, "b").p_value > 0.05
+    assert report.verdict != "fails"
+
+
+def test_a_favoured_group_fails_where_no_lower_one_stands_out():
+    many = dict.fromkeys("abcdefghij", 0.2)
+    frame = pd.concat([people(many, n=300), people({"k": 0.45}, n=300)], ignore_index=True)
+    assert [r.group for r in judged(frame).rows if r.fails] == ["k"]
+
+
+def test_a_gap_that_the_truth_has_is_named_and_does_not_fail():
+    frame = pd.concat(
+        [people({"a": 0.5}, churn=0.5), people({"b": 0.3}, churn=0.3)], ignore_index=True
+    )
+    report = judged(frame)
+    assert report.verdict == "holds"
+    assert report.gap_attributes("selected") == ["gender"]
+    assert row(report, "b").due == pytest.approx(0.6)
+    assert any("the truth has this gap too" in note for note in report.notes)
+    # the same rates where the groups truly are alike
+    frame["y"] = np.tile(np.arange(2000) % 10 < 4, 2)
+    assert judged(frame).verdict == "fails"
+
+
+def test_a_tiny_group_is_reported_and_not_judged():
+    frame = pd.concat([people({"a": 0.5, "b": 0.5}), people({"tiny": 0.0}, n=99)])
+    report = judged(frame.reset_index(drop=True))
+    tiny = row(report, "tiny")
+    assert report.verdict == "holds"
+    assert (tiny.people, tiny.judged, tiny.p_value) == (99, False, None)
+    assert "tiny (99)" in report.notes[0]
+    assert row(report, ALL).value == 1.0
+    assert judged(frame.reset_index(drop=True), min_group_size=99).verdict == "fails"
+
+
+def test_a_tiny_group_is_not_the_measure_of_the_others():
+    frame = pd.concat([people({"a": 0.3, "b": 0.3}), people({"tiny": 1.0}, n=50)])
+    assert judged(frame.reset_index(drop=True)).verdict == "holds"
+
+
+def test_null_is_a_group_of_its_own():
+    frame = people({"a": 0.5, "b": 0.5, "c": 0.1})
+    frame["gender"] = frame["gender"].where(frame["gender"] != "c", None)
+    assert [r.group for r in judged(frame).rows if r.fails] == ["unknown"]
+
+
+def test_what_is_not_judged_is_never_said_to_hold():
+    frame = people({"a": 0.5, "b": 0.2})
+    report = selection_fairness(
+        frame["y"], frame["flagged"], frame, attributes=["location", "gender"], n_bootstrap=50
+    )
+    assert report.verdicts == {
+        "customers by gender": "fails",
+        "customers by location": "not judged",
+    }
+    nothing = selection_fairness(frame["y"], frame["flagged"], frame, attributes=["location"])
+    assert (nothing.verdict, nothing.tests, nothing.passes) == ("not judged", 0, True)
+    assert "not judged" in nothing.to_markdown()
+    assert "holds" not in nothing.to_markdown()
+
+
+def test_nobody_selected_is_not_judged():
+    assert judged(people({"a": 0.0, "b": 0.0})).verdict == "not judged"
+
+
+def test_groups_in_which_no_gap_could_be_seen_are_not_judged():
+    report = judged(people({"a": 0.02, "b": 0.02}, n=110))
+    assert report.tests == 1
+    assert row(report, "b").least_detectable is None
+    assert report.verdict == "not judged"
+
+
+def test_a_gap_at_the_least_detectable_ratio_is_found_in_about_four_of_five_samples():
+    rng = np.random.default_rng(5)
+
+    def sample(ratio):
+        rates = np.repeat([0.4, 0.4 * ratio], 400)
+        frame = pd.DataFrame({"gender": np.repeat(["a", "b"], 400), "y": 0})
+        return judged(frame.assign(flagged=rng.random(800) < rates), n_bootstrap=1)
+
+    even = sample(1.0)
+    (least,) = [r.least_detectable for r in even.rows if r.p_value is not None]
+    found = sum(sample(least).verdict == "fails" for _ in range(200))
+    assert 140 <= found <= 190
+
+
+def test_the_p_value_is_the_two_proportion_tests_with_holms_correction_over_the_report():
+    frame = people({"a": 0.5, "b": 0.47}, n=1000)
+    frame["location"] = np.arange(len(frame)) % 2
+    report = selection_fairness(
+        frame["y"], frame["flagged"], frame, attributes=["gender", "location"], n_bootstrap=1
+    )
+    (by_gender,) = [r.p_value for r in report.rows if r.attribute == "gender" and r.p_value]
+    raw = chi2_contingency([[470, 530], [500, 500]], correction=False).pvalue
+    assert report.tests == 2
+    assert by_gender == pytest.approx(2 * raw)
+
+
+def test_rates_are_fairlearns_and_unknown_is_not_zero():
+    frame = pd.DataFrame(
+        {
+            "gender": ["a"] * 4 + ["b"] * 4,
+            "y": [1, 1, 0, 0, 0, 0, 0, 0],
+            "flagged": [1, 0, 1, 0, 1, 0, 0, 0],
+        }
+    )
+    report = judged(frame, min_group_size=1)
+    rates = [
+        [
+            row(report, group, measure).value
+            for measure in ("selected", "with_label", "without_label")
+        ]
+        for group in "ab"
+    ]
+    assert rates == [[0.5, 0.5, 0.5], [0.25, None, 0.25]]
+    assert row(report, "b", "base_rate").value == 0.0
+    y, p, sensitive = biased(2000)
+    report = selection_fairness(y, p >= 0.3, sensitive, attributes=list(sensitive))
+    for attribute in sensitive:
+        groups = sensitive[attribute]
+        about = {"y_true": y, "y_pred": p >= 0.3, "sensitive_features": groups}
+        assert row(report, ALL, attribute=attribute).value == pytest.approx(
+            demographic_parity_ratio(**about)
+        )
+        assert row(report, ALL, "equalized_odds_difference", attribute).value == pytest.approx(
+            equalized_odds_difference(**about)
+        )
+        frame = MetricFrame(metrics=true_positive_rate, **about).by_group
+        for group, rate in frame.items():
+            assert row(report, group, "with_label", attribute).value == pytest.approx(rate)
+
+
+def test_intervals_hold_their_values_and_have_the_binomial_width():
+    report = judged(people({"a": 0.5, "b": 0.4}))
+    rate = row(report, "b")
+    assert (rate.high - rate.low) / 2 == pytest.approx(1.96 * np.sqrt(0.24 / 2000), rel=0.2)
+    parity = row(report, ALL)
+    assert parity.low < parity.value < parity.high
+
+
+def test_a_report_survives_json_and_names_every_group_for_people():
+    report = judged(people({"a": 0.5, "b|c": 0.2})).worded({"selected": "flagged"}, "the flagged")
+    data = json.loads(json.dumps(report.to_dict(), allow_nan=False))
+    assert data["verdict"] == "fails"
+    assert FairnessReport.from_dict(data).to_dict() == report.to_dict()
+    text = report.to_markdown()
+    for part in ("**fails**", "b\\|c", "| flagged |", "Selected are the flagged."):
+        assert part in text
+
+
+def test_the_same_seed_gives_the_same_report():
+    frame = people({"a": 0.5, "b": 0.4})
+    assert judged(frame, seed=1).to_dict() == judged(frame, seed=1).to_dict()
+
+
+def test_ages_fall_into_bands_and_the_rest_is_unknown():
+    bands = age_bands(pd.Series([17.9, 18, 24.9, 25, 34, 35, 45, 54.9, 55, 101, None]))
+    assert bands.tolist() == [
+        "unknown",
+        "18-24",
+        "18-24",
+        "25-34",
+        "25-34",
+        "35-44",
+        "45-54",
+        "45-54",
+        "55+",
+        "55+",
+        "unknown",
+    ]
+    assert tuple(bands.cat.categories) == AGE_BANDS
+
+
+def test_a_biased_model_fails_and_mitigation_repairs_it_on_other_people():
+    y, p, groups = biased()
+    y_test, p_test, groups_test = biased(seed=1)
+    attributes = ["gender", "location"]
+    report = selection_fairness(y, p >= 0.3, groups, attributes=attributes)
+    assert report.gap_attributes("selected") == attributes
+    thresholds = fit_group_thresholds(p, groups, attributes=attributes, threshold=0.3)
+    found = mitigate(
+        y_test,
+        p_test,
+        groups_test,
+        thresholds=thresholds,
+        price=partial(offer_price, y_test, costs=COSTS),
+        attributes=attributes,
+    )
+    assert found.before.verdict == "fails"
+    assert found.after.verdict == "holds"
+    assert thresholds.lowered["gender"]["b"] < 0.3
+    assert "a" not in thresholds.lowered["gender"]
+    before, after = found.price["before"], found.price["after"]
+    assert after["treated_share"] > before["treated_share"]
+    assert after["recall"] > before["recall"]
+    assert after["precision"] < before["precision"]
+    text = found.to_markdown()
+    assert "gender=b from" in text
+    json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_nobody_loses_an_offer_by_mitigation():
+    _, p, groups = biased()
+    thresholds = fit_group_thresholds(p, groups, attributes=list(groups), threshold=0.3)
+    assert (thresholds.select(p, groups) | ~(p >= 0.3)).all()
+
+
+def test_the_target_is_met_on_the_people_it_was_fitted_on():
+    y, p, groups = biased()
+    thresholds = fit_group_thresholds(
+        p, groups, attributes=list(groups), threshold=0.3, target_ratio=0.95
+    )
+    report = selection_fairness(y, thresholds.select(p, groups), groups, attributes=list(groups))
+    for attribute in groups:
+        assert row(report, ALL, attribute=attribute).value >= 0.95 - 1e-9
+
+
+def test_a_fair_model_keeps_its_one_threshold():
+    _, p, groups = biased(gap=0.0)
+    assert fit_group_thresholds(p, groups, attributes=["gender"], threshold=0.3).lowered == {}
+
+
+def test_a_tiny_group_gets_no_threshold_of_its_own():
+    p = np.r_[np.full(500, 0.9), np.full(20, 0.1)]
+    groups = pd.DataFrame({"gender": ["a"] * 500 + ["b"] * 20})
+    assert fit_group_thresholds(p, groups, attributes=["gender"], threshold=0.5).lowered == {}
+
+
+def test_group_thresholds_survive_json_and_need_their_columns():
+    _, p, groups = biased()
+    thresholds = fit_group_thresholds(p, groups, attributes=list(groups), threshold=0.3)
+    again = GroupThresholds.from_dict(json.loads(json.dumps(thresholds.to_dict())))
+    assert again == thresholds
+    with pytest.raises(ValueError, match="'gender' is missing"):
+        again.select(p, groups[["location"]])
+    with pytest.raises(ValueError, match=r"missing: \['age'\]"):
+        fit_group_thresholds(p, groups, attributes=["age"], threshold=0.3)
+    with pytest.raises(ValueError, match="target_ratio"):
+        fit_group_thresholds(p, groups, attributes=["gender"], threshold=0.3, target_ratio=0)
+
+
+def test_inputs_of_different_length_are_refused():
+    frame = people({"a": 0.5})
+    with pytest.raises(ValueError, match="one of each a customer"):
+        selection_fairness(frame["y"], frame["flagged"][1:], frame, attributes=["gender"])
