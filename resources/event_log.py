@@ -180,7 +180,7 @@ def end_abandoned_runs(instance: DagsterInstance) -> list[DagsterRun]:
     for run in abandoned:
         instance.report_run_failed(run, "the process of this run is gone: it was killed, or died")
     for run_id in storage.get_concurrency_run_ids():
-        run = instance.get_run_by_id(run_id)
-        if run is None or run.is_finished:
+        holder = instance.get_run_by_id(run_id)
+        if holder is None or holder.is_finished:
             storage.free_concurrency_slots_for_run(run_id)
     return abandoned
