@@ -171,10 +171,13 @@ def stage_train(options: argparse.Namespace) -> dict[str, Any]:
 
 def stage_predict(options: argparse.Namespace) -> dict[str, Any]:
     """Load the model and score everybody at the end, with reasons for those who go to review."""
-    from engagement_assets.models.anomaly.prediction import predict_anomaly  # noqa: PLC0415 - own cost
+    from engagement_assets.learning.anomaly.detector import AnomalyDetector  # noqa: PLC0415 - own cost
+    from engagement_assets.models.anomaly.prediction import score_anomaly  # noqa: PLC0415 - own cost
 
-    found = predict_anomaly(
-        Path(options.lake) / ".anomaly", rows_of(options, dates(options)[1]), k=3
+    found = score_anomaly(
+        AnomalyDetector.load(Path(options.lake) / ".anomaly"),
+        rows_of(options, dates(options)[1]),
+        k=3,
     )
     kinds = found["kind"].value_counts().to_dict()
     return {"scored": len(found), "for_review": int(found["needs_review"].sum()), "kinds": kinds}

@@ -54,7 +54,7 @@ def inputs(options: argparse.Namespace, model: str) -> Any:
         sql=SqlFolder(stages.SQL),
         registry=registry(options),
         first_day=stages.FIRST_DAY,
-        parameters=settings.parameters(model),
+        parameters=settings.parameters(BY_NAME[model].parameters),
         threads=2,
         seed=options.seed,
         bootstrap=options.bootstrap,

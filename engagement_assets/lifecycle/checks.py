@@ -75,8 +75,8 @@ def gate_specs(spec: ModelSpec) -> list[dg.AssetCheckSpec]:
 def fairness_spec(spec: ModelSpec) -> dg.AssetCheckSpec:
     """The check on fairness.
 
-    The report's own step makes it, and the champion asks for it (`model_blocking`): a blocking
-    check of Dagster's would stop the reports across models too, which matter most when one fails.
+    The report's own step makes it, and the champion judges the same report: a blocking check of
+    Dagster's would stop the reports across models too, which matter most when one fails.
     """
     return dg.AssetCheckSpec(
         FAIRNESS, asset=[spec.name, "fairness"], description=spec.fairness.rule
