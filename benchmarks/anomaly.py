@@ -45,13 +45,13 @@ def measure(x: np.ndarray, y: np.ndarray, seed: int) -> dict[str, float]:
     score, parts = detector.scores(test)
     drawn = np.random.default_rng(seed).random(len(train)) < LABELLED_SHARE
     verdicts = pd.Series(np.where(drawn, y_train, np.nan), index=train.index)
-    taught = AnomalyDetector(random_state=seed).fit(train, verdicts=verdicts)
+    taught = AnomalyDetector(random_state=seed).fit(train, review_labels=verdicts)
     scores = {FOREST: -forest.score_samples(test)}
     scores |= {name: parts[name].to_numpy() for name in COMPONENTS}
     scores |= {ENSEMBLE: score}
     found = {name: auc(y_test, values) for name, values in scores.items()}
     # Too few verdicts of a kind: the unsupervised score stands, and there is nothing to compare.
-    learnt = taught.verdict_model_ is not None
+    learnt = taught.review_label_model_ is not None
     return found | {TAUGHT: auc(y_test, taught.score_samples(test)) if learnt else float("nan")}
 
 

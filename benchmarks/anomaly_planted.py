@@ -171,10 +171,13 @@ def stage_train(options: argparse.Namespace) -> dict[str, Any]:
 
 def stage_predict(options: argparse.Namespace) -> dict[str, Any]:
     """Load the model and score everybody at the end, with reasons for those who go to review."""
-    from engagement_assets.models.anomaly.prediction import predict_anomaly  # noqa: PLC0415 - own cost
+    from engagement_assets.learning.anomaly.detector import AnomalyDetector  # noqa: PLC0415 - own cost
+    from engagement_assets.models.anomaly.prediction import score_anomaly  # noqa: PLC0415 - own cost
 
-    found = predict_anomaly(
-        Path(options.lake) / ".anomaly", rows_of(options, dates(options)[1]), k=3
+    found = score_anomaly(
+        AnomalyDetector.load(Path(options.lake) / ".anomaly"),
+        rows_of(options, dates(options)[1]),
+        k=3,
     )
     kinds = found["kind"].value_counts().to_dict()
     return {"scored": len(found), "for_review": int(found["needs_review"].sum()), "kinds": kinds}
@@ -196,13 +199,13 @@ def planted(options: argparse.Namespace, rows: pd.DataFrame, day: date) -> pd.Da
 
 def stage_planted(options: argparse.Namespace) -> dict[str, Any]:
     """Every variant against the truth."""
-    from engagement_assets.learning.evaluation.splits import customer_split  # noqa: PLC0415 - own cost
+    from engagement_assets.learning.evaluation.splits import hash_split  # noqa: PLC0415 - own cost
     from engagement_assets.models.anomaly.rules import shows_life  # noqa: PLC0415 - as above
 
     learn_day, score_day = dates(options)
     everybody = {day: rows_of(options, day) for day in (learn_day, score_day)}
     rows = {day: frame[shows_life(frame)] for day, frame in everybody.items()}
-    learn = rows[learn_day][~customer_split(rows[learn_day]["customer_id"])]
+    learn = rows[learn_day][~hash_split(rows[learn_day]["customer_id"])]
     score = rows[score_day]
     truth = planted(options, score, score_day)
     all_truth = planted(options, everybody[score_day], score_day)
@@ -227,7 +230,7 @@ def measured(
     from sklearn.ensemble import IsolationForest  # noqa: PLC0415 - own cost
 
     from engagement_assets.learning.anomaly.detector import AnomalyDetector  # noqa: PLC0415 - as above
-    from engagement_assets.learning.evaluation.splits import customer_split  # noqa: PLC0415 - as above
+    from engagement_assets.learning.evaluation.splits import hash_split  # noqa: PLC0415 - as above
     from engagement_assets.models.anomaly.rules import (  # noqa: PLC0415 - as above
         ANOMALY_INPUTS,
         PLATFORM_RULES,
@@ -235,7 +238,7 @@ def measured(
     from engagement_assets.models.anomaly.training import latest_verdicts  # noqa: PLC0415 - as above
 
     columns, learn_day = list(ANOMALY_INPUTS), dates(options)[0]
-    others = np.asarray(customer_split(score["customer_id"]))
+    others = np.asarray(hash_split(score["customer_id"]))
     made = {"rules": PLATFORM_RULES, "random_state": options.seed, "n_jobs": 2}
     out: dict[str, Any] = {}
 
@@ -260,10 +263,10 @@ def measured(
     drawn = drawn_verdicts(options, unsupervised.score_samples(learn[columns]), learn)
     known = latest_verdicts(reviews_of(options), learn["customer_id"], until=learn_day)
     for name, verdicts in (("with drawn verdicts", drawn), ("with the table of reviews", known)):
-        taught = AnomalyDetector(**made).fit(learn[columns], verdicts=verdicts)
+        taught = AnomalyDetector(**made).fit(learn[columns], review_labels=verdicts)
         tell(name, taught.score_samples(score[columns]), verdicts)
         out[name]["blend"] = taught.blend_
-        out[name]["counts"] = taught.verdict_counts_
+        out[name]["counts"] = taught.review_label_counts_
     return out
 
 

@@ -27,7 +27,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from engagement_assets.learning.evaluation.metrics import auc, evaluate, paired_auc_difference
-from engagement_assets.learning.trees.classifier import ChurnClassifier
+from engagement_assets.learning.trees.classifier import CalibratedBoostingClassifier
 
 DEFAULT_DATA = Path("../shared/data/churn/mlc_churn.csv")
 FOLDS = 5
@@ -49,7 +49,7 @@ def models(seed: int) -> dict[str, Any]:
     text = make_column_selector(dtype_exclude="number")
     number = make_column_selector(dtype_include="number")
     return {
-        "churn classifier": ChurnClassifier(random_state=seed),
+        "churn classifier": CalibratedBoostingClassifier(random_state=seed),
         "histogram gradient boosting": make_pipeline(
             _categories(text), HistGradientBoostingClassifier(random_state=seed)
         ),

@@ -35,7 +35,7 @@ from engagement_assets.features.catalogue import CUSTOMER_FEATURES, MODEL_INPUTS
 from engagement_assets.features.snapshot import declared_schemas, land_labels, land_snapshot
 from engagement_assets.learning.evaluation.binary import Ranked
 from engagement_assets.learning.evaluation.bootstrap import Interval, interval, resamples
-from engagement_assets.learning.trees.classifier import ChurnClassifier
+from engagement_assets.learning.trees.classifier import CalibratedBoostingClassifier
 from engagement_assets.source.ingestion import ingest
 from engagement_assets.source.mapping import open_mapped
 from resources.engine import DuckDBEngine
@@ -171,7 +171,7 @@ def tune(table: pd.DataFrame, *, seed: int) -> None:
     columns = features_of(table)
     for snapshots in (4, 12, 40):
         for depth, weight, penalty in ((3, 10.0, 10.0), (3, 50.0, 50.0), (2, 30.0, 30.0)):
-            model = ChurnClassifier(
+            model = CalibratedBoostingClassifier(
                 max_depth=depth,
                 min_child_weight=weight,
                 reg_lambda=penalty,
@@ -194,7 +194,7 @@ def compare(table: pd.DataFrame, *, seed: int, bootstrap: int) -> None:
     snapshots = settings.pop("snapshots")
     columns = features_of(table)
     started = time.perf_counter()
-    model = ChurnClassifier(random_state=seed, n_jobs=2, **settings)
+    model = CalibratedBoostingClassifier(random_state=seed, n_jobs=2, **settings)
     tested = table[table["snapshot_date"].isin(TEST_DATES)].sort_values(
         ["snapshot_date", "customer_id"]
     )

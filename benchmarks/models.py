@@ -54,7 +54,7 @@ def inputs(options: argparse.Namespace, model: str) -> Any:
         sql=SqlFolder(stages.SQL),
         registry=registry(options),
         first_day=stages.FIRST_DAY,
-        parameters=settings.parameters(model),
+        parameters=settings.parameters(BY_NAME[model].parameters),
         threads=2,
         seed=options.seed,
         bootstrap=options.bootstrap,
@@ -178,9 +178,9 @@ def best_possible(options: argparse.Namespace) -> dict[str, Any]:
     """What the truth foresees on the same test rows, beside what the models do."""
     from benchmarks.value_models import best_of, compare  # noqa: PLC0415 - as above
     from engagement_assets.learning.evaluation.metrics import auc  # noqa: PLC0415 - as above
-    from engagement_assets.learning.trees.classifier import ChurnClassifier  # noqa: PLC0415 - as above
+    from engagement_assets.learning.trees.classifier import CalibratedBoostingClassifier  # noqa: PLC0415 - as above
     from engagement_assets.learning.trees.regressor import (  # noqa: PLC0415 - as above
-        EngagementRegressor,
+        BoundedBoostingRegressor,
     )
     from engagement_assets.lifecycle.rows import labelled_rows  # noqa: PLC0415 - as above
     from engagement_assets.lifecycle.training import split_rows  # noqa: PLC0415 - as above
@@ -195,7 +195,7 @@ def best_possible(options: argparse.Namespace) -> dict[str, Any]:
         day = date.fromisoformat(version.card["test_snapshot"])
         rows = split_rows(labelled_rows(lake, day, label), test=True)
         best = best_of(options, label, day).loc[rows["customer_id"]]
-        served: Any = (ValueModel if money else EngagementRegressor).load(version.folder)
+        served: Any = (ValueModel if money else BoundedBoostingRegressor).load(version.folder)
         inputs_ = rows if money else rows[list(served.feature_names_in_)]
         found[model] = compare(
             rows[target], best, served.predict(inputs_), money=money, bootstrap=options.bootstrap
@@ -208,7 +208,7 @@ def best_possible(options: argparse.Namespace) -> dict[str, Any]:
     )
     label, p = (
         rows["churn_30_day"].to_numpy(np.float64),
-        ChurnClassifier.load(version.folder).predict_proba(rows)[:, 1],
+        CalibratedBoostingClassifier.load(version.folder).predict_proba(rows)[:, 1],
     )
     best_auc, own = auc(label, rows["churn_probability"].to_numpy()), auc(label, p)
     found["churn"] = {"auc": {"best": best_auc, "model": own, "ratio": own / best_auc}}

@@ -233,6 +233,7 @@ def stage_train(options: argparse.Namespace) -> dict[str, Any]:
         labelled_rows,
         labelled_snapshots,
     )
+    from engagement_assets.models.churn.spec import SPEC as CHURN_SPEC  # noqa: PLC0415 - as above
     from engagement_assets.models.churn.training import train_churn  # noqa: PLC0415 - as above
     from resources.lake import Lake  # noqa: PLC0415 - as above
     from resources.registry import ModelRegistry  # noqa: PLC0415 - as above
@@ -243,7 +244,7 @@ def stage_train(options: argparse.Namespace) -> dict[str, Any]:
         labelled_rows(lake, chosen.test, CHURN),
         snapshots=chosen,
         features=MODEL_INPUTS,
-        parameters=ModelSettings(seed=options.seed).parameters("churn"),
+        parameters=ModelSettings(seed=options.seed).parameters(CHURN_SPEC.parameters),
         n_bootstrap=options.bootstrap,
     )
     registry = ModelRegistry(Path(options.lake) / ".registry")
@@ -257,7 +258,8 @@ def stage_train(options: argparse.Namespace) -> dict[str, Any]:
 def stage_predict_and_explain(options: argparse.Namespace) -> dict[str, Any]:
     """Predict and explain every active customer at the end of the range, and all customers."""
     from engagement_assets.features.catalogue import CUSTOMER_FEATURES  # noqa: PLC0415 - as above
-    from engagement_assets.models.churn.prediction import predict_churn  # noqa: PLC0415 - as above
+    from engagement_assets.lifecycle.predictor import Context  # noqa: PLC0415 - as above
+    from engagement_assets.models.churn.adapter import ChurnAdapter  # noqa: PLC0415 - as above
     from resources.lake import Lake  # noqa: PLC0415 - as above
     from resources.registry import ModelRegistry, registered  # noqa: PLC0415 - as above
 
@@ -265,7 +267,8 @@ def stage_predict_and_explain(options: argparse.Namespace) -> dict[str, Any]:
     model = registered(registry, "churn", str(registry.champion("churn")))
     rows = Lake(options.lake).read(CUSTOMER_FEATURES, days=[end(options)]).to_pandas()
     # all customers, not only the active ones whom the product scores: the bar says so
-    predicted = predict_churn(model, rows.assign(logins_month=1), k=3, n_jobs=2)
+    predictor = ChurnAdapter().load(model, parameters={}, threads=2)
+    predicted = predictor(rows.assign(logins_month=1), Context())
     explanation = predicted.explanation
     return {
         "customers": len(predicted.table),
@@ -281,7 +284,7 @@ def stage_best_possible(options: argparse.Namespace) -> dict[str, Any]:
         evaluate,
         paired_auc_difference,
     )
-    from engagement_assets.learning.trees.classifier import ChurnClassifier  # noqa: PLC0415 - as above
+    from engagement_assets.learning.trees.classifier import CalibratedBoostingClassifier  # noqa: PLC0415 - as above
     from engagement_assets.lifecycle.rows import labelled_rows  # noqa: PLC0415 - as above
     from engagement_assets.lifecycle.training import split_rows  # noqa: PLC0415 - as above
     from engagement_assets.models.churn.training import LABEL  # noqa: PLC0415 - as above
@@ -294,7 +297,7 @@ def stage_best_possible(options: argparse.Namespace) -> dict[str, Any]:
     rows = split_rows(rows, test=True)
     registry = ModelRegistry(Path(options.lake) / ".registry")
     folder = registered(registry, "churn", str(registry.champion("churn"))).folder
-    probability = ChurnClassifier.load(folder).predict_proba(rows)[:, 1]
+    probability = CalibratedBoostingClassifier.load(folder).predict_proba(rows)[:, 1]
     best = rows["churn_probability"].to_numpy()
     scores = {
         name: evaluate(rows[LABEL], p, threshold=0.5, n_bootstrap=options.bootstrap)

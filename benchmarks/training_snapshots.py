@@ -15,7 +15,7 @@ from benchmarks.stages import CHURN, DAYS, FIRST_DAY, SQL, engine
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES, MODEL_INPUTS
 from engagement_assets.features.snapshot import land_labels, land_snapshot
 from engagement_assets.learning.evaluation.metrics import auc, log_loss
-from engagement_assets.learning.trees.classifier import ChurnClassifier
+from engagement_assets.learning.trees.classifier import CalibratedBoostingClassifier
 from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS, Snapshots
 from engagement_assets.lifecycle.rows import labelled_rows, labelled_snapshots
 from engagement_assets.lifecycle.training import split_rows
@@ -43,7 +43,7 @@ def main() -> None:
     for count in (1, 2, 4):
         learn = split_rows(labelled_snapshots(lake, months[:count], CHURN), test=False)
         for seed in (0, 1, 2):
-            model = ChurnClassifier(n_jobs=2, random_state=seed)
+            model = CalibratedBoostingClassifier(n_jobs=2, random_state=seed)
             model.fit(learn[columns], learn[LABEL], groups=learn["customer_id"])
             p = model.predict_proba(score[columns])[:, 1]
             print(

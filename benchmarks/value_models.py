@@ -28,14 +28,15 @@ from engagement_assets.learning.evaluation.bootstrap import interval
 from engagement_assets.learning.evaluation.regression import normalised_gini, r2
 from engagement_assets.learning.graph.metrics import MetricSettings
 from engagement_assets.lifecycle.dates import ENGAGEMENT_SNAPSHOTS, Snapshots
+from engagement_assets.lifecycle.predictor import Context
 from engagement_assets.lifecycle.reports import table_markdown
 from engagement_assets.lifecycle.rows import labelled_rows, labelled_snapshots
 from engagement_assets.lifecycle.training import split_rows
+from engagement_assets.models.engagement.adapter import EngagementAdapter
 from engagement_assets.models.engagement.fairness import assess as assess_engagement
-from engagement_assets.models.engagement.prediction import predict_engagement
 from engagement_assets.models.engagement.training import train_engagement
+from engagement_assets.models.lifetime_value.adapter import LifetimeValueAdapter
 from engagement_assets.models.lifetime_value.fairness import assess as assess_value
-from engagement_assets.models.lifetime_value.prediction import predict_value
 from engagement_assets.models.lifetime_value.training import train_value
 from engagement_assets.signals.network.snapshot import graph_of, land_network
 from engagement_assets.signals.sentiment.scoring import land_customer_sentiment, window_days
@@ -168,8 +169,9 @@ def measure(name: str, options: Any) -> dict[str, Any]:
         seconds["fairness"] = time.perf_counter() - began
         everybody = lake.read(_FEATURES, days=[stages.end(options)]).to_pandas()
         began = time.perf_counter()
-        predict = predict_value if money else predict_engagement
-        predicted = predict(version, everybody, k=3, n_jobs=2)
+        adapter = LifetimeValueAdapter() if money else EngagementAdapter()
+        predict = adapter.load(version, parameters={"channel_cac": {}}, threads=2)
+        predicted = predict(everybody, Context())
         seconds["predict and explain all"] = time.perf_counter() - began
     explanation = predicted.explanation
     report = fair.report.to_dict()

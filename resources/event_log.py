@@ -6,16 +6,30 @@ two files. A run over 400 daily partitions of 19 tables reports 15,200 events, w
 of compiled statements works, and a batch of events is one transaction a file. What is stored is
 the same, in the same files: either class can open what the other wrote.
 
-Belongs here: how events reach SQLite. Does not belong here: what the events say.
+The process that executes a run holds a lock on a file beside the run's events until the run ends.
+The kernel lets go of it when the process dies, however it dies, so a run that is still `STARTED`
+and whose lock is free has no process any more.
+
+Belongs here: how events reach SQLite, and which runs have lost their process. Does not belong here:
+what the events say.
 """
 
+import fcntl
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from threading import RLock, local
-from typing import Any
+from typing import IO, Any
 
 import sqlalchemy
-from dagster import EventLogEntry
+from dagster import (
+    DagsterEventType,
+    DagsterInstance,
+    DagsterRun,
+    DagsterRunStatus,
+    EventLogEntry,
+    RunsFilter,
+)
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
     INDEX_SHARD_NAME,
     SqliteEventLogStorage,
@@ -24,6 +38,11 @@ from dagster._serdes import ConfigurableClassData
 from sqlalchemy.pool import NullPool
 
 BUSY_TIMEOUT_SECONDS = 60
+RUN_ENDS = (
+    DagsterEventType.RUN_SUCCESS,
+    DagsterEventType.RUN_FAILURE,
+    DagsterEventType.RUN_CANCELED,
+)
 
 
 class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
@@ -36,6 +55,7 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
         # before the parent's: it opens the index file at once
         self._engines: dict[str, sqlalchemy.Engine] = {}
         self._open = local()
+        self._locks: dict[str, IO[bytes]] = {}
         self._known_tables: set[str] = set()
         self._known_columns: set[str] = set()
         super().__init__(*args, **kwargs)
@@ -61,6 +81,33 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
                 stack.callback(self._opened().pop, shard)
             for event in events:
                 self.store_event(event)
+
+    def store_event(self, event: EventLogEntry) -> None:
+        """Store an event; the first and the last of a run take and release its lock."""
+        kind = event.dagster_event.event_type if event.dagster_event else None
+        if kind is DagsterEventType.RUN_START and event.run_id not in self._locks:
+            lock = self._lock_path(event.run_id).open("wb")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._locks[event.run_id] = lock
+        super().store_event(event)
+        if kind in RUN_ENDS:
+            # removed before it is released: a run without a lock file counts as living
+            self._lock_path(event.run_id).unlink(missing_ok=True)
+            lock_held = self._locks.pop(event.run_id, None)
+            if lock_held is not None:
+                lock_held.close()
+
+    def has_lost_its_process(self, run_id: str) -> bool:
+        """Whether the process that executed a run is gone; False where it took no lock."""
+        try:
+            with self._lock_path(run_id).open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except (FileNotFoundError, BlockingIOError):
+            return False
+        return True
+
+    def _lock_path(self, run_id: str) -> Path:
+        return Path(self._base_dir) / f"{run_id}.lock"
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[sqlalchemy.Connection]:
@@ -108,3 +155,27 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
             self._initdb(engine)
             self._initialized_dbs.add(shard)
         return engine
+
+
+def end_abandoned_runs(instance: DagsterInstance) -> list[DagsterRun]:
+    """Mark the runs failed whose process is gone, so that they do not hold the queue for ever.
+
+    Dagster's own monitoring asks the run launcher, which knows nothing of runs that another process
+    executed. On other storages (a database, with runs that are tasks) the launcher knows them all.
+
+    Returns:
+        The runs that were marked.
+    """
+    storage = instance.event_log_storage
+    if not isinstance(storage, BatchingSqliteEventLogStorage):
+        return []
+    in_progress = [DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
+    abandoned = [
+        run
+        for run in instance.get_runs(RunsFilter(statuses=in_progress))
+        if storage.has_lost_its_process(run.run_id)
+    ]
+    for run in abandoned:
+        instance.report_run_failed(run, "the process of this run is gone: it was killed, or died")
+        storage.free_concurrency_slots_for_run(run.run_id)
+    return abandoned

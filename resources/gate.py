@@ -28,8 +28,7 @@ def require_checks(
     instance: dg.DagsterInstance,
     checks: Iterable[dg.AssetCheckKey],
     *,
-    days: Iterable[date] = (),
-    version: str | None = None,
+    days: Iterable[date],
 ) -> None:
     """Refuse to go on where the latest result of a blocking check is a failure.
 
@@ -40,7 +39,6 @@ def require_checks(
         instance: Where past results are.
         checks: The blocking checks upstream.
         days: Partitions that are about to be used.
-        version: Model version that is about to be used.
 
     Raises:
         BlockedByCheckError: Names every check and day that failed.
@@ -48,7 +46,7 @@ def require_checks(
     wanted = sorted(set(days))
     problems = []
     for key in checks:
-        failed = _failures(_history(instance, key), wanted, version)
+        failed = _failures(_history(instance, key), wanted)
         if failed:
             problems.append(f"{key.asset_key.to_user_string()}: {key.name} ({', '.join(failed)})")
     if problems:
@@ -75,10 +73,8 @@ def _history(
         cursor = page[-1].id
 
 
-def _failures(
-    records: Iterable[AssetCheckExecutionRecord], days: list[date], version: str | None
-) -> list[str]:
-    """Days, or the version, whose latest result is a failure; records come newest first."""
+def _failures(records: Iterable[AssetCheckExecutionRecord], days: list[date]) -> list[str]:
+    """The days whose latest result is a failure; records come newest first."""
     open_days = {day.isoformat() for day in days}
     failed = []
     for record in records:
@@ -86,8 +82,6 @@ def _failures(
         if evaluation is None:
             continue
         values = {name: value.value for name, value in evaluation.metadata.items()}
-        if version is not None and values.get(VERSION) == version:
-            return [] if _passes(evaluation) else [version]
         first, last = str(values.get(FIRST_DAY, "")), str(values.get(LAST_DAY, ""))
         covered = {day for day in open_days if first <= day <= last}
         if not _passes(evaluation):
@@ -95,7 +89,7 @@ def _failures(
             bad = set(told) if isinstance(told, list) else covered
             failed += sorted(covered & bad)
         open_days -= covered
-        if not open_days and version is None:
+        if not open_days:
             break
     return sorted(failed)
 

@@ -26,6 +26,7 @@ from engagement_assets.deployments.resources import (
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
 from engagement_assets.governance.declared import REVIEW_QUEUE
+from engagement_assets.lifecycle.assets import PROMOTED, REASONS
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.spec import ModelSpec, untrainable
 from engagement_assets.models.assets import MODELS
@@ -47,26 +48,24 @@ LONG_AGO_DAYS = 60
 # What the job `predictions` makes of a day.
 PREDICTED = (*(spec.predictions for spec in MODELS), CUSTOMERS, CHANGES, REVIEW_QUEUE)
 BY_NAME = {spec.name: spec for spec in MODELS}
+FAIRNESS_OVERVIEW = "governance/fairness"
+# Tags of a run that this command starts: its days, and whether it was brought to an end.
+PARTITION = "dagster/partition"
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+DAYS = (PARTITION, RANGE_START, RANGE_END)
+MAX_RETRIES = "dagster/max_retries"
+PROGRESS = "engagement/progress"
+BEGUN, ENDED = "begun", "ended"
+INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
 
 
 class JobFailedError(RuntimeError):
-    """A job did not succeed; the message says which and why.
+    """A job did not succeed; the message says which and why."""
 
-    Attributes:
-        steps: The steps that failed.
-    """
 
-    def __init__(self, message: str, steps: Sequence[str] = ()) -> None:
-        super().__init__(message)
-        self.steps = tuple(steps)
-
-    @property
-    def is_refusal(self) -> bool:
-        """Whether nothing broke, but a candidate was not good enough to serve."""
-        return bool(self.steps) and all(
-            step.endswith(("_evaluation_checks", "_fairness_checks", "__champion"))
-            for step in self.steps
-        )
+class JobInterruptedError(RuntimeError):
+    """A job was stopped from outside; the next command runs it again."""
 
 
 @dataclass
@@ -86,35 +85,58 @@ class Runner:
             "" if days is None else f" {days[0]}" + (f" to {days[1]}" if days[0] < days[1] else "")
         )
         self.say(f"{job}{about}")
-        tags: dict[str, str] = {}
-        key: str | None = None
+        tags = {}
         if days is not None and days[0] == days[1]:
-            key = days[0].isoformat()
+            tags = {PARTITION: days[0].isoformat()}
         elif days is not None:
-            tags = {
-                "dagster/asset_partition_range_start": days[0].isoformat(),
-                "dagster/asset_partition_range_end": days[1].isoformat(),
-            }
-        run_config = {**config, "loggers": {"terminal": {}}}
+            tags = {RANGE_START: days[0].isoformat(), RANGE_END: days[1].isoformat()}
+        self._execute(job, tags, {**config, "loggers": {"terminal": {}}})
+
+    def resume(self) -> None:
+        """Run again, whole, what earlier commands began and did not bring to an end.
+
+        What such a run had made already is made again: the same bytes. So nothing that the job
+        makes is missing, its checks and reports among them, whichever step was interrupted.
+        """
+        begun = self.instance.get_runs(dg.RunsFilter(tags={PROGRESS: BEGUN}))
+        left = [run for run in reversed(begun) if run.is_finished]
+        work = {}
+        for run in left:
+            tags = {name: run.tags[name] for name in DAYS if name in run.tags}
+            work[run.job_name, *tags.values()] = (run.job_name, tags, dict(run.run_config))
+            self.instance.add_run_tags(run.run_id, {PROGRESS: ENDED})
+        for job, tags, config in work.values():
+            self.say(" ".join([f"{job}, which was interrupted,", *tags.values()]))
+            self._execute(job, tags, config)
+
+    def _execute(self, job: str, tags: Mapping[str, str], config: Mapping[str, Any]) -> None:
+        # the daemon cannot start a run of this process again; the next command resumes it
+        own = {PROGRESS: BEGUN, MAX_RETRIES: "0"}
         # on AWS a run of `make run` does all in this process; the executor there is for Dagster's
         # own runs, whose steps are tasks
         if job == "training" and PROCESSES > 1 and deployment() is Deployment.LOCAL:
             outcome: Any = dg.execute_job(
                 dg.reconstructable(training_definition),
                 instance=self.instance,
-                run_config=run_config,
+                tags={**tags, **own},
+                run_config=dict(config),
                 raise_on_error=False,
             )
         else:
             outcome = defs.resolve_job_def(job).execute_in_process(
                 instance=self.instance,
-                partition_key=key,
-                tags=tags,
-                run_config=run_config,
+                partition_key=tags.get(PARTITION),
+                tags={**tags, **own},
+                run_config=dict(config),
                 raise_on_error=False,
             )
+        if any(error.cls_name == INTERRUPTED for _, error in _errors(outcome)):
+            raise JobInterruptedError(f"{job} was interrupted; run the command again to go on")
+        self.instance.add_run_tags(outcome.run_id, {PROGRESS: ENDED})
+        for refusal in _refusals(outcome):
+            self.say(refusal)
         if not outcome.success:
-            raise JobFailedError(_why(job, outcome), _failed_steps(outcome))
+            raise JobFailedError(_why(job, outcome))
 
     def say(self, text: str) -> None:
         """One line of progress."""
@@ -126,23 +148,34 @@ def training_definition() -> dg.JobDefinition:
     return defs.resolve_job_def("training")
 
 
-def _failed_steps(outcome: Any) -> list[str]:
-    return [
-        str(event.step_key)
+def _refusals(outcome: Any) -> list[str]:
+    """The candidates that a run refused, from the metadata of the champions."""
+    made = [
+        event.step_materialization_data.materialization
         for event in outcome.all_events
-        if event.event_type_value == "STEP_FAILURE"
+        if event.event_type_value == "ASSET_MATERIALIZATION"
     ]
+    return [
+        f"{asset.asset_key.to_user_string()}: the candidate is refused, the rest goes on:\n"
+        f"{asset.metadata[REASONS].value}"
+        for asset in made
+        if PROMOTED in asset.metadata and not asset.metadata[PROMOTED].value
+    ]
+
+
+def _errors(outcome: Any) -> list[tuple[Any, Any]]:
+    """The failures of steps and the errors behind them."""
+    failures = [e for e in outcome.all_events if e.event_type_value == "STEP_FAILURE"]
+    return [(event, event.step_failure_data.error) for event in failures]
 
 
 def _why(job: str, outcome: Any) -> str:
     reasons = []
-    for event in outcome.all_events:
-        if event.event_type_value == "STEP_FAILURE":
-            error = event.step_failure_data.error
-            cause = error.cause or error
-            data = event.step_failure_data.user_failure_data
-            said = data.description if data and data.description else cause.message.strip()
-            reasons.append(f"{event.step_key}: {said}")
+    for event, error in _errors(outcome):
+        cause = error.cause or error
+        data = event.step_failure_data.user_failure_data
+        said = data.description if data and data.description else cause.message.strip()
+        reasons.append(f"{event.step_key}: {said}")
     return (
         f"the job {job} failed (run {outcome.run_id[:8]}).\n  "
         + "\n  ".join(reasons)
@@ -155,34 +188,34 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool) -> None:
 
     Args:
         runner: Runs them.
-        settings: The installation.
+        settings: The installation, its last day resolved: one run has one day.
         retrain: Whether to train although the champions are young.
 
     Raises:
-        JobFailedError: A job failed, or the data are too short for a churn model.
+        JobFailedError: A job failed, or no model can be learnt from so few days.
     """
     lake = lake_of(settings)
     start, end = settings.start, settings.end
+    runner.resume()
     made = Made(runner.instance, lake)
     new = made.missing("source/sessions", days_between(start, end))
     if new:
         runner.run("ingest", (new[0], new[-1]))
     dates = {spec.name: spec.dates(end, first_day=start) for spec in MODELS}
-    churn = dates[CHURN_SPEC.name]
-    if churn.train[0] < start:
-        raise JobFailedError(
-            f"the data from {start} to {end} are too short for a churn model: it needs snapshots "
-            f"on {churn.train[0]} and {churn.test}"
-        )
     due = [spec for spec in MODELS if needs_training(spec, settings, retrain=retrain)]
     able = [spec for spec in due if _able(runner, spec, lake, dates[spec.name], settings)]
+    if len(due) == len(MODELS) and not able:
+        raise JobFailedError(
+            f"no model can be learnt from the data from {start} to {end}; the lines above say what "
+            "each needs"
+        )
     _make_snapshots(
         runner,
         made,
         settings,
         {spec.name: dates[spec.name] for spec in able if spec.reads_snapshots},
     )
-    _train(runner, due=due, able=able, as_of=end)
+    _train(runner, made, due=due, able=able, as_of=end)
     if (
         able
         or any(made.missing(table, [end]) for table in PREDICTED)
@@ -194,7 +227,8 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool) -> None:
         runner.run("publish", (end, end))
     _learn_network(runner, made, settings)
     if settings.source == SIMULATED:
-        _write_truth(runner, settings, lake, [churn.test, end])
+        tests = {found.test for found in dates.values() if found.test >= start}
+        _write_truth(runner, settings, lake, sorted({*tests, end}))
 
 
 def _able(
@@ -208,33 +242,35 @@ def _able(
 
 
 def _train(
-    runner: Runner, *, due: Sequence[ModelSpec], able: Sequence[ModelSpec], as_of: date
+    runner: Runner,
+    made: "Made",
+    *,
+    due: Sequence[ModelSpec],
+    able: Sequence[ModelSpec],
+    as_of: date,
 ) -> None:
-    """Train what is due.
+    """Train what is due, and report fairness across the models whether or not each was trained.
 
-    All in one run where all are, so that the assets of those that cannot be trained say why; or
+    All in one run where all are due, so that the assets of those that cannot be trained say why; or
     else each that can be in its own.
-    """
-    config = {"config": {"as_of": as_of.isoformat()}}
-    if len(due) == len(MODELS):
-        _train_or_refuse(runner, "training", {f"{spec.name}__model": config for spec in MODELS})
-        return
-    for spec in able:
-        _train_or_refuse(runner, f"train_{spec.name}", {f"{spec.name}__model": config})
-
-
-def _train_or_refuse(runner: Runner, job: str, ops: Mapping[str, Any]) -> None:
-    """Train; a candidate that is refused leaves the others, and its champion, as they are.
 
     Raises:
-        JobFailedError: Something broke.
+        JobFailedError: Something broke. A candidate that is refused breaks nothing.
     """
-    try:
-        runner.run(job, ops=ops)
-    except JobFailedError as error:
-        if not error.is_refusal:
-            raise
-        runner.say(f"not every candidate may serve; the rest goes on. {error}")
+    config = {"config": {"as_of": as_of.isoformat()}}
+    jobs = {f"train_{spec.name}": [spec] for spec in able}
+    if len(due) == len(MODELS):
+        jobs = {"training": list(MODELS)}
+    errors = []
+    for job, specs in jobs.items():
+        try:
+            runner.run(job, ops={f"{spec.name}__model": config for spec in specs})
+        except JobFailedError as error:
+            errors.append(error)
+    if made.is_older(FAIRNESS_OVERVIEW, [f"{spec.name}/fairness" for spec in MODELS]):
+        runner.run("fairness_overview")
+    if errors:
+        raise JobFailedError("\n".join(map(str, errors))) from errors[0]
 
 
 def _learn_network(runner: Runner, made: "Made", settings: Settings) -> None:
@@ -378,6 +414,15 @@ class Made:
         recorded = self.instance.get_materialized_partitions(dg.AssetKey(table.split("/")))
         there = set(self.lake.days(table))
         return [day for day in days if day not in there or day.isoformat() not in recorded]
+
+    def is_older(self, asset: str, inputs: Sequence[str]) -> bool:
+        """Whether an asset was not made since one of its inputs was."""
+        made_at = self._made_at(asset)
+        return any(self._made_at(table) > made_at for table in inputs)
+
+    def _made_at(self, asset: str) -> float:
+        event = self.instance.get_latest_materialization_event(dg.AssetKey(asset.split("/")))
+        return event.timestamp if event else 0.0
 
     def absent(self, tables: Sequence[str]) -> bool:
         """Whether one of these tables has no rows at all."""

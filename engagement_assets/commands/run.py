@@ -224,18 +224,22 @@ def run_command(values: dict[str, str]) -> int:
     retrain = values.get("RETRAIN", "") not in ("", "0")
     settings = settings_from(values)
     prepare_home(settings)
+    # a run that crosses midnight goes on with the day that it began with
+    settings = replace(settings, last_day=settings.end)
     import dagster as dg  # noqa: PLC0415 - after DAGSTER_HOME is set
 
-    from engagement_assets.commands.pipeline import JobFailedError, Runner, make_all  # noqa: PLC0415 - as above
+    from engagement_assets.commands import pipeline  # noqa: PLC0415 - as above
     from engagement_assets.commands.summary import headline, summary  # noqa: PLC0415 - as above
+    from resources.event_log import end_abandoned_runs  # noqa: PLC0415 - as above
 
     sys.stderr.write(headline(settings))
     opened: AbstractContextManager[Any] = dg.DagsterInstance.get()
     with opened as instance:
-        runner = Runner(instance, time.monotonic())
+        end_abandoned_runs(instance)
+        runner = pipeline.Runner(instance, time.monotonic())
         try:
-            make_all(runner, settings, retrain=retrain)
-        except JobFailedError as error:
+            pipeline.make_all(runner, settings, retrain=retrain)
+        except (pipeline.JobFailedError, pipeline.JobInterruptedError) as error:
             sys.stderr.write(f"\nerror: {error}\n")
             return 1
         finally:

@@ -15,16 +15,16 @@ import orjson
 
 from engagement_assets.deployments.resources import deployment, resources_for
 from engagement_assets.features.snapshot import declared_schemas
-from engagement_assets.models.lifetime_value.applications import ValueLimits
+from engagement_assets.lifecycle.scored import scored_model
 from engagement_assets.models.specs import MODELS
 from engagement_assets.serving.api.access import KeySource
 from engagement_assets.serving.api.app import Installation
 from engagement_assets.serving.api.keys import KEYS_FILE, KeyFile, SecretKeys
 from engagement_assets.serving.api.lake_reader import LakeReader
 from engagement_assets.serving.api.service import CustomerService
-from engagement_assets.serving.health import HealthReference
-from engagement_assets.serving.publishing import COLD_START, LIMITS, PURPOSE, REFERENCE
-from engagement_assets.serving.scoring import Reference, Scorer, plain
+from engagement_assets.serving.publishing import COLD_START, PURPOSE
+from engagement_assets.serving.records import EXPLAINED
+from engagement_assets.serving.scoring import Scorer, plain
 from engagement_assets.settings.api import ApiSettings
 from engagement_assets.settings.deployment import AwsSettings, Deployment
 from engagement_assets.settings.installation import Settings, current_home
@@ -36,15 +36,14 @@ def installation_from_environ(settings: ApiSettings) -> Installation:
     home = current_home()
     resources = resources_for(deployment(), Settings.load(home))
     registry = resources["registry"].registry
-    costs: Mapping[str, float] = resources["settings"].channel_cac
-    load_scorer = partial(Scorer.load, registry, channel_cac=costs)
+    load_scorer = partial(Scorer.load, registry, resources["settings"])
 
     def open_service() -> CustomerService:
         return CustomerService(
             store=resources["online_store"].store,
             scorer=load_scorer(),
             reader=lake_reader(resources) if settings.lake else None,
-            read_reference=read_reference,
+            read_references=read_references,
         )
 
     return Installation(
@@ -79,16 +78,16 @@ def lake_reader(resources: Mapping[str, Any]) -> LakeReader:
     )
 
 
-def read_reference(store: OnlineStore, release: Release) -> tuple[Reference, dict[str, Any]]:
-    """What depends on all customers of a release, and its lists for somebody unknown."""
-    health, limits, cold_start = (
-        store.blob(release.name, name) for name in (REFERENCE, LIMITS, COLD_START)
-    )
+def read_references(store: OnlineStore, release: Release) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What depends on all customers of a release, by model, and its lists for somebody unknown."""
+    blobs = {spec: store.blob(release.name, spec.name) for spec in EXPLAINED}
+    cold_start = store.blob(release.name, COLD_START)
     return (
-        Reference(
-            None if health is None else HealthReference.from_bytes(health),
-            None if limits is None else ValueLimits.from_dict(orjson.loads(limits)),
-        ),
+        {
+            spec.name: scored_model(spec).read_reference(content)
+            for spec, content in blobs.items()
+            if content is not None
+        },
         {} if cold_start is None else orjson.loads(cold_start),
     )
 

@@ -29,7 +29,7 @@ def inputs_of(
         sql=engine.sql,
         registry=registry.registry,
         first_day=date.fromisoformat(source.first_day),
-        parameters=settings.parameters(spec.name),
+        parameters=settings.parameters(spec.parameters),
         threads=settings.threads,
         seed=settings.seed,
         bootstrap=settings.bootstrap,

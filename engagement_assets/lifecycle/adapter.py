@@ -6,7 +6,7 @@ Belongs here: the interface and what passes through it. Does not belong here: an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -93,6 +93,10 @@ class Predicted:
     figures: dict[str, float | int] = field(default_factory=dict)
     explanation_figures: dict[str, float | int | str] = field(default_factory=dict)
     warnings: Sequence[str] = ()
+
+    def with_warnings(self, further: Sequence[str]) -> Predicted:
+        """Return the same with further warnings."""
+        return replace(self, warnings=(*self.warnings, *further))
 
 
 class ModelAdapter(Protocol):

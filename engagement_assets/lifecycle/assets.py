@@ -13,12 +13,7 @@ from pydantic import Field
 from engagement_assets.features.checks import BLOCKING_KEYS as FEATURE_BLOCKING
 from engagement_assets.lifecycle.access import inputs_of, last_day
 from engagement_assets.lifecycle.adapter import Inputs, NotTrainableError
-from engagement_assets.lifecycle.checks import (
-    NOT_TRAINED,
-    fairness_result,
-    fairness_spec,
-    model_blocking,
-)
+from engagement_assets.lifecycle.checks import NOT_TRAINED, fairness_result, fairness_spec
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.resource import ModelSettings
 from engagement_assets.lifecycle.spec import ModelSpec, metric_value, untrainable
@@ -29,6 +24,9 @@ from resources.lake import MissingPartitionError
 from resources.platform import EngineResource
 from resources.registry import RegisteredModel, registered
 
+# Keys of the champion's metadata.
+PROMOTED = "promoted"
+REASONS = "reasons"
 # Dagster takes no union for a type: a `RegisteredModel`, or `NotTrained` in its place
 Candidate = Any
 
@@ -253,7 +251,6 @@ def _champion(spec: ModelSpec) -> dg.AssetsDefinition:
                 metadata={NOT_TRAINED: model.reason},
                 data_version=dg.DataVersion(present or "none"),
             )
-        require_checks(context.instance, model_blocking(spec), version=model.version)
         for report in (evaluation, fairness):
             if report.figures[VERSION] != model.version:
                 raise dg.Failure(
@@ -271,28 +268,32 @@ def _champion(spec: ModelSpec) -> dg.AssetsDefinition:
             fairness=fairness.figures,
         )
         if not verdict.promote:
-            context.log.warning("the champion stays: %s", "; ".join(verdict.reasons))
+            # no failure: it would stop the models that are learnt from the present champion
+            context.log.warning("the candidate is refused: %s", "; ".join(verdict.reasons))
         version = store.champion(spec.name)
-        if version is None:
-            raise dg.Failure(
-                "the candidate was refused and there is no champion: " + "; ".join(verdict.reasons),
-                allow_retries=False,
-            )
-        return _told(spec, store.card(spec.name, version), verdict, model, fairness)
+        card = None if version is None else store.card(spec.name, version)
+        return _told(spec, card, verdict, model, fairness)
 
     return champion
 
 
 def _told(
     spec: ModelSpec,
-    card: dict[str, Any],
+    card: dict[str, Any] | None,
     verdict: Any,
     candidate: RegisteredModel,
     fairness: Report,
 ) -> dg.MaterializeResult:
-    """What the champion says of itself and of how it came to serve."""
+    """The verdict on the candidate, and the card of the model that serves, where there is one."""
     from engagement_assets.lifecycle.card import model_card  # noqa: PLC0415 - only here
 
+    judged = {
+        PROMOTED: verdict.promote,
+        REASONS: dg.MetadataValue.md("\n".join(f"- {reason}" for reason in verdict.reasons)),
+        "candidate": candidate.version,
+    }
+    if card is None:
+        return dg.MaterializeResult(metadata=judged, data_version=dg.DataVersion("none"))
     version = card["version"]
     gate = spec.gates[0]
     # the report is about the candidate, which the champion may not be
@@ -305,9 +306,7 @@ def _told(
     )
     return dg.MaterializeResult(
         metadata={
-            "promoted": verdict.promote,
-            "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in verdict.reasons)),
-            "candidate": candidate.version,
+            **judged,
             VERSION: version,
             gate.metric: metric_value(card["metrics"][gate.metric]),
             "model_card": dg.MetadataValue.md(text),

@@ -4,6 +4,7 @@ Belongs here: costs, seeds and sizes. Does not belong here: where models are sto
 (`resources.io_managers`).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
@@ -38,17 +39,7 @@ class ModelSettings(dg.ConfigurableResource):
     )
     threads: int = Field(default=2, description="Threads of training and prediction.")
 
-    def parameters(self, model: str) -> dict[str, Any]:
-        """Parameters of a model's estimator, and of what the product does with its scores."""
-        shared: dict[str, Any] = {"random_state": self.seed, "n_jobs": self.threads}
-        own: dict[str, dict[str, Any]] = {
-            "churn": {
-                "cost_lost_customer": self.cost_lost_customer,
-                "cost_intervention": self.cost_intervention,
-                "save_rate": self.save_rate,
-            },
-            "lifetime_value": {"channel_cac": self.channel_cac},
-            "anomaly": {"review_share": self.review_share},
-            "recommendation": {"recommender": self.recommender},
-        }
-        return shared | own.get(model, {})
+    def parameters(self, names: Sequence[str] = ()) -> dict[str, Any]:
+        """Return what every estimator is given, and the settings that a spec names."""
+        own = {name: getattr(self, name) for name in names}
+        return {"random_state": self.seed, "n_jobs": self.threads, **own}

@@ -1,7 +1,7 @@
-"""What a model declares of itself, without loading a learning library.
+"""What a use case declares, a model or a decision, without loading a learning library.
 
 Belongs here: the declaration. Does not belong here: the assets made from it (`assets.py`,
-`daily.py`, `checks.py`) and what a model does (`adapter.py` in its folder).
+`daily.py`, `checks.py`) and what a use case does (`adapter.py` in its folder).
 """
 
 from __future__ import annotations
@@ -10,16 +10,19 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from engagement_assets.lifecycle.dates import TRAINING_SNAPSHOTS, Snapshots
 from resources.lake import Lake
 from resources.schema import Column, TableSchema
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from engagement_assets.lifecycle.adapter import ModelAdapter
 
 REASONS = 3
+Cadence = Literal["daily", "weekly", "quarterly"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,40 +93,51 @@ TOP_WORDS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelSpec:
-    """One model of the platform.
+class UseCaseSpec:
+    """Something learnt or decided: what every use case declares, whatever its kind.
 
     Attributes:
+        PARTS: Nouns of its assets: what a training makes (candidate, evaluation, fairness,
+            champion), then what each day makes.
+        VERSION_COLUMN: Column of the version in each day's output.
         name: Asset group, registry name, and first part of every key.
-        subject: What is predicted, as it stands within a sentence.
-        code_version: Changes when the same data would give another model.
+        subject: What is predicted or decided, as it stands within a sentence.
+        code_version: Changes when the same data would give another result.
         implementation: `module:class` of its adapter, loaded only where it is used.
         kinds: Badges of the candidate in the UI.
         learns_from: Tables that the candidate is learnt from, `<group>/<noun>`.
-        predicts_from: Tables that predictions are made from.
+        predicts_from: Tables that each day's output is made from.
         required: Tables without a row of which it cannot be learnt.
         window_days: Days after a snapshot that must be known before it can be learnt from.
         snapshots: Most training snapshots.
+        cadence: How often a candidate is trained.
         gates: What a candidate must reach.
         comparison_metric: What champion and candidate are compared by.
         fairness: What its fairness report is about.
-        columns: Columns of its predictions between the snapshot date and the model version.
-        key: Columns that name a prediction, besides the snapshot date.
+        columns: Columns of each day's output between the snapshot date and the version.
+        key: Columns that name a row of it, besides the snapshot date.
         score: The column whose drift is watched.
         bounds: Least and greatest value by column; None for no bound.
-        texts: Description by noun: model, evaluation, fairness, champion, predictions,
-            explanations.
+        texts: Description by part.
         purpose: What it is for and what it must not be used for.
         limits: Known limits, a sentence each.
         reads_snapshots: Whether it is learnt from features at its snapshots, and not only from
             the events up to them.
         lineage: Further assets that the candidate is made from, of days of their own.
         additive: Whether its reasons are contributions that add up to the score.
+        additive_parts: Columns that add up to the score in each row, where it has such columns.
+        online: Whether it answers for single customers while an application waits.
+        listens_to: Models whose predictions of the day it reads.
+        placed_by_day: Whether a customer who is scored alone needs the day's reference.
+        parameters: Names of the settings that its adapter is given.
         memory_mib: Memory that training asks for, in MiB.
         cpu_units: Processor that training asks for, in units of which a core has 1,024; Fargate
             takes certain pairs of processor and memory only.
         owners: Who answers for it.
     """
+
+    PARTS: ClassVar[tuple[str, ...]]
+    VERSION_COLUMN: ClassVar[str]
 
     name: str
     subject: str
@@ -135,6 +149,7 @@ class ModelSpec:
     required: tuple[str, ...]
     window_days: int
     snapshots: int = TRAINING_SNAPSHOTS
+    cadence: Cadence = "quarterly"
     gates: tuple[QualityGate, ...]
     comparison_metric: str
     fairness: FairnessSpec
@@ -148,28 +163,63 @@ class ModelSpec:
     reads_snapshots: bool = True
     lineage: tuple[str, ...] = ()
     additive: bool = True
+    additive_parts: tuple[str, ...] = ()
+    online: bool = True
+    listens_to: tuple[str, ...] = ()
+    placed_by_day: bool = False
+    parameters: tuple[str, ...] = ()
     memory_mib: int = 4_096
     cpu_units: int = 2_048
     owners: list[str] = field(default_factory=lambda: ["team:data-science"])
 
     @property
-    def predictions(self) -> str:
-        """The table of its predictions."""
-        return f"{self.name}/predictions"
+    def training_parts(self) -> tuple[str, ...]:
+        """Nouns of what a training makes, the candidate first."""
+        return self.PARTS[:4]
+
+    @property
+    def daily_parts(self) -> tuple[str, ...]:
+        """Nouns of what each day makes, the table first."""
+        return self.PARTS[4:]
+
+    @property
+    def output(self) -> str:
+        """The table that each day makes."""
+        return f"{self.name}/{self.daily_parts[0]}"
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Every table that it is made from, in training and each day."""
+        return tuple(dict.fromkeys((*self.learns_from, *self.predicts_from)))
+
+    @property
+    def writes(self) -> dict[str, TableSchema]:
+        """Schema by table that it writes."""
+        return {self.output: self.schema}
 
     @property
     def schema(self) -> TableSchema:
-        """The schema of its predictions."""
+        """The schema of each day's output."""
         return TableSchema(
             (
                 Column("customer_id", "string", nullable=False, description="The customer"),
                 Column("snapshot_date", "date", nullable=False, description="Date of the features"),
                 *self.columns,
                 Column(
-                    "model_version", "string", nullable=False, description="Champion that predicted"
+                    self.VERSION_COLUMN,
+                    "string",
+                    nullable=False,
+                    description="Champion that made the row",
                 ),
             )
         )
+
+    def nobody(self) -> pd.DataFrame:
+        """Return its columns with no rows: nobody is scored."""
+        import pandas as pd  # noqa: PLC0415 - declarations load without it
+
+        names = ["customer_id", *(column.name for column in self.columns)]
+        return pd.DataFrame({name: pd.Series(dtype=object) for name in names})
 
     def adapter(self) -> ModelAdapter:
         """Return its adapter; loads the learning libraries."""
@@ -184,18 +234,115 @@ class ModelSpec:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec(UseCaseSpec):
+    """A model: what is."""
+
+    PARTS: ClassVar[tuple[str, ...]] = (
+        "model",
+        "evaluation",
+        "fairness",
+        "champion",
+        "predictions",
+        "explanations",
+    )
+    VERSION_COLUMN: ClassVar[str] = "model_version"
+
+    @property
+    def predictions(self) -> str:
+        """The table of its predictions."""
+        return self.output
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action:
+    """Something that may be done for a customer.
+
+    Attributes:
+        name: Name of the action.
+        channel: How it reaches the customer, or None where nothing does.
+        cost_usd: What it costs.
+        consent: Purpose that the customer must have agreed to, or None.
+        cooldown_days: Days before it may be done again.
+    """
+
+    name: str
+    channel: str | None = None
+    cost_usd: float = 0.0
+    consent: str | None = None
+    cooldown_days: int = 0
+
+
+NO_ACTION = Action(name="none")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reward:
+    """What an action is to bring.
+
+    Attributes:
+        table: Where it is measured.
+        column: Its column.
+        window_days: Days after the choice that it is measured over.
+    """
+
+    table: str
+    column: str
+    window_days: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecisionSpec(UseCaseSpec):
+    """A decision: what to do.
+
+    Attributes:
+        actions: What may be chosen, `NO_ACTION` among it.
+        reward: What an action is to bring.
+        policy: `module:class` of the policy that chooses.
+        baseline: `module:class` of the rule that the policy must beat.
+        guardrails: What a policy must not worsen.
+    """
+
+    PARTS: ClassVar[tuple[str, ...]] = ("policy", "evaluation", "fairness", "champion", "choices")
+    VERSION_COLUMN: ClassVar[str] = "policy_version"
+
+    actions: tuple[Action, ...]
+    reward: Reward
+    policy: str
+    baseline: str
+    guardrails: tuple[QualityGate, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse actions of one name, and a decision that must act.
+
+        Raises:
+            ValueError: As said.
+        """
+        names = [action.name for action in self.actions]
+        if len(names) != len(set(names)) or NO_ACTION not in self.actions:
+            raise ValueError(
+                f"the actions of {self.name} must have distinct names and NO_ACTION among them, "
+                f"got {', '.join(names)}"
+            )
+
+    @property
+    def choices(self) -> str:
+        """The table of its choices."""
+        return self.output
+
+
 def metric_value(found: Any) -> float:
     """The value of a card's metric: a number, or one with its interval."""
     return float(found["value"] if isinstance(found, Mapping) else found)
 
 
 def untrainable(
-    spec: ModelSpec, lake: Lake, snapshots: Snapshots, *, first_day: date
+    spec: UseCaseSpec, lake: Lake, snapshots: Snapshots, *, first_day: date
 ) -> str | None:
-    """Why a model cannot be learnt from a lake, or None where it can.
+    """Why a use case cannot be learnt from a lake, or None where it can.
 
     Args:
-        spec: The model.
+        spec: The use case.
         lake: Where the tables lie.
         snapshots: What it would be learnt from.
         first_day: First day of the data.

@@ -6,47 +6,90 @@ one model, and Dagster.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, ClassVar
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from engagement_assets.features.catalogue import (
-    CATEGORY_FEATURES,
-    CUSTOMER_FEATURES,
-    FEATURES,
-    MODEL_INPUTS,
-)
+from engagement_assets.features.catalogue import MODEL_INPUTS
 from engagement_assets.features.labels import Label
+from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.evaluation.bootstrap import Interval
-from engagement_assets.learning.explanations.shap_values import Explanation
-from engagement_assets.lifecycle import reports
+from engagement_assets.learning.stacking.folds import BaseLearner
 from engagement_assets.lifecycle.adapter import Inputs, Trained
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.fairness import Assessment
 from engagement_assets.lifecycle.rows import data_versions, labelled_rows, labelled_snapshots
+from engagement_assets.lifecycle.scored import ScoredModel
+from engagement_assets.lifecycle.training import split_rows
 from resources.registry import RegisteredModel
 
 
-class LabelledSnapshots:
-    """Rows of a label at snapshots, and the methods that follow from them.
+class LabelledSnapshots(ScoredModel):
+    """A model that learns a label of a snapshot from its features.
 
     A model names its functions; each is pure.
 
     Attributes:
         label: The label.
+        target: The column of the label that is predicted.
+        output: The column of the predictions that predicts it.
         learn: Fits on training rows and measures on test rows.
         fairness_of: Assesses a version's files on labelled rows of its test snapshot.
-        advantage_of: How much better the champion is than the candidate on the same rows.
+        advantage_of: From the truth and two predictions to how much better the first is.
         report_of: The evaluation of a card as Markdown.
     """
 
     label: ClassVar[Label]
+    target: ClassVar[str]
+    output: ClassVar[str]
     learn: ClassVar[Callable[..., Trained]]
     fairness_of: ClassVar[Callable[..., Assessment]]
     advantage_of: ClassVar[Callable[..., Interval]]
     report_of: ClassVar[Callable[..., str]]
+
+    @abstractmethod
+    def open(self, model: RegisteredModel, *, threads: int) -> Any:
+        """Load a version's estimator."""
+
+    @abstractmethod
+    def score(self, estimator: Any, rows: pd.DataFrame) -> Floats:
+        """Return the n predictions of the target that are measured and compared."""
+
+    def refit(self, estimator: Any, rows: pd.DataFrame) -> Any:
+        """Fit an estimator of the same parameters on other labelled rows."""
+        columns = list(estimator.feature_names_in_)
+        return estimator.refitted(rows[columns], rows[self.target])
+
+    def scored(self, rows: pd.DataFrame) -> NDArray[np.bool_]:
+        """Return which of n customers the product scores."""
+        return np.ones(len(rows), dtype=np.bool_)
+
+    def base_learner(
+        self, model: RegisteredModel, rows: pd.DataFrame | None, *, threads: int
+    ) -> BaseLearner:
+        """Return what an ensemble stacks; a refit keeps the champion's parameters.
+
+        A customer whom the product does not score has no prediction here either: training sees
+        what serving sees.
+        """
+        estimator = self.open(model, threads=threads)
+
+        def predictor(fitted: Any) -> Callable[[pd.DataFrame], Floats]:
+            return lambda others: where(
+                others, self.scored(others), lambda some: self.score(fitted, some)
+            )
+
+        return BaseLearner(
+            self.output,
+            rows,
+            fit=lambda some: predictor(self.refit(estimator, some)),
+            champion=predictor(estimator),
+        )
 
     def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained:
         """Fit on the training people at the training snapshots, score the others later."""
@@ -77,13 +120,35 @@ class LabelledSnapshots:
         self, inputs: Inputs, champion: RegisteredModel, candidate: RegisteredModel
     ) -> Interval:
         """How much better the champion is on the candidate's test rows; above 0: it is better."""
-        return type(self).advantage_of(
-            candidate,
+        return self.advantage(
             champion,
+            candidate,
             self.test_rows(inputs, candidate),
+            threads=inputs.threads,
             n_bootstrap=inputs.bootstrap,
             seed=inputs.seed,
         )
+
+    def advantage(
+        self,
+        first: RegisteredModel,
+        second: RegisteredModel,
+        rows: pd.DataFrame,
+        *,
+        threads: int,
+        n_bootstrap: int,
+        seed: int,
+    ) -> Interval:
+        """Return how much better the first version is on the test people of labelled rows."""
+        test = self.judged_rows(rows)
+        scores = [self.score(self.open(model, threads=threads), test) for model in (first, second)]
+        return type(self).advantage_of(
+            test[self.target], *scores, n_bootstrap=n_bootstrap, seed=seed
+        )
+
+    def judged_rows(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return the test people of labelled rows."""
+        return split_rows(rows, test=True)
 
     def training_rows(
         self, inputs: Inputs, snapshots: Snapshots
@@ -109,45 +174,13 @@ class LabelledSnapshots:
         return data_versions(inputs.engine.lake, snapshots.all, self.label)
 
 
-def snapshot_rows(inputs: Inputs, day: date) -> pd.DataFrame:
-    """The features of every customer at a snapshot.
-
-    Raises:
-        MissingPartitionError: It is not in the lake.
-    """
-    rows: pd.DataFrame = inputs.engine.lake.read(CUSTOMER_FEATURES, days=[day]).to_pandas()
-    return rows
-
-
-def explanation_markdown(explanation: Explanation, *, subject: str, unit: str = "log-odds") -> str:
-    """What moves the scores of one day's predictions, over all customers.
-
-    Args:
-        explanation: SHAP values of every prediction.
-        subject: What is predicted, for the title.
-        unit: Unit of the contributions.
-    """
-    return reports.explanation_markdown(
-        explanation,
-        title=f"What moves {subject}",
-        meanings={feature.name: feature.meaning for feature in FEATURES.values()},
-        categories=list(CATEGORY_FEATURES),
-        unit=unit,
-    )
-
-
-def explanation_figures(explanation: Explanation) -> dict[str, float | int | str]:
-    """What an explanation says of itself, for metadata."""
-    told: dict[str, float | int | str] = {
-        "additivity_error": explanation.additivity_error,
-        "method": explanation.method,
-    }
-    if explanation.fallback_reason:
-        told["fallback_reason"] = explanation.fallback_reason
-    return told
-
-
-def explanation_warnings(explanation: Explanation) -> list[str]:
-    """What a person should know of an explanation."""
-    reason = explanation.fallback_reason
-    return [f"SHAP by the booster itself: {reason}"] if reason else []
+def where(
+    rows: pd.DataFrame,
+    scored: NDArray[np.bool_],
+    predict: Callable[[pd.DataFrame], Floats],
+) -> Floats:
+    """Return predictions of those rows that are scored, NaN of the others."""
+    predictions = np.full(len(rows), np.nan)
+    if scored.any():
+        predictions[scored] = predict(rows[scored])
+    return predictions

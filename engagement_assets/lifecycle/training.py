@@ -11,7 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import pandas as pd
 
-from engagement_assets.learning.evaluation.splits import customer_split
+from engagement_assets.learning.evaluation.splits import hash_split
 from engagement_assets.learning.explanations.shap_values import Explanation
 from engagement_assets.learning.fairness.groups import age_bands
 from engagement_assets.lifecycle.dates import Snapshots
@@ -46,7 +46,7 @@ class Trained(Generic[Model]):
 
 def split_rows(rows: pd.DataFrame, *, test: bool) -> pd.DataFrame:
     """The training people, or the test people, of labelled snapshot rows."""
-    held_out = customer_split(rows["customer_id"])
+    held_out = hash_split(rows["customer_id"])
     return rows[held_out if test else ~held_out].reset_index(drop=True)
 
 

@@ -11,6 +11,7 @@ from engagement_assets.lifecycle.spec import ModelSpec
 from engagement_assets.models.assets import MODELS
 from engagement_assets.orchestration.jobs import train_jobs
 from resources.alerts import AlertSink
+from resources.event_log import end_abandoned_runs
 from resources.gauges import Gauges
 from resources.online_store.resource import OnlineStoreResource
 
@@ -32,6 +33,18 @@ def alerts_sensor(context: dg.SensorEvaluationContext, alerts: AlertSink) -> dg.
     """Tell what failed since the last look."""
     told = alerts.tell(context.instance)
     return dg.SkipReason(f"{told} new alerts" if told else "nothing failed")
+
+
+@dg.sensor(
+    name="abandoned_runs",
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Marks the runs failed whose process is gone, so that they do not hold the queue.",
+)
+def abandoned_runs_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Look for runs that were killed."""
+    ended = end_abandoned_runs(context.instance)
+    return dg.SkipReason(f"{len(ended)} runs without a process were marked failed")
 
 
 def drift_check(model: str) -> dg.AssetCheckKey:
@@ -79,4 +92,9 @@ def served_day_sensor(online_store: OnlineStoreResource, gauges: Gauges) -> dg.S
     return dg.SkipReason(f"{release.snapshot_date} is served, {release.age_days} days old")
 
 
-SENSORS = [alerts_sensor, served_day_sensor, *(drift_sensor(spec) for spec in MODELS)]
+SENSORS = [
+    alerts_sensor,
+    abandoned_runs_sensor,
+    served_day_sensor,
+    *(drift_sensor(spec) for spec in MODELS),
+]

@@ -12,24 +12,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
 
-import numpy as np
 import orjson
-import pandas as pd
 
-from engagement_assets.models.ensemble.spec import BASE_COLUMNS
-from engagement_assets.models.lifetime_value.applications import ValueLimits
+from engagement_assets.lifecycle.predictor import Context
+from engagement_assets.lifecycle.scored import scored_model
 from engagement_assets.models.specs import RECOMMENDATION
 from engagement_assets.serving.cold_start import cold_start_lists
-from engagement_assets.serving.health import HealthReference
 from engagement_assets.serving.records import (
     DOCUMENT_FORMAT,
+    EXPLAINED,
     INPUTS,
     DayTables,
     documents,
     encode,
-    places_of,
 )
 from engagement_assets.source.consent import Consent
 from resources.engine import Engine
@@ -39,9 +35,7 @@ from resources.sql import SqlFolder
 
 PURPOSE = "personalisation"
 BATCH = 2_000
-REFERENCE, LIMITS, COLD_START = "reference", "limits", "cold_start"
-# What health is made of, by the model that predicts it.
-HEALTH_COLUMNS = {model: columns[-1] for model, columns in BASE_COLUMNS.items()}
+COLD_START = "cold_start"
 
 
 @dataclass(frozen=True)
@@ -189,40 +183,16 @@ def _fill(
 
 def day_blobs(tables: DayTables) -> dict[str, bytes]:
     """What is kept of a day as a whole, by name."""
-    reference = HealthReference.of(health_inputs(tables))
     lists = cold_start_lists(
         tables.features.select(["customer_id", "location"]),
         tables.predictions.get(RECOMMENDATION.name),
     )
-    found = {COLD_START: orjson.dumps(lists)}
-    if reference is not None:
-        found[REFERENCE] = reference.to_bytes()
-    if "lifetime_value" in tables.predictions:
-        found[LIMITS] = orjson.dumps(value_limits(tables).to_dict())
-    return found
+    return {COLD_START: orjson.dumps(lists)} | references_of(tables)
 
 
-def value_limits(tables: DayTables) -> ValueLimits:
-    """What is much and what is little value among all customers of a day."""
-    values = tables.predictions["lifetime_value"]
-    use = tables.predictions.get("engagement")
-    scores: Any = np.full(values.num_rows, np.nan)
-    if use is not None:
-        where = places_of(values.column("customer_id"), use)
-        scores = use.column("engagement_score").take(where).to_numpy()
-    amounts = values.select(["future_revenue_usd", "lifetime_value_usd"]).to_pandas()
-    return ValueLimits.of(amounts, scores)
-
-
-def health_inputs(tables: DayTables) -> pd.DataFrame:
-    """What the ensemble ranks: its base predictions for every customer, NaN where there is none."""
-    found: dict[str, Any] = {}
-    customers = tables.features.column("customer_id")
-    for model, column in HEALTH_COLUMNS.items():
-        rows = tables.predictions.get(model)
-        if rows is None:
-            found[column] = np.full(tables.customers, np.nan)
-            continue
-        where = places_of(customers, rows)
-        found[column] = rows.column(column).take(where).to_numpy().astype(np.float64)
-    return pd.DataFrame(found)
+def references_of(tables: DayTables) -> dict[str, bytes]:
+    """What stands for a day's customers where one of them is scored alone, by model."""
+    context = Context({name: table.to_pandas() for name, table in tables.predictions.items()})
+    customers = tables.features.column("customer_id").to_pandas()
+    references = {spec.name: scored_model(spec).reference(customers, context) for spec in EXPLAINED}
+    return {name: content for name, content in references.items() if content is not None}

@@ -41,7 +41,7 @@ from resources.lake import Lake
 DOCUMENT_FORMAT = 1
 # Level 1 is three times as fast as the default and its documents are a tenth larger.
 LEVEL = 1
-EXPLAINED = tuple(spec for spec in MODELS if spec is not RECOMMENDATION)
+EXPLAINED = tuple(spec for spec in MODELS if spec.online)
 INPUTS = (CUSTOMER_FEATURES, *(spec.predictions for spec in MODELS), CUSTOMERS)
 ACTIONS_APART = "; "
 REASON_PARTS = ("feature", "value", "typical", "contribution")

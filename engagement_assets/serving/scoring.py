@@ -1,66 +1,39 @@
 """Scoring customers while an application waits, with the champions loaded once.
 
-Belongs here: from features to what every model says of a customer, as the daily predictions have
-it: the same functions, the same numbers. Does not belong here: where features come from and who
-may ask (`engagement_assets.serving.api`).
+Belongs here: from features to what every model predicts of a customer, through the same door as the
+daily predictions: the same numbers. Does not belong here: where features come from and who may ask
+(`engagement_assets.serving.api`).
 
-Some of what is said of a customer depends on all others of the day: who is a VIP, which rank makes
-health. That is read from the day that is served (`Reference`), so a customer of that day gets the
-day's own numbers, and anybody else stands among its customers.
+Some predictions depend on all other customers of the day: who is a VIP, which rank makes health.
+That is read from the day that is served (`references`), so a customer of that day gets the day's
+own numbers, and anybody else stands among its customers.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from engagement_assets.lifecycle.predictor import Context, Predictor
+from engagement_assets.lifecycle.resource import ModelSettings
+from engagement_assets.lifecycle.scored import scored_model
 from engagement_assets.lifecycle.spec import REASONS, ModelSpec
-from engagement_assets.models.anomaly.prediction import anomaly_of, load_anomaly
-from engagement_assets.models.churn.bands import with_bands
-from engagement_assets.models.churn.prediction import churn_of, load_churn
-from engagement_assets.models.engagement.prediction import engagement_of, load_engagement
-from engagement_assets.models.ensemble.prediction import load_ensemble, refined_of
-from engagement_assets.models.ensemble.spec import BASE_COLUMNS
-from engagement_assets.models.lifetime_value.applications import ValueLimits, application_columns
-from engagement_assets.models.lifetime_value.prediction import load_value, value_of
 from engagement_assets.models.specs import MODELS
-from engagement_assets.serving.health import HealthReference
 from engagement_assets.serving.records import EXPLAINED, REASON_PARTS
-from resources.registry import ModelRegistry, RegisteredModel, registered
+from resources.registry import ModelRegistry, registered
 
-REASONS_COLUMN = "reasons"
 # Columns and reasons of one model for one customer.
-Said = tuple[dict[str, Any] | None, list[dict[str, Any]]]
-_LOADERS: Mapping[str, Callable[[RegisteredModel, int], Any]] = {
-    "engagement": lambda model, threads: load_engagement(model, n_jobs=threads),
-    "churn": lambda model, threads: load_churn(model, n_jobs=threads),
-    "lifetime_value": lambda model, threads: load_value(model, n_jobs=threads),
-    "anomaly": lambda model, threads: load_anomaly(model.folder, n_jobs=threads),
-    "ensemble": lambda model, _: load_ensemble(model),
-}
-
-
-@dataclass(frozen=True)
-class Reference:
-    """What depends on all customers of the day that is served.
-
-    Attributes:
-        health: Ranks behind the health, or None where no model predicted yet.
-        limits: What counts as much and as little value, or None where value is not predicted.
-    """
-
-    health: HealthReference | None = None
-    limits: ValueLimits | None = None
+Scores = tuple[dict[str, Any] | None, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
 class Scored:
-    """What the models say of one customer.
+    """What the models predict of one customer.
 
     Attributes:
         predictions: Columns by model; None where a model does not score the customer or is not
@@ -76,31 +49,23 @@ class Scorer:
     """The champions, loaded.
 
     Args:
-        models: Loaded estimators by model name.
-        cards: What is known of their versions, by model name, the recommender's too.
-        channel_cac: What winning a customer costs by channel, in USD.
+        predictors: Loaded versions of the models that answer online, by name.
+        cards: Cards of all champions, by model.
     """
 
     def __init__(
-        self,
-        models: Mapping[str, Any],
-        cards: Mapping[str, Mapping[str, Any]],
-        *,
-        channel_cac: Mapping[str, float],
+        self, predictors: Mapping[str, Predictor], cards: Mapping[str, Mapping[str, Any]]
     ) -> None:
-        self._models = dict(models)
+        self._predictors = dict(predictors)
         self.cards = dict(cards)
-        self._channel_cac = dict(channel_cac)
 
     @classmethod
-    def load(
-        cls, registry: ModelRegistry, *, channel_cac: Mapping[str, float], threads: int = 1
-    ) -> Scorer:
+    def load(cls, registry: ModelRegistry, settings: ModelSettings, *, threads: int = 1) -> Scorer:
         """Load the champions; a model without one is left out.
 
         Args:
             registry: Where they are.
-            channel_cac: What winning a customer costs by channel, in USD.
+            settings: What adapters are given.
             threads: Threads of one scoring. One customer is scored fastest by one.
 
         Raises:
@@ -111,13 +76,16 @@ class Scorer:
             for spec in MODELS
             if (version := registry.champion(spec.name)) is not None
         }
-        models = {
-            name: _LOADERS[name](model, threads)
-            for name, model in opened.items()
-            if name in _LOADERS
+        predictors = {
+            spec.name: scored_model(spec).load(
+                opened[spec.name],
+                parameters=settings.parameters(spec.parameters),
+                threads=threads,
+            )
+            for spec in EXPLAINED
+            if spec.name in opened
         }
-        cards = {name: model.card for name, model in opened.items()}
-        return cls(models, cards, channel_cac=channel_cac)
+        return cls(predictors, {name: model.card for name, model in opened.items()})
 
     @property
     def versions(self) -> dict[str, str | None]:
@@ -127,101 +95,40 @@ class Scorer:
             for spec in MODELS
         }
 
-    def score(self, rows: pd.DataFrame, reference: Reference) -> list[Scored]:
+    def score(self, rows: pd.DataFrame, references: Mapping[str, Any]) -> list[Scored]:
         """Score and explain customers.
 
         Args:
             rows: n rows with the columns and types of `features/customer_features`, each customer
                 once.
-            reference: Of the day that is served.
+            references: What stands for the customers of the day that is served, by model.
 
         Returns:
-            What is said of each, in their order.
+            What is predicted of each, in their order.
         """
         rows = rows.reset_index(drop=True)
-        tables: dict[str, pd.DataFrame] = {
-            name: self._table(name, rows)
-            for name in ("engagement", "churn", "anomaly", "lifetime_value")
-            if name in self._models
-        }
-        if "lifetime_value" in tables:
-            tables["lifetime_value"] = self._applied(tables, rows, reference)
-        if "ensemble" in self._models and reference.health is not None:
-            tables["ensemble"] = self._refined(tables, rows, reference.health)
-        said: dict[str, dict[str, Said]] = {
+        tables: dict[str, pd.DataFrame] = {}
+        for spec in EXPLAINED:
+            reference = references.get(spec.name)
+            if spec.name in self._predictors and not (spec.placed_by_day and reference is None):
+                predictor = self._predictors[spec.name]
+                tables[spec.name] = predictor(rows, Context(tables, reference)).table
+        scores = {
             spec.name: _by_customer(spec, tables[spec.name])
             for spec in EXPLAINED
             if spec.name in tables
         }
-        nothing: Said = (None, [])
+        nothing: Scores = (None, [])
         return [
             Scored(
-                {spec.name: said.get(spec.name, {}).get(who, nothing)[0] for spec in EXPLAINED},
-                {spec.name: said.get(spec.name, {}).get(who, nothing)[1] for spec in EXPLAINED},
+                {spec.name: scores.get(spec.name, {}).get(who, nothing)[0] for spec in EXPLAINED},
+                {spec.name: scores.get(spec.name, {}).get(who, nothing)[1] for spec in EXPLAINED},
             )
             for who in rows["customer_id"]
         ]
 
-    def _table(self, name: str, rows: pd.DataFrame) -> pd.DataFrame:
-        model = self._models[name]
-        if name == "engagement":
-            return engagement_of(model, rows, k=REASONS).table
-        if name == "lifetime_value":
-            return value_of(model, rows, k=REASONS).table
-        if name == "anomaly":
-            return anomaly_of(model, rows, k=REASONS)
-        if not (rows["logins_month"] > 0).any():
-            # nobody here used the app in the month, so there is nobody to score for churn
-            return pd.DataFrame({"customer_id": pd.Series(dtype=object)})
-        return with_bands(churn_of(model, rows, k=REASONS).table)
 
-    def _applied(
-        self, tables: Mapping[str, pd.DataFrame], rows: pd.DataFrame, reference: Reference
-    ) -> pd.DataFrame:
-        table = tables["lifetime_value"]
-        use = (
-            tables["engagement"]["engagement_score"].to_numpy()
-            if "engagement" in tables
-            else np.full(len(rows), np.nan)
-        )
-        limits = reference.limits or ValueLimits.of(table, use)
-        return table.join(
-            application_columns(
-                table, engagement_score=use, cac_usd=self._channel_cac, limits=limits
-            )
-        )
-
-    def _refined(
-        self, tables: Mapping[str, pd.DataFrame], rows: pd.DataFrame, health: HealthReference
-    ) -> pd.DataFrame:
-        said = pd.DataFrame(
-            {
-                column: _in_order(tables.get(name), column, rows["customer_id"])
-                for name, columns in BASE_COLUMNS.items()
-                for column in columns
-            }
-        )
-        refined = refined_of(self._models["ensemble"], said, rows)
-        columns = {str(name): said[name].tolist() for name in said.columns}
-        parts = [
-            health.parts(dict(zip(columns, one, strict=True)))
-            for one in zip(*columns.values(), strict=True)
-        ]
-        table = rows[["customer_id"]].join(refined)
-        table["customer_health"] = [health.health(one) for one in parts]
-        table[REASONS_COLUMN] = pd.Series([health.reasons(one) for one in parts], dtype=object)
-        return table
-
-
-def _in_order(table: pd.DataFrame | None, column: str, customers: pd.Series) -> np.ndarray:
-    """A column for customers in their order; NaN for those who are not scored."""
-    if table is None or column not in table:
-        return np.full(len(customers), np.nan)
-    found = dict(zip(table["customer_id"].tolist(), table[column].tolist(), strict=True))
-    return np.array([found.get(who, np.nan) for who in customers], dtype=np.float64)
-
-
-def _by_customer(spec: ModelSpec, table: pd.DataFrame) -> dict[str, Said]:
+def _by_customer(spec: ModelSpec, table: pd.DataFrame) -> dict[str, Scores]:
     """Predictions and reasons by customer."""
     own = [column.name for column in spec.columns if not column.name.startswith("reason_")]
     # column by column: several times as fast as `to_dict` for one row
@@ -234,10 +141,7 @@ def _by_customer(spec: ModelSpec, table: pd.DataFrame) -> dict[str, Said]:
     }
 
 
-def _reasons(row: Mapping[Any, Any]) -> list[dict[str, Any]]:
-    if REASONS_COLUMN in row:
-        told: list[dict[str, Any]] = row[REASONS_COLUMN]
-        return told
+def _reasons(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {part: plain(row.get(f"reason_{n}_{part}")) for part in REASON_PARTS}
         for n in range(1, REASONS + 1)
@@ -246,7 +150,7 @@ def _reasons(row: Mapping[Any, Any]) -> list[dict[str, Any]]:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: no numpy, and null for a number that is none."""
+    """Return a value as JSON has it: no numpy, and null for a number that is none."""
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):

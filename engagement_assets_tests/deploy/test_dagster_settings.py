@@ -54,7 +54,8 @@ def worked_out(data: ConfigurableClassData) -> dict[str, Any]:
 def test_dagster_accepts_the_settings(home: Path) -> None:
     settings, _ = dagster_instance_config(str(home))
     assert settings["run_monitoring"]["enabled"] is True
-    assert settings["run_retries"] == {"enabled": True, "max_retries": 1}
+    assert settings["run_retries"]["enabled"] is True
+    assert settings["run_retries"]["retry_on_asset_or_op_failure"] is False
     assert settings["concurrency"]["runs"]["max_concurrent_runs"] == 4
 
 

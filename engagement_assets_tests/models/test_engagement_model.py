@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.lifecycle.predictor import Context
+from engagement_assets.models.engagement.adapter import EngagementAdapter
 from engagement_assets.models.engagement.fairness import assess
-from engagement_assets.models.engagement.prediction import predict_engagement
 from engagement_assets.models.engagement.product import dependence_table, group_table
-from engagement_assets.models.engagement.promotion import champion_advantage
 from engagement_assets.models.engagement.reports import (
     evaluation_markdown,
     product_report,
@@ -47,9 +47,14 @@ def version(trained, tmp_path_factory):
     return RegisteredModel(name="engagement", version="v1", folder=folder, card=trained.card)
 
 
+def predict(version, snapshot):
+    predictor = EngagementAdapter().load(version, parameters={}, threads=1)
+    return predictor(snapshot, Context())
+
+
 @pytest.fixture(scope="module")
 def predicted(version):
-    return predict_engagement(version, rows(TEST), k=2, n_jobs=1)
+    return predict(version, rows(TEST))
 
 
 def test_the_card_is_data_and_has_what_the_issue_asks_for(trained):
@@ -80,7 +85,7 @@ def test_every_customer_is_predicted_and_explained(predicted):
 
 def test_a_snapshot_that_lacks_a_feature_is_named(version):
     with pytest.raises(ValueError, match=r"columns are missing: \['logins_month'\]"):
-        predict_engagement(version, rows(TEST).drop(columns="logins_month"), k=1, n_jobs=1)
+        predict(version, rows(TEST).drop(columns="logins_month"))
 
 
 def test_fairness_is_reported_by_gender_age_and_location(version):
@@ -97,9 +102,10 @@ def test_the_better_model_has_the_advantage(version, tmp_path):
     blind = train(features=("primary_device", "tenure_days"))
     blind.model.save(tmp_path)
     worse = RegisteredModel(name="engagement", version="v2", folder=tmp_path, card=blind.card)
-    how = {"n_bootstrap": 50, "seed": 0}
-    assert champion_advantage(worse, version, rows(TEST), **how).low > 0.0
-    assert champion_advantage(version, worse, rows(TEST), **how).high < 0.0
+    how = {"threads": 1, "n_bootstrap": 50, "seed": 0}
+    advantage = EngagementAdapter().advantage
+    assert advantage(version, worse, rows(TEST), **how).low > 0.0
+    assert advantage(worse, version, rows(TEST), **how).high < 0.0
 
 
 def test_the_product_report_names_what_matters_and_claims_no_cause(predicted):
@@ -108,7 +114,7 @@ def test_the_product_report_names_what_matters_and_claims_no_cause(predicted):
         predicted.explanation,
         snapshot[list(FEATURES)],
         predicted.table["engagement_score"],
-        margin_unit=predicted.margin_unit,
+        margin_unit=predicted.unit,
     )
     assert json.loads(json.dumps(figures))["features"][0]["feature"] == "logins_month"
     assert figures["groups"][0]["group"] == "engagement"

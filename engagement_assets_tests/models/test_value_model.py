@@ -8,7 +8,9 @@ import pytest
 
 from engagement_assets.learning.evaluation.regression import r2
 from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.lifecycle.predictor import Context
 from engagement_assets.lifecycle.training import split_rows
+from engagement_assets.models.lifetime_value.adapter import LifetimeValueAdapter
 from engagement_assets.models.lifetime_value.applications import (
     VIP_SHARE,
     Highest,
@@ -20,8 +22,6 @@ from engagement_assets.models.lifetime_value.applications import (
 from engagement_assets.models.lifetime_value.fairness import assess
 from engagement_assets.models.lifetime_value.inputs import GUESS, HistoryInputs, observed_days
 from engagement_assets.models.lifetime_value.model import ValueModel
-from engagement_assets.models.lifetime_value.prediction import predict_value
-from engagement_assets.models.lifetime_value.promotion import champion_advantage
 from engagement_assets.models.lifetime_value.reports import evaluation_markdown
 from engagement_assets.models.lifetime_value.spec import SPEC
 from engagement_assets.models.lifetime_value.training import train_value
@@ -110,9 +110,14 @@ def test_a_refit_gives_the_same_card_and_files(trained, tmp_path):
         assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
 
 
+def predict(version, snapshot):
+    predictor = LifetimeValueAdapter().load(version, parameters={"channel_cac": {}}, threads=1)
+    return predictor(snapshot, Context())
+
+
 def test_every_customer_is_predicted_and_explained(version):
     snapshot = rows(TEST, n=400)
-    predicted = predict_value(version, snapshot, k=2, n_jobs=1)
+    predicted = predict(version, snapshot)
     table = predicted.table
     assert table["customer_id"].tolist() == snapshot["customer_id"].tolist()
     ends = table[[f"future_revenue_usd_p{n}" for n in (10, 50, 90)]].to_numpy()
@@ -156,9 +161,10 @@ def test_the_better_model_has_the_advantage(version, tmp_path):
     blind = train(features=("logins_month", "primary_device"))
     blind.model.save(tmp_path)
     worse = RegisteredModel(name="lifetime_value", version="v2", folder=tmp_path, card=blind.card)
-    how = {"n_bootstrap": 50, "seed": 0}
-    assert champion_advantage(worse, version, rows(TEST), **how).low > 0.0
-    assert champion_advantage(version, worse, rows(TEST), **how).high < 0.0
+    how = {"threads": 1, "n_bootstrap": 50, "seed": 0}
+    advantage = LifetimeValueAdapter().advantage
+    assert advantage(version, worse, rows(TEST), **how).low > 0.0
+    assert advantage(worse, version, rows(TEST), **how).high < 0.0
 
 
 def test_reports_tell_of_zeros_and_of_the_comparison(trained):
@@ -227,7 +233,7 @@ def test_what_is_much_among_all_is_told_of_one_as_it_was_among_all():
 
 
 def test_applications_are_columns_of_every_customer(version):
-    table = predict_value(version, rows(TEST, n=300), k=1, n_jobs=1).table
+    table = predict(version, rows(TEST, n=300)).table
     found = application_columns(
         table, engagement_score=np.linspace(0, 1, 300), cac_usd={"search": 30.0}
     )

@@ -18,14 +18,18 @@ import dagster as dg
 import pyarrow as pa
 
 from engagement_assets.definitions import defs
+from engagement_assets.lifecycle import promotion
+from engagement_assets.lifecycle.champion import Verdict
 from engagement_assets.models.assets import MODELS
+from engagement_assets.orchestration.jobs import TRAINED
 from engagement_assets.serving import published
 from engagement_assets.settings.installation import Settings, current_home
 from engagement_assets.source import assets as source_assets
 from engagement_assets.source.contract import TABLES
-from resources.gate import FIRST_DAY, LAST_DAY, VERSION
+from resources.gate import FIRST_DAY, LAST_DAY
 from resources.online_store import resource, sqlite
 from resources.online_store.sqlite import SqliteStore
+from resources.registry import CHAMPION_FILE, ModelRegistry
 
 SESSIONS = "source/sessions"
 
@@ -105,29 +109,24 @@ def a_broken_day(day: str) -> list[dict[str, Any]]:
     return [broken, blocked, run("ingest", day=day), run("features", day=day)]
 
 
-def a_refused_candidate(checks: Sequence[str]) -> list[list[dict[str, Any]]]:
-    """The champion alone after a check of the candidate failed in an earlier run, then passed."""
-    registry = Settings.load(current_home()).home / "registry"
-    version = json.loads((registry / "churn" / "model" / "latest.json").read_text())["version"]
-    found = []
-    for check in checks:
-        asset, name = check.split(":")
-        found.append([_champion_after(asset, name, version, passed=p) for p in (False, True)])
-    return found
+def a_refused_candidate() -> list[dict[str, Any]]:
+    """Training where no champion of churn was, its candidate refused; then again, not refused."""
+    home = Settings.load(current_home()).home
+    (home / "registry" / "churn" / CHAMPION_FILE).unlink()
+    judge = promotion.promote_or_keep
 
+    def refuse(spec: Any, *arguments: Any, **named: Any) -> Verdict:
+        if spec.name == "churn":
+            return Verdict(promote=False, reasons=["made up"])
+        return judge(spec, *arguments, **named)
 
-def _champion_after(asset: str, name: str, version: str, *, passed: bool) -> dict[str, Any]:
-    with dg.DagsterInstance.get() as instance:
-        instance.report_runless_asset_event(
-            dg.AssetCheckEvaluation(
-                asset_key=dg.AssetKey(asset.split("/")),
-                check_name=name,
-                passed=passed,
-                metadata={VERSION: dg.MetadataValue.text(version)},
-                blocking=True,
-            )
-        )
-    return run("training", assets=["churn/champion"])
+    kinds = [f"{model}/{noun}" for model in ("churn", "ensemble") for noun in TRAINED]
+    told = []
+    for judged in (refuse, judge):
+        with patch.object(promotion, "promote_or_keep", judged):
+            told.append(run("training", assets=kinds))
+        told[-1]["champion"] = ModelRegistry(home / "registry").champion("churn")
+    return told
 
 
 def ranges(first: str, last: str) -> list[dict[str, Any]]:

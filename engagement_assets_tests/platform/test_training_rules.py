@@ -99,12 +99,12 @@ def test_the_estimator_sees_training_people_at_the_training_snapshot_alone(monke
     rows, test_rows = labelled(seed=0), labelled(seed=1)
     fitted = []
 
-    class Spy(training.ChurnClassifier):
+    class Spy(training.CalibratedBoostingClassifier):
         def fit(self, X, y, *, groups):  # noqa: N803 - scikit-learn's name
             fitted.append((X.copy(), list(groups)))
             return super().fit(X, y, groups=groups)
 
-    monkeypatch.setattr(training, "ChurnClassifier", Spy)
+    monkeypatch.setattr(training, "CalibratedBoostingClassifier", Spy)
     made = train(rows, test_rows)
     ((seen, groups),) = fitted
     assert seen["use"].tolist() == split_rows(rows, test=False)["use"].tolist()

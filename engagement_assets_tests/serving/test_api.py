@@ -300,7 +300,7 @@ def test_what_was_loaded_is_out_of_the_garbage_collectors_sight():
 def test_requests_are_answered_from_the_day_before_while_the_new_one_is_read(api, monkeypatch):
     service = api.app.state.service
     before, entered, ended = service.seen, threading.Event(), threading.Event()
-    read, reads = service.read_reference, []
+    read, reads = service.read_references, []
 
     def slow(store, release):
         reads.append(release.name)
@@ -309,7 +309,7 @@ def test_requests_are_answered_from_the_day_before_while_the_new_one_is_read(api
         return read(store, before.release)
 
     new = replace(before.release, name=f"{before.release.name}-new")
-    monkeypatch.setattr(service, "read_reference", slow)
+    monkeypatch.setattr(service, "read_references", slow)
     monkeypatch.setattr(service.store, "served", lambda: new)
     monkeypatch.setattr(service, "_looked", float("-inf"))
 

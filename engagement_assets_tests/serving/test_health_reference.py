@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engagement_assets.models.ensemble.health import health_parts, health_reasons
-from engagement_assets.serving.health import READ, HealthReference
-from engagement_assets.serving.publishing import health_inputs
+from engagement_assets.lifecycle.predictor import Context
+from engagement_assets.models.ensemble.adapter import base_predictions
+from engagement_assets.models.ensemble.health import COLUMNS, HealthReference
+from engagement_assets.serving.publishing import references_of
 from engagement_assets.serving.records import DayTables
 from engagement_assets_tests.platform.homes import END
 
@@ -21,101 +22,83 @@ WORLDS = st.lists(
 )
 
 
-def reasons_of(rows, place):
-    """One customer's reasons as the batch's columns say them."""
-    row = rows.iloc[place]
-    return [
-        {
-            part: row[f"reason_{n}_{part}"]
-            for part in ("feature", "value", "typical", "contribution")
-        }
-        for n in (1, 2, 3)
-        if row[f"reason_{n}_feature"] is not None
-    ]
+def day(rows):
+    return pd.DataFrame(rows, columns=list(COLUMNS.values()), dtype=np.float64)
 
 
-def assert_agrees(predictions, reference):
-    """Every customer, alone, against the batch of all."""
-    parts = health_parts(predictions)
-    health = parts.sum(axis=1).clip(0.0, 100.0)
-    batch = health_reasons(parts, k=3)
-    for place, row in enumerate(predictions.to_dict("records")):
-        alone = reference.parts(row)
-        assert list(alone) == list(parts.columns)
-        assert list(alone.values()) == pytest.approx(parts.iloc[place].tolist(), abs=1e-12)
-        assert reference.health(alone) == pytest.approx(health.iloc[place], abs=1e-12)
-        told, expected = reference.reasons(alone), reasons_of(batch, place)
-        for one, other in zip(told, expected, strict=True):
-            difference = one.pop("contribution") - other.pop("contribution")
-            assert difference == pytest.approx(0.0, abs=1e-12)
-            assert one == other
+def ranks(values):
+    """Rank from 0 to 1 by pandas, ties in the middle, null the lowest."""
+    return (values.fillna(-np.inf).rank(method="average") - 1.0) / max(len(values) - 1, 1)
+
+
+def by_formula(predictions):
+    """Health as the module's docstring has it, by pandas."""
+    weights, shares = {"stays": 0.35, "engagement": 0.3, "value": 0.2, "ordinary": 0.15}, {}
+    if predictions["churn_probability"].notna().any():
+        shares["stays"] = 1.0 - predictions["churn_probability"].fillna(1.0)
+    for part in ("engagement", "value"):
+        if predictions[COLUMNS[part]].notna().any():
+            shares[part] = ranks(predictions[COLUMNS[part]])
+    if predictions["anomaly_score"].notna().any():
+        shares["ordinary"] = 1.0 - predictions["anomaly_score"].fillna(0.0)
+    total = sum(weights[part] for part in shares)
+    return pd.DataFrame({part: 100 * weights[part] / total * shares[part] for part in shares})
 
 
 @given(world=WORLDS)
 @settings(max_examples=60, deadline=None)
-def test_every_customer_of_any_world_gets_the_health_of_the_batch(world):
-    predictions = pd.DataFrame(world, columns=list(READ), dtype=np.float64)
+def test_every_customer_of_any_world_gets_alone_what_the_formula_says_of_all(world):
+    predictions = day(world)
     reference = HealthReference.of(predictions)
-    if predictions.notna().to_numpy().any():
-        assert_agrees(predictions, HealthReference.from_bytes(reference.to_bytes()))
-    else:
-        assert reference is None
+    if reference is None:
+        assert predictions.isna().all(axis=None)
+        return
+    alone = HealthReference.from_bytes(reference.to_bytes())
+    expected = by_formula(predictions)
+    reasons = reference.reasons(expected)
+    for place in range(len(predictions)):
+        parts = alone.parts(predictions.iloc[[place]])
+        pd.testing.assert_frame_equal(parts, expected.iloc[[place]], check_exact=False, atol=1e-12)
+        pd.testing.assert_frame_equal(
+            alone.reasons(expected.iloc[[place]]), reasons.iloc[[place]], atol=1e-12
+        )
 
 
 def test_the_health_of_a_made_home_comes_back_for_every_customer(made_home):
     tables = DayTables.read(made_home.lake, END)
-    predictions = health_inputs(tables)
-    reference = HealthReference.from_bytes(HealthReference.of(predictions).to_bytes())
-    rows = {
-        row["customer_id"]: row
-        for row in made_home.lake.read("ensemble/predictions", days=[END]).to_pylist()
-    }
-    people = tables.features.column("customer_id").to_pylist()
-    assert len(people) == len(rows) == 400
-    for name, row in zip(people, predictions.to_dict("records"), strict=True):
-        parts = reference.parts(row)
-        assert reference.health(parts) == pytest.approx(rows[name]["customer_health"], abs=1e-12)
-        told = [reason["feature"] for reason in reference.reasons(parts)]
-        assert told == [f for n in (1, 2, 3) if (f := rows[name][f"reason_{n}_feature"])]
+    reference = HealthReference.from_bytes(references_of(tables)["ensemble"])
+    rows = made_home.lake.read("ensemble/predictions", days=[END]).to_pandas()
+    people = tables.features.column("customer_id").to_pandas()
+    rows = rows.set_index("customer_id").loc[people]
+    context = Context({name: table.to_pandas() for name, table in tables.predictions.items()})
+    health = reference.parts(base_predictions(people, context)).sum(axis=1)
+    assert len(people) == 400
+    np.testing.assert_allclose(health, rows["customer_health"], atol=1e-9)
 
 
 def test_a_value_that_nobody_had_ranks_between_those_around_it():
-    predictions = pd.DataFrame(
-        {
-            "churn_probability": MISSING,
-            "engagement_score": [0.1, 0.2, 0.3],
-            "lifetime_value_usd": MISSING,
-            "anomaly_score": MISSING,
-        }
-    )
-    reference = HealthReference.of(predictions)
-    points = [
-        reference.parts({"engagement_score": score})["engagement"]
-        for score in (0.0, 0.1, 0.15, 0.2, 0.3, 0.9)
-    ]
+    predictions = day([(MISSING, score, MISSING, MISSING) for score in (0.1, 0.2, 0.3)])
+    others = day([(MISSING, s, MISSING, MISSING) for s in (0.0, 0.1, 0.15, 0.2, 0.3, 0.9)])
+    points = HealthReference.of(predictions).parts(others)["engagement"].tolist()
     assert points == [0.0, 0.0, 25.0, 50.0, 100.0, 100.0]
 
 
-def test_what_is_absent_none_or_not_a_number_is_the_same():
-    predictions = pd.DataFrame([[0.2, 0.3, 5.0, 0.1], [0.4, 0.1, 9.0, 0.5]], columns=list(READ))
-    reference = HealthReference.of(predictions)
-    expected = reference.parts({})
-    assert expected["stays"] == 0.0
-    assert expected["ordinary"] == pytest.approx(15.0)
-    for value in (None, MISSING):
-        assert reference.parts(dict.fromkeys(READ, value)) == expected
+def test_who_is_not_scored_gets_no_points_for_staying_and_all_for_being_ordinary():
+    reference = HealthReference.of(day([[0.2, 0.3, 5.0, 0.1], [0.4, 0.1, 9.0, 0.5]]))
+    parts = reference.parts(day([[MISSING] * 4])).iloc[0]
+    assert parts["stays"] == 0.0
+    assert parts["ordinary"] == pytest.approx(15.0)
 
 
 def test_bytes_that_are_no_reference_are_refused():
-    predictions = pd.DataFrame([[0.2, 0.3, 5.0, 0.1]], columns=list(READ))
-    content = HealthReference.of(predictions).to_bytes()
+    content = HealthReference.of(day([[0.2, 0.3, 5.0, 0.1]])).to_bytes()
     plain = zlib.decompress(content)
     for wrong in (
         b"",
         b"no reference",
         zlib.compress(b""),
         zlib.compress(plain[:-1]),
-        zlib.compress(plain.replace(b'"format": 1', b'"format": 2')),
+        zlib.compress(plain.replace(b'"format": 2', b'"format": 1')),
     ):
         with pytest.raises(ValueError, match="reference"):
             HealthReference.from_bytes(wrong)

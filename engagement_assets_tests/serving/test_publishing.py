@@ -7,13 +7,12 @@ from datetime import date, timedelta
 import pytest
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
+from engagement_assets.models.ensemble.health import HealthReference
 from engagement_assets.serving import publishing
-from engagement_assets.serving.health import HealthReference
 from engagement_assets.serving.published import age_outcome, count_outcome, served_outcome
 from engagement_assets.serving.publishing import (
     BATCH,
     COLD_START,
-    REFERENCE,
     publish_day,
     release_of,
 )
@@ -90,7 +89,7 @@ def test_every_customer_s_document_is_served_as_the_lake_has_it(lake, store, peo
 def test_what_belongs_to_the_day_as_a_whole_is_served_too(lake, store, people):
     publish(lake, store)
     name = store.served().name
-    reference = HealthReference.from_bytes(store.blob(name, REFERENCE))
+    reference = HealthReference.from_bytes(store.blob(name, "ensemble"))
     assert len(reference.ranked["engagement"]) == len(people)
     assert list(reference.typical) == ["stays", "engagement", "value", "ordinary"]
     lists = json.loads(store.blob(name, COLD_START))
@@ -164,7 +163,7 @@ def test_a_day_without_customers_is_published_as_nobody(lake, store):
     done = publish(lake, store)
     assert (done.customers, done.batches) == (0, 0)
     assert store.served() == done.release
-    assert store.blob(done.release.name, REFERENCE) is None
+    assert store.blob(done.release.name, "ensemble") is None
 
 
 def test_a_day_that_is_not_in_the_lake_is_named_and_nothing_begins(lake, store):

@@ -1,7 +1,7 @@
 """Whose fault a row's surprise is: the shares of the columns, over all that the score is made of.
 
-Belongs here: putting the components' and the verdicts' accounts together. Does not belong here:
-those accounts (`components.py`, `verdicts.py`) and the surprise itself (`detector.py`).
+Belongs here: putting the components' and the review labels' accounts together. Does not belong
+here: those accounts (`components.py`, `review_labels.py`) and the surprise itself (`detector.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from engagement_assets.learning.anomaly.components import (
     positive_shares,
 )
 from engagement_assets.learning.anomaly.preparation import Matrix
-from engagement_assets.learning.anomaly.review_labels import VerdictModel
+from engagement_assets.learning.anomaly.review_labels import ReviewLabelModel
 
 Floats = NDArray[np.float64]
 
@@ -27,22 +27,22 @@ def column_shares(
     surprises: Floats,
     *,
     trace_part: Floats,
-    verdicts: VerdictModel | None,
-    verdict_part: Floats,
+    review_labels: ReviewLabelModel | None,
+    review_label_part: Floats,
 ) -> Floats:
     """Give the n x c shares of the columns in each row's surprise; a row's sum to 1.
 
     A component's part of the mean is shared among the columns by its own account; that of the
-    verdicts by the exact Shapley values of their trees, in which a component that the trees use
-    passes its value on to its columns.
+    review labels by the exact Shapley values of their trees, in which a component that the trees
+    use passes its value on to its columns.
 
     Args:
         components: The fitted detectors.
         matrix: n x c values.
         surprises: n x m surprises of the detectors in nats.
         trace_part: n shares of the declared traces in the unsupervised surprise.
-        verdicts: The trees of the verdicts, or None where they have no part.
-        verdict_part: n shares of the verdicts in the whole.
+        review_labels: The trees of the review labels, or None where they have no part.
+        review_label_part: n shares of the review labels in the whole.
     """
     parts = components.shares(matrix)
     four = np.zeros(matrix.shape)
@@ -51,17 +51,17 @@ def column_shares(
     shares = positive_shares(four)
     if components.traces is not None:
         shares = mix(shares, parts[TRACES], trace_part)
-    if verdicts is None:
+    if review_labels is None:
         return shares
-    exact = verdicts.attribute(beside(matrix, surprises))
+    exact = review_labels.attribute(beside(matrix, surprises))
     learnt = exact[:, : matrix.shape[1]]
     for i, name in enumerate(components.names):
         learnt = learnt + exact[:, [matrix.shape[1] + i]] * parts[name]
-    return mix(shares, positive_shares(learnt), verdict_part)
+    return mix(shares, positive_shares(learnt), review_label_part)
 
 
 def beside(matrix: Matrix, surprises: Floats) -> Matrix:
-    """The n x (c + m) columns that the trees of the verdicts see."""
+    """The n x (c + m) columns that the trees of the review labels see."""
     return np.hstack([matrix, surprises.astype(np.float32)])
 
 

@@ -1,8 +1,9 @@
 """The anomaly detector: how unlike the rest each row is, why, and of what kind.
 
-Belongs here: putting the components, the verdicts and the calibration together; saving and loading.
-Does not belong here: the components (`components.py`), what a score means (`calibration.py`), the
-rules of the kinds (`kinds.py`), which customers and dates it learns from (`training.py`).
+Belongs here: putting the components, the review labels and the calibration together; saving and
+loading. Does not belong here: the components (`components.py`), what a score means
+(`calibration.py`), the rules of the kinds (`kinds.py`), which customers and dates it learns from
+(`training.py`).
 """
 
 # ruff: noqa: N803 - X is scikit-learn's name for a table of features
@@ -33,7 +34,7 @@ from engagement_assets.learning.anomaly.calibration import TailRank, score_of
 from engagement_assets.learning.anomaly.components import COMPONENTS, Components, positive_shares
 from engagement_assets.learning.anomaly.kinds import KindRuler, KindRules
 from engagement_assets.learning.anomaly.preparation import Matrix, Preparation
-from engagement_assets.learning.anomaly.review_labels import VerdictModel, as_verdicts
+from engagement_assets.learning.anomaly.review_labels import ReviewLabelModel, as_review_labels
 from engagement_assets.learning.explanations.shap_values import Explanation, top_reasons
 from engagement_assets.learning.trees.encoder import FEW_ROWS, typical_values
 
@@ -47,7 +48,7 @@ Floats = NDArray[np.float64]
 FORMAT = "anomaly-detector/1"
 DETECTOR_FILE = "detector.json"
 ARRAYS_FILE = "components.safetensors"
-VERDICTS = "verdicts"
+REVIEW_LABELS = "review_labels"
 METHOD = "shares of the components' surprises"
 FEWEST_ROWS = 10
 # Of the surprise of a row with values that cannot be, what is put down to those values.
@@ -61,7 +62,7 @@ class Assessment:
 
     Attributes:
         score: n scores in [0, 1).
-        components: n x m scores in [0, 1) of the components by name, `verdicts` included where
+        components: n x m scores in [0, 1) of the components by name, `review_labels` included where
             the detector learnt from them.
         explanation: n x f contributions of the features to the surprise in nats; they sum to it.
         kind: n kinds out of `kinds.KINDS`.
@@ -75,7 +76,7 @@ class Assessment:
 
 # scikit-learn has no types
 class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
-    """An ensemble of four unsupervised detectors, taught by reviewers' verdicts where there are.
+    """An ensemble of four unsupervised detectors, taught by reviewers' labels where there are.
 
     An isolation forest, a masked autoencoder, nearest neighbours in subsamples and empirical tails
     each give a raw score. Each becomes a surprise (minus the log of the share of training rows
@@ -83,8 +84,9 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
     is the score, such that the one in `1 / review_share` scores 0.9 (`calibration.py`). Where the
     rules declare which way fraud moves some features, the surprise on those sides is mixed in.
 
-    With `min_verdicts` verdicts of both kinds, boosted trees learn from them (`verdicts.py`) and
-    are mixed with the mean in the proportion that has the best out-of-fold average precision.
+    With `min_review_labels` review labels of both kinds, boosted trees learn from them
+    (`review_labels.py`) and are mixed with the mean in the proportion that has the best out-of-fold
+    average precision.
 
     Args:
         n_estimators: Trees of the forest.
@@ -97,20 +99,21 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         flag_above: Score over which `predict` flags a row, in (0, 1).
         trace_weight: Weight of the declared traces of fraud against the mean of the four, in
             [0, 1]; without declared traces it has no effect.
-        min_verdicts: Verdicts of each kind below which they are not learnt from, at least 2.
+        min_review_labels: Review labels of each kind below which they are not learnt from, at least
+            2.
         rules: What tells the kinds apart; None leaves every row `unusual`.
         random_state: Seed of all chance.
         n_jobs: Threads of the forest and of the linear algebra; None for all cores. The
-            autoencoder and the trees of the verdicts are too small to share.
+            autoencoder and the trees of the review labels are too small to share.
 
     Attributes:
         feature_names_in_: The f feature names in order.
         n_features_in_: Their number.
         n_rows_: Training rows.
         typical_values_: Median or most frequent value of each feature.
-        blend_: Weight of the verdicts in the score, 0 to 1; 0 where there are too few.
+        blend_: Weight of the review labels in the score, 0 to 1; 0 where there are too few.
         blend_scores_: Out-of-fold average precision by weight, or empty.
-        verdict_counts_: How many verdicts confirmed fraud, and how many did not.
+        review_label_counts_: How many review labels confirmed fraud, and how many did not.
         statements_: What could not be done, in sentences.
     """
 
@@ -126,7 +129,7 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         review_share: float = 0.01,
         flag_above: float = 0.9,
         trace_weight: float = 0.7,
-        min_verdicts: int = 8,
+        min_review_labels: int = 8,
         rules: KindRules | None = None,
         random_state: int = 0,
         n_jobs: int | None = None,
@@ -140,39 +143,41 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         self.review_share = review_share
         self.flag_above = flag_above
         self.trace_weight = trace_weight
-        self.min_verdicts = min_verdicts
+        self.min_review_labels = min_review_labels
         self.rules = rules
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def fit(self, X: pd.DataFrame, y: None = None, *, verdicts: pd.Series | None = None) -> Self:
-        """Learn what is usual, and from verdicts what is fraud.
+    def fit(
+        self, X: pd.DataFrame, y: None = None, *, review_labels: pd.Series | None = None
+    ) -> Self:
+        """Learn what is usual, and from review labels what is fraud.
 
         Args:
             X: n x f numbers, booleans, text or categories; nulls allowed. Columns of one value are
                 left out, which is said in `statements_`.
             y: Ignored; scikit-learn's pipelines pass it.
-            verdicts: n verdicts: true or 1 for confirmed fraud, false or 0 for innocent, null for
-                a row that nobody has looked at.
+            review_labels: n review labels: true or 1 for confirmed fraud, false or 0 for innocent,
+                null for a row that nobody has looked at.
 
         Raises:
             TypeError: X is no DataFrame or has a column of a type that cannot be used.
             ValueError: X has fewer than 10 rows, no column with two values or infinite values;
-                verdicts have another length, another index or other values; a parameter is out of
-                range.
+                review labels have another length, another index or other values; a parameter is out
+                of range.
         """
         del y
         self._check_parameters()
         with threadpool_limits(limits=self.n_jobs):
-            return self._fit(X, verdicts)
+            return self._fit(X, review_labels)
 
-    def _fit(self, X: pd.DataFrame, verdicts: pd.Series | None) -> Self:
+    def _fit(self, X: pd.DataFrame, review_labels: pd.Series | None) -> Self:
         preparation = Preparation.fit(X)
         if len(X) < FEWEST_ROWS:
             raise ValueError(
                 f"X has {len(X)} rows: at least {FEWEST_ROWS} are needed to say what is usual"
             )
-        judged = as_verdicts(verdicts, X)
+        judged = as_review_labels(review_labels, X)
         self.preparation_ = preparation
         self._name_features(preparation)
         self.n_rows_ = len(X)
@@ -196,7 +201,7 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
             name: TailRank.fit(raw[:, i]) for i, name in enumerate(self.components_.names)
         }
         surprises = self._surprises(raw)
-        self._learn_verdicts(matrix, surprises, judged)
+        self._learn_review_labels(matrix, surprises, judged)
         self.ruler_ = KindRuler.fit(self.rules or KindRules(), X, self.typical_values_)
         for statement in self.statements_:
             logger.info("Anomaly detector: %s", statement)
@@ -208,8 +213,8 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
                 raise ValueError(f"{name} must lie in (0, 1), got {getattr(self, name)}")
         if not 0.0 <= self.trace_weight <= 1.0:
             raise ValueError(f"trace_weight must lie in [0, 1], got {self.trace_weight}")
-        if self.min_verdicts < 2:
-            raise ValueError(f"min_verdicts must be at least 2, got {self.min_verdicts}")
+        if self.min_review_labels < 2:
+            raise ValueError(f"min_review_labels must be at least 2, got {self.min_review_labels}")
 
     def _sides(self, preparation: Preparation) -> list[tuple[int, bool]]:
         rules = self.rules or KindRules()
@@ -245,29 +250,32 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
             return four
         return (1.0 - self.trace_weight) * four + self.trace_weight * surprises[:, -1]
 
-    def _learn_verdicts(self, matrix: Matrix, surprises: Floats, judged: Floats | None) -> None:
-        """Fit the trees if there are verdicts enough, choose the blend and rank the result."""
+    def _learn_review_labels(
+        self, matrix: Matrix, surprises: Floats, judged: Floats | None
+    ) -> None:
+        """Fit the trees if there are review labels enough, choose the blend and rank the result."""
         self.mean_rank_ = TailRank.fit(surprises[:, : len(COMPONENTS)].mean(axis=1))
         mixed = self._mixed(surprises)
         self.unsupervised_rank_ = TailRank.fit(mixed)
-        self.verdict_model_: VerdictModel | None = None
+        self.review_label_model_: ReviewLabelModel | None = None
         self.blend_, self.blend_scores_ = 0.0, {}
         known = np.array([]) if judged is None else judged[~np.isnan(judged)]
         frauds = int(known.sum())
-        self.verdict_counts_ = {"fraud": frauds, "innocent": len(known) - frauds}
-        least = min(self.verdict_counts_.values())
-        if judged is None or least < self.min_verdicts:
+        self.review_label_counts_ = {"fraud": frauds, "innocent": len(known) - frauds}
+        least = min(self.review_label_counts_.values())
+        if judged is None or least < self.min_review_labels:
             self.statements_.append(
-                f"verdicts were not learnt from: {frauds} of fraud and {len(known) - frauds} of "
-                f"innocence, {self.min_verdicts} of each are needed; the unsupervised score stands"
+                f"review labels were not learnt from: {frauds} of fraud and "
+                f"{len(known) - frauds} of innocence, {self.min_review_labels} of each are needed; "
+                "the unsupervised score stands"
             )
             self.rank_ = self.unsupervised_rank_
             return
-        self.verdict_model_, margin = VerdictModel.fit(
+        self.review_label_model_, margin = ReviewLabelModel.fit(
             beside(matrix, surprises), judged, seed=self.random_state
         )
-        self.ranks_[VERDICTS] = TailRank.fit(margin)
-        alone, taught = self.unsupervised_rank_(mixed), self.ranks_[VERDICTS](margin)
+        self.ranks_[REVIEW_LABELS] = TailRank.fit(margin)
+        alone, taught = self.unsupervised_rank_(mixed), self.ranks_[REVIEW_LABELS](margin)
         # A row that nobody looked at counts as innocent, so this is a lower bound for each blend.
         label = np.nan_to_num(judged, nan=0.0)
         self.blend_scores_ = {
@@ -320,8 +328,8 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
             matrix,
             surprises,
             trace_part=self._trace_part(surprises),
-            verdicts=self.verdict_model_ if self.blend_ > 0.0 else None,
-            verdict_part=part(self.blend_ * (0.0 if taught is None else taught), blended),
+            review_labels=self.review_label_model_ if self.blend_ > 0.0 else None,
+            review_label_part=part(self.blend_ * (0.0 if taught is None else taught), blended),
         )
         total = self.rank_(blended)
         by_feature = self.preparation_.by_feature(shares)
@@ -341,11 +349,13 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
             seconds=time.perf_counter() - began,
         )
         table = self._component_table(surprises, taught, X.index)
-        by_verdicts = (
-            np.zeros(len(X), dtype=bool) if taught is None else table[VERDICTS] > self.flag_above
+        by_review_labels = (
+            np.zeros(len(X), dtype=bool)
+            if taught is None
+            else table[REVIEW_LABELS] > self.flag_above
         )
         kind = self.ruler_.kinds(
-            X, contributions, self.preparation_.features, np.asarray(by_verdicts, dtype=bool)
+            X, contributions, self.preparation_.features, np.asarray(by_review_labels, dtype=bool)
         )
         return Assessment(self._score(blended), table, explanation, kind)
 
@@ -373,11 +383,13 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         return part(self.trace_weight * surprises[:, -1], self._mixed(surprises))
 
     def _blended(self, matrix: Matrix, surprises: Floats) -> tuple[Floats, Floats | None]:
-        """What `rank_` ranks, and the surprise of the verdicts where they were learnt from."""
+        """What `rank_` ranks, and the surprise of the review labels where they were learnt from."""
         mixed = self._mixed(surprises)
-        if self.verdict_model_ is None:
+        if self.review_label_model_ is None:
             return mixed, None
-        taught = self.ranks_[VERDICTS](self.verdict_model_.margin(beside(matrix, surprises)))
+        taught = self.ranks_[REVIEW_LABELS](
+            self.review_label_model_.margin(beside(matrix, surprises))
+        )
         alone = self.unsupervised_rank_(mixed)
         return (1.0 - self.blend_) * alone + self.blend_ * taught, taught
 
@@ -391,7 +403,7 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
             for i, name in enumerate(self.components_.names)
         }
         if taught is not None:
-            scores[VERDICTS] = score_of(
+            scores[REVIEW_LABELS] = score_of(
                 taught, review_share=self.review_share, flag_above=self.flag_above
             )
         return pd.DataFrame(scores, index=index)
@@ -405,7 +417,7 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         check_is_fitted(self, "rank_")
         target = Path(folder) if isinstance(folder, str) else folder
         target.mkdir(parents=True, exist_ok=True)
-        files = {} if self.verdict_model_ is None else self.verdict_model_.to_files()
+        files = {} if self.review_label_model_ is None else self.review_label_model_.to_files()
         parameters = self.get_params()
         rules = parameters.pop("rules")
         state: dict[str, Any] = {
@@ -422,8 +434,8 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
             "training_rows": self.n_rows_,
             "blend": self.blend_,
             "blend_scores": [list(pair) for pair in self.blend_scores_.items()],
-            "verdict_counts": self.verdict_counts_,
-            "verdict_files": list(files),
+            "review_label_counts": self.review_label_counts_,
+            "review_label_files": list(files),
             "statements": self.statements_,
         }
         for name, content in files.items():
@@ -461,8 +473,8 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         detector.n_rows_ = int(state["training_rows"])
         detector.blend_ = float(state["blend"])
         detector.blend_scores_ = {float(w): float(score) for w, score in state["blend_scores"]}
-        detector.verdict_counts_ = dict(state["verdict_counts"])
+        detector.review_label_counts_ = dict(state["review_label_counts"])
         detector.statements_ = list(state["statements"])
-        files = [(source / name).read_bytes() for name in state["verdict_files"]]
-        detector.verdict_model_ = VerdictModel.from_files(files) if files else None
+        files = [(source / name).read_bytes() for name in state["review_label_files"]]
+        detector.review_label_model_ = ReviewLabelModel.from_files(files) if files else None
         return detector

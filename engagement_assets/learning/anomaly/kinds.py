@@ -7,7 +7,7 @@ In order, the first that holds:
 
 1. `data_error`: a value outside its bounds, or two values that contradict each other. It says that
    the pipeline or the source is to be looked at before the customer is.
-2. `fraud_like`: verdicts have taught a model that finds the row as likely a fraud as the
+2. `fraud_like`: review labels have taught a model that finds the row as likely a fraud as the
    `review_share` most likely of the training rows; or at least half of the row's surprise comes
    from features that are declared as traces of fraud, on the declared side of their typical value.
 3. `sudden_drop`: the trend of use is among the steepest falls of the training rows, or a customer
@@ -148,7 +148,7 @@ class KindRuler:
         X: pd.DataFrame,
         contributions: NDArray[Any],
         features: Sequence[str],
-        fraud_by_verdicts: NDArray[np.bool_],
+        fraud_by_review_labels: NDArray[np.bool_],
     ) -> NDArray[np.object_]:
         """The kind of each row.
 
@@ -156,10 +156,10 @@ class KindRuler:
             X: n rows.
             contributions: n x f contributions of the features to the rows' surprise, in nats.
             features: The f names.
-            fraud_by_verdicts: n flags: whether the model of the verdicts calls it fraud.
+            fraud_by_review_labels: n flags: whether the model of the review labels calls it fraud.
         """
         error = self.data_errors(X)
-        fraud = fraud_by_verdicts | self._fraud(X, contributions, features)
+        fraud = fraud_by_review_labels | self._fraud(X, contributions, features)
         found: NDArray[np.object_] = np.select(
             [error, fraud, self.sudden_drops(X)], [DATA_ERROR, FRAUD_LIKE, SUDDEN_DROP], UNUSUAL
         ).astype(object)

@@ -1,14 +1,15 @@
-"""What reviewers' verdicts teach: boosted trees on the columns and the detectors' surprises.
+"""What reviewers' labels teach: boosted trees on the columns and the detectors' surprises.
 
-Belongs here: fitting on few verdicts among many rows that nobody looked at, out-of-fold scores,
-contributions. Does not belong here: whether it is used, and how it is mixed with the unsupervised
-score (`detector.py`).
+Belongs here: fitting on few review labels among many rows that nobody looked at, out-of-fold
+scores, contributions. Does not belong here: whether it is used, and how it is mixed with the
+unsupervised score (`detector.py`).
 
 Method: XGBOD (Zhao and Hryniewicki, IJCNN 2018), boosted trees on the columns with the scores of
 unsupervised detectors beside them. Who is reviewed is no random sample, so the trees also see
-rows without a verdict, as innocent: most are. That a few are not is what bagging is for (Mordelet
-and Vert, Pattern Recognition Letters 37, 2014): each bag takes every verdict and another small
-draw of the others, so that a cheat whom nobody has looked at is called innocent in few bags.
+rows without a review label, as innocent: most are. That a few are not is what bagging is for
+(Mordelet and Vert, Pattern Recognition Letters 37, 2014): each bag takes every review label and
+another small draw of the others, so that a cheat whom nobody has looked at is called innocent in
+few bags.
 """
 
 # ruff: noqa: N803 - X is scikit-learn's name for a table of features
@@ -50,7 +51,7 @@ _TREES = {
 
 
 @dataclass(frozen=True)
-class VerdictModel:
+class ReviewLabelModel:
     """Bags of boosted trees.
 
     Attributes:
@@ -61,37 +62,40 @@ class VerdictModel:
 
     @classmethod
     def fit(
-        cls, matrix: NDArray[np.float32], verdict: Floats, *, seed: int
-    ) -> tuple[VerdictModel, Floats]:
+        cls, matrix: NDArray[np.float32], review_label: Floats, *, seed: int
+    ) -> tuple[ReviewLabelModel, Floats]:
         """Fit the bags, and score every training row by bags that did not see it.
 
         Args:
             matrix: n x c values without null.
-            verdict: n values: 1 fraud, 0 innocent, NaN not looked at; two of each class at least.
+            review_label: n values: 1 fraud, 0 innocent, NaN not looked at; two of each class at
+                least.
             seed: Seed of folds, draws and trees.
 
         Returns:
             The model, and n out-of-bag log-odds.
         """
         rng = np.random.default_rng(seed)
-        judged = np.flatnonzero(~np.isnan(verdict))
-        labels = verdict[judged]
+        judged = np.flatnonzero(~np.isnan(review_label))
+        labels = review_label[judged]
         folds = max(2, min(_FOLDS, int(labels.sum()), int((1.0 - labels).sum())))
         total, times = np.zeros(len(matrix)), np.zeros(len(matrix))
         splitter = StratifiedKFold(n_splits=folds, shuffle=True, random_state=seed)
         for learn, aside in splitter.split(judged, labels):
             for _ in range(_BAGS_A_FOLD):
-                rows = _bag(judged[learn], verdict, rng)
-                booster = _grow(matrix, verdict, rows, seed=seed)
+                rows = _bag(judged[learn], review_label, rng)
+                booster = _grow(matrix, review_label, rows, seed=seed)
                 unseen = np.ones(len(matrix), dtype=bool)
-                # Verdicts are scored in their own fold alone, as often as the others' folds allow.
+                # Review labels are scored in their own fold alone, as often as the others' folds
+                # allow.
                 unseen[judged] = False
                 unseen[judged[aside]] = True
                 unseen[rows] = False
                 total[unseen] += _margin(booster, xgb.DMatrix(matrix[unseen], nthread=_THREADS))
                 times[unseen] += 1.0
         boosters = [
-            _grow(matrix, verdict, _bag(judged, verdict, rng), seed=seed + i) for i in range(_BAGS)
+            _grow(matrix, review_label, _bag(judged, review_label, rng), seed=seed + i)
+            for i in range(_BAGS)
         ]
         model = cls(tuple(boosters))
         never = times == 0.0
@@ -118,12 +122,12 @@ class VerdictModel:
     def to_files(self) -> dict[str, bytes]:
         """Return the boosters in UBJSON by file name."""
         return {
-            f"verdicts_{i}.ubj": bytes(booster.save_raw("ubj"))
+            f"review_labels_{i}.ubj": bytes(booster.save_raw("ubj"))
             for i, booster in enumerate(self.boosters)
         }
 
     @classmethod
-    def from_files(cls, files: list[bytes]) -> VerdictModel:
+    def from_files(cls, files: list[bytes]) -> ReviewLabelModel:
         """Read the boosters in the order of `to_files`."""
         boosters = []
         for content in files:
@@ -133,33 +137,35 @@ class VerdictModel:
         return cls(tuple(boosters))
 
 
-def as_verdicts(verdicts: pd.Series | None, X: pd.DataFrame) -> Floats | None:
-    """Check the verdicts on n rows and return them as 1, 0 and NaN; None stays None.
+def as_review_labels(review_labels: pd.Series | None, X: pd.DataFrame) -> Floats | None:
+    """Check the review labels on n rows and return them as 1, 0 and NaN; None stays None.
 
     Raises:
         TypeError: They are no Series.
         ValueError: They have another length, another index or other values.
     """
-    if verdicts is None:
+    if review_labels is None:
         return None
-    if not isinstance(verdicts, pd.Series):
-        raise TypeError(f"verdicts must be a pandas Series, got {type(verdicts).__name__}")
-    if len(verdicts) != len(X):
-        raise ValueError(f"X has {len(X)} rows but there are {len(verdicts)} verdicts")
-    if not verdicts.index.equals(X.index):
-        raise ValueError("verdicts have another index than X: align them by customer first")
-    known = verdicts.dropna()
+    if not isinstance(review_labels, pd.Series):
+        raise TypeError(
+            f"review labels must be a pandas Series, got {type(review_labels).__name__}"
+        )
+    if len(review_labels) != len(X):
+        raise ValueError(f"X has {len(X)} rows but there are {len(review_labels)} review labels")
+    if not review_labels.index.equals(X.index):
+        raise ValueError("review labels have another index than X: align them by customer first")
+    known = review_labels.dropna()
     strange = [value for value in known.unique() if value not in (0, 1)]
     if strange:
-        raise ValueError(f"verdicts must be true, false or null, got {strange[:3]}")
+        raise ValueError(f"review labels must be true, false or null, got {strange[:3]}")
     out = np.full(len(X), np.nan)
-    out[verdicts.notna().to_numpy()] = known.to_numpy().astype(np.float64)
+    out[review_labels.notna().to_numpy()] = known.to_numpy().astype(np.float64)
     return out
 
 
-def _bag(judged: NDArray[Any], verdict: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
-    others = np.flatnonzero(np.isnan(verdict))
-    frauds = int(np.nansum(verdict[judged]))
+def _bag(judged: NDArray[Any], review_label: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
+    others = np.flatnonzero(np.isnan(review_label))
+    frauds = int(np.nansum(review_label[judged]))
     wanted = int(np.clip(_OTHERS_A_FRAUD * frauds, _FEWEST_OTHERS, _MOST_OTHERS))
     # At most half of them, so that every row is outside of some bags.
     drawn = rng.choice(others, size=min(wanted, len(others) // 2), replace=False)
@@ -168,9 +174,9 @@ def _bag(judged: NDArray[Any], verdict: Floats, rng: np.random.Generator) -> NDA
 
 
 def _grow(
-    matrix: NDArray[np.float32], verdict: Floats, rows: NDArray[np.int64], *, seed: int
+    matrix: NDArray[np.float32], review_label: Floats, rows: NDArray[np.int64], *, seed: int
 ) -> xgb.Booster:
-    label = np.nan_to_num(verdict[rows], nan=0.0)
+    label = np.nan_to_num(review_label[rows], nan=0.0)
     data = xgb.QuantileDMatrix(matrix[rows], label=label, nthread=_THREADS)
     return xgb.train({**_TREES, "seed": seed, "nthread": _THREADS}, data, num_boost_round=_ROUNDS)
 

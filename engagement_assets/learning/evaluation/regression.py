@@ -190,6 +190,18 @@ def paired_loss_difference(
     return found["difference"]
 
 
+def squared_error_advantage(
+    y: ArrayLike, first: ArrayLike, second: ArrayLike, *, n_bootstrap: int = 1000, seed: int = 0
+) -> Interval:
+    """Mean squared error of the second prediction less that of the first, on the same n rows.
+
+    Above 0 the first is better; see `paired_loss_difference`.
+    """
+    truth = np.asarray(y, dtype=np.float64)
+    one, two = ((np.asarray(p, dtype=np.float64) - truth) ** 2 for p in (first, second))
+    return paired_loss_difference(one, two, n_bootstrap=n_bootstrap, seed=seed)
+
+
 def decile_table(
     y: ArrayLike,
     prediction: ArrayLike,

@@ -16,7 +16,7 @@ _HASH_BYTES = 8
 _HASH_RANGE = 2.0 ** (8 * _HASH_BYTES)
 
 
-def customer_split(
+def hash_split(
     customer_ids: pd.Series | ArrayLike, *, test_share: float = 0.2, salt: str = "split"
 ) -> NDArray[np.bool_]:
     """Mark the customers who are kept for testing.

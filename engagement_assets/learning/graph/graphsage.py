@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FORMAT = "engagement-graphsage/1"
+FORMAT = "graphsage/1"
 WEIGHTS_FILE = "network.safetensors"
 STATE_FILE = "graphsage.json"
 _LEAST_LABELS = 10

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FORMAT = "engagement-independent-cascade/1"
+FORMAT = "independent-cascade/1"
 ARRAYS_FILE = "spread.safetensors"
 STATE_FILE = "spread.json"
 _SURE = 1e-12

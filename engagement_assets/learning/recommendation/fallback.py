@@ -57,7 +57,7 @@ ESTIMATORS: dict[str, type[Recommender]] = {
 }
 
 
-class ColdStart(Recommender):
+class FallbackRecommender(Recommender):
     """A recommender with an answer for everybody.
 
     A user with enough interactions is served by the model; one with fewer by content (likeness of
@@ -86,8 +86,8 @@ class ColdStart(Recommender):
         half_life_days: float = 7.0,
         neighbours: int = 10,
     ) -> None:
-        if isinstance(base, ColdStart):
-            raise TypeError("the base is already wrapped in ColdStart")
+        if isinstance(base, FallbackRecommender):
+            raise TypeError("the base is already wrapped in FallbackRecommender")
         self.base = base
         self.min_history = min_history
         self.min_segment = min_segment
@@ -285,7 +285,7 @@ def load_recommender(folder: Path | UPath | str) -> Recommender:
     """
     source = Path(folder) if isinstance(folder, str) else folder
     if (source / CHAIN_FILE).exists():
-        return ColdStart.load(source)
+        return FallbackRecommender.load(source)
     kind = json.loads((source / storage.STATE_FILE).read_text()).get("kind")
     if kind not in ESTIMATORS:
         raise ValueError(f"{source} holds a {kind!r}, expected one of {sorted(ESTIMATORS)}")

@@ -172,7 +172,7 @@ class Recommender(ABC):
 
         Raises:
             ValueError: k is under 1, or there are no candidates.
-            UnknownUserError: A user was not there at `fit` (see `cold_start.ColdStart`).
+            UnknownUserError: A user was not there at `fit` (see `cold_start.FallbackRecommender`).
         """
         rows, columns = self._user_numbers(users), self._item_numbers(candidates)
         lists = self.lists(
@@ -268,7 +268,7 @@ class Recommender(ABC):
             unknown = wanted[found < 0]
             raise UnknownUserError(
                 f"{len(unknown)} users were not there at fit, such as {unknown[0]!r}: wrap the "
-                "recommender in ColdStart"
+                "recommender in FallbackRecommender"
             )
         return np.asarray(found, dtype=np.int64)
 

@@ -24,7 +24,7 @@ from engagement_assets.learning.recommendation.data import Dataset
 if TYPE_CHECKING:
     from upath import UPath
 
-FORMAT = "engagement-recommender/1"
+FORMAT = "recommender/1"
 STATE_FILE = "recommender.json"
 ARRAYS_FILE = "arrays.safetensors"
 TABLES = ("users", "items", "interactions", "links", "seen")

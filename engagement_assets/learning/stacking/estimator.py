@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-FORMAT = "engagement-ensemble/1"
+FORMAT = "stacked-corrections/1"
 STATE_FILE = "ensemble.json"
 TREES = (10, 20, 40, 80, 160)
 # from log-odds beyond which a probability is as good as certain

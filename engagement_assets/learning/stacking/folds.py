@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from engagement_assets.learning.evaluation.splits import customer_split
+from engagement_assets.learning.evaluation.splits import hash_split
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def fold_of(customers: pd.Series, *, folds: int = FOLDS) -> NDArray[np.int64]:
     fold = np.zeros(len(customers), dtype=np.int64)
     left = np.ones(len(customers), dtype=np.bool_)
     for number in range(folds - 1):
-        chosen = left & customer_split(
+        chosen = left & hash_split(
             customers, test_share=1 / (folds - number), salt=f"ensemble fold {number}"
         )
         fold[chosen] = number

@@ -21,7 +21,7 @@ from safetensors.torch import save as save_tensors
 from engagement_assets.learning.text.corpus import TASKS
 from engagement_assets.learning.text.encoder import TextEncoder
 
-FORMAT = "engagement-sentiment-adapter/1"
+FORMAT = "sentiment-adapter/1"
 WEIGHTS_FILE = "adapter.safetensors"
 CARD_FILE = "card.json"
 RANK = 16

@@ -44,13 +44,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FORMAT = "engagement-churn-classifier/1"
+FORMAT = "calibrated-boosting-classifier/1"
 
 _OBJECTIVE = "binary:logistic"
 
 
 # scikit-learn has no types
-class ChurnClassifier(ClassifierMixin, BoostedTrees):  # type: ignore[misc] # as said
+class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):  # type: ignore[misc] # as said
     """Calibrated gradient boosted trees with a cost-minimising threshold.
 
     `fit` scores every row by a model that did not see it (stratified folds), chooses the number of

@@ -38,14 +38,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FORMAT = "engagement-score-regressor/1"
+FORMAT = "bounded-boosting-regressor/1"
 SQUARED = "reg:squarederror"
 LOGISTIC = "reg:logistic"
 OBJECTIVES = (LOGISTIC, SQUARED)
 
 
 # scikit-learn has no types
-class EngagementRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc] # as said
+class BoundedBoostingRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc] # as said
     """Gradient boosted trees for a target between 0 and 1.
 
     `fit` predicts every row by a model that did not see it, for each objective and number of trees,

@@ -79,7 +79,7 @@ from engagement_assets.learning.trees.revenue_mean import (
 if TYPE_CHECKING:
     from upath import UPath
 
-FORMAT = "engagement-lifetime-value-regressor/1"
+FORMAT = "zero-inflated-revenue-regressor/1"
 LEVELS = (0.1, 0.5, 0.9)
 PAYS_FILE = "pays.ubj"
 QUANTILES_FILE = "quantiles.ubj"
@@ -96,7 +96,7 @@ class TooFewPayersError(ValueError):
 
 
 # scikit-learn has no types
-class LifetimeValueRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc] # as said
+class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc] # as said
     """Boosted trees for zero-inflated, heavy-tailed money; see the module for the method.
 
     Args:
@@ -340,7 +340,7 @@ class LifetimeValueRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc
             groups=like(found, self.group_edges_),
             scale=self._scales(found),
         )
-        self.oof_quantiles_ = self._honest(found, chance)
+        self.oof_quantiles_ = self._conformalize(found, chance)
         self.quantiles_ = self._train(
             matrix,
             target,
@@ -353,7 +353,7 @@ class LifetimeValueRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc
         scales: Floats = np.maximum(np.abs(quantiles).max(axis=1), self.scale_floor_)
         return scales
 
-    def _honest(self, quantiles: Floats, chance: Floats) -> Floats:
+    def _conformalize(self, quantiles: Floats, chance: Floats) -> Floats:
         """Quantiles after the conformal shift, at 0 where the chance says so, never crossing."""
         moved = self.shift_(
             quantiles, groups=like(quantiles, self.group_edges_), scale=self._scales(quantiles)
@@ -388,7 +388,7 @@ class LifetimeValueRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc
         matrix, data = self._encoded(X)
         chance = self._chance(data)
         quantiles = from_margins(self._margin(self.quantiles_, data), chance, levels=LEVELS)
-        return self._mean(matrix, data, chance), chance, self._honest(quantiles, chance)
+        return self._mean(matrix, data, chance), chance, self._conformalize(quantiles, chance)
 
     def _mean(self, matrix: Matrix, data: xgb.DMatrix, chance: Floats) -> Floats:
         return self.calibration_(expected(self.mean_, self._mean_margin(matrix, data), chance))

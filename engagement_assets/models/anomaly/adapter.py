@@ -6,30 +6,35 @@ Does not belong here: scoring, measuring and wording themselves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.learning.anomaly.detector import AnomalyDetector
+from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.evaluation.bootstrap import Interval, interval, resamples
 from engagement_assets.learning.fairness.measures import selection_fairness
+from engagement_assets.learning.stacking.folds import BaseLearner
 from engagement_assets.lifecycle.adapter import Inputs, Predicted, Trained
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.fairness import Assessment
-from engagement_assets.lifecycle.spec import REASONS
-from engagement_assets.lifecycle.tabular import snapshot_rows
+from engagement_assets.lifecycle.predictor import Context, Predictions, Predictor
+from engagement_assets.lifecycle.scored import ScoredModel, snapshot_rows
+from engagement_assets.lifecycle.spec import REASONS, ModelSpec
+from engagement_assets.lifecycle.tabular import where
 from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns, split_rows
-from engagement_assets.models.anomaly.prediction import predict_anomaly
+from engagement_assets.models.anomaly.prediction import score_anomaly
 from engagement_assets.models.anomaly.reports import evaluation_markdown, review_report
 from engagement_assets.models.anomaly.rules import (
     ANOMALY_INPUTS,
     PLATFORM_RULES,
     shows_life,
 )
+from engagement_assets.models.anomaly.spec import SPEC
 from engagement_assets.models.anomaly.training import (
     detection_metrics,
     latest_verdicts,
@@ -41,8 +46,53 @@ from resources.registry import RegisteredModel
 REVIEWS = "source/reviews"
 
 
-class AnomalyAdapter:
-    """The anomaly model's methods; see `ModelAdapter`."""
+class AnomalyAdapter(ScoredModel):
+    """How unlike the others each customer is; see `ModelAdapter`."""
+
+    spec: ClassVar[ModelSpec] = SPEC
+
+    def open(self, model: RegisteredModel, *, threads: int) -> AnomalyDetector:
+        """Load a version's detector."""
+        detector = AnomalyDetector.load(model.folder)
+        detector.set_params(n_jobs=threads)
+        return detector
+
+    def load(
+        self,
+        model: RegisteredModel,
+        *,
+        parameters: Mapping[str, Any],  # noqa: ARG002 - others need them
+        threads: int,
+    ) -> Predictor:
+        """Load a version, ready to predict many times."""
+        detector = self.open(model, threads=threads)
+
+        def predictor(rows: pd.DataFrame, context: Context) -> Predictions:  # noqa: ARG001 - others need it
+            return Predictions(score_anomaly(detector, rows, k=REASONS))
+
+        return predictor
+
+    def base_learner(
+        self, model: RegisteredModel, rows: pd.DataFrame | None, *, threads: int
+    ) -> BaseLearner:
+        """Return what an ensemble stacks, without review labels: it learns none that could leak."""
+        detector = self.open(model, threads=threads)
+        columns = list(detector.feature_names_in_)
+        lively = None if rows is None else rows[shows_life(rows)].reset_index(drop=True)
+
+        def predictor(fitted: AnomalyDetector) -> Callable[[pd.DataFrame], Floats]:
+            def predict(others: pd.DataFrame) -> Floats:
+                alive = np.asarray(shows_life(others), dtype=np.bool_)
+                return where(others, alive, lambda some: fitted.score_samples(some[columns]))
+
+            return predict
+
+        return BaseLearner(
+            "anomaly_score",
+            lively,
+            fit=lambda some: predictor(AnomalyDetector(**detector.get_params()).fit(some[columns])),
+            champion=predictor(detector),
+        )
 
     def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained:
         """Fit on the training people at a snapshot, describe on the others at a later one."""
@@ -79,7 +129,7 @@ class AnomalyAdapter:
     def assess(self, inputs: Inputs, model: RegisteredModel) -> Assessment:
         """Whom a version sends to review among its test people."""
         rows = _test_rows(inputs, model)
-        scored = predict_anomaly(model.folder, rows, k=REASONS, n_jobs=inputs.threads)
+        scored = score_anomaly(self.open(model, threads=inputs.threads), rows, k=REASONS)
         flagged = rows["customer_id"].isin(scored.loc[scored["needs_review"], "customer_id"])
         report = selection_fairness(
             None,
@@ -105,23 +155,37 @@ class AnomalyAdapter:
         labels = verdicts[known].to_numpy(np.float64)
         if len(np.unique(labels)) < 2:
             return Interval(0.0, 0.0, 0.0)
-        first, second = (_scores(inputs, model, rows[known]) for model in (champion, candidate))
-        return _precision_lead(labels, first, second, bootstrap=inputs.bootstrap, seed=inputs.seed)
+        first, second = (
+            self._scores(model, rows[known], inputs.threads) for model in (champion, candidate)
+        )
+        return _precision_advantage(
+            labels, first, second, bootstrap=inputs.bootstrap, seed=inputs.seed
+        )
 
-    def predict(self, inputs: Inputs, model: RegisteredModel, day: date) -> Predicted:
-        """Score every customer of a snapshot who used the app in the month."""
-        rows = snapshot_rows(inputs, day)
-        table = predict_anomaly(model.folder, rows, k=REASONS, n_jobs=inputs.threads)
+    def _scores(self, model: RegisteredModel, rows: pd.DataFrame, threads: int) -> Floats:
+        detector = self.open(model, threads=threads)
+        scores: Floats = detector.score_samples(rows[list(detector.feature_names_in_)])
+        return scores
+
+    def report(
+        self,
+        predictions: Predictions,
+        rows: pd.DataFrame,  # noqa: ARG002 - others need them
+        card: Mapping[str, Any],  # noqa: ARG002 - others need it
+    ) -> Predicted:
+        """Return a day's scores with what sends customers to review."""
+        table = predictions.table
         figures, text = review_report(table)
+        for_review = int(table["needs_review"].sum())
         return Predicted(
             table,
             figures,
             text,
             figures={
                 "mean_score": float(table["anomaly_score"].mean()) if len(table) else 0.0,
-                "for_review": int(table["needs_review"].sum()),
+                "for_review": for_review,
             },
-            explanation_figures={"for_review": int(table["needs_review"].sum())},
+            explanation_figures={"for_review": for_review},
         )
 
 
@@ -141,18 +205,12 @@ def _test_rows(inputs: Inputs, model: RegisteredModel) -> pd.DataFrame:
     return split_rows(rows[shows_life(rows)], test=True)
 
 
-def _scores(inputs: Inputs, model: RegisteredModel, rows: pd.DataFrame) -> np.ndarray:
-    detector = AnomalyDetector.load(model.folder).set_params(n_jobs=inputs.threads)
-    found: np.ndarray = detector.score_samples(rows[list(detector.feature_names_in_)])
-    return found
-
-
-def _precision_lead(
+def _precision_advantage(
     labels: np.ndarray, champion: np.ndarray, candidate: np.ndarray, *, bootstrap: int, seed: int
 ) -> Interval:
     """Champion minus candidate average precision, with a paired bootstrap interval."""
 
-    def lead(rows: np.ndarray) -> float:
+    def advantage(rows: np.ndarray) -> float:
         if len(np.unique(labels[rows])) < 2:
             return float("nan")
         one, two = (
@@ -165,4 +223,6 @@ def _precision_lead(
 
     every = np.arange(len(labels))
     draws = resamples(len(labels), n_bootstrap=bootstrap, seed=seed)
-    return interval(lead(every), [lead(np.repeat(every, times.astype(int))) for times in draws])
+    return interval(
+        advantage(every), [advantage(np.repeat(every, times.astype(int))) for times in draws]
+    )

@@ -6,54 +6,32 @@ here: the queue itself (`engagement_assets.governance`).
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from engagement_assets.learning.anomaly.detector import AnomalyDetector
+from engagement_assets.learning.anomaly.detector import REVIEW_LABELS, AnomalyDetector
 from engagement_assets.learning.explanations.shap_values import top_reasons
 from engagement_assets.models.anomaly.rules import shows_life
 from engagement_assets.models.anomaly.spec import REVIEW_ABOVE
 
-if TYPE_CHECKING:
-    from upath import UPath
 
-
-def predict_anomaly(
-    model_folder: Path | UPath | str, snapshot: pd.DataFrame, *, k: int, n_jobs: int | None = None
-) -> pd.DataFrame:
+def score_anomaly(detector: AnomalyDetector, snapshot: pd.DataFrame, *, k: int) -> pd.DataFrame:
     """Score every customer of a snapshot who used the app in the month.
 
     Args:
-        model_folder: What `AnomalyDetector.save` wrote.
+        detector: The fitted detector.
         snapshot: Rows of `features/customer_features`.
         k: Reasons a customer.
-        n_jobs: Threads; None for all cores.
 
     Returns:
         One row a scored customer: `customer_id`, `anomaly_score`, `isolation_score`,
         `reconstruction_score`, `neighbours_score`, `tails_score`, `traces_score` and
         `verdicts_score` (null where no traces are declared and where the detector did not learn
         from verdicts), `needs_review` (a score over 0.9, or a value that cannot be, however
-        ordinary the rest), and for those who need it `kind` and
-        the reasons (columns of `evaluation.explanations.top_reasons`), null for all others: what is
-        usual has no reason.
+        ordinary the rest), and for those who need it `kind` and the reasons (columns of
+        `top_reasons`), null for all others: what is usual has no reason.
     """
-    return anomaly_of(load_anomaly(model_folder, n_jobs=n_jobs), snapshot, k=k)
-
-
-def load_anomaly(folder: Path | UPath | str, *, n_jobs: int | None) -> AnomalyDetector:
-    """The detector in a folder, ready to score many times."""
-    detector = AnomalyDetector.load(folder)
-    detector.set_params(n_jobs=n_jobs)
-    return detector
-
-
-def anomaly_of(detector: AnomalyDetector, snapshot: pd.DataFrame, *, k: int) -> pd.DataFrame:
-    """As `predict_anomaly`, with a detector that is loaded already."""
     rows = snapshot[shows_life(snapshot)].reset_index(drop=True)
     inputs = rows[list(detector.feature_names_in_)]
     names = ("isolation", "reconstruction", "neighbours", "tails", "traces", "verdicts")
@@ -63,6 +41,7 @@ def anomaly_of(detector: AnomalyDetector, snapshot: pd.DataFrame, *, k: int) -> 
     else:
         score, components = detector.scores(inputs)
     table["anomaly_score"] = score
+    components = components.rename(columns={REVIEW_LABELS: "verdicts"})
     for name in names:
         table[f"{name}_score"] = components.get(name, np.nan)
     errors = detector.ruler_.data_errors(inputs)

@@ -82,6 +82,7 @@ SPEC = ModelSpec(
         *reason_columns("share of the surprise"),
     ),
     score="anomaly_score",
+    parameters=("review_share",),
     bounds={"anomaly_score": (0, 1)},
     texts={
         "model": "Candidate anomaly detector: isolation forest and autoencoder with neighbours and "

@@ -22,7 +22,7 @@ from engagement_assets.learning.evaluation.binary import OneClassError, as_label
 from engagement_assets.learning.evaluation.bootstrap import Interval, interval, resamples
 from engagement_assets.learning.evaluation.metrics import auc
 from engagement_assets.learning.evaluation.scores import score_shares
-from engagement_assets.learning.evaluation.splits import customer_split
+from engagement_assets.learning.evaluation.splits import hash_split
 from engagement_assets.lifecycle.training import Trained
 from engagement_assets.models.anomaly.rules import shows_life
 from engagement_assets.models.anomaly.spec import REVIEW_ABOVE
@@ -100,15 +100,15 @@ def train_anomaly(  # noqa: PLR0913 - two snapshots with their dates, and the se
     """
     if test_snapshot <= training_snapshot:
         raise ValueError(f"test snapshot {test_snapshot} is not after {training_snapshot}")
-    learn = train_rows[~customer_split(train_rows["customer_id"]) & shows_life(train_rows)]
-    score = test_rows[customer_split(test_rows["customer_id"]) & shows_life(test_rows)]
+    learn = train_rows[~hash_split(train_rows["customer_id"]) & shows_life(train_rows)]
+    score = test_rows[hash_split(test_rows["customer_id"]) & shows_life(test_rows)]
     for name, rows in (("training", learn), ("test", score)):
         if rows.empty:
             raise ValueError(f"there are no {name} customers who used the app in the month")
     columns = list(features)
     given = None if verdicts is None else verdicts.reindex(learn.index)
     model = AnomalyDetector(**parameters, random_state=seed)
-    model.fit(learn[columns], verdicts=given)
+    model.fit(learn[columns], review_labels=given)
     scores = model.score_samples(score[columns])
     later = None if test_verdicts is None else test_verdicts.reindex(score.index)
     statements = list(model.statements_)
@@ -127,7 +127,7 @@ def train_anomaly(  # noqa: PLR0913 - two snapshots with their dates, and the se
         "features": columns,
         "metrics": metrics,
         "thresholds": {"review_above": REVIEW_ABOVE, "review_share": model.review_share},
-        "verdicts": {**model.verdict_counts_, "blend": model.blend_},
+        "verdicts": {**model.review_label_counts_, "blend": model.blend_},
         "blend_average_precision": {str(w): v for w, v in model.blend_scores_.items()},
         "score_shares": score_shares(scores),
         "statements": statements,
@@ -226,6 +226,6 @@ def _stability(
 ) -> float:
     """Rank correlation of the test people's scores with those of another seed."""
     other = AnomalyDetector(**{**model.get_params(), "random_state": model.random_state + 1})
-    other.fit(learn[columns], verdicts=verdicts)
+    other.fit(learn[columns], review_labels=verdicts)
     some = score[columns].head(_STABILITY_ROWS)
     return float(spearmanr(model.score_samples(some), other.score_samples(some)).statistic)

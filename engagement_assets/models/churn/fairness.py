@@ -12,7 +12,7 @@ from upath import UPath
 
 from engagement_assets.learning.evaluation.thresholds import CostModel
 from engagement_assets.learning.fairness.mitigation import offer_price
-from engagement_assets.learning.trees.classifier import ChurnClassifier
+from engagement_assets.learning.trees.classifier import CalibratedBoostingClassifier
 from engagement_assets.lifecycle.fairness import Assessment, assess_flags
 from engagement_assets.models.churn.training import LABEL
 
@@ -26,7 +26,7 @@ def assess(folder: Path | UPath, rows: pd.DataFrame, *, seed: int, n_bootstrap: 
         seed: Seed of the resamples.
         n_bootstrap: Resamples behind each interval.
     """
-    model = ChurnClassifier.load(folder)
+    model = CalibratedBoostingClassifier.load(folder)
     costs = CostModel(
         cost_lost_customer=model.cost_lost_customer,
         cost_intervention=model.cost_intervention,

@@ -71,6 +71,7 @@ SPEC = ModelSpec(
         *reason_columns("log-odds"),
     ),
     score="churn_probability",
+    parameters=("cost_lost_customer", "cost_intervention", "save_rate"),
     bounds={"churn_probability": (0, 1)},
     texts={
         "model": "Candidate churn model: XGBoost on 80 % of the customers at up to four monthly "

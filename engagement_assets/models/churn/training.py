@@ -17,7 +17,7 @@ from engagement_assets.learning.evaluation.metrics import (
     reliability_table,
 )
 from engagement_assets.learning.evaluation.scores import score_shares
-from engagement_assets.learning.trees.classifier import ChurnClassifier
+from engagement_assets.learning.trees.classifier import CalibratedBoostingClassifier
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.training import (
     Trained,
@@ -39,7 +39,7 @@ def train_churn(
     features: Sequence[str],
     parameters: Mapping[str, Any],
     n_bootstrap: int,
-) -> Trained[ChurnClassifier]:
+) -> Trained[CalibratedBoostingClassifier]:
     """Fit on the training people at the training snapshots, score the test people at the later one.
 
     Args:
@@ -48,7 +48,7 @@ def train_churn(
         test_rows: The same of the test snapshot.
         snapshots: Their dates.
         features: Columns to learn from.
-        parameters: Parameters of `ChurnClassifier`.
+        parameters: Parameters of `CalibratedBoostingClassifier`.
         n_bootstrap: Resamples behind each interval.
 
     Raises:
@@ -57,7 +57,7 @@ def train_churn(
     """
     learn, score = learn_and_score(train_rows, test_rows)
     columns = list(features)
-    model = ChurnClassifier(**parameters)
+    model = CalibratedBoostingClassifier(**parameters)
     model.fit(learn[columns], learn[LABEL], groups=learn["customer_id"])
     probability = model.predict_proba(score[columns])[:, 1]
     seed = model.random_state

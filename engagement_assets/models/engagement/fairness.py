@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 from upath import UPath
 
-from engagement_assets.learning.trees.regressor import EngagementRegressor
+from engagement_assets.learning.trees.regressor import BoundedBoostingRegressor
 from engagement_assets.lifecycle.fairness import Assessment, assess_regression
 from engagement_assets.models.engagement.training import LABEL
 
@@ -23,7 +23,7 @@ def assess(folder: Path | UPath, rows: pd.DataFrame, *, seed: int, n_bootstrap: 
         seed: Seed of the resamples.
         n_bootstrap: Resamples behind each interval.
     """
-    model = EngagementRegressor.load(folder)
+    model = BoundedBoostingRegressor.load(folder)
     return assess_regression(
         model.predict,
         rows,

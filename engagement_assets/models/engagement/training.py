@@ -12,7 +12,7 @@ import pandas as pd
 
 from engagement_assets.learning.evaluation.regression import decile_table, evaluate_regression
 from engagement_assets.learning.evaluation.scores import score_shares
-from engagement_assets.learning.trees.regressor import EngagementRegressor
+from engagement_assets.learning.trees.regressor import BoundedBoostingRegressor
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.training import (
     Trained,
@@ -33,7 +33,7 @@ def train_engagement(
     features: Sequence[str],
     parameters: Mapping[str, Any],
     n_bootstrap: int,
-) -> Trained[EngagementRegressor]:
+) -> Trained[BoundedBoostingRegressor]:
     """Fit on the training people at the training snapshots, score the test people at the later one.
 
     Args:
@@ -42,7 +42,7 @@ def train_engagement(
         test_rows: The same of the test snapshot.
         snapshots: Their dates.
         features: Columns to learn from.
-        parameters: Parameters of `EngagementRegressor`.
+        parameters: Parameters of `BoundedBoostingRegressor`.
         n_bootstrap: Resamples behind each interval.
 
     Raises:
@@ -51,7 +51,7 @@ def train_engagement(
     """
     learn, score = learn_and_score(train_rows, test_rows)
     columns = list(features)
-    model = EngagementRegressor(**parameters)
+    model = BoundedBoostingRegressor(**parameters)
     model.fit(learn[columns], learn[LABEL], groups=learn["customer_id"])
     prediction = model.predict(score[columns])
     seed = model.random_state

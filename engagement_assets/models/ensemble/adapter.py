@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -30,14 +30,14 @@ from engagement_assets.lifecycle.adapter import (
 )
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.fairness import Assessment
+from engagement_assets.lifecycle.predictor import Context, Predictions, Predictor
 from engagement_assets.lifecycle.rows import data_versions, labelled_rows, labelled_snapshots
-from engagement_assets.lifecycle.spec import REASONS
-from engagement_assets.lifecycle.tabular import snapshot_rows
+from engagement_assets.lifecycle.scored import ScoredModel, scored_model, snapshot_rows
+from engagement_assets.lifecycle.spec import ModelSpec
 from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns, split_rows
 from engagement_assets.lifecycle.training import Trained as TrainedModel
 from engagement_assets.models.ensemble import targets
-from engagement_assets.models.ensemble.bases import MAKERS
-from engagement_assets.models.ensemble.health import health_parts, health_reasons
+from engagement_assets.models.ensemble.health import HealthReference
 from engagement_assets.models.ensemble.prediction import load_ensemble, refined_of
 from engagement_assets.models.ensemble.reports import evaluation_markdown, health_report
 from engagement_assets.models.ensemble.spec import (
@@ -46,6 +46,9 @@ from engagement_assets.models.ensemble.spec import (
     CHURN,
     ENGAGEMENT,
     FEATURES,
+    POINTS,
+    SPEC,
+    STACKED,
     VALUE,
 )
 from engagement_assets.models.ensemble.training import (
@@ -61,8 +64,44 @@ HEALTH_EDGES = (20.0, 40.0, 60.0, 80.0)
 LOWEST_SHARE = 0.1
 
 
-class EnsembleAdapter:
-    """The ensemble's methods; see `ModelAdapter`."""
+class EnsembleAdapter(ScoredModel):
+    """Refined predictions and health of every customer; see `ModelAdapter`."""
+
+    spec: ClassVar[ModelSpec] = SPEC
+
+    def load(
+        self,
+        model: RegisteredModel,
+        *,
+        parameters: Mapping[str, Any],  # noqa: ARG002 - others need them
+        threads: int,  # noqa: ARG002 - corrections are small
+    ) -> Predictor:
+        """Load a version, ready to predict many times."""
+        ensemble = load_ensemble(model)
+
+        def predictor(rows: pd.DataFrame, context: Context) -> Predictions:
+            rows = rows.reset_index(drop=True)
+            base = base_predictions(rows["customer_id"], context)
+            reference = context.reference or HealthReference.of(base)
+            if reference is None:
+                raise ValueError("no model predicts anything that health is made of")
+            parts = reference.parts(base)
+            health = parts.sum(axis=1).clip(0.0, 100.0).rename("customer_health")
+            points = parts.add_prefix("points_").reindex(columns=list(POINTS))
+            columns = [rows[["customer_id"]], refined_of(ensemble, base, rows), health, points]
+            table = pd.concat([*columns, reference.reasons(parts)], axis=1)
+            return Predictions(table, parts=parts)
+
+        return predictor
+
+    def reference(self, customers: pd.Series, context: Context) -> bytes | None:
+        """Return what health is ranked among, or None where no model predicts yet."""
+        reference = HealthReference.of(base_predictions(customers, context))
+        return None if reference is None else reference.to_bytes()
+
+    def read_reference(self, content: bytes) -> HealthReference:
+        """Read what `reference` wrote."""
+        return HealthReference.from_bytes(content)
 
     # the champions' own snapshots are used, whatever the latest ones are
     def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained:  # noqa: ARG002 - as said
@@ -101,7 +140,7 @@ class EnsembleAdapter:
             seed=inputs.seed,
         )
         people = split_rows(snapshot_rows(inputs, test), test=True)
-        health = health_parts(_with_value(_said(bases, people), people)).sum(axis=1)
+        health = _health(_with_value(_said(bases, people), people))
         return {
             "training_snapshot": about["training_snapshot"],
             "training_snapshots": about["training_snapshots"],
@@ -140,7 +179,7 @@ class EnsembleAdapter:
         day = date.fromisoformat(model.card["test_snapshot"])
         people = split_rows(labelled_rows(inputs.engine.lake, day, CHURN), test=True)
         bases = _bases(_champions(inputs), {}, threads=inputs.threads)
-        health = health_parts(_with_value(_said(bases, people), people)).sum(axis=1)
+        health = _health(_with_value(_said(bases, people), people))
         report = selection_fairness(
             people[CHURN.name],
             health <= health.quantile(LOWEST_SHARE),
@@ -169,31 +208,38 @@ class EnsembleAdapter:
         )
         return mean_loss(second - first, n_bootstrap=inputs.bootstrap, seed=inputs.seed)
 
-    def predict(self, inputs: Inputs, model: RegisteredModel, day: date) -> Predicted:
-        """Refine the base predictions of a day and make the health of every customer."""
-        rows = snapshot_rows(inputs, day)
-        said = _predicted(inputs, rows, day)
-        refined = refined_of(load_ensemble(model), said, rows)
-        parts = health_parts(said)
-        health = parts.sum(axis=1).clip(0.0, 100.0)
-        table = pd.concat(
-            [
-                rows[["customer_id"]],
-                refined,
-                health.rename("customer_health"),
-                health_reasons(parts, k=REASONS),
-            ],
-            axis=1,
-        )
-        figures, text = health_report(parts, model.card["targets"])
-        error = float(np.abs(parts.sum(axis=1) - health).max()) if len(parts) else 0.0
-        return Predicted(
-            table,
-            figures,
-            text,
-            figures={"mean_health": float(health.mean()) if len(health) else 0.0},
-            explanation_figures={"additivity_error": error},
-        )
+    def report(
+        self,
+        predictions: Predictions,
+        rows: pd.DataFrame,  # noqa: ARG002 - others need them
+        card: Mapping[str, Any],
+    ) -> Predicted:
+        """Return a day's table with what its health is made of."""
+        assert predictions.parts is not None  # noqa: S101 - the predictor gives them
+        figures, text = health_report(predictions.parts, card["targets"])
+        health = predictions.table["customer_health"]
+        mean = float(health.mean()) if len(health) else 0.0
+        return Predicted(predictions.table, figures, text, figures={"mean_health": mean})
+
+
+def base_predictions(customers: pd.Series, context: Context) -> pd.DataFrame:
+    """Return what the base models predict for n customers in their order, NaN where they do not."""
+    return pd.DataFrame(
+        {
+            column: context.column(name, column, customers)
+            for name, columns in BASE_COLUMNS.items()
+            for column in columns
+        }
+    )
+
+
+def _health(predictions: pd.DataFrame) -> pd.Series:
+    """Health of customers who are all of a population."""
+    reference = HealthReference.of(predictions)
+    if reference is None:
+        raise ValueError("no model predicts anything that health is made of")
+    health: pd.Series = reference.parts(predictions).sum(axis=1)
+    return health
 
 
 def _champions(inputs: Inputs) -> dict[str, RegisteredModel]:
@@ -263,7 +309,8 @@ def _bases(
 ) -> dict[str, BaseLearner]:
     """Base learners of the champions; without rows they can predict and not be fitted again."""
     made = [
-        MAKERS[name](model, rows.get(name), n_jobs=threads) for name, model in champions.items()
+        scored_model(STACKED[name]).base_learner(model, rows.get(name), threads=threads)
+        for name, model in champions.items()
     ]
     return {base.name: base for base in made}
 
@@ -285,15 +332,3 @@ def _with_value(said: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
         to_date = rows["revenue_to_date_usd"].fillna(0.0).to_numpy()
         full["lifetime_value_usd"] = (full["future_revenue_usd"] + to_date).clip(0.0, 10_000.0)
     return full
-
-
-def _predicted(inputs: Inputs, rows: pd.DataFrame, day: date) -> pd.DataFrame:
-    """The base predictions of a day, one row a customer in the order of `rows`."""
-    found = rows[["customer_id"]]
-    for name, columns in BASE_COLUMNS.items():
-        table = inputs.engine.lake.read(
-            f"{name}/predictions", days=[day], columns=["customer_id", *columns]
-        ).to_pandas()
-        found = found.merge(table, on="customer_id", how="left", validate="one_to_one")
-    predictions: pd.DataFrame = found.drop(columns="customer_id").astype(np.float64)
-    return predictions

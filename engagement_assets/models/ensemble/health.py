@@ -1,6 +1,7 @@
 """One score of a customer's health, 0 to 100, and what it is made of.
 
-Belongs here: the score and its parts. Does not belong here: the predictions it is made from.
+Belongs here: the score, its parts, and what stands for a day's customers where one of them is
+scored alone. Does not belong here: the predictions it is made from.
 
 The score is a weighted sum, so its parts add up exactly and each says how many points it gives:
 
@@ -9,15 +10,28 @@ The score is a weighted sum, so its parts add up exactly and each says how many 
 `stays` is 1 minus the churn probability, and 0 for a customer without a session in the 30 days
 before, whom the churn model does not score; `engagement` and `value` are ranks among all customers
 of the day, 0 to 1; `ordinary` is 1 minus the anomaly score. A part that no model predicts yet is
-left out and the other weights grow in proportion; `parts` says which are there.
+left out and the other weights grow in proportion.
+
+The bytes of a reference are zlib of: the length of the header (4 bytes, little-endian), the header
+(JSON), then the ranked columns as little-endian doubles.
 """
 
 from __future__ import annotations
 
+import json
+import struct
+import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+
+from engagement_assets.lifecycle.spec import REASONS
+
+Floats = NDArray[np.float64]
 
 WEIGHTS: Mapping[str, float] = {
     "stays": 0.35,
@@ -25,81 +39,152 @@ WEIGHTS: Mapping[str, float] = {
     "value": 0.20,
     "ordinary": 0.15,
 }
+COLUMNS: Mapping[str, str] = {
+    "stays": "churn_probability",
+    "engagement": "engagement_score",
+    "value": "lifetime_value_usd",
+    "ordinary": "anomaly_score",
+}
+RANKED = ("engagement", "value")
 SCALE = 100.0
+_FORMAT = 2
 
 
-def health_parts(
-    predictions: pd.DataFrame, *, weights: Mapping[str, float] = WEIGHTS
-) -> pd.DataFrame:
-    """Points of each part of the health of customers.
+@dataclass(frozen=True)
+class HealthReference:
+    """What places a customer's health among the customers of a day.
 
-    Args:
-        predictions: n customers with `churn_probability` (null where not scored),
-            `engagement_score`, `lifetime_value_usd` and `anomaly_score`; a column that is null
-            throughout is a part that is not predicted yet.
-        weights: Weight of each part.
-
-    Returns:
-        n rows, one column a part that is there: points, which add up to the health.
-
-    Raises:
-        ValueError: When no part is there, or a weight is negative or all are 0.
+    Attributes:
+        ranked: Sorted predictions by ranked part; -inf for a customer without one, who ranks
+            lowest.
+        typical: Mean points by part that is there, in the order of the parts.
     """
-    if min(weights.values()) < 0 or sum(weights.values()) <= 0:
-        raise ValueError(f"weights must be 0 or more and not all 0, got {dict(weights)}")
-    parts: dict[str, pd.Series] = {}
-    if predictions["churn_probability"].notna().any():
-        parts["stays"] = 1.0 - predictions["churn_probability"].fillna(1.0)
-    for part, column in (("engagement", "engagement_score"), ("value", "lifetime_value_usd")):
-        if predictions[column].notna().any():
-            parts[part] = _rank(predictions[column])
-    if predictions["anomaly_score"].notna().any():
-        parts["ordinary"] = 1.0 - predictions["anomaly_score"].fillna(0.0)
-    if not parts:
-        raise ValueError("no model predicts anything that health is made of")
-    total = sum(weights[part] for part in parts)
-    return pd.DataFrame(
-        {part: SCALE * weights[part] / total * values for part, values in parts.items()}
-    )
+
+    ranked: Mapping[str, Floats]
+    typical: Mapping[str, float]
+
+    @classmethod
+    def of(cls, predictions: pd.DataFrame) -> Self | None:
+        """Return the reference of a day, or None where no model predicts what health is made of.
+
+        Args:
+            predictions: n customers, all of the day, with the columns of `COLUMNS`, NaN where a
+                model does not score.
+        """
+        present = [part for part in WEIGHTS if predictions[COLUMNS[part]].notna().any()]
+        if not present:
+            return None
+        ranked = {
+            part: np.sort(predictions[COLUMNS[part]].fillna(-np.inf).to_numpy(np.float64))
+            for part in RANKED
+        }
+        reference = cls(ranked, dict.fromkeys(present, 0.0))
+        means = reference.parts(predictions).mean()
+        return replace(reference, typical={part: float(means[part]) for part in present})
+
+    def parts(self, predictions: pd.DataFrame) -> pd.DataFrame:
+        """Return points of each part of customers' health, in the order of the parts.
+
+        Args:
+            predictions: n customers as in `of`.
+
+        Returns:
+            n rows, one column a part that is there; they add up to the health.
+        """
+        total = sum(WEIGHTS[part] for part in self.typical)
+        return pd.DataFrame(
+            {
+                part: SCALE
+                * WEIGHTS[part]
+                / total
+                * self._share(part, predictions[COLUMNS[part]].to_numpy(np.float64))
+                for part in self.typical
+            },
+            index=predictions.index,
+        )
+
+    def _share(self, part: str, values: Floats) -> Floats:
+        """Each customer's share of a part's points, 0 to 1."""
+        if part in RANKED:
+            return self._rank(part, np.where(np.isnan(values), -np.inf, values))
+        absent = {"stays": 1.0, "ordinary": 0.0}[part]
+        share: Floats = 1.0 - np.where(np.isnan(values), absent, values)
+        return share
+
+    def _rank(self, part: str, values: Floats) -> Floats:
+        """Rank from 0 to 1, ties in the middle; a value that nobody had lies between the ranks."""
+        column = self.ranked[part]
+        below = np.searchsorted(column, values, side="left")
+        up_to = np.searchsorted(column, values, side="right")
+        last = len(column) - 1
+        rank: Floats = np.clip((below + 1 + up_to) / 2 - 1.0, 0.0, last) / max(last, 1)
+        return rank
+
+    def reasons(self, parts: pd.DataFrame, *, k: int = REASONS) -> pd.DataFrame:
+        """Return the parts that set customers' health most apart from the day's average.
+
+        Args:
+            parts: As `parts` gives them.
+            k: Reasons a customer; fewer parts leave nulls.
+
+        Returns:
+            n rows: `reason_<i>_feature`, `_value` and `_typical` (points), `_contribution` (points
+                above the average).
+        """
+        typical = np.array([self.typical[str(part)] for part in parts.columns])
+        points = parts.to_numpy()
+        apart = points - typical
+        order = np.argsort(-np.abs(apart), axis=1, kind="stable")
+        names = np.array(parts.columns, dtype=object)
+        rows = np.arange(len(parts))
+        columns: dict[str, object] = {}
+        for n in range(k):
+            there = n < len(names)
+            chosen = order[:, n] if there else rows
+            columns |= {
+                f"reason_{n + 1}_feature": names[chosen] if there else None,
+                f"reason_{n + 1}_value": _points(points[rows, chosen]) if there else None,
+                f"reason_{n + 1}_typical": _points(typical[chosen]) if there else None,
+                f"reason_{n + 1}_contribution": apart[rows, chosen] if there else np.nan,
+            }
+        return pd.DataFrame(columns, index=parts.index)
+
+    def to_bytes(self) -> bytes:
+        """Return the reference as data."""
+        header = json.dumps(
+            {
+                "format": _FORMAT,
+                "typical": dict(self.typical),
+                "columns": {part: len(values) for part, values in self.ranked.items()},
+            }
+        ).encode()
+        columns = [values.astype("<f8").tobytes() for values in self.ranked.values()]
+        return zlib.compress(b"".join([struct.pack("<I", len(header)), header, *columns]), 1)
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self:
+        """Read what `to_bytes` wrote.
+
+        Raises:
+            ValueError: The bytes are no reference, or of another format.
+        """
+        try:
+            plain = zlib.decompress(content)
+            (length,) = struct.unpack_from("<I", plain)
+            header = json.loads(plain[4 : 4 + length])
+            written = header["format"]
+        except (zlib.error, struct.error, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"these bytes are no reference of health: {error}") from error
+        if written != _FORMAT:
+            raise ValueError(f"a reference of format {written}; this version knows {_FORMAT}")
+        if len(plain) != 4 + length + 8 * sum(header["columns"].values()):
+            raise ValueError("a reference of health that is cut off")
+        ranked, place = {}, 4 + length
+        for part, count in header["columns"].items():
+            ranked[part] = np.frombuffer(plain, "<f8", count, place).astype(np.float64)
+            place += 8 * count
+        return cls(ranked, header["typical"])
 
 
-def _rank(values: pd.Series) -> pd.Series:
-    """Rank from 0 to 1, ties in the middle; a null is the lowest."""
-    filled = values.fillna(-np.inf)
-    count = len(filled)
-    ranks: pd.Series = (filled.rank(method="average") - 1.0) / max(count - 1, 1)
-    return ranks
-
-
-def health_reasons(parts: pd.DataFrame, *, k: int) -> pd.DataFrame:
-    """The parts that set a customer's health most apart from the average of the day.
-
-    Args:
-        parts: As `health_parts` gives them.
-        k: Reasons a customer; fewer parts leave nulls.
-
-    Returns:
-        n rows: `reason_<i>_feature`, `_value` and `_typical` (points), `_contribution` (points
-            above the average).
-    """
-    typical = parts.mean()
-    apart = (parts - typical).to_numpy()
-    order = np.argsort(-np.abs(apart), axis=1, kind="stable")
-    names = np.array(parts.columns, dtype=object)
-    rows = np.arange(len(parts))
-    columns: dict[str, object] = {}
-    for n in range(k):
-        if n >= len(names):
-            columns |= {f"reason_{n + 1}_{what}": None for what in ("feature", "value", "typical")}
-            columns[f"reason_{n + 1}_contribution"] = np.nan
-            continue
-        chosen = order[:, n]
-        columns[f"reason_{n + 1}_feature"] = names[chosen]
-        columns[f"reason_{n + 1}_value"] = _points(parts.to_numpy()[rows, chosen])
-        columns[f"reason_{n + 1}_typical"] = _points(typical.to_numpy()[chosen])
-        columns[f"reason_{n + 1}_contribution"] = apart[rows, chosen]
-    return pd.DataFrame(columns, index=parts.index)
-
-
-def _points(values: np.ndarray) -> list[str]:
+def _points(values: Floats) -> list[str]:
     return [f"{value:.1f} points" for value in values]

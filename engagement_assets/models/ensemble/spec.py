@@ -9,6 +9,10 @@ from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
 from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS
 from engagement_assets.lifecycle.spec import FairnessSpec, ModelSpec, QualityGate, reason_columns
+from engagement_assets.models.anomaly.spec import SPEC as ANOMALY_SPEC
+from engagement_assets.models.churn.spec import SPEC as CHURN_SPEC
+from engagement_assets.models.engagement.spec import SPEC as ENGAGEMENT_SPEC
+from engagement_assets.models.lifetime_value.spec import SPEC as VALUE_SPEC
 from resources.schema import Column
 
 CHURN, ENGAGEMENT, VALUE = (
@@ -22,6 +26,9 @@ BASE_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "anomaly": ("anomaly_score",),
 }
 BASES = tuple(BASE_COLUMNS)
+STACKED = {spec.name: spec for spec in (ENGAGEMENT_SPEC, CHURN_SPEC, VALUE_SPEC, ANOMALY_SPEC)}
+# Parts of health, which add up to it; null where no model predicts what a part is made of.
+POINTS = ("points_stays", "points_engagement", "points_value", "points_ordinary")
 AUC_FLOOR = 0.7
 # What a correction may look at besides the base predictions: how long, how much, how lately.
 FEATURES = (
@@ -91,9 +98,16 @@ SPEC = ModelSpec(
             nullable=False,
             description="Weighted sum of staying, engagement, value and being ordinary (0-100)",
         ),
+        *(
+            Column(name, "float64", description=f"Part of the health: {name[7:]} (points)")
+            for name in POINTS
+        ),
         *reason_columns("points"),
     ),
     score="customer_health",
+    listens_to=BASES,
+    placed_by_day=True,
+    additive_parts=POINTS,
     bounds={
         "refined_churn_probability": (0, 1),
         "refined_engagement_score": (0, 1),

@@ -15,7 +15,7 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from engagement_assets.learning.evaluation.bootstrap import interval, resamples
-from engagement_assets.learning.evaluation.splits import customer_split
+from engagement_assets.learning.evaluation.splits import hash_split
 from engagement_assets.learning.graph.graph import SocialGraph
 from engagement_assets.learning.graph.graphsage import GraphSageRegressor
 from engagement_assets.learning.trees.encoder import TableEncoder
@@ -64,8 +64,8 @@ def train_graph_engagement(
     Raises:
         ValueError: Too few customers have a label.
     """
-    learnt = train.label.where(~customer_split(train.label.index))
-    judged = test.label[customer_split(test.label.index)].dropna()
+    learnt = train.label.where(~hash_split(train.label.index))
+    judged = test.label[hash_split(test.label.index)].dropna()
     if len(judged) < 2:
         raise ValueError("fewer than two test customers have a label")
     settings: dict[str, Any] = {"random_state": seed, "n_jobs": threads}

@@ -1,7 +1,7 @@
-"""What the lifetime value model does in its life: from the lake to candidate and predictions.
+"""The lifetime value model on the lifecycle: what a customer will bring in, and has brought in.
 
-Belongs here: putting the pure modules of this folder behind the interface that every model has.
-Does not belong here: learning, measuring and wording themselves.
+Belongs here: what differs from other models that learn a label. Does not belong here: learning,
+measuring and wording themselves.
 """
 
 from __future__ import annotations
@@ -9,51 +9,69 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date
 from typing import Any, ClassVar
 
-import numpy as np
+import orjson
 import pandas as pd
 
 from engagement_assets.features.catalogue import MODEL_INPUTS
 from engagement_assets.features.labels import Label
+from engagement_assets.learning.evaluation.binary import Floats
+from engagement_assets.learning.evaluation.regression import squared_error_advantage
+from engagement_assets.learning.trees.boosted import named_columns
 from engagement_assets.learning.trees.revenue import TooFewPayersError
-from engagement_assets.lifecycle.adapter import (
-    Inputs,
-    NotTrainableError,
-    Predicted,
-    Trained,
-)
+from engagement_assets.lifecycle.adapter import Inputs, NotTrainableError, Trained
 from engagement_assets.lifecycle.dates import Snapshots
-from engagement_assets.lifecycle.spec import REASONS
-from engagement_assets.lifecycle.tabular import (
-    LabelledSnapshots,
-    explanation_figures,
-    explanation_markdown,
-    explanation_warnings,
-    snapshot_rows,
+from engagement_assets.lifecycle.predictor import Context, Predictions, Predictor, explained
+from engagement_assets.lifecycle.spec import ModelSpec
+from engagement_assets.lifecycle.tabular import LabelledSnapshots
+from engagement_assets.models.lifetime_value.applications import (
+    ValueLimits,
+    application_columns,
+    lifetime_value,
 )
-from engagement_assets.models.lifetime_value.applications import application_columns
 from engagement_assets.models.lifetime_value.fairness import assess
-from engagement_assets.models.lifetime_value.prediction import predict_value
-from engagement_assets.models.lifetime_value.promotion import champion_advantage
+from engagement_assets.models.lifetime_value.inputs import REVENUE
+from engagement_assets.models.lifetime_value.model import ValueModel
 from engagement_assets.models.lifetime_value.reports import evaluation_markdown
 from engagement_assets.models.lifetime_value.spec import COVERAGE, LABEL, SPEC
-from engagement_assets.models.lifetime_value.training import train_value
+from engagement_assets.models.lifetime_value.training import LABEL as FUTURE
+from engagement_assets.models.lifetime_value.training import known, train_value
 from resources.registry import RegisteredModel
 
-ENGAGEMENT = "engagement/predictions"
 # of a normal distribution, within which chance stays in 95 % of samples
 _DEVIATIONS_OF_CHANCE = 1.96
 
 
 class LifetimeValueAdapter(LabelledSnapshots):
-    """The lifetime value model's methods; see `ModelAdapter`."""
+    """Value of every customer; see `ModelAdapter`."""
 
+    spec: ClassVar[ModelSpec] = SPEC
     label: ClassVar[Label] = LABEL
+    target = FUTURE
+    output = FUTURE
     fairness_of = staticmethod(assess)
-    advantage_of = staticmethod(champion_advantage)
+    advantage_of = staticmethod(squared_error_advantage)
     report_of = staticmethod(evaluation_markdown)
+
+    def open(self, model: RegisteredModel, *, threads: int) -> ValueModel:
+        """Load a version's model."""
+        value = ValueModel.load(model.folder)
+        value.regressor.set_params(n_jobs=threads)
+        return value
+
+    def score(self, estimator: Any, rows: pd.DataFrame) -> Floats:
+        """Return the n expected future revenues in USD."""
+        revenue: Floats = estimator.predict(rows)
+        return revenue
+
+    def refit(self, estimator: Any, rows: pd.DataFrame) -> Any:
+        """Fit the same inputs and mean on other labelled rows."""
+        return estimator.refitted(rows, rows[FUTURE])
+
+    def judged_rows(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return the test people whose future revenue is known."""
+        return super().judged_rows(known(rows))
 
     def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained:
         """Fit on the training people at the training snapshots, score the others later."""
@@ -62,14 +80,14 @@ class LifetimeValueAdapter(LabelledSnapshots):
             rows.drop(columns=LABEL.name)
             for rows in self.training_rows(inputs, snapshots)
         )
-        told = {name: value for name, value in inputs.parameters.items() if name != "channel_cac"}
+        own = {name: value for name, value in inputs.parameters.items() if name != "channel_cac"}
         try:
             trained = train_value(
                 train,
                 test,
                 snapshots=snapshots,
                 features=MODEL_INPUTS,
-                parameters=told,
+                parameters=own,
                 n_bootstrap=inputs.bootstrap,
                 first_day=inputs.first_day,
             )
@@ -77,28 +95,68 @@ class LifetimeValueAdapter(LabelledSnapshots):
             raise NotTrainableError(str(error)) from error
         return replace(trained, card=_with_coverage_error(trained.card))
 
-    def predict(self, inputs: Inputs, model: RegisteredModel, day: date) -> Predicted:
-        """Predict and explain every customer of a snapshot, and say what follows."""
-        rows = snapshot_rows(inputs, day)
-        predicted = predict_value(model, rows, k=REASONS, n_jobs=inputs.threads)
-        table, explanation = predicted.table, predicted.explanation
-        costs: Mapping[str, float] = inputs.parameters["channel_cac"]
-        applied = application_columns(
-            table, engagement_score=_engagement(inputs, table["customer_id"], day), cac_usd=costs
-        )
-        table = table.join(applied)
-        return Predicted(
-            table,
-            explanation.summary(),
-            explanation_markdown(explanation, subject=SPEC.subject, unit=predicted.margin_unit),
-            figures={
-                "expected_revenue_usd": float(table["future_revenue_usd"].sum()),
-                "vips": int(table["is_vip"].sum()),
-                "retention_priorities": int(table["retention_priority"].sum()),
-            },
-            explanation_figures=explanation_figures(explanation),
-            warnings=explanation_warnings(explanation),
-        )
+    def load(
+        self, model: RegisteredModel, *, parameters: Mapping[str, Any], threads: int
+    ) -> Predictor:
+        """Load a version, ready to predict many times."""
+        value = self.open(model, threads=threads)
+        regressor = value.regressor
+        costs: Mapping[str, float] = parameters["channel_cac"]
+
+        def predictor(rows: pd.DataFrame, context: Context) -> Predictions:
+            rows = rows.reset_index(drop=True)
+            past = named_columns(rows, ["customer_id", REVENUE])
+            inputs = value.inputs(rows)
+            mean, chance, quantiles = regressor.predict_all(inputs)
+            predictions = explained(
+                {
+                    "customer_id": past["customer_id"],
+                    "future_revenue_usd_p10": quantiles[:, 0],
+                    "future_revenue_usd_p50": quantiles[:, 1],
+                    "future_revenue_usd_p90": quantiles[:, 2],
+                    "future_revenue_usd": mean,
+                    "payment_chance": chance,
+                    "lifetime_value_usd": lifetime_value(past[REVENUE], mean),
+                },
+                inputs,
+                explanation=regressor.explain(inputs),
+                typical=regressor.typical_values_,
+                unit=regressor.margin_unit,
+            )
+            applied = application_columns(
+                predictions.table,
+                engagement_score=_engagement(context, past["customer_id"]),
+                cac_usd=costs,
+                limits=context.reference,
+            )
+            return replace(predictions, table=predictions.table.join(applied))
+
+        return predictor
+
+    def figures(self, table: pd.DataFrame) -> dict[str, float | int]:
+        """Return the expected revenue and how many are kept first."""
+        return {
+            "expected_revenue_usd": float(table["future_revenue_usd"].sum()),
+            "vips": int(table["is_vip"].sum()),
+            "retention_priorities": int(table["retention_priority"].sum()),
+        }
+
+    def reference(self, customers: pd.Series, context: Context) -> bytes | None:  # noqa: ARG002 - the table has them
+        """Return what is much and what is little value among all customers of a day."""
+        table = context.predictions.get(SPEC.name)
+        if table is None:
+            return None
+        limits = ValueLimits.of(table, _engagement(context, table["customer_id"]))
+        return orjson.dumps(limits.to_dict())
+
+    def read_reference(self, content: bytes) -> ValueLimits:
+        """Read what `reference` wrote."""
+        return ValueLimits.from_dict(orjson.loads(content))
+
+
+def _engagement(context: Context, customers: pd.Series) -> Floats:
+    """Predicted engagement of customers in their order; NaN where it is not predicted."""
+    return context.column("engagement", "engagement_score", customers)
 
 
 def _with_coverage_error(card: dict[str, Any]) -> dict[str, Any]:
@@ -110,14 +168,3 @@ def _with_coverage_error(card: dict[str, Any]) -> dict[str, Any]:
         "metrics": metrics | {"coverage_error": error},
         "coverage_error_by_chance": _DEVIATIONS_OF_CHANCE * deviation,
     }
-
-
-def _engagement(inputs: Inputs, customers: pd.Series, day: date) -> pd.Series:
-    """Predicted engagement of customers in their order; null where it is not predicted."""
-    if not inputs.engine.lake.exists(ENGAGEMENT, day):
-        return pd.Series(np.nan, index=customers.index)
-    scores = inputs.engine.lake.read(
-        ENGAGEMENT, days=[day], columns=["customer_id", "engagement_score"]
-    ).to_pandas()
-    found: pd.Series = customers.map(scores.set_index("customer_id")["engagement_score"])
-    return found.astype(np.float64)

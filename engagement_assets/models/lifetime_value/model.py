@@ -15,7 +15,7 @@ import pandas as pd
 
 from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.explanations.shap_values import Explanation
-from engagement_assets.learning.trees.revenue import LifetimeValueRegressor
+from engagement_assets.learning.trees.revenue import ZeroInflatedRevenueRegressor
 from engagement_assets.models.lifetime_value.inputs import HistoryInputs
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class ValueModel:
         regressor: The fitted regressor.
     """
 
-    def __init__(self, inputs: HistoryInputs, regressor: LifetimeValueRegressor) -> None:
+    def __init__(self, inputs: HistoryInputs, regressor: ZeroInflatedRevenueRegressor) -> None:
         self.inputs = inputs
         self.regressor = regressor
 
@@ -53,12 +53,12 @@ class ValueModel:
             features: Columns to learn from.
             first_day: First day of the data.
             window_days: How many days after.
-            parameters: Parameters of `LifetimeValueRegressor`.
+            parameters: Parameters of `ZeroInflatedRevenueRegressor`.
         """
         inputs = HistoryInputs.fit(
             rows, future_usd, features=features, first_day=first_day, window_days=window_days
         )
-        regressor = LifetimeValueRegressor(**({"prior": inputs.guess} | dict(parameters)))
+        regressor = ZeroInflatedRevenueRegressor(**({"prior": inputs.guess} | dict(parameters)))
         regressor.fit(inputs(rows), future_usd, groups=rows["customer_id"])
         return cls(inputs, regressor)
 
@@ -95,4 +95,4 @@ class ValueModel:
             FileNotFoundError: When a file is missing.
             ValueError: When the files are of another format.
         """
-        return cls(HistoryInputs.load(folder), LifetimeValueRegressor.load(folder))
+        return cls(HistoryInputs.load(folder), ZeroInflatedRevenueRegressor.load(folder))

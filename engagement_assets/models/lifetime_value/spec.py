@@ -29,6 +29,8 @@ SPEC = ModelSpec(
     learns_from=(CUSTOMER_FEATURES, LABEL.table),
     predicts_from=(CUSTOMER_FEATURES, "engagement/predictions"),
     required=LABEL.required_tables,
+    listens_to=("engagement",),
+    parameters=("channel_cac",),
     window_days=LABEL.window_days,
     gates=(
         QualityGate(

@@ -51,7 +51,7 @@ def train_value(
         test_rows: The same of the test snapshot.
         snapshots: Their dates.
         features: Columns to learn from.
-        parameters: Parameters of `LifetimeValueRegressor`.
+        parameters: Parameters of `ZeroInflatedRevenueRegressor`.
         n_bootstrap: Resamples behind each interval.
         first_day: First day of the data.
 

@@ -21,7 +21,7 @@ from engagement_assets.learning.evaluation.scores import quantile_edges, score_s
 from engagement_assets.learning.fairness.measures import ranking_fairness
 from engagement_assets.learning.fairness.report import FairnessReport
 from engagement_assets.learning.recommendation.data import Dataset, RecommendationDataError
-from engagement_assets.learning.recommendation.fallback import SOURCES, ColdStart
+from engagement_assets.learning.recommendation.fallback import SOURCES, FallbackRecommender
 from engagement_assets.lifecycle.adapter import (
     Inputs,
     NotTrainableError,
@@ -30,7 +30,7 @@ from engagement_assets.lifecycle.adapter import (
 )
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.fairness import Assessment
-from engagement_assets.lifecycle.tabular import snapshot_rows
+from engagement_assets.lifecycle.scored import snapshot_rows
 from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns
 from engagement_assets.lifecycle.training import Trained as TrainedModel
 from engagement_assets.models.recommendation.feed import feed_settings
@@ -46,6 +46,8 @@ from engagement_assets.models.recommendation.training import (
 from resources.registry import RegisteredModel
 
 CUSTOMERS_OF_DRIFT = 5_000
+# The test and the validation window, and the day before on which a hybrid's weights are learnt.
+REHEARSAL_DAYS = 3
 TABLES = ("source/interactions", "source/posts", "source/connections")
 
 
@@ -56,7 +58,7 @@ class RecommendationAdapter:
         """Fit every candidate before the last window, measure there, keep the best."""
         day = _last_day(snapshots)
         try:
-            data = dataset_as_of(inputs, day)
+            data = dataset_as_of(inputs, day, rehearsal_days=REHEARSAL_DAYS)
             trained = train_recommendation(data, _settings(inputs, data))
         except RecommendationDataError as error:
             raise NotTrainableError(f"no recommender as of {day}: {error}") from error
@@ -74,7 +76,7 @@ class RecommendationAdapter:
             seed=inputs.seed,
         )
         people = snapshot_rows(inputs, day)["customer_id"]
-        scores = _top_scores(trained.model, data, people, inputs.seed)
+        scores = _top_scores(trained.model, people, inputs.seed)
         edges = quantile_edges(scores)
         card = trained.card | {
             "training_snapshot": snapshots.test.isoformat(),
@@ -118,7 +120,7 @@ class RecommendationAdapter:
         seen it.
         """
         day = date.fromisoformat(candidate.card["test_snapshot"]) + timedelta(days=1)
-        data = dataset_as_of(inputs, day)
+        data = dataset_as_of(inputs, day, rehearsal_days=REHEARSAL_DAYS)
         settings = _settings(inputs, data)
         found = window(data, start=data.as_of - settings.test_days, settings=settings, name="test")
         ndcg = [
@@ -129,7 +131,7 @@ class RecommendationAdapter:
 
     def predict(self, inputs: Inputs, model: RegisteredModel, day: date) -> Predicted:
         """Make the list of every customer of a snapshot."""
-        recommender = ColdStart.load(model.folder)
+        recommender = FallbackRecommender.load(model.folder)
         data = dataset_as_of(inputs, day)
         recommender.refresh(data)
         people = snapshot_rows(inputs, day)["customer_id"]
@@ -147,7 +149,9 @@ class RecommendationAdapter:
         )
 
 
-def lists_of(recommender: ColdStart, people: pd.Series) -> tuple[pd.DataFrame, dict[str, float]]:
+def lists_of(
+    recommender: FallbackRecommender, people: pd.Series
+) -> tuple[pd.DataFrame, dict[str, float]]:
     """The lists of customers as rows, and how much of what could be shown they show.
 
     Args:
@@ -203,7 +207,7 @@ def _settings(inputs: Inputs, data: Dataset) -> TrainingSettings:
     )
 
 
-def _again(model: RegisteredModel, data: Dataset) -> ColdStart:
+def _again(model: RegisteredModel, data: Dataset) -> FallbackRecommender:
     """A version's method with its parameters, fitted on other data."""
     name = model.card["estimator"]
     made = feed_settings(interactions=len(data.user))
@@ -225,9 +229,8 @@ def _used(data: Dataset) -> np.ndarray:
     return np.bincount(data.item, minlength=data.shape[1])
 
 
-def _top_scores(model: ColdStart, data: Dataset, people: pd.Series, seed: int) -> np.ndarray:
-    """The first score of some customers' lists, made as they are made each day."""
-    model.refresh(data)
+def _top_scores(model: FallbackRecommender, people: pd.Series, seed: int) -> np.ndarray:
+    """The first score of some customers' lists."""
     some = people.sample(min(CUSTOMERS_OF_DRIFT, len(people)), random_state=seed)
     table, _ = lists_of(model, some.sort_index())
     scores: np.ndarray = table["top_score"].to_numpy(np.float64)
@@ -236,14 +239,12 @@ def _top_scores(model: ColdStart, data: Dataset, people: pd.Series, seed: int) -
 
 def _floors(card: Mapping[str, Any], trained: Any) -> dict[str, float]:
     """The two figures that a candidate is held to."""
-    best = card["metrics"]["ndcg"]["value"]
-    popular = card["methods"]["popularity"]["metrics"]["ndcg"]["value"]
     category = trained.test.data.category
     among = len(np.unique(category[trained.test.items][category[trained.test.items] >= 0]))
     lists = trained.judged.lists
     held = _distinct(np.where(lists >= 0, category[lists], -1))
     wanted = np.minimum(LEAST_CATEGORIES, np.minimum(among, (lists >= 0).sum(axis=1)))
     return {
-        "lead_over_popularity": best - popular,
+        "lead_over_popularity": card["over_baseline"]["value"],
         "lists_short_of_categories": float((held < wanted).mean()),
     }

@@ -30,12 +30,14 @@ READ_DAYS = 30
 SEGMENT = "account_type"
 
 
-def dataset_as_of(inputs: Inputs, day: date) -> Dataset:
+def dataset_as_of(inputs: Inputs, day: date, *, rehearsal_days: int = 0) -> Dataset:
     """All that is known at the end of a day.
 
     Args:
         inputs: What is read from.
         day: The day; its features say who the customers are.
+        rehearsal_days: Recommendations are also tried out at moments up to so many days earlier:
+            the posts that were candidates then bring their text too.
 
     Raises:
         RecommendationDataError: There are no interactions, or they break the tables' rules.
@@ -45,7 +47,7 @@ def dataset_as_of(inputs: Inputs, day: date) -> Dataset:
     first = max(inputs.first_day, day - timedelta(days=READ_DAYS - 1))
     days = {"first_day": first, "last_day": day}
     interactions = run.select(sql.query("recommendation/interactions"), days).to_pandas()
-    text_from = day - timedelta(days=CANDIDATE_DAYS + 2)
+    text_from = day + timedelta(days=1) - timedelta(days=CANDIDATE_DAYS + rehearsal_days)
     posts = run.select(
         sql.query("recommendation/posts"), {**days, "text_from": text_from}
     ).to_pandas()

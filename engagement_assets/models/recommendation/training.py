@@ -23,13 +23,19 @@ from engagement_assets.learning.evaluation.ranking import (
     user_metrics,
 )
 from engagement_assets.learning.recommendation.data import Dataset, Ints, RecommendationDataError
-from engagement_assets.learning.recommendation.fallback import ESTIMATORS, SOURCES, ColdStart
+from engagement_assets.learning.recommendation.fallback import (
+    ESTIMATORS,
+    SOURCES,
+    FallbackRecommender,
+)
 from engagement_assets.learning.recommendation.recommender import Recommender
 from engagement_assets.models.recommendation.spec import LEAST_CATEGORIES
 
 logger = logging.getLogger(__name__)
 
 CHOSEN_BY = "ndcg"
+# What every winner is held to in the test window.
+BASELINE = "popularity"
 _SAMPLED_NEGATIVES = 99
 _ROWS_AT_ONCE = 2_000
 
@@ -42,7 +48,7 @@ class TrainingSettings:
         candidates: Names of the estimators that compete (`cold_start.ESTIMATORS`).
         serve: Name of the one that serves, whichever ranks best; the best when None.
         parameters: Parameters of each, by name.
-        cold_start: Parameters of `ColdStart`, which every one is wrapped in.
+        cold_start: Parameters of `FallbackRecommender`, which every one is wrapped in.
         test_days: Length of the last window, on which all are measured.
         validation_days: Length of the window before, on which the winner is chosen.
         window_days: Learn from so many days before a window; all when None.
@@ -70,7 +76,7 @@ class TrainingSettings:
     n_bootstrap: int = 200
     seed: int = 0
 
-    def make(self, name: str) -> ColdStart:
+    def make(self, name: str) -> FallbackRecommender:
         """A new recommender of a name.
 
         Raises:
@@ -78,7 +84,9 @@ class TrainingSettings:
         """
         if name not in ESTIMATORS:
             raise ValueError(f"no recommender {name!r}; there are {sorted(ESTIMATORS)}")
-        return ColdStart(ESTIMATORS[name](**self.parameters.get(name, {})), **self.cold_start)
+        return FallbackRecommender(
+            ESTIMATORS[name](**self.parameters.get(name, {})), **self.cold_start
+        )
 
 
 @dataclass(frozen=True)
@@ -126,7 +134,7 @@ class Trained:
         judged: The winner's lists in it, made by the winner as fitted before the window.
     """
 
-    model: ColdStart
+    model: FallbackRecommender
     card: dict[str, Any]
     test: Window
     judged: Judged
@@ -135,10 +143,10 @@ class Trained:
 def train_recommendation(data: Dataset, settings: TrainingSettings | None = None) -> Trained:
     """Train every candidate and keep the one that ranks best.
 
-    The winner has the best NDCG on the validation window, having been fitted before it. All are
-    fitted again before the test window and measured there; the winner is then fitted on everything.
-    The users of the windows are people whose past was learnt from, as it must be; what is measured
-    is their future.
+    Every candidate is fitted once, before the validation window, and measured in it. The one of the
+    best NDCG is fitted again before the test window and measured there, beside the baseline, and
+    then on everything. The users of the windows are people whose past was learnt from, as it must
+    be; what is measured is their future.
 
     Args:
         data: All that is known at the end of the test window (`tables.prepare`).
@@ -156,20 +164,23 @@ def train_recommendation(data: Dataset, settings: TrainingSettings | None = None
         name="validation",
     )
     test = window(data, start=test_start, settings=how, name="test")
-    chosen_by: dict[str, float] = {}
-    judged: dict[str, Judged] = {}
-    figures: dict[str, dict[str, Any]] = {}
+    validated: dict[str, Judged] = {}
+    methods: dict[str, dict[str, Any]] = {}
     for name in how.candidates:
         model = how.make(name).fit_dataset(validation.data)
-        chosen_by[name] = float(judge(model, validation, how).metrics.values[CHOSEN_BY].mean())
-        model = how.make(name).fit_dataset(test.data)
-        judged[name] = judge(model, test, how)
-        figures[name] = _figures(model, judged[name], test, how)
-        logger.info(
-            "%s: NDCG@%d %.4f in validation, %.4f in test",
-            name, how.k, chosen_by[name], figures[name]["metrics"][CHOSEN_BY]["value"],
-        )  # fmt: skip
-    winner = how.serve or max(how.candidates, key=lambda name: chosen_by[name])
+        validated[name] = judge(model, validation, how)
+        methods[name] = _figures(model, validated[name], validation, how)
+    ndcg = {
+        name: float(judged.metrics.values[CHOSEN_BY].mean()) for name, judged in validated.items()
+    }
+    logger.info("NDCG@%d in validation: %s", how.k, ndcg)
+    winner = how.serve or max(how.candidates, key=lambda name: ndcg[name])
+    model = how.make(winner).fit_dataset(test.data)
+    judged = judge(model, test, how)
+    figures = _figures(model, judged, test, how)
+    baseline = judged
+    if winner != BASELINE:
+        baseline = judge(how.make(BASELINE).fit_dataset(test.data), test, how)
     learnt = data.limited(days=how.window_days, interactions=how.max_interactions)
     final = how.make(winner).fit_dataset(learnt)
     card = {
@@ -178,14 +189,19 @@ def train_recommendation(data: Dataset, settings: TrainingSettings | None = None
         "chosen_by": "the setting"
         if how.serve
         else f"NDCG@{how.k} in the validation window, the days before the test window",
-        "validation_ndcg": chosen_by,
-        "metrics": figures[winner]["metrics"],
-        "lists": figures[winner]["lists"],
-        "by_source": figures[winner]["by_source"],
-        "methods": figures,
-        "winner_minus": _gaps(winner, judged, how),
+        **figures,
+        "over_baseline": _gap(judged, baseline, how),
+        "validation_ndcg": ndcg,
+        "methods": methods,
+        "winner_minus": {
+            name: _gap(validated[winner], other, how)
+            for name, other in validated.items()
+            if name != winner
+        },
         "test_days": how.test_days,
         "validation_days": how.validation_days,
+        "validation_customers": len(validation.users),
+        "validation_candidates": len(validation.items),
         "test_customers": len(test.users),
         "test_candidates": len(test.items),
         "test_interactions": test.interactions,
@@ -199,7 +215,7 @@ def train_recommendation(data: Dataset, settings: TrainingSettings | None = None
         "that is kept was fitted again with the test window after it was measured",
         "seeds": {"training": how.seed},
     }
-    return Trained(final, card, test, judged[winner])
+    return Trained(final, card, test, judged)
 
 
 def window(data: Dataset, *, start: float, settings: TrainingSettings, name: str) -> Window:
@@ -252,7 +268,7 @@ def judge(model: Recommender, found: Window, settings: TrainingSettings) -> Judg
 
 
 def _figures(
-    model: ColdStart, judged: Judged, found: Window, settings: TrainingSettings
+    model: FallbackRecommender, judged: Judged, found: Window, settings: TrainingSettings
 ) -> dict[str, Any]:
     metrics: dict[str, Interval] = judged.metrics.intervals(
         n_bootstrap=settings.n_bootstrap, seed=settings.seed
@@ -307,45 +323,46 @@ def sampled(model: Recommender, found: Window, settings: TrainingSettings) -> di
     )
 
 
-def _gaps(
-    winner: str, judged: Mapping[str, Judged], settings: TrainingSettings
-) -> dict[str, dict[str, float]]:
-    """NDCG of the winner minus that of each other on the same test users."""
-    best = judged[winner].metrics.values["ndcg"]
-    return {
-        name: paired_difference(
-            best,
-            other.metrics.values["ndcg"],
-            n_bootstrap=settings.n_bootstrap,
-            seed=settings.seed,
-        ).to_dict()
-        for name, other in judged.items()
-        if name != winner
-    }
+def _gap(one: Judged, other: Judged, settings: TrainingSettings) -> dict[str, float]:
+    """NDCG of one method minus that of another on the same users."""
+    return paired_difference(
+        one.metrics.values[CHOSEN_BY],
+        other.metrics.values[CHOSEN_BY],
+        n_bootstrap=settings.n_bootstrap,
+        seed=settings.seed,
+    ).to_dict()
 
 
 def methods_markdown(card: Mapping[str, Any]) -> str:
-    """All methods beside each other as a table."""
+    """The winner in the test window, and all methods beside each other in the validation window."""
     k = card["k"]
+    lead, metrics = card["over_baseline"], card["metrics"]
     lines = [
-        f"{card['test_customers']:,} customers, {card['test_candidates']:,} candidates, "
+        f"**{card['estimator']}**, chosen by {card['chosen_by']}. On {card['test_customers']:,} "
+        f"customers and {card['test_candidates']:,} candidates of the test window: NDCG@{k} "
+        f"{_with_interval(metrics['ndcg'])}, precision {metrics['precision']['value']:.4f}, recall "
+        f"{metrics['recall']['value']:.4f}; above {BASELINE} by {_with_interval(lead)}. "
         f"{card['test_reachable_share']:.0%} of the later interactions were with items that could "
-        f"be recommended; chosen by {card['chosen_by']}: **{card['estimator']}**.",
+        "be recommended.",
+        "",
+        f"All methods on {card['validation_customers']:,} customers and "
+        f"{card['validation_candidates']:,} candidates of the validation window:",
         "",
         f"| method | NDCG@{k} (95 %) | Precision@{k} | Recall@{k} | coverage "
-        "| categories in a list, mean, least "
-        "| novelty, bits | NDCG in validation | winner's NDCG minus its (95 %) |",
-        "|---|---|---:|---:|---:|---|---:|---:|---|",
+        "| categories in a list, mean, least | novelty, bits | winner's NDCG minus its (95 %) |",
+        "|---|---|---:|---:|---:|---|---:|---|",
     ]
-    for name, found in card["methods"].items():
-        metrics, lists = found["metrics"], found["lists"]
-        ndcg, gap = metrics["ndcg"], card["winner_minus"].get(name)
-        told = f"{gap['value']:.4f} ({gap['low']:.4f} to {gap['high']:.4f})" if gap else "–"
+    for name, measured in card["methods"].items():
+        metrics, lists = measured["metrics"], measured["lists"]
+        gap = card["winner_minus"].get(name)
         lines.append(
-            f"| {name} | {ndcg['value']:.4f} ({ndcg['low']:.4f} to {ndcg['high']:.4f}) | "
-            f"{metrics['precision']['value']:.4f} | {metrics['recall']['value']:.4f} | "
-            f"{lists['coverage']:.3f} | {lists['categories']:.1f}, "
-            f"{lists['least_categories']:.0f} | {lists['novelty']:.1f} | "
-            f"{card['validation_ndcg'][name]:.4f} | {told} |"
+            f"| {name} | {_with_interval(metrics['ndcg'])} | {metrics['precision']['value']:.4f} | "
+            f"{metrics['recall']['value']:.4f} | {lists['coverage']:.3f} | "
+            f"{lists['categories']:.1f}, {lists['least_categories']:.0f} | {lists['novelty']:.1f} "
+            f"| {_with_interval(gap) if gap else '–'} |"
         )
     return "\n".join(lines)
+
+
+def _with_interval(figure: Mapping[str, float]) -> str:
+    return f"{figure['value']:.4f} ({figure['low']:.4f} to {figure['high']:.4f})"

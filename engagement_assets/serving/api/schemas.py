@@ -35,7 +35,7 @@ CustomerId = Annotated[
         examples=[EXAMPLE_ID],
     ),
 ]
-ModelName = Literal["engagement", "churn", "lifetime_value", "anomaly", "ensemble"]
+ModelName: Any = Literal[tuple(spec.name for spec in EXPLAINED)]
 _TYPES: dict[str, Any] = {"float64": float, "int64": int, "string": str, "bool": bool, "date": date}
 
 

@@ -19,8 +19,8 @@ from anyio import CapacityLimiter, to_thread
 from engagement_assets.decisions.customers.actions import actions_due
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES_SCHEMA
 from engagement_assets.serving.api.lake_reader import LakeReader
-from engagement_assets.serving.records import decode
-from engagement_assets.serving.scoring import Reference, Scored, Scorer
+from engagement_assets.serving.records import EXPLAINED, decode
+from engagement_assets.serving.scoring import Scored, Scorer
 from resources.online_store.protocol import OnlineStore, Release, age_days
 
 # The pointer to the release that is served is read again after so long.
@@ -38,12 +38,12 @@ class View:
 
     Attributes:
         release: The release.
-        reference: What one customer's numbers need of all others.
+        references: What one customer's numbers need of all others, by model.
         cold_start: Lists for somebody of whom nothing is known: `items`, and `by_location`.
     """
 
     release: Release
-    reference: Reference
+    references: Mapping[str, Any]
     cold_start: Mapping[str, Any]
 
 
@@ -68,14 +68,14 @@ class CustomerService:
         store: The online store.
         scorer: The champions.
         reader: Looks customers up in the lake; None where the store alone is asked.
-        read_reference: Reads what depends on all customers of a release.
+        read_references: Reads what depends on all customers of a release.
         limiter: How many scorings run at once.
     """
 
     store: OnlineStore
     scorer: Scorer
     reader: LakeReader | None
-    read_reference: Callable[[OnlineStore, Release], tuple[Reference, Mapping[str, Any]]]
+    read_references: Callable[[OnlineStore, Release], tuple[Mapping[str, Any], Mapping[str, Any]]]
     limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
     _view: View | None = None
     _looked: float = float("-inf")
@@ -118,8 +118,8 @@ class CustomerService:
             raise NothingServedError
         if self._view is not None and self._view.release.name == release.name:
             return self._view
-        reference, cold_start = await to_thread.run_sync(self.read_reference, self.store, release)
-        return View(release, reference, cold_start)
+        references, cold_start = await to_thread.run_sync(self.read_references, self.store, release)
+        return View(release, references, cold_start)
 
     async def customers(
         self, ids: Sequence[str], *, view: View, compute: bool = False
@@ -149,17 +149,16 @@ class CustomerService:
 
     def _lacks(self, record: Mapping[str, Any]) -> bool:
         """Whether a model serves by now that had no champion when the day was published."""
-        said = record["model_versions"]
+        published, versions = record["model_versions"], self.scorer.versions
         return any(
-            version is not None and said.get(name) is None
-            for name, version in self.scorer.versions.items()
-            if name != "recommendation"
+            versions[spec.name] is not None and published.get(spec.name) is None
+            for spec in EXPLAINED
         )
 
     async def score(self, records: Sequence[Mapping[str, Any]], view: View) -> list[dict[str, Any]]:
         """Records of customers with what the champions say of their features now."""
         scored = await to_thread.run_sync(
-            self._score, records, view.reference, limiter=self.limiter
+            self._score, records, view.references, limiter=self.limiter
         )
         versions = self.scorer.versions
         return [
@@ -169,16 +168,18 @@ class CustomerService:
                 "explanations": said.explanations,
                 "actions_due": actions_due(said.predictions),
                 "model_versions": {
-                    **versions,
-                    # a list that was made then is still that version's
-                    "recommendation": record["model_versions"].get("recommendation"),
+                    # what is not scored online was made then and is still that version's
+                    **record["model_versions"],
+                    **{spec.name: versions[spec.name] for spec in EXPLAINED},
                 },
             }
             for record, said in zip(records, scored, strict=True)
         ]
 
-    def _score(self, records: Sequence[Mapping[str, Any]], reference: Reference) -> list[Scored]:
-        return self.scorer.score(rows_of(records), reference)
+    def _score(
+        self, records: Sequence[Mapping[str, Any]], references: Mapping[str, Any]
+    ) -> list[Scored]:
+        return self.scorer.score(rows_of(records), references)
 
 
 def rows_of(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

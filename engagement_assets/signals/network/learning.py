@@ -52,7 +52,12 @@ class Virality:
 def recent(
     engine: Engine, sql: SqlFolder, day: date, days: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Posts and interactions of the days that end with a day, known by its end."""
+    """Posts and interactions of the days that end with a day, known by its end.
+
+    Raises:
+        MissingPartitionError: The day is not ingested.
+    """
+    engine.lake.require("source/posts", [day])
     about = {"snapshot_date": day, "first_day": day - timedelta(days=days - 1)}
     posts, interactions = (
         engine.select(sql.query(f"network/{name}"), about).to_pandas()

@@ -60,7 +60,11 @@ def graph_of(
         message_weight: What a message of the month adds to the weight of its edge, which is 1
             without any.
         reaction_weight: The same of a like, share or comment.
+
+    Raises:
+        MissingPartitionError: The day is not ingested.
     """
+    engine.lake.require("source/connections", [day])
     nodes = engine.select(sql.query("network/nodes"), {"snapshot_date": day})
     edges = engine.select(
         sql.query("network/edges"),

@@ -1,4 +1,4 @@
-"""The detector as a whole: what it finds, what a score means, verdicts, bad input, files."""
+"""The detector as a whole: what it finds, what a score means, review labels, bad input, files."""
 
 import json
 
@@ -51,10 +51,10 @@ def fitted():
 @pytest.fixture(scope="module")
 def taught():
     train, odd = table(0)
-    verdicts = pd.Series(np.nan, index=train.index)
-    verdicts[odd] = 1.0
-    verdicts.iloc[:40] = 0.0
-    return small(rules=RULES).fit(train, verdicts=verdicts)
+    review_labels = pd.Series(np.nan, index=train.index)
+    review_labels[odd] = 1.0
+    review_labels.iloc[:40] = 0.0
+    return small(rules=RULES).fit(train, review_labels=review_labels)
 
 
 def test_planted_rows_are_found_among_rows_not_seen(fitted):
@@ -87,10 +87,10 @@ def test_the_same_seed_gives_the_same_scores_and_another_seed_nearly():
     assert np.corrcoef(first, other)[0, 1] > 0.95
 
 
-def test_a_refit_with_verdicts_is_the_same(taught):
+def test_a_refit_with_review_labels_is_the_same(taught):
     train, odd = table(0)
-    verdicts = pd.Series(np.where(odd, 1.0, np.where(np.arange(ROWS) < 40, 0.0, np.nan)))
-    again = small(rules=RULES).fit(train, verdicts=verdicts)
+    review_labels = pd.Series(np.where(odd, 1.0, np.where(np.arange(ROWS) < 40, 0.0, np.nan)))
+    again = small(rules=RULES).fit(train, review_labels=review_labels)
     later = table(5)[0]
     assert np.array_equal(taught.score_samples(later), again.score_samples(later))
 
@@ -128,12 +128,12 @@ def test_contributions_sum_to_the_surprise_and_are_never_negative(taught):
 
 def test_every_component_gives_a_score_on_the_same_scale(taught):
     found = taught.component_scores(table(5)[0])
-    assert list(found.columns) == [*COMPONENTS, "traces", "verdicts"]
+    assert list(found.columns) == [*COMPONENTS, "traces", "review_labels"]
     assert found.min().min() >= 0.0
     assert found.max().max() < 1.0
 
 
-def test_verdicts_teach_what_being_unlike_the_rest_does_not():
+def test_review_labels_teach_what_being_unlike_the_rest_does_not():
     """Fraud that is not extreme at all, hidden in the middle of one feature."""
     rng = np.random.default_rng(0)
 
@@ -145,41 +145,43 @@ def test_verdicts_teach_what_being_unlike_the_rest_does_not():
     train, guilty = customers(4000)
     later, later_guilty = customers(3000)
     looked_at = rng.random(len(train)) < 0.3
-    verdicts = guilty.astype(float).where(pd.Series(looked_at))
+    review_labels = guilty.astype(float).where(pd.Series(looked_at))
     plain = small().fit(train)
-    taught = small().fit(train, verdicts=verdicts)
+    taught = small().fit(train, review_labels=review_labels)
     assert taught.blend_ > 0.0
     assert auc(later_guilty, plain.score_samples(later)) < 0.7
     assert auc(later_guilty, taught.score_samples(later)) > 0.85
 
 
 @pytest.mark.parametrize(
-    "verdicts",
+    "review_labels",
     [[1.0] * 20, [0.0] * 20, [], [1.0] * 3 + [0.0] * 20],
     ids=["one class", "the other class", "none", "too few of one"],
 )
-def test_without_enough_verdicts_of_both_kinds_the_unsupervised_score_stands(verdicts, fitted):
+def test_without_enough_review_labels_of_both_kinds_the_unsupervised_score_stands(
+    review_labels, fitted
+):
     train = table(0)[0]
     given = pd.Series(np.nan, index=train.index)
-    given.iloc[: len(verdicts)] = verdicts
-    found = small().fit(train, verdicts=given)
-    assert found.verdict_model_ is None
+    given.iloc[: len(review_labels)] = review_labels
+    found = small().fit(train, review_labels=given)
+    assert found.review_label_model_ is None
     assert any("unsupervised score stands" in said for said in found.statements_)
     assert np.array_equal(found.score_samples(train), fitted.score_samples(train))
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "error", "words"),
+    ("review_labels", "error", "words"),
     [
-        (pd.Series([1.0, 0.0]), ValueError, "2 verdicts"),
+        (pd.Series([1.0, 0.0]), ValueError, "2 review labels"),
         (pd.Series(2.0, index=range(ROWS)), ValueError, "true, false or null"),
         (pd.Series(1.0, index=range(5, ROWS + 5)), ValueError, "another index"),
         ([1.0] * ROWS, TypeError, "pandas Series"),
     ],
 )
-def test_verdicts_that_do_not_fit_are_refused(verdicts, error, words):
+def test_review_labels_that_do_not_fit_are_refused(review_labels, error, words):
     with pytest.raises(error, match=words):
-        small().fit(table(0)[0], verdicts=verdicts)
+        small().fit(table(0)[0], review_labels=review_labels)
 
 
 def test_infinite_values_are_refused_by_name(fitted):
@@ -234,7 +236,7 @@ def test_more_columns_than_rows_works_and_says_that_the_mark_is_extrapolated():
     ("parameters", "words"),
     [
         ({"review_share": 0.0}, "review_share"),
-        ({"min_verdicts": 1}, "min_verdicts"),
+        ({"min_review_labels": 1}, "min_review_labels"),
         ({"trace_weight": 2.0}, "trace_weight"),
     ],
 )

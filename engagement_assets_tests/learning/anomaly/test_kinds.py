@@ -28,11 +28,11 @@ def ruler():
     return KindRuler.fit(RULES, train, ORDINARY)
 
 
-def kind(ruler, *, blamed="other", by_verdicts=False, **values):
+def kind(ruler, *, blamed="other", by_review_labels=False, **values):
     row = pd.DataFrame([{**ORDINARY, **values}])
     contributions = np.zeros((1, len(FEATURE_NAMES)))
     contributions[0, FEATURE_NAMES.index(blamed)] = 1.0
-    return ruler.kinds(row, contributions, FEATURE_NAMES, np.array([by_verdicts]))[0]
+    return ruler.kinds(row, contributions, FEATURE_NAMES, np.array([by_review_labels]))[0]
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def kind(ruler, *, blamed="other", by_verdicts=False, **values):
 )
 def test_what_cannot_be_is_an_error_in_the_data_even_where_it_looks_like_fraud(ruler, values):
     assert kind(ruler, **values) == "data_error"
-    assert kind(ruler, blamed="logins", by_verdicts=True, **values) == "data_error"
+    assert kind(ruler, blamed="logins", by_review_labels=True, **values) == "data_error"
 
 
 def test_traces_of_fraud_count_only_on_their_side(ruler):
@@ -57,8 +57,8 @@ def test_traces_of_fraud_count_only_on_their_side(ruler):
     assert kind(ruler, blamed="other", logins=200.0) == "unusual"
 
 
-def test_what_verdicts_taught_makes_it_like_fraud(ruler):
-    assert kind(ruler, by_verdicts=True) == "fraud_like"
+def test_what_review_labels_taught_makes_it_like_fraud(ruler):
+    assert kind(ruler, by_review_labels=True) == "fraud_like"
 
 
 def test_a_steep_fall_or_a_keen_customer_who_stays_away_is_a_sudden_drop(ruler):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from engagement_assets.learning.recommendation.ease import EaseRecommender
-from engagement_assets.learning.recommendation.fallback import ColdStart, load_recommender
+from engagement_assets.learning.recommendation.fallback import FallbackRecommender, load_recommender
 from engagement_assets.learning.recommendation.hybrid import HybridRecommender
 from engagement_assets.learning.recommendation.recommender import NotFittedError
 from engagement_assets.learning.recommendation.tables import prepare
@@ -40,7 +40,7 @@ def with_newcomers(world):
 @pytest.fixture(scope="module")
 def chain(world):
     rows, tables = with_newcomers(world)
-    return ColdStart(EaseRecommender(regularisation=20.0), **SETTINGS).fit(rows, **tables)
+    return FallbackRecommender(EaseRecommender(regularisation=20.0), **SETTINGS).fit(rows, **tables)
 
 
 def test_each_customer_is_served_by_the_first_of_the_chain_that_can(chain):
@@ -113,7 +113,7 @@ def test_a_new_item_reaches_the_lists_of_those_who_like_its_kind(chain, world):
 def test_the_chain_is_the_same_after_a_load(chain, tmp_path):
     chain.save(tmp_path / "chain", dataset=True)
     loaded = load_recommender(tmp_path / "chain")
-    assert isinstance(loaded, ColdStart)
+    assert isinstance(loaded, FallbackRecommender)
     users = ["u000", "content", "segment", "nobody", "stranger"]
     pd.testing.assert_frame_equal(
         loaded.recommend(users, k=9), chain.recommend(users, k=9), rtol=1e-5
@@ -122,7 +122,9 @@ def test_the_chain_is_the_same_after_a_load(chain, tmp_path):
 
 def test_a_refreshed_chain_knows_a_customer_who_came_later(world):
     rows, tables = with_newcomers(world)
-    model = ColdStart(EaseRecommender(regularisation=20.0), **SETTINGS).fit(rows, **tables)
+    model = FallbackRecommender(EaseRecommender(regularisation=20.0), **SETTINGS).fit(
+        rows, **tables
+    )
     assert model.recommend(["late"], k=1)["source"].tolist() == ["popularity"]
     late = rows[rows["user"] == "u000"].assign(user="late")
     model.refresh(prepare(pd.concat([rows, late]), **tables))
@@ -132,7 +134,7 @@ def test_a_refreshed_chain_knows_a_customer_who_came_later(world):
 def test_a_model_saved_without_interactions_recommends_again_once_it_is_refreshed(world, tmp_path):
     rows, tables = with_newcomers(world)
     data = prepare(rows, **tables)
-    model = ColdStart(HybridRecommender(holdout_days=6.0), **SETTINGS).fit_dataset(data)
+    model = FallbackRecommender(HybridRecommender(holdout_days=6.0), **SETTINGS).fit_dataset(data)
     model.save(tmp_path / "bare")
     assert not list(tmp_path.rglob("*.parquet"))
     loaded = load_recommender(tmp_path / "bare")
@@ -148,7 +150,7 @@ def test_a_newcomer_with_friends_is_served_by_the_hybrid(world):
     tables["links"] = pd.concat(
         [world.links, pd.DataFrame({"user": ["nobody"], "author": [world.items["author"].iloc[0]]})]
     )
-    model = ColdStart(HybridRecommender(holdout_days=6.0), **SETTINGS).fit(rows, **tables)
+    model = FallbackRecommender(HybridRecommender(holdout_days=6.0), **SETTINGS).fit(rows, **tables)
     found = model.recommend(["nobody", "segment"], k=1).set_index("user")["source"]
     assert found.to_dict() == {"nobody": "model", "segment": "segment popularity"}
 
@@ -157,4 +159,4 @@ def test_a_null_customer_and_a_chain_in_a_chain_are_refused(chain):
     with pytest.raises(ValueError, match="null"):
         chain.recommend(["u000", None])
     with pytest.raises(TypeError, match="already wrapped"):
-        ColdStart(chain)
+        FallbackRecommender(chain)

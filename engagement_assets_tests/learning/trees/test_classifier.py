@@ -20,7 +20,7 @@ from engagement_assets.learning.evaluation.metrics import (
     expected_calibration_error,
 )
 from engagement_assets.learning.explanations.shap_values import METHOD_FAST
-from engagement_assets.learning.trees.classifier import ChurnClassifier
+from engagement_assets.learning.trees.classifier import CalibratedBoostingClassifier
 
 FAST = {"n_estimators": 60, "learning_rate": 0.15, "max_depth": 4, "folds": 3, "n_jobs": 1}
 
@@ -52,7 +52,7 @@ def customers(n=4000, seed=0):
 @pytest.fixture(scope="module")
 def fitted():
     X, y, _ = customers()
-    return ChurnClassifier(**FAST).fit(X, y)
+    return CalibratedBoostingClassifier(**FAST).fit(X, y)
 
 
 @pytest.fixture(scope="module")
@@ -67,13 +67,13 @@ def test_it_comes_near_the_best_possible_score(fitted, new_customers):
 
 def test_noisy_data_gets_few_trees_and_clear_data_many():
     X, y, _ = customers()
-    noisy = ChurnClassifier(n_jobs=1, folds=2).fit(X, y)
+    noisy = CalibratedBoostingClassifier(n_jobs=1, folds=2).fit(X, y)
     assert noisy.n_trees_ <= noisy.n_estimators / 4
     assert noisy.booster_.num_boosted_rounds() == noisy.n_trees_
     losses = noisy.tree_log_losses_
     assert losses[noisy.n_trees_] < losses[noisy.n_estimators] - 0.005
     clear = X["logins"] * (X["minutes"] > 15) - (X["minutes"] - 20) ** 2 / 40 > 3
-    assert ChurnClassifier(n_jobs=1, folds=2).fit(X, clear).n_trees_ >= 75
+    assert CalibratedBoostingClassifier(n_jobs=1, folds=2).fit(X, clear).n_trees_ >= 75
 
 
 def test_its_probabilities_can_be_believed(fitted, new_customers):
@@ -104,8 +104,8 @@ def test_predict_flags_from_the_threshold_on(fitted, new_customers):
 
 def test_the_threshold_moves_with_the_costs():
     X, y, _ = customers(1500)
-    cheap = ChurnClassifier(**FAST, cost_intervention=1.0).fit(X, y)
-    dear = ChurnClassifier(**FAST, cost_intervention=15.0).fit(X, y)
+    cheap = CalibratedBoostingClassifier(**FAST, cost_intervention=1.0).fit(X, y)
+    dear = CalibratedBoostingClassifier(**FAST, cost_intervention=15.0).fit(X, y)
     assert cheap.threshold_ < 0.15 < dear.threshold_
     assert (cheap.oof_probability_ == dear.oof_probability_).all()
 
@@ -120,7 +120,7 @@ def test_typical_values_and_names_are_those_of_the_table(fitted):
 
 def test_a_refit_gives_the_same_predictions(fitted, new_customers):
     X, y, _ = customers()
-    again = ChurnClassifier(**FAST).fit(X, y)
+    again = CalibratedBoostingClassifier(**FAST).fit(X, y)
     new = new_customers[0]
     assert (again.predict_proba(new) == fitted.predict_proba(new)).all()
     assert (again.oof_probability_ == fitted.oof_probability_).all()
@@ -130,13 +130,15 @@ def test_a_refit_gives_the_same_predictions(fitted, new_customers):
 def test_a_refit_on_two_threads_gives_the_same_predictions():
     X, y, _ = customers(2000)
     settings = FAST | {"n_jobs": 2}
-    one, two = (ChurnClassifier(**settings).fit(X, y).predict_proba(X) for _ in range(2))
+    one, two = (
+        CalibratedBoostingClassifier(**settings).fit(X, y).predict_proba(X) for _ in range(2)
+    )
     assert (one == two).all()
 
 
 def test_another_seed_gives_another_model(fitted, new_customers):
     X, y, _ = customers()
-    other = ChurnClassifier(**FAST, random_state=1).fit(X, y)
+    other = CalibratedBoostingClassifier(**FAST, random_state=1).fit(X, y)
     new = new_customers[0]
     assert (other.predict_proba(new) != fitted.predict_proba(new)).any()
 
@@ -145,7 +147,7 @@ def test_another_seed_gives_another_model(fitted, new_customers):
 def test_a_loaded_model_is_the_saved_one(fitted, new_customers, tmp_path, path):
     folder = tmp_path / "model" if path == "local" else UPath("memory://churn-model-test")
     fitted.save(folder)
-    again = ChurnClassifier.load(folder)
+    again = CalibratedBoostingClassifier.load(folder)
     X = new_customers[0]
     assert (again.predict_proba(X) == fitted.predict_proba(X)).all()
     assert (again.predict(X) == fitted.predict(X)).all()
@@ -160,7 +162,7 @@ def test_a_loaded_model_is_the_saved_one(fitted, new_customers, tmp_path, path):
 def test_the_same_model_is_saved_as_the_same_bytes(fitted, tmp_path):
     X, y, _ = customers()
     fitted.save(tmp_path / "a")
-    ChurnClassifier(**FAST).fit(X, y).save(tmp_path / "b")
+    CalibratedBoostingClassifier(**FAST).fit(X, y).save(tmp_path / "b")
     for file in ("booster.ubj", "estimator.json"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
@@ -170,9 +172,9 @@ def test_files_of_another_format_are_refused(fitted, tmp_path):
     state = json.loads((tmp_path / "estimator.json").read_text())
     (tmp_path / "estimator.json").write_text(json.dumps(state | {"format": "other/9"}))
     with pytest.raises(ValueError, match="has format 'other/9'"):
-        ChurnClassifier.load(tmp_path)
+        CalibratedBoostingClassifier.load(tmp_path)
     with pytest.raises(FileNotFoundError):
-        ChurnClassifier.load(tmp_path / "nowhere")
+        CalibratedBoostingClassifier.load(tmp_path / "nowhere")
 
 
 def test_explanations_add_up_to_the_margin_of_every_customer(fitted, new_customers):
@@ -186,7 +188,7 @@ def test_explanations_add_up_to_the_margin_of_every_customer(fitted, new_custome
 
 def test_scikit_learn_can_clone_and_cross_validate_it():
     X, y, _ = customers(1200)
-    model = ChurnClassifier(**FAST)
+    model = CalibratedBoostingClassifier(**FAST)
     assert clone(model).get_params() == model.get_params()
     assert clone(model).set_params(max_depth=2).max_depth == 2
     scores = cross_val_score(model, X, y, cv=3, scoring="roc_auc")
@@ -207,7 +209,7 @@ def test_other_tables_work_too():
         }
     )
     y = (X["a [kg] < b"] > 0).to_numpy()
-    model = ChurnClassifier(**FAST).fit(X, y)
+    model = CalibratedBoostingClassifier(**FAST).fit(X, y)
     assert auc(y, model.oof_probability_) > 0.98
     found = model.explain(X)
     assert np.abs(found.contributions[:, 1:4]).max() == 0.0
@@ -219,17 +221,17 @@ def test_folds_shrink_when_a_class_is_rare_and_it_is_said(caplog):
     y = np.zeros(200, dtype=int)
     y[:2] = 1
     with caplog.at_level(logging.WARNING):
-        model = ChurnClassifier(**FAST).fit(X, y)
+        model = CalibratedBoostingClassifier(**FAST).fit(X, y)
     assert model.folds_ == 2
     assert "2 folds instead of 3" in caplog.text
     y[1] = 0
     with pytest.raises(ValueError, match="only one row"):
-        ChurnClassifier(**FAST).fit(X, y)
+        CalibratedBoostingClassifier(**FAST).fit(X, y)
 
 
 def test_bad_input_is_named(fitted):
     X, y, _ = customers(100)
-    model = ChurnClassifier(**FAST)
+    model = CalibratedBoostingClassifier(**FAST)
     with pytest.raises(OneClassError, match="all 100 labels are 0"):
         model.fit(X, np.zeros(100))
     with pytest.raises(ValueError, match="must be 0 and 1, got 2"):
@@ -245,7 +247,7 @@ def test_bad_input_is_named(fitted):
     with pytest.raises(ValueError, match=r"infinite values .*\['minutes'\]"):
         model.fit(X.assign(minutes=np.inf), y)
     with pytest.raises(ValueError, match="save_rate"):
-        ChurnClassifier(save_rate=2.0).fit(X, y)
+        CalibratedBoostingClassifier(save_rate=2.0).fit(X, y)
     with pytest.raises(NotFittedError):
         model.predict(X)
     with pytest.raises(ValueError, match=r"columns are missing: \['minutes'\]"):
@@ -258,7 +260,7 @@ def test_rows_of_a_group_are_never_both_learnt_from_and_scored_out_of_fold():
     X, y, _ = customers()
     people = np.arange(len(X))
     twins = pd.concat([X, X], ignore_index=True)
-    model = ChurnClassifier(**FAST)
+    model = CalibratedBoostingClassifier(**FAST)
     alone = model.fit(twins, np.tile(y, 2)).oof_probability_
     apart = model.fit(twins, np.tile(y, 2), groups=np.tile(people, 2)).oof_probability_
     # a twin on the other side of the fold gives the label away

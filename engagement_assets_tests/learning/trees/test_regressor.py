@@ -15,7 +15,7 @@ from engagement_assets.learning.trees.boosted import ConstantTargetError
 from engagement_assets.learning.trees.regressor import (
     LOGISTIC,
     SQUARED,
-    EngagementRegressor,
+    BoundedBoostingRegressor,
 )
 
 FAST = {"n_estimators": 40, "learning_rate": 0.2, "max_depth": 4, "folds": 2, "n_jobs": 1}
@@ -41,7 +41,7 @@ def customers(n=2500, seed=0):
 @pytest.fixture(scope="module")
 def fitted():
     X, y, _ = customers()
-    return EngagementRegressor(**FAST).fit(X, y)
+    return BoundedBoostingRegressor(**FAST).fit(X, y)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_objective_and_number_of_trees_have_the_best_out_of_fold_r2(fitted):
 @pytest.mark.parametrize("objective", [LOGISTIC, SQUARED])
 def test_no_prediction_leaves_0_to_1(objective):
     X, y, _ = customers(600)
-    model = EngagementRegressor(**FAST, objective=objective).fit(X, np.round(y))
+    model = BoundedBoostingRegressor(**FAST, objective=objective).fit(X, np.round(y))
     extreme = X.assign(logins=1000, premium=True)
     for rows in (X, extreme):
         assert model.predict(rows).min() >= 0.0
@@ -80,18 +80,18 @@ def test_no_prediction_leaves_0_to_1(objective):
 
 def test_a_refit_gives_the_same_bytes_and_another_seed_does_not(fitted, new_customers, tmp_path):
     X, y, _ = customers()
-    again = EngagementRegressor(**FAST).fit(X, y)
+    again = BoundedBoostingRegressor(**FAST).fit(X, y)
     fitted.save(tmp_path / "a")
     again.save(tmp_path / "b")
     for file in ("booster.ubj", "estimator.json"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
-    other = EngagementRegressor(**FAST, random_state=1).fit(X, y)
+    other = BoundedBoostingRegressor(**FAST, random_state=1).fit(X, y)
     assert (other.predict(new_customers[0]) != fitted.predict(new_customers[0])).any()
 
 
 def test_a_loaded_model_is_the_saved_one(fitted, new_customers, tmp_path):
     fitted.save(tmp_path)
-    again = EngagementRegressor.load(tmp_path)
+    again = BoundedBoostingRegressor.load(tmp_path)
     X = new_customers[0]
     assert (again.predict(X) == fitted.predict(X)).all()
     assert again.get_params() == fitted.get_params()
@@ -104,7 +104,7 @@ def test_files_of_another_format_are_refused(fitted, tmp_path):
     state = json.loads((tmp_path / "estimator.json").read_text())
     (tmp_path / "estimator.json").write_text(json.dumps(state | {"format": "other/9"}))
     with pytest.raises(ValueError, match="has format 'other/9'"):
-        EngagementRegressor.load(tmp_path)
+        BoundedBoostingRegressor.load(tmp_path)
 
 
 def test_explanations_add_up_to_the_margin_of_every_customer(fitted, new_customers):
@@ -119,15 +119,15 @@ def test_rows_of_a_group_are_never_both_learnt_from_and_predicted_out_of_fold():
     noise = np.random.default_rng(0).random(800)
     twins, people = pd.concat([X, X], ignore_index=True), np.tile(np.arange(800), 2)
     deep = FAST | {"max_depth": 8, "min_child_weight": 0.1, "reg_lambda": 0.0}
-    alone = EngagementRegressor(**deep).fit(twins, np.tile(noise, 2))
-    apart = EngagementRegressor(**deep).fit(twins, np.tile(noise, 2), groups=people)
+    alone = BoundedBoostingRegressor(**deep).fit(twins, np.tile(noise, 2))
+    apart = BoundedBoostingRegressor(**deep).fit(twins, np.tile(noise, 2), groups=people)
     # noise can be known from a twin alone
     assert r2(np.tile(noise, 2), alone.oof_prediction_) > 0.06
     assert r2(np.tile(noise, 2), apart.oof_prediction_) < 0.01
 
 
 def test_scikit_learn_can_clone_it():
-    model = EngagementRegressor(**FAST)
+    model = BoundedBoostingRegressor(**FAST)
     assert clone(model).get_params() == model.get_params()
 
 
@@ -137,7 +137,7 @@ def test_more_columns_than_rows_all_null_columns_and_unseen_categories_work():
     X["all null"], X["all None"] = np.nan, None
     X["kind"] = pd.Series(rng.choice(["u", "v"], 40), dtype="string")
     y = 1 / (1 + np.exp(-X["column 0"]))
-    model = EngagementRegressor(**FAST).fit(X, y)
+    model = BoundedBoostingRegressor(**FAST).fit(X, y)
     assert np.isfinite(model.predict(X.assign(kind="never seen"))).all()
     assert model.predict(X.head(1)).shape == (1,)
     assert np.abs(model.explain(X).contributions[:, 60:62]).max() == 0.0
@@ -146,14 +146,14 @@ def test_more_columns_than_rows_all_null_columns_and_unseen_categories_work():
 def test_fewer_groups_than_folds_are_said(caplog):
     X, y, _ = customers(300)
     settings = FAST | {"folds": 5}
-    model = EngagementRegressor(**settings).fit(X, y, groups=np.arange(300) % 3)
+    model = BoundedBoostingRegressor(**settings).fit(X, y, groups=np.arange(300) % 3)
     assert model.folds_ == 3
     assert "3 folds instead of 5" in caplog.text
 
 
 def test_bad_input_is_named(fitted):
     X, y, _ = customers(100)
-    model = EngagementRegressor(**FAST)
+    model = BoundedBoostingRegressor(**FAST)
     with pytest.raises(ConstantTargetError, match=r"all 100 targets are 0\.5"):
         model.fit(X, np.full(100, 0.5))
     with pytest.raises(ValueError, match="between 0 and 1, got"):
@@ -173,7 +173,7 @@ def test_bad_input_is_named(fitted):
     with pytest.raises(ValueError, match=r"infinite values .*\['minutes'\]"):
         model.fit(X.assign(minutes=np.inf), y)
     with pytest.raises(ValueError, match="objective 'other' is none of"):
-        EngagementRegressor(objective="other").fit(X, y)
+        BoundedBoostingRegressor(objective="other").fit(X, y)
     with pytest.raises(NotFittedError):
         model.predict(X)
     with pytest.raises(ValueError, match=r"columns are missing: \['minutes'\]"):

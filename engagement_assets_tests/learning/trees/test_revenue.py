@@ -17,8 +17,8 @@ from engagement_assets.learning.trees.revenue import (
     CANDIDATES,
     HURDLE,
     SQUARED,
-    LifetimeValueRegressor,
     TooFewPayersError,
+    ZeroInflatedRevenueRegressor,
 )
 from engagement_assets.learning.trees.revenue_mean import MeanCalibration, at_zero, signed_log
 
@@ -48,7 +48,7 @@ def customers(n=6000, seed=0, greatest=1.0):
 @pytest.fixture(scope="module")
 def fitted():
     X, y, _, _ = customers()
-    return LifetimeValueRegressor(**FAST, prior="guess").fit(X, y)
+    return ZeroInflatedRevenueRegressor(**FAST, prior="guess").fit(X, y)
 
 
 @pytest.fixture(scope="module")
@@ -109,8 +109,8 @@ def test_intervals_are_honest_on_other_people_and_for_each_kind(fitted, new_cust
 def test_with_a_prior_it_goes_on_beyond_what_it_saw():
     X, y, _, _ = customers()
     greater, _, _, mean = customers(seed=1, greatest=20.0)
-    with_prior = LifetimeValueRegressor(**FAST, prior="guess", mean=HURDLE).fit(X, y)
-    without = LifetimeValueRegressor(**FAST, mean=HURDLE).fit(X, y)
+    with_prior = ZeroInflatedRevenueRegressor(**FAST, prior="guess", mean=HURDLE).fit(X, y)
+    without = ZeroInflatedRevenueRegressor(**FAST, mean=HURDLE).fit(X, y)
     assert with_prior.predict(greater).mean() == pytest.approx(mean.mean(), rel=0.3)
     assert without.predict(greater).mean() < 0.5 * mean.mean()
 
@@ -118,7 +118,7 @@ def test_with_a_prior_it_goes_on_beyond_what_it_saw():
 @pytest.mark.parametrize("mean", CANDIDATES)
 def test_explanations_add_up_to_the_margin_of_every_customer(mean, new_customers):
     X, y, _, _ = customers(2500)
-    model = LifetimeValueRegressor(**FAST, prior="guess", mean=mean).fit(X, y)
+    model = ZeroInflatedRevenueRegressor(**FAST, prior="guess", mean=mean).fit(X, y)
     new = new_customers[0]
     found = model.explain(new)
     sums = found.contributions.sum(axis=1) + found.base_value
@@ -130,14 +130,14 @@ def test_explanations_add_up_to_the_margin_of_every_customer(mean, new_customers
 def test_a_refit_gives_the_same_bytes(fitted, tmp_path):
     X, y, _, _ = customers()
     fitted.save(tmp_path / "a")
-    LifetimeValueRegressor(**FAST, prior="guess").fit(X, y).save(tmp_path / "b")
+    ZeroInflatedRevenueRegressor(**FAST, prior="guess").fit(X, y).save(tmp_path / "b")
     for file in FILES:
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
 def test_a_loaded_model_is_the_saved_one(fitted, new_customers, tmp_path):
     fitted.save(tmp_path)
-    again = LifetimeValueRegressor.load(tmp_path)
+    again = ZeroInflatedRevenueRegressor.load(tmp_path)
     X = new_customers[0]
     assert (again.predict(X) == fitted.predict(X)).all()
     assert (again.predict_quantiles(X) == fitted.predict_quantiles(X)).all()
@@ -147,11 +147,11 @@ def test_a_loaded_model_is_the_saved_one(fitted, new_customers, tmp_path):
     state = json.loads((tmp_path / "estimator.json").read_text())
     (tmp_path / "estimator.json").write_text(json.dumps(state | {"format": "other/9"}))
     with pytest.raises(ValueError, match="has format 'other/9'"):
-        LifetimeValueRegressor.load(tmp_path)
+        ZeroInflatedRevenueRegressor.load(tmp_path)
 
 
 def test_scikit_learn_can_clone_it():
-    model = LifetimeValueRegressor(**FAST, prior="guess")
+    model = ZeroInflatedRevenueRegressor(**FAST, prior="guess")
     assert clone(model).get_params() == model.get_params()
 
 
@@ -161,7 +161,7 @@ def test_more_columns_than_rows_all_null_columns_and_unseen_categories_work():
     X["all null"] = np.nan
     X["kind"] = pd.Series(rng.choice(["u", "v"], 90), dtype="string")
     y = np.where(X["column 0"] > 0, np.exp(X["column 1"]), 0.0)
-    model = LifetimeValueRegressor(**FAST).fit(X, y)
+    model = ZeroInflatedRevenueRegressor(**FAST).fit(X, y)
     unseen = X.assign(kind="never seen")
     assert np.isfinite(model.predict(unseen)).all()
     assert model.predict_quantiles(X.head(1)).shape == (1, 3)
@@ -175,7 +175,7 @@ def test_an_unknown_prior_is_taken_for_a_typical_one(fitted, new_customers):
 
 def test_bad_input_is_named(fitted):
     X, y, _, _ = customers(200)
-    model = LifetimeValueRegressor(**FAST)
+    model = ZeroInflatedRevenueRegressor(**FAST)
     with pytest.raises(ConstantTargetError, match="all 200 targets are 0"):
         model.fit(X, np.zeros(200))
     with pytest.raises(TooFewPayersError, match="only 1 of 200 customers pay:"):
@@ -189,11 +189,11 @@ def test_bad_input_is_named(fitted):
     with pytest.raises(ValueError, match="must be finite"):
         model.fit(X, np.r_[np.inf, y[1:]])
     with pytest.raises(ValueError, match="mean 'median' is none of"):
-        LifetimeValueRegressor(mean="median").fit(X, y)
+        ZeroInflatedRevenueRegressor(mean="median").fit(X, y)
     with pytest.raises(ValueError, match="the prior 'plan' is no column of numbers"):
-        LifetimeValueRegressor(**FAST, prior="plan").fit(X, y)
+        ZeroInflatedRevenueRegressor(**FAST, prior="plan").fit(X, y)
     with pytest.raises(ValueError, match="the prior 'guess' has no value above 0"):
-        LifetimeValueRegressor(**FAST, prior="guess").fit(X.assign(guess=0.0), y)
+        ZeroInflatedRevenueRegressor(**FAST, prior="guess").fit(X.assign(guess=0.0), y)
     with pytest.raises(NotFittedError):
         model.predict(X)
     with pytest.raises(ValueError, match=r"columns are missing: \['guess'\]"):

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from engagement_assets.learning.anomaly.detector import AnomalyDetector
 from engagement_assets.learning.anomaly.kinds import KindRules
-from engagement_assets.learning.evaluation.splits import customer_split
+from engagement_assets.learning.evaluation.splits import hash_split
 from engagement_assets.learning.fairness.groups import age_bands
 from engagement_assets.learning.fairness.measures import selection_fairness
-from engagement_assets.models.anomaly.prediction import predict_anomaly
+from engagement_assets.models.anomaly.prediction import score_anomaly
 from engagement_assets.models.anomaly.spec import REVIEW_ABOVE
 from engagement_assets.models.anomaly.training import (
     detection_metrics,
@@ -68,7 +69,7 @@ def trained():
 def test_only_training_people_who_used_the_app_are_learnt_from(trained):
     first = rows(0)
     there = first["logins_month"] > 0
-    test_side = customer_split(first["customer_id"])
+    test_side = hash_split(first["customer_id"])
     assert trained.model.n_rows_ == (there & ~test_side).sum()
     assert trained.card["training_customers"] == trained.model.n_rows_
     second = rows(1)
@@ -77,7 +78,7 @@ def test_only_training_people_who_used_the_app_are_learnt_from(trained):
 
 def test_no_verdict_on_a_test_person_is_learnt_from(trained):
     first = rows(0)
-    side = customer_split(first["customer_id"])
+    side = hash_split(first["customer_id"])
     bots = first["logins_month"] > 100
     assert trained.card["verdicts"]["fraud"] == (bots & ~side).sum()
     other = train(verdicts=pd.Series(np.nan, index=first.index))
@@ -163,7 +164,7 @@ def test_precision_and_recall_are_read_from_the_top():
 def test_predictions_explain_whom_they_send_to_review_and_nobody_else(trained, tmp_path):
     trained.model.save(tmp_path)
     second = rows(1)
-    table = predict_anomaly(tmp_path, second, k=2, n_jobs=1)
+    table = score_anomaly(AnomalyDetector.load(tmp_path), second, k=2)
     assert set(table["customer_id"]) == set(second.loc[second["logins_month"] > 0, "customer_id"])
     assert table["needs_review"].equals(table["anomaly_score"] > REVIEW_ABOVE)
     flagged = table["needs_review"]
@@ -186,7 +187,7 @@ def test_a_value_that_cannot_be_goes_to_review_and_is_named_however_ordinary_the
     second = rows(1)
     usual = second.index[second["logins_month"] == 3][0]
     second.loc[usual, "scroll_depth_avg"] = 1.05
-    found = predict_anomaly(tmp_path, second, k=1).set_index("customer_id")
+    found = score_anomaly(AnomalyDetector.load(tmp_path), second, k=1).set_index("customer_id")
     told = found.loc[second.loc[usual, "customer_id"]]
     assert told["needs_review"]
     assert told["kind"] == "data_error"
@@ -199,11 +200,11 @@ def test_a_snapshot_of_which_nobody_is_flagged_or_nobody_is_left_keeps_its_colum
 ):
     trained.model.save(tmp_path)
     second = rows(1)
-    full = predict_anomaly(tmp_path, second, k=2)
+    full = score_anomaly(AnomalyDetector.load(tmp_path), second, k=2)
     score = full.set_index("customer_id")["anomaly_score"]
     quiet = second[second["customer_id"].isin(score[score < 0.5].index)]
     for part in (quiet, second.head(0)):
-        found = predict_anomaly(tmp_path, part, k=2)
+        found = score_anomaly(AnomalyDetector.load(tmp_path), part, k=2)
         assert list(found.columns) == list(full.columns)
         assert not found["needs_review"].any()
         assert found["needs_review"].dtype == bool
@@ -212,7 +213,9 @@ def test_a_snapshot_of_which_nobody_is_flagged_or_nobody_is_left_keeps_its_colum
 def test_those_who_are_flagged_can_be_counted_by_group(trained, tmp_path):
     trained.model.save(tmp_path)
     second = rows(1)
-    found = predict_anomaly(tmp_path, second, k=1).merge(second, on="customer_id")
+    found = score_anomaly(AnomalyDetector.load(tmp_path), second, k=1).merge(
+        second, on="customer_id"
+    )
     sensitive = found[["gender"]].assign(age_band=age_bands(found["age"]))
     report = selection_fairness(
         None,

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engagement_assets.models.ensemble.health import WEIGHTS, health_parts, health_reasons
+from engagement_assets.models.ensemble.health import HealthReference
+
+
+def health_parts(predictions):
+    return HealthReference.of(predictions).parts(predictions)
+
+
+def health_reasons(predictions, *, k):
+    reference = HealthReference.of(predictions)
+    return reference.reasons(reference.parts(predictions), k=k)
 
 
 def customers(**changes):
@@ -50,17 +59,11 @@ def test_a_part_that_no_model_predicts_is_left_out_and_the_others_keep_their_pro
 
 def test_without_any_prediction_there_is_no_health():
     nothing = dict.fromkeys(customers().columns, np.nan)
-    with pytest.raises(ValueError, match="no model predicts"):
-        health_parts(customers().assign(**nothing))
-
-
-def test_weights_that_make_no_sense_are_refused():
-    with pytest.raises(ValueError, match="weights must be"):
-        health_parts(customers(), weights=dict.fromkeys(WEIGHTS, 0.0))
+    assert HealthReference.of(customers().assign(**nothing)) is None
 
 
 def test_the_first_reason_is_the_part_that_sets_a_customer_apart_most():
-    reasons = health_reasons(health_parts(customers()), k=3)
+    reasons = health_reasons(customers(), k=3)
     assert reasons.loc[2, "reason_1_feature"] == "engagement"
     assert reasons.loc[2, "reason_1_contribution"] == pytest.approx(-15.0)
     assert reasons.loc[2, "reason_1_value"] == "0.0 points"
@@ -70,6 +73,6 @@ def test_the_first_reason_is_the_part_that_sets_a_customer_apart_most():
 
 def test_fewer_parts_than_reasons_leave_nulls():
     alone = customers(lifetime_value_usd=np.nan, anomaly_score=np.nan, churn_probability=np.nan)
-    reasons = health_reasons(health_parts(alone), k=2)
+    reasons = health_reasons(alone, k=2)
     assert reasons["reason_2_feature"].isna().all()
     assert reasons["reason_2_contribution"].isna().all()

@@ -1,6 +1,8 @@
 """The winner is chosen before the test window, measured in it, and the same after a refit."""
 
 import json
+from collections import Counter
+from dataclasses import fields
 
 import numpy as np
 import pandas as pd
@@ -8,6 +10,8 @@ import pytest
 
 from engagement_assets.learning.fairness.measures import ranking_fairness
 from engagement_assets.learning.recommendation.data import RecommendationDataError
+from engagement_assets.learning.recommendation.fallback import FallbackRecommender
+from engagement_assets.learning.recommendation.hybrid import HybridRecommender
 from engagement_assets.learning.recommendation.tables import prepare
 from engagement_assets.models.recommendation.training import (
     TrainingSettings,
@@ -127,3 +131,46 @@ def test_windows_without_anything_are_named(world):
         )
     with pytest.raises(ValueError, match="no recommender"):
         TrainingSettings().make("oracle")
+
+
+def test_a_method_that_does_not_win_is_fitted_once(data):
+    fits = Counter()
+
+    class Counting(TrainingSettings):
+        def make(self, name):
+            made = super().make(name)
+            fit = made.fit_dataset
+
+            def counted(known):
+                fits[name] += 1
+                return fit(known)
+
+            made.fit_dataset = counted
+            return made
+
+    settings = Counting(**{field.name: getattr(SETTINGS, field.name) for field in fields(SETTINGS)})
+    winner = train_recommendation(data, settings).card["estimator"]
+    # the winner: to be chosen, to be measured, to serve; the baseline beside it in the test window
+    assert winner != "popularity"
+    assert fits == {"popularity": 2, "ease": 1, "als": 1, "hybrid": 1, winner: 3}
+
+
+def test_a_rehearsal_is_measured_as_if_older_texts_were_unknown(world):
+    """What is no candidate any more brings no text: serving need not read it."""
+    published = np.where(np.arange(len(world.items)) < 90, 5.0, 20.0)
+    tables = world.tables | {
+        "items": world.items.assign(published=published),
+        "candidate_days": 15.0,
+    }
+    interactions = world.interactions[world.interactions["time"] > 20]
+    all_texts = prepare(interactions, **tables)
+    candidates = world.items["item"][published == 20.0]
+    few_texts = prepare(interactions, **(tables | {"embeddings": world.embeddings.loc[candidates]}))
+    lists = [
+        FallbackRecommender(HybridRecommender(holdout_days=2.0))
+        .fit_dataset(known)
+        .lists(np.arange(50), known.candidates(), k=10)
+        .items
+        for known in (all_texts, few_texts)
+    ]
+    np.testing.assert_array_equal(*lists)

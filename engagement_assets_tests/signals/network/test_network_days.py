@@ -42,6 +42,8 @@ def tie(one: str, other: str) -> dict[str, object]:
 def lake(tmp_path: Path) -> Lake:
     lake = Lake(str(tmp_path))
     add(lake, "customers", FIRST, [{"customer_id": p, "signed_up_at": noon(FIRST)} for p in PEOPLE])
+    for day in (FIRST, SECOND):
+        add(lake, "connections", day, [])
     return lake
 
 

@@ -1,0 +1,131 @@
+"""A run that was killed holds up nothing, and what it would have made is made."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import dagster as dg
+import pytest
+
+from engagement_assets_tests.platform.homes import (
+    END,
+    PROJECT,
+    SOON,
+    WORLD,
+    Home,
+    command,
+    environment,
+    story,
+)
+from resources.event_log import end_abandoned_runs
+
+STARTED = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])
+
+
+def killed_in(home, job, step, *arguments):
+    """`make run`, killed with -9 once a step of a job has begun; the run that it leaves."""
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "engagement_assets.commands.run", "run"),
+            *(f"HOME_DIR={home.path}", *WORLD, *arguments),
+        ],
+        cwd=PROJECT,
+        env=environment(home.path),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    with home.instance() as instance:
+        give_up = time.monotonic() + SOON
+        while time.monotonic() < give_up:
+            assert process.poll() is None, f"{job} ended before {step} began"
+            for run in instance.get_runs(STARTED):
+                steps = {
+                    entry.dagster_event.step_key
+                    for entry in instance.all_logs(
+                        run.run_id, of_type=dg.DagsterEventType.STEP_START
+                    )
+                }
+                if run.job_name == job and step in steps:
+                    os.kill(process.pid, signal.SIGKILL)
+                    process.wait()
+                    return run.run_id
+            time.sleep(0.05)
+    raise AssertionError(f"{step} of {job} never began")
+
+
+def made_at(instance, key):
+    event = instance.get_latest_materialization_event(dg.AssetKey(key.split("/")))
+    return event.timestamp
+
+
+def test_a_run_killed_while_it_trains_is_ended_and_the_next_one_makes_all_that_it_would_have(home):
+    before = time.time()
+    run_id = killed_in(home, "training", "churn__model", "RETRAIN=1")
+    with home.instance() as instance:
+        assert instance.get_run_by_id(run_id).status is dg.DagsterRunStatus.STARTED
+    done = command(home.path, "run", *WORLD)
+    assert done.returncode == 0, done.stderr
+    with home.instance() as instance:
+        assert instance.get_run_by_id(run_id).status is dg.DagsterRunStatus.FAILURE
+        assert not instance.get_runs(STARTED)
+        for key in ("anomaly/champion", "churn/champion", "ensemble/model", "governance/fairness"):
+            assert made_at(instance, key) > before, key
+
+
+def test_a_run_killed_before_its_checks_leaves_none_of_them_planned(home):
+    assert story(home, "publish_in_batches", day=END.isoformat())["success"]
+    (home.path / "online.sqlite").unlink()
+    killed_in(home, "publish", "serving__published")
+    done = command(home.path, "run", *WORLD)
+    assert done.returncode == 0, done.stderr
+    assert "0 did not" in done.stdout
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """A home without data."""
+    assert command(tmp_path / "home", "home", *WORLD).returncode == 0
+    return Home(tmp_path / "home")
+
+
+def test_a_run_that_lives_is_left_alone(bare):
+    home = bare
+    living = story_process_of(home)
+    try:
+        with home.instance() as instance:
+            (run,) = wait_for(lambda: instance.get_runs(STARTED))
+            assert end_abandoned_runs(instance) == []
+            assert instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.STARTED
+            living.kill()
+            living.wait()
+            assert [ended.run_id for ended in end_abandoned_runs(instance)] == [run.run_id]
+    finally:
+        living.kill()
+
+
+def story_process_of(home):
+    """A process that is in the middle of a run."""
+    code = (
+        "import time, dagster as dg\n"
+        "@dg.asset\n"
+        "def slow(): time.sleep(600)\n"
+        "with dg.DagsterInstance.get() as instance: dg.materialize([slow], instance=instance)\n"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=PROJECT,
+        env=environment(home.path),
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def wait_for(question, seconds=60):
+    give_up = time.monotonic() + seconds
+    while time.monotonic() < give_up:
+        answer = question()
+        if answer:
+            return answer
+        time.sleep(0.05)
+    raise AssertionError("it did not happen")

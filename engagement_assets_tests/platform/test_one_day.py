@@ -1,0 +1,65 @@
+"""A run has one day, also where midnight passes while it runs; a day not ingested is refused."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from engagement_assets.settings import installation
+from engagement_assets.settings.installation import PROJECT, Settings
+from engagement_assets.signals.network.learning import recent
+from engagement_assets.signals.network.snapshot import graph_of
+from resources.engine import DuckDBEngine
+from resources.lake import Lake, MissingPartitionError
+from resources.sql import SqlFolder
+
+EVENING = datetime(2026, 3, 1, 23, 45, tzinfo=UTC)
+
+
+class Clock(datetime):
+    """A clock that is moved by hand."""
+
+    at = EVENING
+
+    @classmethod
+    def now(cls, _zone=None):
+        return cls.at
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    monkeypatch.setattr(installation, "datetime", Clock)
+    monkeypatch.setattr(Clock, "at", EVENING)
+    return Clock
+
+
+def test_a_run_that_crosses_midnight_makes_the_day_that_it_began_with(clock, tmp_path, monkeypatch):
+    from engagement_assets.commands import pipeline, run, summary  # noqa: PLC0415 - reads the home
+
+    days = []
+
+    def make_all(_runner, settings, **_options):
+        days.append(settings.end)
+        clock.at = EVENING + timedelta(minutes=30)
+        days.append(settings.end)
+
+    monkeypatch.setattr(pipeline, "make_all", make_all)
+    monkeypatch.setattr(
+        summary, "summary", lambda settings, *_, **__: days.append(settings.end) or ""
+    )
+    for name in ("ENGAGEMENT_HOME", "DAGSTER_HOME", "ENGAGEMENT_EVENT_LOG"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    assert run.run_command({"HOME_DIR": str(tmp_path / "home"), "DAYS": "95"}) == 0
+    assert days == [date(2026, 2, 28)] * 3
+    # the next run goes on to the new day
+    assert Settings.load(tmp_path / "home").end == date(2026, 3, 1)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [graph_of, lambda engine, sql, day: recent(engine, sql, day, 28)],
+    ids=["graph", "posts"],
+)
+def test_insights_of_a_day_that_is_not_ingested_are_refused(tmp_path, read):
+    engine = DuckDBEngine(Lake(str(tmp_path / "lake")), {}, threads=1)
+    with pytest.raises(MissingPartitionError, match="2026-03-01"):
+        read(engine, SqlFolder(PROJECT / "sql"), date(2026, 3, 1))
