@@ -7,7 +7,7 @@ import dagster as dg
 
 from engagement_assets.features.labels import LABELS
 from engagement_assets.models.assets import MODELS
-from engagement_assets.settings.deployment import Deployment, deployment
+from engagement_assets.settings.deployment import Deployment, choose, deployment
 from engagement_assets.settings.installation import Settings, current_home
 
 SOURCE = dg.AssetSelection.groups("source")
@@ -81,14 +81,23 @@ def training_executor(which: Deployment, settings: Settings) -> dg.ExecutorDefin
             faster (`benchmarks.parallel_training`); on AWS each step is a task of its own size, by
             its tags `ecs/cpu` and `ecs/memory`.
     """
-    if which is Deployment.AWS:
-        from dagster_aws.ecs import ecs_executor
+    return choose(EXECUTORS, which)(settings)
 
-        tasks = settings.training_processes or TASKS_AT_ONCE
-        return ecs_executor.configured({"max_concurrent": tasks})
+
+def _processes(settings: Settings) -> dg.ExecutorDefinition:
     if settings.processes == 1:
         return dg.in_process_executor
     return dg.multiprocess_executor.configured({"max_concurrent": settings.processes})
+
+
+def _tasks(settings: Settings) -> dg.ExecutorDefinition:
+    from dagster_aws.ecs import ecs_executor
+
+    tasks = settings.training_processes or TASKS_AT_ONCE
+    return ecs_executor.configured({"max_concurrent": tasks})
+
+
+EXECUTORS = {Deployment.LOCAL: _processes, Deployment.AWS: _tasks}
 
 
 TRAINING_EXECUTOR = training_executor(deployment(), SETTINGS)
@@ -115,7 +124,7 @@ fairness_overview_job = dg.define_asset_job(
 )
 predictions_job = dg.define_asset_job(
     "predictions",
-    PREDICTIONS | UNIFIED | REVIEWS | FAIRNESS | CATALOGUE | PUBLISHED,
+    PREDICTIONS | UNIFIED | REVIEWS | CATALOGUE | PUBLISHED,
     description="Predicts and explains one day with the champions, and publishes it.",
 )
 publish_job = dg.define_asset_job(
@@ -123,8 +132,7 @@ publish_job = dg.define_asset_job(
     PUBLISHED,
     description="Publishes the predictions of a day to the online store, as the lake has them.",
 )
-daily_job = dg.define_asset_job(
-    "daily",
+DAILY = (
     SOURCE
     | TEXT_SCORES
     | SIGNALS
@@ -132,9 +140,12 @@ daily_job = dg.define_asset_job(
     | PREDICTIONS
     | UNIFIED
     | REVIEWS
-    | FAIRNESS
     | CATALOGUE
-    | PUBLISHED,
+    | PUBLISHED
+)
+daily_job = dg.define_asset_job(
+    "daily",
+    DAILY,
     description="One day: ingest, signals, features, predictions, explanations, publishing, with "
     "all checks between.",
 )
