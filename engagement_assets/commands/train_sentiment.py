@@ -61,7 +61,7 @@ def train_sentiment(
     from engagement_assets.learning.text.sentiment import SHIPPED
     from engagement_assets.learning.text.training import TrainingSettings, train
 
-    how = {
+    how: dict[str, Any] = {
         "epochs": epochs,
         "learning_rate": learning_rate,
         "emotion_repeats": emotion_repeats,
