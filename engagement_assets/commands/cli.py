@@ -88,6 +88,12 @@ def dev(
     from engagement_assets.commands.homes import open_home
 
     open_home(given)
+    from dagster import DagsterInstance
+
+    from resources.event_log import end_abandoned_runs
+
+    with DagsterInstance.get() as instance:
+        end_abandoned_runs(instance)
     dg = Path(sys.executable).with_name("dg")
     os.execv(dg, [str(dg), "dev", "--port", str(port)])  # noqa: S606 - the project's own program
 
