@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ def inputs(options: argparse.Namespace, model: str) -> Any:
     from resources.engine import DuckDBEngine  # noqa: PLC0415 - as above
 
     settings = ModelSettings(
-        seed=options.seed, bootstrap=options.bootstrap, channel_cac=channel_costs(CHANNEL_CAC) or {}
+        seed=options.seed, bootstrap=options.bootstrap, channel_cac=channel_costs(CHANNEL_CAC)
     )
     return Inputs(
         engine=DuckDBEngine(Lake(options.lake), declared=by_sql_name(KNOWN_TABLES), threads=2),
@@ -149,24 +149,23 @@ def predict(model: str) -> Callable[[argparse.Namespace], dict[str, Any]]:
 def unify(options: argparse.Namespace) -> dict[str, Any]:
     """The table of everything, and what moved."""
     from engagement_assets.decisions.customers.declared import (  # noqa: PLC0415 - as above
-        CHANGES,
         CHANGES_TABLE,
-        CUSTOMERS,
         CUSTOMERS_TABLE,
-        LEAST_CHANGE,
-        customer_parameters,
+        changes_parameters,
+        changes_query,
+        customers_query,
     )
 
     told, day = inputs(options, "churn"), stages.end(options)
     landed = told.engine.land(
-        told.sql.query(CUSTOMERS),
-        customer_parameters(day),
+        customers_query(),
+        {"snapshot_date": day},
         into=CUSTOMERS_TABLE,
         day=day,
     )
     told.engine.land(
-        told.sql.query(CHANGES),
-        {"snapshot_date": day, "day_before": day - timedelta(days=1), "least_change": LEAST_CHANGE},
+        changes_query(),
+        changes_parameters(day),
         into=CHANGES_TABLE,
         day=day,
     )

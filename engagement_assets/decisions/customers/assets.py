@@ -1,7 +1,7 @@
 """The unified predictions as assets.
 
-Belongs here: wrapping the SQL for Dagster. Does not belong here: the SQL (`sql/predictions/`) and
-the columns (`declared.py`).
+Belongs here: wrapping the SQL for Dagster. Does not belong here: their SQL and
+columns (`declared.py`).
 """
 
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ from typing import Any
 import dagster as dg
 
 from engagement_assets.decisions.customers.declared import (
-    CHANGES,
     CHANGES_TABLE,
     CUSTOMERS,
     CUSTOMERS_TABLE,
     KNOWN_TABLES,
-    LEAST_CHANGE,
-    customer_parameters,
+    changes_parameters,
+    changes_query,
+    customers_query,
 )
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.lifecycle.checks import prediction_blocking
@@ -28,7 +28,6 @@ from resources.engine import Engine
 from resources.gate import require_checks
 from resources.io_managers import asset_fields
 from resources.platform import EngineResource
-from resources.sql import SqlFolder
 from resources.tables import asset_keys
 
 CODE_VERSION = "1"
@@ -66,7 +65,7 @@ def unified_predictions(
     require_checks(context.instance, blocking, days=days)
     run = engine.engine(KNOWN_TABLES)
     for day in days:
-        for table, metadata in zip(TABLES, _land_day(run, engine.sql, day), strict=True):
+        for table, metadata in zip(TABLES, _land_day(run, day), strict=True):
             context.add_asset_metadata(
                 metadata, asset_key=table.asset_key, partition_key=day.isoformat()
             )
@@ -74,21 +73,11 @@ def unified_predictions(
         yield dg.MaterializeResult(asset_key=table.asset_key)
 
 
-def _land_day(run: Engine, sql: SqlFolder, day: date) -> list[dict[str, Any]]:
+def _land_day(run: Engine, day: date) -> list[dict[str, Any]]:
     """Land both tables of a day and return their metadata."""
-    customers = run.land(
-        sql.query(CUSTOMERS),
-        customer_parameters(day),
-        into=CUSTOMERS_TABLE,
-        day=day,
-    )
+    customers = run.land(customers_query(), {"snapshot_date": day}, into=CUSTOMERS_TABLE, day=day)
     day_before = day - timedelta(days=1)
-    changes = run.land(
-        sql.query(CHANGES),
-        {"snapshot_date": day, "day_before": day_before, "least_change": LEAST_CHANGE},
-        into=CHANGES_TABLE,
-        day=day,
-    )
+    changes = run.land(changes_query(), changes_parameters(day), into=CHANGES_TABLE, day=day)
     compared = run.lake.exists(CUSTOMERS, day_before)
     return [
         {"dagster/row_count": customers.rows, **customers.cost_metadata},

@@ -1,117 +1,82 @@
-"""The unified predictions' declaration.
+"""The unified tables: every use case's columns side by side, and what moved, from their specs.
 
-Belongs here: names, columns and texts. Does not belong here: the SQL that makes them
-(`sql/predictions/`).
+Belongs here: names, columns and SQL of both tables. Does not belong here: which columns a use case
+has in them (`unified` of its spec).
 """
 
-from datetime import date
+from collections.abc import Iterator
+from datetime import date, timedelta
 
 from engagement_assets.features.catalogue import KEY_COLUMNS, OWNER
 from engagement_assets.features.tables import KNOWN_TABLES as BELOW
+from engagement_assets.lifecycle.spec import REASONS, REASONS_TEXT, Unified, UseCaseSpec
 from engagement_assets.models.specs import MODELS
-from resources.sql import ParameterValue
+from resources.sql import ParameterValue, Query
 from resources.tables import Column, Table
 
 CUSTOMERS = "predictions/customers"
 CHANGES = "predictions/changes"
-# A score between 0 and 1 that moves by less is no news; health counts a hundred times that.
-LEAST_CHANGE = 0.05
 # What is due besides what a churn band asks for.
 RETENTION_ACTION = "retention call (high value, low engagement)"
 REVIEW_ACTION = "human review"
+# Standing for no value where two days are compared: another value is news, null or not.
+_NOTHING = {"bool": "FALSE", "string": "''"}
 
 
-def _reasons(column: str, words: str) -> Column:
-    return Column(column, "string", f"Why: the strongest reasons of {words}")
+def _columns() -> Iterator[tuple[UseCaseSpec, Unified, Column]]:
+    """Every unified column: whose it is, how it is declared, and what it is."""
+    for spec in MODELS:
+        for unified in spec.unified:
+            if unified.column == REASONS_TEXT:
+                kind, text = "string", f"Why: the strongest reasons of {spec.subject}"
+            else:
+                own = next(column for column in spec.columns if column.name == unified.column)
+                kind, text = own.type, own.text
+            yield spec, unified, Column(unified.unified_name, kind, meaning=text)
 
 
-def _version(model: str) -> Column:
-    return Column(f"{model}_version", "string", f"Champion of {model} that predicted, or null")
+def _customers_table() -> Table:
+    versions = (
+        Column(f"{spec.name}_version", "string", meaning=f"Version of {spec.name}, or null")
+        for spec in MODELS
+    )
+    due = Column("actions_due", "string", "What the product's rules ask for")
+    return Table(
+        CUSTOMERS,
+        (*KEY_COLUMNS, *(column for _, _, column in _columns()), due, *versions),
+        description="Everything that the models say of a customer, one row a customer: scores, "
+        "bands, quantiles, reasons, recommended posts, actions due, model versions.",
+        unique=("customer_id",),
+        owner=OWNER,
+        steady=True,
+    )
 
 
-CUSTOMERS_TABLE = Table(
-    CUSTOMERS,
-    (
-        *KEY_COLUMNS,
-        Column("engagement_score", "float64", "Engagement of the next 7 days (0-1)"),
-        _reasons("engagement_reasons", "the engagement score"),
-        Column(
-            "churn_probability",
-            "float64",
-            "Calibrated probability of no session in the 30 days after (0-1); null "
-            "where there was none in the 30 days before",
-        ),
-        Column("churn_band", "string", "high, medium or low"),
-        Column("above_cost_threshold", "bool", "Whether contacting pays at stated costs"),
-        _reasons("churn_reasons", "the churn probability"),
-        Column("future_revenue_usd", "float64", "Expected revenue of 180 days (USD)"),
-        Column("future_revenue_usd_p10", "float64", "Its 10 % quantile (USD)"),
-        Column("future_revenue_usd_p50", "float64", "Its median (USD)"),
-        Column("future_revenue_usd_p90", "float64", "Its 90 % quantile (USD)"),
-        Column("lifetime_value_usd", "float64", "Revenue to date and to come (USD)"),
-        Column("retention_priority", "bool", "High value and low engagement"),
-        Column("is_vip", "bool", "Among the tenth of highest value"),
-        Column(
-            "acquire_channels",
-            "string",
-            "Channels whose cost a customer of this value is worth, by comma",
-        ),
-        _reasons("value_reasons", "the value"),
-        Column("anomaly_score", "float64", "How unlike the others (0-1)"),
-        Column("anomaly_kind", "string", "Kind of anomaly of those for review"),
-        Column("needs_review", "bool", "Whether a person should look"),
-        _reasons("anomaly_reasons", "the anomaly score"),
-        Column("recommended_items", "string", "Posts to show, best first (JSON list)"),
-        Column("recommendation_source", "string", "What brought most of them in"),
-        Column("refined_churn_probability", "float64", "Churn by the ensemble (0-1)"),
-        Column("refined_engagement_score", "float64", "Engagement by the ensemble (0-1)"),
-        Column("refined_future_revenue_usd", "float64", "Revenue by the ensemble (USD)"),
-        Column("customer_health", "float64", "One score of all (0-100)"),
-        _reasons("health_reasons", "the health"),
-        Column("actions_due", "string", "What the product's rules ask for"),
-        *(
-            _version(model)
-            for model in (
-                "engagement",
-                "churn",
-                "lifetime_value",
-                "anomaly",
-                "recommendation",
-                "ensemble",
-            )
-        ),
-    ),
-    description="Everything that the models say of a customer, one row a customer: scores, bands, "
-    "quantiles, reasons, recommended posts, actions due, model versions.",
-    unique=("customer_id",),
-    owner=OWNER,
-    steady=True,
-)
+def _changes_table() -> Table:
+    changes, values = [], []
+    for _, unified, column in _columns():
+        name, text = column.name, column.text
+        if unified.change is not None:
+            changes.append(Column(unified.change, "float64", meaning=f"Change: {text}"))
+        if unified.compared:
+            always = column.type == "bool"
+            values += [
+                Column(f"{name}_{when}", column.type, nullable=not always, meaning=f"{day}: {text}")
+                for when, day in (("before", "Yesterday"), ("now", "Today"))
+            ]
+    why = Column("why", "string", meaning="A new model, or what changed", nullable=False)
+    return Table(
+        CHANGES,
+        (*KEY_COLUMNS, *changes, *values, why),
+        description="What moved since the day before and why: customers of whom a score moved by "
+        "its least change or more, or whose band or review changed.",
+        unique=("customer_id",),
+        owner=OWNER,
+    )
 
-CHANGES_TABLE = Table(
-    CHANGES,
-    (
-        *KEY_COLUMNS,
-        Column("engagement_change", "float64", "Engagement now less yesterday's"),
-        Column("churn_change", "float64", "Churn probability now less yesterday's"),
-        Column("lifetime_value_change_usd", "float64", "Value now less yesterday's"),
-        Column("anomaly_change", "float64", "Anomaly score now less yesterday's"),
-        Column("health_change", "float64", "Health now less yesterday's (points)"),
-        Column("churn_band_before", "string", "Yesterday's band, or null"),
-        Column("churn_band_now", "string", "Today's band, or null"),
-        Column("needs_review_before", "bool", "For review yesterday", nullable=False),
-        Column("needs_review_now", "bool", "For review today", nullable=False),
-        Column("why", "string", "A new model, or what changed", nullable=False),
-        Column("churn_reasons_before", "string", "Yesterday's reasons of churn"),
-        Column("churn_reasons_now", "string", "Today's reasons of churn"),
-        Column("engagement_reasons_before", "string", "Yesterday's reasons of use"),
-        Column("engagement_reasons_now", "string", "Today's reasons of use"),
-    ),
-    description="What moved since the day before and why: customers of whom a score moved by "
-    f"{LEAST_CHANGE} or more, or whose band or review changed.",
-    unique=("customer_id",),
-    owner=OWNER,
-)
+
+CUSTOMERS_TABLE = _customers_table()
+CHANGES_TABLE = _changes_table()
 KNOWN_TABLES: tuple[Table, ...] = (
     *BELOW,
     *(spec.table for spec in MODELS),
@@ -120,10 +85,100 @@ KNOWN_TABLES: tuple[Table, ...] = (
 )
 
 
-def customer_parameters(day: date) -> dict[str, ParameterValue]:
-    """Parameters of the SQL of the unified predictions."""
-    return {
-        "snapshot_date": day,
-        "retention_action": RETENTION_ACTION,
-        "review_action": REVIEW_ACTION,
-    }
+def _reasons(table: str) -> str:
+    one = "{0}_feature || ' ' || {0}_value || ' (typical ' || {0}_typical || ')'"
+    texts = ", ".join(one.format(f"{table}.reason_{n}") for n in range(1, REASONS + 1))
+    return f"CONCAT_WS('; ', {texts})"
+
+
+def customers_query() -> Query:
+    """Return the SQL of one row a customer of `:snapshot_date`; null where nothing is predicted."""
+    values = []
+    for spec, unified, _ in _columns():
+        table = spec.name
+        if unified.column == REASONS_TEXT:
+            value = f"CASE WHEN {table}.customer_id IS NOT NULL THEN {_reasons(table)} END"
+        else:
+            value = f"{table}.{unified.column}"
+        values.append(f"{value} AS {unified.unified_name}")
+    values.append(
+        f"CONCAT_WS('; ', CASE WHEN churn.action <> 'none' THEN churn.action END, "
+        f"CASE WHEN lifetime_value.retention_priority THEN '{RETENTION_ACTION}' END, "
+        f"CASE WHEN anomaly.needs_review THEN '{REVIEW_ACTION}' END) AS actions_due"
+    )
+    values += [f"{spec.name}.{spec.VERSION_COLUMN} AS {spec.name}_version" for spec in MODELS]
+    joins = (
+        f"LEFT JOIN (SELECT * FROM {spec.output.replace('/', '.')} WHERE day = :snapshot_date) "  # noqa: S608 - names are declared in specs
+        f"AS {spec.name} ON people.customer_id = {spec.name}.customer_id"
+        for spec in MODELS
+    )
+    return Query(
+        CUSTOMERS,
+        f"SELECT people.customer_id, people.snapshot_date, {', '.join(values)} FROM "  # noqa: S608 - names are declared in specs
+        "(SELECT customer_id, snapshot_date FROM features.customer_features "
+        f"WHERE day = :snapshot_date) AS people {' '.join(joins)} ORDER BY people.customer_id",
+    )
+
+
+def changes_query() -> Query:
+    """Return the SQL of what moved from `:day_before` to `:snapshot_date`, and why.
+
+    A row is a customer of whom a score moved by its least change, or a compared value is another.
+    """
+    values, news, reasons = [], [], []
+    for _, unified, column in _columns():
+        name = column.name
+        if unified.change is not None:
+            values.append(f"today.{name} - before.{name} AS {unified.change}")
+        if unified.least_change is not None:
+            news.append(f"ABS(COALESCE({unified.change}, 0)) >= {unified.least_change}")
+        if unified.compared:
+            nothing = _NOTHING[column.type]
+            for when, day in (("before", "before"), ("now", "today")):
+                value = f"{day}.{name}"
+                filled = f"COALESCE({value}, {nothing})" if column.type == "bool" else value
+                values.append(f"{filled} AS {name}_{when}")
+            other = f"COALESCE({name}_before, {nothing}) <> COALESCE({name}_now, {nothing})"
+            if unified.column == REASONS_TEXT:
+                reasons.append(f"WHEN {other} THEN '{name.replace('_', ' ')} changed'")
+            else:
+                news.append(other)
+    # the first version of a model is another one for all whom it predicts
+    other_versions = (
+        f"COALESCE(today.{version} <> COALESCE(before.{version}, "
+        f"CASE WHEN MAX(before.{version}) OVER () IS NULL THEN '' END), FALSE)"
+        for version in (f"{spec.name}_version" for spec in MODELS)
+    )
+    scored = [spec for spec in MODELS if spec.unscored is not None]
+    values += [
+        f"{day}.{spec.name}_version AS {spec.name}_{day}"
+        for spec in scored
+        for day in ("before", "today")
+    ]
+    scoring = [
+        f"WHEN {spec.name}_before IS NOT NULL AND {spec.name}_today IS NULL THEN "
+        f"'{spec.unscored}, so no longer scored for {spec.name}' "
+        f"WHEN {spec.name}_before IS NULL AND {spec.name}_today IS NOT NULL THEN "
+        f"'came back and is scored for {spec.name} again'"
+        for spec in scored
+    ]
+    # a later model's reasons say more: they come first
+    whys = " ".join([*scoring, *reversed(reasons)])
+    columns = [name for name in CHANGES_TABLE.names if name != "why"]
+    return Query(
+        CHANGES,
+        "WITH today AS (SELECT * FROM predictions.customers WHERE day = :snapshot_date), "  # noqa: S608 - names are declared in specs
+        "before AS (SELECT * FROM predictions.customers WHERE day = :day_before), "
+        f"moved AS (SELECT today.customer_id, today.snapshot_date, {', '.join(values)}, "
+        f"{' OR '.join(other_versions)} AS model_changed "
+        "FROM today INNER JOIN before ON today.customer_id = before.customer_id) "
+        f"SELECT {', '.join(columns)}, "
+        "CASE WHEN model_changed THEN 'another model version predicts' "
+        f"{whys} ELSE 'features that are no top reason changed' END AS why "
+        f"FROM moved WHERE {' OR '.join(news)} ORDER BY customer_id",
+    )
+
+
+def changes_parameters(day: date) -> dict[str, ParameterValue]:
+    """Return the parameters of the SQL of changes."""
+    return {"snapshot_date": day, "day_before": day - timedelta(days=1)}

@@ -7,10 +7,13 @@ from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
 from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS, ENGAGEMENT_SNAPSHOTS
 from engagement_assets.lifecycle.spec import (
+    LEAST_CHANGE,
+    REASONS_TEXT,
     TOP_WORDS,
     FairnessSpec,
     ModelSpec,
     QualityGate,
+    Unified,
     reason_columns,
 )
 from resources.tables import Column
@@ -58,6 +61,10 @@ SPEC = ModelSpec(
             maximum=1,
         ),
         *reason_columns("log-odds or score, as the explanations say"),
+    ),
+    unified=(
+        Unified("engagement_score", change="engagement_change", least_change=LEAST_CHANGE),
+        Unified(REASONS_TEXT, "engagement_reasons", compared=True),
     ),
     score="engagement_score",
     texts={

@@ -4,7 +4,12 @@ Belongs here: names, columns, limits and texts. Does not belong here: what it do
 """
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
-from engagement_assets.lifecycle.spec import FairnessSpec, ModelSpec, QualityGate
+from engagement_assets.lifecycle.spec import (
+    FairnessSpec,
+    ModelSpec,
+    QualityGate,
+    Unified,
+)
 from resources.tables import Column
 
 ITEMS_SHOWN = 50
@@ -74,6 +79,10 @@ SPEC = ModelSpec(
             nullable=False,
             meaning="What brought most of them in: model, content, segment popularity, popularity",
         ),
+    ),
+    unified=(
+        Unified("items", "recommended_items"),
+        Unified("source", "recommendation_source"),
     ),
     score="top_score",
     texts={
