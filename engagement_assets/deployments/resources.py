@@ -189,7 +189,6 @@ def _shared(settings: Settings) -> dict[str, Any]:
             reaction_weight=settings.reaction_weight,
             node2vec_p=settings.node2vec_p,
             node2vec_q=settings.node2vec_q,
-            virality_estimator=settings.virality_estimator,
             bootstrap=settings.bootstrap,
         ),
         "settings": ModelSettings(
@@ -201,6 +200,7 @@ def _shared(settings: Settings) -> dict[str, Any]:
             review_share=settings.review_share,
             channel_cac=channel_costs(settings.channel_cac) or {},
             recommender=settings.recommender,
+            virality_estimator=settings.virality_estimator,
             threads=settings.threads,
         ),
     }

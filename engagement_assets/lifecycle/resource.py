@@ -37,6 +37,11 @@ class ModelSettings(dg.ConfigurableResource):
         default="auto",
         description="Recommender that serves: the best on days set aside, or one by name.",
     )
+    virality_estimator: str = Field(
+        default="auto",
+        description="`linear`, `boosted`, `lstm`, or `auto` for the best of them on earlier posts "
+        "set aside.",
+    )
     threads: int = Field(default=2, description="Threads of training and prediction.")
 
     def parameters(self, names: Sequence[str] = ()) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What the network assets are told by the settings.
 
 Belongs here: seeds, weights and sizes. Does not belong here: what is computed (`metrics.py`,
-`embeddings.py`, `virality.py`, `spread.py`).
+`embeddings.py`, `spread.py`).
 """
 
 import dagster as dg
@@ -35,11 +35,6 @@ class NetworkResource(dg.ConfigurableResource):
         gt=0,
         description="In-out parameter of the walks: below 1 they wander off (communities), above 1 "
         "they stay near (roles).",
-    )
-    virality_estimator: str = Field(
-        default="auto",
-        description="`linear`, `boosted`, `lstm`, or `auto` for the best of them on earlier posts "
-        "set aside.",
     )
     bootstrap: int = Field(default=200, description="Resamples behind each interval.")
 
