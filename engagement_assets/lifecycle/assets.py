@@ -5,6 +5,7 @@ wording (the model's folder) and the daily predictions (`daily.py`).
 """
 
 from collections.abc import Iterator
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
@@ -120,8 +121,10 @@ def _usable(
     reason = untrainable(spec, lake, wanted, first_day=inputs.first_day)
     if reason is not None:
         raise NotTrainableError(reason)
-    latest, *earlier = wanted.train
     dated = [table for table in spec.learns_from if table.startswith(("features/", "labels/"))]
+    if spec.at_hand:
+        return _at_hand(spec, set.intersection(*(set(lake.days(t)) for t in dated)), wanted)
+    latest, *earlier = wanted.train
     there = [day for day in earlier if all(lake.exists(table, day) for table in dated)]
     absent = [day.isoformat() for day in earlier if day not in there]
     if absent:
@@ -131,6 +134,23 @@ def _usable(
             ", ".join(absent),
         )
     return Snapshots((latest, *there), wanted.test)
+
+
+def _at_hand(spec: ModelSpec, there: set[date], wanted: Snapshots) -> Snapshots:
+    """The latest snapshot that is there, and the latest whose labels were known by then.
+
+    Raises:
+        NotTrainableError: There are no two.
+    """
+    tests = sorted(day for day in there if day <= wanted.test)
+    window = timedelta(days=spec.window_days)
+    earlier = [day for day in tests if tests[-1] - day >= window]
+    if not earlier:
+        raise NotTrainableError(
+            f"it needs features and labels of two snapshots {spec.window_days} days apart; there "
+            f"are {len(tests)}: run the jobs `signals`, `features` and `label_…` for them"
+        )
+    return Snapshots((earlier[-1],), tests[-1])
 
 
 def _headline(spec: ModelSpec, card: dict[str, Any]) -> str:

@@ -1,9 +1,14 @@
-"""Models that are not about customers: parts they lack, and a champion without a fairness report."""
+"""Models not about customers: parts they lack, and a champion without a fairness report."""
+
+from datetime import date
 
 import pytest
 
 from engagement_assets.learning.evaluation.bootstrap import Interval
+from engagement_assets.lifecycle.adapter import NotTrainableError
+from engagement_assets.lifecycle.assets import _at_hand
 from engagement_assets.lifecycle.champion import judge
+from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.models.assets import ASSETS
 from engagement_assets.models.specs import EVERY_MODEL, MODELS
 from engagement_assets.models.virality.adapter import ViralityAdapter
@@ -64,3 +69,15 @@ def test_a_champion_stays_where_its_method_errs_less_beyond_chance(low, stays):
 def test_a_champion_of_the_same_method_gives_way_to_newer_data():
     same = version("a", estimator="linear"), version("b", estimator="linear")
     assert ViralityAdapter().champion_advantage(None, *same) == Interval(0.0, 0.0, 0.0)
+
+
+def test_the_latest_snapshots_at_hand_are_learnt_from():
+    """No snapshot is made for a comparison: those of the other models do."""
+    spec = next(spec for spec in EVERY_MODEL if spec.name == "graph_engagement")
+    last = date(2026, 3, 31)
+    wanted = spec.dates(last, first_day=date(2026, 1, 1))
+    there = {date(2026, 1, 20), date(2026, 2, 20), date(2026, 3, 22), date(2026, 3, 27)}
+    # the labels of the 27th were not known on the 31st
+    assert _at_hand(spec, there, wanted) == Snapshots((date(2026, 2, 20),), date(2026, 3, 22))
+    with pytest.raises(NotTrainableError, match="two snapshots"):
+        _at_hand(spec, {date(2026, 3, 22)}, wanted)

@@ -5,7 +5,6 @@ Belongs here: names, limits and texts. Does not belong here: what it does (`adap
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
-from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS
 from engagement_assets.lifecycle.spec import ModelSpec, QualityGate
 
 LABEL = LABELS["engagement_score"]
@@ -19,9 +18,10 @@ SPEC = ModelSpec(
     learns_from=(CUSTOMER_FEATURES, LABEL.table, "source/connections"),
     predicts_from=(),
     required=(*LABEL.required_tables, "source/connections"),
-    # learnt at the snapshots that the engagement model needs anyway
-    window_days=CHURN_WINDOW_DAYS,
+    window_days=LABEL.window_days,
     snapshots=1,
+    # other models' snapshots do: each costs a day's signals
+    at_hand=True,
     cadence="weekly",
     # a comparison: nothing is predicted by it, so nothing is promoted and nobody is treated by it
     without=frozenset({"fairness", "champion", "predictions", "explanations"}),
