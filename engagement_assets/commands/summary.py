@@ -96,7 +96,7 @@ def _churn(settings: Settings, lake: Lake) -> list[str]:
     lines.append(f"  top-decile lift          {card['lift'][0]['lift']:.2f}")
     if lake.exists("churn/predictions", settings.end):
         bands = Counter(
-            lake.read("churn/predictions", days=[settings.end], columns=["band"])
+            lake.read("retention/choices", days=[settings.end], columns=["band"])
             .column("band")
             .to_pylist()
         )

@@ -11,6 +11,7 @@ import pandas as pd
 
 from engagement_assets.lifecycle.checks import prediction_blocking_keys
 from engagement_assets.lifecycle.daily import one_or_all
+from engagement_assets.lifecycle.decision import RulePolicy
 from engagement_assets.lifecycle.predictor import Context
 from engagement_assets.lifecycle.resource import ModelSettings
 from engagement_assets.lifecycle.spec import DecisionSpec
@@ -64,19 +65,16 @@ def choices_asset(spec: DecisionSpec) -> dg.AssetsDefinition:
     return choices
 
 
-def choices_of(spec: DecisionSpec, policy: Any, lake: Lake, day: date) -> pd.DataFrame:
+def choices_of(spec: DecisionSpec, policy: RulePolicy, lake: Lake, day: date) -> pd.DataFrame:
     """Return the choices of a day, with the columns of the spec's schema.
 
     Raises:
         MissingPartitionError: Predictions that the decision looks at are not there.
     """
     context = Context(
-        {
-            name: lake.read(f"{name}/predictions", days=[day]).to_pandas()
-            for name in spec.listens_to
-        }
+        {name: lake.read(f"{name}/predictions", days=[day]).to_pandas() for name in spec.listens_to}
     )
-    table = policy(pd.DataFrame(), context).table.assign(
+    table: pd.DataFrame = policy(pd.DataFrame(), context).table.assign(
         snapshot_date=day, policy_version=policy.version
     )
     return table[list(spec.schema.names)]

@@ -52,13 +52,15 @@ class RulePolicy(ABC):
             context: The models' predictions; its reference where customers come alone.
         """
 
-    def reference(self, context: Context) -> bytes | None:  # noqa: ARG002 - for rules that rank
+    @classmethod
+    def reference(cls, context: Context) -> bytes | None:  # noqa: ARG003 - for rules that rank
         """Return what stands for a day's customers where one of them is judged alone, or None."""
         return None
 
-    def read_reference(self, content: bytes) -> Any:
+    @classmethod
+    def read_reference(cls, content: bytes) -> Any:
         """Read what `reference` wrote."""
-        raise NotImplementedError(f"{self.spec.name} keeps no reference of a day")
+        raise NotImplementedError(f"{cls.spec.name} keeps no reference of a day")
 
     def __call__(self, rows: pd.DataFrame, context: Context) -> Predictions:  # noqa: ARG002 - a predictor's
         """Choose for every customer of whom the models predict what the rule looks at.

@@ -5,6 +5,7 @@ Belongs here: selections. Does not belong here: when they run (`schedules.py`).
 
 import dagster as dg
 
+from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.features.labels import LABELS
 from engagement_assets.models.assets import MODELS
 from engagement_assets.settings.deployment import Deployment, deployment
@@ -22,7 +23,7 @@ VIRALITY_PREDICTIONS = dg.AssetSelection.assets(["virality", "predictions"])
 GRAPH_ENGAGEMENT = dg.AssetSelection.groups("graph_engagement")
 FEATURES = dg.AssetSelection.groups("features")
 PREDICTIONS = dg.AssetSelection.assets(
-    *([spec.name, noun] for spec in MODELS for noun in ("predictions", "explanations"))
+    *([spec.name, noun] for spec in (*MODELS, *DECISIONS) for noun in spec.daily_parts)
 )
 UNIFIED = dg.AssetSelection.assets(["predictions", "customers"], ["predictions", "changes"])
 REVIEWS = dg.AssetSelection.assets(["governance", "review_queue"])

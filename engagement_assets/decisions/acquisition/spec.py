@@ -34,7 +34,6 @@ SPEC = DecisionSpec(
     unified={"acquire_channels": "acquire_channels"},
     bounds={"propensity": (0, 1), "max_cac_usd": (0, None)},
     texts={"choices": "By which channels a customer like this is worth winning at stated costs."},
-    purpose="Says up to which cost a channel pays. It says nothing of the customer, to whom nothing "
-    "is done.",
+    purpose="Says up to which cost a channel pays. Nothing is done to the customer.",
     limits=("The value is of customers who are here; read it as that of customers alike.",),
 )

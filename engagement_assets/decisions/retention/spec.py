@@ -44,7 +44,9 @@ SPEC = DecisionSpec(
     ),
     unified={"band": "churn_band"},
     bounds={"propensity": (0, 1)},
-    texts={"choices": "What each customer who may leave is offered, by the band of the probability."},
+    texts={
+        "choices": "What each customer who may leave is offered, by the band of the probability."
+    },
     purpose="Offers those who may leave a reason to stay. It must not be used to refuse a customer "
     "anything, nor for prices or credit.",
     limits=("That an offer keeps anybody is a stated save rate until an experiment confirms it.",),

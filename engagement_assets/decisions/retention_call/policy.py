@@ -67,7 +67,7 @@ class RetentionCallRule(RulePolicy):
 
     def choose(self, context: Context) -> pd.DataFrame:
         """Return the choice of every customer whose value is predicted."""
-        value, use = self._inputs(context)
+        value, use = _inputs(context)
         limits = context.reference or CallLimits.of(value["future_revenue_usd"], use)
         call = limits.call(value["future_revenue_usd"], use)
         return pd.DataFrame(
@@ -85,20 +85,24 @@ class RetentionCallRule(RulePolicy):
             }
         )
 
-    def reference(self, context: Context) -> bytes | None:
+    @classmethod
+    def reference(cls, context: Context) -> bytes | None:
         """Return what is much and what is little among the day's customers."""
         if "lifetime_value" not in context.predictions:
             return None
-        value, use = self._inputs(context)
+        value, use = _inputs(context)
         limits = CallLimits.of(value["future_revenue_usd"], use)
         return orjson.dumps(asdict(limits))
 
-    def read_reference(self, content: bytes) -> CallLimits:
+    @classmethod
+    def read_reference(cls, content: bytes) -> CallLimits:
         """Read what `reference` wrote."""
         data: dict[str, Any] = orjson.loads(content)
         low = data["low_engagement"]
         return CallLimits(Highest(**data["worth"]), math.nan if low is None else low)
 
-    def _inputs(self, context: Context) -> tuple[pd.DataFrame, np.ndarray]:
-        value = context.predictions["lifetime_value"]
-        return value, context.column("engagement", "engagement_score", value["customer_id"])
+
+def _inputs(context: Context) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return predicted value, and predicted engagement in its order."""
+    value = context.predictions["lifetime_value"]
+    return value, context.column("engagement", "engagement_score", value["customer_id"])

@@ -39,12 +39,14 @@ class VipRule(RulePolicy):
             }
         )
 
-    def reference(self, context: Context) -> bytes | None:
+    @classmethod
+    def reference(cls, context: Context) -> bytes | None:
         """Return where the tenth of the day begins."""
         value = context.predictions.get("lifetime_value")
         return None if value is None else orjson.dumps(asdict(_highest(value)))
 
-    def read_reference(self, content: bytes) -> Highest:
+    @classmethod
+    def read_reference(cls, content: bytes) -> Highest:
         """Read what `reference` wrote."""
         return Highest(**orjson.loads(content))
 

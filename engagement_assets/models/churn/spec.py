@@ -60,8 +60,6 @@ SPEC = ModelSpec(
             nullable=False,
             description="Calibrated probability of no session in the 30 days after (0-1)",
         ),
-        Column("band", "string", nullable=False, description="high over 0.7, medium over 0.5, low"),
-        Column("action", "string", nullable=False, description="What the product's rule asks for"),
         Column(
             "above_cost_threshold",
             "bool",
