@@ -47,7 +47,7 @@ def inputs(options: argparse.Namespace, model: str) -> Any:
     from resources.engine import DuckDBEngine  # noqa: PLC0415 - as above
 
     settings = ModelSettings(
-        seed=options.seed, bootstrap=options.bootstrap, channel_cac=channel_costs(CHANNEL_CAC) or {}
+        seed=options.seed, bootstrap=options.bootstrap, channel_cac=channel_costs(CHANNEL_CAC)
     )
     return Inputs(
         engine=DuckDBEngine(Lake(options.lake), declared=prediction_schemas(), threads=2),

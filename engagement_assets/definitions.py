@@ -10,7 +10,7 @@ from engagement_assets.decisions.assets import ASSETS as DECISION_ASSETS
 from engagement_assets.decisions.assets import CHECKS as DECISION_CHECKS
 from engagement_assets.decisions.customers.assets import ASSETS as UNIFIED_ASSETS
 from engagement_assets.decisions.customers.assets import CHECKS as UNIFIED_CHECKS
-from engagement_assets.deployments.resources import deployment, loggers_for, resources_for
+from engagement_assets.deployments.resources import loggers_for, resources_for
 from engagement_assets.features.assets import LABEL_ASSETS, customer_snapshot
 from engagement_assets.features.checks import feature_checks, label_checks
 from engagement_assets.governance.assets import ASSETS as GOVERNANCE_ASSETS
@@ -24,6 +24,7 @@ from engagement_assets.orchestration.sensors import SENSORS
 from engagement_assets.serving.assets import ASSETS as SERVING_ASSETS
 from engagement_assets.serving.published import ASSETS as PUBLISHED_ASSETS
 from engagement_assets.serving.published import CHECKS as PUBLISHED_CHECKS
+from engagement_assets.settings.deployment import deployment
 from engagement_assets.settings.installation import Settings, current_home
 from engagement_assets.signals.checks import signal_checks
 from engagement_assets.signals.network.assets import ASSETS as NETWORK_ASSETS

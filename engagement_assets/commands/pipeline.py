@@ -17,8 +17,6 @@ from engagement_assets.decisions.customers.declared import CHANGES, CUSTOMERS
 from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.definitions import defs
 from engagement_assets.deployments.resources import (
-    Deployment,
-    deployment,
     lake_of,
     registry_of,
     resources_for,
@@ -34,6 +32,7 @@ from engagement_assets.models.assets import MODELS
 from engagement_assets.models.churn.spec import SPEC as CHURN_SPEC
 from engagement_assets.models.graph_engagement.assets import LABEL as ENGAGEMENT
 from engagement_assets.orchestration.jobs import PROCESSES
+from engagement_assets.settings.deployment import Deployment, choose, deployment
 from engagement_assets.settings.installation import SIMULATED, Settings
 from engagement_assets.signals.schemas import (
     CUSTOMER_SENTIMENT,
@@ -115,7 +114,8 @@ class Runner:
         own = {PROGRESS: BEGUN, MAX_RETRIES: "0"}
         # on AWS a run of `make run` does all in this process; the executor there is for Dagster's
         # own runs, whose steps are tasks
-        if job == "training" and PROCESSES > 1 and deployment() is Deployment.LOCAL:
+        several = choose({Deployment.LOCAL: PROCESSES > 1, Deployment.AWS: False})
+        if job == "training" and several:
             outcome: Any = dg.execute_job(
                 dg.reconstructable(training_definition),
                 instance=self.instance,

@@ -11,18 +11,12 @@ from typing import Any
 import dagster as dg
 
 from engagement_assets.definitions import defs
-from engagement_assets.deployments.resources import Deployment, deployment, lake_of, registry_of
+from engagement_assets.deployments.resources import PLATFORMS, lake_of, registry_of
 from engagement_assets.lifecycle.spec import metric_value
 from engagement_assets.models.assets import MODELS
 from engagement_assets.models.churn.spec import SPEC as CHURN
-from engagement_assets.settings.deployment import AwsSettings
-from engagement_assets.settings.installation import (
-    CATALOGUE_FILE,
-    ONLINE_FILE,
-    PROJECT,
-    SIMULATED,
-    Settings,
-)
+from engagement_assets.settings.deployment import choose
+from engagement_assets.settings.installation import SIMULATED, Settings
 from engagement_assets.source.contract import TABLES
 from resources.lake import Lake
 
@@ -42,7 +36,7 @@ def headline(settings: Settings) -> str:
         if settings.source == SIMULATED
         else f"source {settings.source} from {settings.source_data}"
     )
-    where = AwsSettings.read().root if deployment() is Deployment.AWS else settings.home
+    where = choose(PLATFORMS).root(settings)
     return f"{what}, {settings.start} to {settings.end}\neverything goes to {where}\n\n"
 
 
@@ -61,7 +55,7 @@ def summary(settings: Settings, instance: dg.DagsterInstance, *, seconds: float)
     lines += _churn(settings, lake)
     lines += _other_models(settings, lake)
     lines += _checks(instance)
-    lines += _places(settings)
+    lines += ["", "Where to look", *(f"  {line}" for line in choose(PLATFORMS).places(settings))]
     return "\n".join(lines) + "\n"
 
 
@@ -147,26 +141,3 @@ def _said(record: Any) -> str:
     data = event.event_specific_data if event else None
     text = getattr(data, "description", None)
     return f" – {text}" if text else ""
-
-
-def _places(settings: Settings) -> list[str]:
-    if deployment() is Deployment.AWS:
-        aws = AwsSettings.read()
-        return [
-            "",
-            "Where to look",
-            f"  Athena, database {aws.glue_database}    every table",
-            f"  {aws.root}/reports/    evaluation, fairness, explanations of each model",
-            f"  {aws.root}/alerts/     failed checks and runs",
-        ]
-    home = settings.home
-    shown = home.relative_to(PROJECT) if home.is_relative_to(PROJECT) else home
-    return [
-        "",
-        "Where to look",
-        "  make dev                                the Dagster UI: assets, lineage, checks, runs",
-        f"  {shown}/{CATALOGUE_FILE}    every table as a view (duckdb -readonly)",
-        f"  {shown}/{ONLINE_FILE}  what an application reads: one document a customer",
-        f"  {shown}/reports/             evaluation, fairness, explanations of each model",
-        f"  {shown}/alerts.jsonl         failed checks and runs",
-    ]

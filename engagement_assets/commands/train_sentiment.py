@@ -1,15 +1,11 @@
-"""The command that fine-tunes a sentiment adapter: `make train-sentiment CORPUS=…`.
+"""What `engagement train-sentiment` does: fine-tune a sentiment adapter and say how good it is.
 
-    python -m engagement_assets.commands.train_sentiment corpus.csv --output data/sentiment-adapter
-
-Belongs here: arguments and what is said. Does not belong here: learning (`training.py`).
+Belongs here: what is said. Does not belong here: learning (`learning/text/training.py`).
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,37 +21,50 @@ from engagement_assets.learning.text.heads import (
 from engagement_assets.learning.text.sentiment import SHIPPED
 from engagement_assets.learning.text.training import TrainingSettings, train
 
-OUTPUT = Path("data/sentiment-adapter")
+ERRORS = (CorpusError, EncoderError, AdapterError)
 # what a card says of the adapter that training went on from
 _OF_START = ("weights_sha256", "settings", "minutes", "corpora", "metrics", "start")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Train; returns the exit status."""
-    options = _parser().parse_args(arguments)
-    try:
-        corpora = read_corpus(options.corpus)
-        for task, corpus in corpora.items():
-            _say(f"{task}: {len(corpus.texts):,} texts, {int(corpus.aside.sum()):,} kept aside")
-        encoder = TextEncoder.load(options.encoder, max_tokens=options.max_tokens)
-        network = SentimentNetwork(encoder, rank=options.rank)
-        before: dict[str, Any] = {}
-        if options.start:
-            tensors, start = load_adapter(options.start)
-            network.take(tensors)
-            before = {"start": {name: start[name] for name in _OF_START if name in start}}
-        settings = TrainingSettings(
-            epochs=options.epochs,
-            learning_rate=options.learning_rate,
-            emotion_repeats=options.emotion_repeats,
-            sentiment_share=options.sentiment_share,
-            seed=options.seed,
-        )
-        card = train(network, encoder, corpora, settings=settings, progress=_say)
-        save_adapter(network, encoder, card | before, options.output)
-    except (CorpusError, EncoderError, AdapterError) as error:
-        _say(f"error: {error}")
-        return 2
+def train_adapter(
+    corpus: str,
+    output: Path,
+    *,
+    encoder: str | None = None,
+    start: str | None = None,
+    rank: int | None = None,
+    max_tokens: int | None = None,
+    **how: Any,
+) -> None:
+    """Train and write an adapter.
+
+    Args:
+        corpus: CSV files or a folder of labelled texts.
+        output: Folder of the new adapter.
+        encoder: Hugging Face name or local folder; the built-in one by default.
+        start: Folder of the adapter to go on from, or `shipped`; none by default.
+        rank: Rank of the adapters.
+        max_tokens: Tokens of a text that are read.
+        **how: Fields of `TrainingSettings`.
+
+    Raises:
+        CorpusError: The corpus cannot be read.
+        EncoderError: There is no such encoder.
+        AdapterError: The adapter to go on from cannot be read.
+    """
+    corpora = read_corpus(corpus)
+    for task, labelled in corpora.items():
+        _say(f"{task}: {len(labelled.texts):,} texts, {int(labelled.aside.sum()):,} kept aside")
+    text_encoder = TextEncoder.load(encoder, max_tokens=max_tokens or MAX_TOKENS)
+    network = SentimentNetwork(text_encoder, rank=rank or RANK)
+    before: dict[str, Any] = {}
+    if start:
+        tensors, card = load_adapter(SHIPPED if start == "shipped" else Path(start))
+        network.take(tensors)
+        before = {"start": {name: card[name] for name in _OF_START if name in card}}
+    settings = TrainingSettings(**how)
+    card = train(network, text_encoder, corpora, settings=settings, progress=_say)
+    save_adapter(network, text_encoder, card | before, output)
     for task, found in card["metrics"].items():
         ours, plain = found["adapter"], found["tfidf_logistic_regression"]
         _say(
@@ -63,48 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{ours['value']:.3f} ({ours['low']:.3f} to {ours['high']:.3f}); TF-IDF with logistic "
             f"regression {plain['value']:.3f} ({plain['low']:.3f} to {plain['high']:.3f})"
         )
-    _say(f"written: {options.output}; use it with `make run SENTIMENT_ADAPTER={options.output}`")
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="train-sentiment", description=__doc__)
-    parser.add_argument("corpus", help="CSV files (comma-separated) or a folder; see the README")
-    parser.add_argument("--output", type=Path, default=OUTPUT, help="folder of the new adapter")
-    parser.add_argument("--encoder", default=None, help="Hugging Face name or local folder")
-    parser.add_argument(
-        "--start",
-        type=Path,
-        nargs="?",
-        const=SHIPPED,
-        default=None,
-        help="go on from this adapter; from the shipped one without a folder. A task that the "
-        "corpus lacks keeps what it knew; without --start it is untrained",
-    )
-    parser.add_argument("--epochs", type=int, default=TrainingSettings.epochs)
-    parser.add_argument("--learning-rate", type=float, default=TrainingSettings.learning_rate)
-    parser.add_argument(
-        "--emotion-repeats",
-        type=int,
-        default=TrainingSettings.emotion_repeats,
-        help="passes over the emotions for each over the sentiments",
-    )
-    parser.add_argument(
-        "--sentiment-share",
-        type=float,
-        default=TrainingSettings.sentiment_share,
-        help="share of the sentiments that each epoch learns from",
-    )
-    parser.add_argument("--rank", type=int, default=RANK, help="rank of the adapters")
-    parser.add_argument("--max-tokens", type=int, default=MAX_TOKENS)
-    parser.add_argument("--seed", type=int, default=TrainingSettings.seed)
-    return parser
+    _say(f"written: {output}; use it with `make run SENTIMENT_ADAPTER={output}`")
 
 
 def _say(text: str) -> None:
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

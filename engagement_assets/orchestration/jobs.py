@@ -8,7 +8,7 @@ import dagster as dg
 from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.features.labels import LABELS
 from engagement_assets.models.assets import MODELS
-from engagement_assets.settings.deployment import Deployment, deployment
+from engagement_assets.settings.deployment import Deployment, choose, deployment
 from engagement_assets.settings.installation import Settings, current_home
 
 SOURCE = dg.AssetSelection.groups("source")
@@ -82,14 +82,23 @@ def training_executor(which: Deployment, settings: Settings) -> dg.ExecutorDefin
             faster (`benchmarks.parallel_training`); on AWS each step is a task of its own size, by
             its tags `ecs/cpu` and `ecs/memory`.
     """
-    if which is Deployment.AWS:
-        from dagster_aws.ecs import ecs_executor
+    return choose(EXECUTORS, which)(settings)
 
-        tasks = settings.training_processes or TASKS_AT_ONCE
-        return ecs_executor.configured({"max_concurrent": tasks})
+
+def _processes(settings: Settings) -> dg.ExecutorDefinition:
     if settings.processes == 1:
         return dg.in_process_executor
     return dg.multiprocess_executor.configured({"max_concurrent": settings.processes})
+
+
+def _tasks(settings: Settings) -> dg.ExecutorDefinition:
+    from dagster_aws.ecs import ecs_executor
+
+    tasks = settings.training_processes or TASKS_AT_ONCE
+    return ecs_executor.configured({"max_concurrent": tasks})
+
+
+EXECUTORS = {Deployment.LOCAL: _processes, Deployment.AWS: _tasks}
 
 
 TRAINING_EXECUTOR = training_executor(deployment(), SETTINGS)

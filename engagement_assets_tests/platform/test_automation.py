@@ -81,10 +81,10 @@ def test_a_source_that_goes_on_has_partitions_to_yesterday_and_one_that_ends_to_
     tmp_path,
 ):
     first, last = date(2026, 1, 1), date(2026, 4, 10)
-    ended = daily_partitions(Settings(tmp_path, first_day=first, last_day=last, ends=True))
+    ended = daily_partitions(Settings(home=tmp_path, first_day=first, last_day=last, ends=True))
     assert ended.get_first_partition_key() == first.isoformat()
     assert ended.get_last_partition_key() == last.isoformat()
-    going_on = daily_partitions(Settings(tmp_path, first_day=first, last_day=last))
+    going_on = daily_partitions(Settings(home=tmp_path, first_day=first, last_day=last))
     assert going_on.get_last_partition_key() == yesterday().isoformat()
 
 

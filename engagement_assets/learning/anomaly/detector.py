@@ -347,6 +347,7 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
             fallback_reason=None,
             rank_correlation=np.full(self.n_features_in_, math.nan),
             seconds=time.perf_counter() - began,
+            data=X[self.preparation_.features],
         )
         table = self._component_table(surprises, taught, X.index)
         by_review_labels = (

@@ -70,6 +70,7 @@ class Explanation:
         rank_correlation: f Spearman correlations of a feature's encoded value with its
             contribution; NaN where the feature or its contribution is constant.
         seconds: Wall time in seconds.
+        data: The n x f values before encoding, for pictures, or None.
     """
 
     features: tuple[str, ...]
@@ -81,6 +82,7 @@ class Explanation:
     fallback_reason: str | None
     rank_correlation: NDArray[np.float64]
     seconds: float
+    data: pd.DataFrame | None = None
 
     def summary(self) -> dict[str, Any]:
         """Return all but the contributions as JSON data, for metadata and model cards."""
