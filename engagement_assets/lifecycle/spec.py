@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from engagement_assets.lifecycle.adapter import ModelAdapter
-    from engagement_assets.lifecycle.decision import RulePolicy
 
 REASONS = 3
 Cadence = Literal["daily", "weekly", "quarterly"]
@@ -393,10 +392,9 @@ class DecisionSpec(UseCaseSpec):
             *self.columns,
         )
 
-    def rule(self) -> type[RulePolicy]:
-        """Return the policy that decides."""
-        rule: type[RulePolicy] = _loaded(self.baseline)
-        return rule
+    def rule(self) -> Any:
+        """Return the class of the rule that decides, a `RulePolicy`."""
+        return _loaded(self.baseline)
 
 
 def _loaded(implementation: str) -> Any:

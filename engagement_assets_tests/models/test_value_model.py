@@ -5,12 +5,6 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-
-from engagement_assets.learning.evaluation.regression import r2
-from engagement_assets.lifecycle.dates import Snapshots
-from engagement_assets.lifecycle.predictor import Context
-from engagement_assets.lifecycle.training import split_rows
-from engagement_assets.models.lifetime_value.adapter import LifetimeValueAdapter
 from engagement_assets.models.lifetime_value.applications import (
     VIP_SHARE,
     Highest,
@@ -19,6 +13,12 @@ from engagement_assets.models.lifetime_value.applications import (
     application_columns,
     lifetime_value,
 )
+
+from engagement_assets.learning.evaluation.regression import r2
+from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.lifecycle.predictor import Context
+from engagement_assets.lifecycle.training import split_rows
+from engagement_assets.models.lifetime_value.adapter import LifetimeValueAdapter
 from engagement_assets.models.lifetime_value.fairness import assess
 from engagement_assets.models.lifetime_value.inputs import GUESS, HistoryInputs, observed_days
 from engagement_assets.models.lifetime_value.model import ValueModel

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 import pytest
+from engagement_assets.models.churn.bands import band_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +15,6 @@ from engagement_assets.learning.evaluation.scores import score_shares
 from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS, TRAINING_SNAPSHOTS, Snapshots
 from engagement_assets.lifecycle.training import split_rows
 from engagement_assets.models.churn import training
-from engagement_assets.models.churn.bands import band_of
 from engagement_assets.models.churn.training import train_churn
 from resources.registry import ModelRegistry
 

@@ -3,7 +3,7 @@
 Belongs here: the share, columns and texts. Does not belong here: the rule (`policy.py`).
 """
 
-from engagement_assets.lifecycle.spec import NO_ACTION, Action, DecisionSpec
+from engagement_assets.lifecycle.spec import NO_ACTION, Action, DecisionSpec, Unified
 from resources.schema import Column
 
 CAC_SHARE = 0.33
@@ -31,7 +31,7 @@ SPEC = DecisionSpec(
             description="Channels whose stated cost is below that, by comma",
         ),
     ),
-    unified={"acquire_channels": "acquire_channels"},
+    unified=(Unified("acquire_channels"),),
     bounds={"propensity": (0, 1), "max_cac_usd": (0, None)},
     texts={"choices": "By which channels a customer like this is worth winning at stated costs."},
     purpose="Says up to which cost a channel pays. Nothing is done to the customer.",

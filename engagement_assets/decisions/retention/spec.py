@@ -5,7 +5,7 @@ Belongs here: bands, actions and texts. Does not belong here: the rule (`policy.
 
 from dataclasses import dataclass
 
-from engagement_assets.lifecycle.spec import NO_ACTION, Action, DecisionSpec
+from engagement_assets.lifecycle.spec import NO_ACTION, Action, DecisionSpec, Unified
 from resources.schema import Column
 
 
@@ -42,7 +42,7 @@ SPEC = DecisionSpec(
     columns=(
         Column("band", "string", nullable=False, description="high over 0.7, medium over 0.5, low"),
     ),
-    unified={"band": "churn_band"},
+    unified=(Unified("band", "churn_band", compared=True),),
     bounds={"propensity": (0, 1)},
     texts={
         "choices": "What each customer who may leave is offered, by the band of the probability."

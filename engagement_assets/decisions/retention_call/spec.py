@@ -3,7 +3,7 @@
 Belongs here: shares, actions and texts. Does not belong here: the rule (`policy.py`).
 """
 
-from engagement_assets.lifecycle.spec import NO_ACTION, Action, DecisionSpec
+from engagement_assets.lifecycle.spec import NO_ACTION, Action, DecisionSpec, Unified
 from resources.schema import Column
 
 WORTH_SHARE = 0.2
@@ -27,7 +27,7 @@ SPEC = DecisionSpec(
             description="High value and low engagement: whom to keep first",
         ),
     ),
-    unified={"retention_priority": "retention_priority"},
+    unified=(Unified("retention_priority"),),
     bounds={"propensity": (0, 1)},
     texts={
         "choices": "Who is called: the fifth of highest future revenue, where predicted "

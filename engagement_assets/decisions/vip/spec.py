@@ -3,7 +3,7 @@
 Belongs here: the share, the action and texts. Does not belong here: the rule (`policy.py`).
 """
 
-from engagement_assets.lifecycle.spec import NO_ACTION, Action, DecisionSpec
+from engagement_assets.lifecycle.spec import NO_ACTION, Action, DecisionSpec, Unified
 from resources.schema import Column
 
 VIP_SHARE = 0.1
@@ -20,7 +20,7 @@ SPEC = DecisionSpec(
     columns=(
         Column("is_vip", "bool", nullable=False, description="Among the tenth of highest value"),
     ),
-    unified={"is_vip": "is_vip"},
+    unified=(Unified("is_vip"),),
     bounds={"propensity": (0, 1)},
     texts={"choices": "Who is looked after as a VIP: the tenth of highest lifetime value."},
     purpose="Looks after those of highest value. It must not be used to refuse a customer "

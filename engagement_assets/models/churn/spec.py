@@ -78,7 +78,6 @@ SPEC = ModelSpec(
     ),
     unified=(
         Unified("churn_probability", change="churn_change", least_change=LEAST_CHANGE),
-        Unified("band", "churn_band", compared=True),
         Unified("above_cost_threshold"),
         Unified(REASONS_TEXT, "churn_reasons", compared=True),
     ),
