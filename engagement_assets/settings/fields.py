@@ -31,9 +31,9 @@ class SettingsError(ValueError):
 
 
 def setting(
-    default: Any = ...,
-    *,
+    default: Any,
     when: str,
+    *,
     variable: str | None = None,
     shown: str | None = None,
     expected: str | None = None,
@@ -42,7 +42,7 @@ def setting(
     """Declare a setting.
 
     Args:
-        default: Its value where none is given; it must be given when left out.
+        default: Its value where none is given; `...` where one must be.
         when: What it is and when to change it, in Markdown: its row in the docs.
         variable: Its variable, where that is not the field's name in capitals.
         shown: Its default in the docs, where that is not `default`.
