@@ -6,6 +6,8 @@ belong here: any of them.
 
 import dagster as dg
 
+from engagement_assets.decisions.assets import ASSETS as DECISION_ASSETS
+from engagement_assets.decisions.assets import CHECKS as DECISION_CHECKS
 from engagement_assets.decisions.customers.assets import ASSETS as UNIFIED_ASSETS
 from engagement_assets.decisions.customers.assets import CHECKS as UNIFIED_CHECKS
 from engagement_assets.deployments.resources import loggers_for, resources_for
@@ -16,7 +18,6 @@ from engagement_assets.governance.assets import CHECKS as GOVERNANCE_CHECKS
 from engagement_assets.models.assets import ASSETS as MODEL_ASSETS
 from engagement_assets.models.assets import CHECKS as MODEL_CHECKS
 from engagement_assets.models.drift import drift_checks
-from engagement_assets.models.graph_engagement.assets import ASSETS as GRAPH_ENGAGEMENT_ASSETS
 from engagement_assets.orchestration.automation import AUTOMATION, automated
 from engagement_assets.orchestration.jobs import JOBS
 from engagement_assets.orchestration.schedules import SCHEDULES
@@ -28,7 +29,7 @@ from engagement_assets.settings.deployment import deployment
 from engagement_assets.settings.installation import Settings, current_home
 from engagement_assets.signals.checks import signal_checks
 from engagement_assets.signals.network.assets import ASSETS as NETWORK_ASSETS
-from engagement_assets.signals.network.learning_assets import ASSETS as NETWORK_LEARNING_ASSETS
+from engagement_assets.signals.network.insights import ASSETS as NETWORK_INSIGHTS
 from engagement_assets.signals.sentiment.assets import ASSETS as SENTIMENT_ASSETS
 from engagement_assets.source.assets import ingest_source
 from engagement_assets.source.checks import source_checks
@@ -39,11 +40,11 @@ defs = dg.Definitions(
             ingest_source,
             *SENTIMENT_ASSETS,
             *NETWORK_ASSETS,
-            *NETWORK_LEARNING_ASSETS,
-            *GRAPH_ENGAGEMENT_ASSETS,
+            *NETWORK_INSIGHTS,
             customer_snapshot,
             *LABEL_ASSETS,
             *MODEL_ASSETS,
+            *DECISION_ASSETS,
             *UNIFIED_ASSETS,
             *GOVERNANCE_ASSETS,
             *SERVING_ASSETS,
@@ -56,6 +57,7 @@ defs = dg.Definitions(
         *FEATURE_CHECKS,
         drift_checks,
         *MODEL_CHECKS,
+        *DECISION_CHECKS,
         *UNIFIED_CHECKS,
         *GOVERNANCE_CHECKS,
         *PUBLISHED_CHECKS,

@@ -3,15 +3,16 @@
 Belongs here: which checks there are and their limits. Does not belong here: the measures.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 import dagster as dg
 
 from engagement_assets.learning.evaluation.scores import TWENTIETHS, score_shares
-from engagement_assets.lifecycle.spec import ModelSpec, metric_value
+from engagement_assets.lifecycle.spec import ModelSpec, UseCaseSpec, metric_value
 from resources.checks import (
+    BLOCKING,
     PSI_LIMIT,
     CheckedTable,
     FurtherCheck,
@@ -38,13 +39,26 @@ SCORE_DRIFT = (
 
 def model_checks(spec: ModelSpec) -> list[dg.AssetChecksDefinition]:
     """Every check of a model."""
-    checks = [_gates(spec), _predictions(spec)]
-    return [*checks, _explanations(spec)] if spec.additive else checks
+    checks = [_gates(spec)]
+    if spec.daily_parts:
+        checks.append(output_checks(spec))
+    if "explanations" in spec.daily_parts and spec.additive:
+        checks.append(_explanations(spec))
+    return checks
 
 
-def prediction_blocking(spec: ModelSpec) -> list[dg.AssetCheckKey]:
-    """What predictions must pass before anything uses them."""
+def prediction_blocking(spec: UseCaseSpec) -> list[dg.AssetCheckKey]:
+    """What a day's output must pass before anything uses it."""
     return blocking_keys([spec.table])
+
+
+def prediction_blocking_keys(models: Sequence[str]) -> list[dg.AssetCheckKey]:
+    """What the predictions of models must pass before anything uses them."""
+    return [
+        dg.AssetCheckKey(dg.AssetKey([name, "predictions"]), check)
+        for name in models
+        for check in BLOCKING
+    ]
 
 
 def gate_specs(spec: ModelSpec) -> list[dg.AssetCheckSpec]:
@@ -69,9 +83,8 @@ def fairness_spec(spec: ModelSpec) -> dg.AssetCheckSpec:
     The report's own step makes it, and the champion judges the same report: a blocking check of
     Dagster's would stop the reports across models too, which matter most when one fails.
     """
-    return dg.AssetCheckSpec(
-        FAIRNESS, asset=[spec.name, "fairness"], description=spec.fairness.rule
-    )
+    rule = None if spec.fairness is None else spec.fairness.rule
+    return dg.AssetCheckSpec(FAIRNESS, asset=[spec.name, "fairness"], description=rule)
 
 
 def _gates(spec: ModelSpec) -> dg.AssetChecksDefinition:
@@ -132,20 +145,28 @@ def fairness_result(spec: ModelSpec, figures: Mapping[str, Any]) -> dg.AssetChec
     )
 
 
-def _predictions(spec: ModelSpec) -> dg.AssetChecksDefinition:
+def output_checks(spec: UseCaseSpec) -> dg.AssetChecksDefinition:
+    """The checks on what a use case makes each day.
+
+    A rule has no scores that could drift from its training's.
+    """
+
     def judge(checked: CheckedTable) -> Outcome:
         registry = checked.resources.registry.registry
         return score_drift(spec, checked.lake, registry, checked.days[-1])
 
     drift = FurtherCheck(spec.table, "score_drift", SCORE_DRIFT, judge)
     return table_checks(
-        f"{spec.name}_prediction_checks", [spec.table], further=[drift], resources=["registry"]
+        f"{spec.name}_output_checks",
+        [spec.table],
+        further=[drift] if isinstance(spec, ModelSpec) else [],
+        resources=["registry"],
     )
 
 
-def score_drift(spec: ModelSpec, lake: Lake, registry: ModelRegistry, day: date) -> Outcome:
+def score_drift(spec: UseCaseSpec, lake: Lake, registry: ModelRegistry, day: date) -> Outcome:
     """Whether the scores of a day are spread as the test scores of the model that made them."""
-    table = lake.read(spec.predictions, days=[day], columns=[spec.score, "model_version"])
+    table = lake.read(spec.output, days=[day], columns=[spec.score, "model_version"])
     if not table.num_rows:
         champion = registry.champion(spec.name)
         if champion is None:

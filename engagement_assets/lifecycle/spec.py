@@ -145,7 +145,7 @@ class UseCaseSpec:
         cadence: How often a candidate is trained.
         gates: What a candidate must reach.
         comparison_metric: What champion and candidate are compared by.
-        fairness: What its fairness report is about.
+        fairness: What its fairness report is about; None where it is not about people.
         columns: Columns of each day's output between the snapshot date and the version.
         key: Columns that name a row of it, besides the snapshot date.
         score: The column whose drift is watched.
@@ -154,6 +154,7 @@ class UseCaseSpec:
         limits: Known limits, a sentence each.
         reads_snapshots: Whether it is learnt from features at its snapshots, and not only from
             the events up to them.
+        at_hand: Whether it is learnt at the latest snapshots that are there, and has none made.
         lineage: Further assets that the candidate is made from, of days of their own.
         additive: Whether its reasons are contributions that add up to the score.
         additive_parts: Columns that add up to the score in each row, where it has such columns.
@@ -167,6 +168,7 @@ class UseCaseSpec:
         cpu_units: Processor that training asks for, in units of which a core has 1,024; Fargate
             takes certain pairs of processor and memory only.
         owners: Who answers for it.
+        without: Parts of its kind that it lacks.
     """
 
     PARTS: ClassVar[tuple[str, ...]]
@@ -185,7 +187,7 @@ class UseCaseSpec:
     cadence: Cadence = "quarterly"
     gates: tuple[QualityGate, ...]
     comparison_metric: str
-    fairness: FairnessSpec
+    fairness: FairnessSpec | None
     columns: tuple[Column, ...]
     key: tuple[str, ...] = ("customer_id",)
     score: str
@@ -193,6 +195,7 @@ class UseCaseSpec:
     purpose: str
     limits: tuple[str, ...]
     reads_snapshots: bool = True
+    at_hand: bool = False
     lineage: tuple[str, ...] = ()
     additive: bool = True
     additive_parts: tuple[str, ...] = ()
@@ -205,16 +208,17 @@ class UseCaseSpec:
     memory_mib: int = 4_096
     cpu_units: int = 2_048
     owners: list[str] = field(default_factory=lambda: ["team:data-science"])
+    without: frozenset[str] = frozenset()
 
     @property
     def training_parts(self) -> tuple[str, ...]:
         """Nouns of what a training makes, the candidate first."""
-        return self.PARTS[:4]
+        return tuple(part for part in self.PARTS[:4] if part not in self.without)
 
     @property
     def daily_parts(self) -> tuple[str, ...]:
         """Nouns of what each day makes, the table first."""
-        return self.PARTS[4:]
+        return tuple(part for part in self.PARTS[4:] if part not in self.without)
 
     @property
     def output(self) -> str:
@@ -226,6 +230,11 @@ class UseCaseSpec:
         """Every table that it is made from, in training and each day."""
         return tuple(dict.fromkeys((*self.learns_from, *self.predicts_from)))
 
+    @property
+    def output_columns(self) -> tuple[Column, ...]:
+        """Columns of each day's output between the snapshot date and the version."""
+        return self.columns
+
     @cached_property
     def table(self) -> Table:
         """The table that each day makes."""
@@ -234,7 +243,7 @@ class UseCaseSpec:
         )
         return Table(
             self.output,
-            (*KEY_COLUMNS, *self.columns, version),
+            (*KEY_COLUMNS, *self.output_columns, version),
             description=self.texts[self.daily_parts[0]],
             unique=self.key,
             owner=self.owners[0],
@@ -245,14 +254,13 @@ class UseCaseSpec:
         """Return its columns with no rows: nobody is scored."""
         import pandas as pd  # noqa: PLC0415 - declarations load without it
 
-        names = ["customer_id", *(column.name for column in self.columns)]
+        names = ["customer_id", *(column.name for column in self.output_columns)]
         return pd.DataFrame({name: pd.Series(dtype=object) for name in names})
 
     def adapter(self) -> ModelAdapter:
         """Return its adapter; loads the learning libraries."""
-        module, name = self.implementation.split(":")
-        made: ModelAdapter = getattr(importlib.import_module(module), name)()
-        return made
+        adapter: ModelAdapter = _loaded(self.implementation)()
+        return adapter
 
     def dates(self, last_day: date, *, first_day: date) -> Snapshots:
         """The snapshots to learn from and to be scored on, once `last_day` is ingested."""
@@ -274,6 +282,11 @@ class ModelSpec(UseCaseSpec):
         "explanations",
     )
     VERSION_COLUMN: ClassVar[str] = "model_version"
+
+    @property
+    def scores_customers(self) -> bool:
+        """Whether each day has a row a customer, which is unified, published and served."""
+        return self.key == ("customer_id",) and "predictions" in self.daily_parts
 
     @property
     def predictions(self) -> str:
@@ -324,20 +337,32 @@ class DecisionSpec(UseCaseSpec):
 
     Attributes:
         actions: What may be chosen, `NO_ACTION` among it.
-        reward: What an action is to bring.
-        policy: `module:class` of the policy that chooses.
-        baseline: `module:class` of the rule that the policy must beat.
+        reward: What an action is to bring, or None where nothing measures it yet.
+        baseline: `module:class` of the rule that a learnt policy must beat, and that decides until
+            one does.
+        policy: `module:class` of the learnt policy; empty where the baseline decides.
         guardrails: What a policy must not worsen.
+        due: Whether what is chosen stands in `actions_due`.
     """
 
     PARTS: ClassVar[tuple[str, ...]] = ("policy", "evaluation", "fairness", "champion", "choices")
     VERSION_COLUMN: ClassVar[str] = "policy_version"
 
     actions: tuple[Action, ...]
-    reward: Reward
-    policy: str
+    reward: Reward | None = None
     baseline: str
+    policy: str = ""
     guardrails: tuple[QualityGate, ...] = ()
+    due: bool = False
+    implementation: str = ""
+    kinds: frozenset[str] = frozenset({"python"})
+    learns_from: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    window_days: int = 0
+    gates: tuple[QualityGate, ...] = ()
+    comparison_metric: str = ""
+    fairness: FairnessSpec = FairnessSpec(rule="")
+    score: str = "propensity"
 
     def __post_init__(self) -> None:
         """Refuse actions of one name, and a decision that must act.
@@ -356,6 +381,34 @@ class DecisionSpec(UseCaseSpec):
     def choices(self) -> str:
         """The table of its choices."""
         return self.output
+
+    @property
+    def output_columns(self) -> tuple[Column, ...]:
+        """What every choice has, and the decision's own columns."""
+        return (
+            Column("action", "string", "What is chosen, or none", nullable=False),
+            Column(
+                "propensity",
+                "float64",
+                "Chance of the choice",
+                "0-1",
+                nullable=False,
+                minimum=0,
+                maximum=1,
+            ),
+            Column("reason", "string", "Why, in words"),
+            *self.columns,
+        )
+
+    def rule(self) -> Any:
+        """Return the class of the rule that decides, a `RulePolicy`."""
+        return _loaded(self.baseline)
+
+
+def _loaded(implementation: str) -> Any:
+    """Return what `module:name` names."""
+    module, name = implementation.split(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def metric_value(found: Any) -> float:

@@ -10,9 +10,13 @@ from typing import Any
 
 import dagster as dg
 
-from engagement_assets.decisions.customers.declared import CUSTOMERS, CUSTOMERS_TABLE, KNOWN_TABLES
+from engagement_assets.decisions.customers.declared import (
+    CUSTOMERS,
+    CUSTOMERS_TABLE,
+    KNOWN_TABLES,
+    USE_CASES,
+)
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
-from engagement_assets.models.specs import MODELS
 from engagement_assets.serving.publishing import (
     PURPOSE,
     Published,
@@ -57,7 +61,7 @@ PROGRESS_SHARE = 10
     kinds={"online_store"},
     code_version="1",
     deps=asset_keys(
-        (CUSTOMERS, CUSTOMER_FEATURES, "source/consents", *(spec.predictions for spec in MODELS))
+        (CUSTOMERS, CUSTOMER_FEATURES, "source/consents", *(spec.output for spec in USE_CASES))
     ),
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),

@@ -171,23 +171,6 @@ SEEDS = Table(
     unique=("rank",),
     owner=OWNER,
 )
-VIRALITY_PREDICTIONS = Table(
-    "virality/predictions",
-    (
-        _id("post_id", "The post"),
-        _customer("Its author"),
-        _when("occurred_at", "When it was made (UTC)"),
-        _number("early_reach", "People it reached in its first six hours"),
-        _number("predicted_reach", "People it is foretold to reach in three days"),
-        _id("estimator", "The method"),
-        _id("model_version", "The model"),
-    ),
-    description="The final reach that is foretold for the posts of the last three days whose first "
-    "six hours have passed.",
-    unique=("post_id",),
-    owner=OWNER,
-)
-
 SIGNAL_TABLES = (
     SENTIMENT_SCORES,
     SENTIMENT_ALERTS,
@@ -196,7 +179,6 @@ SIGNAL_TABLES = (
     INFLUENCERS,
     EMBEDDINGS,
     SEEDS,
-    VIRALITY_PREDICTIONS,
 )
 # what an engine of this floor knows: a query may name a table before it has a partition
 KNOWN_TABLES: tuple[Table, ...] = (*SOURCE_TABLES, *SIGNAL_TABLES)

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from engagement_assets.decisions.customers.declared import KNOWN_TABLES
+from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES_TABLE
 from engagement_assets.models.assets import MODELS
 from engagement_assets.settings.installation import PROJECT
@@ -19,7 +20,7 @@ from resources.sql import SqlFolder
 from resources.tables import Table, by_sql_name
 
 SQL = SqlFolder(PROJECT / "sql")
-BY_NAME = {spec.name: spec for spec in MODELS}
+BY_NAME = {spec.name: spec for spec in (*MODELS, *DECISIONS)}
 FILLED: Mapping[str, Any] = {
     "string": "x",
     "float64": 0.5,
@@ -54,7 +55,9 @@ def write_people(lake: Lake, day: date, *customers: str) -> None:
 
 
 def write_predictions(lake: Lake, model: str, day: date, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Predictions of a model."""
+    """Predictions of a model, or choices of a decision."""
     spec = BY_NAME[model]
-    table = filled(spec.table, [{"snapshot_date": day, "model_version": "v1", **r} for r in rows])
+    table = filled(
+        spec.table, [{"snapshot_date": day, spec.VERSION_COLUMN: "v1", **r} for r in rows]
+    )
     lake.write(spec.table, table, day=day)

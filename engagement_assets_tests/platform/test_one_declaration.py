@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from engagement_assets.definitions import defs
+from engagement_assets.features.checks import CHECKS as FEATURE_CHECKS
 from engagement_assets.features.catalogue import FEATURE_TABLES
 from engagement_assets.governance.declared import KNOWN_TABLES
 from engagement_assets.governance.dictionary import document
@@ -18,6 +19,8 @@ from resources.lake import Lake
 from resources.platform import DuckDBEngineResource, LakeResource
 from resources.tables import Column, SchemaError, Table, privacy_register
 
+# of a resource that stands on another, by Dagster itself
+pytestmark = pytest.mark.filterwarnings("ignore:.*dagster_run:DeprecationWarning")
 DAY = date(2026, 1, 5)
 ORDERS = Table(
     "shop/orders",
@@ -138,6 +141,6 @@ def test_every_declared_table_is_checked_for_its_schema() -> None:
         assert (f"{table.key}:schema" in keys) == (table.key not in groups)
 
 
-def test_no_check_of_a_floor_asks_the_registry_for_a_model_by_a_string() -> None:
-    text = (PROJECT / "engagement_assets/features/checks.py").read_text()
-    assert "registry" not in text
+def test_the_checks_of_features_ask_no_registry_of_models() -> None:
+    for checks in FEATURE_CHECKS:
+        assert "registry" not in checks.required_resource_keys

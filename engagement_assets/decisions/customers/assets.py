@@ -15,13 +15,13 @@ from engagement_assets.decisions.customers.declared import (
     CUSTOMERS,
     CUSTOMERS_TABLE,
     KNOWN_TABLES,
+    USE_CASES,
     changes_parameters,
     changes_query,
     customers_query,
 )
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.lifecycle.checks import prediction_blocking
-from engagement_assets.models.assets import MODELS
 from engagement_assets.settings.partitions import DAILY, partition_days
 from resources.checks import table_checks
 from resources.engine import Engine
@@ -42,7 +42,7 @@ TABLES = (CUSTOMERS_TABLE, CHANGES_TABLE)
             **asset_fields(CUSTOMERS_TABLE),
             kinds=KINDS,
             code_version=CODE_VERSION,
-            deps=asset_keys((CUSTOMER_FEATURES, *(spec.predictions for spec in MODELS))),
+            deps=asset_keys((CUSTOMER_FEATURES, *(spec.output for spec in USE_CASES))),
         ),
         dg.AssetSpec(
             **asset_fields(CHANGES_TABLE),
@@ -61,7 +61,7 @@ def unified_predictions(
 ) -> Iterator[dg.MaterializeResult]:
     """Land the unified predictions of this run."""
     days = partition_days(context)
-    blocking = [key for spec in MODELS for key in prediction_blocking(spec)]
+    blocking = [key for spec in USE_CASES for key in prediction_blocking(spec)]
     require_checks(context.instance, blocking, days=days)
     run = engine.engine(KNOWN_TABLES)
     for day in days:

@@ -7,30 +7,31 @@ has in them (`unified` of its spec).
 from collections.abc import Iterator
 from datetime import date, timedelta
 
+from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.features.catalogue import KEY_COLUMNS, OWNER
 from engagement_assets.features.tables import KNOWN_TABLES as BELOW
-from engagement_assets.lifecycle.spec import REASONS, REASONS_TEXT, Unified, UseCaseSpec
-from engagement_assets.models.specs import MODELS
+from engagement_assets.lifecycle.spec import NO_ACTION, REASONS, REASONS_TEXT, Unified, UseCaseSpec
+from engagement_assets.models.specs import EVERY_MODEL, MODELS
 from resources.sql import ParameterValue, Query
 from resources.tables import Column, Table
 
 CUSTOMERS = "predictions/customers"
 CHANGES = "predictions/changes"
-# What is due besides what a churn band asks for.
-RETENTION_ACTION = "retention call (high value, low engagement)"
-REVIEW_ACTION = "human review"
+USE_CASES: tuple[UseCaseSpec, ...] = (*MODELS, *DECISIONS)
 # Standing for no value where two days are compared: another value is news, null or not.
 _NOTHING = {"bool": "FALSE", "string": "''"}
 
 
 def _columns() -> Iterator[tuple[UseCaseSpec, Unified, Column]]:
     """Every unified column: whose it is, how it is declared, and what it is."""
-    for spec in MODELS:
+    for spec in USE_CASES:
         for unified in spec.unified:
             if unified.column == REASONS_TEXT:
                 kind, text = "string", f"Why: the strongest reasons of {spec.subject}"
             else:
-                own = next(column for column in spec.columns if column.name == unified.column)
+                own = next(
+                    column for column in spec.output_columns if column.name == unified.column
+                )
                 kind, text = own.type, own.text
             yield spec, unified, Column(unified.unified_name, kind, meaning=text)
 
@@ -38,7 +39,7 @@ def _columns() -> Iterator[tuple[UseCaseSpec, Unified, Column]]:
 def _customers_table() -> Table:
     versions = (
         Column(f"{spec.name}_version", "string", meaning=f"Version of {spec.name}, or null")
-        for spec in MODELS
+        for spec in USE_CASES
     )
     due = Column("actions_due", "string", "What the product's rules ask for")
     return Table(
@@ -79,7 +80,7 @@ CUSTOMERS_TABLE = _customers_table()
 CHANGES_TABLE = _changes_table()
 KNOWN_TABLES: tuple[Table, ...] = (
     *BELOW,
-    *(spec.table for spec in MODELS),
+    *(spec.table for spec in (*EVERY_MODEL, *DECISIONS) if spec.daily_parts),
     CUSTOMERS_TABLE,
     CHANGES_TABLE,
 )
@@ -101,16 +102,17 @@ def customers_query() -> Query:
         else:
             value = f"{table}.{unified.column}"
         values.append(f"{value} AS {unified.unified_name}")
-    values.append(
-        f"CONCAT_WS('; ', CASE WHEN churn.action <> 'none' THEN churn.action END, "
-        f"CASE WHEN lifetime_value.retention_priority THEN '{RETENTION_ACTION}' END, "
-        f"CASE WHEN anomaly.needs_review THEN '{REVIEW_ACTION}' END) AS actions_due"
+    due = (
+        f"CASE WHEN {spec.name}.action <> '{NO_ACTION.name}' THEN {spec.name}.action END"
+        for spec in DECISIONS
+        if spec.due
     )
-    values += [f"{spec.name}.{spec.VERSION_COLUMN} AS {spec.name}_version" for spec in MODELS]
+    values.append(f"CONCAT_WS('; ', {', '.join(due)}) AS actions_due")
+    values += [f"{spec.name}.{spec.VERSION_COLUMN} AS {spec.name}_version" for spec in USE_CASES]
     joins = (
         f"LEFT JOIN (SELECT * FROM {spec.output.replace('/', '.')} WHERE day = :snapshot_date) "  # noqa: S608 - names are declared in specs
         f"AS {spec.name} ON people.customer_id = {spec.name}.customer_id"
-        for spec in MODELS
+        for spec in USE_CASES
     )
     return Query(
         CUSTOMERS,
@@ -147,9 +149,9 @@ def changes_query() -> Query:
     other_versions = (
         f"COALESCE(today.{version} <> COALESCE(before.{version}, "
         f"CASE WHEN MAX(before.{version}) OVER () IS NULL THEN '' END), FALSE)"
-        for version in (f"{spec.name}_version" for spec in MODELS)
+        for version in (f"{spec.name}_version" for spec in USE_CASES)
     )
-    scored = [spec for spec in MODELS if spec.unscored is not None]
+    scored = [spec for spec in USE_CASES if spec.unscored is not None]
     values += [
         f"{day}.{spec.name}_version AS {spec.name}_{day}"
         for spec in scored

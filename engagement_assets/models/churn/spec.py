@@ -70,8 +70,6 @@ SPEC = ModelSpec(
             minimum=0,
             maximum=1,
         ),
-        Column("band", "string", nullable=False, meaning="high over 0.7, medium over 0.5, low"),
-        Column("action", "string", nullable=False, meaning="What the product's rule asks for"),
         Column(
             "above_cost_threshold",
             "bool",
@@ -82,7 +80,6 @@ SPEC = ModelSpec(
     ),
     unified=(
         Unified("churn_probability", change="churn_change", least_change=LEAST_CHANGE),
-        Unified("band", "churn_band", compared=True),
         Unified("above_cost_threshold"),
         Unified(REASONS_TEXT, "churn_reasons", compared=True),
     ),

@@ -31,8 +31,6 @@ SPEC = ModelSpec(
     learns_from=(CUSTOMER_FEATURES, LABEL.key),
     predicts_from=(CUSTOMER_FEATURES, "engagement/predictions"),
     required=LABEL.required_tables,
-    listens_to=("engagement",),
-    parameters=("channel_cac",),
     window_days=LABEL.window_days,
     gates=(
         QualityGate(
@@ -87,25 +85,6 @@ SPEC = ModelSpec(
             minimum=0,
             maximum=10_000,
         ),
-        Column(
-            "max_cac_usd",
-            "float64",
-            nullable=False,
-            meaning="What acquiring such a customer may cost: a third of the value (USD)",
-            minimum=0,
-        ),
-        Column(
-            "acquire_channels",
-            "string",
-            meaning="Channels whose stated cost is below that, by comma",
-        ),
-        Column(
-            "retention_priority",
-            "bool",
-            nullable=False,
-            meaning="High value and low engagement: whom to keep first",
-        ),
-        Column("is_vip", "bool", nullable=False, meaning="Among the tenth of highest value"),
         *reason_columns("USD, or what the explanations say"),
     ),
     unified=(
@@ -114,9 +93,6 @@ SPEC = ModelSpec(
         Unified("future_revenue_usd_p50"),
         Unified("future_revenue_usd_p90"),
         Unified("lifetime_value_usd", change="lifetime_value_change_usd"),
-        Unified("retention_priority"),
-        Unified("is_vip"),
-        Unified("acquire_channels"),
         Unified(REASONS_TEXT, "value_reasons"),
     ),
     score="future_revenue_usd",
