@@ -14,6 +14,7 @@ from typing import Any
 import dagster as dg
 
 from engagement_assets.decisions.customers.declared import CHANGES, CUSTOMERS
+from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.definitions import defs
 from engagement_assets.deployments.resources import (
     lake_of,
@@ -28,7 +29,7 @@ from engagement_assets.lifecycle.assets import PROMOTED, REASONS
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.spec import Cadence, ModelSpec, untrainable
 from engagement_assets.models.assets import MODELS
-from engagement_assets.orchestration.jobs import PROCESSES
+from engagement_assets.orchestration.jobs import PROCESSES, WEEKLY
 from engagement_assets.settings.deployment import Deployment, choose, deployment
 from engagement_assets.settings.installation import SIMULATED, Settings
 from engagement_assets.signals.schemas import (
@@ -43,7 +44,7 @@ from resources.lake import Lake
 # A champion is retrained when data this many days newer than its own can be learnt from.
 MAX_AGE_DAYS: dict[Cadence, int] = {"daily": 0, "weekly": 6, "quarterly": 60}
 # What the job `predictions` makes of a day.
-PREDICTED = (*(spec.predictions for spec in MODELS), CUSTOMERS, CHANGES, REVIEW_QUEUE)
+PREDICTED = (*(spec.output for spec in (*MODELS, *DECISIONS)), CUSTOMERS, CHANGES, REVIEW_QUEUE)
 BY_NAME = {spec.name: spec for spec in MODELS}
 FAIRNESS_OVERVIEW = "governance/fairness"
 # Tags of a run that this command starts: its days, and whether it was brought to an end.
@@ -280,7 +281,8 @@ def _learn_network(runner: Runner, made: "Made", settings: Settings) -> None:
         return
     insights = ["network/embeddings", "network/seeds", "virality/predictions"]
     if any(made.missing(table, [settings.end]) for table in insights):
-        runner.run("network_training")
+        config = {"config": {"as_of": settings.end.isoformat()}}
+        runner.run("network_training", ops={f"{spec.name}__model": config for spec in WEEKLY})
         runner.run("network_insights", (settings.end, settings.end))
 
 

@@ -28,8 +28,7 @@ def headline(settings: Settings) -> str:
         if settings.source == SIMULATED
         else f"source {settings.source} from {settings.source_data}"
     )
-    where = choose(PLATFORMS).root(settings)
-    return f"{what}, {settings.start} to {settings.end}\neverything goes to {where}\n\n"
+    return f"{what}, {settings.start} to {settings.end}\nthe lake is {lake_of(settings).root}\n\n"
 
 
 def summary(settings: Settings, instance: dg.DagsterInstance, *, seconds: float) -> str:
