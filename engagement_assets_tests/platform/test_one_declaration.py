@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from engagement_assets.definitions import defs
-from engagement_assets.features.checks import CHECKS as FEATURE_CHECKS
 from engagement_assets.features.catalogue import FEATURE_TABLES
+from engagement_assets.features.checks import CHECKS as FEATURE_CHECKS
 from engagement_assets.governance.declared import KNOWN_TABLES
 from engagement_assets.governance.dictionary import document
 from engagement_assets.settings.installation import PROJECT
