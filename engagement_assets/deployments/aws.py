@@ -5,9 +5,10 @@ choosing one (`resources.py`).
 """
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import dagster as dg
+from dagster_duckdb import DuckDBResource
 
 from engagement_assets.serving.glue_catalogue import GlueCatalogue
 from engagement_assets.settings.api import ApiSettings
@@ -29,6 +30,21 @@ from resources.platform import LakeResource
 
 if TYPE_CHECKING:
     from engagement_assets.serving.api.access import KeySource
+
+
+class AthenaInstead(DuckDBResource):
+    """The analysts' catalogue here is a Glue database, which DuckDB does not open."""
+
+    def get_connection(self) -> NoReturn:
+        """Refuse.
+
+        Raises:
+            SettingsError: Always; says what to use.
+        """
+        raise SettingsError(
+            "there is no DuckDB catalogue on AWS: take the resource `engine`, which asks Athena, "
+            "or run this asset where ENGAGEMENT_DEPLOYMENT=local"
+        )
 
 
 def resources(settings: Settings, *, sql_root: str) -> dict[str, Any]:
@@ -69,6 +85,7 @@ def resources(settings: Settings, *, sql_root: str) -> dict[str, Any]:
             root=f"{aws.root}/lake",
             first_day=first_day,
         ),
+        "analysts": AthenaInstead(database=""),
         "tables": TableIOManager(root=f"{aws.root}/lake", options=storage),
         "models": ModelIOManager(root=f"{aws.root}/registry", options=storage),
         "reports": ReportIOManager(root=f"{aws.root}/reports", options=storage),
@@ -94,17 +111,12 @@ def api_keys(settings: Settings, api: ApiSettings) -> "KeySource":
     return SecretKeys(partial(read_secret, aws.api_secret, region=aws.region), where=aws.api_secret)
 
 
-def root(settings: Settings) -> str:
-    """Where everything is written."""
-    del settings
-    return AwsSettings().root
-
-
 def places(settings: Settings) -> list[str]:
     """Where a person looks for what was made."""
+    del settings
     aws = AwsSettings()
     return [
         f"Athena, database {aws.glue_database}    every table",
-        f"{root(settings)}/reports/    evaluation, fairness, explanations of each model",
-        f"{root(settings)}/alerts/     failed checks and runs",
+        f"{aws.root}/reports/    evaluation, fairness, explanations of each model",
+        f"{aws.root}/alerts/     failed checks and runs",
     ]

@@ -6,12 +6,13 @@ belong here: the application (`app.py`) and the resources themselves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import orjson
 
+from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.deployments.resources import PLATFORMS, resources_for
 from engagement_assets.features.snapshot import declared_schemas
 from engagement_assets.lifecycle.scored import scored_model
@@ -65,14 +66,14 @@ def lake_reader(resources: Mapping[str, Any]) -> LakeReader:
 
 def read_references(store: OnlineStore, release: Release) -> tuple[dict[str, Any], dict[str, Any]]:
     """What depends on all customers of a release, by model, and its lists for somebody unknown."""
-    blobs = {spec: store.blob(release.name, spec.name) for spec in EXPLAINED}
+    readers: dict[str, Callable[[bytes], Any]] = {
+        spec.name: scored_model(spec).read_reference for spec in EXPLAINED
+    }
+    readers |= {spec.name: spec.rule().read_reference for spec in DECISIONS}
+    blobs = {name: store.blob(release.name, name) for name in readers}
     cold_start = store.blob(release.name, COLD_START)
     return (
-        {
-            spec.name: scored_model(spec).read_reference(content)
-            for spec, content in blobs.items()
-            if content is not None
-        },
+        {name: readers[name](content) for name, content in blobs.items() if content is not None},
         {} if cold_start is None else orjson.loads(cold_start),
     )
 

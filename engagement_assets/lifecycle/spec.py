@@ -143,7 +143,7 @@ class UseCaseSpec:
         cadence: How often a candidate is trained.
         gates: What a candidate must reach.
         comparison_metric: What champion and candidate are compared by.
-        fairness: What its fairness report is about.
+        fairness: What its fairness report is about; None where it is not about people.
         columns: Columns of each day's output between the snapshot date and the version.
         key: Columns that name a row of it, besides the snapshot date.
         score: The column whose drift is watched.
@@ -153,6 +153,7 @@ class UseCaseSpec:
         limits: Known limits, a sentence each.
         reads_snapshots: Whether it is learnt from features at its snapshots, and not only from
             the events up to them.
+        at_hand: Whether it is learnt at the latest snapshots that are there, and has none made.
         lineage: Further assets that the candidate is made from, of days of their own.
         additive: Whether its reasons are contributions that add up to the score.
         additive_parts: Columns that add up to the score in each row, where it has such columns.
@@ -166,6 +167,7 @@ class UseCaseSpec:
         cpu_units: Processor that training asks for, in units of which a core has 1,024; Fargate
             takes certain pairs of processor and memory only.
         owners: Who answers for it.
+        without: Parts of its kind that it lacks.
     """
 
     PARTS: ClassVar[tuple[str, ...]]
@@ -184,7 +186,7 @@ class UseCaseSpec:
     cadence: Cadence = "quarterly"
     gates: tuple[QualityGate, ...]
     comparison_metric: str
-    fairness: FairnessSpec
+    fairness: FairnessSpec | None
     columns: tuple[Column, ...]
     key: tuple[str, ...] = ("customer_id",)
     score: str
@@ -193,6 +195,7 @@ class UseCaseSpec:
     purpose: str
     limits: tuple[str, ...]
     reads_snapshots: bool = True
+    at_hand: bool = False
     lineage: tuple[str, ...] = ()
     additive: bool = True
     additive_parts: tuple[str, ...] = ()
@@ -205,16 +208,17 @@ class UseCaseSpec:
     memory_mib: int = 4_096
     cpu_units: int = 2_048
     owners: list[str] = field(default_factory=lambda: ["team:data-science"])
+    without: frozenset[str] = frozenset()
 
     @property
     def training_parts(self) -> tuple[str, ...]:
         """Nouns of what a training makes, the candidate first."""
-        return self.PARTS[:4]
+        return tuple(part for part in self.PARTS[:4] if part not in self.without)
 
     @property
     def daily_parts(self) -> tuple[str, ...]:
         """Nouns of what each day makes, the table first."""
-        return self.PARTS[4:]
+        return tuple(part for part in self.PARTS[4:] if part not in self.without)
 
     @property
     def output(self) -> str:
@@ -229,7 +233,12 @@ class UseCaseSpec:
     @property
     def writes(self) -> dict[str, TableSchema]:
         """Schema by table that it writes."""
-        return {self.output: self.schema}
+        return {self.output: self.schema} if self.daily_parts else {}
+
+    @property
+    def output_columns(self) -> tuple[Column, ...]:
+        """Columns of each day's output between the snapshot date and the version."""
+        return self.columns
 
     @property
     def schema(self) -> TableSchema:
@@ -238,7 +247,7 @@ class UseCaseSpec:
             (
                 Column("customer_id", "string", nullable=False, description="The customer"),
                 Column("snapshot_date", "date", nullable=False, description="Date of the features"),
-                *self.columns,
+                *self.output_columns,
                 Column(
                     self.VERSION_COLUMN,
                     "string",
@@ -252,14 +261,13 @@ class UseCaseSpec:
         """Return its columns with no rows: nobody is scored."""
         import pandas as pd  # noqa: PLC0415 - declarations load without it
 
-        names = ["customer_id", *(column.name for column in self.columns)]
+        names = ["customer_id", *(column.name for column in self.output_columns)]
         return pd.DataFrame({name: pd.Series(dtype=object) for name in names})
 
     def adapter(self) -> ModelAdapter:
         """Return its adapter; loads the learning libraries."""
-        module, name = self.implementation.split(":")
-        made: ModelAdapter = getattr(importlib.import_module(module), name)()
-        return made
+        adapter: ModelAdapter = _loaded(self.implementation)()
+        return adapter
 
     def dates(self, last_day: date, *, first_day: date) -> Snapshots:
         """The snapshots to learn from and to be scored on, once `last_day` is ingested."""
@@ -281,6 +289,11 @@ class ModelSpec(UseCaseSpec):
         "explanations",
     )
     VERSION_COLUMN: ClassVar[str] = "model_version"
+
+    @property
+    def scores_customers(self) -> bool:
+        """Whether each day has a row a customer, which is unified, published and served."""
+        return self.key == ("customer_id",) and "predictions" in self.daily_parts
 
     @property
     def predictions(self) -> str:
@@ -331,20 +344,32 @@ class DecisionSpec(UseCaseSpec):
 
     Attributes:
         actions: What may be chosen, `NO_ACTION` among it.
-        reward: What an action is to bring.
-        policy: `module:class` of the policy that chooses.
-        baseline: `module:class` of the rule that the policy must beat.
+        reward: What an action is to bring, or None where nothing measures it yet.
+        baseline: `module:class` of the rule that a learnt policy must beat, and that decides until
+            one does.
+        policy: `module:class` of the learnt policy; empty where the baseline decides.
         guardrails: What a policy must not worsen.
+        due: Whether what is chosen stands in `actions_due`.
     """
 
     PARTS: ClassVar[tuple[str, ...]] = ("policy", "evaluation", "fairness", "champion", "choices")
     VERSION_COLUMN: ClassVar[str] = "policy_version"
 
     actions: tuple[Action, ...]
-    reward: Reward
-    policy: str
+    reward: Reward | None = None
     baseline: str
+    policy: str = ""
     guardrails: tuple[QualityGate, ...] = ()
+    due: bool = False
+    implementation: str = ""
+    kinds: frozenset[str] = frozenset({"python"})
+    learns_from: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    window_days: int = 0
+    gates: tuple[QualityGate, ...] = ()
+    comparison_metric: str = ""
+    fairness: FairnessSpec = FairnessSpec(rule="")
+    score: str = "propensity"
 
     def __post_init__(self) -> None:
         """Refuse actions of one name, and a decision that must act.
@@ -363,6 +388,28 @@ class DecisionSpec(UseCaseSpec):
     def choices(self) -> str:
         """The table of its choices."""
         return self.output
+
+    @property
+    def output_columns(self) -> tuple[Column, ...]:
+        """What every choice has, and the decision's own columns."""
+        return (
+            Column("action", "string", nullable=False, description="What is chosen, or none"),
+            Column(
+                "propensity", "float64", nullable=False, description="Chance of the choice (0-1)"
+            ),
+            Column("reason", "string", description="Why, in words"),
+            *self.columns,
+        )
+
+    def rule(self) -> Any:
+        """Return the class of the rule that decides, a `RulePolicy`."""
+        return _loaded(self.baseline)
+
+
+def _loaded(implementation: str) -> Any:
+    """Return what `module:name` names."""
+    module, name = implementation.split(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def metric_value(found: Any) -> float:

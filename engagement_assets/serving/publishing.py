@@ -15,6 +15,7 @@ from datetime import date
 
 import orjson
 
+from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.lifecycle.predictor import Context
 from engagement_assets.lifecycle.scored import scored_model
 from engagement_assets.models.specs import RECOMMENDATION
@@ -195,4 +196,5 @@ def references_of(tables: DayTables) -> dict[str, bytes]:
     context = Context({name: table.to_pandas() for name, table in tables.predictions.items()})
     customers = tables.features.column("customer_id").to_pandas()
     references = {spec.name: scored_model(spec).reference(customers, context) for spec in EXPLAINED}
+    references |= {spec.name: spec.rule().reference(context) for spec in DECISIONS}
     return {name: content for name, content in references.items() if content is not None}
