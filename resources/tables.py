@@ -131,6 +131,7 @@ class Table:
         partitioned: Whether it has a partition a day.
         steady: Whether its rows a day should be alike from day to day.
         checked: Whether it gets generated asset checks.
+        without_customer: Why no row is about one customer, where none is.
     """
 
     key: str
@@ -141,6 +142,7 @@ class Table:
     partitioned: bool = field(default=True, kw_only=True)
     steady: bool = field(default=False, kw_only=True)
     checked: bool = field(default=True, kw_only=True)
+    without_customer: str = field(default="", kw_only=True)
 
     def __post_init__(self) -> None:
         if len(self.asset_key) != 2 or not all(self.asset_key):
@@ -274,14 +276,14 @@ def privacy_register(tables: Iterable[Table]) -> dict[str, tuple[str, ...]]:
     Raises:
         SchemaError: A table names no column of a customer, so that an erasure would pass it by.
     """
-    register = {table.key: table.customer_columns for table in tables}
-    without = [key for key, columns in register.items() if not columns]
-    if without:
+    about = [table for table in tables if not table.without_customer]
+    unfound = [table.key for table in about if not table.customer_columns]
+    if unfound:
         raise SchemaError(
-            f"no column of {', '.join(without)} is declared to name a customer; set "
-            "names_customer=True on it, so that an erasure finds the rows"
+            f"no column of {', '.join(unfound)} is declared to name a customer; set "
+            "names_customer=True on it, so that an erasure finds the rows, or without_customer"
         )
-    return register
+    return {table.key: table.customer_columns for table in about}
 
 
 def _cast(array: pa.ChunkedArray, want: pa.DataType) -> pa.ChunkedArray:

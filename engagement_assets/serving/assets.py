@@ -7,7 +7,7 @@ import dagster as dg
 
 from engagement_assets.decisions.customers.declared import CHANGES, CUSTOMERS
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
-from engagement_assets.governance.declared import KNOWN_TABLES, REVIEW_QUEUE
+from engagement_assets.governance.declared import FAIRNESS_MEASURES, KNOWN_TABLES, REVIEW_QUEUE
 from engagement_assets.serving.catalogue import Catalogue
 from resources.platform import EngineResource
 from resources.tables import asset_keys
@@ -21,7 +21,7 @@ from resources.tables import asset_keys
     owners=["team:data-platform"],
     kinds={"duckdb"},
     code_version="1",
-    deps=asset_keys((CUSTOMER_FEATURES, CUSTOMERS, CHANGES, REVIEW_QUEUE)),
+    deps=asset_keys((CUSTOMER_FEATURES, CUSTOMERS, CHANGES, REVIEW_QUEUE, FAIRNESS_MEASURES)),
 )
 def lake_catalogue(engine: EngineResource, catalogue: Catalogue) -> dg.MaterializeResult:
     """Publish the catalogue."""
