@@ -20,8 +20,9 @@ from pathlib import Path
 from benchmarks import stages
 from benchmarks.load import HOST
 from benchmarks.publish import consents, made_lake, publish
-from engagement_assets.deployments.resources import Deployment, resources_for
+from engagement_assets.deployments.resources import resources_for
 from engagement_assets.serving.api.keys import KEYS_FILE, KeyRing, new_key, read_keys, write_keys
+from engagement_assets.settings.deployment import Deployment
 from engagement_assets.settings.installation import Settings
 
 READY_SECONDS = 60.0
@@ -97,7 +98,7 @@ class Server:
         began = time.perf_counter()
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "engagement_assets.commands.serve"],
+                [sys.executable, "-m", "engagement_assets.commands", "serve"],
                 env=self._environ,
                 stderr=log,
                 stdout=log,

@@ -25,11 +25,11 @@ def main() -> None:
     options = parser.parse_args()
     figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as home:
-        arguments = [f"CUSTOMERS={options.customers}", f"HOME_DIR={home}"]
+        given = ["--customers", str(options.customers), "--home-dir", home]
         for name in ("first run", "second run"):
             began = time.perf_counter()
             subprocess.run(  # noqa: S603 - the product itself
-                [sys.executable, "-m", "engagement_assets.commands.run", "run", *arguments],
+                [sys.executable, "-m", "engagement_assets.commands", "run", *given],
                 check=True,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

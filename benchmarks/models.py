@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ def inputs(options: argparse.Namespace, model: str) -> Any:
     from resources.engine import DuckDBEngine  # noqa: PLC0415 - as above
 
     settings = ModelSettings(
-        seed=options.seed, bootstrap=options.bootstrap, channel_cac=channel_costs(CHANNEL_CAC) or {}
+        seed=options.seed, bootstrap=options.bootstrap, channel_cac=channel_costs(CHANNEL_CAC)
     )
     return Inputs(
         engine=DuckDBEngine(Lake(options.lake), declared=prediction_schemas(), threads=2),
@@ -152,21 +152,22 @@ def unify(options: argparse.Namespace) -> dict[str, Any]:
         CHANGES_SCHEMA,
         CUSTOMERS,
         CUSTOMERS_SCHEMA,
-        LEAST_CHANGE,
-        customer_parameters,
+        changes_parameters,
+        changes_query,
+        customers_query,
     )
 
     told, day = inputs(options, "churn"), stages.end(options)
     landed = told.engine.land(
-        told.sql.query(CUSTOMERS),
-        customer_parameters(day),
+        customers_query(),
+        {"snapshot_date": day},
         into=CUSTOMERS,
         schema=CUSTOMERS_SCHEMA,
         day=day,
     )
     told.engine.land(
-        told.sql.query(CHANGES),
-        {"snapshot_date": day, "day_before": day - timedelta(days=1), "least_change": LEAST_CHANGE},
+        changes_query(),
+        changes_parameters(day),
         into=CHANGES,
         schema=CHANGES_SCHEMA,
         day=day,

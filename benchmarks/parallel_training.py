@@ -18,11 +18,10 @@ from pathlib import Path
 
 TRAIN = """
 import sys, time
-from engagement_assets.commands.run import prepare_home
+from engagement_assets.commands.homes import prepare_home
 from engagement_assets.settings.installation import Settings
 from pathlib import Path
-from dataclasses import replace
-settings = replace(Settings.load(Path(sys.argv[1])), training_processes=int(sys.argv[2]))
+settings = Settings.load(Path(sys.argv[1])).with_values(training_processes=int(sys.argv[2]))
 prepare_home(settings)
 import dagster as dg
 from engagement_assets.models.assets import MODELS
@@ -45,9 +44,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = options.home or Path(folder) / "home"
         if options.home is None:
-            make = ["run", f"HOME_DIR={home}", f"CUSTOMERS={options.customers}"]
+            make = ["run", "--home-dir", str(home), "--customers", str(options.customers)]
             subprocess.run(  # noqa: S603 - the project's own command
-                [sys.executable, "-m", "engagement_assets.commands.run", *make],
+                [sys.executable, "-m", "engagement_assets.commands", *make],
                 check=True,
                 capture_output=True,
             )

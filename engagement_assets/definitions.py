@@ -8,19 +8,21 @@ import dagster as dg
 
 from engagement_assets.decisions.customers.assets import ASSETS as UNIFIED_ASSETS
 from engagement_assets.decisions.customers.assets import CHECKS as UNIFIED_CHECKS
-from engagement_assets.deployments.resources import deployment, loggers_for, resources_for
+from engagement_assets.deployments.resources import loggers_for, resources_for
 from engagement_assets.features.assets import LABEL_ASSETS, customer_snapshot
 from engagement_assets.features.checks import feature_checks, label_checks
 from engagement_assets.governance.assets import ASSETS as GOVERNANCE_ASSETS
 from engagement_assets.models.assets import ASSETS as MODEL_ASSETS
 from engagement_assets.models.assets import CHECKS as MODEL_CHECKS
 from engagement_assets.models.graph_engagement.assets import ASSETS as GRAPH_ENGAGEMENT_ASSETS
+from engagement_assets.orchestration.automation import AUTOMATION, automated
 from engagement_assets.orchestration.jobs import JOBS
 from engagement_assets.orchestration.schedules import SCHEDULES
 from engagement_assets.orchestration.sensors import SENSORS
 from engagement_assets.serving.assets import ASSETS as SERVING_ASSETS
 from engagement_assets.serving.published import ASSETS as PUBLISHED_ASSETS
 from engagement_assets.serving.published import CHECKS as PUBLISHED_CHECKS
+from engagement_assets.settings.deployment import deployment
 from engagement_assets.settings.installation import Settings, current_home
 from engagement_assets.signals.checks import signal_checks
 from engagement_assets.signals.network.assets import ASSETS as NETWORK_ASSETS
@@ -30,20 +32,22 @@ from engagement_assets.source.assets import ingest_source
 from engagement_assets.source.checks import source_checks
 
 defs = dg.Definitions(
-    assets=[
-        ingest_source,
-        *SENTIMENT_ASSETS,
-        *NETWORK_ASSETS,
-        *NETWORK_LEARNING_ASSETS,
-        *GRAPH_ENGAGEMENT_ASSETS,
-        customer_snapshot,
-        *LABEL_ASSETS,
-        *MODEL_ASSETS,
-        *UNIFIED_ASSETS,
-        *GOVERNANCE_ASSETS,
-        *SERVING_ASSETS,
-        *PUBLISHED_ASSETS,
-    ],
+    assets=automated(
+        [
+            ingest_source,
+            *SENTIMENT_ASSETS,
+            *NETWORK_ASSETS,
+            *NETWORK_LEARNING_ASSETS,
+            *GRAPH_ENGAGEMENT_ASSETS,
+            customer_snapshot,
+            *LABEL_ASSETS,
+            *MODEL_ASSETS,
+            *UNIFIED_ASSETS,
+            *GOVERNANCE_ASSETS,
+            *SERVING_ASSETS,
+            *PUBLISHED_ASSETS,
+        ]
+    ),
     asset_checks=[
         source_checks,
         signal_checks,
@@ -55,7 +59,7 @@ defs = dg.Definitions(
     ],
     jobs=JOBS,
     schedules=SCHEDULES,
-    sensors=SENSORS,
+    sensors=[*SENSORS, AUTOMATION],
     resources=resources_for(deployment(), Settings.load(current_home())),
     loggers=loggers_for(deployment()),
     # One process a run: a step's own would load the location again, and steps run one after

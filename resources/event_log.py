@@ -158,7 +158,9 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
 
 
 def end_abandoned_runs(instance: DagsterInstance) -> list[DagsterRun]:
-    """Mark the runs failed whose process is gone, so that they do not hold the queue for ever.
+    """Mark the runs failed whose process is gone, and free what ended runs hold of pools.
+
+    Without it they would hold the queue, or a pool, for ever.
 
     Dagster's own monitoring asks the run launcher, which knows nothing of runs that another process
     executed. On other storages (a database, with runs that are tasks) the launcher knows them all.
@@ -177,5 +179,8 @@ def end_abandoned_runs(instance: DagsterInstance) -> list[DagsterRun]:
     ]
     for run in abandoned:
         instance.report_run_failed(run, "the process of this run is gone: it was killed, or died")
-        storage.free_concurrency_slots_for_run(run.run_id)
+    for run_id in storage.get_concurrency_run_ids():
+        holder = instance.get_run_by_id(run_id)
+        if holder is None or holder.is_finished:
+            storage.free_concurrency_slots_for_run(run_id)
     return abandoned

@@ -1,16 +1,17 @@
-"""The commands for an installation on AWS: `sync-tables` and `check`.
+"""What `engagement aws sync-tables` and `engagement aws check` do.
 
 Belongs here: making the Glue tables, and looking at each thing that a run will need. Does not
 belong here: making those things (the deploy templates) and running jobs.
 """
 
-import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from engagement_assets.settings.deployment import AwsSettings, Deployment, DeploymentError
-from engagement_assets.settings.installation import Settings, SettingsError, current_home
+from engagement_assets.deployments.resources import resources_for
+from engagement_assets.serving.glue_catalogue import catalogue_schemas
+from engagement_assets.settings.deployment import AwsSettings, Deployment
+from engagement_assets.settings.installation import Settings, current_home
 from resources.aws.clients import client, told
 from resources.aws.errors import AwsError
 from resources.aws.glue import MEND, GlueTables
@@ -21,32 +22,15 @@ class NotAsItShouldBeError(Exception):
     """Something is there and is not what the platform needs; the message says what to do."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="engagement_assets.commands.aws", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("sync-tables", help="make or mend the Glue database and its tables")
-    commands.add_parser("check", help="look at everything a run needs; 1 where something fails")
-    parsed = parser.parse_args(arguments)
-    try:
-        aws, tables = AwsSettings.read(), _tables()
-        return sync_tables(tables) if parsed.command == "sync-tables" else check(aws, tables)
-    except (AwsError, DeploymentError, SettingsError) as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
-
-
-def sync_tables(tables: GlueTables) -> int:
+def sync_tables() -> None:
     """Make or mend every declared table."""
-    from engagement_assets.serving.glue_catalogue import catalogue_schemas  # noqa: PLC0415 - Dagster
-
-    for name in tables.sync(catalogue_schemas()):
+    for name in _tables().sync(catalogue_schemas()):
         sys.stdout.write(f"{name}\n")
-    return 0
 
 
-def check(aws: AwsSettings, tables: GlueTables) -> int:
+def check() -> int:
     """Look at each thing and print a line for each; 1 where one fails."""
+    aws, tables = AwsSettings(), _tables()
     looks: dict[str, Callable[[AwsSettings], str]] = {
         "bucket": _bucket,
         "workgroup": _workgroup,
@@ -66,11 +50,9 @@ def check(aws: AwsSettings, tables: GlueTables) -> int:
 
 
 def _tables() -> GlueTables:
-    from engagement_assets.deployments.resources import resources_for  # noqa: PLC0415 - loads Dagster
-
-    found = resources_for(Deployment.AWS, Settings.load(current_home()))["catalogue"].tables
-    assert isinstance(found, GlueTables)  # noqa: S101 - for the type checker: it is a property of Any
-    return found
+    tables = resources_for(Deployment.AWS, Settings.load(current_home()))["catalogue"].tables
+    assert isinstance(tables, GlueTables)  # noqa: S101 - for the type checker: it is a property of Any
+    return tables
 
 
 def _bucket(aws: AwsSettings) -> str:
@@ -106,8 +88,6 @@ def _workgroup(aws: AwsSettings) -> str:
 
 
 def _glue(tables: GlueTables) -> str:
-    from engagement_assets.serving.glue_catalogue import catalogue_schemas  # noqa: PLC0415 - Dagster
-
     schemas = catalogue_schemas()
     wrong = {
         table: problems
@@ -145,7 +125,3 @@ def _online_table(aws: AwsSettings) -> str:
 def _secret(aws: AwsSettings) -> str:
     names = sorted(read_secret(aws.api_secret, region=aws.region, kept_seconds=0))
     return f"{aws.api_secret} holds {', '.join(names)}"
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

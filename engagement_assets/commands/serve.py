@@ -1,6 +1,4 @@
-"""Serving the application by uvicorn.
-
-    python -m engagement_assets.commands.serve
+"""What `engagement serve` does: serve the application by uvicorn.
 
 Belongs here: sockets, processes, logs and slow clients. Does not belong here: what is answered.
 """
@@ -17,7 +15,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from engagement_assets.serving.api.app import create_app
-from engagement_assets.settings.api import ApiSettings, ApiSettingsError
+from engagement_assets.settings.api import ApiSettings
 
 FACTORY = "engagement_assets.commands.serve:app_from_environ"
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
@@ -74,20 +72,15 @@ def app_from_environ() -> FastAPI:
         installation_from_environ,
     )
 
-    settings = ApiSettings.from_environ()
+    settings = ApiSettings()
     return create_app(settings, installation_from_environ(settings))
 
 
-def main() -> int:
+def serve_api(settings: ApiSettings) -> None:
     """Serve until told to stop."""
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
     # it would write paths, which hold customers' ids; the guard writes routes
     logging.getLogger("uvicorn.access").disabled = True
-    try:
-        settings = ApiSettings.from_environ()
-    except ApiSettingsError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
     TimedProtocol.header_seconds = settings.header_seconds
     uvicorn.run(
         FACTORY,
@@ -109,8 +102,3 @@ def main() -> int:
         ssl_keyfile=settings.tls_key or None,
         # TLS 1.2 and later are Python's own least
     )
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

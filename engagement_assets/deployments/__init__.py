@@ -1,1 +1,1 @@
-"""The resources of each deployment."""
+"""What each deployment consists of: a module each, all with the same functions."""

@@ -35,7 +35,7 @@ class Handler:
     """Answers events of API Gateway."""
 
     def __init__(self) -> None:
-        settings = ApiSettings.from_environ()
+        settings = ApiSettings()
         self._installation = installation_from_environ(settings)
         self._app = create_app(settings, self._installation)
         open_service(self._app, settings, self._installation)

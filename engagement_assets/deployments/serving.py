@@ -8,33 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import orjson
 
-from engagement_assets.deployments.resources import deployment, resources_for
+from engagement_assets.deployments.resources import PLATFORMS, resources_for
 from engagement_assets.features.snapshot import declared_schemas
 from engagement_assets.lifecycle.scored import scored_model
 from engagement_assets.models.specs import MODELS
-from engagement_assets.serving.api.access import KeySource
 from engagement_assets.serving.api.app import Installation
-from engagement_assets.serving.api.keys import KEYS_FILE, KeyFile, SecretKeys
 from engagement_assets.serving.api.lake_reader import LakeReader
 from engagement_assets.serving.api.service import CustomerService
 from engagement_assets.serving.publishing import COLD_START, PURPOSE
 from engagement_assets.serving.records import EXPLAINED
 from engagement_assets.serving.scoring import Scorer, plain
 from engagement_assets.settings.api import ApiSettings
-from engagement_assets.settings.deployment import AwsSettings, Deployment
+from engagement_assets.settings.deployment import choose, deployment
 from engagement_assets.settings.installation import Settings, current_home
 from resources.online_store.protocol import OnlineStore, Release
 
 
 def installation_from_environ(settings: ApiSettings) -> Installation:
     """What the application needs, of the home and deployment that the environment names."""
-    home = current_home()
-    resources = resources_for(deployment(), Settings.load(home))
+    home = Settings.load(current_home())
+    resources = resources_for(deployment(), home)
     registry = resources["registry"].registry
     load_scorer = partial(Scorer.load, registry, resources["settings"])
 
@@ -50,21 +47,9 @@ def installation_from_environ(settings: ApiSettings) -> Installation:
         open_service=open_service,
         champions=lambda: {spec.name: registry.champion(spec.name) for spec in MODELS},
         load_scorer=load_scorer,
-        keys=key_source(settings, home),
+        keys=choose(PLATFORMS).api_keys(home, settings),
         sentiment=partial(score_texts, resources["sentiment"]),
     )
-
-
-def key_source(settings: ApiSettings, home: Path) -> KeySource:
-    """Where API keys are: on AWS a secret, or else a file, by default that of the home."""
-    if deployment() is Deployment.AWS:
-        from resources.aws.secrets import read_secret  # noqa: PLC0415 - loads boto3
-
-        aws = AwsSettings.read()
-        return SecretKeys(
-            partial(read_secret, aws.api_secret, region=aws.region), where=aws.api_secret
-        )
-    return KeyFile(Path(settings.keys) if settings.keys else home / KEYS_FILE)
 
 
 def lake_reader(resources: Mapping[str, Any]) -> LakeReader:

@@ -56,6 +56,8 @@ def _model(spec: ModelSpec) -> dg.AssetsDefinition:
         code_version=spec.code_version,
         deps=[table.split("/") for table in (*spec.learns_from, *spec.lineage)],
         io_manager_key="models",
+        # a model is not trained twice at once; two models are, where there are cores for both
+        pool=f"{spec.name}_training",
         # read by run launchers that size each step; a process on this machine takes what it needs
         op_tags={
             "ecs/cpu": str(spec.cpu_units),

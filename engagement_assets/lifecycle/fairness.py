@@ -89,6 +89,7 @@ def assess_flags(
     test = split_rows(rows, test=True)
     scores, sensitive = np.asarray(score(test), dtype=np.float64), sensitive_columns(test)
     settings: dict[str, Any] = {"attributes": SENSITIVE, "n_bootstrap": n_bootstrap, "seed": seed}
+    settings["equal_opportunity"] = True
     report = selection_fairness(test[label], scores >= threshold, sensitive, **settings)
     if not report.gap_attributes(SELECTED):
         return Assessment(report)

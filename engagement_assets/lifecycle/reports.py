@@ -9,8 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from engagement_assets.learning.evaluation.plots import importance_plot
-from engagement_assets.learning.explanations.shap_values import Explanation, importance_table
+from engagement_assets.learning.explanations.explanation import Explanation, importance_table
 
 _STRONGEST = 20
 
@@ -93,8 +92,31 @@ def explanation_markdown(
             "",
             said,
             "",
-            importance_plot(table, unit=unit),
+            *explanation_pictures(explanation, unit=unit),
             "",
             table_markdown(shown[["feature", "mean_abs_contribution", "direction", "meaning"]]),
         ]
     )
+
+
+def explanation_pictures(explanation: Explanation, *, unit: str) -> list[str]:
+    """Lines of Markdown: contributions over all rows, and to the row with the highest score.
+
+    Args:
+        explanation: Of all rows, with their values.
+        unit: Unit of the contributions.
+    """
+    from engagement_assets.learning.explanations.pictures import (  # noqa: PLC0415 - loads matplotlib
+        beeswarm,
+        waterfall,
+    )
+
+    if not len(explanation.contributions):
+        return []
+    highest = int(explanation.contributions.sum(axis=1).argmax())
+    title = "Contributions to the highest score"
+    return [
+        beeswarm(explanation, unit=unit),
+        "",
+        waterfall(explanation, highest, unit=unit, title=title),
+    ]

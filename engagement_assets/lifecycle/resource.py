@@ -8,36 +8,23 @@ from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
-from pydantic import Field
+
+from engagement_assets.settings.fields import same
+from engagement_assets.settings.installation import Settings
 
 
 class ModelSettings(dg.ConfigurableResource):
     """Costs, seeds and sizes of training."""
 
-    seed: int = Field(default=7, description="Seed; the same seed and data give the same model.")
-    bootstrap: int = Field(
-        default=200, description="Resamples behind each interval; more make it steadier."
-    )
-    cost_lost_customer: float = Field(
-        default=100.0, description="What a lost customer costs, in USD."
-    )
-    cost_intervention: float = Field(
-        default=5.0, description="What one retention intervention costs, in USD."
-    )
-    save_rate: float = Field(
-        default=0.3, description="Share of contacted churners that an intervention keeps."
-    )
-    review_share: float = Field(
-        default=0.01, description="Share of customers that the anomaly detector sends to review."
-    )
-    channel_cac: dict[str, float] = Field(
-        default_factory=dict, description="What winning a customer costs by channel, in USD."
-    )
-    recommender: str = Field(
-        default="auto",
-        description="Recommender that serves: the best on days set aside, or one by name.",
-    )
-    threads: int = Field(default=2, description="Threads of training and prediction.")
+    seed: int = same(Settings, "seed")
+    bootstrap: int = same(Settings, "bootstrap")
+    cost_lost_customer: float = same(Settings, "cost_lost_customer")
+    cost_intervention: float = same(Settings, "cost_intervention")
+    save_rate: float = same(Settings, "save_rate")
+    review_share: float = same(Settings, "review_share")
+    channel_cac: dict[str, float] = same(Settings, "channel_cac", default={})
+    recommender: str = same(Settings, "recommender")
+    threads: int = same(Settings, "threads")
 
     def parameters(self, names: Sequence[str] = ()) -> dict[str, Any]:
         """Return what every estimator is given, and the settings that a spec names."""

@@ -92,6 +92,36 @@ TOP_WORDS = {
 }
 
 
+# A score between 0 and 1 that moves by less is no news.
+LEAST_CHANGE = 0.05
+# Stands for a row's reasons as one text where a column of a unified table is named.
+REASONS_TEXT = "reasons"
+
+
+@dataclass(frozen=True)
+class Unified:
+    """A column of a use case in `predictions/customers`, the table of all of them.
+
+    Attributes:
+        column: Its name in the use case's own output; `REASONS_TEXT` for the reasons as one text.
+        name: Its name in the unified table; the same where empty.
+        change: Name of its difference from the day before in `predictions/changes`, if it is there.
+        least_change: The least difference that makes a row there; None: none does.
+        compared: Whether both days' values stand there; another value makes a row, but reasons.
+    """
+
+    column: str
+    name: str = ""
+    change: str | None = None
+    least_change: float | None = None
+    compared: bool = False
+
+    @property
+    def unified_name(self) -> str:
+        """Its name in the unified table."""
+        return self.name or self.column
+
+
 @dataclass(frozen=True, kw_only=True)
 class UseCaseSpec:
     """Something learnt or decided: what every use case declares, whatever its kind.
@@ -129,6 +159,8 @@ class UseCaseSpec:
         online: Whether it answers for single customers while an application waits.
         listens_to: Models whose predictions of the day it reads.
         placed_by_day: Whether a customer who is scored alone needs the day's reference.
+        unified: Its columns in the unified table.
+        unscored: Why a customer may have no row on a day, where some have none.
         parameters: Names of the settings that its adapter is given.
         memory_mib: Memory that training asks for, in MiB.
         cpu_units: Processor that training asks for, in units of which a core has 1,024; Fargate
@@ -167,6 +199,8 @@ class UseCaseSpec:
     online: bool = True
     listens_to: tuple[str, ...] = ()
     placed_by_day: bool = False
+    unified: tuple[Unified, ...] = ()
+    unscored: str | None = None
     parameters: tuple[str, ...] = ()
     memory_mib: int = 4_096
     cpu_units: int = 2_048

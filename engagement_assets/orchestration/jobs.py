@@ -3,11 +3,14 @@
 Belongs here: selections. Does not belong here: when they run (`schedules.py`).
 """
 
+from collections.abc import Iterable
+
 import dagster as dg
 
 from engagement_assets.features.labels import LABELS
+from engagement_assets.lifecycle.spec import UseCaseSpec
 from engagement_assets.models.assets import MODELS
-from engagement_assets.settings.deployment import Deployment, deployment
+from engagement_assets.settings.deployment import Deployment, choose, deployment
 from engagement_assets.settings.installation import Settings, current_home
 
 SOURCE = dg.AssetSelection.groups("source")
@@ -22,15 +25,21 @@ VIRALITY_PREDICTIONS = dg.AssetSelection.assets(["virality", "predictions"])
 GRAPH_ENGAGEMENT = dg.AssetSelection.groups("graph_engagement")
 FEATURES = dg.AssetSelection.groups("features")
 PREDICTIONS = dg.AssetSelection.assets(
-    *([spec.name, noun] for spec in MODELS for noun in ("predictions", "explanations"))
+    *([spec.name, part] for spec in MODELS for part in spec.daily_parts)
 )
 UNIFIED = dg.AssetSelection.assets(["predictions", "customers"], ["predictions", "changes"])
 REVIEWS = dg.AssetSelection.assets(["governance", "review_queue"])
 FAIRNESS = dg.AssetSelection.assets(["governance", "fairness"])
 CATALOGUE = dg.AssetSelection.assets(["lake", "catalogue"])
 PUBLISHED = dg.AssetSelection.assets(["serving", "published"])
-TRAINED = ("model", "evaluation", "fairness", "champion")
-TRAINING = dg.AssetSelection.assets(*([spec.name, noun] for spec in MODELS for noun in TRAINED))
+
+
+def trained(specs: Iterable[UseCaseSpec]) -> dg.AssetSelection:
+    """What a training of these makes."""
+    return dg.AssetSelection.assets(
+        *([spec.name, part] for spec in specs for part in spec.training_parts)
+    )
+
 
 ingest_job = dg.define_asset_job(
     "ingest", SOURCE, description="Takes days of the source in and checks them."
@@ -81,20 +90,29 @@ def training_executor(which: Deployment, settings: Settings) -> dg.ExecutorDefin
             faster (`benchmarks.parallel_training`); on AWS each step is a task of its own size, by
             its tags `ecs/cpu` and `ecs/memory`.
     """
-    if which is Deployment.AWS:
-        from dagster_aws.ecs import ecs_executor
+    return choose(EXECUTORS, which)(settings)
 
-        tasks = settings.training_processes or TASKS_AT_ONCE
-        return ecs_executor.configured({"max_concurrent": tasks})
+
+def _processes(settings: Settings) -> dg.ExecutorDefinition:
     if settings.processes == 1:
         return dg.in_process_executor
     return dg.multiprocess_executor.configured({"max_concurrent": settings.processes})
 
 
+def _tasks(settings: Settings) -> dg.ExecutorDefinition:
+    from dagster_aws.ecs import ecs_executor
+
+    tasks = settings.training_processes or TASKS_AT_ONCE
+    return ecs_executor.configured({"max_concurrent": tasks})
+
+
+EXECUTORS = {Deployment.LOCAL: _processes, Deployment.AWS: _tasks}
+
+
 TRAINING_EXECUTOR = training_executor(deployment(), SETTINGS)
 training_job = dg.define_asset_job(
     "training",
-    TRAINING,
+    trained(MODELS),
     executor_def=TRAINING_EXECUTOR,
     description="Trains a candidate of every model, measures it, judges its fairness, and moves "
     "the champion if it passes.",
@@ -102,7 +120,7 @@ training_job = dg.define_asset_job(
 train_jobs = {
     spec.name: dg.define_asset_job(
         f"train_{spec.name}",
-        dg.AssetSelection.assets(*([spec.name, noun] for noun in TRAINED)),
+        trained([spec]),
         description=f"Trains, measures and judges the model {spec.name} alone.",
     )
     for spec in MODELS
@@ -115,7 +133,7 @@ fairness_overview_job = dg.define_asset_job(
 )
 predictions_job = dg.define_asset_job(
     "predictions",
-    PREDICTIONS | UNIFIED | REVIEWS | FAIRNESS | CATALOGUE | PUBLISHED,
+    PREDICTIONS | UNIFIED | REVIEWS | CATALOGUE | PUBLISHED,
     description="Predicts and explains one day with the champions, and publishes it.",
 )
 publish_job = dg.define_asset_job(
@@ -123,8 +141,7 @@ publish_job = dg.define_asset_job(
     PUBLISHED,
     description="Publishes the predictions of a day to the online store, as the lake has them.",
 )
-daily_job = dg.define_asset_job(
-    "daily",
+DAILY = (
     SOURCE
     | TEXT_SCORES
     | SIGNALS
@@ -132,18 +149,24 @@ daily_job = dg.define_asset_job(
     | PREDICTIONS
     | UNIFIED
     | REVIEWS
-    | FAIRNESS
     | CATALOGUE
-    | PUBLISHED,
+    | PUBLISHED
+)
+daily_job = dg.define_asset_job(
+    "daily",
+    DAILY,
     description="One day: ingest, signals, features, predictions, explanations, publishing, with "
     "all checks between.",
 )
-quarterly_job = dg.define_asset_job(
-    "quarterly",
-    TRAINING,
-    executor_def=TRAINING_EXECUTOR,
-    description="Retrains at the beginning of a quarter.",
-)
+retraining_jobs = {
+    cadence: dg.define_asset_job(
+        f"{cadence}_training",
+        trained(spec for spec in MODELS if spec.cadence == cadence),
+        executor_def=TRAINING_EXECUTOR,
+        description=f"Trains a candidate of every model whose cadence is {cadence}, and judges it.",
+    )
+    for cadence in sorted({spec.cadence for spec in MODELS})
+}
 JOBS = [
     ingest_job,
     text_scores_job,
@@ -158,5 +181,5 @@ JOBS = [
     predictions_job,
     publish_job,
     daily_job,
-    quarterly_job,
+    *retraining_jobs.values(),
 ]

@@ -64,6 +64,8 @@ PROGRESS_SHARE = 10
     ],
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),
+    # one publisher at a time; a second one waits
+    pool="publishing",
 )
 def published(
     context: dg.AssetExecutionContext,

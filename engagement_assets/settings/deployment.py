@@ -1,21 +1,20 @@
-"""What the environment says of where this runs: the deployment, and what one on AWS must be told.
+"""Where the platform runs, and what a deployment on AWS reads from its environment.
 
-Belongs here: reading and checking these variables. Does not belong here: an installation's own
-settings (`settings.py`) and the resources made of both (`deployment.py`).
+Belongs here: the deployments, choosing what one of them has, and their settings. Does not belong
+here: an installation's own settings (`installation.py`) and resources (`deployments/`).
 """
 
 import os
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Self
+from typing import ClassVar, TypeVar
+
+from pydantic_settings import SettingsConfigDict
+
+from engagement_assets.settings.fields import Declared, SettingsError, setting
 
 VARIABLE = "ENGAGEMENT_DEPLOYMENT"
-
-
-class DeploymentError(ValueError):
-    """The deployment is unknown, or is not told what it needs."""
+T = TypeVar("T")
 
 
 class Deployment(StrEnum):
@@ -25,118 +24,74 @@ class Deployment(StrEnum):
     AWS = "aws"
 
 
-def deployment(environ: Mapping[str, str] = os.environ) -> Deployment:
+def deployment() -> Deployment:
     """The deployment that the environment names; `local` when it names none.
 
     Raises:
-        DeploymentError: The name is unknown.
+        SettingsError: The name is unknown.
     """
-    name = environ.get(VARIABLE, Deployment.LOCAL)
+    name = os.environ.get(VARIABLE, Deployment.LOCAL)
     try:
         return Deployment(name)
     except ValueError as error:
         known = ", ".join(Deployment)
-        raise DeploymentError(f"{VARIABLE}={name}: expected one of {known}") from error
+        raise SettingsError(f"{VARIABLE}={name}: expected one of {known}") from error
 
 
-# Environment variable of each setting.
-VARIABLES = {
-    "bucket": "ENGAGEMENT_BUCKET",
-    "prefix": "ENGAGEMENT_PREFIX",
-    "region": "AWS_REGION",
-    "kms_key": "ENGAGEMENT_KMS_KEY",
-    "glue_database": "ENGAGEMENT_GLUE_DATABASE",
-    "athena_workgroup": "ENGAGEMENT_ATHENA_WORKGROUP",
-    "online_table": "ENGAGEMENT_ONLINE_TABLE",
-    "alert_topic": "ENGAGEMENT_ALERT_TOPIC",
-    "api_secret": "ENGAGEMENT_API_SECRET",
-    "query_timeout_seconds": "ENGAGEMENT_QUERY_TIMEOUT",
-    "usd_per_terabyte": "ENGAGEMENT_USD_PER_TB",
-}
-OPTIONAL = {"prefix", "kms_key", "query_timeout_seconds", "usd_per_terabyte"}
+def choose(choices: Mapping[Deployment, T], which: Deployment | None = None) -> T:
+    """What a deployment has, by default the one that the environment names; never another's.
 
-
-@dataclass(frozen=True)
-class AwsSettings:
-    """What an installation on AWS is told by its environment; `docs/aws.md` has the table.
-
-    Attributes:
-        bucket: Bucket of the lake, the registry, reports and alerts.
-        region: Region of everything.
-        glue_database: Glue database of the lake's tables.
-        athena_workgroup: Athena workgroup, which limits what a query may scan.
-        online_table: DynamoDB table of the online store.
-        alert_topic: ARN of the SNS topic of alerts.
-        api_secret: Name or ARN of the API's secret.
-        prefix: Folder in the bucket; "" for its root.
-        kms_key: Key of SSE-KMS sent with every put; "" for the bucket's default encryption.
-        query_timeout_seconds: Seconds after which a query is stopped.
-        usd_per_terabyte: What Athena costs a scanned terabyte.
+    Raises:
+        SettingsError: It has none.
     """
+    which = which or deployment()
+    if which not in choices:
+        raise SettingsError(
+            f"{VARIABLE}={which}: nothing is declared for it where {', '.join(choices)} are; "
+            "declare it there, nothing falls back to another deployment"
+        )
+    return choices[which]
 
-    bucket: str
-    region: str
-    glue_database: str
-    athena_workgroup: str
-    online_table: str
-    alert_topic: str
-    api_secret: str
-    prefix: str = ""
-    kms_key: str = ""
-    query_timeout_seconds: float = 600.0
-    usd_per_terabyte: float = 5.0
 
-    def __post_init__(self) -> None:
-        checks = {
-            "bucket": (re.fullmatch(r"[a-z0-9][a-z0-9.-]{2,62}", self.bucket), "a bucket's name"),
-            "glue_database": (
-                re.fullmatch(r"[a-z][a-z0-9_]*", self.glue_database),
-                "lower-case letters, digits and underscores",
-            ),
-            "alert_topic": (self.alert_topic.startswith("arn:"), "the ARN of an SNS topic"),
-            "query_timeout_seconds": (self.query_timeout_seconds > 0, "more than 0 seconds"),
-            "usd_per_terabyte": (self.usd_per_terabyte >= 0, "0 or more"),
-        }
-        for name, (holds, expected) in checks.items():
-            if not holds:
-                raise DeploymentError(
-                    f"{VARIABLES[name]}={getattr(self, name)}: expected {expected}"
-                )
+class AwsSettings(Declared):
+    """What an installation on AWS is given by its environment."""
+
+    model_config = SettingsConfigDict(env_prefix="ENGAGEMENT_")
+    needed_by: ClassVar[str] = f"{VARIABLE}=aws"
+    page: ClassVar[str] = "docs/aws.md"
+
+    region: str = setting(..., "region of everything", validation_alias="AWS_REGION")
+    bucket: str = setting(
+        ...,
+        "bucket of the lake, the registry, reports and alerts",
+        pattern=r"^[a-z0-9][a-z0-9.-]{2,62}$",
+        expected="a bucket's name",
+    )
+    prefix: str = setting("", "folder in the bucket; its root when empty")
+    kms_key: str = setting(
+        "",
+        "ARN of the key of SSE-KMS, sent with every put; the bucket's default encryption when"
+        " empty",
+    )
+    glue_database: str = setting(
+        ...,
+        "Glue database of the tables",
+        pattern=r"^[a-z][a-z0-9_]*$",
+        expected="lower-case letters, digits and underscores",
+    )
+    athena_workgroup: str = setting(
+        ..., "workgroup; its limit on scanned bytes holds for every query"
+    )
+    online_table: str = setting(..., "DynamoDB table of the online store")
+    alert_topic: str = setting(
+        ..., "ARN of the SNS topic of alerts", pattern="^arn:", expected="the ARN of an SNS topic"
+    )
+    api_secret: str = setting(..., "name or ARN of the API's secret")
+    query_timeout: float = setting(600.0, "seconds after which a query is stopped", gt=0)
+    usd_per_tb: float = setting(5.0, "price of a scanned terabyte, in USD", ge=0)
 
     @property
     def root(self) -> str:
         """Where everything on S3 lies."""
         prefix = self.prefix.strip("/")
         return f"s3://{self.bucket}/{prefix}" if prefix else f"s3://{self.bucket}"
-
-    @classmethod
-    def read(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Read the environment.
-
-        Raises:
-            DeploymentError: Variables are missing, all of which it names, or one has no legal
-                value.
-        """
-        missing = [
-            variable
-            for name, variable in VARIABLES.items()
-            if name not in OPTIONAL and not environ.get(variable)
-        ]
-        if missing:
-            raise DeploymentError(f"{VARIABLE}=aws needs {', '.join(missing)}; see docs/aws.md")
-        kinds = {field.name: str(field.type) for field in fields(cls)}
-        given = {
-            name: _typed(kinds[name], variable, environ[variable])
-            for name, variable in VARIABLES.items()
-            if environ.get(variable)
-        }
-        return cls(**given)  # type: ignore[arg-type] # typed by the fields' own kinds
-
-
-def _typed(kind: str, variable: str, value: str) -> str | float:
-    if "float" not in kind:
-        return value
-    try:
-        return float(value)
-    except ValueError as error:
-        raise DeploymentError(f"{variable}={value}: expected a number") from error

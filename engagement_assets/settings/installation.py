@@ -1,20 +1,24 @@
 """Settings of one installation: its source, dates, costs, and where its data lie.
 
 A home is one folder for one source: its lake, models, reports, alerts and Dagster's own records.
-`make run` writes `settings.json` there, so that `make dev` and every run that the UI starts see the
-same settings. Belongs here: reading, checking and writing settings. Does not belong here: which
-resources they make (`deployment.py`).
+`engagement run` writes `settings.json` there, so that `engagement dev` and every run that the UI
+starts see the same settings. Belongs here: the settings and the homes they lie in. Does not belong
+here: which resources they make (`deployments/`).
 """
 
 import json
-import math
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
+
+from pydantic import field_validator, model_validator
+from pydantic_settings import InitSettingsSource, PydanticBaseSettingsSource
+
+from engagement_assets.settings.fields import Day, Declared, SettingsError, setting
 
 PROJECT = Path(__file__).resolve().parents[2]
 SIMULATED = "simulator"
@@ -28,126 +32,169 @@ CATALOGUE_FILE = "lake.duckdb"
 ONLINE_FILE = "online.sqlite"
 # What decides the rows of a lake: changing one of them in place would mix two worlds.
 WORLD = ("source", "source_data", "customers", "seed", "days")
-VIRALITY_ESTIMATORS = ("auto", "linear", "boosted", "lstm")
-RECOMMENDERS = ("auto", "popularity", "ease", "als", "neural", "hybrid")
 CHANNEL_CAC = "organic=2,referral=8,social=18,search=30"
-MIN_DAYS = 91
-MAX_DAYS = 3_650
-# Settings whose name on the command line is not that of the field.
-NAMES = {"last_day": "DATE", "webhook_url": "WEBHOOK"}
+CUSTOMERS = 10_000
 
 
-class SettingsError(ValueError):
-    """A setting has no legal value; the message names it and says what is."""
+class Settings(Declared):
+    """One installation's settings.
 
+    What is given stands over what `ENGAGEMENT_SETTINGS` holds, a JSON object, because a container
+    has no home of its own; that stands over the home's `settings.json`, and that over the defaults.
 
-@dataclass(frozen=True)
-class Settings:
-    """One installation's settings; the README's table says when to change each.
-
-    Attributes:
-        home: Folder for everything that is made.
-        source: `simulator`, or a folder of `sql/source/`.
-        source_data: Folder or URL of the raw files, for a mapped source.
-        customers: Number of simulated customers.
-        days: Days of simulated history.
-        seed: Seed of the simulator and the models.
-        first_day: First partition; fixed when the home is made.
-        last_day: Last day to take in; yesterday (UTC) when None.
-        ends: Whether the source ends on `last_day`, so that later partitions do not exist.
-        cost_lost_customer: What a lost customer costs, in USD.
-        cost_intervention: What one retention intervention costs, in USD.
-        save_rate: Share of contacted churners that an intervention keeps, 0 to 1.
-        bootstrap: Bootstrap resamples behind each interval.
-        threads: Threads of one run.
-        webhook_url: Where alerts are posted besides the log; nowhere when empty.
-        text_encoder: Hugging Face name or local folder of the encoder that the sentiment adapter
-            was trained on; the built-in one when empty.
-        sentiment_adapter: Folder of a trained sentiment adapter; the shipped one when empty.
-        sentiment_window: Days of texts behind a customer's sentiment.
-        message_weight: What a message of the month adds to the weight of its connection.
-        reaction_weight: What a reaction of the month adds to it.
-        node2vec_p: Return parameter of the random walks behind the embeddings.
-        node2vec_q: In-out parameter of these walks.
-        virality_estimator: `auto`, `linear`, `boosted` or `lstm`.
-        recommender: `auto` for the best on days set aside, or a name of `RECOMMENDERS`.
-        review_share: Share of customers that the anomaly detector sends to review.
-        channel_cac: What winning a customer costs by channel, in USD, as `name=cost,name=cost`.
-        training_processes: Models trained at once; 0 chooses by the number of cores.
+    Raises:
+        SettingsError: The file or the variable is not JSON or has an unknown setting, or a value is
+            not legal.
     """
 
-    home: Path
-    source: str = SIMULATED
-    source_data: str = ""
-    customers: int = 10_000
-    days: int = 400
-    seed: int = 7
-    first_day: date | None = None
-    last_day: date | None = None
+    home: Path = setting(
+        ...,
+        "where everything of this installation lies",
+        variable="HOME_DIR",
+        shown="`data/<source>[-<customers>]`",
+    )
+    source: str = setting(
+        SIMULATED,
+        "`deskdrop`, or your own folder in `sql/source/`: [your own data](docs/your-own-data.md)",
+    )
+    source_data: str = setting("", "folder or URL of your raw files; a mapped source needs it")
+    last_day: Day = setting(
+        None,
+        "the last day to take in",
+        variable="DATE",
+        shown="yesterday (UTC), or the source's last day",
+    )
+    customers: int = setting(CUSTOMERS, "size of the simulated world", ge=1)
+    days: int = setting(
+        400,
+        "days of simulated history; churn is learnt from two snapshots 30 days apart and "
+        "their 30 days after",
+        ge=91,
+        le=3_650,
+    )
+    seed: int = setting(7, "another simulated world, another model seed", ge=0)
+    cost_lost_customer: float = setting(
+        100.0, "what losing a customer costs you, in USD; moves the decision threshold", gt=0
+    )
+    cost_intervention: float = setting(5.0, "what one retention intervention costs, in USD", gt=0)
+    save_rate: float = setting(
+        0.3,
+        "share of contacted churners whom an intervention keeps; measure it with an experiment",
+        gt=0,
+        le=1,
+    )
+    bootstrap: int = setting(
+        200, "resamples behind each interval; more make it steadier and slower", ge=20
+    )
+    threads: int = setting(2, "threads of one run; your number of cores", ge=1)
+    webhook_url: str = setting(
+        "",
+        "address that alerts are posted to as JSON, besides the log",
+        variable="WEBHOOK",
+        pattern="^(https?://.*)?$",
+        expected="empty or an http:// or https:// address",
+    )
+    text_encoder: str = setting(
+        "",
+        "a Hugging Face name or local folder, with an adapter trained on it",
+        shown="built-in MiniLM",
+    )
+    sentiment_adapter: str = setting(
+        "",
+        "the folder of an adapter that you trained: [signals](docs/signals.md#your-own-texts)",
+        shown="the shipped one",
+    )
+    sentiment_window: int = setting(
+        90,
+        "days of texts behind a customer's sentiment; shorter follows moods faster and scores"
+        " fewer customers",
+        ge=1,
+    )
+    message_weight: float = setting(
+        0.0,
+        "what a message of the month adds to its connection's weight of 1; set it if ties "
+        "differ much",
+        ge=0,
+    )
+    reaction_weight: float = setting(
+        0.0, "what a like, share or comment of the month adds to it", ge=0
+    )
+    node2vec_p: float = setting(
+        1.0, "walks behind the embeddings: above 1 they seldom step back", gt=0
+    )
+    node2vec_q: float = setting(
+        1.0, "walks behind the embeddings: below 1 they find communities, above 1 roles", gt=0
+    )
+    virality_estimator: Literal["auto", "linear", "boosted", "lstm"] = setting(
+        "auto", "`linear`, `boosted` or `lstm`, instead of the best on posts set aside"
+    )
+    recommender: Literal["auto", "popularity", "ease", "als", "neural", "hybrid"] = setting(
+        "auto",
+        "`popularity`, `ease`, `als`, `neural` or `hybrid` serves, instead of the best on "
+        "days set aside",
+    )
+    review_share: float = setting(
+        0.01,
+        "share of customers that the anomaly detector sends to review; what your reviewers "
+        "can look at",
+        gt=0,
+        lt=0.5,
+    )
+    channel_cac: str = setting(CHANNEL_CAC, "what winning a customer costs you by channel, in USD")
+    training_processes: int = setting(
+        0, "models trained at once; each wants two cores and up to 6 GB", ge=0, shown="by cores"
+    )
+    # fixed by the home's first run: the first partition, and whether the source ends on `last_day`
+    first_day: Day = None
     ends: bool = False
-    cost_lost_customer: float = 100.0
-    cost_intervention: float = 5.0
-    save_rate: float = 0.3
-    bootstrap: int = 200
-    threads: int = 2
-    webhook_url: str = ""
-    text_encoder: str = ""
-    sentiment_adapter: str = ""
-    sentiment_window: int = 90
-    message_weight: float = 0.0
-    reaction_weight: float = 0.0
-    node2vec_p: float = 1.0
-    node2vec_q: float = 1.0
-    virality_estimator: str = "auto"
-    recommender: str = "auto"
-    review_share: float = 0.01
-    channel_cac: str = CHANNEL_CAC
-    training_processes: int = 0
 
-    def __post_init__(self) -> None:
-        known = known_sources()
-        if self.source not in known:
-            raise SettingsError(f"SOURCE={self.source}: expected one of {', '.join(known)}")
-        checks = {
-            "CUSTOMERS": (self.customers >= 1, "a number of at least 1"),
-            "DAYS": (
-                MIN_DAYS <= self.days <= MAX_DAYS,
-                f"{MIN_DAYS} to {MAX_DAYS}: churn is learnt from two "
-                "snapshots 30 days apart and their 30 days after",
-            ),
-            "SEED": (self.seed >= 0, "0 or more"),
-            "COST_LOST_CUSTOMER": (0 < self.cost_lost_customer < math.inf, "more than 0"),
-            "COST_INTERVENTION": (0 < self.cost_intervention < math.inf, "more than 0"),
-            "SAVE_RATE": (0 < self.save_rate <= 1, "more than 0 and at most 1"),
-            "BOOTSTRAP": (self.bootstrap >= 20, "at least 20"),
-            "THREADS": (self.threads >= 1, "at least 1"),
-            "WEBHOOK": (
-                not self.webhook_url or re.match(r"https?://", self.webhook_url) is not None,
-                "empty or an http:// or https:// address",
-            ),
-            "SENTIMENT_WINDOW": (self.sentiment_window >= 1, "at least 1 day"),
-            "MESSAGE_WEIGHT": (0 <= self.message_weight < math.inf, "0 or more"),
-            "REACTION_WEIGHT": (0 <= self.reaction_weight < math.inf, "0 or more"),
-            "NODE2VEC_P": (0 < self.node2vec_p < math.inf, "more than 0"),
-            "NODE2VEC_Q": (0 < self.node2vec_q < math.inf, "more than 0"),
-            "VIRALITY_ESTIMATOR": (
-                self.virality_estimator in VIRALITY_ESTIMATORS,
-                f"one of {', '.join(VIRALITY_ESTIMATORS)}",
-            ),
-            "RECOMMENDER": (
-                self.recommender in RECOMMENDERS,
-                f"one of {', '.join(RECOMMENDERS)}",
-            ),
-            "REVIEW_SHARE": (0 < self.review_share < 0.5, "more than 0 and less than 0.5"),
-            "CHANNEL_CAC": (
-                channel_costs(self.channel_cac) is not None,
-                f"channels and their costs such as {CHANNEL_CAC}",
-            ),
-            "TRAINING_PROCESSES": (self.training_processes >= 0, "0 or more"),
+    @classmethod
+    def settings_customise_sources(
+        cls, *_: Any, **sources: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given, the variable, the file; see the class."""
+        path = Path(sources["init_settings"]()["home"]) / SETTINGS_FILE
+        texts = {
+            SETTINGS_VARIABLE: os.environ.get(SETTINGS_VARIABLE) or "{}",
+            str(path): path.read_text() if path.exists() else "{}",
         }
-        for name, (holds, expected) in checks.items():
-            if not holds:
-                raise SettingsError(f"{name}: expected {expected}")
+        parsed = (cls._parsed(text, where) for where, text in texts.items())
+        return sources["init_settings"], *(InitSettingsSource(cls, values) for values in parsed)
+
+    @classmethod
+    def load(cls, home: Path) -> Self:
+        """The settings of a home, or the defaults where it was not made yet."""
+        return cls(home=home)
+
+    @classmethod
+    def _parsed(cls, text: str, where: str) -> dict[str, Any]:
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise SettingsError(f"{where} is not JSON: {error}") from error
+        if not isinstance(values, dict):
+            raise SettingsError(f'{where}: expected a JSON object, such as {{"days": 400}}')
+        unknown = sorted(set(values) - (cls.model_fields.keys() - {"home"}))
+        if unknown:
+            raise SettingsError(f"{where}: unknown settings {', '.join(unknown)}")
+        return values
+
+    @field_validator("source")
+    @classmethod
+    def _check_source(cls, value: str) -> str:
+        known = known_sources()
+        if value not in known:
+            raise ValueError(f"expected one of {', '.join(known)}")
+        return value
+
+    @field_validator("channel_cac")
+    @classmethod
+    def _check_channels(cls, value: str) -> str:
+        channel_costs(value)
+        return value
+
+    @model_validator(mode="after")
+    def _check_last_day(self) -> Self:
         if self.last_day is not None and self.last_day > yesterday():
             raise SettingsError(
                 f"DATE={self.last_day}: the last full day is {yesterday()} (UTC); choose it or an "
@@ -157,6 +204,7 @@ class Settings:
             raise SettingsError(
                 f"DATE={self.last_day} lies before the data's first day, {self.first_day}"
             )
+        return self
 
     @property
     def processes(self) -> int:
@@ -174,16 +222,16 @@ class Settings:
         """First partition, also before the home was made."""
         return self.first_day or self.end - timedelta(days=self.days - 1)
 
-    @property
+    @cached_property
     def end(self) -> date:
-        """Last day to take in."""
+        """Last day to take in; the same for as long as these settings are used."""
         return self.last_day or yesterday()
 
     def save(self) -> None:
         """Write `settings.json` into the home."""
         self.home.mkdir(parents=True, exist_ok=True)
-        values = {name: _plain(value) for name, value in asdict(self).items() if name != "home"}
-        (self.home / SETTINGS_FILE).write_text(json.dumps(values, indent=1) + "\n")
+        text = self.model_dump_json(indent=1, exclude={"home"})
+        (self.home / SETTINGS_FILE).write_text(f"{text}\n")
 
     def check_same_world(self, other: "Settings") -> None:
         """Check that these settings fit a home that was made with `other`.
@@ -199,81 +247,26 @@ class Settings:
                     "give another HOME_DIR=…, or remove that folder to begin again"
                 )
 
-    @classmethod
-    def load(cls, home: Path) -> Self:
-        """Read the settings of a home, or the defaults where it was not made yet.
-
-        What `ENGAGEMENT_SETTINGS` holds, a JSON object, stands over the file: a container has no
-        home of its own.
+    def with_values(self, **values: Any) -> Self:
+        """These settings with some changed.
 
         Raises:
-            SettingsError: The file or the variable is not JSON or has an unknown setting.
+            SettingsError: A value is not legal.
         """
-        path = home / SETTINGS_FILE
-        told = {
-            str(path): path.read_text() if path.exists() else "{}",
-            SETTINGS_VARIABLE: os.environ.get(SETTINGS_VARIABLE) or "{}",
-        }
-        values: dict[str, Any] = {}
-        for where, text in told.items():
-            try:
-                found = json.loads(text)
-            except json.JSONDecodeError as error:
-                raise SettingsError(f"{where} is not JSON: {error}") from error
-            if not isinstance(found, dict):
-                raise SettingsError(f'{where}: expected a JSON object, such as {{"days": 400}}')
-            values |= parse(found, where=where)
-        return cls(home=home, **values)
-
-    def with_values(self, values: Mapping[str, Any]) -> Self:
-        """These settings with some changed."""
-        return replace(self, **values)
+        return type(self)(**{**self.model_dump(), **values})
 
 
-def parse(values: Mapping[str, Any], *, where: str) -> dict[str, Any]:
-    """Turn plain values (JSON, command line) into those of `Settings`.
+def channel_costs(text: str) -> dict[str, float]:
+    """Costs by channel from `name=cost,name=cost`.
 
     Raises:
-        SettingsError: A name is unknown or a value is of the wrong kind.
+        ValueError: It is not of that form.
     """
-    kinds = {field.name: str(field.type) for field in fields(Settings)}
-    unknown = sorted(set(values) - set(kinds))
-    if unknown:
-        raise SettingsError(f"{where}: unknown settings {', '.join(unknown)}")
-    return {name: _typed(name, kinds[name], value) for name, value in values.items()}
-
-
-def _typed(name: str, kind: str, value: Any) -> Any:
-    if value is None:
-        return None
-    try:
-        if "date" in kind:
-            return value if isinstance(value, date) else date.fromisoformat(str(value))
-        if "Path" in kind:
-            return Path(str(value))
-        if "bool" in kind:
-            return bool(value)
-        for plain in (int, float):
-            if plain.__name__ in kind:
-                return plain(value)
-    except (ValueError, TypeError, OverflowError) as error:
-        expected = "a date such as 2026-11-21" if "date" in kind else "a number"
-        shown = NAMES.get(name, name.upper())
-        raise SettingsError(f"{shown}={value}: expected {expected}") from error
-    return str(value)
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, date) else value
-
-
-def channel_costs(text: str) -> dict[str, float] | None:
-    """Costs by channel from `name=cost,name=cost`, or None where it is not of that form."""
     costs: dict[str, float] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         match = re.fullmatch(r"([a-z][a-z0-9_]*)=(\d+(?:\.\d+)?)", part)
         if match is None or match[1] in costs:
-            return None
+            raise ValueError(f"expected channels and their costs such as {CHANNEL_CAC}")
         costs[match[1]] = float(match[2])
     return costs
 
@@ -303,7 +296,7 @@ def current_home(environ: Mapping[str, str] = os.environ) -> Path:
     pointer = PROJECT / "data" / POINTER_FILE
     if pointer.exists():
         return PROJECT / "data" / pointer.read_text().strip()
-    return default_home(SIMULATED, Settings.customers)
+    return default_home(SIMULATED, CUSTOMERS)
 
 
 def point_to(home: Path) -> None:

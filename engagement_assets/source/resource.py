@@ -11,7 +11,8 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
-from engagement_assets.settings.installation import SIMULATED
+from engagement_assets.settings.fields import same
+from engagement_assets.settings.installation import SIMULATED, Settings
 from engagement_assets.source.consent import Consent
 from engagement_assets.source.contract import TABLES
 from engagement_assets.source.mapping import open_mapped
@@ -26,9 +27,9 @@ class SourceResource(dg.ConfigurableResource):
     name: str = Field(description="`simulator`, or a folder of the mappings.")
     mappings: str = Field(description="Folder that holds one folder of SQL files a source.")
     data: str = Field(default="", description="Folder or URL of a mapped source's files.")
-    customers: int = Field(default=10_000, description="Number of simulated customers.")
-    seed: int = Field(default=7, description="Seed of the simulator.")
-    days: int = Field(default=400, description="Days of simulated history.")
+    customers: int = same(Settings, "customers")
+    seed: int = same(Settings, "seed")
+    days: int = same(Settings, "days")
     first_day: str = Field(description="First partition, as an ISO date.")
     quarantine_share_limit: float = Field(
         default=IngestionSettings.quarantine_share_limit,
@@ -38,7 +39,7 @@ class SourceResource(dg.ConfigurableResource):
         default=IngestionSettings.duplicate_lookback_days,
         description="Earlier partitions in which a key must not occur already.",
     )
-    threads: int = Field(default=2, description="Threads of the checks of raw rows.")
+    threads: int = same(Settings, "threads")
 
     @cached_property
     def reader(self) -> SourceReader:

@@ -4,20 +4,16 @@ import json
 import re
 
 import pytest
+from typer.testing import CliRunner
 
-from engagement_assets.commands import aws as commands
+from engagement_assets.commands.cli import app
 from engagement_assets.definitions import defs
 from engagement_assets.deployments.resources import loggers_for, resources_for
 from engagement_assets.models.assets import MODELS
 from engagement_assets.orchestration.jobs import training_executor
-from engagement_assets.settings.deployment import (
-    OPTIONAL,
-    VARIABLES,
-    AwsSettings,
-    Deployment,
-    DeploymentError,
-)
-from engagement_assets.settings.installation import Settings, SettingsError
+from engagement_assets.settings.deployment import AwsSettings, Deployment
+from engagement_assets.settings.fields import SettingsError
+from engagement_assets.settings.installation import Settings
 from resources.aws import glue
 
 FIRST_DAY = {"first_day": "2025-11-27", "customers": 50}
@@ -42,11 +38,24 @@ FARGATE = {
 }
 
 
-def test_every_missing_variable_is_named_at_once():
-    with pytest.raises(DeploymentError) as caught:
-        AwsSettings.read({"ENGAGEMENT_BUCKET": "the-bucket", "AWS_REGION": ""})
-    for name, variable in VARIABLES.items():
-        assert (variable in str(caught.value)) == (name not in {*OPTIONAL, "bucket"})
+@pytest.fixture
+def named(monkeypatch):
+    """The environment of an installation that is not there."""
+    for name, value in TOLD.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def test_every_missing_variable_is_named_at_once(monkeypatch):
+    for name in TOLD:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_REGION", "")
+    monkeypatch.setenv("ENGAGEMENT_BUCKET", "the-bucket")
+    with pytest.raises(SettingsError) as caught:
+        AwsSettings()
+    for variable in AwsSettings.variables().values():
+        needed = variable in TOLD and variable != "ENGAGEMENT_BUCKET"
+        assert (variable in str(caught.value)) == needed
 
 
 @pytest.mark.parametrize(
@@ -60,35 +69,40 @@ def test_every_missing_variable_is_named_at_once():
         ("ENGAGEMENT_USD_PER_TB", "-1"),
     ],
 )
-def test_a_wrong_value_is_named_with_its_variable(name, value):
-    with pytest.raises(DeploymentError, match=f"{name}="):
-        AwsSettings.read(TOLD | {name: value})
+def test_a_wrong_value_is_named_with_its_variable(named, name, value):
+    named.setenv(name, value)
+    with pytest.raises(SettingsError, match=f"{name}="):
+        AwsSettings()
 
 
 @pytest.mark.parametrize(
     ("prefix", "root"),
     [("", "s3://the-bucket"), ("a/b", "s3://the-bucket/a/b"), ("/a/", "s3://the-bucket/a")],
 )
-def test_everything_lies_under_one_root(prefix, root):
-    assert AwsSettings.read(TOLD | {"ENGAGEMENT_PREFIX": prefix}).root == root
+def test_everything_lies_under_one_root(named, prefix, root):
+    named.setenv("ENGAGEMENT_PREFIX", prefix)
+    assert AwsSettings().root == root
 
 
+@pytest.mark.usefixtures("named")
 def test_both_deployments_name_the_same_resources(tmp_path):
-    settings = Settings(tmp_path).with_values({"first_day": Settings(tmp_path).start})
-    local = resources_for(Deployment.LOCAL, settings, {})
-    aws = resources_for(Deployment.AWS, settings, TOLD)
+    settings = Settings(home=tmp_path, first_day="2025-11-27")
+    local = resources_for(Deployment.LOCAL, settings)
+    aws = resources_for(Deployment.AWS, settings)
     assert local.keys() == aws.keys()
     assert aws["lake"].root == "s3://the-bucket/lake"
 
 
+@pytest.mark.usefixtures("named")
 def test_the_first_day_must_be_fixed_on_aws(tmp_path):
-    with pytest.raises(DeploymentError, match="ENGAGEMENT_SETTINGS must give first_day"):
-        resources_for(Deployment.AWS, Settings(tmp_path), TOLD)
+    with pytest.raises(SettingsError, match="ENGAGEMENT_SETTINGS must give first_day"):
+        resources_for(Deployment.AWS, Settings(home=tmp_path))
 
 
-def test_a_key_is_part_of_every_resource_that_writes(tmp_path):
-    settings = Settings(tmp_path).with_values({"first_day": Settings(tmp_path).start})
-    resources = resources_for(Deployment.AWS, settings, TOLD | {"ENGAGEMENT_KMS_KEY": "alias/lake"})
+def test_a_key_is_part_of_every_resource_that_writes(tmp_path, named):
+    named.setenv("ENGAGEMENT_KMS_KEY", "alias/lake")
+    settings = Settings(home=tmp_path, first_day="2025-11-27")
+    resources = resources_for(Deployment.AWS, settings)
     writers = [name for name, resource in resources.items() if hasattr(resource, "options")]
     assert set(writers) == {"lake", "registry", "alerts", "tables", "models", "reports"}
     for name in writers:
@@ -97,7 +111,7 @@ def test_a_key_is_part_of_every_resource_that_writes(tmp_path):
 
 
 def test_settings_in_the_environment_stand_over_the_file(tmp_path, monkeypatch):
-    Settings(tmp_path, customers=7, seed=8).save()
+    Settings(home=tmp_path, customers=7, seed=8).save()
     monkeypatch.setenv("ENGAGEMENT_SETTINGS", json.dumps({"customers": 9}))
     found = Settings.load(tmp_path)
     assert (found.customers, found.seed) == (9, 8)
@@ -131,8 +145,8 @@ def test_the_steps_of_a_training_carry_their_size():
 
 
 def test_training_on_aws_runs_its_steps_as_tasks(tmp_path):
-    assert training_executor(Deployment.AWS, Settings(tmp_path)).name == "ecs"
-    one = Settings(tmp_path, training_processes=1)
+    assert training_executor(Deployment.AWS, Settings(home=tmp_path)).name == "ecs"
+    one = Settings(home=tmp_path, training_processes=1)
     assert training_executor(Deployment.LOCAL, one).name == "in_process"
 
 
@@ -148,17 +162,22 @@ def told(installed, monkeypatch):
     return installed
 
 
-def test_check_says_of_each_thing_whether_it_is_as_it_should_be(told, capsys):
-    assert commands.main(["check"]) == 1
-    lines = capsys.readouterr().out.splitlines()
+def aws(command):
+    return CliRunner().invoke(app, ["aws", command])
+
+
+def test_check_says_of_each_thing_whether_it_is_as_it_should_be(told):
+    checked = aws("check")
+    assert checked.exit_code == 1
+    lines = checked.stdout.splitlines()
     assert [line for line in lines if line.startswith("FAILED")] == [
         line for line in lines if " tables: " in line
     ]
     assert "source.sessions: it is missing" in "".join(lines)
-    assert commands.main(["sync-tables"]) == 0
-    assert f"{told.database}.source_sessions" in capsys.readouterr().out
-    assert commands.main(["check"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    assert f"{told.database}.source_sessions" in aws("sync-tables").stdout
+    checked = aws("check")
+    assert checked.exit_code == 0
+    lines = checked.stdout.splitlines()
     assert len(lines) == 6
     assert all(line.startswith("ok ") for line in lines)
     assert "very secret" not in "".join(lines)
@@ -179,23 +198,24 @@ def test_check_says_of_each_thing_whether_it_is_as_it_should_be(told, capsys):
     ],
 )
 @pytest.mark.usefixtures("told")
-def test_check_names_what_is_wrong(monkeypatch, capsys, variable, value, said):
+def test_check_names_what_is_wrong(monkeypatch, variable, value, said):
     monkeypatch.setenv(variable, value)
-    assert commands.main(["check"]) == 1
-    out = capsys.readouterr().out
+    checked = aws("check")
+    assert checked.exit_code == 1
+    assert re.search(rf"FAILED +{said}", checked.stdout), checked.stdout
 
-    assert re.search(rf"FAILED +{said}", out), out
 
-
-def test_check_wants_versions_kept(told, capsys):
+def test_check_wants_versions_kept(told):
     told.client("s3").put_bucket_versioning(
         Bucket=told.bucket, VersioningConfiguration={"Status": "Suspended"}
     )
-    assert commands.main(["check"]) == 1
-    assert "keeps no versions" in capsys.readouterr().out
+    checked = aws("check")
+    assert checked.exit_code == 1
+    assert "keeps no versions" in checked.stdout
 
 
-def test_the_commands_say_what_the_environment_lacks(monkeypatch, capsys):
+def test_the_commands_say_what_the_environment_lacks(monkeypatch):
     monkeypatch.delenv("ENGAGEMENT_BUCKET", raising=False)
-    assert commands.main(["check"]) == 1
-    assert "ENGAGEMENT_BUCKET" in capsys.readouterr().err
+    checked = aws("check")
+    assert checked.exit_code == 2
+    assert "ENGAGEMENT_BUCKET" in checked.stderr

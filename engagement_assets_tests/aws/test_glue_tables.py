@@ -78,7 +78,7 @@ def test_a_table_that_is_not_as_declared_is_refused_by_name_and_can_be_mended(ma
     change(made, alter)
     with pytest.raises(GlueTableError, match=rf"{made.database}.people_all .*{said}") as caught:
         made.engine(people__all=SCHEMA).select(NAMES, {})
-    assert "python -m engagement_assets.commands.aws sync-tables" in str(caught.value)
+    assert "engagement aws sync-tables" in str(caught.value)
     assert made.tables.sync({"people.all": SCHEMA}) == [f"{made.database}.people_all"]
     assert made.engine(people__all=SCHEMA).select(NAMES, {}).num_rows == ROWS.num_rows
 

@@ -9,11 +9,11 @@ from engagement_assets.decisions.customers.declared import (
     CHANGES_SCHEMA,
     CUSTOMERS,
     CUSTOMERS_SCHEMA,
-    LEAST_CHANGE,
-    customer_parameters,
+    changes_parameters,
+    changes_query,
+    customers_query,
 )
 from engagement_assets_tests.decisions.tables import (
-    SQL,
     engine_of,
     write_people,
     write_predictions,
@@ -31,7 +31,7 @@ def lake(tmp_path):
 
 def unified(lake, day=DAY):
     engine_of(lake).land(
-        SQL.query(CUSTOMERS), customer_parameters(day), into=CUSTOMERS, schema=CUSTOMERS_SCHEMA,
+        customers_query(), {"snapshot_date": day}, into=CUSTOMERS, schema=CUSTOMERS_SCHEMA,
         day=day,
     )  # fmt: skip
     return {row["customer_id"]: row for row in lake.read(CUSTOMERS, days=[day]).to_pylist()}
@@ -39,8 +39,8 @@ def unified(lake, day=DAY):
 
 def moved(lake):
     engine_of(lake).land(
-        SQL.query(CHANGES),
-        {"snapshot_date": DAY, "day_before": BEFORE, "least_change": LEAST_CHANGE},
+        changes_query(),
+        changes_parameters(DAY),
         into=CHANGES,
         schema=CHANGES_SCHEMA,
         day=DAY,
@@ -134,6 +134,30 @@ def test_another_band_is_a_change_however_small_the_move(lake):
 def test_a_new_model_is_told_from_a_customer_who_changed(lake):
     found = two_days(lake, [churn("a", 0.1)], [churn("a", 0.5, version="v2", reason="1")])
     assert found["a"]["why"] == "another model version predicts"
+
+
+@pytest.mark.parametrize("model", ["anomaly", "recommendation", "ensemble"])
+def test_a_new_version_of_any_model_is_named_as_the_cause(lake, model):
+    for day, version, health in ((BEFORE, "v1", 20.0), (DAY, "v2", 60.0)):
+        write_people(lake, day, "a")
+        write_predictions(lake, "ensemble", day, [{"customer_id": "a", "customer_health": health}])
+        write_predictions(
+            lake,
+            model,
+            day,
+            [{"customer_id": "a", "customer_health": health, "model_version": version}],
+        )
+        unified(lake, day)
+    assert moved(lake)["a"]["why"] == "another model version predicts"
+
+
+def test_the_first_version_of_a_model_is_another_version(lake):
+    write_people(lake, BEFORE, "a")
+    write_people(lake, DAY, "a")
+    write_predictions(lake, "churn", DAY, [churn("a", 0.1)])
+    unified(lake, BEFORE)
+    unified(lake, DAY)
+    assert moved(lake)["a"]["why"] == "another model version predicts"
 
 
 def test_who_is_no_longer_scored_and_who_came_back_are_told(lake):

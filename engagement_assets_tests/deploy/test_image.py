@@ -87,7 +87,7 @@ def test_the_context_leaves_out_what_no_image_needs(path: str) -> None:
     patterns = (build_steps.PROJECT / ".dockerignore").read_text().splitlines()
     kept = [line for line in patterns if line and not line.startswith("#")]
     assert build_steps.ignored(path, kept)
-    assert not build_steps.ignored("engagement_assets/commands/run.py", kept)
+    assert not build_steps.ignored("engagement_assets/commands/cli.py", kept)
     assert not build_steps.ignored("deploy/dagster.yaml", kept)
 
 

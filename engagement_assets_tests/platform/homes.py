@@ -80,12 +80,15 @@ def python(
     )
 
 
-def command(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `python -m engagement_assets.commands.run` in a home."""
-    head, *rest = arguments
-    return python(
-        "-m", "engagement_assets.commands.run", head, f"HOME_DIR={home}", *rest, home=home
-    )
+def command(home: Path, head: str, *given: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of `engagement` in a home, with NAME=VALUE in the environment."""
+    env = variables(home, *given)
+    return python("-m", "engagement_assets.commands", head, home=home, env=env)
+
+
+def variables(home: Path, *given: str) -> dict[str, str]:
+    """The environment that names a home and these settings, NAME=VALUE."""
+    return dict(one.split("=", 1) for one in (f"HOME_DIR={home}", *given))
 
 
 def story_process(home: Home, name: str, **about: Any) -> subprocess.Popen[str]:

@@ -8,6 +8,7 @@ import pytest
 from engagement_assets.definitions import defs
 from engagement_assets.features.labels import LABELS
 from engagement_assets.models.assets import MODELS
+from engagement_assets.orchestration.jobs import DAILY
 from engagement_assets.orchestration.schedules import SCHEDULES
 from engagement_assets.orchestration.sensors import (
     DRIFT_DAYS,
@@ -72,18 +73,24 @@ def test_a_label_schedule_skips_before_the_first_day_can_be_labelled(instance, l
 
 
 def test_training_is_scheduled_on_the_first_day_of_each_quarter():
-    assert BY_NAME["quarterly"].cron_schedule == "0 6 1 1,4,7,10 *"
-    assert BY_NAME["quarterly"].job_name == "quarterly"
+    assert BY_NAME["quarterly_training"].cron_schedule == "0 6 1 1,4,7,10 *"
+
+
+@pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.name)
+def test_the_schedule_of_a_models_cadence_trains_it(spec):
+    job = defs.resolve_job_def(BY_NAME[f"{spec.cadence}_training"].job_name)
+    made = {key.to_user_string() for key in job.asset_layer.selected_asset_keys}
+    assert {f"{spec.name}/{part}" for part in spec.training_parts} <= made
 
 
 def test_a_source_that_goes_on_has_partitions_to_yesterday_and_one_that_ends_to_its_last_day(
     tmp_path,
 ):
     first, last = date(2026, 1, 1), date(2026, 4, 10)
-    ended = daily_partitions(Settings(tmp_path, first_day=first, last_day=last, ends=True))
+    ended = daily_partitions(Settings(home=tmp_path, first_day=first, last_day=last, ends=True))
     assert ended.get_first_partition_key() == first.isoformat()
     assert ended.get_last_partition_key() == last.isoformat()
-    going_on = daily_partitions(Settings(tmp_path, first_day=first, last_day=last))
+    going_on = daily_partitions(Settings(home=tmp_path, first_day=first, last_day=last))
     assert going_on.get_last_partition_key() == yesterday().isoformat()
 
 
@@ -141,3 +148,45 @@ def test_alerts_are_looked_for_from_the_start_and_training_only_when_someone_tur
         sensor = DRIFT_SENSORS[f"train_{spec.name}_on_drift"]
         assert sensor.default_status is dg.DefaultSensorStatus.STOPPED
         assert sensor.job_name == f"train_{spec.name}"
+
+
+# Dagster's own tester selects by what is in beta
+@pytest.mark.filterwarnings("ignore:Parameter `include_sources`")
+def test_the_fairness_overview_follows_any_report_and_is_asked_for_once(instance):
+    def asked_for(cursor):
+        found = dg.evaluate_automation_conditions(defs, instance, cursor=cursor)
+        return found.total_requested, found.cursor
+
+    nothing, cursor = asked_for(None)
+    instance.report_runless_asset_event(dg.AssetMaterialization(["churn", "fairness"]))
+    # the report's check failed: the overview is made especially then
+    instance.report_runless_asset_event(
+        dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey(["churn", "fairness"]),
+            check_name="eighty_percent_rule",
+            passed=False,
+        )
+    )
+    changed, cursor = asked_for(cursor)
+    again, _ = asked_for(cursor)
+    assert (nothing, changed, again) == (0, 1, 0)
+
+
+def test_what_the_daily_job_makes_must_be_fresh_and_nothing_else():
+    graph = defs.resolve_asset_graph()
+    watched = {key for key in graph.get_all_asset_keys() if graph.get(key).freshness_policy}
+    assert watched == DAILY.resolve(graph)
+    assert dg.AssetKey(["serving", "published"]) in watched
+    assert dg.AssetKey(["churn", "champion"]) not in watched
+
+
+@pytest.mark.parametrize("key", ["serving/published", *(f"{spec.name}/model" for spec in MODELS)])
+def test_what_must_not_run_twice_at_once_has_a_pool_of_its_own(key):
+    graph = defs.resolve_asset_graph()
+    (pool,) = graph.get(dg.AssetKey(key.split("/"))).pools
+    others = [
+        other
+        for other in graph.get_all_asset_keys()
+        if other.to_user_string() != key and pool in graph.get(other).pools
+    ]
+    assert others == []

@@ -18,6 +18,7 @@ from engagement_assets_tests.platform.homes import (
     command,
     environment,
     story,
+    variables,
 )
 from resources.event_log import end_abandoned_runs
 
@@ -27,12 +28,9 @@ STARTED = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])
 def killed_in(home, job, step, *arguments):
     """`make run`, killed with -9 once a step of a job has begun; the run that it leaves."""
     process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "engagement_assets.commands.run", "run"),
-            *(f"HOME_DIR={home.path}", *WORLD, *arguments),
-        ],
+        [sys.executable, "-m", "engagement_assets.commands", "run"],
         cwd=PROJECT,
-        env=environment(home.path),
+        env=environment(home.path, **variables(home.path, *WORLD, *arguments)),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -7,12 +7,10 @@ import pytest
 import yaml
 
 from engagement_assets.definitions import defs
-from engagement_assets.deployments.resources import (
-    Deployment,
-    DeploymentError,
-    deployment,
-    resources_for,
-)
+from engagement_assets.deployments.resources import loggers_for, resources_for
+from engagement_assets.orchestration.jobs import training_executor
+from engagement_assets.settings.deployment import Deployment, deployment
+from engagement_assets.settings.fields import SettingsError
 from engagement_assets.settings.installation import Settings
 from engagement_assets_tests.platform.homes import PROJECT, python
 
@@ -43,21 +41,48 @@ def test_workspace_and_dg_name_the_same_location():
     ("name", "said"),
     [
         ("production", r"production: expected one of local, aws"),
-        ("aws", r"aws needs ENGAGEMENT_BUCKET, .*ENGAGEMENT_API_SECRET; see docs/aws.md"),
+        ("aws", r"aws needs AWS_REGION, .*ENGAGEMENT_API_SECRET; see docs/aws.md"),
     ],
 )
 def test_a_deployment_that_cannot_be_made_is_an_error_at_load(tmp_path, name, said):
     found = python("-c", LOAD, home=tmp_path, env={"ENGAGEMENT_DEPLOYMENT": name})
     assert found.returncode != 0
-    assert "DeploymentError: ENGAGEMENT_DEPLOYMENT=" in found.stderr
+    assert "SettingsError: ENGAGEMENT_DEPLOYMENT=" in found.stderr
     assert re.search(said, found.stderr)
 
 
-def test_the_deployment_is_local_unless_the_environment_says_otherwise():
-    assert deployment({}) is Deployment.LOCAL
-    assert deployment({"ENGAGEMENT_DEPLOYMENT": "aws"}) is Deployment.AWS
-    with pytest.raises(DeploymentError, match="ENGAGEMENT_DEPLOYMENT=: expected one of"):
-        deployment({"ENGAGEMENT_DEPLOYMENT": ""})
+def test_the_deployment_is_local_unless_the_environment_says_otherwise(monkeypatch):
+    assert deployment() is Deployment.LOCAL
+    monkeypatch.setenv("ENGAGEMENT_DEPLOYMENT", "aws")
+    assert deployment() is Deployment.AWS
+    monkeypatch.setenv("ENGAGEMENT_DEPLOYMENT", "")
+    with pytest.raises(SettingsError, match="ENGAGEMENT_DEPLOYMENT=: expected one of"):
+        deployment()
+
+
+FURTHER = """
+from enum import StrEnum
+from engagement_assets.settings import deployment
+deployment.Deployment = StrEnum("Deployment", {"LOCAL": "local", "AWS": "aws", "MOON": "moon"})
+import engagement_assets.definitions
+"""
+
+
+def test_a_deployment_that_nothing_is_declared_for_is_an_error_at_load(tmp_path):
+    """A further member of the enumeration gets nothing of another deployment."""
+    found = python("-c", FURTHER, home=tmp_path, env={"ENGAGEMENT_DEPLOYMENT": "moon"})
+    assert found.returncode != 0
+    assert "ENGAGEMENT_DEPLOYMENT=moon: nothing is declared for it" in found.stderr
+    known = python("-c", FURTHER, home=tmp_path, env={"ENGAGEMENT_DEPLOYMENT": "local"})
+    assert known.returncode == 0, known.stderr
+
+
+@pytest.mark.parametrize("of_deployment", [resources_for, training_executor])
+def test_nothing_of_one_deployment_stands_in_for_another(tmp_path, of_deployment):
+    with pytest.raises(SettingsError, match="ENGAGEMENT_DEPLOYMENT=moon"):
+        of_deployment("moon", Settings(home=tmp_path))
+    with pytest.raises(SettingsError, match="ENGAGEMENT_DEPLOYMENT=moon"):
+        loggers_for("moon")
 
 
 def test_every_resource_that_is_asked_for_is_named_in_the_local_deployment(tmp_path):
@@ -67,4 +92,4 @@ def test_every_resource_that_is_asked_for_is_named_in_the_local_deployment(tmp_p
     for checks in defs.asset_checks:
         asked |= set(checks.required_resource_keys)
     assert "lake" in asked
-    assert asked - {"io_manager"} <= resources_for(Deployment.LOCAL, Settings(tmp_path)).keys()
+    assert asked - {"io_manager"} <= resources_for(Deployment.LOCAL, Settings(home=tmp_path)).keys()

@@ -6,6 +6,7 @@ from dagster._core.events import JobFailureData, RunFailureReason
 from dagster._daemon.auto_run_reexecution.auto_run_reexecution import should_retry
 
 from engagement_assets_tests.platform.homes import WORLD, Home, command
+from resources.event_log import end_abandoned_runs
 
 
 @pytest.fixture
@@ -40,3 +41,16 @@ def test_a_run_whose_process_died_is_run_again(bare):
         lost = JobFailureData(error=None, failure_reason=RunFailureReason.RUN_EXCEPTION)
         instance.report_run_failed(run, "the worker is gone", lost)
         assert should_retry(instance.get_run_by_id(run.run_id), instance)
+
+
+def test_a_pool_that_a_dead_run_held_is_free_again(bare):
+    @dg.asset(pool="training")
+    def trained() -> None:
+        return None
+
+    with bare.instance() as instance:
+        storage = instance.event_log_storage
+        storage.initialize_concurrency_limit_to_default("training")
+        assert storage.claim_concurrency_slot("training", "gone", "trained").is_claimed
+        end_abandoned_runs(instance)
+        assert dg.materialize([trained], instance=instance).success

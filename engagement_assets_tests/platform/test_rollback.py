@@ -70,7 +70,7 @@ def test_going_back_to_an_unknown_version_is_an_error(home):
 
 def test_new_costs_ask_for_training_but_not_against_a_rollback(home, tmp_path):
     settings = Settings.load(home.path)
-    dearer = settings.with_values({"cost_intervention": settings.cost_intervention + 1})
+    dearer = settings.with_values(cost_intervention=settings.cost_intervention + 1)
     assert not needs_training(CHURN, settings, retrain=False)
     assert needs_training(CHURN, settings, retrain=True)
     assert needs_training(CHURN, dearer, retrain=False)

@@ -1,28 +1,48 @@
 """A wrong setting is an error that names it; nothing falls back in silence."""
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 from datetime import date, timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
-from engagement_assets.commands import run as commands
-from engagement_assets.commands.run import main, pairs, settings_from
+from engagement_assets.commands import homes
+from engagement_assets.commands.cli import app
+from engagement_assets.commands.docs import outdated
+from engagement_assets.commands.options import with_settings
 from engagement_assets.settings import installation as settings_module
+from engagement_assets.settings.fields import SettingsError, setting
 from engagement_assets.settings.installation import (
-    MIN_DAYS,
     PROJECT,
     Settings,
-    SettingsError,
     current_home,
     point_to,
     yesterday,
 )
-from engagement_assets_tests.platform.homes import command
+from engagement_assets_tests.platform.homes import command, python
+
+FIELDS = {variable: name for name, variable in Settings.variables().items()}
+
+
+@pytest.fixture(autouse=True)
+def own_environment():
+    """A command makes its home that of the process."""
+    with patch.dict(os.environ):
+        yield
+
+
+def settings_from(values):
+    """Settings of variables and their values, as the command line reads them."""
+    return homes.settings_from({FIELDS[name]: value for name, value in values.items()})
 
 
 @pytest.mark.parametrize(
@@ -32,7 +52,7 @@ from engagement_assets_tests.platform.homes import command
         ("CUSTOMERS", "0"),
         ("CUSTOMERS", "many"),
         ("CUSTOMERS", "1.5"),
-        ("DAYS", str(MIN_DAYS - 1)),
+        ("DAYS", "90"),
         ("DAYS", "99999999"),
         ("SEED", "-1"),
         ("SEED", "x"),
@@ -67,12 +87,12 @@ def test_a_wrong_value_is_an_error_that_names_its_setting(tmp_path, name, value)
 
 
 @given(
-    name=st.sampled_from(sorted(commands.ARGUMENTS)),
+    name=st.sampled_from(sorted(FIELDS)),
     value=st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12),
 )
 def test_any_text_is_taken_or_refused_by_name(name, value):
     home = PROJECT / "no-such-home"
-    if name == "SOURCE_DATA":
+    if name in ("SOURCE_DATA", "HOME_DIR"):
         return
     try:
         said = settings_from({name: value, "HOME_DIR": str(home)}).home.name
@@ -97,11 +117,6 @@ def test_good_values_are_taken_with_their_types(tmp_path):
     assert found.end == date(2026, 3, 1)
 
 
-def test_an_unknown_setting_is_named_with_the_settings_there_are():
-    with pytest.raises(SettingsError, match=r"unknown setting COSTUMERS; .*CUSTOMERS"):
-        settings_from({"COSTUMERS": "5"})
-
-
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -120,21 +135,21 @@ def test_a_settings_file_that_someone_broke_is_an_error_that_says_where(tmp_path
 
 def test_settings_come_back_as_they_were_saved(tmp_path):
     saved = Settings(
-        tmp_path, customers=5, first_day=date(2025, 1, 1), last_day=date(2025, 6, 1), ends=True
+        home=tmp_path, customers=5, first_day=date(2025, 1, 1), last_day=date(2025, 6, 1), ends=True
     )
     saved.save()
     assert Settings.load(tmp_path) == saved
 
 
 def test_the_last_full_day_is_the_latest_date(tmp_path):
-    assert Settings(tmp_path, last_day=yesterday()).end == yesterday()
+    assert Settings(home=tmp_path, last_day=yesterday()).end == yesterday()
     with pytest.raises(SettingsError, match=r"DATE=.*last full day"):
-        Settings(tmp_path, last_day=yesterday() + timedelta(days=1))
+        Settings(home=tmp_path, last_day=yesterday() + timedelta(days=1))
 
 
 def test_a_date_before_the_data_is_refused(tmp_path):
     with pytest.raises(SettingsError, match="lies before the data's first day, 2026-01-01"):
-        Settings(tmp_path, first_day=date(2026, 1, 1), last_day=date(2025, 12, 31))
+        Settings(home=tmp_path, first_day=date(2026, 1, 1), last_day=date(2025, 12, 31))
 
 
 @pytest.mark.parametrize(
@@ -155,10 +170,10 @@ def test_what_is_not_given_again_stays_as_the_home_was_made(tmp_path):
     assert (found.customers, found.days, found.save_rate) == (50, 91, 0.5)
 
 
-def test_arguments_are_read_as_names_and_values():
-    assert pairs(["A=1", "B= x=y ", "C="]) == {"A": "1", "B": "x=y"}
-    with pytest.raises(SettingsError, match="'CUSTOMERS': expected NAME=VALUE"):
-        pairs(["CUSTOMERS"])
+def test_an_empty_value_counts_as_not_given(tmp_path):
+    done = CliRunner().invoke(app, ["home"], env={"HOME_DIR": str(tmp_path), "CUSTOMERS": "  "})
+    assert done.stdout == f"{tmp_path}\n"
+    assert Settings.load(tmp_path).customers == 10_000
 
 
 def test_a_mapped_source_without_its_files_is_an_error(tmp_path):
@@ -170,15 +185,61 @@ def test_the_command_ends_with_2_and_a_message_and_makes_nothing(tmp_path):
     home = tmp_path / "home"
     done = command(home, "run", "CUSTOMERS=none")
     assert done.returncode == 2
-    assert done.stderr.strip() == "error: CUSTOMERS=none: expected a number"
+    assert done.stderr.startswith("error: CUSTOMERS=none: expected a whole number, at least 1")
     assert done.stdout == ""
     assert not home.exists()
 
 
-def test_each_command_refuses_a_wrong_setting(tmp_path, capsys):
-    for name in ("run", "home", "rollback"):
-        assert main([name, f"HOME_DIR={tmp_path}", "DAYS=3"]) == 2
-        assert "DAYS: expected 91 to" in capsys.readouterr().err
+@pytest.mark.parametrize("name", ["run", "home", "dev", "rollback"])
+def test_each_command_names_a_wrong_setting_as_it_was_written(tmp_path, name):
+    env = {"HOME_DIR": str(tmp_path / "home")}
+    option = CliRunner().invoke(app, [name, "--days", "3"], env=env)
+    variable = CliRunner().invoke(app, [name], env=env | {"DAYS": "3"})
+    assert (option.exit_code, variable.exit_code) == (2, 2)
+    assert option.stderr.startswith("error: --days=3: expected a whole number, at least 91")
+    assert variable.stderr.startswith("error: DAYS=3: expected")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_option_stands_over_the_environment(tmp_path):
+    given = ["home", "--home-dir", str(tmp_path), "--customers", "5"]
+    CliRunner().invoke(app, given, env={"CUSTOMERS": "6", "SEED": "8"})
+    made = Settings.load(tmp_path)
+    assert (made.customers, made.seed) == (5, 8)
+
+
+def test_help_names_every_setting_and_loads_nothing_of_the_platform(tmp_path):
+    code = (
+        "import sys; from engagement_assets.commands.cli import app; "
+        "app(['run', '--help'], standalone_mode=False); "
+        "print([m for m in ('dagster', 'duckdb', 'pandas', 'uvicorn') if m in sys.modules])"
+    )
+    done = python("-c", code, home=tmp_path)
+    assert done.stdout.splitlines()[-1] == "[]"
+    for variable in FIELDS:
+        assert f"--{variable.lower().replace('_', '-')} " in done.stdout
+
+
+def test_the_docs_and_the_makefile_have_every_setting():
+    assert list(outdated()) == [], "run `engagement docs`"
+
+
+def test_a_further_setting_is_one_field():
+    class Further(Settings):
+        tea_cups: int = setting(3, "cups of tea a day; more for long days", ge=1)
+
+    assert "| `TEA_CUPS` | 3 | cups of tea a day; more for long days |" in Further.table()
+    with pytest.raises(SettingsError, match="TEA_CUPS=0: expected a whole number, at least 1"):
+        Further(home=PROJECT / "no-such-home", tea_cups=0)
+    tea = typer.Typer()
+
+    @tea.command()
+    @with_settings(Further)
+    def brew(given):
+        typer.echo(given["tea_cups"])
+
+    assert CliRunner().invoke(tea, [], env={"TEA_CUPS": "4"}).stdout == "4\n"
+    assert CliRunner().invoke(tea, ["--tea-cups", "5"]).stdout == "5\n"
 
 
 def test_the_home_in_use_is_the_one_in_the_environment_or_the_one_pointed_to(tmp_path, monkeypatch):
@@ -195,29 +256,86 @@ def test_a_run_whose_home_the_environment_names_leaves_the_pointer_alone(made_ho
 
 
 # `make` is there on every machine that develops this; a bare container may lack it
-@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+QUOTED = "o'brien \"b\" `touch pwned` $(touch pwned) ;touch pwned; '"
+
+
+def make(*arguments: str, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """Make with the programs of a folder, and without installing."""
+    return subprocess.run(
+        ["make", "-e", "-s", "-o", ".venv/.installed", *arguments],
+        cwd=PROJECT,
+        env={**os.environ, "BIN": str(folder), **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def recorder(tmp_path):
+    """A folder whose `python` writes its arguments and settings to `said` instead of running."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    program = folder / "python"
+    program.write_text(
+        f"#!{sys.executable}\nimport json, os, sys\nfrom pathlib import Path\n"
+        f"given = {{n: os.environ[n] for n in {[*FIELDS, 'RETRAIN']} if n in os.environ}}\n"
+        "Path(sys.argv[0]).with_name('said').write_text(json.dumps([sys.argv[1:], given]))\n"
+    )
+    program.chmod(0o755)
+    return folder
+
+
+@needs_make
 @pytest.mark.parametrize(
     ("argument", "said"), [("FOO=1", "unknown setting FOO"), ("CUSTOMER=5", "CUSTOMERS")]
 )
-def test_make_refuses_an_unknown_setting(argument, said):
-    found = make("run", argument)
-    assert found.returncode != 0
-    assert said in found.stderr
+def test_make_refuses_an_unknown_setting(recorder, argument, said):
+    done = make("run", argument, folder=recorder)
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert not (recorder / "said").exists()
 
 
-@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-def test_make_passes_the_settings_on_and_knows_each():
-    given_all = [f"{name}=1" for name in (*commands.ARGUMENTS, "HOME_DIR", "RETRAIN")]
-    found = make("run", *given_all)
-    assert found.returncode == 0, found.stderr
-    for argument in given_all:
-        assert f"'{argument}'" in found.stdout
+@needs_make
+def test_make_passes_on_every_setting(recorder):
+    done = make("run", *(f"{name}=1" for name in (*FIELDS, "RETRAIN")), folder=recorder)
+    assert done.returncode == 0, done.stderr
+    arguments, given = json.loads((recorder / "said").read_text())
+    assert arguments == ["-m", "engagement_assets.commands", "run"]
+    assert given == dict.fromkeys((*FIELDS, "RETRAIN"), "1")
 
 
-def make(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["make", "-n", *arguments], cwd=PROJECT, capture_output=True, text=True, check=False
-    )
+@needs_make
+@pytest.mark.parametrize("name", ["HOME_DIR", "SOURCE_DATA", "WEBHOOK"])
+@pytest.mark.parametrize("target", ["run", "dev", "rollback"])
+def test_no_quote_in_a_setting_reaches_a_shell(recorder, target, name):
+    # make itself replaces $: a person writes $$
+    done = make(target, f"{name}={QUOTED.replace('$', '$$')}", folder=recorder)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((recorder / "said").read_text())[1] == {name: QUOTED}
+    assert not (PROJECT / "pwned").exists()
+
+
+@needs_make
+def test_no_quote_in_the_name_of_a_key_reaches_a_shell(recorder):
+    given = [f"{name}={QUOTED.replace('$', '$$')}" for name in ("SCOPES", "NAME", "HOME_DIR")]
+    done = make("api-key", *given, folder=recorder)
+    assert done.returncode == 0, done.stderr
+    arguments = json.loads((recorder / "said").read_text())[0]
+    assert arguments[-4:] == ["--scopes", QUOTED, "--name", QUOTED]
+    assert not (PROJECT / "pwned").exists()
+
+
+@needs_make
+def test_a_home_with_a_quote_in_its_name_works(tmp_path):
+    home = tmp_path / "o'brien"
+    programs = Path(sys.executable).parent
+    done = make("api-key", f"HOME_DIR={home}", folder=programs, ENGAGEMENT_HOME="")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("eng_")
+    assert (home / "api_keys.json").exists()
 
 
 def test_a_run_fixes_the_first_day_in_the_home(made_home):

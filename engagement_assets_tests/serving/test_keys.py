@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from engagement_assets.commands.cli import app
 from engagement_assets.serving.api import keys
 from engagement_assets.serving.api.keys import (
     KeyFile,
     KeyRing,
     KeysError,
-    main,
     new_key,
     read_keys,
     write_keys,
@@ -88,16 +89,19 @@ def test_a_file_that_holds_no_keys_is_an_error_that_names_it(tmp_path, text):
         read_keys(path)
 
 
-def test_the_command_makes_lists_and_revokes(tmp_path, capsys):
+def api_key(*arguments):
+    return CliRunner().invoke(app, ["api-key", *arguments])
+
+
+def test_the_command_makes_lists_and_revokes(tmp_path):
     path = str(tmp_path / "keys.json")
-    assert main(["create", "--file", path, "--name", "app", "--scopes", "read,score"]) == 0
-    token = capsys.readouterr().out.strip()
-    kept = read_keys(tmp_path / "keys.json").find(token)
+    made = api_key("create", "--file", path, "--name", "app", "--scopes", "read,score")
+    kept = read_keys(tmp_path / "keys.json").find(made.stdout.strip())
     assert kept is not None
     assert kept.scopes == ("read", "score")
-    assert main(["list", "--file", path]) == 0
-    assert kept.id in capsys.readouterr().out
-    assert main(["revoke", "--file", path, "--id", kept.id]) == 0
-    assert read_keys(tmp_path / "keys.json").find(token) is None
-    assert main(["revoke", "--file", path, "--id", kept.id]) == 1
-    assert "there is no key" in capsys.readouterr().err
+    assert kept.id in api_key("list", "--file", path).stdout
+    assert api_key("revoke", "--file", path, kept.id).exit_code == 0
+    assert read_keys(tmp_path / "keys.json").find(made.stdout.strip()) is None
+    again = api_key("revoke", "--file", path, kept.id)
+    assert again.exit_code == 1
+    assert "there is no key" in again.stderr

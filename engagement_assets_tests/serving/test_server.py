@@ -33,7 +33,7 @@ def serving(home, tmp_path, **settings):
     ours = {f"ENGAGEMENT_API_{name.upper()}": str(value) for name, value in settings.items()}
     with (tmp_path / "server.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "engagement_assets.commands.serve"],
+            [sys.executable, "-m", "engagement_assets.commands", "serve"],
             env=environment(home.path, ENGAGEMENT_API_PORT=str(port), **ours),
             stdout=log,
             stderr=log,
@@ -136,14 +136,14 @@ def test_made_up_requests_are_answered_as_the_document_says(keyed, tmp_path):
 
 def test_the_server_says_what_is_wrong_with_a_setting():
     done = subprocess.run(
-        [sys.executable, "-m", "engagement_assets.commands.serve"],
+        [sys.executable, "-m", "engagement_assets.commands", "serve"],
         env={**os.environ, "ENGAGEMENT_API_RATE": "fast"},
         capture_output=True,
         text=True,
         timeout=SOON,
         check=False,
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "ENGAGEMENT_API_RATE" in done.stderr
     assert "Traceback" not in done.stderr
 

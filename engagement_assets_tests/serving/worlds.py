@@ -14,12 +14,12 @@ import pyarrow as pa
 from engagement_assets.decisions.customers.declared import (
     CUSTOMERS,
     CUSTOMERS_SCHEMA,
-    customer_parameters,
+    customers_query,
 )
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES, CUSTOMER_FEATURES_SCHEMA
 from engagement_assets.models.specs import MODELS
 from engagement_assets.source.contract import TABLES
-from engagement_assets_tests.decisions.tables import SQL, engine_of, filled
+from engagement_assets_tests.decisions.tables import engine_of, filled
 from resources.lake import Lake
 from resources.schema import Column
 
@@ -45,9 +45,9 @@ def write_features(lake: Lake, day: date, rows: Sequence[Mapping[str, Any]]) -> 
 
 
 def unify(lake: Lake, day: date) -> None:
-    """The unified predictions of a day, by the platform's SQL."""
+    """The unified predictions of a day, as the platform makes them."""
     engine_of(lake).land(
-        SQL.query(CUSTOMERS), customer_parameters(day), into=CUSTOMERS, schema=CUSTOMERS_SCHEMA,
+        customers_query(), {"snapshot_date": day}, into=CUSTOMERS, schema=CUSTOMERS_SCHEMA,
         day=day,
     )  # fmt: skip
 

@@ -19,7 +19,7 @@ from resources.aws.storage import split_url
 from resources.lake import PARTITION_COLUMN
 from resources.schema import TableSchema
 
-MEND = "run `python -m engagement_assets.commands.aws sync-tables`"
+MEND = "run `engagement aws sync-tables`"
 GLUE_TYPES = {
     "string": "string",
     "int64": "bigint",

@@ -1,7 +1,7 @@
 """The unified predictions as assets.
 
-Belongs here: wrapping the SQL for Dagster. Does not belong here: the SQL (`sql/predictions/`) and
-the columns (`declared.py`).
+Belongs here: wrapping the SQL for Dagster. Does not belong here: their SQL and
+columns (`declared.py`).
 """
 
 from collections.abc import Iterator
@@ -15,8 +15,9 @@ from engagement_assets.decisions.customers.declared import (
     CHANGES_SCHEMA,
     CUSTOMERS,
     CUSTOMERS_SCHEMA,
-    LEAST_CHANGE,
-    customer_parameters,
+    changes_parameters,
+    changes_query,
+    customers_query,
     prediction_schemas,
 )
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
@@ -36,7 +37,6 @@ from resources.engine import Engine
 from resources.gate import require_checks
 from resources.io_managers import COLUMN_SCHEMA, ui_schema
 from resources.platform import EngineResource, LakeResource
-from resources.sql import SqlFolder
 
 OWNERS = ["team:data-science"]
 CODE_VERSION = "1"
@@ -62,7 +62,7 @@ KEY = ["customer_id"]
         dg.AssetSpec(
             CHANGES.split("/"),
             description="What moved since the day before and why: customers of whom a score moved "
-            f"by {LEAST_CHANGE} or more, or whose band or review changed.",
+            "by its least change or more, or whose band or review changed.",
             group_name=GROUP,
             owners=OWNERS,
             kinds=KINDS,
@@ -85,7 +85,7 @@ def unified_predictions(
     require_checks(context.instance, blocking, days=days)
     run = engine.engine(prediction_schemas())
     for day in days:
-        for table, metadata in _land_day(run, engine.sql, day).items():
+        for table, metadata in _land_day(run, day).items():
             context.add_asset_metadata(
                 metadata, asset_key=table.split("/"), partition_key=day.isoformat()
             )
@@ -93,19 +93,19 @@ def unified_predictions(
         yield dg.MaterializeResult(asset_key=table.split("/"))
 
 
-def _land_day(run: Engine, sql: SqlFolder, day: date) -> dict[str, dict[str, Any]]:
+def _land_day(run: Engine, day: date) -> dict[str, dict[str, Any]]:
     """Land both tables of a day; what each says of itself."""
     customers = run.land(
-        sql.query(CUSTOMERS),
-        customer_parameters(day),
+        customers_query(),
+        {"snapshot_date": day},
         into=CUSTOMERS,
         schema=CUSTOMERS_SCHEMA,
         day=day,
     )
     day_before = day - timedelta(days=1)
     changes = run.land(
-        sql.query(CHANGES),
-        {"snapshot_date": day, "day_before": day_before, "least_change": LEAST_CHANGE},
+        changes_query(),
+        changes_parameters(day),
         into=CHANGES,
         schema=CHANGES_SCHEMA,
         day=day,

@@ -1,128 +1,170 @@
-"""The unified predictions' declaration.
+"""The unified tables: every use case's columns side by side, and what moved, from their specs.
 
-Belongs here: names, columns and texts. Does not belong here: the SQL that makes them
-(`sql/predictions/`).
+Belongs here: names, columns and SQL of both tables. Does not belong here: which columns a use case
+has in them (`unified` of its spec).
 """
 
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
 
 from engagement_assets.features.snapshot import declared_schemas as feature_schemas
+from engagement_assets.lifecycle.spec import REASONS, REASONS_TEXT, Unified, UseCaseSpec
 from engagement_assets.models.specs import MODELS
 from resources.schema import Column, TableSchema
-from resources.sql import ParameterValue
+from resources.sql import ParameterValue, Query
 
 CUSTOMERS = "predictions/customers"
 CHANGES = "predictions/changes"
-# A score between 0 and 1 that moves by less is no news; health counts a hundred times that.
-LEAST_CHANGE = 0.05
 # What is due besides what a churn band asks for.
 RETENTION_ACTION = "retention call (high value, low engagement)"
 REVIEW_ACTION = "human review"
-
-
-def _reasons(column: str, words: str) -> Column:
-    return Column(column, "string", description=f"Why: the strongest reasons of {words}")
-
-
-def _version(model: str) -> Column:
-    return Column(
-        f"{model}_version", "string", description=f"Champion of {model} that predicted, or null"
-    )
-
+# Standing for no value where two days are compared: another value is news, null or not.
+_NOTHING = {"bool": "FALSE", "string": "''"}
 
 _CUSTOMER = Column("customer_id", "string", nullable=False, description="The customer")
 _DAY = Column("snapshot_date", "date", nullable=False, description="Date of the features")
 
-CUSTOMERS_SCHEMA = TableSchema(
-    (
-        _CUSTOMER,
-        _DAY,
-        Column("engagement_score", "float64", description="Engagement of the next 7 days (0-1)"),
-        _reasons("engagement_reasons", "the engagement score"),
-        Column(
-            "churn_probability",
-            "float64",
-            description="Calibrated probability of no session in the 30 days after (0-1); null "
-            "where there was none in the 30 days before",
-        ),
-        Column("churn_band", "string", description="high, medium or low"),
-        Column(
-            "above_cost_threshold", "bool", description="Whether contacting pays at stated costs"
-        ),
-        _reasons("churn_reasons", "the churn probability"),
-        Column("future_revenue_usd", "float64", description="Expected revenue of 180 days (USD)"),
-        Column("future_revenue_usd_p10", "float64", description="Its 10 % quantile (USD)"),
-        Column("future_revenue_usd_p50", "float64", description="Its median (USD)"),
-        Column("future_revenue_usd_p90", "float64", description="Its 90 % quantile (USD)"),
-        Column("lifetime_value_usd", "float64", description="Revenue to date and to come (USD)"),
-        Column("retention_priority", "bool", description="High value and low engagement"),
-        Column("is_vip", "bool", description="Among the tenth of highest value"),
-        Column(
-            "acquire_channels",
-            "string",
-            description="Channels whose cost a customer of this value is worth, by comma",
-        ),
-        _reasons("value_reasons", "the value"),
-        Column("anomaly_score", "float64", description="How unlike the others (0-1)"),
-        Column("anomaly_kind", "string", description="Kind of anomaly of those for review"),
-        Column("needs_review", "bool", description="Whether a person should look"),
-        _reasons("anomaly_reasons", "the anomaly score"),
-        Column("recommended_items", "string", description="Posts to show, best first (JSON list)"),
-        Column("recommendation_source", "string", description="What brought most of them in"),
-        Column("refined_churn_probability", "float64", description="Churn by the ensemble (0-1)"),
-        Column(
-            "refined_engagement_score", "float64", description="Engagement by the ensemble (0-1)"
-        ),
-        Column(
-            "refined_future_revenue_usd", "float64", description="Revenue by the ensemble (USD)"
-        ),
-        Column("customer_health", "float64", description="One score of all (0-100)"),
-        _reasons("health_reasons", "the health"),
-        Column("actions_due", "string", description="What the product's rules ask for"),
-        *(
-            _version(model)
-            for model in (
-                "engagement",
-                "churn",
-                "lifetime_value",
-                "anomaly",
-                "recommendation",
-                "ensemble",
-            )
-        ),
+
+def _columns() -> Iterator[tuple[UseCaseSpec, Unified, Column]]:
+    """Every unified column: whose it is, how it is declared, and what it is."""
+    for spec in MODELS:
+        for unified in spec.unified:
+            if unified.column == REASONS_TEXT:
+                kind, text = "string", f"Why: the strongest reasons of {spec.subject}"
+            else:
+                own = next(column for column in spec.columns if column.name == unified.column)
+                kind, text = own.type, own.description
+            yield spec, unified, Column(unified.unified_name, kind, description=text)
+
+
+def _customers_schema() -> TableSchema:
+    versions = (
+        Column(f"{spec.name}_version", "string", description=f"Version of {spec.name}, or null")
+        for spec in MODELS
     )
-)
+    due = Column("actions_due", "string", description="What the product's rules ask for")
+    return TableSchema((_CUSTOMER, _DAY, *(column for _, _, column in _columns()), due, *versions))
 
-CHANGES_SCHEMA = TableSchema(
-    (
-        _CUSTOMER,
-        _DAY,
-        Column("engagement_change", "float64", description="Engagement now less yesterday's"),
-        Column("churn_change", "float64", description="Churn probability now less yesterday's"),
-        Column("lifetime_value_change_usd", "float64", description="Value now less yesterday's"),
-        Column("anomaly_change", "float64", description="Anomaly score now less yesterday's"),
-        Column("health_change", "float64", description="Health now less yesterday's (points)"),
-        Column("churn_band_before", "string", description="Yesterday's band, or null"),
-        Column("churn_band_now", "string", description="Today's band, or null"),
-        Column("needs_review_before", "bool", nullable=False, description="For review yesterday"),
-        Column("needs_review_now", "bool", nullable=False, description="For review today"),
-        Column("why", "string", nullable=False, description="A new model, or what changed"),
-        Column("churn_reasons_before", "string", description="Yesterday's reasons of churn"),
-        Column("churn_reasons_now", "string", description="Today's reasons of churn"),
-        Column("engagement_reasons_before", "string", description="Yesterday's reasons of use"),
-        Column("engagement_reasons_now", "string", description="Today's reasons of use"),
+
+def _changes_schema() -> TableSchema:
+    changes, values = [], []
+    for _, unified, column in _columns():
+        name, text = column.name, column.description
+        if unified.change is not None:
+            changes.append(Column(unified.change, "float64", description=f"Change: {text}"))
+        if unified.compared:
+            always = column.type == "bool"
+            values += [
+                Column(
+                    f"{name}_{when}", column.type, nullable=not always, description=f"{day}: {text}"
+                )
+                for when, day in (("before", "Yesterday"), ("now", "Today"))
+            ]
+    why = Column("why", "string", nullable=False, description="A new model, or what changed")
+    return TableSchema((_CUSTOMER, _DAY, *changes, *values, why))
+
+
+CUSTOMERS_SCHEMA = _customers_schema()
+CHANGES_SCHEMA = _changes_schema()
+
+
+def _reasons(table: str) -> str:
+    one = "{0}_feature || ' ' || {0}_value || ' (typical ' || {0}_typical || ')'"
+    texts = ", ".join(one.format(f"{table}.reason_{n}") for n in range(1, REASONS + 1))
+    return f"CONCAT_WS('; ', {texts})"
+
+
+def customers_query() -> Query:
+    """Return the SQL of one row a customer of `:snapshot_date`; null where nothing is predicted."""
+    values = []
+    for spec, unified, _ in _columns():
+        table = spec.name
+        if unified.column == REASONS_TEXT:
+            value = f"CASE WHEN {table}.customer_id IS NOT NULL THEN {_reasons(table)} END"
+        else:
+            value = f"{table}.{unified.column}"
+        values.append(f"{value} AS {unified.unified_name}")
+    values.append(
+        f"CONCAT_WS('; ', CASE WHEN churn.action <> 'none' THEN churn.action END, "
+        f"CASE WHEN lifetime_value.retention_priority THEN '{RETENTION_ACTION}' END, "
+        f"CASE WHEN anomaly.needs_review THEN '{REVIEW_ACTION}' END) AS actions_due"
     )
-)
+    values += [f"{spec.name}.{spec.VERSION_COLUMN} AS {spec.name}_version" for spec in MODELS]
+    joins = (
+        f"LEFT JOIN (SELECT * FROM {spec.output.replace('/', '.')} WHERE day = :snapshot_date) "  # noqa: S608 - names are declared in specs
+        f"AS {spec.name} ON people.customer_id = {spec.name}.customer_id"
+        for spec in MODELS
+    )
+    return Query(
+        CUSTOMERS,
+        f"SELECT people.customer_id, people.snapshot_date, {', '.join(values)} FROM "  # noqa: S608 - names are declared in specs
+        "(SELECT customer_id, snapshot_date FROM features.customer_features "
+        f"WHERE day = :snapshot_date) AS people {' '.join(joins)} ORDER BY people.customer_id",
+    )
 
 
-def customer_parameters(day: date) -> dict[str, ParameterValue]:
-    """Parameters of the SQL of the unified predictions."""
-    return {
-        "snapshot_date": day,
-        "retention_action": RETENTION_ACTION,
-        "review_action": REVIEW_ACTION,
-    }
+def changes_query() -> Query:
+    """Return the SQL of what moved from `:day_before` to `:snapshot_date`, and why.
+
+    A row is a customer of whom a score moved by its least change, or a compared value is another.
+    """
+    values, news, reasons = [], [], []
+    for _, unified, column in _columns():
+        name = column.name
+        if unified.change is not None:
+            values.append(f"today.{name} - before.{name} AS {unified.change}")
+        if unified.least_change is not None:
+            news.append(f"ABS(COALESCE({unified.change}, 0)) >= {unified.least_change}")
+        if unified.compared:
+            nothing = _NOTHING[column.type]
+            for when, day in (("before", "before"), ("now", "today")):
+                value = f"{day}.{name}"
+                filled = f"COALESCE({value}, {nothing})" if column.type == "bool" else value
+                values.append(f"{filled} AS {name}_{when}")
+            other = f"COALESCE({name}_before, {nothing}) <> COALESCE({name}_now, {nothing})"
+            if unified.column == REASONS_TEXT:
+                reasons.append(f"WHEN {other} THEN '{name.replace('_', ' ')} changed'")
+            else:
+                news.append(other)
+    # the first version of a model is another one for all whom it predicts
+    other_versions = (
+        f"COALESCE(today.{version} <> COALESCE(before.{version}, "
+        f"CASE WHEN MAX(before.{version}) OVER () IS NULL THEN '' END), FALSE)"
+        for version in (f"{spec.name}_version" for spec in MODELS)
+    )
+    scored = [spec for spec in MODELS if spec.unscored is not None]
+    values += [
+        f"{day}.{spec.name}_version AS {spec.name}_{day}"
+        for spec in scored
+        for day in ("before", "today")
+    ]
+    scoring = [
+        f"WHEN {spec.name}_before IS NOT NULL AND {spec.name}_today IS NULL THEN "
+        f"'{spec.unscored}, so no longer scored for {spec.name}' "
+        f"WHEN {spec.name}_before IS NULL AND {spec.name}_today IS NOT NULL THEN "
+        f"'came back and is scored for {spec.name} again'"
+        for spec in scored
+    ]
+    # a later model's reasons say more: they come first
+    whys = " ".join([*scoring, *reversed(reasons)])
+    columns = [name for name in CHANGES_SCHEMA.names if name != "why"]
+    return Query(
+        CHANGES,
+        "WITH today AS (SELECT * FROM predictions.customers WHERE day = :snapshot_date), "  # noqa: S608 - names are declared in specs
+        "before AS (SELECT * FROM predictions.customers WHERE day = :day_before), "
+        f"moved AS (SELECT today.customer_id, today.snapshot_date, {', '.join(values)}, "
+        f"{' OR '.join(other_versions)} AS model_changed "
+        "FROM today INNER JOIN before ON today.customer_id = before.customer_id) "
+        f"SELECT {', '.join(columns)}, "
+        "CASE WHEN model_changed THEN 'another model version predicts' "
+        f"{whys} ELSE 'features that are no top reason changed' END AS why "
+        f"FROM moved WHERE {' OR '.join(news)} ORDER BY customer_id",
+    )
+
+
+def changes_parameters(day: date) -> dict[str, ParameterValue]:
+    """Return the parameters of the SQL of changes."""
+    return {"snapshot_date": day, "day_before": day - timedelta(days=1)}
 
 
 def prediction_schemas() -> Mapping[str, TableSchema]:

@@ -35,7 +35,7 @@ from engagement_assets.learning.anomaly.components import COMPONENTS, Components
 from engagement_assets.learning.anomaly.kinds import KindRuler, KindRules
 from engagement_assets.learning.anomaly.preparation import Matrix, Preparation
 from engagement_assets.learning.anomaly.review_labels import ReviewLabelModel, as_review_labels
-from engagement_assets.learning.explanations.shap_values import Explanation, top_reasons
+from engagement_assets.learning.explanations.explanation import Explanation, top_reasons
 from engagement_assets.learning.trees.encoder import FEW_ROWS, typical_values
 
 if TYPE_CHECKING:
@@ -347,6 +347,7 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
             fallback_reason=None,
             rank_correlation=np.full(self.n_features_in_, math.nan),
             seconds=time.perf_counter() - began,
+            data=X[self.preparation_.features],
         )
         table = self._component_table(surprises, taught, X.index)
         by_review_labels = (

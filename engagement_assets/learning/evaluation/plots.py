@@ -47,7 +47,7 @@ def reliability_plot(table: pd.DataFrame, *, title: str = "Reliability") -> str:
         ylim=(0, limit),
     )
     axes.legend(frameon=False, loc="upper left")
-    return _markdown(figure, title)
+    return as_markdown(figure, title)
 
 
 def lift_plot(table: pd.DataFrame, *, title: str = "Lift by decile") -> str:
@@ -79,7 +79,7 @@ def lift_plot(table: pd.DataFrame, *, title: str = "Lift by decile") -> str:
         ylabel="churn rate / overall churn rate (×)",
     )
     axes.legend(frameon=False, loc="upper right")
-    return _markdown(figure, title)
+    return as_markdown(figure, title)
 
 
 def decile_plot(
@@ -120,35 +120,7 @@ def decile_plot(
     # A dollar sign would start a formula.
     axes.set(xlabel="decile of the prediction (1 = highest)", ylabel=unit.replace("$", r"\$"))
     axes.legend(frameon=False, loc="upper right")
-    return _markdown(figure, title)
-
-
-def importance_plot(
-    table: pd.DataFrame,
-    *,
-    top: int = 15,
-    unit: str = "log-odds",
-    title: str = "What moves the score",
-) -> str:
-    """Draw the mean absolute contribution of the strongest features.
-
-    Args:
-        table: From `explanations.importance_table`, the strongest first.
-        top: How many features.
-        unit: Unit of the contributions.
-        title: Title of the figure.
-
-    Returns:
-        A Markdown image.
-    """
-    shown = table.head(top).iloc[::-1]
-    figure, axes = _new(6.2, 1.1 + 0.26 * len(shown), title)
-    # A dollar sign would start a formula.
-    labels = shown["feature"].astype(str).str.replace("$", r"\$", regex=False)
-    axes.barh(labels, shown["mean_abs_contribution"], color=_BLUE)
-    axes.set(xlabel=f"mean |SHAP contribution| ({unit})", ylabel="feature")
-    axes.grid(visible=False, axis="y")
-    return _markdown(figure, title)
+    return as_markdown(figure, title)
 
 
 def _new(width: float, height: float, title: str) -> tuple[Figure, Axes]:
@@ -165,9 +137,21 @@ def _new(width: float, height: float, title: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _markdown(figure: Figure, title: str) -> str:
+def as_markdown(figure: Figure, title: str, *, tight: bool = False) -> str:
+    """Return a figure as a Markdown image with the PNG inside.
+
+    Args:
+        figure: The figure.
+        title: Its alternative text.
+        tight: Whether the picture grows or shrinks to what is drawn, outside of the figure too.
+    """
     buffer = io.BytesIO()
     # Without the software's version in it, the same table gives the same bytes.
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    figure.savefig(
+        buffer,
+        format="png",
+        metadata={"Software": None},
+        bbox_inches="tight" if tight else None,
+    )
     encoded = base64.b64encode(buffer.getvalue()).decode("ascii")
     return f"![{title}](data:image/png;base64,{encoded})"

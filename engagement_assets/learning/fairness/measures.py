@@ -6,8 +6,9 @@ Does not belong here: groups, intervals, tests (`report`, `chance`).
 Figures that say the same thing are judged once, the others are reported:
 
 * Selections: the share selected, beside the share with the label, which says how much of a gap is
-  the truth's. The rates among people with and without the label are reported (equalised odds:
-  Hardt, Price and Srebro, NeurIPS 2016).
+  the truth's; where a threshold selects, also the share selected of those with the label (equal
+  opportunity: Hardt, Price and Srebro, NeurIPS 2016), which a model that guesses for one group
+  lowers and the share selected may not show.
 * Predicted numbers do no harm by themselves; what the product does with them does. Judged are the
   selection of the highest, as above, and calibration: a group's mean prediction over its mean
   target lies between four fifths and five fourths of the others'. The error is reported: where the
@@ -42,7 +43,8 @@ from engagement_assets.learning.fairness.report import (
 )
 
 TOP_SHARE = 0.1
-SELECTED, CALIBRATION, EXPOSURE = "selected", "calibration_ratio", "exposure"
+SELECTED, WITH_LABEL = "selected", "with_label"
+CALIBRATION, EXPOSURE = "calibration_ratio", "exposure"
 CUSTOMERS, AUTHORS = "customers", "authors"
 
 
@@ -79,6 +81,7 @@ def selection_fairness(
     sensitive: pd.DataFrame,
     *,
     attributes: Sequence[str],
+    equal_opportunity: bool = False,
     **settings: Any,
 ) -> FairnessReport:
     """Report and judge who of n people is selected.
@@ -88,16 +91,25 @@ def selection_fairness(
         selected: n booleans.
         sensitive: n rows with the sensitive attributes, in the same order.
         attributes: The attributes to report.
+        equal_opportunity: Whether the share selected of those with the label is judged too. Not
+            where a quota selects: there a group with fewer who deserve it has fewer of them
+            selected however good the scores are (Corbett-Davies and Goel 2018).
         settings: Settings of `fairness_report`.
 
     Raises:
         ValueError: When the inputs differ in length.
     """
-    side = _selection(y, selected, sensitive)
+    side = _selection(y, selected, sensitive, equal_opportunity=equal_opportunity)
     return fairness_report([side], attributes=attributes, **settings)
 
 
-def _selection(y: ArrayLike | None, selected: ArrayLike, sensitive: pd.DataFrame) -> Side:
+def _selection(
+    y: ArrayLike | None,
+    selected: ArrayLike,
+    sensitive: pd.DataFrame,
+    *,
+    equal_opportunity: bool = False,
+) -> Side:
     marked = np.asarray(selected, dtype=bool).astype(np.float64)
     labels = None if y is None else as_labels(y, both_classes=False)
     if len(marked) != len(sensitive) or (labels is not None and len(labels) != len(marked)):
@@ -113,7 +125,13 @@ def _selection(y: ArrayLike | None, selected: ArrayLike, sensitive: pd.DataFrame
         [
             Measure("base_rate", labels),
             Measure(SELECTED, marked, judged=True, merit=labels),
-            Measure("with_label", np.where(labels == 1.0, marked, math.nan)),
+            Measure(
+                WITH_LABEL,
+                np.where(labels == 1.0, marked, math.nan),
+                judged=equal_opportunity,
+                # a group of lower risk has fewer selected with and without the label alike
+                due_by=SELECTED,
+            ),
             Measure("without_label", np.where(labels == 0.0, marked, math.nan)),
         ],
         {"equalized_odds_difference": _odds_difference},
@@ -121,7 +139,7 @@ def _selection(y: ArrayLike | None, selected: ArrayLike, sensitive: pd.DataFrame
 
 
 def _odds_difference(samples: Samples) -> Floats:
-    gaps = [np.ptp(samples[name], axis=1) for name in ("with_label", "without_label")]
+    gaps = [np.ptp(samples[name], axis=1) for name in (WITH_LABEL, "without_label")]
     difference: Floats = np.maximum(*gaps)
     return difference
 

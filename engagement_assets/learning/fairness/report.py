@@ -55,6 +55,7 @@ class Measure:
         judged: Whether the 80 % rule is judged on it. One with `by` is judged as a calibration: it
             must lie between four fifths and five fourths of the others'.
         merit: What the truth gives each of n people, where a gap may be the truth's.
+        due_by: Name of another measure that says by itself how much of this one is due.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Measure:
     relative: bool = False
     judged: bool = False
     merit: Floats | None = None
+    due_by: str = ""
 
     def parts(self) -> tuple[Floats, Floats]:
         """Numerator and denominator of each of n people, 0 where unknown."""
@@ -435,7 +437,7 @@ class _Part:
             m.name: np.bincount(codes, weights=m.merit, minlength=len(names)) / people
             for m in side.measures
             if m.merit is not None
-        }
+        } | {m.name: values[m.due_by] for m in side.measures if m.due_by}
         gaps: dict[tuple[str, int], Gap] = {}
         candidates = np.flatnonzero(judged)
         for measure in (m for m in side.measures if m.judged):

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -26,7 +27,8 @@ from sklearn.model_selection import GroupKFold, KFold
 from sklearn.utils.validation import check_is_fitted
 
 from engagement_assets.learning.evaluation.binary import Floats
-from engagement_assets.learning.explanations.shap_values import Explanation, explain
+from engagement_assets.learning.explanations.explanation import Explanation
+from engagement_assets.learning.explanations.shap_values import explain
 from engagement_assets.learning.trees.encoder import TableEncoder, typical_values
 
 if TYPE_CHECKING:
@@ -211,9 +213,10 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc] # as said
     def explain(self, X: pd.DataFrame) -> Explanation:
         """Return the exact SHAP contributions of the n x f values to `predict_margin`."""
         check_is_fitted(self, "booster_")
-        return explain(
+        explanation = explain(
             self.booster_, self.encoder_.frame(X), n_jobs=self.n_jobs, seed=self.random_state
         )
+        return replace(explanation, data=X[self.encoder_.features])
 
     def _write(
         self,

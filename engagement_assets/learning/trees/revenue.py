@@ -29,6 +29,7 @@ apart: the chance of paying (calibrated), the mean, and the quantiles.
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -47,7 +48,7 @@ from engagement_assets.learning.evaluation.quantiles import (
     fit_conformal_shift,
     pinball_loss,
 )
-from engagement_assets.learning.explanations.shap_values import Explanation
+from engagement_assets.learning.explanations.explanation import Explanation
 from engagement_assets.learning.explanations.sums import add_term, explain_sum
 from engagement_assets.learning.trees.boosted import (
     BOOSTER_FILE,
@@ -429,11 +430,14 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):  # type: ignor
         check_is_fitted(self, "quantiles_")
         encoded = self.encoder_.frame(X)
         boosters = [self.booster_, self.pays_] if self.mean_ == HURDLE else [self.booster_]
-        found = explain_sum(boosters, encoded, n_jobs=self.n_jobs, seed=self.random_state)
+        explanation = replace(
+            explain_sum(boosters, encoded, n_jobs=self.n_jobs, seed=self.random_state),
+            data=X[self.encoder_.features],
+        )
         if self.prior_ is None or self.mean_ == SQUARED:
-            return found
+            return explanation
         return add_term(
-            found,
+            explanation,
             encoded,
             feature=str(self.prior),
             term=self.prior_.offset(self._guess(encoded.to_numpy(dtype=np.float32))),

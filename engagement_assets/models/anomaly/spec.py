@@ -5,7 +5,15 @@ Belongs here: names, columns, limits and texts. Does not belong here: what it do
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS
-from engagement_assets.lifecycle.spec import FairnessSpec, ModelSpec, QualityGate, reason_columns
+from engagement_assets.lifecycle.spec import (
+    LEAST_CHANGE,
+    REASONS_TEXT,
+    FairnessSpec,
+    ModelSpec,
+    QualityGate,
+    Unified,
+    reason_columns,
+)
 from resources.schema import Column
 
 REVIEW_ABOVE = 0.9
@@ -80,6 +88,12 @@ SPEC = ModelSpec(
             "value cannot be",
         ),
         *reason_columns("share of the surprise"),
+    ),
+    unified=(
+        Unified("anomaly_score", change="anomaly_change", least_change=LEAST_CHANGE),
+        Unified("kind", "anomaly_kind"),
+        Unified("needs_review", compared=True),
+        Unified(REASONS_TEXT, "anomaly_reasons"),
     ),
     score="anomaly_score",
     parameters=("review_share",),

@@ -5,7 +5,15 @@ Belongs here: names, columns, limits and texts. Does not belong here: what it do
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
-from engagement_assets.lifecycle.spec import FairnessSpec, ModelSpec, QualityGate, reason_columns
+from engagement_assets.lifecycle.spec import (
+    LEAST_CHANGE,
+    REASONS_TEXT,
+    FairnessSpec,
+    ModelSpec,
+    QualityGate,
+    Unified,
+    reason_columns,
+)
 from resources.schema import Column
 
 NAME = "churn"
@@ -70,6 +78,13 @@ SPEC = ModelSpec(
         ),
         *reason_columns("log-odds"),
     ),
+    unified=(
+        Unified("churn_probability", change="churn_change", least_change=LEAST_CHANGE),
+        Unified("band", "churn_band", compared=True),
+        Unified("above_cost_threshold"),
+        Unified(REASONS_TEXT, "churn_reasons", compared=True),
+    ),
+    unscored="no session in the 30 days before",
     score="churn_probability",
     parameters=("cost_lost_customer", "cost_intervention", "save_rate"),
     bounds={"churn_probability": (0, 1)},

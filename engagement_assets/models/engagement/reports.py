@@ -10,9 +10,14 @@ from typing import Any
 import pandas as pd
 
 from engagement_assets.features.catalogue import CATEGORY_FEATURES, FEATURES
-from engagement_assets.learning.evaluation.plots import decile_plot, importance_plot
-from engagement_assets.learning.explanations.shap_values import Explanation
-from engagement_assets.lifecycle.reports import learnt_from, metrics_markdown, table_markdown
+from engagement_assets.learning.evaluation.plots import decile_plot
+from engagement_assets.learning.explanations.explanation import Explanation
+from engagement_assets.lifecycle.reports import (
+    explanation_pictures,
+    learnt_from,
+    metrics_markdown,
+    table_markdown,
+)
 from engagement_assets.lifecycle.training import records
 from engagement_assets.models.engagement.product import (
     dependence_table,
@@ -97,7 +102,7 @@ def product_report(
         "",
         "### Features",
         "",
-        importance_plot(by_feature, unit=margin_unit, title="What moves the engagement score"),
+        *explanation_pictures(explanation, unit=margin_unit),
         "",
         table_markdown(shown),
         "",

@@ -7,10 +7,13 @@ from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
 from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS, ENGAGEMENT_SNAPSHOTS
 from engagement_assets.lifecycle.spec import (
+    LEAST_CHANGE,
+    REASONS_TEXT,
     TOP_WORDS,
     FairnessSpec,
     ModelSpec,
     QualityGate,
+    Unified,
     reason_columns,
 )
 from resources.schema import Column
@@ -56,6 +59,10 @@ SPEC = ModelSpec(
             description="Expected mean daily engagement of the next 7 days (0-1)",
         ),
         *reason_columns("log-odds or score, as the explanations say"),
+    ),
+    unified=(
+        Unified("engagement_score", change="engagement_change", least_change=LEAST_CHANGE),
+        Unified(REASONS_TEXT, "engagement_reasons", compared=True),
     ),
     score="engagement_score",
     bounds={"engagement_score": (0, 1)},

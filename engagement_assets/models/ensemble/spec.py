@@ -8,7 +8,15 @@ from collections.abc import Mapping
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
 from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS
-from engagement_assets.lifecycle.spec import FairnessSpec, ModelSpec, QualityGate, reason_columns
+from engagement_assets.lifecycle.spec import (
+    LEAST_CHANGE,
+    REASONS_TEXT,
+    FairnessSpec,
+    ModelSpec,
+    QualityGate,
+    Unified,
+    reason_columns,
+)
 from engagement_assets.models.anomaly.spec import SPEC as ANOMALY_SPEC
 from engagement_assets.models.churn.spec import SPEC as CHURN_SPEC
 from engagement_assets.models.engagement.spec import SPEC as ENGAGEMENT_SPEC
@@ -103,6 +111,13 @@ SPEC = ModelSpec(
             for name in POINTS
         ),
         *reason_columns("points"),
+    ),
+    unified=(
+        Unified("refined_churn_probability"),
+        Unified("refined_engagement_score"),
+        Unified("refined_future_revenue_usd"),
+        Unified("customer_health", change="health_change", least_change=100 * LEAST_CHANGE),
+        Unified(REASONS_TEXT, "health_reasons"),
     ),
     score="customer_health",
     listens_to=BASES,

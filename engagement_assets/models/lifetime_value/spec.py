@@ -6,10 +6,12 @@ Belongs here: names, columns, limits and texts. Does not belong here: what it do
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
 from engagement_assets.lifecycle.spec import (
+    REASONS_TEXT,
     TOP_WORDS,
     FairnessSpec,
     ModelSpec,
     QualityGate,
+    Unified,
     reason_columns,
 )
 from resources.schema import Column
@@ -101,6 +103,17 @@ SPEC = ModelSpec(
         ),
         Column("is_vip", "bool", nullable=False, description="Among the tenth of highest value"),
         *reason_columns("USD, or what the explanations say"),
+    ),
+    unified=(
+        Unified("future_revenue_usd"),
+        Unified("future_revenue_usd_p10"),
+        Unified("future_revenue_usd_p50"),
+        Unified("future_revenue_usd_p90"),
+        Unified("lifetime_value_usd", change="lifetime_value_change_usd"),
+        Unified("retention_priority"),
+        Unified("is_vip"),
+        Unified("acquire_channels"),
+        Unified(REASONS_TEXT, "value_reasons"),
     ),
     score="future_revenue_usd",
     bounds={

@@ -4,7 +4,12 @@ Belongs here: names, columns, limits and texts. Does not belong here: what it do
 """
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
-from engagement_assets.lifecycle.spec import FairnessSpec, ModelSpec, QualityGate
+from engagement_assets.lifecycle.spec import (
+    FairnessSpec,
+    ModelSpec,
+    QualityGate,
+    Unified,
+)
 from resources.schema import Column
 
 ITEMS_SHOWN = 50
@@ -68,6 +73,10 @@ SPEC = ModelSpec(
             description="What brought most of them in: model, content, segment popularity, "
             "popularity",
         ),
+    ),
+    unified=(
+        Unified("items", "recommended_items"),
+        Unified("source", "recommendation_source"),
     ),
     score="top_score",
     bounds={"items_shown": (0, ITEMS_SHOWN)},

@@ -1,7 +1,5 @@
 """API keys: making, keeping and checking them.
 
-    python -m engagement_assets.serving.api.keys create --name app --scopes read,score
-
 Belongs here: keys at rest and in requests. Does not belong here: JWT (`tokens.py`) and what a scope
 opens (`routes.py`).
 
@@ -12,14 +10,12 @@ The key is shown once, when it is made.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import hmac
 import json
 import os
 import re
 import secrets
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -30,6 +26,7 @@ from typing import Any
 from engagement_assets.settings.api import is_rate
 from resources.lake import put_atomically
 
+KEYS_FILE = "api_keys.json"
 SCOPES = ("read", "score", "admin")
 # A file is looked at again after so long, so that a key that was withdrawn stops working.
 LOOK_AGAIN_SECONDS = 2.0
@@ -219,58 +216,32 @@ def write_keys(path: Path, ring: KeyRing) -> None:
         os.umask(before)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Create, list or revoke keys; see `--help`."""
-    from engagement_assets.settings.installation import current_home  # noqa: PLC0415 - reads the environment
+def add_key(
+    path: Path,
+    name: str,
+    scopes: Sequence[str],
+    *,
+    days: int | None = None,
+    rate: str | None = None,
+) -> tuple[ApiKey, str]:
+    """Make a key and put it into a file of keys.
 
-    parser = argparse.ArgumentParser(prog="keys", description="API keys of the installation.")
-    parser.add_argument("command", choices=("create", "list", "revoke"))
-    parser.add_argument("--name", default="", help="what the key is for")
-    parser.add_argument("--scopes", default="read", help=f"some of {','.join(SCOPES)}")
-    parser.add_argument("--days", type=int, help="days until it expires; never by default")
-    parser.add_argument("--rate", help="its own rate, such as 500/second")
-    parser.add_argument("--id", help="the key to revoke")
-    parser.add_argument("--file", type=Path, help="the file; that of the home by default")
-    told = parser.parse_args(arguments)
-    path = told.file or current_home() / KEYS_FILE
-    try:
-        return _COMMANDS[told.command](path, told)
-    except KeysError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
-
-
-KEYS_FILE = "api_keys.json"
-
-
-def _create(path: Path, told: argparse.Namespace) -> int:
+    Raises:
+        KeysError: The file is not one of keys, or a scope or rate is not legal.
+    """
     ring = read_keys(path)
-    scopes = [scope for scope in told.scopes.split(",") if scope]
-    kept, token = new_key(told.name, scopes, days=told.days, rate=told.rate)
+    kept, token = new_key(name, scopes, days=days, rate=rate)
     write_keys(path, KeyRing({**ring.keys, kept.id: kept}))
-    sys.stderr.write(f"key {kept.id} ({', '.join(kept.scopes)}) is in {path}; shown once:\n")
-    sys.stdout.write(f"{token}\n")
-    return 0
+    return kept, token
 
 
-def _list(path: Path, told: argparse.Namespace) -> int:
-    del told
-    for key in read_keys(path).keys.values():
-        until = f"until {key.expires_at}" if key.expires_at else "does not expire"
-        sys.stdout.write(f"{key.id}  {','.join(key.scopes):18} {until}  {key.name}\n")
-    return 0
+def drop_key(path: Path, identity: str) -> None:
+    """Take a key out of a file of keys.
 
-
-def _revoke(path: Path, told: argparse.Namespace) -> int:
+    Raises:
+        KeysError: It is not there.
+    """
     ring = read_keys(path)
-    if told.id not in ring.keys:
-        raise KeysError(f"there is no key {told.id} in {path}")
-    write_keys(path, KeyRing({name: key for name, key in ring.keys.items() if name != told.id}))
-    sys.stderr.write(f"key {told.id} is revoked\n")
-    return 0
-
-
-_COMMANDS = {"create": _create, "list": _list, "revoke": _revoke}
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+    if identity not in ring.keys:
+        raise KeysError(f"there is no key {identity} in {path}")
+    write_keys(path, KeyRing({name: key for name, key in ring.keys.items() if name != identity}))

@@ -15,7 +15,8 @@ from typing import Any
 
 import jwt
 
-from engagement_assets.settings.api import ApiSettings, ApiSettingsError
+from engagement_assets.settings.api import ApiSettings
+from engagement_assets.settings.fields import SettingsError
 
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
 REQUIRED = ("exp", "iat", "iss", "aud", "sub")
@@ -49,7 +50,7 @@ class TokenChecker:
         """The checker of the settings, or None where no issuer is named.
 
         Raises:
-            ApiSettingsError: The file of keys cannot be read.
+            SettingsError: The file of keys cannot be read.
         """
         if not settings.jwt_issuer:
             return None
@@ -111,7 +112,7 @@ def _keys_of(path: Path) -> dict[str, Any]:
         data: dict[str, Any] = json.loads(path.read_text())
         jwt.PyJWKSet.from_dict(data)
     except (OSError, ValueError, jwt.PyJWTError, AttributeError) as error:
-        raise ApiSettingsError(
+        raise SettingsError(
             f"ENGAGEMENT_API_JWT_KEYS={path}: expected an https:// address or a file with a JWKS"
         ) from error
     return data

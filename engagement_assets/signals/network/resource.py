@@ -5,43 +5,22 @@ Belongs here: seeds, weights and sizes. Does not belong here: what is computed (
 """
 
 import dagster as dg
-from pydantic import Field
+
+from engagement_assets.settings.fields import same
+from engagement_assets.settings.installation import Settings
 
 
 class NetworkResource(dg.ConfigurableResource):
     """How the social graph is weighted and what is learnt from it."""
 
-    seed: int = Field(default=7, description="Seed; the same seed and data give the same figures.")
-    threads: int = Field(default=2, description="Threads; your number of cores.")
-    message_weight: float = Field(
-        default=0.0,
-        ge=0,
-        description="What a message of the month adds to the weight of its connection, which is 1 "
-        "without any; 0 leaves messages out.",
-    )
-    reaction_weight: float = Field(
-        default=0.0,
-        ge=0,
-        description="What a like, share or comment of the month adds to the weight of its "
-        "connection; 0 leaves reactions out.",
-    )
-    node2vec_p: float = Field(
-        default=1.0,
-        gt=0,
-        description="Return parameter of the walks: above 1 they seldom step back.",
-    )
-    node2vec_q: float = Field(
-        default=1.0,
-        gt=0,
-        description="In-out parameter of the walks: below 1 they wander off (communities), above 1 "
-        "they stay near (roles).",
-    )
-    virality_estimator: str = Field(
-        default="auto",
-        description="`linear`, `boosted`, `lstm`, or `auto` for the best of them on earlier posts "
-        "set aside.",
-    )
-    bootstrap: int = Field(default=200, description="Resamples behind each interval.")
+    seed: int = same(Settings, "seed")
+    threads: int = same(Settings, "threads")
+    message_weight: float = same(Settings, "message_weight")
+    reaction_weight: float = same(Settings, "reaction_weight")
+    node2vec_p: float = same(Settings, "node2vec_p")
+    node2vec_q: float = same(Settings, "node2vec_q")
+    virality_estimator: str = same(Settings, "virality_estimator")
+    bootstrap: int = same(Settings, "bootstrap")
 
     @property
     def weighted(self) -> bool:

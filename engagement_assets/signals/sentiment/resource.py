@@ -10,37 +10,25 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field
 
+from engagement_assets.settings.fields import same
+from engagement_assets.settings.installation import Settings
 from engagement_assets.signals.sentiment.scoring import ALERT_BELOW
 
 if TYPE_CHECKING:
     from engagement_assets.learning.text.sentiment import SentimentModel
 
-WINDOW_DAYS = 90
-
 
 class SentimentResource(dg.ConfigurableResource):
     """The sentiment model and how its scores are used."""
 
-    adapter: str = Field(
-        default="",
-        description="Folder of a trained adapter; empty for the one that is shipped. Set it after "
-        "`make train-sentiment`.",
-    )
-    encoder: str = Field(
-        default="",
-        description="Hugging Face name or local folder of the encoder that the adapter was trained "
-        "on; empty for the built-in MiniLM.",
-    )
-    window_days: int = Field(
-        default=WINDOW_DAYS,
-        description="Days of texts behind a customer's mean, trend and share of negative texts. "
-        "Shorter follows moods faster and leaves more customers without a score.",
-    )
+    adapter: str = same(Settings, "sentiment_adapter")
+    encoder: str = same(Settings, "text_encoder")
+    window_days: int = same(Settings, "sentiment_window")
     alert_below: float = Field(
         default=ALERT_BELOW,
         description="A text that scores below it (-1 to 1) is a row for customer support.",
     )
-    threads: int = Field(default=2, description="Threads of scoring; your number of cores.")
+    threads: int = same(Settings, "threads")
 
     def model(self) -> "SentimentModel":
         """The model, loaded once a process."""

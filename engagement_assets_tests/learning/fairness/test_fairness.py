@@ -323,3 +323,27 @@ def test_inputs_of_different_length_are_refused():
     frame = people({"a": 0.5})
     with pytest.raises(ValueError, match="one of each a customer"):
         selection_fairness(frame["y"], frame["flagged"][1:], frame, attributes=["gender"])
+
+
+def test_a_model_that_guesses_for_a_group_fails_though_it_selects_as_many():
+    rng = np.random.default_rng(0)
+    gender = np.repeat(["a", "b"], 2000)
+    y = rng.random(4000) < 0.3
+    flagged = np.where(gender == "a", y, rng.random(4000) < 0.3)
+    people = pd.DataFrame({"gender": gender})
+    report = selection_fairness(y, flagged, people, attributes=["gender"], equal_opportunity=True)
+    assert [(r.group, r.measure) for r in report.rows if r.fails] == [("b", "with_label")]
+
+
+def test_a_group_that_truly_has_the_label_less_often_is_not_a_failure_of_equal_opportunity():
+    rng = np.random.default_rng(1)
+    gender = np.repeat(["a", "b"], 20_000)
+    lower = np.where(gender == "b", -0.6, 0.0)
+    risk = 1 / (1 + np.exp(-rng.normal(-1.5 + lower, 1.0)))
+    y = rng.random(len(risk)) < risk
+    people = pd.DataFrame({"gender": gender})
+    report = selection_fairness(
+        y, risk > 0.2, people, attributes=["gender"], equal_opportunity=True, n_bootstrap=1
+    )
+    assert row(report, "b", "with_label").ratio < 0.8
+    assert report.verdict == "holds"

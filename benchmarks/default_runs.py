@@ -1,0 +1,133 @@
+"""Whether a fresh default run ends with every model serving, over pairs of seed and date.
+
+    python -m benchmarks.default_runs --folder FOLDER --json benchmarks/results/default_runs.jsonl
+
+Each pair is a whole run of the command line on a new home of 1,500 customers (about four minutes on
+two cores), whose home is removed afterwards. A line is appended to the JSON file when a pair is
+done, and pairs that stand there are not run again, so it may be stopped at any time. Every refusal
+is written with its gap and what the truth gives that group. Belongs here: running and summing up.
+Does not belong here: the rule (`engagement_assets.learning.fairness`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import time
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from resources.registry import ModelRegistry
+
+CUSTOMERS = 1_500
+LAST = date(2026, 11, 26)
+APART = timedelta(days=17)
+KEPT = 4_000
+
+
+def main() -> int:
+    """Run the pairs that are not done; returns 1 where a run left a trainable model unserved."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True, help="where homes are made")
+    parser.add_argument("--json", type=Path, required=True, help="one line a pair")
+    parser.add_argument("--pairs", type=int, default=20)
+    options = parser.parse_args()
+    done = lines(options.json)
+    for pair in range(options.pairs):
+        if all(line["pair"] != pair for line in done):
+            line = run(pair, options.folder / f"pair-{pair}")
+            with options.json.open("a") as file:
+                file.write(json.dumps(line) + "\n")
+            done.append(line)
+            print(summary([line]), flush=True)
+    print(summary(done))
+    return int(any(line["not_serving"] for line in done))
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    """The pairs that are done."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def run(pair: int, home: Path) -> dict[str, Any]:
+    """Run one pair and say what serves."""
+    seed, last = pair, LAST - pair * APART
+    shutil.rmtree(home, ignore_errors=True)
+    began = time.monotonic()
+    made = subprocess.run(  # noqa: S603 - this project's own command
+        [
+            sys.executable,
+            "-m",
+            "engagement_assets.commands.run",
+            "run",
+            f"CUSTOMERS={CUSTOMERS}",
+            f"SEED={seed}",
+            f"DATE={last.isoformat()}",
+            f"HOME_DIR={home}",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    models = {
+        path.parent.parent.name: verdict(path, ModelRegistry(home / "registry"))
+        for path in sorted((home / "reports").glob("*/fairness/report.json"))
+        if path.parent.parent.name != "governance"
+    }
+    able = {name: model for name, model in models.items() if model["verdict"] != "not trained"}
+    line = {
+        "pair": pair,
+        "seed": seed,
+        "date": last.isoformat(),
+        "exit_status": made.returncode,
+        "seconds": round(time.monotonic() - began),
+        "not_serving": [name for name, model in able.items() if not model["serves"]],
+        "overview": (home / "reports" / "governance" / "fairness" / "report.json").exists(),
+        "models": models,
+        "said": made.stderr[-KEPT:] if made.returncode or not models else "",
+    }
+    shutil.rmtree(home, ignore_errors=True)
+    return line
+
+
+def verdict(path: Path, registry: ModelRegistry) -> dict[str, Any]:
+    """What a model's fairness report says, and whether the model serves."""
+    name, figures = path.parent.parent.name, json.loads(path.read_text())
+    if "not_trained" in figures:
+        return {"verdict": "not trained", "reason": figures["not_trained"], "serves": False}
+    report = figures["report"]
+    return {
+        "verdict": report["verdict"],
+        "tests": report["tests"],
+        "failures": [row for row in report["rows"] if row["fails"]],
+        "power": report["power"],
+        "serves": registry.champion(name) is not None,
+    }
+
+
+def summary(done: list[dict[str, Any]]) -> str:
+    """Every refusal with its gap, and how many runs end with every model serving."""
+    out = []
+    for line in done:
+        refused = [
+            f"{name}: {row['side']} by {row['attribute']}={row['group']}, {row['measure']} "
+            f"{row['reason']}, due by the truth {row['due']}, p {row['p_value']:.2g}"
+            for name, model in line["models"].items()
+            for row in model.get("failures", [])
+        ]
+        verdicts = ", ".join(f"{name} {model['verdict']}" for name, model in line["models"].items())
+        out.append(
+            f"seed {line['seed']}, {line['date']}: exit {line['exit_status']} in "
+            f"{line['seconds']} s; not serving: {', '.join(line['not_serving']) or 'none'}; "
+            f"refused: {'; '.join(refused) or 'none'} ({verdicts})"
+        )
+    good = sum(not line["not_serving"] and not line["exit_status"] for line in done)
+    return "\n".join([*out, f"{good} of {len(done)} runs end with every model serving"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,242 @@
+"""The command line `engagement`: commands, their options and examples.
+
+Belongs here: names, arguments and exit statuses (0; 1 where something failed; 2 where a setting is
+wrong). Does not belong here: what a command does. It is imported inside the command, so that help
+and completion come at once.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engagement_assets.commands.options import refused, with_settings
+from engagement_assets.commands.train_sentiment import train_sentiment
+from engagement_assets.settings.api import ApiSettings
+from engagement_assets.settings.installation import HOME_VARIABLE, Settings, current_home
+
+app = typer.Typer(
+    help="The engagement platform. Settings are options or variables of the environment.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+keys = typer.Typer(help="API keys of the installation.", no_args_is_help=True)
+aws = typer.Typer(help="An installation on AWS.", no_args_is_help=True)
+app.add_typer(keys, name="api-key")
+app.add_typer(aws, name="aws")
+app.command()(train_sentiment)
+
+Scopes = Annotated[str, typer.Option(help="some of read,score,admin")]
+KeysFile = Annotated[
+    Path | None, typer.Option(help="the file of keys; that of the home by default")
+]
+
+
+@app.command()
+@with_settings(Settings)
+def run(
+    given: dict[str, str],
+    *,
+    retrain: Annotated[
+        bool,
+        typer.Option(envvar="RETRAIN", help="train although a champion is younger than a quarter"),
+    ] = False,
+) -> None:
+    """Make everything that is not made yet, then say what there is and where.
+
+    \b
+    engagement run --customers 100000 --date 2026-11-21
+    CUSTOMERS=100000 engagement run --retrain
+    """
+    from engagement_assets.commands.homes import prepare_home, settings_from
+
+    settings = settings_from(given)
+    prepare_home(settings)
+    from engagement_assets.commands import run as runs
+    from engagement_assets.commands.pipeline import JobFailedError, JobInterruptedError
+
+    with refused(None, JobFailedError, JobInterruptedError):
+        runs.run(settings, retrain=retrain)
+
+
+@app.command()
+@with_settings(Settings)
+def home(given: dict[str, str]) -> None:
+    """Print the home in use, or the one of these settings; make it if it is new.
+
+    \b
+    export ENGAGEMENT_HOME="$(engagement home --home-dir /srv/engagement)"
+    """
+    from engagement_assets.commands.homes import open_home
+
+    sys.stdout.write(f"{open_home(given).home}\n")
+
+
+@app.command()
+@with_settings(Settings)
+def dev(
+    given: dict[str, str], *, port: Annotated[int, typer.Option(help="port of the UI")] = 3000
+) -> None:
+    """Open the Dagster UI on the home in use.
+
+    \b
+    engagement dev --home-dir /srv/engagement --port 3001
+    """
+    from engagement_assets.commands.homes import open_home
+
+    open_home(given)
+    from dagster import DagsterInstance
+
+    from resources.event_log import end_abandoned_runs
+
+    with DagsterInstance.get() as instance:
+        end_abandoned_runs(instance)
+    dg = Path(sys.executable).with_name("dg")
+    os.execv(dg, [str(dg), "dev", "--port", str(port)])  # noqa: S606 - the project's own program
+
+
+@app.command()
+@with_settings(ApiSettings)
+def serve(
+    given: dict[str, str],
+    *,
+    home_dir: Annotated[
+        Path | None,
+        typer.Option(
+            envvar=[HOME_VARIABLE, "HOME_DIR"], help="the home; by default the one in use"
+        ),
+    ] = None,
+) -> None:
+    """Serve the real-time API.
+
+    \b
+    engagement serve --port 8080 --workers 4
+    ENGAGEMENT_API_RATE=500/second engagement serve
+    """
+    from engagement_assets.commands.serve import serve_api
+
+    # workers are processes of their own, which read the environment
+    os.environ.update({ApiSettings.variables()[name]: value for name, value in given.items()})
+    if home_dir is not None:
+        os.environ[HOME_VARIABLE] = str(home_dir.resolve())
+    serve_api(ApiSettings())
+
+
+@app.command()
+@with_settings(Settings)
+def rollback(
+    given: dict[str, str],
+    *,
+    model: Annotated[str, typer.Option(envvar="MODEL", help="whose champion")] = "churn",
+    version: Annotated[
+        str | None, typer.Option(envvar="VERSION", help="by default the one before this")
+    ] = None,
+) -> None:
+    """Make an earlier version of a model its champion again.
+
+    \b
+    engagement rollback --model engagement
+    """
+    from engagement_assets.commands.homes import open_home
+
+    settings = open_home(given)
+    from engagement_assets.commands.run import roll_back
+    from resources.registry import RegistryError
+
+    with refused(None, RegistryError):
+        now = roll_back(settings, model, version or None)
+        sys.stdout.write(
+            f"the champion of {model} is {now} again; run `make run` to predict with it\n"
+        )
+
+
+@keys.command("create")
+def create_key(
+    name: Annotated[str, typer.Option(help="what the key is for")] = "",
+    scopes: Scopes = "read",
+    days: Annotated[
+        int | None, typer.Option(help="days until it expires; never by default")
+    ] = None,
+    rate: Annotated[str | None, typer.Option(help="its own rate, such as 500/second")] = None,
+    file: KeysFile = None,
+) -> None:
+    """Make a key, which is shown once.
+
+    \b
+    engagement api-key create --name app --scopes read,score --days 90
+    """
+    from engagement_assets.serving.api.keys import KeysError, add_key
+
+    wanted = [scope for scope in scopes.split(",") if scope]
+    with refused(None, KeysError):
+        path = _keys_file(file)
+        key, token = add_key(path, name, wanted, days=days, rate=rate)
+        sys.stderr.write(f"key {key.id} ({', '.join(key.scopes)}) is in {path}; shown once:\n")
+        sys.stdout.write(f"{token}\n")
+
+
+@keys.command("list")
+def list_keys(file: KeysFile = None) -> None:
+    """List the keys: id, scopes, expiry, what each is for."""
+    from engagement_assets.serving.api.keys import KeysError, read_keys
+
+    with refused(None, KeysError):
+        for key in read_keys(_keys_file(file)).keys.values():
+            until = f"until {key.expires_at}" if key.expires_at else "does not expire"
+            sys.stdout.write(f"{key.id}  {','.join(key.scopes):18} {until}  {key.name}\n")
+
+
+@keys.command("revoke")
+def revoke_key(id: str, file: KeysFile = None) -> None:
+    """Revoke the key of an id; a running API takes it up within seconds."""
+    from engagement_assets.serving.api.keys import KeysError, drop_key
+
+    with refused(None, KeysError):
+        drop_key(_keys_file(file), id)
+        sys.stderr.write(f"key {id} is revoked\n")
+
+
+def _keys_file(file: Path | None) -> Path:
+    from engagement_assets.serving.api.keys import KEYS_FILE
+
+    return file or current_home() / KEYS_FILE
+
+
+@aws.command("sync-tables")
+def sync_tables() -> None:
+    """Make or mend the Glue database and its tables."""
+    from engagement_assets.commands import aws as commands
+    from resources.aws.errors import AwsError
+
+    with refused(None, AwsError):
+        commands.sync_tables()
+
+
+@aws.command("check")
+def check_aws() -> None:
+    """Look at everything that a run needs; 1 where something is not as it should be."""
+    from engagement_assets.commands import aws as commands
+    from resources.aws.errors import AwsError
+
+    with refused(None, AwsError):
+        raise typer.Exit(commands.check())
+
+
+@app.command()
+def docs(
+    check: Annotated[
+        bool, typer.Option("--check", help="write nothing; 1 where one is old")
+    ] = False,
+) -> None:
+    """Write the tables of settings into the docs and the Makefile."""
+    from engagement_assets.commands.docs import outdated
+
+    old = outdated()
+    for path, text in old.items():
+        if not check:
+            path.write_text(text)
+        sys.stdout.write(f"{path} {'is old' if check else 'is written'}\n")
+    raise typer.Exit(int(check and bool(old)))

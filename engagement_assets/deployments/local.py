@@ -1,0 +1,72 @@
+"""The deployment on one machine: everything lies in the home.
+
+Belongs here: what is particular to it. Does not belong here: what every deployment has, and
+choosing one (`resources.py`).
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from engagement_assets.serving.catalogue import CatalogueFile
+from engagement_assets.settings.api import ApiSettings
+from engagement_assets.settings.installation import CATALOGUE_FILE, ONLINE_FILE, PROJECT, Settings
+from resources.alerts import AlertSink
+from resources.gauges import LoggedGauges
+from resources.io_managers import (
+    ModelIOManager,
+    RegistryResource,
+    ReportIOManager,
+    TableIOManager,
+)
+from resources.online_store.resource import SqliteOnlineStore
+from resources.platform import DuckDBEngineResource, LakeResource
+
+if TYPE_CHECKING:
+    from engagement_assets.serving.api.access import KeySource
+
+
+def resources(settings: Settings, *, sql_root: str) -> dict[str, Any]:
+    """What lies in the home on this machine."""
+    lake = LakeResource(root=settings.lake_root)
+    registry = str(settings.home / "registry")
+    return {
+        "lake": lake,
+        "engine": DuckDBEngineResource(lake=lake, sql_root=sql_root, threads=settings.threads),
+        "registry": RegistryResource(root=registry),
+        "alerts": AlertSink(
+            log_path=str(settings.home / "alerts.jsonl"), webhook_url=settings.webhook_url
+        ),
+        "catalogue": CatalogueFile(path=str(settings.home / CATALOGUE_FILE)),
+        "tables": TableIOManager(root=settings.lake_root),
+        "models": ModelIOManager(root=registry),
+        "reports": ReportIOManager(root=str(settings.home / "reports")),
+        "gauges": LoggedGauges(),
+        "online_store": SqliteOnlineStore(path=str(settings.home / ONLINE_FILE)),
+    }
+
+
+def loggers() -> dict[str, dg.LoggerDefinition]:
+    """Loggers that only this deployment has."""
+    return {}
+
+
+def api_keys(settings: Settings, api: ApiSettings) -> "KeySource":
+    """API keys in a file, by default that of the home."""
+    from engagement_assets.serving.api.keys import KEYS_FILE, KeyFile  # noqa: PLC0415 - for the API alone
+
+    return KeyFile(Path(api.keys) if api.keys else settings.home / KEYS_FILE)
+
+
+def places(settings: Settings) -> list[str]:
+    """Where a person looks for what was made."""
+    home = settings.home
+    shown = home.relative_to(PROJECT) if home.is_relative_to(PROJECT) else home
+    return [
+        "make dev                                the Dagster UI: assets, lineage, checks, runs",
+        f"{shown}/{CATALOGUE_FILE}    every table as a view (duckdb -readonly)",
+        f"{shown}/{ONLINE_FILE}  what an application reads: one document a customer",
+        f"{shown}/reports/             evaluation, fairness, explanations of each model",
+        f"{shown}/alerts.jsonl         failed checks and runs",
+    ]
