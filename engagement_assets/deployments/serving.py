@@ -65,16 +65,13 @@ def lake_reader(resources: Mapping[str, Any]) -> LakeReader:
 
 def read_references(store: OnlineStore, release: Release) -> tuple[dict[str, Any], dict[str, Any]]:
     """What depends on all customers of a release, by model, and its lists for somebody unknown."""
-    blobs = {spec: store.blob(release.name, spec.name) for spec in EXPLAINED}
+    references = {
+        spec.name: scored_model(spec).read_reference(content)
+        for spec in EXPLAINED
+        if spec.placed_by_day and (content := store.blob(release.name, spec.name)) is not None
+    }
     cold_start = store.blob(release.name, COLD_START)
-    return (
-        {
-            spec.name: scored_model(spec).read_reference(content)
-            for spec, content in blobs.items()
-            if content is not None
-        },
-        {} if cold_start is None else orjson.loads(cold_start),
-    )
+    return references, {} if cold_start is None else orjson.loads(cold_start)
 
 
 def score_texts(sentiment: Any, texts: Sequence[str]) -> tuple[list[dict[str, Any]], str]:

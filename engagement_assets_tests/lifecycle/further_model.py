@@ -49,7 +49,7 @@ def write_days(home: Home) -> None:
     for back in range(3):
         day = DAY - timedelta(days=back)
         rows = [
-            {"customer_id": name, "logins_month": place, "age": 20 + place}
+            {"customer_id": name, "logins_month": place, "age": 20 + place % 2}
             for place, name in enumerate(PEOPLE)
         ]
         write_features(home.lake, day, rows)
@@ -88,8 +88,6 @@ def main() -> None:
     daily = run("predictions", day=day, assets=[*(f"loyalty/{n}" for n in SPEC.daily_parts)])
     unified = run("predictions", day=day, assets=UNIFIED)
     published = run("publish", day=day)
-    for name, told in (("t", training), ("d", daily), ("u", unified), ("p", published)):
-        print(name, told["success"], told["made"], told["failed_checks"], told["failures"], file=sys.stderr)
     graph = defs.resolve_asset_graph()
     told = {
         "runs": {
@@ -103,11 +101,12 @@ def main() -> None:
         "checks": sorted(
             f"{key.asset_key.to_user_string()}: {key.name}" for key in graph.asset_check_keys
         ),
-        "scores": home.lake.read(SPEC.predictions, days=[DAY]).to_pandas()["loyalty_score"].tolist(),
+        "scores": home.lake.read(SPEC.predictions, days=[DAY])
+        .to_pandas()["loyalty_score"]
+        .tolist(),
         "api": asked(home),
     }
     sys.stdout.write(json.dumps(told, default=str) + "\n")
-
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001, ARG002 - the protocol gives more than so small a model reads
 """A further model as its own folder would hold it: spec and adapter, and nothing else.
 
 Belongs here: the smallest model that lives the whole life. Does not belong here: what is expected
