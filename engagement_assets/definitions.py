@@ -6,6 +6,8 @@ belong here: any of them.
 
 import dagster as dg
 
+from engagement_assets.decisions.assets import ASSETS as DECISION_ASSETS
+from engagement_assets.decisions.assets import CHECKS as DECISION_CHECKS
 from engagement_assets.decisions.customers.assets import ASSETS as UNIFIED_ASSETS
 from engagement_assets.decisions.customers.assets import CHECKS as UNIFIED_CHECKS
 from engagement_assets.deployments.resources import loggers_for, resources_for
@@ -42,6 +44,7 @@ defs = dg.Definitions(
             customer_snapshot,
             *LABEL_ASSETS,
             *MODEL_ASSETS,
+            *DECISION_ASSETS,
             *UNIFIED_ASSETS,
             *GOVERNANCE_ASSETS,
             *SERVING_ASSETS,
@@ -54,6 +57,7 @@ defs = dg.Definitions(
         feature_checks,
         label_checks,
         *MODEL_CHECKS,
+        *DECISION_CHECKS,
         *UNIFIED_CHECKS,
         *PUBLISHED_CHECKS,
     ],

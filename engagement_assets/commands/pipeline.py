@@ -14,6 +14,7 @@ from typing import Any
 import dagster as dg
 
 from engagement_assets.decisions.customers.declared import CHANGES, CUSTOMERS
+from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.definitions import defs
 from engagement_assets.deployments.resources import (
     lake_of,
@@ -43,7 +44,7 @@ from resources.lake import Lake
 # A champion is retrained when data this many days newer than its own can be learnt from.
 MAX_AGE_DAYS: dict[Cadence, int] = {"daily": 0, "weekly": 6, "quarterly": 60}
 # What the job `predictions` makes of a day.
-PREDICTED = (*(spec.predictions for spec in MODELS), CUSTOMERS, CHANGES, REVIEW_QUEUE)
+PREDICTED = (*(spec.output for spec in (*MODELS, *DECISIONS)), CUSTOMERS, CHANGES, REVIEW_QUEUE)
 BY_NAME = {spec.name: spec for spec in MODELS}
 FAIRNESS_OVERVIEW = "governance/fairness"
 # Tags of a run that this command starts: its days, and whether it was brought to an end.

@@ -6,12 +6,13 @@ belong here: the application (`app.py`) and the resources themselves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import orjson
 
+from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.deployments.resources import PLATFORMS, resources_for
 from engagement_assets.features.snapshot import declared_schemas
 from engagement_assets.lifecycle.scored import scored_model
@@ -65,13 +66,16 @@ def lake_reader(resources: Mapping[str, Any]) -> LakeReader:
 
 def read_references(store: OnlineStore, release: Release) -> tuple[dict[str, Any], dict[str, Any]]:
     """What depends on all customers of a release, by model, and its lists for somebody unknown."""
-    references = {
-        spec.name: scored_model(spec).read_reference(content)
-        for spec in EXPLAINED
-        if spec.placed_by_day and (content := store.blob(release.name, spec.name)) is not None
+    readers: dict[str, Callable[[bytes], Any]] = {
+        spec.name: scored_model(spec).read_reference for spec in EXPLAINED if spec.placed_by_day
     }
+    readers |= {spec.name: spec.rule().read_reference for spec in DECISIONS}
+    blobs = {name: store.blob(release.name, name) for name in readers}
     cold_start = store.blob(release.name, COLD_START)
-    return references, {} if cold_start is None else orjson.loads(cold_start)
+    return (
+        {name: readers[name](content) for name, content in blobs.items() if content is not None},
+        {} if cold_start is None else orjson.loads(cold_start),
+    )
 
 
 def score_texts(sentiment: Any, texts: Sequence[str]) -> tuple[list[dict[str, Any]], str]:

@@ -176,7 +176,7 @@ def _fairness(spec: ModelSpec) -> dg.AssetsDefinition:
         description=spec.texts["fairness"],
         group_name=spec.name,
         owners=spec.owners,
-        kinds={"report", "fairlearn"},
+        kinds={"report"},
         code_version=spec.code_version,
         io_manager_key="reports",
         ins={"model": dg.AssetIn([spec.name, "model"])},

@@ -11,7 +11,7 @@ import dagster as dg
 import numpy as np
 
 from engagement_assets.learning.evaluation.scores import TWENTIETHS, score_shares
-from engagement_assets.lifecycle.spec import ModelSpec, metric_value
+from engagement_assets.lifecycle.spec import ModelSpec, UseCaseSpec, metric_value
 from resources.checks import (
     PSI_LIMIT,
     Outcome,
@@ -50,13 +50,22 @@ PREDICTION_TEXTS = {
 
 def model_checks(spec: ModelSpec) -> list[dg.AssetChecksDefinition]:
     """Every check of a model."""
-    checks = [_gates(spec), _predictions(spec)]
+    checks = [_gates(spec), output_checks(spec)]
     return [*checks, _explanations(spec)] if spec.additive else checks
 
 
-def prediction_blocking(spec: ModelSpec) -> list[dg.AssetCheckKey]:
-    """What predictions must pass before anything uses them."""
-    return [check.key for check in prediction_specs(spec) if check.name in BLOCKING]
+def prediction_blocking(spec: UseCaseSpec) -> list[dg.AssetCheckKey]:
+    """What a day's output must pass before anything uses it."""
+    return [check.key for check in output_specs(spec) if check.name in BLOCKING]
+
+
+def prediction_blocking_keys(models: Sequence[str]) -> list[dg.AssetCheckKey]:
+    """What the predictions of models must pass before anything uses them."""
+    return [
+        dg.AssetCheckKey(dg.AssetKey([name, "predictions"]), check)
+        for name in models
+        for check in BLOCKING
+    ]
 
 
 def gate_specs(spec: ModelSpec) -> list[dg.AssetCheckSpec]:
@@ -86,13 +95,14 @@ def fairness_spec(spec: ModelSpec) -> dg.AssetCheckSpec:
     )
 
 
-def prediction_specs(spec: ModelSpec) -> list[dg.AssetCheckSpec]:
-    """The checks on predictions."""
+def output_specs(spec: UseCaseSpec) -> list[dg.AssetCheckSpec]:
+    """The checks on a day's output; a rule has no scores that could drift from its training's."""
     return [
         dg.AssetCheckSpec(
-            name, asset=[spec.name, "predictions"], description=text, blocking=name in BLOCKING
+            name, asset=spec.output.split("/"), description=text, blocking=name in BLOCKING
         )
         for name, text in PREDICTION_TEXTS.items()
+        if name != "score_drift" or isinstance(spec, ModelSpec)
     ]
 
 
@@ -154,26 +164,27 @@ def fairness_result(spec: ModelSpec, figures: Mapping[str, Any]) -> dg.AssetChec
     )
 
 
-def _predictions(spec: ModelSpec) -> dg.AssetChecksDefinition:
-    @dg.multi_asset_check(
-        name=f"{spec.name}_prediction_checks", specs=prediction_specs(spec), can_subset=True
-    )
+def output_checks(spec: UseCaseSpec) -> dg.AssetChecksDefinition:
+    """The checks on what a use case makes each day."""
+    specs = output_specs(spec)
+
+    @dg.multi_asset_check(name=f"{spec.name}_output_checks", specs=specs, can_subset=True)
     def check(
         context: dg.AssetCheckExecutionContext,
         lake: LakeResource,
         engine: EngineResource,
         registry: RegistryResource,
     ) -> Iterator[dg.AssetCheckResult]:
-        """Check the predictions of this run."""
+        """Check the output of this run."""
         key = list(spec.key)
-        there = lake.lake.days(spec.predictions)
+        there = lake.lake.days(spec.output)
         days = run_days(context, there)
-        run = engine.engine({spec.predictions.replace("/", "."): spec.schema})
+        run = engine.engine({spec.output.replace("/", "."): spec.schema})
         measures = keys_measures(key) | bounds_measures(spec)
-        counts = daily_counts(run, spec.predictions, measures, days)
-        rows = {day: lake.lake.row_count(spec.predictions, day) for day in there}
+        counts = daily_counts(run, spec.output, measures, days)
+        rows = {day: lake.lake.row_count(spec.output, day) for day in there}
         judges = {
-            "schema": lambda: schema_outcome(run, spec.predictions, spec.schema, days),
+            "schema": lambda: schema_outcome(run, spec.output, spec.schema, days),
             "keys": lambda: keys_outcome(counts, key),
             "bounds": lambda: bounds_outcome(counts, list(spec.bounds)),
             "volume": lambda: volume_outcome(rows, days[-1]),
@@ -186,7 +197,7 @@ def _predictions(spec: ModelSpec) -> dg.AssetChecksDefinition:
     return check
 
 
-def bounds_measures(spec: ModelSpec) -> dict[str, str]:
+def bounds_measures(spec: UseCaseSpec) -> dict[str, str]:
     """SQL that counts the values outside their bounds, by column."""
     measures = {}
     for column, (least, most) in spec.bounds.items():
@@ -196,9 +207,9 @@ def bounds_measures(spec: ModelSpec) -> dict[str, str]:
     return measures
 
 
-def score_drift(spec: ModelSpec, lake: Lake, registry: RegistryResource, day: date) -> Outcome:
+def score_drift(spec: UseCaseSpec, lake: Lake, registry: RegistryResource, day: date) -> Outcome:
     """Whether the scores of a day are spread as the test scores of the model that made them."""
-    table = lake.read(spec.predictions, days=[day], columns=[spec.score, "model_version"])
+    table = lake.read(spec.output, days=[day], columns=[spec.score, "model_version"])
     if not table.num_rows:
         champion = registry.registry.champion(spec.name)
         if champion is None:

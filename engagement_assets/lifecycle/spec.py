@@ -232,13 +232,18 @@ class UseCaseSpec:
         return {self.output: self.schema}
 
     @property
+    def output_columns(self) -> tuple[Column, ...]:
+        """Columns of each day's output between the snapshot date and the version."""
+        return self.columns
+
+    @property
     def schema(self) -> TableSchema:
         """The schema of each day's output."""
         return TableSchema(
             (
                 Column("customer_id", "string", nullable=False, description="The customer"),
                 Column("snapshot_date", "date", nullable=False, description="Date of the features"),
-                *self.columns,
+                *self.output_columns,
                 Column(
                     self.VERSION_COLUMN,
                     "string",
@@ -252,14 +257,13 @@ class UseCaseSpec:
         """Return its columns with no rows: nobody is scored."""
         import pandas as pd  # noqa: PLC0415 - declarations load without it
 
-        names = ["customer_id", *(column.name for column in self.columns)]
+        names = ["customer_id", *(column.name for column in self.output_columns)]
         return pd.DataFrame({name: pd.Series(dtype=object) for name in names})
 
     def adapter(self) -> ModelAdapter:
         """Return its adapter; loads the learning libraries."""
-        module, name = self.implementation.split(":")
-        made: ModelAdapter = getattr(importlib.import_module(module), name)()
-        return made
+        adapter: ModelAdapter = _loaded(self.implementation)()
+        return adapter
 
     def dates(self, last_day: date, *, first_day: date) -> Snapshots:
         """The snapshots to learn from and to be scored on, once `last_day` is ingested."""
@@ -331,20 +335,32 @@ class DecisionSpec(UseCaseSpec):
 
     Attributes:
         actions: What may be chosen, `NO_ACTION` among it.
-        reward: What an action is to bring.
-        policy: `module:class` of the policy that chooses.
-        baseline: `module:class` of the rule that the policy must beat.
+        reward: What an action is to bring, or None where nothing measures it yet.
+        baseline: `module:class` of the rule that a learnt policy must beat, and that decides until
+            one does.
+        policy: `module:class` of the learnt policy; empty where the baseline decides.
         guardrails: What a policy must not worsen.
+        due: Whether what is chosen stands in `actions_due`.
     """
 
     PARTS: ClassVar[tuple[str, ...]] = ("policy", "evaluation", "fairness", "champion", "choices")
     VERSION_COLUMN: ClassVar[str] = "policy_version"
 
     actions: tuple[Action, ...]
-    reward: Reward
-    policy: str
+    reward: Reward | None = None
     baseline: str
+    policy: str = ""
     guardrails: tuple[QualityGate, ...] = ()
+    due: bool = False
+    implementation: str = ""
+    kinds: frozenset[str] = frozenset({"python"})
+    learns_from: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    window_days: int = 0
+    gates: tuple[QualityGate, ...] = ()
+    comparison_metric: str = ""
+    fairness: FairnessSpec = FairnessSpec(rule="")
+    score: str = "propensity"
 
     def __post_init__(self) -> None:
         """Refuse actions of one name, and a decision that must act.
@@ -363,6 +379,28 @@ class DecisionSpec(UseCaseSpec):
     def choices(self) -> str:
         """The table of its choices."""
         return self.output
+
+    @property
+    def output_columns(self) -> tuple[Column, ...]:
+        """What every choice has, and the decision's own columns."""
+        return (
+            Column("action", "string", nullable=False, description="What is chosen, or none"),
+            Column(
+                "propensity", "float64", nullable=False, description="Chance of the choice (0-1)"
+            ),
+            Column("reason", "string", description="Why, in words"),
+            *self.columns,
+        )
+
+    def rule(self) -> Any:
+        """Return the class of the rule that decides, a `RulePolicy`."""
+        return _loaded(self.baseline)
+
+
+def _loaded(implementation: str) -> Any:
+    """Return what `module:name` names."""
+    module, name = implementation.split(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def metric_value(found: Any) -> float:

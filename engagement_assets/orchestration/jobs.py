@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import dagster as dg
 
+from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.features.labels import LABELS
 from engagement_assets.lifecycle.spec import UseCaseSpec
 from engagement_assets.models.assets import MODELS
@@ -25,7 +26,7 @@ VIRALITY_PREDICTIONS = dg.AssetSelection.assets(["virality", "predictions"])
 GRAPH_ENGAGEMENT = dg.AssetSelection.groups("graph_engagement")
 FEATURES = dg.AssetSelection.groups("features")
 PREDICTIONS = dg.AssetSelection.assets(
-    *([spec.name, part] for spec in MODELS for part in spec.daily_parts)
+    *([spec.name, noun] for spec in (*MODELS, *DECISIONS) for noun in spec.daily_parts)
 )
 UNIFIED = dg.AssetSelection.assets(["predictions", "customers"], ["predictions", "changes"])
 REVIEWS = dg.AssetSelection.assets(["governance", "review_queue"])

@@ -11,9 +11,8 @@ from typing import Any
 import dagster as dg
 
 from engagement_assets.decisions.customers.assets import SPECS as UNIFIED_SPECS
-from engagement_assets.decisions.customers.declared import CUSTOMERS, prediction_schemas
+from engagement_assets.decisions.customers.declared import CUSTOMERS, USE_CASES, prediction_schemas
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
-from engagement_assets.models.specs import MODELS
 from engagement_assets.serving.publishing import (
     PURPOSE,
     Published,
@@ -59,7 +58,7 @@ PROGRESS_SHARE = 10
     deps=[
         CUSTOMERS.split("/"),
         CUSTOMER_FEATURES.split("/"),
-        *(spec.predictions.split("/") for spec in MODELS),
+        *(spec.output.split("/") for spec in USE_CASES),
         ["source", "consents"],
     ],
     partitions_def=DAILY,

@@ -15,6 +15,7 @@ from datetime import date
 
 import orjson
 
+from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.lifecycle.predictor import Context
 from engagement_assets.lifecycle.scored import scored_model
 from engagement_assets.models.specs import RECOMMENDATION
@@ -199,4 +200,5 @@ def references_of(tables: DayTables) -> dict[str, bytes]:
         for spec in EXPLAINED
         if spec.placed_by_day
     }
+    references |= {spec.name: spec.rule().reference(context) for spec in DECISIONS}
     return {name: content for name, content in references.items() if content is not None}

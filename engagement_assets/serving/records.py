@@ -9,6 +9,8 @@ A document is zlib (level 1) of JSON of this shape, with these keys in every one
                       where it does not score this customer
     explanations      by model of `EXPLAINED`: a list, the strongest first, of {feature, value,
                       typical, contribution}; empty where there are none
+    decisions         by decision: its own columns with action, propensity and reason, or null where
+                      it does not judge this customer
     recommendations   {items: ids, the best first; source}, or null without a list or without the
                       consent to personalisation
     actions_due       texts of what the product's rules ask for
@@ -33,16 +35,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engagement_assets.decisions.customers.declared import CUSTOMERS
+from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES, FEATURE_NAMES
-from engagement_assets.lifecycle.spec import REASONS, ModelSpec
+from engagement_assets.lifecycle.spec import REASONS, ModelSpec, UseCaseSpec
 from engagement_assets.models.specs import MODELS, RECOMMENDATION
 from resources.lake import Lake
 
-DOCUMENT_FORMAT = 1
+DOCUMENT_FORMAT = 2
 # Level 1 is three times as fast as the default and its documents are a tenth larger.
 LEVEL = 1
 EXPLAINED = tuple(spec for spec in MODELS if spec.online)
-INPUTS = (CUSTOMER_FEATURES, *(spec.predictions for spec in MODELS), CUSTOMERS)
+INPUTS = (CUSTOMER_FEATURES, *(spec.output for spec in (*MODELS, *DECISIONS)), CUSTOMERS)
 ACTIONS_APART = "; "
 REASON_PARTS = ("feature", "value", "typical", "contribution")
 
@@ -77,7 +80,7 @@ class DayTables:
     Attributes:
         day: The date of the features.
         features: One row a customer, in the order of the ids.
-        predictions: By model; a model whose partition is not there or empty is left out.
+        predictions: By use case; one whose partition is not there or empty is left out.
         actions: What is due, in the order of `features`.
         versions: The version that predicted, by model; None for one that did not.
     """
@@ -102,16 +105,19 @@ class DayTables:
         unified = lake.read(CUSTOMERS, days=[day], columns=["customer_id", "actions_due"])
         places = places_of(features.column("customer_id"), unified)
         predictions = {
-            spec.name: lake.read(spec.predictions, days=[day])
-            for spec in MODELS
-            if lake.exists(spec.predictions, day) and lake.row_count(spec.predictions, day)
+            spec.name: lake.read(spec.output, days=[day])
+            for spec in (*MODELS, *DECISIONS)
+            if lake.exists(spec.output, day) and lake.row_count(spec.output, day)
         }
         return cls(
             day,
             features,
             predictions,
             unified.column("actions_due").take(places),
-            {spec.name: _version(spec, predictions.get(spec.name)) for spec in MODELS},
+            {
+                spec.name: _version(spec, predictions.get(spec.name))
+                for spec in (*MODELS, *DECISIONS)
+            },
         )
 
     @property
@@ -170,9 +176,11 @@ def _batch(
     }
     said = [_predictions(spec, rows.get(spec.name), count) for spec in EXPLAINED]
     reasons = [_reasons(spec, rows.get(spec.name), count) for spec in EXPLAINED]
+    choices = [_predictions(spec, rows.get(spec.name), count) for spec in DECISIONS]
     lists = _lists(rows.get(RECOMMENDATION.name), customers, agreed)
     due = tables.actions.slice(start, count).to_pylist()
     names = [spec.name for spec in EXPLAINED]
+    decisions = [spec.name for spec in DECISIONS]
     versions = dict(tables.versions)
     return [
         {
@@ -181,16 +189,18 @@ def _batch(
             "features": values,
             "predictions": dict(zip(names, scores, strict=True)),
             "explanations": dict(zip(names, whys, strict=True)),
+            "decisions": dict(zip(decisions, chosen, strict=True)),
             "recommendations": shown,
             "actions_due": actions.split(ACTIONS_APART) if actions else [],
             "model_versions": versions,
             "consents": {"personalisation": customer in agreed},
         }
-        for customer, values, scores, whys, shown, actions in zip(
+        for customer, values, scores, whys, chosen, shown, actions in zip(
             customers,
             _dicts(features, FEATURE_NAMES),
             zip(*said, strict=True),
             zip(*reasons, strict=True),
+            zip(*choices, strict=True),
             lists,
             due,
             strict=True,
@@ -198,10 +208,12 @@ def _batch(
     ]
 
 
-def _predictions(spec: ModelSpec, rows: pa.Table | None, count: int) -> list[dict[str, Any] | None]:
+def _predictions(
+    spec: UseCaseSpec, rows: pa.Table | None, count: int
+) -> list[dict[str, Any] | None]:
     if rows is None:
         return [None] * count
-    names = [column.name for column in spec.columns if not column.name.startswith("reason_")]
+    names = [column.name for column in spec.output_columns if not column.name.startswith("reason_")]
     there = rows.column("customer_id").is_valid().to_pylist()
     return [row if scored else None for row, scored in zip(_dicts(rows, names), there, strict=True)]
 
@@ -261,13 +273,13 @@ def places_of(customers: pa.ChunkedArray, table: pa.Table) -> pa.Array:
     return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
 
 
-def _version(spec: ModelSpec, rows: pa.Table | None) -> str | None:
+def _version(spec: UseCaseSpec, rows: pa.Table | None) -> str | None:
     if rows is None:
         return None
-    versions = rows.column("model_version").unique().to_pylist()
+    versions = rows.column(spec.VERSION_COLUMN).unique().to_pylist()
     if len(versions) != 1:
         raise MixedVersionsError(
-            f"{spec.predictions} holds rows of {len(versions)} versions ({', '.join(versions)}); "
+            f"{spec.output} holds rows of {len(versions)} versions ({', '.join(versions)}); "
             "materialise that partition again"
         )
     return str(versions[0])

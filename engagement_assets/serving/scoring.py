@@ -19,10 +19,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from engagement_assets.decisions.specs import DECISIONS
+from engagement_assets.lifecycle.decision import RulePolicy
 from engagement_assets.lifecycle.predictor import Context, Predictor
 from engagement_assets.lifecycle.resource import ModelSettings
 from engagement_assets.lifecycle.scored import scored_model
-from engagement_assets.lifecycle.spec import REASONS, ModelSpec
+from engagement_assets.lifecycle.spec import REASONS, UseCaseSpec
 from engagement_assets.models.specs import MODELS
 from engagement_assets.serving.records import EXPLAINED, REASON_PARTS
 from resources.registry import ModelRegistry, registered
@@ -39,10 +41,12 @@ class Scored:
         predictions: Columns by model; None where a model does not score the customer or is not
             there.
         explanations: Reasons by model, the strongest first.
+        decisions: Choices by decision; None where it does not judge the customer.
     """
 
     predictions: dict[str, dict[str, Any] | None]
     explanations: dict[str, list[dict[str, Any]]]
+    decisions: dict[str, dict[str, Any] | None]
 
 
 class Scorer:
@@ -50,13 +54,18 @@ class Scorer:
 
     Args:
         predictors: Loaded versions of the models that answer online, by name.
+        policies: The rules that decide, by decision.
         cards: Cards of all champions, by model.
     """
 
     def __init__(
-        self, predictors: Mapping[str, Predictor], cards: Mapping[str, Mapping[str, Any]]
+        self,
+        predictors: Mapping[str, Predictor],
+        policies: Mapping[str, RulePolicy],
+        cards: Mapping[str, Mapping[str, Any]],
     ) -> None:
         self._predictors = dict(predictors)
+        self._policies = dict(policies)
         self.cards = dict(cards)
 
     @classmethod
@@ -85,15 +94,19 @@ class Scorer:
             for spec in EXPLAINED
             if spec.name in opened
         }
-        return cls(predictors, {name: model.card for name, model in opened.items()})
+        policies = {
+            spec.name: spec.rule()(settings.parameters(spec.parameters)) for spec in DECISIONS
+        }
+        return cls(predictors, policies, {name: model.card for name, model in opened.items()})
 
     @property
     def versions(self) -> dict[str, str | None]:
-        """The version of every model, None where there is no champion."""
-        return {
+        """The version of every model and policy, None where there is no champion."""
+        champions = {
             spec.name: str(self.cards[spec.name]["version"]) if spec.name in self.cards else None
             for spec in MODELS
         }
+        return champions | {name: policy.version for name, policy in self._policies.items()}
 
     def score(self, rows: pd.DataFrame, references: Mapping[str, Any]) -> list[Scored]:
         """Score and explain customers.
@@ -113,9 +126,11 @@ class Scorer:
             if spec.name in self._predictors and not (spec.placed_by_day and reference is None):
                 predictor = self._predictors[spec.name]
                 tables[spec.name] = predictor(rows, Context(tables, reference)).table
+        for name, policy in self._policies.items():
+            tables[name] = policy(rows, Context(tables, references.get(name))).table
         scores = {
             spec.name: _by_customer(spec, tables[spec.name])
-            for spec in EXPLAINED
+            for spec in (*EXPLAINED, *DECISIONS)
             if spec.name in tables
         }
         nothing: Scores = (None, [])
@@ -123,14 +138,15 @@ class Scorer:
             Scored(
                 {spec.name: scores.get(spec.name, {}).get(who, nothing)[0] for spec in EXPLAINED},
                 {spec.name: scores.get(spec.name, {}).get(who, nothing)[1] for spec in EXPLAINED},
+                {spec.name: scores.get(spec.name, {}).get(who, nothing)[0] for spec in DECISIONS},
             )
             for who in rows["customer_id"]
         ]
 
 
-def _by_customer(spec: ModelSpec, table: pd.DataFrame) -> dict[str, Scores]:
+def _by_customer(spec: UseCaseSpec, table: pd.DataFrame) -> dict[str, Scores]:
     """Predictions and reasons by customer."""
-    own = [column.name for column in spec.columns if not column.name.startswith("reason_")]
+    own = [column.name for column in spec.output_columns if not column.name.startswith("reason_")]
     # column by column: several times as fast as `to_dict` for one row
     names = [str(name) for name in table.columns]
     columns = [table[name].tolist() for name in names]

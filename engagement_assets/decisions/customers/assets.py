@@ -15,6 +15,7 @@ from engagement_assets.decisions.customers.declared import (
     CHANGES_SCHEMA,
     CUSTOMERS,
     CUSTOMERS_SCHEMA,
+    USE_CASES,
     changes_parameters,
     changes_query,
     customers_query,
@@ -22,7 +23,6 @@ from engagement_assets.decisions.customers.declared import (
 )
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.lifecycle.checks import prediction_blocking
-from engagement_assets.models.assets import MODELS
 from engagement_assets.settings.partitions import DAILY, partition_days
 from resources.checks import (
     daily_counts,
@@ -56,7 +56,7 @@ KEY = ["customer_id"]
             owners=OWNERS,
             kinds=KINDS,
             code_version=CODE_VERSION,
-            deps=[CUSTOMER_FEATURES.split("/"), *(spec.predictions.split("/") for spec in MODELS)],
+            deps=[CUSTOMER_FEATURES.split("/"), *(spec.output.split("/") for spec in USE_CASES)],
             metadata={COLUMN_SCHEMA: ui_schema(CUSTOMERS_SCHEMA)},
         ),
         dg.AssetSpec(
@@ -81,7 +81,7 @@ def unified_predictions(
 ) -> Iterator[dg.MaterializeResult]:
     """Land the unified predictions of this run."""
     days = partition_days(context)
-    blocking = [key for spec in MODELS for key in prediction_blocking(spec)]
+    blocking = [key for spec in USE_CASES for key in prediction_blocking(spec)]
     require_checks(context.instance, blocking, days=days)
     run = engine.engine(prediction_schemas())
     for day in days:

@@ -7,17 +7,16 @@ has in them (`unified` of its spec).
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 
+from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.features.snapshot import declared_schemas as feature_schemas
-from engagement_assets.lifecycle.spec import REASONS, REASONS_TEXT, Unified, UseCaseSpec
+from engagement_assets.lifecycle.spec import NO_ACTION, REASONS, REASONS_TEXT, Unified, UseCaseSpec
 from engagement_assets.models.specs import MODELS
 from resources.schema import Column, TableSchema
 from resources.sql import ParameterValue, Query
 
 CUSTOMERS = "predictions/customers"
 CHANGES = "predictions/changes"
-# What is due besides what a churn band asks for.
-RETENTION_ACTION = "retention call (high value, low engagement)"
-REVIEW_ACTION = "human review"
+USE_CASES: tuple[UseCaseSpec, ...] = (*MODELS, *DECISIONS)
 # Standing for no value where two days are compared: another value is news, null or not.
 _NOTHING = {"bool": "FALSE", "string": "''"}
 
@@ -27,12 +26,14 @@ _DAY = Column("snapshot_date", "date", nullable=False, description="Date of the 
 
 def _columns() -> Iterator[tuple[UseCaseSpec, Unified, Column]]:
     """Every unified column: whose it is, how it is declared, and what it is."""
-    for spec in MODELS:
+    for spec in USE_CASES:
         for unified in spec.unified:
             if unified.column == REASONS_TEXT:
                 kind, text = "string", f"Why: the strongest reasons of {spec.subject}"
             else:
-                own = next(column for column in spec.columns if column.name == unified.column)
+                own = next(
+                    column for column in spec.output_columns if column.name == unified.column
+                )
                 kind, text = own.type, own.description
             yield spec, unified, Column(unified.unified_name, kind, description=text)
 
@@ -40,7 +41,7 @@ def _columns() -> Iterator[tuple[UseCaseSpec, Unified, Column]]:
 def _customers_schema() -> TableSchema:
     versions = (
         Column(f"{spec.name}_version", "string", description=f"Version of {spec.name}, or null")
-        for spec in MODELS
+        for spec in USE_CASES
     )
     due = Column("actions_due", "string", description="What the product's rules ask for")
     return TableSchema((_CUSTOMER, _DAY, *(column for _, _, column in _columns()), due, *versions))
@@ -84,16 +85,17 @@ def customers_query() -> Query:
         else:
             value = f"{table}.{unified.column}"
         values.append(f"{value} AS {unified.unified_name}")
-    values.append(
-        f"CONCAT_WS('; ', CASE WHEN churn.action <> 'none' THEN churn.action END, "
-        f"CASE WHEN lifetime_value.retention_priority THEN '{RETENTION_ACTION}' END, "
-        f"CASE WHEN anomaly.needs_review THEN '{REVIEW_ACTION}' END) AS actions_due"
+    due = (
+        f"CASE WHEN {spec.name}.action <> '{NO_ACTION.name}' THEN {spec.name}.action END"
+        for spec in DECISIONS
+        if spec.due
     )
-    values += [f"{spec.name}.{spec.VERSION_COLUMN} AS {spec.name}_version" for spec in MODELS]
+    values.append(f"CONCAT_WS('; ', {', '.join(due)}) AS actions_due")
+    values += [f"{spec.name}.{spec.VERSION_COLUMN} AS {spec.name}_version" for spec in USE_CASES]
     joins = (
         f"LEFT JOIN (SELECT * FROM {spec.output.replace('/', '.')} WHERE day = :snapshot_date) "  # noqa: S608 - names are declared in specs
         f"AS {spec.name} ON people.customer_id = {spec.name}.customer_id"
-        for spec in MODELS
+        for spec in USE_CASES
     )
     return Query(
         CUSTOMERS,
@@ -130,9 +132,9 @@ def changes_query() -> Query:
     other_versions = (
         f"COALESCE(today.{version} <> COALESCE(before.{version}, "
         f"CASE WHEN MAX(before.{version}) OVER () IS NULL THEN '' END), FALSE)"
-        for version in (f"{spec.name}_version" for spec in MODELS)
+        for version in (f"{spec.name}_version" for spec in USE_CASES)
     )
-    scored = [spec for spec in MODELS if spec.unscored is not None]
+    scored = [spec for spec in USE_CASES if spec.unscored is not None]
     values += [
         f"{day}.{spec.name}_version AS {spec.name}_{day}"
         for spec in scored
@@ -172,7 +174,7 @@ def prediction_schemas() -> Mapping[str, TableSchema]:
 
     Give them to the engine as `declared`, so that a table without a partition is empty.
     """
-    models = {spec.predictions.replace("/", "."): spec.schema for spec in MODELS}
+    use_cases = {spec.output.replace("/", "."): spec.schema for spec in USE_CASES}
     own = {CUSTOMERS: CUSTOMERS_SCHEMA, CHANGES: CHANGES_SCHEMA}
     unified = {name.replace("/", "."): schema for name, schema in own.items()}
-    return feature_schemas() | models | unified
+    return feature_schemas() | use_cases | unified

@@ -20,7 +20,6 @@ from engagement_assets.learning.trees.classifier import CalibratedBoostingClassi
 from engagement_assets.lifecycle.predictor import Context, Predictions, Predictor, explained
 from engagement_assets.lifecycle.spec import ModelSpec
 from engagement_assets.lifecycle.tabular import LabelledSnapshots
-from engagement_assets.models.churn.bands import with_bands
 from engagement_assets.models.churn.fairness import assess
 from engagement_assets.models.churn.reports import evaluation_markdown
 from engagement_assets.models.churn.spec import LABEL, SPEC
@@ -72,7 +71,7 @@ class ChurnAdapter(LabelledSnapshots):
                 return Predictions(SPEC.nobody())
             inputs = active[list(classifier.feature_names_in_)]
             probability = self.score(classifier, inputs)
-            predictions = explained(
+            return explained(
                 {
                     "customer_id": active["customer_id"],
                     "churn_probability": probability,
@@ -82,14 +81,9 @@ class ChurnAdapter(LabelledSnapshots):
                 explanation=classifier.explain(inputs),
                 typical=classifier.typical_values_,
             )
-            return Predictions(with_bands(predictions.table), predictions.explanation)
 
         return predictor
 
     def figures(self, table: pd.DataFrame) -> dict[str, float | int]:
-        """Return the mean probability and the size of each band."""
-        counts = table["band"].value_counts()
-        return {
-            "mean_probability": float(table["churn_probability"].mean()) if len(table) else 0.0,
-            **{f"band_{name}": int(counts.get(name, 0)) for name in ("high", "medium", "low")},
-        }
+        """Return the mean probability."""
+        return {"mean_probability": float(table["churn_probability"].mean()) if len(table) else 0.0}

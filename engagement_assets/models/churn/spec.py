@@ -68,8 +68,6 @@ SPEC = ModelSpec(
             nullable=False,
             description="Calibrated probability of no session in the 30 days after (0-1)",
         ),
-        Column("band", "string", nullable=False, description="high over 0.7, medium over 0.5, low"),
-        Column("action", "string", nullable=False, description="What the product's rule asks for"),
         Column(
             "above_cost_threshold",
             "bool",
@@ -80,7 +78,6 @@ SPEC = ModelSpec(
     ),
     unified=(
         Unified("churn_probability", change="churn_change", least_change=LEAST_CHANGE),
-        Unified("band", "churn_band", compared=True),
         Unified("above_cost_threshold"),
         Unified(REASONS_TEXT, "churn_reasons", compared=True),
     ),

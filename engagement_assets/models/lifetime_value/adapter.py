@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-import orjson
 import pandas as pd
 
 from engagement_assets.features.catalogue import MODEL_INPUTS
@@ -25,14 +24,9 @@ from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.predictor import Context, Predictions, Predictor, explained
 from engagement_assets.lifecycle.spec import ModelSpec
 from engagement_assets.lifecycle.tabular import LabelledSnapshots
-from engagement_assets.models.lifetime_value.applications import (
-    ValueLimits,
-    application_columns,
-    lifetime_value,
-)
 from engagement_assets.models.lifetime_value.fairness import assess
 from engagement_assets.models.lifetime_value.inputs import REVENUE
-from engagement_assets.models.lifetime_value.model import ValueModel
+from engagement_assets.models.lifetime_value.model import ValueModel, lifetime_value
 from engagement_assets.models.lifetime_value.reports import evaluation_markdown
 from engagement_assets.models.lifetime_value.spec import COVERAGE, LABEL, SPEC
 from engagement_assets.models.lifetime_value.training import LABEL as FUTURE
@@ -80,14 +74,13 @@ class LifetimeValueAdapter(LabelledSnapshots):
             rows.drop(columns=LABEL.name)
             for rows in self.training_rows(inputs, snapshots)
         )
-        own = {name: value for name, value in inputs.parameters.items() if name != "channel_cac"}
         try:
             trained = train_value(
                 train,
                 test,
                 snapshots=snapshots,
                 features=MODEL_INPUTS,
-                parameters=own,
+                parameters=inputs.parameters,
                 n_bootstrap=inputs.bootstrap,
                 first_day=inputs.first_day,
             )
@@ -96,19 +89,22 @@ class LifetimeValueAdapter(LabelledSnapshots):
         return replace(trained, card=_with_coverage_error(trained.card))
 
     def load(
-        self, model: RegisteredModel, *, parameters: Mapping[str, Any], threads: int
+        self,
+        model: RegisteredModel,
+        *,
+        parameters: Mapping[str, Any],  # noqa: ARG002 - others need them
+        threads: int,
     ) -> Predictor:
         """Load a version, ready to predict many times."""
         value = self.open(model, threads=threads)
         regressor = value.regressor
-        costs: Mapping[str, float] = parameters["channel_cac"]
 
-        def predictor(rows: pd.DataFrame, context: Context) -> Predictions:
+        def predictor(rows: pd.DataFrame, context: Context) -> Predictions:  # noqa: ARG001 - others need it
             rows = rows.reset_index(drop=True)
             past = named_columns(rows, ["customer_id", REVENUE])
             inputs = value.inputs(rows)
             mean, chance, quantiles = regressor.predict_all(inputs)
-            predictions = explained(
+            return explained(
                 {
                     "customer_id": past["customer_id"],
                     "future_revenue_usd_p10": quantiles[:, 0],
@@ -123,40 +119,14 @@ class LifetimeValueAdapter(LabelledSnapshots):
                 typical=regressor.typical_values_,
                 unit=regressor.margin_unit,
             )
-            applied = application_columns(
-                predictions.table,
-                engagement_score=_engagement(context, past["customer_id"]),
-                cac_usd=costs,
-                limits=context.reference,
-            )
-            return replace(predictions, table=predictions.table.join(applied))
 
         return predictor
 
     def figures(self, table: pd.DataFrame) -> dict[str, float | int]:
-        """Return the expected revenue and how many are kept first."""
+        """Return the expected revenue of all."""
         return {
             "expected_revenue_usd": float(table["future_revenue_usd"].sum()),
-            "vips": int(table["is_vip"].sum()),
-            "retention_priorities": int(table["retention_priority"].sum()),
         }
-
-    def reference(self, customers: pd.Series, context: Context) -> bytes | None:  # noqa: ARG002 - the table has them
-        """Return what is much and what is little value among all customers of a day."""
-        table = context.predictions.get(SPEC.name)
-        if table is None:
-            return None
-        limits = ValueLimits.of(table, _engagement(context, table["customer_id"]))
-        return orjson.dumps(limits.to_dict())
-
-    def read_reference(self, content: bytes) -> ValueLimits:
-        """Read what `reference` wrote."""
-        return ValueLimits.from_dict(orjson.loads(content))
-
-
-def _engagement(context: Context, customers: pd.Series) -> Floats:
-    """Predicted engagement of customers in their order; NaN where it is not predicted."""
-    return context.column("engagement", "engagement_score", customers)
 
 
 def _with_coverage_error(card: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,6 @@ import pandas as pd
 from upath import UPath
 
 from engagement_assets.lifecycle.fairness import Assessment, assess_regression
-from engagement_assets.models.lifetime_value.applications import VIP_SHARE
 from engagement_assets.models.lifetime_value.model import ValueModel
 from engagement_assets.models.lifetime_value.training import LABEL, known
 
@@ -29,7 +28,6 @@ def assess(folder: Path | UPath, rows: pd.DataFrame, *, seed: int, n_bootstrap: 
         model.predict,
         known(rows),
         label=LABEL,
-        share=VIP_SHARE,
         seed=seed,
         n_bootstrap=n_bootstrap,
     )

@@ -11,7 +11,9 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.explanations.explanation import Explanation
@@ -20,6 +22,22 @@ from engagement_assets.models.lifetime_value.inputs import HistoryInputs
 
 if TYPE_CHECKING:
     from upath import UPath
+
+
+LIFETIME_VALUE_LIMITS = (0.0, 10_000.0)
+
+
+def lifetime_value(revenue_to_date_usd: ArrayLike, future_revenue_usd: ArrayLike) -> Floats:
+    """Revenue to date plus future revenue in USD, within 0 and 10,000 as the label has it.
+
+    Args:
+        revenue_to_date_usd: n amounts; null, where the source has no transactions, counts nothing.
+        future_revenue_usd: n expected amounts.
+    """
+    past = pd.Series(revenue_to_date_usd).to_numpy(dtype=np.float64, na_value=np.nan)
+    total = np.nan_to_num(past) + np.asarray(future_revenue_usd, dtype=np.float64)
+    value: Floats = np.clip(total, *LIFETIME_VALUE_LIMITS)
+    return value
 
 
 class ValueModel:

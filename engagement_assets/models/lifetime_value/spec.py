@@ -31,8 +31,6 @@ SPEC = ModelSpec(
     learns_from=(CUSTOMER_FEATURES, LABEL.table),
     predicts_from=(CUSTOMER_FEATURES, "engagement/predictions"),
     required=LABEL.required_tables,
-    listens_to=("engagement",),
-    parameters=("channel_cac",),
     window_days=LABEL.window_days,
     gates=(
         QualityGate(
@@ -84,24 +82,6 @@ SPEC = ModelSpec(
             nullable=False,
             description="Revenue to date plus what is expected, within 0 to 10,000 (USD)",
         ),
-        Column(
-            "max_cac_usd",
-            "float64",
-            nullable=False,
-            description="What acquiring such a customer may cost: a third of the value (USD)",
-        ),
-        Column(
-            "acquire_channels",
-            "string",
-            description="Channels whose stated cost is below that, by comma",
-        ),
-        Column(
-            "retention_priority",
-            "bool",
-            nullable=False,
-            description="High value and low engagement: whom to keep first",
-        ),
-        Column("is_vip", "bool", nullable=False, description="Among the tenth of highest value"),
         *reason_columns("USD, or what the explanations say"),
     ),
     unified=(
@@ -110,15 +90,11 @@ SPEC = ModelSpec(
         Unified("future_revenue_usd_p50"),
         Unified("future_revenue_usd_p90"),
         Unified("lifetime_value_usd", change="lifetime_value_change_usd"),
-        Unified("retention_priority"),
-        Unified("is_vip"),
-        Unified("acquire_channels"),
         Unified(REASONS_TEXT, "value_reasons"),
     ),
     score="future_revenue_usd",
     bounds={
         "lifetime_value_usd": (0, 10_000),
-        "max_cac_usd": (0, None),
         "payment_chance": (0, 1),
     },
     texts={

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES, FEATURE_NAMES
 from engagement_assets.models.specs import MODELS
 from engagement_assets.serving.publishing import PURPOSE
@@ -81,7 +82,8 @@ def _record(row: Mapping[str, Any], day: date, *, agreed: bool) -> dict[str, Any
         "predictions": {},
         "explanations": {},
         "recommendations": None,
+        "decisions": {},
         "actions_due": [],
-        "model_versions": {spec.name: None for spec in MODELS},
+        "model_versions": {spec.name: None for spec in (*MODELS, *DECISIONS)},
         "consents": {PURPOSE: agreed},
     }

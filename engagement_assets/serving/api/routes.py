@@ -100,6 +100,7 @@ def _customer(known: Known, view: View) -> dict[str, Any]:
     return {
         **heading(known, view),
         "predictions": record["predictions"],
+        "decisions": record["decisions"],
         "actions_due": record["actions_due"],
     }
 

@@ -12,9 +12,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
+from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.features.catalogue import FEATURES
 from engagement_assets.features.feature import Feature
-from engagement_assets.lifecycle.spec import ModelSpec
+from engagement_assets.lifecycle.spec import UseCaseSpec
 from engagement_assets.models.specs import MODELS
 from engagement_assets.serving.records import EXPLAINED
 from resources.schema import Column
@@ -57,9 +58,9 @@ def _model(name: str, base: type[BaseModel], members: dict[str, Any]) -> Any:
     return make(name, __base__=base, **members)
 
 
-def _prediction(spec: ModelSpec) -> type[BaseModel]:
+def _prediction(spec: UseCaseSpec) -> type[BaseModel]:
     columns: tuple[Column, ...] = tuple(
-        column for column in spec.columns if not column.name.startswith("reason_")
+        column for column in spec.output_columns if not column.name.startswith("reason_")
     )
     members: dict[str, Any] = {
         column.name: (
@@ -68,8 +69,8 @@ def _prediction(spec: ModelSpec) -> type[BaseModel]:
         )
         for column in columns
     }
-    name = "".join(part.capitalize() for part in spec.name.split("_"))
-    made: type[BaseModel] = _model(f"{name}Prediction", Answer, members)
+    name = "".join(part.capitalize() for part in f"{spec.name}_{spec.daily_parts[0]}".split("_"))
+    made: type[BaseModel] = _model(name, Answer, members)
     return made
 
 
@@ -84,6 +85,17 @@ Predictions: Any = _model(
         for spec in EXPLAINED
     },
 )
+Decisions: Any = _model(
+    "Decisions",
+    Answer,
+    {
+        spec.name: (
+            _prediction(spec) | None,
+            Field(description="What is chosen; null where the customer is not judged"),
+        )
+        for spec in DECISIONS
+    },
+)
 ModelVersions: Any = _model(
     "ModelVersions",
     Answer,
@@ -92,7 +104,7 @@ ModelVersions: Any = _model(
             str | None,
             Field(description=f"Version of {spec.name} that predicted; null without a champion"),
         )
-        for spec in MODELS
+        for spec in (*MODELS, *DECISIONS)
     },
 )
 
@@ -114,6 +126,7 @@ class CustomerAnswer(Heading):
     """Everything that the models say of a customer."""
 
     predictions: Predictions
+    decisions: Decisions
     actions_due: list[str] = Field(description="What the product's rules ask for")
 
 

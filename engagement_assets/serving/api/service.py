@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 from anyio import CapacityLimiter, to_thread
 
-from engagement_assets.decisions.customers.actions import actions_due
+from engagement_assets.decisions.specs import DECISIONS, actions_due
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES_SCHEMA
 from engagement_assets.serving.api.lake_reader import LakeReader
 from engagement_assets.serving.records import EXPLAINED, decode
@@ -166,11 +166,12 @@ class CustomerService:
                 **record,
                 "predictions": said.predictions,
                 "explanations": said.explanations,
-                "actions_due": actions_due(said.predictions),
+                "decisions": said.decisions,
+                "actions_due": actions_due(said.decisions),
                 "model_versions": {
                     # what is not scored online was made then and is still that version's
                     **record["model_versions"],
-                    **{spec.name: versions[spec.name] for spec in EXPLAINED},
+                    **{spec.name: versions[spec.name] for spec in (*EXPLAINED, *DECISIONS)},
                 },
             }
             for record, said in zip(records, scored, strict=True)

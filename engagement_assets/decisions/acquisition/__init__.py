@@ -1,0 +1,1 @@
+"""Channels by which customers like these are worth winning."""

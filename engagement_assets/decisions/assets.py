@@ -1,0 +1,12 @@
+"""The assets and checks that all decisions of the platform have.
+
+Belongs here: making them from the declarations. Does not belong here: which decisions there are
+(`specs.py`) and what all of them share (`lifecycle`).
+"""
+
+from engagement_assets.decisions.specs import DECISIONS
+from engagement_assets.lifecycle.checks import output_checks
+from engagement_assets.lifecycle.choices import choices_asset
+
+ASSETS = [choices_asset(spec) for spec in DECISIONS]
+CHECKS = [output_checks(spec) for spec in DECISIONS]

@@ -1,0 +1,1 @@
+"""Retention offers by how likely a customer is to leave."""

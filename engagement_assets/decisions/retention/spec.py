@@ -1,0 +1,53 @@
+"""The retention offers' declaration.
+
+Belongs here: bands, actions and texts. Does not belong here: the rule (`policy.py`).
+"""
+
+from dataclasses import dataclass
+
+from engagement_assets.lifecycle.spec import NO_ACTION, Action, DecisionSpec, Unified
+from resources.schema import Column
+
+
+@dataclass(frozen=True)
+class Band:
+    """A range of churn probabilities.
+
+    Attributes:
+        name: Name of the band.
+        above: A customer is in it when the probability is greater than this.
+        action: What is done.
+    """
+
+    name: str
+    above: float
+    action: Action
+
+
+BANDS = (
+    Band("high", 0.7, Action(name="retention e-mail with 20 % discount", channel="email")),
+    Band("medium", 0.5, Action(name="in-app nudge", channel="in_app")),
+    Band("low", -1.0, NO_ACTION),
+)
+
+SPEC = DecisionSpec(
+    name="retention",
+    subject="retention offers",
+    code_version="1",
+    baseline="engagement_assets.decisions.retention.policy:RetentionRule",
+    actions=tuple(band.action for band in BANDS),
+    due=True,
+    listens_to=("churn",),
+    predicts_from=("churn/predictions",),
+    columns=(
+        Column("band", "string", nullable=False, description="high over 0.7, medium over 0.5, low"),
+    ),
+    unified=(Unified("band", "churn_band", compared=True),),
+    bounds={"propensity": (0, 1)},
+    texts={
+        "choices": "What each customer who may leave is offered, by the band of the probability."
+    },
+    purpose="Offers those who may leave a reason to stay. It must not be used to refuse a customer "
+    "anything, nor for prices or credit.",
+    limits=("That an offer keeps anybody is a stated save rate until an experiment confirms it.",),
+)

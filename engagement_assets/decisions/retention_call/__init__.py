@@ -1,0 +1,1 @@
+"""Calls to customers who are worth much and use the app little."""

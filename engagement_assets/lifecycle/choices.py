@@ -1,0 +1,80 @@
+"""A decision's choices of a day as an asset, from its declaration.
+
+Belongs here: wrapping a policy for Dagster. Does not belong here: the policy.
+"""
+
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from engagement_assets.lifecycle.checks import prediction_blocking_keys
+from engagement_assets.lifecycle.daily import one_or_all
+from engagement_assets.lifecycle.decision import RulePolicy
+from engagement_assets.lifecycle.predictor import Context
+from engagement_assets.lifecycle.resource import ModelSettings
+from engagement_assets.lifecycle.spec import DecisionSpec
+from engagement_assets.settings.partitions import DAILY, partition_days
+from resources.gate import VERSION, require_checks
+from resources.io_managers import COLUMN_SCHEMA, ui_schema
+from resources.lake import Lake
+from resources.platform import LakeResource
+
+
+def choices_asset(spec: DecisionSpec) -> dg.AssetsDefinition:
+    """Choices of a day for every customer that the decision judges."""
+    inputs = [f"{name}/predictions" for name in spec.listens_to]
+
+    @dg.asset(
+        key=[spec.name, "choices"],
+        description=spec.texts["choices"],
+        group_name=spec.name,
+        owners=spec.owners,
+        kinds={"parquet", *spec.kinds},
+        code_version=spec.code_version,
+        deps=[table.split("/") for table in inputs],
+        partitions_def=DAILY,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        io_manager_key="tables",
+        metadata={COLUMN_SCHEMA: ui_schema(spec.schema)},
+    )
+    def choices(
+        context: dg.AssetExecutionContext, lake: LakeResource, settings: ModelSettings
+    ) -> Any:
+        """Choose for the customers of this run's days."""
+        days = partition_days(context)
+        require_checks(context.instance, prediction_blocking_keys(spec.listens_to), days=days)
+        policy = spec.rule()(settings.parameters(spec.parameters))
+        tables = {}
+        for day in days:
+            table = choices_of(spec, policy, lake.lake, day)
+            counts = table["action"].value_counts()
+            context.add_asset_metadata(
+                {
+                    "dagster/row_count": len(table),
+                    VERSION: policy.version,
+                    "actions": {str(name): int(count) for name, count in counts.items()},
+                },
+                asset_key=[spec.name, "choices"],
+                partition_key=day.isoformat(),
+            )
+            tables[day.isoformat()] = table
+        return one_or_all(tables)
+
+    return choices
+
+
+def choices_of(spec: DecisionSpec, policy: RulePolicy, lake: Lake, day: date) -> pd.DataFrame:
+    """Return the choices of a day, with the columns of the spec's schema.
+
+    Raises:
+        MissingPartitionError: Predictions that the decision looks at are not there.
+    """
+    context = Context(
+        {name: lake.read(f"{name}/predictions", days=[day]).to_pandas() for name in spec.listens_to}
+    )
+    table: pd.DataFrame = policy(pd.DataFrame(), context).table.assign(
+        snapshot_date=day, policy_version=policy.version
+    )
+    return table[list(spec.schema.names)]
