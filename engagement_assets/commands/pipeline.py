@@ -29,7 +29,7 @@ from engagement_assets.lifecycle.assets import PROMOTED, REASONS
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.spec import Cadence, ModelSpec, untrainable
 from engagement_assets.models.assets import MODELS
-from engagement_assets.orchestration.jobs import PROCESSES
+from engagement_assets.orchestration.jobs import PROCESSES, WEEKLY
 from engagement_assets.settings.deployment import Deployment, choose, deployment
 from engagement_assets.settings.installation import SIMULATED, Settings
 from engagement_assets.signals.schemas import (
@@ -281,7 +281,8 @@ def _learn_network(runner: Runner, made: "Made", settings: Settings) -> None:
         return
     insights = ["network/embeddings", "network/seeds", "virality/predictions"]
     if any(made.missing(table, [settings.end]) for table in insights):
-        runner.run("network_training")
+        config = {"config": {"as_of": settings.end.isoformat()}}
+        runner.run("network_training", ops={f"{spec.name}__model": config for spec in WEEKLY})
         runner.run("network_insights", (settings.end, settings.end))
 
 

@@ -10,7 +10,7 @@ import dagster as dg
 from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.features.labels import LABELS
 from engagement_assets.lifecycle.spec import UseCaseSpec
-from engagement_assets.models.assets import MODELS
+from engagement_assets.models.assets import EVERY_MODEL, MODELS
 from engagement_assets.settings.deployment import Deployment, choose, deployment
 from engagement_assets.settings.installation import Settings, current_home
 
@@ -21,9 +21,10 @@ SIGNALS = dg.AssetSelection.assets(
 )
 EMBEDDINGS = dg.AssetSelection.assets(["network", "embeddings"])
 SPREAD = dg.AssetSelection.assets(["network", "seeds"], ["network", "spread"])
-VIRALITY_MODEL = dg.AssetSelection.assets(["virality", "model"], ["virality", "evaluation"])
-VIRALITY_PREDICTIONS = dg.AssetSelection.assets(["virality", "predictions"])
-GRAPH_ENGAGEMENT = dg.AssetSelection.groups("graph_engagement")
+WEEKLY = [spec for spec in EVERY_MODEL if spec.cadence == "weekly"]
+WEEKLY_PREDICTIONS = dg.AssetSelection.assets(
+    *([spec.name, part] for spec in WEEKLY for part in spec.daily_parts)
+)
 FEATURES = dg.AssetSelection.groups("features")
 PREDICTIONS = dg.AssetSelection.assets(
     *([spec.name, noun] for spec in (*MODELS, *DECISIONS) for noun in spec.daily_parts)
@@ -57,12 +58,12 @@ signals_job = dg.define_asset_job(
 )
 network_training_job = dg.define_asset_job(
     "network_training",
-    VIRALITY_MODEL | GRAPH_ENGAGEMENT,
+    trained(WEEKLY),
     description="Learns virality, and engagement from the graph; compares with simpler methods.",
 )
 network_insights_job = dg.define_asset_job(
     "network_insights",
-    EMBEDDINGS | SPREAD | VIRALITY_PREDICTIONS,
+    EMBEDDINGS | SPREAD | WEEKLY_PREDICTIONS,
     description="Embeddings, whom to reach, and the reach of recent posts, as of one day.",
 )
 features_job = dg.define_asset_job(

@@ -7,8 +7,8 @@ import pytest
 from engagement_assets.commands import homes
 from engagement_assets.settings import installation
 from engagement_assets.settings.installation import PROJECT, Settings
-from engagement_assets.signals.network.learning import recent
 from engagement_assets.signals.network.snapshot import graph_of
+from engagement_assets.signals.network.spread import recent
 from resources.engine import DuckDBEngine
 from resources.lake import Lake, MissingPartitionError
 from resources.sql import SqlFolder
