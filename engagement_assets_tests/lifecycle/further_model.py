@@ -16,8 +16,9 @@ from typing import Any
 from engagement_assets.models import specs
 from engagement_assets_tests.lifecycle.loyalty import SPEC
 
-# the one line: everything else is made from the list when it is imported
-specs.MODELS = (*specs.MODELS, SPEC)
+# the one line, and what follows from it: the rest is made from the list when it is imported
+specs.EVERY_MODEL = (*specs.EVERY_MODEL, SPEC)
+specs.MODELS = tuple(spec for spec in specs.EVERY_MODEL if spec.scores_customers)
 
 from fastapi.testclient import TestClient  # noqa: E402 - after the line
 
@@ -36,7 +37,8 @@ from engagement_assets_tests.serving.worlds import (  # noqa: E402 - as said
     write_features,
 )
 
-PEOPLE = sorted(names(40))
+# two age bands of 200, in each of which logins are spread alike
+PEOPLE = sorted(names(400))
 SOON = 60.0
 UNIFIED = ["predictions/customers", "predictions/changes"]
 
@@ -49,7 +51,11 @@ def write_days(home: Home) -> None:
     for back in range(3):
         day = DAY - timedelta(days=back)
         rows = [
-            {"customer_id": name, "logins_month": place, "age": 20 + place % 2}
+            {
+                "customer_id": name,
+                "logins_month": place % 40,
+                "age": 20 + 40 * (place // 40 % 2),
+            }
             for place, name in enumerate(PEOPLE)
         ]
         write_features(home.lake, day, rows)
@@ -104,6 +110,7 @@ def main() -> None:
         "scores": home.lake.read(SPEC.predictions, days=[DAY])
         .to_pandas()["loyalty_score"]
         .tolist(),
+        "unified": home.lake.read(UNIFIED[0], days=[DAY]).slice(0, 1).to_pylist()[0],
         "api": asked(home),
     }
     sys.stdout.write(json.dumps(told, default=str) + "\n")

@@ -27,6 +27,7 @@ from engagement_assets.lifecycle.spec import (
     FairnessSpec,
     ModelSpec,
     QualityGate,
+    Unified,
     reason_columns,
 )
 from engagement_assets.lifecycle.training import SENSITIVE, Trained, sensitive_columns
@@ -68,6 +69,7 @@ SPEC = ModelSpec(
     purpose="Shows that a model is its own folder and one line.",
     limits=("It knows logins alone.",),
     additive_parts=("loyalty_score",),
+    unified=(Unified("loyalty_score"),),
 )
 
 

@@ -51,8 +51,8 @@ def test_it_has_its_checks_its_job_and_its_drift_sensor(lived: Any) -> None:
 def test_its_champion_scores_the_day_and_the_api_says_the_same_stored_and_computed(
     lived: Any,
 ) -> None:
-    assert len(lived["scores"]) == 40
-    # the sixth of 40 customers has 5 logins, and the mean is 19.5
+    assert len(lived["scores"]) == 400
+    # the sixth customer has 5 logins, and the mean is 19.5
     expected = pytest.approx(5 / 24.5)
     api = lived["api"]
     assert api["stored"]["served_from"] == "cached"
@@ -66,6 +66,12 @@ def test_its_champion_scores_the_day_and_the_api_says_the_same_stored_and_comput
     assert [one["version"] for one in api["models"]["models"] if one["name"] == "loyalty"] == [
         api["stored"]["model_versions"]["loyalty"]
     ]
+
+
+def test_its_columns_stand_in_the_unified_table(lived: Any) -> None:
+    row = lived["unified"]
+    assert row["loyalty_score"] in lived["scores"]
+    assert row["loyalty_version"] == lived["api"]["stored"]["model_versions"]["loyalty"]
 
 
 def test_a_model_that_should_answer_online_and_cannot_is_refused_by_name() -> None:
