@@ -34,14 +34,16 @@ KEY_COLUMNS: tuple[Column, ...] = (
 )
 
 
-def _table(noun: str, features: tuple[Feature, ...], description: str, **checks: bool) -> Table:
+def _table(noun: str, features: tuple[Feature, ...], description: str, *, whole: bool) -> Table:
     return Table(
         f"features/{noun}",
         (*KEY_COLUMNS, *features),
         description=description,
         unique=("customer_id",),
         owner=OWNER,
-        **checks,
+        # the table of all features, made of the groups in the same step, is checked
+        checked=whole,
+        steady=whole,
     )
 
 
@@ -54,8 +56,7 @@ FEATURE_TABLES: dict[str, Table] = {
                 features,
                 f"{len(features)} {group} features of every customer at the end of the snapshot "
                 f"date: {', '.join(feature.name for feature in features)}.",
-                # the table of all features, made of the groups in the same step, is checked
-                checked=False,
+                whole=False,
             )
             for group, features in GROUP_FEATURES.items()
         ),
@@ -64,7 +65,7 @@ FEATURE_TABLES: dict[str, Table] = {
             DECLARED,
             f"All {len(DECLARED)} features of every customer at the end of the snapshot date, from "
             "what had happened and was recorded by then.",
-            steady=True,
+            whole=True,
         ),
     )
 }

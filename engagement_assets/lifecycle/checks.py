@@ -21,11 +21,14 @@ from resources.checks import (
     blocking_keys,
     psi,
     psi_by_chance,
+    result,
+    run_days,
     table_checks,
 )
 from resources.gate import VERSION
 from resources.io_managers import Report
 from resources.lake import Lake
+from resources.platform import LakeResource
 from resources.registry import ModelRegistry
 
 ADDITIVITY_TOLERANCE = 1e-2

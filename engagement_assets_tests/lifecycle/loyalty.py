@@ -58,7 +58,7 @@ SPEC = ModelSpec(
     comparison_metric="nothing",
     fairness=FairnessSpec(rule="nobody is loyal by their group", selected_are="the loyal"),
     columns=(
-        Column("loyalty_score", "float64", nullable=False, meaning="Loyalty (0-1)"),
+        Column("loyalty_score", "float64", "Loyalty", "0-1", nullable=False, minimum=0, maximum=1),
         *reason_columns("logins"),
     ),
     score="loyalty_score",
