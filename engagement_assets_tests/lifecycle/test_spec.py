@@ -24,7 +24,7 @@ def decision(**changes: Any) -> DecisionSpec:
         "gates": (),
         "comparison_metric": "value",
         "fairness": FairnessSpec(rule="nobody is greeted less"),
-        "columns": (Column("propensity", "float64", nullable=False),),
+        "columns": (Column("greeting", "string"),),
         "score": "propensity",
         "texts": {"choices": "Who is greeted."},
         "purpose": "greets",
@@ -43,7 +43,10 @@ def test_a_decision_writes_its_choices_with_the_version_of_its_policy() -> None:
     assert spec.table.names == (
         "customer_id",
         "snapshot_date",
+        "action",
         "propensity",
+        "reason",
+        "greeting",
         "policy_version",
     )
     assert spec.reads == ("features/customer_features", "churn/predictions")
