@@ -279,7 +279,7 @@ def bars_table(parts: Path) -> str:
     lines += growth_lines(figures, LARGE, SMALL)
     lines += growth_lines(figures, MODELS, MODELS_SMALL)
     lines.append(
-        "| point in time | the future-poison test passes for each of the 49 features | in the test "
+        "| point in time | the future-poison test passes for each of the features | in the test "
         "suite | – |"
     )
     lines.append("| Deskdrop | above recency and above logistic regression | below | – |")

@@ -205,7 +205,7 @@ def score(options: argparse.Namespace, days: list[date]) -> tuple[int, float]:
 
 
 def stage_snapshot(options: argparse.Namespace) -> dict[str, Any]:
-    """One snapshot of all 49 features, at the end of the range."""
+    """One snapshot of all features, at the end of the range."""
     from engagement_assets.features.snapshot import land_snapshot  # noqa: PLC0415 - as above
 
     landed = land_snapshot(engine(options), SqlFolder(SQL), end(options))

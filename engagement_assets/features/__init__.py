@@ -1,1 +1,1 @@
-"""The catalogue of the 49 features, snapshots and labels."""
+"""The catalogue of the features, snapshots and labels."""

@@ -4,7 +4,7 @@ A document is zlib (level 1) of JSON of this shape, with these keys in every one
 
     customer_id       text
     snapshot_date     date of the features, YYYY-MM-DD
-    features          the 49 features by name; null where the feature is
+    features          the features by name; null where the feature is
     predictions       by model of `EXPLAINED`: its own columns, without reasons and version, or null
                       where it does not score this customer
     explanations      by model of `EXPLAINED`: a list, the strongest first, of {feature, value,

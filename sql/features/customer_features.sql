@@ -1,4 +1,4 @@
--- The 49 features of each customer known by :snapshot_date, one row a customer: the six groups of
+-- The features of each customer known by :snapshot_date, one row a customer: the six groups of
 -- that day side by side.
 SELECT
   demographics.customer_id,

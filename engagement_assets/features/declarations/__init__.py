@@ -1,4 +1,4 @@
-"""The 49 features, declared: one module a group.
+"""The features, declared: one module a group.
 
 Belongs here: the declarations. Does not belong here: what follows from them (`catalogue.py`) and
 how a feature is computed (`sql/features/`).

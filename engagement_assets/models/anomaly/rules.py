@@ -1,4 +1,4 @@
-"""What the detector is told of the platform's 49 features: which it sees, and what they mean.
+"""What the detector is told of the platform's features: which it sees, and what they mean.
 
 Belongs here: the inputs, who is scored, and the rules of the kinds. Does not belong here: how a
 rule is applied (`kinds.py`).

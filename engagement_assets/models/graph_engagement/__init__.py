@@ -1,1 +1,1 @@
-"""GraphSAGE on the 49 features and the social graph: a customer's engagement next week."""
+"""GraphSAGE on the features and the social graph: a customer's engagement next week."""
