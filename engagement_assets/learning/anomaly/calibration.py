@@ -57,11 +57,11 @@ class TailRank:
         surprises = -np.log((n - first) / (n + 1.0))
         if len(values) > _MOST_KNOTS:
             lower = np.linspace(0, len(values) - _ALL_OF_THE_TOP - 1, _MOST_KNOTS - _ALL_OF_THE_TOP)
-            kept = np.r_[
+            stored = np.r_[
                 np.unique(np.round(lower).astype(np.int64)),
                 np.arange(len(values) - _ALL_OF_THE_TOP, len(values)),
             ]
-            values, surprises = values[kept], surprises[kept]
+            values, surprises = values[stored], surprises[stored]
         # Mean excess of a tail that falls off exponentially is its scale.
         tail = ordered[-max(2, round(n * _TAIL_SHARE)) :]
         excess = float((tail - tail[0]).mean()) or float(np.ptp(ordered))

@@ -182,5 +182,5 @@ def _grow(
 
 
 def _margin(booster: xgb.Booster, data: xgb.DMatrix) -> Floats:
-    found = booster.predict(data, output_margin=True)
-    return np.asarray(found, dtype=np.float64)
+    margin = booster.predict(data, output_margin=True)
+    return np.asarray(margin, dtype=np.float64)

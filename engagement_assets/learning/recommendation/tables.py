@@ -150,8 +150,8 @@ def _checked(interactions: pd.DataFrame) -> pd.DataFrame:
         logger.warning("%d interactions of weight 0 are left out", int(nothing.sum()))
     if nothing.all():
         raise RecommendationDataError("all interactions have weight 0: nothing to learn from")
-    kept: pd.DataFrame = interactions[~nothing]
-    return kept
+    usable: pd.DataFrame = interactions[~nothing]
+    return usable
 
 
 def _listed(table: pd.DataFrame | None, key: str) -> pd.DataFrame:
@@ -182,14 +182,14 @@ def _numbered(ids: pd.Series, listed: pd.Series, name: str) -> tuple[Ints, pd.In
 
 def _days(times: pd.Series, name: str) -> Days:
     if pd.api.types.is_numeric_dtype(times):
-        found = times.to_numpy(dtype=np.float64)
+        days = times.to_numpy(dtype=np.float64)
     else:
         stamps = pd.to_datetime(times, utc=True)
         nanoseconds = stamps.to_numpy(dtype="datetime64[ns]").astype(np.int64)
-        found = nanoseconds / 1e9 / _SECONDS_PER_DAY
-    if not np.isfinite(found).all():
+        days = nanoseconds / 1e9 / _SECONDS_PER_DAY
+    if not np.isfinite(days).all():
         raise RecommendationDataError(f"a {name} is not finite")
-    return found
+    return days
 
 
 def _moment(value: Any) -> float:
@@ -235,19 +235,21 @@ def _vectors(items: pd.DataFrame, embeddings: pd.DataFrame | Encoder | None) -> 
         repeated = embeddings.index[embeddings.index.duplicated()]
         if len(repeated):
             raise RecommendationDataError(f"embeddings repeat the item {repeated[0]!r}")
-        found = embeddings.reindex(items.index).to_numpy(dtype=np.float32)
+        vectors = embeddings.reindex(items.index).to_numpy(dtype=np.float32)
         known = items.index.isin(embeddings.index)
-        found[~known] = 0.0
+        vectors[~known] = 0.0
     else:
         if "text" not in items:
             raise RecommendationDataError("an encoder is given but items have no column 'text'")
-        told = items["text"].notna().to_numpy()
-        encoded = np.asarray(embeddings(items["text"][told].map(str).tolist()), dtype=np.float32)
-        found = np.zeros((len(items), encoded.shape[1]), dtype=np.float32)
-        found[told] = encoded
-    if not np.isfinite(found).all():
+        has_text = items["text"].notna().to_numpy()
+        encoded = np.asarray(
+            embeddings(items["text"][has_text].map(str).tolist()), dtype=np.float32
+        )
+        vectors = np.zeros((len(items), encoded.shape[1]), dtype=np.float32)
+        vectors[has_text] = encoded
+    if not np.isfinite(vectors).all():
         raise RecommendationDataError("embeddings have values that are not finite")
-    return np.asarray(found, dtype=np.float32)
+    return np.asarray(vectors, dtype=np.float32)
 
 
 def both_ways(connections: pd.DataFrame) -> pd.DataFrame:
