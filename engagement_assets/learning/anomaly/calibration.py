@@ -11,7 +11,7 @@ Workers, 1925): one component that is sure outweighs three that are not. Beyond 
 training score it goes on along a straight line, so that odder is always higher.
 
 The score is 1 - exp(-g * surprise) with g such that the one in `1 / review_share` scores 0.9. With
-a share of 0.01 that is 1 - sqrt(tail): 0.29 for the median customer, 0.68 for the one in ten, 0.9
+a share of 0.01 that is 1 - sqrt(tail): 0.29 for the median row, 0.68 for the one in ten, 0.9
 for the one in a hundred, 0.97 for the one in a thousand.
 """
 

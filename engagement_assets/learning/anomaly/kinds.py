@@ -1,16 +1,16 @@
 """What kind of odd a row is: an error in the data, a sudden drop of use, like fraud, or unusual.
 
 Belongs here: the rules and what they need of a table. Does not belong here: the score
-(`detector.py`), the rules of the platform's own features (`declared_rules.py`).
+(`detector.py`), the rules of any one table.
 
 In order, the first that holds:
 
 1. `data_error`: a value outside its bounds, or two values that contradict each other. It says that
-   the pipeline or the source is to be looked at before the customer is.
+   the pipeline or the source is to be looked at before the row's owner is.
 2. `fraud_like`: review labels have taught a model that finds the row as likely a fraud as the
    `review_share` most likely of the training rows; or at least half of the row's surprise comes
    from features that are declared as traces of fraud, on the declared side of their typical value.
-3. `sudden_drop`: the trend of use is among the steepest falls of the training rows, or a customer
+3. `sudden_drop`: the trend of use is among the steepest falls of the training rows, or a user
    who used the app more than typical in the month has not come back for days.
 4. `unusual`: none of these.
 

@@ -297,31 +297,29 @@ class IndependentCascade:
 
 
 def cascades_of_posts(
-    posts: pd.DataFrame, interactions: pd.DataFrame, *, hours: float
+    posts: pd.DataFrame,
+    interactions: pd.DataFrame,
+    *,
+    hours: float,
+    item: str = "post_id",
+    person: str = "customer_id",
+    time: str = "occurred_at",
 ) -> pd.DataFrame:
-    """Cascades from posts: the author first, then whoever came within some hours.
+    """Return cascades of posts: the author first, then whoever came within some hours.
 
     Args:
-        posts: post_id, customer_id, occurred_at.
-        interactions: post_id, customer_id, occurred_at.
+        posts: A row a post, with the three columns named below.
+        interactions: A row a person who came, with the same columns.
         hours: Hours after posting that count; posts whose hours have not passed must be left out.
+        item: Column with the post.
+        person: Column with its author, and with who came.
+        time: Column with the moment of either.
 
     Returns:
         cascade, node, time.
     """
-    began = posts.rename(
-        columns={"post_id": "cascade", "customer_id": "node", "occurred_at": "time"}
-    )[["cascade", "node", "time"]]
-    joined = interactions.merge(
-        began[["cascade", "time"]], left_on="post_id", right_on="cascade", how="inner"
-    )
-    after = joined["occurred_at"] - joined["time"]
-    counted = joined[(after >= pd.Timedelta(0)) & (after < pd.Timedelta(hours=hours))]
-    came = pd.DataFrame(
-        {
-            "cascade": counted["post_id"],
-            "node": counted["customer_id"],
-            "time": counted["occurred_at"],
-        }
-    )
-    return pd.concat([began, came], ignore_index=True)
+    names = {item: "cascade", person: "node", time: "time"}
+    began, came = (table[list(names)].rename(columns=names) for table in (posts, interactions))
+    after = came["time"] - came["cascade"].map(began.set_index("cascade")["time"])
+    counted = came[(after >= pd.Timedelta(0)) & (after < pd.Timedelta(hours=hours))]
+    return pd.concat([began, counted], ignore_index=True)

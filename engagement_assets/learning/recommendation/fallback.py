@@ -1,4 +1,4 @@
-"""Sensible lists for new customers and new items, around any recommender.
+"""Recommend to new users and of new items, around any recommender.
 
 Belongs here: the chain from the model over content and the segment's popularity to popularity, and
 scores of items that nobody has touched. Does not belong here: the models.

@@ -1,13 +1,12 @@
 """The tables that a caller gives, checked and numbered.
 
-Belongs here: every fault of the input, ids to numbers, times to days, the platform's tables in the
-form that recommenders take. Does not belong here: what is done with the numbers (`data`).
+Belongs here: every fault of the input, ids to numbers, times to days. Does not belong here: what is
+done with the numbers (`data`).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -24,35 +23,7 @@ from engagement_assets.learning.recommendation.data import (
 
 logger = logging.getLogger(__name__)
 
-# What a kind of interaction says of liking, as a weight of implicit feedback.
-KIND_WEIGHTS: Mapping[str, float] = {"view": 1.0, "like": 3.0, "comment": 4.0, "share": 4.0}
 _SECONDS_PER_DAY = 86_400.0
-
-
-def weigh(
-    interactions: pd.DataFrame, *, weights: Mapping[str, float] = KIND_WEIGHTS
-) -> pd.DataFrame:
-    """The platform's `interactions` as user, item, time and weight.
-
-    Args:
-        interactions: `customer_id`, `post_id`, `kind`, `occurred_at`.
-        weights: Weight of each kind.
-
-    Raises:
-        RecommendationDataError: A kind has no weight.
-    """
-    weight = interactions["kind"].astype(object).map(dict(weights))
-    if weight.isna().any():
-        unknown = sorted({str(kind) for kind in interactions["kind"][weight.isna()]})
-        raise RecommendationDataError(f"kinds of interaction without a weight: {unknown}")
-    return pd.DataFrame(
-        {
-            "user": interactions["customer_id"],
-            "item": interactions["post_id"],
-            "time": interactions["occurred_at"],
-            "weight": weight.astype("float64"),
-        }
-    )
 
 
 def prepare(
@@ -250,22 +221,3 @@ def _vectors(items: pd.DataFrame, embeddings: pd.DataFrame | Encoder | None) -> 
     if not np.isfinite(vectors).all():
         raise RecommendationDataError("embeddings have values that are not finite")
     return np.asarray(vectors, dtype=np.float32)
-
-
-def both_ways(connections: pd.DataFrame) -> pd.DataFrame:
-    """The platform's `connections` as links of each side with the other.
-
-    Args:
-        connections: `customer_id`, `other_customer_id`, `occurred_at`.
-
-    Returns:
-        `user`, `author`, `time`, twice as many rows.
-    """
-    one, other = connections["customer_id"], connections["other_customer_id"]
-    return pd.DataFrame(
-        {
-            "user": pd.concat([one, other], ignore_index=True),
-            "author": pd.concat([other, one], ignore_index=True),
-            "time": pd.concat([connections["occurred_at"]] * 2, ignore_index=True),
-        }
-    )
