@@ -6,6 +6,7 @@ the model.
 
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 
 import dagster as dg
 
@@ -26,6 +27,7 @@ from engagement_assets.signals.spec import SOURCE_BLOCKING, table_spec
 from engagement_assets.signals.tables import declared_schemas
 from engagement_assets.source.resource import SourceResource
 from resources.gate import require_checks
+from resources.io_managers import RegistryResource
 from resources.lake import MissingPartitionError
 from resources.platform import EngineResource, LakeResource
 
@@ -66,6 +68,7 @@ def sentiment_texts(
     lake: LakeResource,
     engine: EngineResource,
     sentiment: SentimentResource,
+    registry: RegistryResource,
 ) -> Iterator[dg.MaterializeResult]:
     """Score the partitions of this run."""
     days = partition_days(context)
@@ -74,7 +77,7 @@ def sentiment_texts(
         engine.engine(declared_schemas()),
         engine.sql,
         days,
-        scorer=sentiment.model,
+        scorer=partial(sentiment.model, registry.registry),
         consent=source.consent(lake.lake, purpose=PURPOSE),
         alert_below=sentiment.alert_below,
     )
