@@ -98,7 +98,8 @@ class Runner:
         makes is missing, its checks and reports among them, whichever step was interrupted.
         """
         begun = self.instance.get_runs(dg.RunsFilter(tags={PROGRESS: BEGUN}))
-        left = [run for run in reversed(begun) if run.is_finished]
+        known = defs.get_repository_def().has_job
+        left = [run for run in reversed(begun) if run.is_finished and known(run.job_name)]
         work = {}
         for run in left:
             tags = {name: run.tags[name] for name in DAYS if name in run.tags}
