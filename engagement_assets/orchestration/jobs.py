@@ -30,7 +30,9 @@ PREDICTIONS = dg.AssetSelection.assets(
     *([spec.name, noun] for spec in (*MODELS, *DECISIONS) for noun in spec.daily_parts)
 )
 UNIFIED = dg.AssetSelection.assets(["predictions", "customers"], ["predictions", "changes"])
-REVIEWS = dg.AssetSelection.assets(["governance", "review_queue"])
+GOVERNANCE = dg.AssetSelection.assets(
+    ["governance", "review_queue"], ["governance", "fairness_measures"]
+)
 FAIRNESS = dg.AssetSelection.assets(["governance", "fairness"])
 CATALOGUE = dg.AssetSelection.assets(["lake", "catalogue"])
 PUBLISHED = dg.AssetSelection.assets(["serving", "published"])
@@ -62,12 +64,12 @@ network_insights_job = dg.define_asset_job(
     description="Embeddings, whom to reach, and the reach of recent posts, as of one day.",
 )
 features_job = dg.define_asset_job(
-    "features", FEATURES, description="Makes the 49 features of a snapshot date and checks them."
+    "features", FEATURES, description="Makes the features of a snapshot date and checks them."
 )
 label_jobs = {
     label.name: dg.define_asset_job(
         f"label_{label.name}",
-        dg.AssetSelection.assets(label.table.split("/")),
+        dg.AssetSelection.assets(label.asset_key),
         description=f"Makes the label {label.name} of a snapshot date whose window has closed.",
     )
     for label in LABELS.values()
@@ -130,7 +132,7 @@ fairness_overview_job = dg.define_asset_job(
 )
 predictions_job = dg.define_asset_job(
     "predictions",
-    PREDICTIONS | UNIFIED | REVIEWS | CATALOGUE | PUBLISHED,
+    PREDICTIONS | UNIFIED | GOVERNANCE | CATALOGUE | PUBLISHED,
     description="Predicts and explains one day with the champions, and publishes it.",
 )
 publish_job = dg.define_asset_job(
@@ -145,7 +147,7 @@ DAILY = (
     | FEATURES
     | PREDICTIONS
     | UNIFIED
-    | REVIEWS
+    | GOVERNANCE
     | CATALOGUE
     | PUBLISHED
 )

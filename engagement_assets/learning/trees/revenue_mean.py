@@ -1,4 +1,4 @@
-"""From the margins of trees to money: means, quantiles, and the zero that most customers pay.
+"""From the margins of trees to money: means, quantiles, and the zero of most rows.
 
 Belongs here: pure arithmetic of the candidates and of quantiles with an atom at 0. Does not belong
 here: training (`estimator.py`) or conformal calibration (`evaluation.quantiles`).
@@ -38,6 +38,13 @@ class Learning:
     target: Floats
     use: NDArray[np.bool_]
     log_link: bool
+
+    def start(self, offset: Floats | None) -> tuple[Floats | None, dict[str, float]]:
+        """Return the margins that trees start from, and what XGBoost must be told of it."""
+        if offset is None or not self.log_link:
+            return None, {}
+        # A base score of 1 is a margin of 0, so the trees' own margins need nothing added.
+        return offset, {"base_score": 1.0}
 
 
 @dataclass(frozen=True)
@@ -85,9 +92,9 @@ class Prior:
 
 @dataclass(frozen=True)
 class MeanCalibration:
-    """A rising map from a candidate's amount to the amount that out-of-fold customers paid.
+    """A rising map from a candidate's amount to the amount that out-of-fold rows paid.
 
-    Trees that start from a prior, or that are few, leave many customers a little who pay nothing.
+    Trees that start from a prior, or that are few, leave many rows a little that pay nothing.
     The mean amount in bins of the prediction, made rising by isotonic regression, says how much it
     is; between bins it is interpolated, beyond the last the ratio of the last is kept.
 
