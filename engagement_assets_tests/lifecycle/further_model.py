@@ -45,9 +45,8 @@ UNIFIED = ["predictions/customers", "predictions/changes"]
 
 def write_days(home: Home) -> None:
     """Features of three days, and a day of sessions that says how far the data go."""
-    schema = TABLES["sessions"].schema
     write_customers(home.lake, DAY, *PEOPLE)
-    home.lake.write("source/sessions", schema.arrow.empty_table(), schema=schema, day=DAY)
+    home.lake.write_empty(TABLES["sessions"], day=DAY)
     for back in range(3):
         day = DAY - timedelta(days=back)
         rows = [
