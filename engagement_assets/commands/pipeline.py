@@ -32,12 +32,12 @@ from engagement_assets.models.assets import MODELS
 from engagement_assets.orchestration.jobs import PROCESSES, WEEKLY
 from engagement_assets.settings.deployment import Deployment, choose, deployment
 from engagement_assets.settings.installation import SIMULATED, Settings
-from engagement_assets.signals.schemas import (
+from engagement_assets.signals.sentiment.scoring import window_days
+from engagement_assets.signals.tables import (
     CUSTOMER_SENTIMENT,
     NETWORK_METRICS,
     SENTIMENT_SCORES,
 )
-from engagement_assets.signals.sentiment.scoring import window_days
 from resources.days import days_between
 from resources.lake import Lake
 
@@ -292,14 +292,14 @@ def _make_signals(
     """What the snapshots that are not made yet take from texts and from the social graph."""
     wanted = made.missing(CUSTOMER_FEATURES, snapshots)
     customer, network = (
-        set(made.missing(table, wanted)) for table in (CUSTOMER_SENTIMENT, NETWORK_METRICS)
+        set(made.missing(table, wanted)) for table in (CUSTOMER_SENTIMENT.key, NETWORK_METRICS.key)
     )
     windows = {
         day
         for snapshot in customer
         for day in window_days(snapshot, first_day=settings.start, days=settings.sentiment_window)
     }
-    for first, last in ranges(made.missing(SENTIMENT_SCORES, sorted(windows))):
+    for first, last in ranges(made.missing(SENTIMENT_SCORES.key, sorted(windows))):
         runner.run("text_scores", (first, last))
     for day in sorted(customer | network):
         runner.run("signals", (day, day))
@@ -326,12 +326,12 @@ def _make_snapshots(
     for day in made.missing(CUSTOMER_FEATURES, sorted(features)):
         runner.run("features", (day, day))
     for label in LABELS.values():
-        taught = [name for name in training if label.table in BY_NAME[name].learns_from]
+        taught = [name for name in training if label.key in BY_NAME[name].learns_from]
         days = {day for name in taught for day in training[name].all}
         latest = label.latest_snapshot_date(end)
         if latest >= start and not made.absent(label.required_tables):
             days.add(latest)
-        for day in made.missing(label.table, sorted(days)):
+        for day in made.missing(label.key, sorted(days)):
             runner.run(f"label_{label.name}", (day, day))
 
 

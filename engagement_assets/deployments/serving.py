@@ -14,7 +14,7 @@ import orjson
 
 from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.deployments.resources import PLATFORMS, resources_for
-from engagement_assets.features.snapshot import declared_schemas
+from engagement_assets.features.tables import KNOWN_TABLES
 from engagement_assets.lifecycle.scored import scored_model
 from engagement_assets.models.specs import MODELS
 from engagement_assets.serving.api.app import Installation
@@ -58,7 +58,7 @@ def lake_reader(resources: Mapping[str, Any]) -> LakeReader:
     engine = resources["engine"]
     lake = resources["lake"].lake
     return LakeReader(
-        engine.engine(declared_schemas()),
+        engine.engine(KNOWN_TABLES),
         engine.sql,
         consent=lambda: resources["source"].consent(lake, purpose=PURPOSE),
     )
@@ -67,7 +67,7 @@ def lake_reader(resources: Mapping[str, Any]) -> LakeReader:
 def read_references(store: OnlineStore, release: Release) -> tuple[dict[str, Any], dict[str, Any]]:
     """What depends on all customers of a release, by model, and its lists for somebody unknown."""
     readers: dict[str, Callable[[bytes], Any]] = {
-        spec.name: scored_model(spec).read_reference for spec in EXPLAINED
+        spec.name: scored_model(spec).read_reference for spec in EXPLAINED if spec.placed_by_day
     }
     readers |= {spec.name: spec.rule().read_reference for spec in DECISIONS}
     blobs = {name: store.blob(release.name, name) for name in readers}

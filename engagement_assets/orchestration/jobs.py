@@ -69,12 +69,12 @@ network_insights_job = dg.define_asset_job(
     description="Embeddings, whom to reach, and the reach of recent posts, as of one day.",
 )
 features_job = dg.define_asset_job(
-    "features", FEATURES, description="Makes the 49 features of a snapshot date and checks them."
+    "features", FEATURES, description="Makes the features of a snapshot date and checks them."
 )
 label_jobs = {
     label.name: dg.define_asset_job(
         f"label_{label.name}",
-        dg.AssetSelection.assets(label.table.split("/")),
+        dg.AssetSelection.assets(label.asset_key),
         description=f"Makes the label {label.name} of a snapshot date whose window has closed.",
     )
     for label in LABELS.values()
