@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from engagement_assets.decisions.customers.declared import prediction_schemas
+from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.models.assets import MODELS
 from engagement_assets.settings.installation import PROJECT
@@ -19,7 +20,7 @@ from resources.schema import TableSchema
 from resources.sql import SqlFolder
 
 SQL = SqlFolder(PROJECT / "sql")
-BY_NAME = {spec.name: spec for spec in MODELS}
+BY_NAME = {spec.name: spec for spec in (*MODELS, *DECISIONS)}
 FILLED: Mapping[str, Any] = {
     "string": "x",
     "float64": 0.5,
@@ -55,7 +56,9 @@ def write_people(lake: Lake, day: date, *customers: str) -> None:
 
 
 def write_predictions(lake: Lake, model: str, day: date, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Predictions of a model."""
+    """Predictions of a model, or choices of a decision."""
     spec = BY_NAME[model]
-    table = filled(spec.schema, [{"snapshot_date": day, "model_version": "v1", **r} for r in rows])
-    lake.write(spec.predictions, table, schema=spec.schema, day=day)
+    table = filled(
+        spec.schema, [{"snapshot_date": day, spec.VERSION_COLUMN: "v1", **r} for r in rows]
+    )
+    lake.write(spec.output, table, schema=spec.schema, day=day)

@@ -61,9 +61,17 @@ def churn(customer, probability, *, band="low", action="none", version="v1", rea
     }
 
 
+def write_churn(lake, day, rows):
+    """Predictions of churn and the offers that follow."""
+    offers = ("customer_id", "band", "action")
+    scores = [{k: v for k, v in row.items() if k not in offers[1:]} for row in rows]
+    write_predictions(lake, "churn", day, scores)
+    write_predictions(lake, "retention", day, [{k: row[k] for k in offers} for row in rows])
+
+
 def test_every_customer_has_one_row_and_a_model_that_does_not_score_one_leaves_nulls(lake):
     write_people(lake, DAY, "a", "b")
-    write_predictions(lake, "churn", DAY, [churn("a", 0.8, band="high", action="e-mail")])
+    write_churn(lake, DAY, [churn("a", 0.8, band="high", action="e-mail")])
     write_predictions(
         lake, "engagement", DAY, [{"customer_id": c, "engagement_score": 0.4} for c in "ab"]
     )
@@ -80,17 +88,16 @@ def test_every_customer_has_one_row_and_a_model_that_does_not_score_one_leaves_n
 
 def test_reasons_read_as_text_and_end_where_there_are_no_more(lake):
     write_people(lake, DAY, "a")
-    write_predictions(lake, "churn", DAY, [churn("a", 0.1)])
+    write_churn(lake, DAY, [churn("a", 0.1)])
     assert unified(lake)["a"]["churn_reasons"] == "logins_month 2 (typical 9)"
 
 
 def test_the_actions_of_all_models_are_due_together(lake):
     write_people(lake, DAY, "a", "b")
-    write_predictions(lake, "churn", DAY, [churn("a", 0.8, action="e-mail"), churn("b", 0.1)])
-    write_predictions(lake, "anomaly", DAY, [{"customer_id": "a", "needs_review": True}])
-    write_predictions(
-        lake, "lifetime_value", DAY, [{"customer_id": "a", "retention_priority": True}]
-    )
+    write_churn(lake, DAY, [churn("a", 0.8, action="e-mail"), churn("b", 0.1)])
+    write_predictions(lake, "review", DAY, [{"customer_id": "a", "action": "human review"}])
+    call = {"customer_id": "a", "action": "retention call (high value, low engagement)"}
+    write_predictions(lake, "retention_call", DAY, [call])
     rows = unified(lake)
     assert rows["a"]["actions_due"] == (
         "e-mail; retention call (high value, low engagement); human review"
@@ -100,14 +107,14 @@ def test_the_actions_of_all_models_are_due_together(lake):
 
 def test_predictions_of_another_day_are_not_mixed_in(lake):
     write_people(lake, DAY, "a")
-    write_predictions(lake, "churn", BEFORE, [churn("a", 0.9)])
+    write_churn(lake, BEFORE, [churn("a", 0.9)])
     assert unified(lake)["a"]["churn_probability"] is None
 
 
 def two_days(lake, before, now):
     for day, rows in ((BEFORE, before), (DAY, now)):
         write_people(lake, day, *(row["customer_id"] for row in rows), "idle")
-        write_predictions(lake, "churn", day, rows)
+        write_churn(lake, day, rows)
         unified(lake, day)
     return moved(lake)
 
@@ -154,7 +161,7 @@ def test_a_new_version_of_any_model_is_named_as_the_cause(lake, model):
 def test_the_first_version_of_a_model_is_another_version(lake):
     write_people(lake, BEFORE, "a")
     write_people(lake, DAY, "a")
-    write_predictions(lake, "churn", DAY, [churn("a", 0.1)])
+    write_churn(lake, DAY, [churn("a", 0.1)])
     unified(lake, BEFORE)
     unified(lake, DAY)
     assert moved(lake)["a"]["why"] == "another model version predicts"
@@ -163,8 +170,8 @@ def test_the_first_version_of_a_model_is_another_version(lake):
 def test_who_is_no_longer_scored_and_who_came_back_are_told(lake):
     write_people(lake, BEFORE, "left", "back")
     write_people(lake, DAY, "left", "back")
-    write_predictions(lake, "churn", BEFORE, [churn("left", 0.1)])
-    write_predictions(lake, "churn", DAY, [churn("back", 0.1)])
+    write_churn(lake, BEFORE, [churn("left", 0.1)])
+    write_churn(lake, DAY, [churn("back", 0.1)])
     unified(lake, BEFORE)
     unified(lake, DAY)
     found = moved(lake)
@@ -174,6 +181,6 @@ def test_who_is_no_longer_scored_and_who_came_back_are_told(lake):
 
 def test_without_the_day_before_nothing_moved(lake):
     write_people(lake, DAY, "a")
-    write_predictions(lake, "churn", DAY, [churn("a", 0.9)])
+    write_churn(lake, DAY, [churn("a", 0.9)])
     unified(lake)
     assert moved(lake) == {}

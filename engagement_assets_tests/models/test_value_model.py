@@ -5,14 +5,6 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from engagement_assets.models.lifetime_value.applications import (
-    VIP_SHARE,
-    Highest,
-    ValueLimits,
-    acquisition_columns,
-    application_columns,
-    lifetime_value,
-)
 
 from engagement_assets.learning.evaluation.regression import r2
 from engagement_assets.lifecycle.dates import Snapshots
@@ -21,7 +13,7 @@ from engagement_assets.lifecycle.training import split_rows
 from engagement_assets.models.lifetime_value.adapter import LifetimeValueAdapter
 from engagement_assets.models.lifetime_value.fairness import assess
 from engagement_assets.models.lifetime_value.inputs import GUESS, HistoryInputs, observed_days
-from engagement_assets.models.lifetime_value.model import ValueModel
+from engagement_assets.models.lifetime_value.model import ValueModel, lifetime_value
 from engagement_assets.models.lifetime_value.reports import evaluation_markdown
 from engagement_assets.models.lifetime_value.spec import SPEC
 from engagement_assets.models.lifetime_value.training import train_value
@@ -177,69 +169,6 @@ def test_reports_tell_of_zeros_and_of_the_comparison(trained):
 def test_lifetime_value_is_past_plus_future_within_its_bounds():
     found = lifetime_value(pd.Series([100.0, -50.0, 9_990.0, np.nan]), [20.0, 10.0, 50.0, 5.0])
     assert found.tolist() == [120.0, 0.0, 10_000.0, 5.0]
-
-
-def test_a_customer_is_worth_winning_under_a_third_of_their_value():
-    found = acquisition_columns([100.0, 0.0], cac_usd={"search": 32.9, "ads": 33.0})
-    assert found["max_cac_usd"].tolist() == pytest.approx([33.0, 0.0])
-    assert found["acquire_search"].tolist() == [True, False]
-    assert found["acquire_ads"].tolist() == [False, False]
-    with pytest.raises(ValueError, match="channel 'TV ads'"):
-        acquisition_columns([1.0], cac_usd={"TV ads": 1.0})
-    with pytest.raises(ValueError, match="CAC of tv must be 0 or more"):
-        acquisition_columns([1.0], cac_usd={"tv": -1.0})
-
-
-def test_a_tenth_are_vips_and_nobody_worth_nothing_is_one():
-    def vips(values):
-        return Highest.of(values, share=VIP_SHARE)(values)
-
-    assert vips(np.arange(100.0)).sum() == 10
-    assert vips(np.r_[np.zeros(95), np.ones(5)]).sum() == 5
-    assert vips(np.zeros(7)).sum() == 0
-    assert vips([]).tolist() == []
-
-
-def test_retention_comes_first_for_the_valuable_who_use_little():
-    future = np.r_[np.zeros(80), np.full(20, 50.0)]
-    use = np.r_[np.zeros(80), np.full(10, 0.1), np.full(10, 0.9)]
-    table = pd.DataFrame({"future_revenue_usd": future, "lifetime_value_usd": future})
-
-    def first(scores):
-        return application_columns(table, engagement_score=scores, cac_usd={})["retention_priority"]
-
-    assert np.flatnonzero(first(use)).tolist() == list(range(80, 90))
-    unknown = np.where(np.arange(100) == 85, np.nan, use)
-    assert not first(unknown)[85]
-    with pytest.raises(ValueError, match="100 amounts but 3"):
-        first([0.1, 0.2, 0.3])
-
-
-def test_what_is_much_among_all_is_told_of_one_as_it_was_among_all():
-    rng = np.random.default_rng(3)
-    use = rng.random(200)
-    money = rng.exponential(20.0, 200)
-    table = pd.DataFrame({"future_revenue_usd": money, "lifetime_value_usd": money + 5.0})
-    limits = ValueLimits.of(table, use)
-    whole = application_columns(table, engagement_score=use, cac_usd={"search": 9.0})
-    for i in range(200):
-        one = application_columns(
-            table.iloc[[i]],
-            engagement_score=use[[i]],
-            cac_usd={"search": 9.0},
-            limits=limits,
-        )
-        pd.testing.assert_frame_equal(one, whole.iloc[[i]])
-
-
-def test_applications_are_columns_of_every_customer(version):
-    table = predict(version, rows(TEST, n=300)).table
-    found = application_columns(
-        table, engagement_score=np.linspace(0, 1, 300), cac_usd={"search": 30.0}
-    )
-    assert len(found) == 300
-    assert {"max_cac_usd", "acquire_channels", "retention_priority", "is_vip"} <= set(found)
-    assert 0 < found["is_vip"].sum() <= 30 + 5
 
 
 def test_inputs_of_another_format_are_refused(version, tmp_path):

@@ -1,11 +1,10 @@
-"""Who is learnt from, who is tested on, and when; and what a probability asks for."""
+"""Who is learnt from, who is tested on, and when."""
 
 from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
 import pytest
-from engagement_assets.models.churn.bands import band_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,27 +18,6 @@ from engagement_assets.models.churn.training import train_churn
 from resources.registry import ModelRegistry
 
 LAST = date(2026, 3, 1)
-
-
-@pytest.mark.parametrize(
-    ("probability", "band", "action"),
-    [
-        (0.0, "low", "none"),
-        (0.5, "low", "none"),
-        (np.nextafter(0.5, 1), "medium", "in-app nudge"),
-        (0.7, "medium", "in-app nudge"),
-        (np.nextafter(0.7, 1), "high", "retention e-mail with 20 % discount"),
-        (1.0, "high", "retention e-mail with 20 % discount"),
-    ],
-)
-def test_a_band_begins_above_its_limit(probability, band, action):
-    bands, actions = band_of([probability])
-    assert (bands[0], actions[0]) == (band, action)
-
-
-def test_the_bands_of_nobody_are_empty():
-    bands, actions = band_of([])
-    assert len(bands) == len(actions) == 0
 
 
 @given(st.dates(date(2000, 1, 1), date(2100, 1, 1)))

@@ -53,11 +53,13 @@ def one(lake, agreed=()):
     }
     churn = {
         "churn_probability": 0.8,
-        "band": "high",
-        "action": "e-mail",
         "above_cost_threshold": True,
     }
     write_predictions(lake, "churn", DAY, [{"customer_id": "ann", **churn, **reasons}])
+    offer = {"customer_id": "ann", "band": "high", "action": "e-mail", "propensity": 1.0}
+    write_predictions(lake, "retention", DAY, [offer])
+    look = {"customer_id": "ann", "action": "human review", "propensity": 1.0, "reason": "unusual"}
+    write_predictions(lake, "review", DAY, [look])
     write_predictions(
         lake, "anomaly", DAY, [{"customer_id": "ann", "anomaly_score": 0.95, "needs_review": True}]
     )
@@ -91,8 +93,6 @@ def test_a_document_holds_everything_in_one_shape(lake):
             "engagement": None,
             "churn": {
                 "churn_probability": 0.8,
-                "band": "high",
-                "action": "e-mail",
                 "above_cost_threshold": True,
             },
             "lifetime_value": None,
@@ -108,6 +108,13 @@ def test_a_document_holds_everything_in_one_shape(lake):
             "anomaly": [],
             "ensemble": [],
         },
+        "decisions": {
+            "retention": {"action": "e-mail", "propensity": 1.0, "reason": None, "band": "high"},
+            "retention_call": None,
+            "vip": None,
+            "acquisition": None,
+            "review": {"action": "human review", "propensity": 1.0, "reason": "unusual"},
+        },
         "recommendations": {"items": ["p2", "p1"], "source": "model"},
         "actions_due": ["e-mail", "human review"],
         "model_versions": {
@@ -117,6 +124,11 @@ def test_a_document_holds_everything_in_one_shape(lake):
             "recommendation": "r7",
             "anomaly": "v1",
             "ensemble": None,
+            "retention": "v1",
+            "retention_call": None,
+            "vip": None,
+            "acquisition": None,
+            "review": "v1",
         },
         "consents": {"personalisation": True},
     }
