@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from engagement_assets.decisions.customers.declared import prediction_schemas
+from engagement_assets.decisions.specs import REVIEW
 from engagement_assets.governance.declared import (
     FLAGGED_DAYS,
     REVIEW_QUEUE,
@@ -61,7 +62,7 @@ def governance_fairness(reports: dg.ResourceParam[Any]) -> dg.Output[Report]:
     owners=OWNERS,
     kinds={"sql", "duckdb", "parquet"},
     code_version=CODE_VERSION,
-    deps=[ANOMALY.predictions.split("/"), ["source", "reviews"]],
+    deps=[ANOMALY.predictions.split("/"), REVIEW.choices.split("/"), ["source", "reviews"]],
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),
     metadata={COLUMN_SCHEMA: ui_schema(REVIEW_QUEUE_SCHEMA)},
