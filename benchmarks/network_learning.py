@@ -36,17 +36,18 @@ from engagement_assets.models.graph_engagement.training import (
     gain_markdown,
     train_graph_engagement,
 )
-from engagement_assets.signals.network.learning import (
-    SPREAD_DAYS,
-    fit_spread,
+from engagement_assets.models.virality.training import (
     fit_virality,
     post_cascades,
-    recent,
-    spread_markdown,
-    virality_figures,
     virality_markdown,
 )
 from engagement_assets.signals.network.snapshot import graph_of, land_network
+from engagement_assets.signals.network.spread import (
+    SPREAD_DAYS,
+    fit_spread,
+    recent,
+    spread_markdown,
+)
 from engagement_assets.source.contract import TABLES
 from engagement_assets.source.ingestion import ingest
 from engagement_assets.source.readers import SimulatedReader
@@ -95,11 +96,10 @@ def engagement(run: DuckDBEngine) -> dict[str, Any]:
 def virality(run: DuckDBEngine) -> dict[str, Any]:
     """Three methods on later posts."""
     day = FIRST + timedelta(days=DAYS - 1)
-    before = run.lake.days("network/metrics")[0]
-    posts = post_cascades(run, SQL, day, graph_of(run, SQL, before), metrics_day=before, days=35)
-    found = fit_virality(posts, estimator="auto", seed=SEED, threads=2, n_bootstrap=500)
-    print(f"\n{virality_markdown(found)}")
-    return virality_figures(found)
+    posts, _ = post_cascades(run, SQL, day, days=35)
+    card = fit_virality(posts, estimator="auto", seed=SEED, threads=2, n_bootstrap=500).card
+    print(f"\n{virality_markdown(card)}")
+    return card
 
 
 def spread(run: DuckDBEngine) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from engagement_assets.features.checks import feature_checks, label_checks
 from engagement_assets.governance.assets import ASSETS as GOVERNANCE_ASSETS
 from engagement_assets.models.assets import ASSETS as MODEL_ASSETS
 from engagement_assets.models.assets import CHECKS as MODEL_CHECKS
-from engagement_assets.models.graph_engagement.assets import ASSETS as GRAPH_ENGAGEMENT_ASSETS
 from engagement_assets.orchestration.automation import AUTOMATION, automated
 from engagement_assets.orchestration.jobs import JOBS
 from engagement_assets.orchestration.schedules import SCHEDULES
@@ -28,7 +27,7 @@ from engagement_assets.settings.deployment import deployment
 from engagement_assets.settings.installation import Settings, current_home
 from engagement_assets.signals.checks import signal_checks
 from engagement_assets.signals.network.assets import ASSETS as NETWORK_ASSETS
-from engagement_assets.signals.network.learning_assets import ASSETS as NETWORK_LEARNING_ASSETS
+from engagement_assets.signals.network.insights import ASSETS as NETWORK_INSIGHTS
 from engagement_assets.signals.sentiment.assets import ASSETS as SENTIMENT_ASSETS
 from engagement_assets.source.assets import ingest_source
 from engagement_assets.source.checks import source_checks
@@ -39,8 +38,7 @@ defs = dg.Definitions(
             ingest_source,
             *SENTIMENT_ASSETS,
             *NETWORK_ASSETS,
-            *NETWORK_LEARNING_ASSETS,
-            *GRAPH_ENGAGEMENT_ASSETS,
+            *NETWORK_INSIGHTS,
             customer_snapshot,
             *LABEL_ASSETS,
             *MODEL_ASSETS,

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from engagement_assets.commands.options import refused, with_settings
+from engagement_assets.commands.train_sentiment import train_sentiment
 from engagement_assets.settings.api import ApiSettings
 from engagement_assets.settings.installation import HOME_VARIABLE, Settings, current_home
 
@@ -26,6 +27,7 @@ keys = typer.Typer(help="API keys of the installation.", no_args_is_help=True)
 aws = typer.Typer(help="An installation on AWS.", no_args_is_help=True)
 app.add_typer(keys, name="api-key")
 app.add_typer(aws, name="aws")
+app.command()(train_sentiment)
 
 Scopes = Annotated[str, typer.Option(help="some of read,score,admin")]
 KeysFile = Annotated[
@@ -86,6 +88,12 @@ def dev(
     from engagement_assets.commands.homes import open_home
 
     open_home(given)
+    from dagster import DagsterInstance
+
+    from resources.event_log import end_abandoned_runs
+
+    with DagsterInstance.get() as instance:
+        end_abandoned_runs(instance)
     dg = Path(sys.executable).with_name("dg")
     os.execv(dg, [str(dg), "dev", "--port", str(port)])  # noqa: S606 - the project's own program
 
@@ -197,61 +205,6 @@ def _keys_file(file: Path | None) -> Path:
     return file or current_home() / KEYS_FILE
 
 
-@app.command()
-def train_sentiment(
-    corpus: Annotated[str, typer.Argument(help="CSV files (comma-separated) or a folder")],
-    output: Annotated[Path, typer.Option(help="folder of the new adapter")] = Path(
-        "data/sentiment-adapter"
-    ),
-    encoder: Annotated[
-        str | None, typer.Option(help="Hugging Face name or local folder; built-in by default")
-    ] = None,
-    start: Annotated[
-        str | None,
-        typer.Option(
-            help="go on from the adapter in this folder, or from the `shipped` one: a task that "
-            "the corpus lacks keeps what it knew, and is else untrained"
-        ),
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(help="passes over the larger task")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="the largest step")] = None,
-    emotion_repeats: Annotated[
-        int | None, typer.Option(help="passes over the emotions for each over the sentiments")
-    ] = None,
-    sentiment_share: Annotated[
-        float | None, typer.Option(help="share of the sentiments that each epoch learns from")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="seed of order, dropout and new weights")] = None,
-    rank: Annotated[int | None, typer.Option(help="rank of the adapters")] = None,
-    max_tokens: Annotated[int | None, typer.Option(help="tokens of a text that are read")] = None,
-) -> None:
-    """Fine-tune sentiment on your own labelled texts.
-
-    \b
-    engagement train-sentiment texts.csv --start shipped --epochs 3
-    engagement run --sentiment-adapter data/sentiment-adapter
-    """
-    from engagement_assets.commands import train_sentiment as command
-
-    how = {
-        "epochs": epochs,
-        "learning_rate": learning_rate,
-        "emotion_repeats": emotion_repeats,
-        "sentiment_share": sentiment_share,
-        "seed": seed,
-    }
-    with refused(None, *command.ERRORS):
-        command.train_adapter(
-            corpus,
-            output,
-            encoder=encoder,
-            start=start,
-            rank=rank,
-            max_tokens=max_tokens,
-            **{name: value for name, value in how.items() if value is not None},
-        )
-
-
 @aws.command("sync-tables")
 def sync_tables() -> None:
     """Make or mend the Glue database and its tables."""
@@ -279,11 +232,11 @@ def docs(
     ] = False,
 ) -> None:
     """Write the tables of settings into the docs and the Makefile."""
-    from engagement_assets.commands.docs import outdated, write
+    from engagement_assets.commands.docs import outdated
 
     old = outdated()
-    if not check:
-        write(old)
-    for path in old:
+    for path, text in old.items():
+        if not check:
+            path.write_text(text)
         sys.stdout.write(f"{path} {'is old' if check else 'is written'}\n")
     raise typer.Exit(int(check and bool(old)))

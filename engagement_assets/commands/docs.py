@@ -43,9 +43,3 @@ def outdated(root: Path = PROJECT) -> dict[Path, str]:
         if made != text:
             texts[path] = made
     return texts
-
-
-def write(texts: dict[Path, str]) -> None:
-    """Write these texts."""
-    for path, text in texts.items():
-        path.write_text(text)

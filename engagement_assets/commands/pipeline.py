@@ -27,11 +27,9 @@ from engagement_assets.features.labels import LABELS
 from engagement_assets.governance.declared import REVIEW_QUEUE
 from engagement_assets.lifecycle.assets import PROMOTED, REASONS
 from engagement_assets.lifecycle.dates import Snapshots
-from engagement_assets.lifecycle.spec import ModelSpec, untrainable
+from engagement_assets.lifecycle.spec import Cadence, ModelSpec, untrainable
 from engagement_assets.models.assets import MODELS
-from engagement_assets.models.churn.spec import SPEC as CHURN_SPEC
-from engagement_assets.models.graph_engagement.assets import LABEL as ENGAGEMENT
-from engagement_assets.orchestration.jobs import PROCESSES
+from engagement_assets.orchestration.jobs import PROCESSES, WEEKLY
 from engagement_assets.settings.deployment import Deployment, choose, deployment
 from engagement_assets.settings.installation import SIMULATED, Settings
 from engagement_assets.signals.schemas import (
@@ -43,8 +41,8 @@ from engagement_assets.signals.sentiment.scoring import window_days
 from resources.days import days_between
 from resources.lake import Lake
 
-# A champion is retrained when data this much newer than its own can be learnt from.
-LONG_AGO_DAYS = 60
+# A champion is retrained when data this many days newer than its own can be learnt from.
+MAX_AGE_DAYS: dict[Cadence, int] = {"daily": 0, "weekly": 6, "quarterly": 60}
 # What the job `predictions` makes of a day.
 PREDICTED = (*(spec.output for spec in (*MODELS, *DECISIONS)), CUSTOMERS, CHANGES, REVIEW_QUEUE)
 BY_NAME = {spec.name: spec for spec in MODELS}
@@ -283,7 +281,8 @@ def _learn_network(runner: Runner, made: "Made", settings: Settings) -> None:
         return
     insights = ["network/embeddings", "network/seeds", "virality/predictions"]
     if any(made.missing(table, [settings.end]) for table in insights):
-        runner.run("network_training")
+        config = {"config": {"as_of": settings.end.isoformat()}}
+        runner.run("network_training", ops={f"{spec.name}__model": config for spec in WEEKLY})
         runner.run("network_insights", (settings.end, settings.end))
 
 
@@ -328,9 +327,6 @@ def _make_snapshots(
         runner.run("features", (day, day))
     for label in LABELS.values():
         taught = [name for name in training if label.table in BY_NAME[name].learns_from]
-        if label.name == ENGAGEMENT.name and CHURN_SPEC.name in training:
-            # the graph's model learns it at the same snapshots
-            taught.append(CHURN_SPEC.name)
         days = {day for name in taught for day in training[name].all}
         latest = label.latest_snapshot_date(end)
         if latest >= start and not made.absent(label.required_tables):
@@ -375,7 +371,7 @@ def is_published(settings: Settings) -> bool:
 
 
 def needs_training(spec: ModelSpec, settings: Settings, *, retrain: bool) -> bool:
-    """Whether there is no champion, it is a quarter old, or its costs are not those set now.
+    """Whether there is no champion, it is older than its cadence, or its costs are not today's.
 
     After a rollback only `RETRAIN=1` trains: the same data would give the very version that was
     turned down.
@@ -392,7 +388,7 @@ def needs_training(spec: ModelSpec, settings: Settings, *, retrain: bool) -> boo
     card = registry.card(spec.name, version)
     tested = date.fromisoformat(card["test_snapshot"])
     age = settings.end - timedelta(days=spec.window_days) - tested
-    if age > timedelta(days=LONG_AGO_DAYS):
+    if age > timedelta(days=MAX_AGE_DAYS[spec.cadence]):
         return True
     told = {
         "cost_lost_customer_usd": settings.cost_lost_customer,

@@ -4,7 +4,7 @@ Belongs here: reading what was made and putting it in words. Does not belong her
 loads the definitions, so the home must be known before it is imported.
 """
 
-from collections import Counter
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -12,21 +12,13 @@ import dagster as dg
 
 from engagement_assets.definitions import defs
 from engagement_assets.deployments.resources import PLATFORMS, lake_of, registry_of
+from engagement_assets.features.catalogue import CUSTOMER_FEATURES, FEATURES
 from engagement_assets.lifecycle.spec import metric_value
 from engagement_assets.models.assets import MODELS
-from engagement_assets.models.churn.spec import SPEC as CHURN
 from engagement_assets.settings.deployment import choose
 from engagement_assets.settings.installation import SIMULATED, Settings
 from engagement_assets.source.contract import TABLES
 from resources.lake import Lake
-
-METRICS = (
-    ("auc", "AUC"),
-    ("precision_at_recall", "precision at 80 % recall"),
-    ("f1", "F1"),
-    ("log_loss", "log loss"),
-    ("calibration_error", "calibration error"),
-)
 
 
 def headline(settings: Settings) -> str:
@@ -36,8 +28,7 @@ def headline(settings: Settings) -> str:
         if settings.source == SIMULATED
         else f"source {settings.source} from {settings.source_data}"
     )
-    where = choose(PLATFORMS).root(settings)
-    return f"{what}, {settings.start} to {settings.end}\neverything goes to {where}\n\n"
+    return f"{what}, {settings.start} to {settings.end}\nthe lake is {lake_of(settings).root}\n\n"
 
 
 def summary(settings: Settings, instance: dg.DagsterInstance, *, seconds: float) -> str:
@@ -52,8 +43,7 @@ def summary(settings: Settings, instance: dg.DagsterInstance, *, seconds: float)
         lines.append(f"  without rows: {', '.join(absent)}")
     lines.append(f"  {'quarantine':<24} {_rows(lake, 'source/quarantine'):>12,} rows")
     lines += _features(lake, settings.end)
-    lines += _churn(settings, lake)
-    lines += _other_models(settings, lake)
+    lines += _models(settings, lake)
     lines += _checks(instance)
     lines += ["", "Where to look", *(f"  {line}" for line in choose(PLATFORMS).places(settings))]
     return "\n".join(lines) + "\n"
@@ -64,62 +54,47 @@ def _rows(lake: Lake, table: str) -> int:
 
 
 def _features(lake: Lake, day: date) -> list[str]:
-    days = lake.days("features/customer_features")
-    count = lake.row_count("features/customer_features", day) if day in days else 0
-    return ["", f"Features  49 of {count:,} customers at {day}; {len(days)} snapshots in the lake"]
-
-
-def _churn(settings: Settings, lake: Lake) -> list[str]:
-    registry = registry_of(settings)
-    version = registry.champion("churn")
-    if version is None:
-        return ["", "Churn model  none"]
-    card = registry.card("churn", version)
-    lines = [
+    days = lake.days(CUSTOMER_FEATURES)
+    count = lake.row_count(CUSTOMER_FEATURES, day) if day in days else 0
+    return [
         "",
-        f"Churn model {version}, learnt from {card['training_customers']:,} customers at "
-        f"{len(card['training_snapshots'])} snapshots up to {card['training_snapshot']},",
-        f"measured on {card['test_customers']:,} other customers at {card['test_snapshot']} "
-        "(95 % intervals)",
+        f"Features  {len(FEATURES)} of {count:,} customers at {day}; {len(days)} snapshots",
     ]
-    for name, words in METRICS:
-        found = card["metrics"][name]
-        lines.append(
-            f"  {words:<24} {found['value']:.4f}   {found['low']:.4f} – {found['high']:.4f}"
-        )
-    lines.append(f"  top-decile lift          {card['lift'][0]['lift']:.2f}")
-    if lake.exists("churn/predictions", settings.end):
-        bands = Counter(
-            lake.read("retention/choices", days=[settings.end], columns=["band"])
-            .column("band")
-            .to_pylist()
-        )
-        told = ", ".join(f"{bands[name]:,} {name}" for name in ("high", "medium", "low"))
-        lines += ["", f"Predictions  {bands.total():,} active customers at {settings.end}: {told}"]
-    return lines
 
 
-def _other_models(settings: Settings, lake: Lake) -> list[str]:
-    """One line a model: its version, its first figure, and how many it predicted."""
+def _models(settings: Settings, lake: Lake) -> list[str]:
+    """Each model's version, what it was learnt from, its gates' figures, and its predictions."""
     registry = registry_of(settings)
-    lines = ["", "Other models, on customers or days they did not see"]
+    lines = ["", "Models, on customers or days they did not see (95 % intervals)"]
     for spec in MODELS:
-        if spec is CHURN:
-            continue
         version = registry.champion(spec.name)
         if version is None:
             lines.append(f"  {spec.name:<16} no champion: its assets and their checks say why")
             continue
         card = registry.card(spec.name, version)
-        floor = spec.gates[0]
-        figure = f"{floor.words} {metric_value(card['metrics'][floor.metric]):.4f}"
+        figures = {gate.metric: gate.words for gate in spec.gates}
         predicted = (
-            f"{lake.row_count(spec.predictions, settings.end):,} predicted"
-            if lake.exists(spec.predictions, settings.end)
+            f"{lake.row_count(spec.output, settings.end):,} rows at {settings.end}"
+            if lake.exists(spec.output, settings.end)
             else "nothing predicted"
         )
-        lines.append(f"  {spec.name:<16} {version}   {figure}; {predicted}")
+        lines.append(
+            f"  {spec.name:<16} {version}, of {card['training_customers']:,} customers at "
+            f"{len(card['training_snapshots'])} snapshots up to {card['training_snapshots'][0]}; "
+            f"{predicted}"
+        )
+        lines += [
+            f"  {'':<16} {words} {_figure(card['metrics'][name])}"
+            for name, words in figures.items()
+        ]
     return lines
+
+
+def _figure(found: Any) -> str:
+    text = f"{metric_value(found):.4f}"
+    if isinstance(found, Mapping) and {"low", "high"} <= found.keys():
+        text += f" ({found['low']:.4f} – {found['high']:.4f})"
+    return text
 
 
 def _checks(instance: dg.DagsterInstance) -> list[str]:

@@ -1,74 +1,91 @@
-"""What `engagement train-sentiment` does: fine-tune a sentiment adapter and say how good it is.
+"""The command `engagement train-sentiment`.
 
-Belongs here: what is said. Does not belong here: learning (`learning/text/training.py`).
+Belongs here: its options, and what is said. Does not belong here: learning
+(`learning/text/training.py`), which is imported inside the command.
 """
-
-from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from engagement_assets.learning.text.corpus import CorpusError, read_corpus
-from engagement_assets.learning.text.encoder import MAX_TOKENS, EncoderError, TextEncoder
-from engagement_assets.learning.text.heads import (
-    RANK,
-    AdapterError,
-    SentimentNetwork,
-    load_adapter,
-    save_adapter,
-)
-from engagement_assets.learning.text.sentiment import SHIPPED
-from engagement_assets.learning.text.training import TrainingSettings, train
+import typer
 
-ERRORS = (CorpusError, EncoderError, AdapterError)
+from engagement_assets.commands.options import refused
+
 # what a card says of the adapter that training went on from
 _OF_START = ("weights_sha256", "settings", "minutes", "corpora", "metrics", "start")
 
 
-def train_adapter(
-    corpus: str,
-    output: Path,
-    *,
-    encoder: str | None = None,
-    start: str | None = None,
-    rank: int | None = None,
-    max_tokens: int | None = None,
-    **how: Any,
+def train_sentiment(
+    corpus: Annotated[str, typer.Argument(help="CSV files (comma-separated) or a folder")],
+    output: Annotated[Path, typer.Option(help="folder of the new adapter")] = Path(
+        "data/sentiment-adapter"
+    ),
+    encoder: Annotated[
+        str | None, typer.Option(help="Hugging Face name or local folder; built-in by default")
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="go on from the adapter in this folder, or from the `shipped` one: a task that "
+            "the corpus lacks keeps what it knew, and is else untrained"
+        ),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="passes over the larger task")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="the largest step")] = None,
+    emotion_repeats: Annotated[
+        int | None, typer.Option(help="passes over the emotions for each over the sentiments")
+    ] = None,
+    sentiment_share: Annotated[
+        float | None, typer.Option(help="share of the sentiments that each epoch learns from")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="seed of order, dropout and new weights")] = None,
+    rank: Annotated[int | None, typer.Option(help="rank of the adapters")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="tokens of a text that are read")] = None,
 ) -> None:
-    """Train and write an adapter.
+    """Fine-tune sentiment on your own labelled texts.
 
-    Args:
-        corpus: CSV files or a folder of labelled texts.
-        output: Folder of the new adapter.
-        encoder: Hugging Face name or local folder; the built-in one by default.
-        start: Folder of the adapter to go on from, or `shipped`; none by default.
-        rank: Rank of the adapters.
-        max_tokens: Tokens of a text that are read.
-        **how: Fields of `TrainingSettings`.
-
-    Raises:
-        CorpusError: The corpus cannot be read.
-        EncoderError: There is no such encoder.
-        AdapterError: The adapter to go on from cannot be read.
+    \b
+    engagement train-sentiment texts.csv --start shipped --epochs 3
+    engagement run --sentiment-adapter data/sentiment-adapter
     """
-    corpora = read_corpus(corpus)
-    for task, labelled in corpora.items():
-        _say(f"{task}: {len(labelled.texts):,} texts, {int(labelled.aside.sum()):,} kept aside")
-    text_encoder = TextEncoder.load(encoder, max_tokens=max_tokens or MAX_TOKENS)
-    network = SentimentNetwork(text_encoder, rank=rank or RANK)
-    before: dict[str, Any] = {}
-    if start:
-        tensors, card = load_adapter(SHIPPED if start == "shipped" else Path(start))
-        network.take(tensors)
-        before = {"start": {name: card[name] for name in _OF_START if name in card}}
-    settings = TrainingSettings(**how)
-    card = train(network, text_encoder, corpora, settings=settings, progress=_say)
-    save_adapter(network, text_encoder, card | before, output)
-    for task, found in card["metrics"].items():
-        ours, plain = found["adapter"], found["tfidf_logistic_regression"]
+    from engagement_assets.learning.text.corpus import CorpusError, read_corpus
+    from engagement_assets.learning.text.encoder import MAX_TOKENS, EncoderError, TextEncoder
+    from engagement_assets.learning.text.heads import (
+        RANK,
+        AdapterError,
+        SentimentNetwork,
+        load_adapter,
+        save_adapter,
+    )
+    from engagement_assets.learning.text.sentiment import SHIPPED
+    from engagement_assets.learning.text.training import TrainingSettings, train
+
+    how: dict[str, Any] = {
+        "epochs": epochs,
+        "learning_rate": learning_rate,
+        "emotion_repeats": emotion_repeats,
+        "sentiment_share": sentiment_share,
+        "seed": seed,
+    }
+    settings = TrainingSettings(**{name: value for name, value in how.items() if value is not None})
+    with refused(None, CorpusError, EncoderError, AdapterError):
+        corpora = read_corpus(corpus)
+        for task, labelled in corpora.items():
+            _say(f"{task}: {len(labelled.texts):,} texts, {int(labelled.aside.sum()):,} kept aside")
+        text_encoder = TextEncoder.load(encoder, max_tokens=max_tokens or MAX_TOKENS)
+        network = SentimentNetwork(text_encoder, rank=rank or RANK)
+        before: dict[str, Any] = {}
+        if start:
+            tensors, card = load_adapter(SHIPPED if start == "shipped" else Path(start))
+            network.take(tensors)
+            before = {"start": {name: card[name] for name in _OF_START if name in card}}
+        card = train(network, text_encoder, corpora, settings=settings, progress=_say)
+        save_adapter(network, text_encoder, card | before, output)
+    for task, metric in card["metrics"].items():
+        ours, plain = metric["adapter"], metric["tfidf_logistic_regression"]
         _say(
-            f"{task}, {found['measure']} on {found['texts']:,} texts kept aside: "
+            f"{task}, {metric['measure']} on {metric['texts']:,} texts kept aside: "
             f"{ours['value']:.3f} ({ours['low']:.3f} to {ours['high']:.3f}); TF-IDF with logistic "
             f"regression {plain['value']:.3f} ({plain['low']:.3f} to {plain['high']:.3f})"
         )

@@ -94,17 +94,12 @@ def api_keys(settings: Settings, api: ApiSettings) -> "KeySource":
     return SecretKeys(partial(read_secret, aws.api_secret, region=aws.region), where=aws.api_secret)
 
 
-def root(settings: Settings) -> str:
-    """Where everything is written."""
-    del settings
-    return AwsSettings().root
-
-
 def places(settings: Settings) -> list[str]:
     """Where a person looks for what was made."""
+    del settings
     aws = AwsSettings()
     return [
         f"Athena, database {aws.glue_database}    every table",
-        f"{root(settings)}/reports/    evaluation, fairness, explanations of each model",
-        f"{root(settings)}/alerts/     failed checks and runs",
+        f"{aws.root}/reports/    evaluation, fairness, explanations of each model",
+        f"{aws.root}/alerts/     failed checks and runs",
     ]

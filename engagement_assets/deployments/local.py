@@ -59,11 +59,6 @@ def api_keys(settings: Settings, api: ApiSettings) -> "KeySource":
     return KeyFile(Path(api.keys) if api.keys else settings.home / KEYS_FILE)
 
 
-def root(settings: Settings) -> str:
-    """Where everything is written."""
-    return str(settings.home)
-
-
 def places(settings: Settings) -> list[str]:
     """Where a person looks for what was made."""
     home = settings.home

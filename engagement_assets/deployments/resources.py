@@ -42,10 +42,6 @@ class Platform(Protocol):
         """Where its API keys are."""
         ...
 
-    def root(self, settings: Settings) -> str:
-        """Where everything is written."""
-        ...
-
     def places(self, settings: Settings) -> list[str]:
         """Where a person looks for what was made."""
         ...
@@ -67,7 +63,7 @@ def resources_for(which: Deployment, settings: Settings) -> dict[str, Any]:
             mappings=str(MAPPINGS),
             data=settings.source_data,
             first_day=settings.start.isoformat(),
-            **_shared(settings, SourceResource, "first_day"),
+            **shared(settings, SourceResource.model_fields.keys() - {"first_day"}),
         ),
         "sentiment": SentimentResource(
             adapter=settings.sentiment_adapter,
@@ -75,20 +71,13 @@ def resources_for(which: Deployment, settings: Settings) -> dict[str, Any]:
             window_days=settings.sentiment_window,
             threads=settings.threads,
         ),
-        "network": NetworkResource(**_shared(settings, NetworkResource)),
+        "network": NetworkResource(**shared(settings, NetworkResource.model_fields)),
         "settings": ModelSettings(
             channel_cac=channel_costs(settings.channel_cac),
-            **_shared(settings, ModelSettings, "channel_cac"),
+            **shared(settings, ModelSettings.model_fields.keys() - {"channel_cac"}),
         ),
     }
     return names | own
-
-
-def _shared(
-    settings: Settings, resource: type[dg.ConfigurableResource], *but: str
-) -> Mapping[str, Any]:
-    """The settings that a resource has under the same name."""
-    return shared(settings, resource.model_fields.keys() - set(but))
 
 
 def loggers_for(which: Deployment) -> dict[str, dg.LoggerDefinition]:

@@ -34,7 +34,7 @@ GROUP = "governance"
     "candidate that is refused, or not trained, does not stop it.",
     group_name=GROUP,
     owners=OWNERS,
-    kinds={"report", "fairlearn"},
+    kinds={"report"},
     code_version=CODE_VERSION,
     io_manager_key="reports",
     deps=[[spec.name, "fairness"] for spec in MODELS],

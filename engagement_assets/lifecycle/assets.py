@@ -5,6 +5,7 @@ wording (the model's folder) and the daily predictions (`daily.py`).
 """
 
 from collections.abc import Iterator
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
@@ -42,8 +43,14 @@ class TrainingConfig(dg.Config):
 
 
 def training_assets(spec: ModelSpec) -> list[dg.AssetsDefinition]:
-    """The four assets that a training run makes."""
-    return [_model(spec), _evaluation(spec), _fairness(spec), _champion(spec)]
+    """The assets that a training run makes, the candidate first."""
+    makers = {
+        "model": _model,
+        "evaluation": _evaluation,
+        "fairness": _fairness,
+        "champion": _champion,
+    }
+    return [makers[part](spec) for part in spec.training_parts]
 
 
 def _model(spec: ModelSpec) -> dg.AssetsDefinition:
@@ -114,8 +121,10 @@ def _usable(
     reason = untrainable(spec, lake, wanted, first_day=inputs.first_day)
     if reason is not None:
         raise NotTrainableError(reason)
-    latest, *earlier = wanted.train
     dated = [table for table in spec.learns_from if table.startswith(("features/", "labels/"))]
+    if spec.at_hand:
+        return _at_hand(spec, set.intersection(*(set(lake.days(t)) for t in dated)), wanted)
+    latest, *earlier = wanted.train
     there = [day for day in earlier if all(lake.exists(table, day) for table in dated)]
     absent = [day.isoformat() for day in earlier if day not in there]
     if absent:
@@ -125,6 +134,23 @@ def _usable(
             ", ".join(absent),
         )
     return Snapshots((latest, *there), wanted.test)
+
+
+def _at_hand(spec: ModelSpec, there: set[date], wanted: Snapshots) -> Snapshots:
+    """The latest snapshot that is there, and the latest whose labels were known by then.
+
+    Raises:
+        NotTrainableError: There are no two.
+    """
+    tests = sorted(day for day in there if day <= wanted.test)
+    window = timedelta(days=spec.window_days)
+    earlier = [day for day in tests if tests[-1] - day >= window]
+    if not earlier:
+        raise NotTrainableError(
+            f"it needs features and labels of two snapshots {spec.window_days} days apart; there "
+            f"are {len(tests)}: run the jobs `signals`, `features` and `label_…` for them"
+        )
+    return Snapshots((earlier[-1],), tests[-1])
 
 
 def _headline(spec: ModelSpec, card: dict[str, Any]) -> str:
@@ -176,7 +202,7 @@ def _fairness(spec: ModelSpec) -> dg.AssetsDefinition:
         description=spec.texts["fairness"],
         group_name=spec.name,
         owners=spec.owners,
-        kinds={"report", "fairlearn"},
+        kinds={"report"},
         code_version=spec.code_version,
         io_manager_key="reports",
         ins={"model": dg.AssetIn([spec.name, "model"])},
@@ -195,8 +221,9 @@ def _fairness(spec: ModelSpec) -> dg.AssetsDefinition:
             yield fairness_result(spec, {NOT_TRAINED: model.reason})
             return
         inputs = inputs_of(spec, engine=engine, registry=registry, source=source, settings=settings)
-        words = spec.fairness.words, spec.fairness.selected_are
-        assessed = spec.adapter().assess(inputs, model).worded(*words)
+        assessed = spec.adapter().assess(inputs, model)
+        if spec.fairness is not None:
+            assessed = assessed.worded(spec.fairness.words, spec.fairness.selected_are)
         figures = assessed.to_dict() | {VERSION: model.version}
         yield dg.Output(
             Report(figures, assessed.to_markdown()),
@@ -229,17 +256,20 @@ def _champion(spec: ModelSpec) -> dg.AssetsDefinition:
         owners=spec.owners,
         kinds=set(spec.kinds),
         code_version=spec.code_version,
-        ins={noun: dg.AssetIn([spec.name, noun]) for noun in ("model", "evaluation", "fairness")},
+        ins={
+            noun: dg.AssetIn([spec.name, noun])
+            for noun in spec.training_parts
+            if noun != "champion"
+        },
     )
     def champion(
         context: dg.AssetExecutionContext,
         model: Candidate,
-        evaluation: Report,
-        fairness: Report,
         source: SourceResource,
         engine: EngineResource,
         registry: RegistryResource,
         settings: ModelSettings,
+        **reports: Report,
     ) -> dg.MaterializeResult:
         """Promote the candidate, or keep the champion and say why."""
         from engagement_assets.lifecycle.promotion import (  # noqa: PLC0415 - heavy imports
@@ -253,21 +283,21 @@ def _champion(spec: ModelSpec) -> dg.AssetsDefinition:
                 metadata={NOT_TRAINED: model.reason},
                 data_version=dg.DataVersion(present or "none"),
             )
-        for report in (evaluation, fairness):
+        for noun, report in reports.items():
             if report.figures[VERSION] != model.version:
                 raise dg.Failure(
-                    f"a report is about version {report.figures[VERSION]}, not the candidate "
-                    f"{model.version}: materialise {spec.name}/evaluation and "
-                    f"{spec.name}/fairness again",
+                    f"{spec.name}/{noun} is about version {report.figures[VERSION]}, not the "
+                    f"candidate {model.version}: materialise it again",
                     allow_retries=False,
                 )
+        fairness = reports.get("fairness")
         verdict = promote_or_keep(
             spec,
             inputs_of(spec, engine=engine, registry=registry, source=source, settings=settings),
             store,
             candidate=model,
             champion=None if present is None else registered(store, spec.name, present),
-            fairness=fairness.figures,
+            fairness=None if fairness is None else fairness.figures["report"],
         )
         if not verdict.promote:
             # no failure: it would stop the models that are learnt from the present champion
@@ -284,7 +314,7 @@ def _told(
     card: dict[str, Any] | None,
     verdict: Any,
     candidate: RegisteredModel,
-    fairness: Report,
+    fairness: Report | None,
 ) -> dg.MaterializeResult:
     """The verdict on the candidate, and the card of the model that serves, where there is one."""
     from engagement_assets.lifecycle.card import model_card  # noqa: PLC0415 - only here
@@ -299,7 +329,9 @@ def _told(
     version = card["version"]
     gate = spec.gates[0]
     # the report is about the candidate, which the champion may not be
-    about = {"fairness": fairness.figures["report"]} if candidate.version == version else {}
+    about = {}
+    if fairness is not None and candidate.version == version:
+        about = {"fairness": fairness.figures["report"]}
     text = model_card(
         card | about,
         purpose=spec.purpose,

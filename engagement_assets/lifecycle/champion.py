@@ -38,7 +38,7 @@ def judge(
     gates: Sequence[QualityGate],
     champion_advantage: Interval | None,
     comparison_metric: str,
-    fairness: Mapping[str, Any],
+    fairness: Mapping[str, Any] | None,
     figures: Mapping[str, Any] | None = None,
 ) -> Verdict:
     """Judge a candidate by its gates and against the champion on the same test rows.
@@ -52,7 +52,8 @@ def judge(
         gates: What it must reach.
         champion_advantage: The champion's lead and its interval, or None when there is no champion.
         comparison_metric: What the two are compared by.
-        fairness: The candidate's fairness report, as data: its verdict and what fails.
+        fairness: The candidate's fairness report, as data: its verdict and what fails; None for a
+            model that is not about people.
         figures: Figures of the card that gates are raised to.
 
     Raises:
@@ -64,9 +65,10 @@ def judge(
         value = _value(metrics, gate.metric)
         good = gate.holds(value, figures or {})
         (passed if good else failed).append(gate.told(value, figures or {}))
-    verdict = str(fairness["verdict"])
-    named = "; ".join(["", *fairness["failures"]]).replace("; ", ": ", 1)
-    (failed if verdict == "fails" else passed).append(f"the 80 % rule: {verdict}{named}")
+    if fairness is not None:
+        verdict = str(fairness["verdict"])
+        named = "; ".join(["", *fairness["failures"]]).replace("; ", ": ", 1)
+        (failed if verdict == "fails" else passed).append(f"the 80 % rule: {verdict}{named}")
     if champion_advantage is None:
         passed.append("there is no champion yet")
     elif not math.isfinite(champion_advantage.low):

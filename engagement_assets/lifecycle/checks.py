@@ -47,8 +47,12 @@ PREDICTION_TEXTS = {
 
 def model_checks(spec: ModelSpec) -> list[dg.AssetChecksDefinition]:
     """Every check of a model."""
-    checks = [_gates(spec), output_checks(spec)]
-    return [*checks, _explanations(spec)] if spec.additive else checks
+    checks = [_gates(spec)]
+    if spec.daily_parts:
+        checks.append(output_checks(spec))
+    if "explanations" in spec.daily_parts and spec.additive:
+        checks.append(_explanations(spec))
+    return checks
 
 
 def prediction_blocking(spec: UseCaseSpec) -> list[dg.AssetCheckKey]:
@@ -87,9 +91,8 @@ def fairness_spec(spec: ModelSpec) -> dg.AssetCheckSpec:
     The report's own step makes it, and the champion judges the same report: a blocking check of
     Dagster's would stop the reports across models too, which matter most when one fails.
     """
-    return dg.AssetCheckSpec(
-        FAIRNESS, asset=[spec.name, "fairness"], description=spec.fairness.rule
-    )
+    rule = None if spec.fairness is None else spec.fairness.rule
+    return dg.AssetCheckSpec(FAIRNESS, asset=[spec.name, "fairness"], description=rule)
 
 
 def output_specs(spec: UseCaseSpec) -> list[dg.AssetCheckSpec]:

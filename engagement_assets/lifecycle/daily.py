@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.checks import BLOCKING_KEYS as FEATURE_BLOCKING
 from engagement_assets.lifecycle.access import inputs_of
 from engagement_assets.lifecycle.adapter import Inputs, ModelAdapter
@@ -29,24 +30,22 @@ NOT_MADE = "not_made"
 
 def daily_asset(spec: ModelSpec) -> dg.AssetsDefinition:
     """Predictions and explanations of a day, made by the champion."""
+    outs = {
+        "predictions": {
+            "kinds": {"parquet", *spec.kinds},
+            "io_manager_key": "tables",
+            "metadata": {COLUMN_SCHEMA: ui_schema(spec.schema)},
+        },
+        "explanations": {"kinds": {"report", "shap"}, "io_manager_key": "reports"},
+    }
 
     @dg.multi_asset(
         name=f"{spec.name}_daily",
-        outs={
-            "predictions": _out(
-                spec,
-                "predictions",
-                kinds={"parquet", *spec.kinds},
-                io_manager_key="tables",
-                metadata={COLUMN_SCHEMA: ui_schema(spec.schema)},
-            ),
-            "explanations": _out(
-                spec, "explanations", kinds={"report", "shap"}, io_manager_key="reports"
-            ),
-        },
+        outs={noun: _out(spec, noun, **outs[noun]) for noun in spec.daily_parts},
         deps=[*(table.split("/") for table in spec.predicts_from), [spec.name, "champion"]],
         partitions_def=DAILY,
-        backfill_policy=dg.BackfillPolicy.single_run(),
+        # a job has one policy: what is made weekly is made beside assets of one day
+        backfill_policy=dg.BackfillPolicy.single_run() if spec.cadence != "weekly" else None,
         description="Predicts with the champion and explains every prediction. A range is one run.",
     )
     def daily(
@@ -59,10 +58,11 @@ def daily_asset(spec: ModelSpec) -> dg.AssetsDefinition:
         """Predict and explain the snapshots of this run."""
         days = partition_days(context)
         version = registry.registry.champion(spec.name)
-        require_checks(context.instance, FEATURE_BLOCKING, days=days)
+        if CUSTOMER_FEATURES in spec.predicts_from:
+            require_checks(context.instance, FEATURE_BLOCKING, days=days)
         if version is None:
             made = {day.isoformat(): _nothing(context, spec, day) for day in days}
-            yield from _outputs(made)
+            yield from _outputs(spec, made)
             return
         inputs = inputs_of(spec, engine=engine, registry=registry, source=source, settings=settings)
         model, adapter = registered(registry.registry, spec.name, version), spec.adapter()
@@ -70,13 +70,15 @@ def daily_asset(spec: ModelSpec) -> dg.AssetsDefinition:
             day.isoformat(): _predict_day(context, spec, adapter, inputs, model, day)
             for day in days
         }
-        yield from _outputs(made)
+        yield from _outputs(spec, made)
 
     return daily
 
 
-def _outputs(made: dict[str, tuple[pd.DataFrame, Report]]) -> Iterator[dg.Output[Any]]:
-    for place, noun in enumerate(("predictions", "explanations")):
+def _outputs(
+    spec: ModelSpec, made: dict[str, tuple[pd.DataFrame, Report]]
+) -> Iterator[dg.Output[Any]]:
+    for place, noun in enumerate(spec.daily_parts):
         values = {key: both[place] for key, both in made.items()}
         yield dg.Output(one_or_all(values), output_name=noun)
 
@@ -106,19 +108,17 @@ def _predict_day(
     table = predicted.table.assign(snapshot_date=day, model_version=model.version)
     table = table[list(spec.schema.names)]
     context.log.info("%s: %s rows predicted and explained", day, f"{len(table):,}")
-    for noun, metadata in (
-        (
-            "predictions",
-            {
-                "dagster/row_count": len(table),
-                **predicted.figures,
-                "sample": dg.MetadataValue.md(_sample(spec, table)),
-            },
-        ),
-        ("explanations", {**predicted.explanation_figures, "rows_explained": len(table)}),
-    ):
+    about: dict[str, dict[str, Any]] = {
+        "predictions": {
+            "dagster/row_count": len(table),
+            **predicted.figures,
+            "sample": dg.MetadataValue.md(_sample(spec, table)),
+        },
+        "explanations": {**predicted.explanation_figures, "rows_explained": len(table)},
+    }
+    for noun in spec.daily_parts:
         context.add_asset_metadata(
-            {**metadata, VERSION: model.version},
+            {**about[noun], VERSION: model.version},
             asset_key=[spec.name, noun],
             partition_key=day.isoformat(),
         )
@@ -132,7 +132,7 @@ def _nothing(
     """No predictions, for want of a champion, so that what follows runs; both say why."""
     reason = f"there is no {spec.name} champion yet: run the job `training`, whose assets say why"
     context.log.warning("%s", reason)
-    for noun in ("predictions", "explanations"):
+    for noun in spec.daily_parts:
         context.add_asset_metadata(
             {NOT_MADE: reason, "dagster/row_count": 0},
             asset_key=[spec.name, noun],

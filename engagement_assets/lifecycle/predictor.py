@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from engagement_assets.learning.explanations.shap_values import Explanation, top_reasons
+from engagement_assets.learning.explanations.explanation import Explanation, top_reasons
 from engagement_assets.lifecycle.spec import REASONS
 
 

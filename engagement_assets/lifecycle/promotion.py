@@ -23,7 +23,7 @@ def promote_or_keep(
     *,
     candidate: RegisteredModel,
     champion: RegisteredModel | None,
-    fairness: Mapping[str, Any],
+    fairness: Mapping[str, Any] | None,
 ) -> Verdict:
     """Judge a candidate on its test rows and promote it if it deserves to serve.
 
@@ -33,7 +33,7 @@ def promote_or_keep(
         registry: Where the champion is kept.
         candidate: The candidate.
         champion: The present champion, or None.
-        fairness: Figures of the candidate's fairness report.
+        fairness: The candidate's fairness report, as data; None for a model without one.
     """
     lead = None
     if champion is not None:
@@ -47,7 +47,7 @@ def promote_or_keep(
         gates=spec.gates,
         champion_advantage=lead,
         comparison_metric=spec.comparison_metric,
-        fairness=fairness["report"],
+        fairness=fairness,
         figures=candidate.card,
     )
     if verdict.promote:

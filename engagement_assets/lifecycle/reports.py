@@ -9,8 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from engagement_assets.learning.explanations.pictures import beeswarm, waterfall
-from engagement_assets.learning.explanations.shap_values import Explanation, importance_table
+from engagement_assets.learning.explanations.explanation import Explanation, importance_table
 
 _STRONGEST = 20
 
@@ -107,6 +106,11 @@ def explanation_pictures(explanation: Explanation, *, unit: str) -> list[str]:
         explanation: Of all rows, with their values.
         unit: Unit of the contributions.
     """
+    from engagement_assets.learning.explanations.pictures import (  # noqa: PLC0415 - loads matplotlib
+        beeswarm,
+        waterfall,
+    )
+
     if not len(explanation.contributions):
         return []
     highest = int(explanation.contributions.sum(axis=1).argmax())

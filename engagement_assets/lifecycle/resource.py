@@ -24,6 +24,7 @@ class ModelSettings(dg.ConfigurableResource):
     review_share: float = same(Settings, "review_share")
     channel_cac: dict[str, float] = same(Settings, "channel_cac", default={})
     recommender: str = same(Settings, "recommender")
+    virality_estimator: str = same(Settings, "virality_estimator")
     threads: int = same(Settings, "threads")
 
     def parameters(self, names: Sequence[str] = ()) -> dict[str, Any]:

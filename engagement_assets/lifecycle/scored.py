@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from engagement_assets.features.catalogue import CATEGORY_FEATURES, CUSTOMER_FEATURES, FEATURES
-from engagement_assets.learning.explanations.shap_values import Explanation
+from engagement_assets.learning.explanations.explanation import Explanation
 from engagement_assets.learning.stacking.folds import BaseLearner
 from engagement_assets.lifecycle import reports
 from engagement_assets.lifecycle.adapter import Inputs, Predicted

@@ -143,7 +143,7 @@ class UseCaseSpec:
         cadence: How often a candidate is trained.
         gates: What a candidate must reach.
         comparison_metric: What champion and candidate are compared by.
-        fairness: What its fairness report is about.
+        fairness: What its fairness report is about; None where it is not about people.
         columns: Columns of each day's output between the snapshot date and the version.
         key: Columns that name a row of it, besides the snapshot date.
         score: The column whose drift is watched.
@@ -153,6 +153,7 @@ class UseCaseSpec:
         limits: Known limits, a sentence each.
         reads_snapshots: Whether it is learnt from features at its snapshots, and not only from
             the events up to them.
+        at_hand: Whether it is learnt at the latest snapshots that are there, and has none made.
         lineage: Further assets that the candidate is made from, of days of their own.
         additive: Whether its reasons are contributions that add up to the score.
         additive_parts: Columns that add up to the score in each row, where it has such columns.
@@ -166,6 +167,7 @@ class UseCaseSpec:
         cpu_units: Processor that training asks for, in units of which a core has 1,024; Fargate
             takes certain pairs of processor and memory only.
         owners: Who answers for it.
+        without: Parts of its kind that it lacks.
     """
 
     PARTS: ClassVar[tuple[str, ...]]
@@ -184,7 +186,7 @@ class UseCaseSpec:
     cadence: Cadence = "quarterly"
     gates: tuple[QualityGate, ...]
     comparison_metric: str
-    fairness: FairnessSpec
+    fairness: FairnessSpec | None
     columns: tuple[Column, ...]
     key: tuple[str, ...] = ("customer_id",)
     score: str
@@ -193,6 +195,7 @@ class UseCaseSpec:
     purpose: str
     limits: tuple[str, ...]
     reads_snapshots: bool = True
+    at_hand: bool = False
     lineage: tuple[str, ...] = ()
     additive: bool = True
     additive_parts: tuple[str, ...] = ()
@@ -205,16 +208,17 @@ class UseCaseSpec:
     memory_mib: int = 4_096
     cpu_units: int = 2_048
     owners: list[str] = field(default_factory=lambda: ["team:data-science"])
+    without: frozenset[str] = frozenset()
 
     @property
     def training_parts(self) -> tuple[str, ...]:
         """Nouns of what a training makes, the candidate first."""
-        return self.PARTS[:4]
+        return tuple(part for part in self.PARTS[:4] if part not in self.without)
 
     @property
     def daily_parts(self) -> tuple[str, ...]:
         """Nouns of what each day makes, the table first."""
-        return self.PARTS[4:]
+        return tuple(part for part in self.PARTS[4:] if part not in self.without)
 
     @property
     def output(self) -> str:
@@ -229,7 +233,7 @@ class UseCaseSpec:
     @property
     def writes(self) -> dict[str, TableSchema]:
         """Schema by table that it writes."""
-        return {self.output: self.schema}
+        return {self.output: self.schema} if self.daily_parts else {}
 
     @property
     def output_columns(self) -> tuple[Column, ...]:
@@ -285,6 +289,11 @@ class ModelSpec(UseCaseSpec):
         "explanations",
     )
     VERSION_COLUMN: ClassVar[str] = "model_version"
+
+    @property
+    def scores_customers(self) -> bool:
+        """Whether each day has a row a customer, which is unified, published and served."""
+        return self.key == ("customer_id",) and "predictions" in self.daily_parts
 
     @property
     def predictions(self) -> str:

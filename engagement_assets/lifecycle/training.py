@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import pandas as pd
 
 from engagement_assets.learning.evaluation.splits import hash_split
-from engagement_assets.learning.explanations.shap_values import Explanation
+from engagement_assets.learning.explanations.explanation import Explanation
 from engagement_assets.learning.fairness.groups import age_bands
 from engagement_assets.lifecycle.dates import Snapshots
 

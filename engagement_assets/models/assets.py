@@ -7,9 +7,12 @@ Belongs here: making them from the declarations. Does not belong here: which mod
 from engagement_assets.lifecycle.assets import training_assets
 from engagement_assets.lifecycle.checks import model_checks
 from engagement_assets.lifecycle.daily import daily_asset
-from engagement_assets.models.specs import ANOMALY, MODELS
+from engagement_assets.models.specs import ANOMALY, EVERY_MODEL, MODELS
 
-__all__ = ["ANOMALY", "ASSETS", "CHECKS", "MODELS"]
+__all__ = ["ANOMALY", "ASSETS", "CHECKS", "EVERY_MODEL", "MODELS"]
 
-ASSETS = [asset for spec in MODELS for asset in (*training_assets(spec), daily_asset(spec))]
-CHECKS = [check for spec in MODELS for check in model_checks(spec)]
+ASSETS = [
+    *(asset for spec in EVERY_MODEL for asset in training_assets(spec)),
+    *(daily_asset(spec) for spec in EVERY_MODEL if spec.daily_parts),
+]
+CHECKS = [check for spec in EVERY_MODEL for check in model_checks(spec)]

@@ -8,10 +8,23 @@ from engagement_assets.models.anomaly.spec import SPEC as ANOMALY
 from engagement_assets.models.churn.spec import SPEC as CHURN
 from engagement_assets.models.engagement.spec import SPEC as ENGAGEMENT
 from engagement_assets.models.ensemble.spec import SPEC as ENSEMBLE
+from engagement_assets.models.graph_engagement.spec import SPEC as GRAPH_ENGAGEMENT
 from engagement_assets.models.lifetime_value.spec import SPEC as LIFETIME_VALUE
 from engagement_assets.models.recommendation.spec import SPEC as RECOMMENDATION
+from engagement_assets.models.virality.spec import SPEC as VIRALITY
 
-__all__ = ["ANOMALY", "MODELS", "RECOMMENDATION"]
+__all__ = ["ANOMALY", "EVERY_MODEL", "MODELS", "RECOMMENDATION"]
 
 # the ensemble listens to those before it
-MODELS = (ENGAGEMENT, CHURN, LIFETIME_VALUE, RECOMMENDATION, ANOMALY, ENSEMBLE)
+EVERY_MODEL = (
+    ENGAGEMENT,
+    CHURN,
+    LIFETIME_VALUE,
+    RECOMMENDATION,
+    ANOMALY,
+    ENSEMBLE,
+    VIRALITY,
+    GRAPH_ENGAGEMENT,
+)
+# Those whose predictions of every customer are unified, published and served.
+MODELS = tuple(spec for spec in EVERY_MODEL if spec.scores_customers)

@@ -3,11 +3,14 @@
 Belongs here: selections. Does not belong here: when they run (`schedules.py`).
 """
 
+from collections.abc import Iterable
+
 import dagster as dg
 
 from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.features.labels import LABELS
-from engagement_assets.models.assets import MODELS
+from engagement_assets.lifecycle.spec import UseCaseSpec
+from engagement_assets.models.assets import EVERY_MODEL, MODELS
 from engagement_assets.settings.deployment import Deployment, choose, deployment
 from engagement_assets.settings.installation import Settings, current_home
 
@@ -18,9 +21,10 @@ SIGNALS = dg.AssetSelection.assets(
 )
 EMBEDDINGS = dg.AssetSelection.assets(["network", "embeddings"])
 SPREAD = dg.AssetSelection.assets(["network", "seeds"], ["network", "spread"])
-VIRALITY_MODEL = dg.AssetSelection.assets(["virality", "model"], ["virality", "evaluation"])
-VIRALITY_PREDICTIONS = dg.AssetSelection.assets(["virality", "predictions"])
-GRAPH_ENGAGEMENT = dg.AssetSelection.groups("graph_engagement")
+WEEKLY = [spec for spec in EVERY_MODEL if spec.cadence == "weekly"]
+WEEKLY_PREDICTIONS = dg.AssetSelection.assets(
+    *([spec.name, part] for spec in WEEKLY for part in spec.daily_parts)
+)
 FEATURES = dg.AssetSelection.groups("features")
 PREDICTIONS = dg.AssetSelection.assets(
     *([spec.name, noun] for spec in (*MODELS, *DECISIONS) for noun in spec.daily_parts)
@@ -30,8 +34,14 @@ REVIEWS = dg.AssetSelection.assets(["governance", "review_queue"])
 FAIRNESS = dg.AssetSelection.assets(["governance", "fairness"])
 CATALOGUE = dg.AssetSelection.assets(["lake", "catalogue"])
 PUBLISHED = dg.AssetSelection.assets(["serving", "published"])
-TRAINED = ("model", "evaluation", "fairness", "champion")
-TRAINING = dg.AssetSelection.assets(*([spec.name, noun] for spec in MODELS for noun in TRAINED))
+
+
+def trained(specs: Iterable[UseCaseSpec]) -> dg.AssetSelection:
+    """What a training of these makes."""
+    return dg.AssetSelection.assets(
+        *([spec.name, part] for spec in specs for part in spec.training_parts)
+    )
+
 
 ingest_job = dg.define_asset_job(
     "ingest", SOURCE, description="Takes days of the source in and checks them."
@@ -48,12 +58,12 @@ signals_job = dg.define_asset_job(
 )
 network_training_job = dg.define_asset_job(
     "network_training",
-    VIRALITY_MODEL | GRAPH_ENGAGEMENT,
+    trained(WEEKLY),
     description="Learns virality, and engagement from the graph; compares with simpler methods.",
 )
 network_insights_job = dg.define_asset_job(
     "network_insights",
-    EMBEDDINGS | SPREAD | VIRALITY_PREDICTIONS,
+    EMBEDDINGS | SPREAD | WEEKLY_PREDICTIONS,
     description="Embeddings, whom to reach, and the reach of recent posts, as of one day.",
 )
 features_job = dg.define_asset_job(
@@ -104,7 +114,7 @@ EXECUTORS = {Deployment.LOCAL: _processes, Deployment.AWS: _tasks}
 TRAINING_EXECUTOR = training_executor(deployment(), SETTINGS)
 training_job = dg.define_asset_job(
     "training",
-    TRAINING,
+    trained(MODELS),
     executor_def=TRAINING_EXECUTOR,
     description="Trains a candidate of every model, measures it, judges its fairness, and moves "
     "the champion if it passes.",
@@ -112,7 +122,7 @@ training_job = dg.define_asset_job(
 train_jobs = {
     spec.name: dg.define_asset_job(
         f"train_{spec.name}",
-        dg.AssetSelection.assets(*([spec.name, noun] for noun in TRAINED)),
+        trained([spec]),
         description=f"Trains, measures and judges the model {spec.name} alone.",
     )
     for spec in MODELS
@@ -150,12 +160,15 @@ daily_job = dg.define_asset_job(
     description="One day: ingest, signals, features, predictions, explanations, publishing, with "
     "all checks between.",
 )
-quarterly_job = dg.define_asset_job(
-    "quarterly",
-    TRAINING,
-    executor_def=TRAINING_EXECUTOR,
-    description="Retrains at the beginning of a quarter.",
-)
+retraining_jobs = {
+    cadence: dg.define_asset_job(
+        f"{cadence}_training",
+        trained(spec for spec in MODELS if spec.cadence == cadence),
+        executor_def=TRAINING_EXECUTOR,
+        description=f"Trains a candidate of every model whose cadence is {cadence}, and judges it.",
+    )
+    for cadence in sorted({spec.cadence for spec in MODELS})
+}
 JOBS = [
     ingest_job,
     text_scores_job,
@@ -170,5 +183,5 @@ JOBS = [
     predictions_job,
     publish_job,
     daily_job,
-    quarterly_job,
+    *retraining_jobs.values(),
 ]

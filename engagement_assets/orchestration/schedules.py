@@ -8,12 +8,13 @@ from datetime import timedelta
 import dagster as dg
 
 from engagement_assets.features.labels import LABELS, Label
+from engagement_assets.lifecycle.spec import Cadence
 from engagement_assets.orchestration.jobs import (
     daily_job,
     label_jobs,
     network_insights_job,
     network_training_job,
-    quarterly_job,
+    retraining_jobs,
 )
 from engagement_assets.settings.installation import Settings, current_home
 
@@ -46,12 +47,22 @@ def label_schedule(label: Label) -> dg.ScheduleDefinition:
     return schedule
 
 
-quarterly_schedule = dg.ScheduleDefinition(
-    job=quarterly_job,
-    cron_schedule="0 6 1 1,4,7,10 *",
-    name="quarterly",
-    description="On the first day of a quarter at 06:00 UTC: retraining and its checks.",
-)
+# When candidates of a cadence are trained, after the daily run.
+TRAINED_AT: dict[Cadence, tuple[str, str]] = {
+    "daily": ("0 5 * * *", "Every day"),
+    "weekly": ("0 5 * * 1", "On Mondays"),
+    "quarterly": ("0 6 1 1,4,7,10 *", "On the first day of a quarter"),
+}
+retraining_schedules = [
+    dg.ScheduleDefinition(
+        job=job,
+        cron_schedule=TRAINED_AT[cadence][0],
+        name=job.name,
+        description=f"{TRAINED_AT[cadence][1]} (UTC): candidates of the models whose cadence is "
+        f"{cadence}, and their checks.",
+    )
+    for cadence, job in retraining_jobs.items()
+]
 network_training_schedule = dg.ScheduleDefinition(
     job=network_training_job,
     cron_schedule="0 5 * * 1",
@@ -78,5 +89,5 @@ SCHEDULES = [
     network_training_schedule,
     network_insights_schedule,
     *(label_schedule(label) for label in LABELS.values()),
-    quarterly_schedule,
+    *retraining_schedules,
 ]

@@ -25,50 +25,44 @@ class ApiSettings(Declared):
     page: ClassVar[str] = "docs/api.md"
 
     host: str = setting(
-        "127.0.0.1", when="address to listen on; `0.0.0.0` behind a proxy, which others reach"
+        "127.0.0.1", "address to listen on; `0.0.0.0` behind a proxy, which others reach"
     )
-    port: int = setting(8000, ge=0, le=65_535, when="port to listen on; `make serve API_PORT=…`")
-    workers: int = setting(1, ge=1, when="processes, one a core; each loads the models")
-    threads: int = setting(
-        1, ge=1, when="customers scored at once in a worker; more make reads wait"
-    )
-    keys: str = setting("", shown="`<home>/api_keys.json`", when="another file of API keys")
-    jwt_issuer: str = setting("", when="accept JWTs of this issuer; without it none is accepted")
-    jwt_audience: str = setting("", when="`aud` that a JWT must have")
-    jwt_keys: str = setting(
-        "", when="public keys of the issuer, a JWKS: an https:// address or a file"
-    )
+    port: int = setting(8000, "port to listen on; `make serve API_PORT=…`", ge=0, le=65_535)
+    workers: int = setting(1, "processes, one a core; each loads the models", ge=1)
+    threads: int = setting(1, "customers scored at once in a worker; more make reads wait", ge=1)
+    keys: str = setting("", "another file of API keys", shown="`<home>/api_keys.json`")
+    jwt_issuer: str = setting("", "accept JWTs of this issuer; without it none is accepted")
+    jwt_audience: str = setting("", "`aud` that a JWT must have")
+    jwt_keys: str = setting("", "public keys of the issuer, a JWKS: an https:// address or a file")
     jwt_leeway_seconds: int = setting(
-        30, ge=0, le=300, when="how far clocks may differ in `exp`, `nbf` and `iat`"
+        30, "how far clocks may differ in `exp`, `nbf` and `iat`", ge=0, le=300
     )
     rate: str = setting(
         "200/second",
+        "requests that a key may make; a key may have its own rate",
         pattern=f"^{RATE}$",
         expected="a number and a time such as 200/second or 6000/minute",
-        when="requests that a key may make; a key may have its own rate",
     )
     rate_storage: str = setting(
         "async+memory://",
-        when="where requests are counted: `async+redis://host:6379` shares counts between workers "
+        "where requests are counted: `async+redis://host:6379` shares counts between workers "
         "(`pip install redis`)",
     )
-    max_body_bytes: int = setting(262_144, ge=1_024, when="larger bodies are 413")
-    body_seconds: float = setting(10.0, gt=0, when="a body that takes longer is 408")
+    max_body_bytes: int = setting(262_144, "larger bodies are 413", ge=1_024)
+    body_seconds: float = setting(10.0, "a body that takes longer is 408", gt=0)
     header_seconds: float = setting(
-        10.0, gt=0, when="a client that does not end its headers by then is cut off"
+        10.0, "a client that does not end its headers by then is cut off", gt=0
     )
-    idle_seconds: float = setting(30.0, gt=0, when="a connection idle for longer is closed")
-    concurrency: int = setting(500, ge=1, when="connections at once; further ones are 503")
+    idle_seconds: float = setting(30.0, "a connection idle for longer is closed", gt=0)
+    concurrency: int = setting(500, "connections at once; further ones are 503", ge=1)
     tls_certificate: str = setting(
-        "", when="PEM file of the certificate and its chain: the API ends TLS itself (1.2 or later)"
+        "", "PEM file of the certificate and its chain: the API ends TLS itself (1.2 or later)"
     )
-    tls_key: str = setting("", when="PEM file of its private key")
-    docs: bool = setting(
-        False, when="1 opens `/docs` and `/openapi.json` to anybody; for development"
-    )
-    lake: bool = setting(True, when="0 asks the store alone, and never the lake")
+    tls_key: str = setting("", "PEM file of its private key")
+    docs: bool = setting(False, "1 opens `/docs` and `/openapi.json` to anybody; for development")
+    lake: bool = setting(True, "0 asks the store alone, and never the lake")
     warm_sentiment: bool = setting(
-        True, when="0 loads the sentiment model with the first text instead of at the start"
+        True, "0 loads the sentiment model with the first text instead of at the start"
     )
 
     @model_validator(mode="before")

@@ -60,33 +60,35 @@ class AwsSettings(Declared):
     needed_by: ClassVar[str] = f"{VARIABLE}=aws"
     page: ClassVar[str] = "docs/aws.md"
 
-    region: str = setting(validation_alias="AWS_REGION", when="region of everything")
+    region: str = setting(..., "region of everything", validation_alias="AWS_REGION")
     bucket: str = setting(
+        ...,
+        "bucket of the lake, the registry, reports and alerts",
         pattern=r"^[a-z0-9][a-z0-9.-]{2,62}$",
         expected="a bucket's name",
-        when="bucket of the lake, the registry, reports and alerts",
     )
-    prefix: str = setting("", when="folder in the bucket; its root when empty")
+    prefix: str = setting("", "folder in the bucket; its root when empty")
     kms_key: str = setting(
         "",
-        when="ARN of the key of SSE-KMS, sent with every put; the bucket's default encryption "
-        "when empty",
+        "ARN of the key of SSE-KMS, sent with every put; the bucket's default encryption when"
+        " empty",
     )
     glue_database: str = setting(
+        ...,
+        "Glue database of the tables",
         pattern=r"^[a-z][a-z0-9_]*$",
         expected="lower-case letters, digits and underscores",
-        when="Glue database of the tables",
     )
     athena_workgroup: str = setting(
-        when="workgroup; its limit on scanned bytes holds for every query"
+        ..., "workgroup; its limit on scanned bytes holds for every query"
     )
-    online_table: str = setting(when="DynamoDB table of the online store")
+    online_table: str = setting(..., "DynamoDB table of the online store")
     alert_topic: str = setting(
-        pattern="^arn:", expected="the ARN of an SNS topic", when="ARN of the SNS topic of alerts"
+        ..., "ARN of the SNS topic of alerts", pattern="^arn:", expected="the ARN of an SNS topic"
     )
-    api_secret: str = setting(when="name or ARN of the API's secret")
-    query_timeout: float = setting(600.0, gt=0, when="seconds after which a query is stopped")
-    usd_per_tb: float = setting(5.0, ge=0, when="price of a scanned terabyte, in USD")
+    api_secret: str = setting(..., "name or ARN of the API's secret")
+    query_timeout: float = setting(600.0, "seconds after which a query is stopped", gt=0)
+    usd_per_tb: float = setting(5.0, "price of a scanned terabyte, in USD", ge=0)
 
     @property
     def root(self) -> str:

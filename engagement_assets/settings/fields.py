@@ -11,12 +11,11 @@ from copy import copy
 from datetime import date
 from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-BOUNDS = {Ge: "at least", Gt: "more than", Le: "at most", Lt: "less than"}
+BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 KINDS = {
     int: "a whole number",
     float: "a number",
@@ -31,9 +30,9 @@ class SettingsError(ValueError):
 
 
 def setting(
-    default: Any = ...,
-    *,
+    default: Any,
     when: str,
+    *,
     variable: str | None = None,
     shown: str | None = None,
     expected: str | None = None,
@@ -42,7 +41,7 @@ def setting(
     """Declare a setting.
 
     Args:
-        default: Its value where none is given; it must be given when left out.
+        default: Its value where none is given; `...` where one must be.
         when: What it is and when to change it, in Markdown: its row in the docs.
         variable: Its variable, where that is not the field's name in capitals.
         shown: Its default in the docs, where that is not `default`.
@@ -139,10 +138,10 @@ def expectation(field: FieldInfo) -> str:
     """The legal values of a field, in words."""
     kinds = get_args(field.annotation) or (field.annotation,)
     bounds = [
-        f"{words} {getattr(bound, kind.__name__.lower())}"
+        f"{words} {getattr(bound, name)}"
         for bound in field.metadata
-        for kind, words in BOUNDS.items()
-        if isinstance(bound, kind)
+        for name, words in BOUNDS.items()
+        if hasattr(bound, name)
     ]
     words: str = _extra(field)["expected"] or (
         f"one of {', '.join(kinds)}"

@@ -48,109 +48,101 @@ class Settings(Declared):
     """
 
     home: Path = setting(
+        ...,
+        "where everything of this installation lies",
         variable="HOME_DIR",
         shown="`data/<source>[-<customers>]`",
-        when="where everything of this installation lies",
     )
     source: str = setting(
         SIMULATED,
-        when="`deskdrop`, or your own folder in `sql/source/`: "
-        "[your own data](docs/your-own-data.md)",
+        "`deskdrop`, or your own folder in `sql/source/`: [your own data](docs/your-own-data.md)",
     )
-    source_data: str = setting("", when="folder or URL of your raw files; a mapped source needs it")
+    source_data: str = setting("", "folder or URL of your raw files; a mapped source needs it")
     last_day: Day = setting(
         None,
+        "the last day to take in",
         variable="DATE",
         shown="yesterday (UTC), or the source's last day",
-        when="the last day to take in",
     )
-    customers: int = setting(CUSTOMERS, ge=1, when="size of the simulated world")
+    customers: int = setting(CUSTOMERS, "size of the simulated world", ge=1)
     days: int = setting(
         400,
+        "days of simulated history; churn is learnt from two snapshots 30 days apart and "
+        "their 30 days after",
         ge=91,
         le=3_650,
-        when="days of simulated history; churn is learnt from two snapshots 30 days apart and "
-        "their 30 days after",
     )
-    seed: int = setting(7, ge=0, when="another simulated world, another model seed")
+    seed: int = setting(7, "another simulated world, another model seed", ge=0)
     cost_lost_customer: float = setting(
-        100.0, gt=0, when="what losing a customer costs you, in USD; moves the decision threshold"
+        100.0, "what losing a customer costs you, in USD; moves the decision threshold", gt=0
     )
-    cost_intervention: float = setting(
-        5.0, gt=0, when="what one retention intervention costs, in USD"
-    )
+    cost_intervention: float = setting(5.0, "what one retention intervention costs, in USD", gt=0)
     save_rate: float = setting(
         0.3,
+        "share of contacted churners whom an intervention keeps; measure it with an experiment",
         gt=0,
         le=1,
-        when="share of contacted churners whom an intervention keeps; measure it with an "
-        "experiment",
     )
     bootstrap: int = setting(
-        200, ge=20, when="resamples behind each interval; more make it steadier and slower"
+        200, "resamples behind each interval; more make it steadier and slower", ge=20
     )
-    threads: int = setting(2, ge=1, when="threads of one run; your number of cores")
+    threads: int = setting(2, "threads of one run; your number of cores", ge=1)
     webhook_url: str = setting(
         "",
+        "address that alerts are posted to as JSON, besides the log",
         variable="WEBHOOK",
         pattern="^(https?://.*)?$",
         expected="empty or an http:// or https:// address",
-        when="address that alerts are posted to as JSON, besides the log",
     )
     text_encoder: str = setting(
         "",
+        "a Hugging Face name or local folder, with an adapter trained on it",
         shown="built-in MiniLM",
-        when="a Hugging Face name or local folder, with an adapter trained on it",
     )
     sentiment_adapter: str = setting(
         "",
+        "the folder of an adapter that you trained: [signals](docs/signals.md#your-own-texts)",
         shown="the shipped one",
-        when="the folder of an adapter that you trained: [signals](docs/signals.md#your-own-texts)",
     )
     sentiment_window: int = setting(
         90,
+        "days of texts behind a customer's sentiment; shorter follows moods faster and scores"
+        " fewer customers",
         ge=1,
-        when="days of texts behind a customer's sentiment; shorter follows moods faster and scores "
-        "fewer customers",
     )
     message_weight: float = setting(
         0.0,
-        ge=0,
-        when="what a message of the month adds to its connection's weight of 1; set it if ties "
+        "what a message of the month adds to its connection's weight of 1; set it if ties "
         "differ much",
+        ge=0,
     )
     reaction_weight: float = setting(
-        0.0, ge=0, when="what a like, share or comment of the month adds to it"
+        0.0, "what a like, share or comment of the month adds to it", ge=0
     )
     node2vec_p: float = setting(
-        1.0, gt=0, when="walks behind the embeddings: above 1 they seldom step back"
+        1.0, "walks behind the embeddings: above 1 they seldom step back", gt=0
     )
     node2vec_q: float = setting(
-        1.0, gt=0, when="walks behind the embeddings: below 1 they find communities, above 1 roles"
+        1.0, "walks behind the embeddings: below 1 they find communities, above 1 roles", gt=0
     )
     virality_estimator: Literal["auto", "linear", "boosted", "lstm"] = setting(
-        "auto", when="`linear`, `boosted` or `lstm`, instead of the best on posts set aside"
+        "auto", "`linear`, `boosted` or `lstm`, instead of the best on posts set aside"
     )
     recommender: Literal["auto", "popularity", "ease", "als", "neural", "hybrid"] = setting(
         "auto",
-        when="`popularity`, `ease`, `als`, `neural` or `hybrid` serves, instead of the best on "
+        "`popularity`, `ease`, `als`, `neural` or `hybrid` serves, instead of the best on "
         "days set aside",
     )
     review_share: float = setting(
         0.01,
+        "share of customers that the anomaly detector sends to review; what your reviewers "
+        "can look at",
         gt=0,
         lt=0.5,
-        when="share of customers that the anomaly detector sends to review; what your reviewers "
-        "can look at",
     )
-    channel_cac: str = setting(
-        CHANNEL_CAC, when="what winning a customer costs you by channel, in USD"
-    )
+    channel_cac: str = setting(CHANNEL_CAC, "what winning a customer costs you by channel, in USD")
     training_processes: int = setting(
-        0,
-        ge=0,
-        shown="by cores",
-        when="models trained at once; each wants two cores and up to 6 GB",
+        0, "models trained at once; each wants two cores and up to 6 GB", ge=0, shown="by cores"
     )
     # fixed by the home's first run: the first partition, and whether the source ends on `last_day`
     first_day: Day = None
@@ -158,27 +150,16 @@ class Settings(Declared):
 
     @classmethod
     def settings_customise_sources(
-        cls,
-        settings_cls: type[Any],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        cls, *_: Any, **sources: Any
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """What is given, the variable, the file; see the class."""
-        del env_settings, dotenv_settings, file_secret_settings
-        path = Path(init_settings()["home"]) / SETTINGS_FILE
+        path = Path(sources["init_settings"]()["home"]) / SETTINGS_FILE
         texts = {
             SETTINGS_VARIABLE: os.environ.get(SETTINGS_VARIABLE) or "{}",
             str(path): path.read_text() if path.exists() else "{}",
         }
-        return (
-            init_settings,
-            *(
-                InitSettingsSource(settings_cls, cls._parsed(text, where))
-                for where, text in texts.items()
-            ),
-        )
+        parsed = (cls._parsed(text, where) for where, text in texts.items())
+        return sources["init_settings"], *(InitSettingsSource(cls, values) for values in parsed)
 
     @classmethod
     def load(cls, home: Path) -> Self:

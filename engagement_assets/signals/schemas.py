@@ -139,17 +139,6 @@ SEEDS_SCHEMA = TableSchema(
         _unit("expected_gain", "People that this one adds to those before, in expectation"),
     )
 )
-VIRALITY_PREDICTIONS_SCHEMA = TableSchema(
-    (
-        Column("post_id", "string", nullable=False, description="The post"),
-        Column("customer_id", "string", nullable=False, description="Its author"),
-        Column("occurred_at", "timestamp", nullable=False, description="When it was made (UTC)"),
-        _unit("early_reach", "People it reached in its first six hours"),
-        _unit("predicted_reach", "People it is foretold to reach in three days"),
-        Column("estimator", "string", nullable=False, description="The method"),
-        Column("model_version", "string", nullable=False, description="The model"),
-    )
-)
 
 SIGNAL_SCHEMAS: dict[str, TableSchema] = {
     SENTIMENT_SCORES: SENTIMENT_SCORES_SCHEMA,

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from engagement_assets.learning.explanations.shap_values import Explanation
+from engagement_assets.learning.explanations.explanation import Explanation
 from engagement_assets.lifecycle.reports import explanation_markdown
 
 

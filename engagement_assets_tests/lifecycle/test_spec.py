@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from engagement_assets.lifecycle.spec import NO_ACTION, Action, DecisionSpec, FairnessSpec, Reward
-from engagement_assets.models.specs import MODELS
+from engagement_assets.models.specs import EVERY_MODEL
 from resources.schema import Column
 
 
@@ -62,6 +62,6 @@ def test_a_decision_that_must_act_or_whose_actions_are_alike_is_refused(
         decision(actions=actions)
 
 
-@pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", EVERY_MODEL, ids=lambda spec: spec.name)
 def test_every_part_of_a_model_has_its_text(spec: Any) -> None:
     assert set(spec.texts) == set(spec.training_parts) | set(spec.daily_parts)

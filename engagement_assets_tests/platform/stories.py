@@ -21,7 +21,6 @@ from engagement_assets.definitions import defs
 from engagement_assets.lifecycle import promotion
 from engagement_assets.lifecycle.champion import Verdict
 from engagement_assets.models.assets import MODELS
-from engagement_assets.orchestration.jobs import TRAINED
 from engagement_assets.serving import published
 from engagement_assets.settings.installation import Settings, current_home
 from engagement_assets.source import assets as source_assets
@@ -120,7 +119,12 @@ def a_refused_candidate() -> list[dict[str, Any]]:
             return Verdict(promote=False, reasons=["made up"])
         return judge(spec, *arguments, **named)
 
-    kinds = [f"{model}/{noun}" for model in ("churn", "ensemble") for noun in TRAINED]
+    kinds = [
+        f"{spec.name}/{part}"
+        for spec in MODELS
+        if spec.name in ("churn", "ensemble")
+        for part in spec.training_parts
+    ]
     told = []
     for judged in (refuse, judge):
         with patch.object(promotion, "promote_or_keep", judged):

@@ -73,8 +73,14 @@ def test_a_label_schedule_skips_before_the_first_day_can_be_labelled(instance, l
 
 
 def test_training_is_scheduled_on_the_first_day_of_each_quarter():
-    assert BY_NAME["quarterly"].cron_schedule == "0 6 1 1,4,7,10 *"
-    assert BY_NAME["quarterly"].job_name == "quarterly"
+    assert BY_NAME["quarterly_training"].cron_schedule == "0 6 1 1,4,7,10 *"
+
+
+@pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.name)
+def test_the_schedule_of_a_models_cadence_trains_it(spec):
+    job = defs.resolve_job_def(BY_NAME[f"{spec.cadence}_training"].job_name)
+    made = {key.to_user_string() for key in job.asset_layer.selected_asset_keys}
+    assert {f"{spec.name}/{part}" for part in spec.training_parts} <= made
 
 
 def test_a_source_that_goes_on_has_partitions_to_yesterday_and_one_that_ends_to_its_last_day(

@@ -41,7 +41,7 @@ def test_workspace_and_dg_name_the_same_location():
     ("name", "said"),
     [
         ("production", r"production: expected one of local, aws"),
-        ("aws", r"aws needs AWS_REGION, .*ENGAGEMENT_API_SECRET; see docs/aws.md"),
+        ("aws", r"aws needs .*ENGAGEMENT_BUCKET, .*ENGAGEMENT_API_SECRET; see docs/aws.md"),
     ],
 )
 def test_a_deployment_that_cannot_be_made_is_an_error_at_load(tmp_path, name, said):

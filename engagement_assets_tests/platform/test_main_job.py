@@ -85,11 +85,11 @@ def test_the_summary_names_rows_metrics_and_where_to_look(made_home, predictions
         f"{sessions:,} rows",
         "quarantine",
         f"Features  49 of {lake.row_count('features/customer_features', END):,} customers",
-        f"Churn model {champion}",
+        champion,
         "AUC",
         "calibration error",
         "95 % intervals",
-        f"{len(predictions):,} active customers",
+        f"{len(predictions):,} rows at {END}",
         "make dev",
         f"{made_home.path}/lake.duckdb",
         f"{made_home.path}/alerts.jsonl",
@@ -119,12 +119,12 @@ def test_a_second_run_makes_nothing_again(home):
     before = files(home.path / "lake")
     done = command(home.path, "run", *WORLD)
     assert done.returncode == 0, done.stderr
-    assert "Churn model" in done.stdout
+    assert "Models" in done.stdout
     with home.instance() as instance:
         runs = instance.get_runs()
     # ingest, text scores, three times signals and features, engagement three times and churn twice,
-    # training, predictions, and two of the network
-    assert len(runs) == 17
+    # training, fairness across models, predictions, and two of the network
+    assert len(runs) == 18
     assert files(home.path / "lake") == before
 
 

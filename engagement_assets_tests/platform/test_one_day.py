@@ -4,10 +4,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from engagement_assets.commands import homes
 from engagement_assets.settings import installation
 from engagement_assets.settings.installation import PROJECT, Settings
-from engagement_assets.signals.network.learning import recent
 from engagement_assets.signals.network.snapshot import graph_of
+from engagement_assets.signals.network.spread import recent
 from resources.engine import DuckDBEngine
 from resources.lake import Lake, MissingPartitionError
 from resources.sql import SqlFolder
@@ -33,7 +34,14 @@ def clock(monkeypatch):
 
 
 def test_a_run_that_crosses_midnight_makes_the_day_that_it_began_with(clock, tmp_path, monkeypatch):
-    from engagement_assets.commands import pipeline, run, summary  # noqa: PLC0415 - reads the home
+    home = tmp_path / "home"
+    monkeypatch.setenv("ENGAGEMENT_HOME", str(home))
+    for name in ("DAGSTER_HOME", "ENGAGEMENT_EVENT_LOG", "DAGSTER_EVENT_BATCH_SIZE"):
+        # put back after the test: preparing a home sets them
+        monkeypatch.setenv(name, "1")
+    settings = homes.settings_from({"home": str(home), "days": 95})
+    homes.prepare_home(settings)
+    from engagement_assets.commands import run  # noqa: PLC0415 - reads the home
 
     days = []
 
@@ -42,16 +50,12 @@ def test_a_run_that_crosses_midnight_makes_the_day_that_it_began_with(clock, tmp
         clock.at = EVENING + timedelta(minutes=30)
         days.append(settings.end)
 
-    monkeypatch.setattr(pipeline, "make_all", make_all)
-    monkeypatch.setattr(
-        summary, "summary", lambda settings, *_, **__: days.append(settings.end) or ""
-    )
-    for name in ("ENGAGEMENT_HOME", "DAGSTER_HOME", "ENGAGEMENT_EVENT_LOG"):
-        monkeypatch.setenv(name, str(tmp_path / "home"))
-    assert run.run_command({"HOME_DIR": str(tmp_path / "home"), "DAYS": "95"}) == 0
+    monkeypatch.setattr(run, "make_all", make_all)
+    monkeypatch.setattr(run, "summary", lambda settings, *_, **__: days.append(settings.end) or "")
+    run.run(settings, retrain=False)
     assert days == [date(2026, 2, 28)] * 3
     # the next run goes on to the new day
-    assert Settings.load(tmp_path / "home").end == date(2026, 3, 1)
+    assert Settings.load(home).end == date(2026, 3, 1)
 
 
 @pytest.mark.parametrize(

@@ -226,7 +226,7 @@ def test_the_docs_and_the_makefile_have_every_setting():
 
 def test_a_further_setting_is_one_field():
     class Further(Settings):
-        tea_cups: int = setting(3, ge=1, when="cups of tea a day; more for long days")
+        tea_cups: int = setting(3, "cups of tea a day; more for long days", ge=1)
 
     assert "| `TEA_CUPS` | 3 | cups of tea a day; more for long days |" in Further.table()
     with pytest.raises(SettingsError, match="TEA_CUPS=0: expected a whole number, at least 1"):

@@ -35,7 +35,7 @@ from engagement_assets.learning.anomaly.components import COMPONENTS, Components
 from engagement_assets.learning.anomaly.kinds import KindRuler, KindRules
 from engagement_assets.learning.anomaly.preparation import Matrix, Preparation
 from engagement_assets.learning.anomaly.review_labels import ReviewLabelModel, as_review_labels
-from engagement_assets.learning.explanations.shap_values import Explanation, top_reasons
+from engagement_assets.learning.explanations.explanation import Explanation, top_reasons
 from engagement_assets.learning.trees.encoder import FEW_ROWS, typical_values
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from engagement_assets.learning.evaluation.plots import as_markdown
-from engagement_assets.learning.explanations.shap_values import Explanation, as_text
+from engagement_assets.learning.explanations.explanation import Explanation, as_text
 
 _DPI = 80
 # shap draws on pyplot's current figure and by NumPy's global generator, which threads share.

@@ -16,11 +16,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from engagement_assets.learning.explanations.shap_values import (
-    Explanation,
-    explain,
-    rank_correlations,
-)
+from engagement_assets.learning.explanations.explanation import Explanation
+from engagement_assets.learning.explanations.shap_values import explain, rank_correlations
 
 
 def explain_sum(

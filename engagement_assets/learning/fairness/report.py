@@ -506,8 +506,10 @@ class _Part:
             return "reported, not judged"
         if not self.judged[i]:
             return "too few people"
-        tested = any(name == measure.name for name, _ in self.gaps)
-        return "" if tested else "nothing to compare with"
+        tested = {place for name, place in self.gaps if name == measure.name}
+        # of two groups the gap stands with one of them
+        compared = i in tested or (tested and self.judged.sum() == 2)
+        return "" if compared else "nothing to compare with"
 
     def _higher(self, measure: Measure, i: int, row: Row, alpha: float) -> Row:
         """The row with a finding where a group has far more than all others have."""
@@ -565,7 +567,11 @@ class _Part:
 def _figures(
     measures: Sequence[Measure], codes: NDArray[np.int64], count: int, n_bootstrap: int, seed: int
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
-    """The value of each group by measure, and its values in resamples of the people."""
+    """The value of each group by measure, and its values in resamples of the people.
+
+    A product of matrices, as fairlearn's `MetricFrame`, which gives the same values, takes each
+    resample's groups apart again.
+    """
     n = len(codes)
     member = np.zeros((n, count))
     member[np.arange(n), codes] = 1.0

@@ -27,7 +27,8 @@ from sklearn.model_selection import GroupKFold, KFold
 from sklearn.utils.validation import check_is_fitted
 
 from engagement_assets.learning.evaluation.binary import Floats
-from engagement_assets.learning.explanations.shap_values import Explanation, explain
+from engagement_assets.learning.explanations.explanation import Explanation
+from engagement_assets.learning.explanations.shap_values import explain
 from engagement_assets.learning.trees.encoder import TableEncoder, typical_values
 
 if TYPE_CHECKING:

@@ -48,7 +48,7 @@ from engagement_assets.learning.evaluation.quantiles import (
     fit_conformal_shift,
     pinball_loss,
 )
-from engagement_assets.learning.explanations.shap_values import Explanation
+from engagement_assets.learning.explanations.explanation import Explanation
 from engagement_assets.learning.explanations.sums import add_term, explain_sum
 from engagement_assets.learning.trees.boosted import (
     BOOSTER_FILE,

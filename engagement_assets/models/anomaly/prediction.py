@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from engagement_assets.learning.anomaly.detector import REVIEW_LABELS, AnomalyDetector
-from engagement_assets.learning.explanations.shap_values import top_reasons
+from engagement_assets.learning.explanations.explanation import top_reasons
 from engagement_assets.models.anomaly.rules import shows_life
 from engagement_assets.models.anomaly.spec import EXPLAINED_ABOVE
 

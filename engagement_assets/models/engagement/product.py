@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from engagement_assets.learning.explanations.shap_values import (
+from engagement_assets.learning.explanations.explanation import (
     Explanation,
     as_text,
     importance_table,

@@ -11,7 +11,7 @@ import pandas as pd
 
 from engagement_assets.features.catalogue import CATEGORY_FEATURES, FEATURES
 from engagement_assets.learning.evaluation.plots import decile_plot
-from engagement_assets.learning.explanations.shap_values import Explanation
+from engagement_assets.learning.explanations.explanation import Explanation
 from engagement_assets.lifecycle.reports import (
     explanation_pictures,
     learnt_from,

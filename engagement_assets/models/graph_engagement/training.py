@@ -6,6 +6,7 @@ the estimator (`engagement_assets.learning.graph.graphsage`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,20 +84,20 @@ def train_graph_engagement(
     }
     truth = judged.to_numpy(dtype=np.float64)
     counts = list(resamples(len(truth), n_bootstrap=n_bootstrap, seed=seed))
+    methods = {name: _figures(truth, values, counts) for name, values in predicted.items()}
     return GraphEngagement(
         model,
         {
             "test_customers": len(truth),
             "training_customers": int(learnt.notna().sum()),
-            "metrics": {
-                name: _figures(truth, values, counts) for name, values in predicted.items()
-            },
+            "metrics": methods[GRAPHSAGE],
+            "methods": methods,
             "r2_gain": {
                 name: _gain(truth, predicted[GRAPHSAGE], predicted[name], counts)
                 for name in (ALONE, TREES)
             },
             "epochs": model.epochs_,
-            "seed": seed,
+            "seeds": {"training": seed},
         },
     )
 
@@ -138,7 +139,7 @@ def _gain(
     return found.to_dict()
 
 
-def gain_markdown(card: dict[str, Any]) -> str:
+def gain_markdown(card: Mapping[str, Any]) -> str:
     """The comparison as a table."""
     lines = [
         f"Engagement of the next week of {card['test_customers']:,} customers who were not learnt "
@@ -147,7 +148,7 @@ def gain_markdown(card: dict[str, Any]) -> str:
         "| method | R2 (95 %) | RMSE | what the graph adds to R2 (95 %) |",
         "|---|---|---:|---|",
     ]
-    for name, figures in card["metrics"].items():
+    for name, figures in card["methods"].items():
         r2, gain = figures["r2"], card["r2_gain"].get(name)
         added = f"{gain['value']:.4f} ({gain['low']:.4f} to {gain['high']:.4f})" if gain else "–"
         lines.append(

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from engagement_assets.learning.evaluation.binary import Floats
-from engagement_assets.learning.explanations.shap_values import Explanation
+from engagement_assets.learning.explanations.explanation import Explanation
 from engagement_assets.learning.trees.revenue import ZeroInflatedRevenueRegressor
 from engagement_assets.models.lifetime_value.inputs import HistoryInputs
 

@@ -1,7 +1,7 @@
 """The social graph as daily assets: metrics of every customer, and the influencers.
 
 Belongs here: wrapping `snapshot.py` for Dagster. Does not belong here: the graph and its metrics,
-and what is learnt from the graph (`learning_assets.py`).
+and what is learnt from the graph (`insights.py`).
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """What the network assets are told by the settings.
 
 Belongs here: seeds, weights and sizes. Does not belong here: what is computed (`metrics.py`,
-`embeddings.py`, `virality.py`, `spread.py`).
+`embeddings.py`, `spread.py`).
 """
 
 import dagster as dg
@@ -19,7 +19,6 @@ class NetworkResource(dg.ConfigurableResource):
     reaction_weight: float = same(Settings, "reaction_weight")
     node2vec_p: float = same(Settings, "node2vec_p")
     node2vec_q: float = same(Settings, "node2vec_q")
-    virality_estimator: str = same(Settings, "virality_estimator")
     bootstrap: int = same(Settings, "bootstrap")
 
     @property

@@ -10,7 +10,7 @@ from engagement_assets.learning.anomaly.components import COMPONENTS
 from engagement_assets.learning.anomaly.detector import ARRAYS_FILE, DETECTOR_FILE, AnomalyDetector
 from engagement_assets.learning.anomaly.kinds import KindRules
 from engagement_assets.learning.evaluation.metrics import auc
-from engagement_assets.learning.explanations.shap_values import top_reasons
+from engagement_assets.learning.explanations.explanation import top_reasons
 
 ROWS = 1500
 PLANTED = 15

@@ -10,6 +10,12 @@ import pytest
 import xgboost as xgb
 
 from engagement_assets.learning.explanations import shap_values as ex
+from engagement_assets.learning.explanations.explanation import (
+    Explanation,
+    as_text,
+    importance_table,
+    top_reasons,
+)
 
 ROWS = 3000
 
@@ -156,7 +162,7 @@ def test_other_columns_or_no_rows_are_refused(problem):
 
 
 def test_importance_ranks_features_and_tells_their_direction(explanation):
-    table = ex.importance_table(explanation, categories=["u"]).set_index("feature")
+    table = importance_table(explanation, categories=["u"]).set_index("feature")
     assert table["mean_abs_contribution"].is_monotonic_decreasing
     assert table["share"].sum() == pytest.approx(1.0)
     assert table["direction"].to_dict() | {"n": "", "z": ""} == {
@@ -168,12 +174,12 @@ def test_importance_ranks_features_and_tells_their_direction(explanation):
         "z": "",
     }
     assert table.index[0] in {"up", "u"}
-    assert ex.importance_table(explanation).set_index("feature")["direction"]["u"] == "mixed"
+    assert importance_table(explanation).set_index("feature")["direction"]["u"] == "mixed"
 
 
 def made(contributions):
     amounts = np.array(contributions, dtype=np.float32)
-    return ex.Explanation(
+    return Explanation(
         ("logins", "plan", "flag"), amounts, 0.0, "given", 0.0, 0, None, np.zeros(3), 0.0
     )
 
@@ -187,7 +193,7 @@ TYPICAL = {"logins": 8.0, "plan": "free", "flag": None}
 
 def test_top_reasons_are_those_that_moved_the_score_most():
     explanation = made([[0.1, -2.0, 0.5], [-3.0, 1.0, 0.2], [0.0, 0.3, -0.1]])
-    found = ex.top_reasons(explanation, CUSTOMERS, typical=TYPICAL, k=2)
+    found = top_reasons(explanation, CUSTOMERS, typical=TYPICAL, k=2)
     assert found.index.tolist() == ["x", "y", "z"]
     assert found["reason_1_feature"].tolist() == ["plan", "logins", "plan"]
     assert found["reason_1_value"].tolist() == ["free", "12.3", "gold"]
@@ -200,7 +206,7 @@ def test_top_reasons_are_those_that_moved_the_score_most():
 
 def test_only_raising_reasons_can_be_asked_for_and_may_run_out():
     explanation = made([[0.1, -2.0, 0.5], [-3.0, 1.0, -0.2], [-1.0, -0.3, -0.1]])
-    found = ex.top_reasons(
+    found = top_reasons(
         explanation,
         CUSTOMERS,
         typical=TYPICAL,
@@ -217,7 +223,7 @@ def test_only_raising_reasons_can_be_asked_for_and_may_run_out():
 
 def test_reasons_agree_with_a_plain_sort(problem, explanation):
     _, X = problem
-    found = ex.top_reasons(explanation, X, typical={}, k=10)
+    found = top_reasons(explanation, X, typical={}, k=10)
     assert "reason_6_feature" in found
     assert "reason_7_feature" not in found
     for row in range(0, ROWS, 500):
@@ -230,9 +236,9 @@ def test_reasons_agree_with_a_plain_sort(problem, explanation):
 
 def test_reasons_of_other_rows_are_refused():
     with pytest.raises(ValueError, match="1 rows were explained but X has 3"):
-        ex.top_reasons(made([[0.0, 0.0, 0.0]]), CUSTOMERS, typical={})
+        top_reasons(made([[0.0, 0.0, 0.0]]), CUSTOMERS, typical={})
     with pytest.raises(ValueError, match=r"lacks explained features: \['flag'\]"):
-        ex.top_reasons(made(np.zeros((3, 3))), CUSTOMERS[["logins", "plan"]], typical={})
+        top_reasons(made(np.zeros((3, 3))), CUSTOMERS[["logins", "plan"]], typical={})
 
 
 @pytest.mark.parametrize(
@@ -253,4 +259,4 @@ def test_reasons_of_other_rows_are_refused():
     ],
 )
 def test_values_are_written_for_people(value, text):
-    assert ex.as_text(value) == text
+    assert as_text(value) == text

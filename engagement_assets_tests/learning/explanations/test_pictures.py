@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from engagement_assets.learning.explanations import pictures
-from engagement_assets.learning.explanations.shap_values import Explanation
+from engagement_assets.learning.explanations.explanation import Explanation
 
 
 def explanation(n=60):

@@ -1,0 +1,150 @@
+"""Virality as learnt from a lake as of a day: the methods beside each other, and one fitted on all.
+
+Belongs here: reading cascades, comparing, the card and its wording. Does not belong here: the
+methods (`engagement_assets.learning.cascades`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import numpy as np
+
+from engagement_assets.learning.cascades.cascades import Cascades, CascadeSettings, cascades
+from engagement_assets.learning.cascades.estimators import ReachEstimator, split_by_time
+from engagement_assets.learning.cascades.reach import compare, estimators
+from engagement_assets.learning.evaluation.bootstrap import Interval
+from engagement_assets.learning.evaluation.scores import quantile_edges, score_shares
+from engagement_assets.signals.network.snapshot import graph_of
+from engagement_assets.signals.network.spread import recent
+from engagement_assets.signals.schemas import NETWORK_METRICS
+from resources.engine import Engine
+from resources.lake import Lake, MissingPartitionError
+from resources.sql import SqlFolder
+
+VIRALITY_DAYS = 60
+# The latest posts tell the most of the next ones; more of them make the LSTM slow and no better.
+MOST_POSTS = 40_000
+AUTHOR_COLUMNS = ("degree", "influence_score", "core_number", "clustering")
+CASCADES = CascadeSettings()
+
+
+@dataclass(frozen=True)
+class Virality:
+    """A fitted method and its card."""
+
+    model: ReachEstimator
+    card: dict[str, Any]
+
+
+def post_cascades(
+    engine: Engine, sql: SqlFolder, day: date, *, days: int = VIRALITY_DAYS
+) -> tuple[Cascades, date]:
+    """Read the cascades of recent posts, with their authors' place in the graph.
+
+    Args:
+        engine: Runs the queries.
+        sql: The folder `sql/`.
+        day: As of its end.
+        days: How far back posts are taken.
+
+    Returns:
+        The cascades, and the day of the graph and of the authors' metrics.
+
+    Raises:
+        MissingPartitionError: There are no network metrics.
+    """
+    metrics_day = metrics_day_before(engine.lake, day - timedelta(days=days))
+    posts, interactions = recent(engine, sql, day, days)
+    columns = ["customer_id", *AUTHOR_COLUMNS]
+    authors = engine.lake.read(NETWORK_METRICS, days=[metrics_day], columns=columns).to_pandas()
+    made = cascades(
+        posts,
+        interactions,
+        as_of=datetime.combine(day + timedelta(days=1), time()),
+        settings=CASCADES,
+        graph=graph_of(engine, sql, metrics_day),
+        authors=authors.set_index("customer_id"),
+    )
+    return made, metrics_day
+
+
+def metrics_day_before(lake: Lake, day: date) -> date:
+    """The latest partition of `network/metrics` before a day, or its earliest where none is.
+
+    An author's place must be known when the post is made; with few partitions the earliest one is
+    the nearest to that.
+
+    Raises:
+        MissingPartitionError: There is none.
+    """
+    there = lake.days(NETWORK_METRICS)
+    if not there:
+        raise MissingPartitionError(f"there is no {NETWORK_METRICS} yet: run the job `signals`")
+    earlier = [known for known in there if known <= day]
+    return earlier[-1] if earlier else there[0]
+
+
+def fit_virality(
+    posts: Cascades, *, estimator: str, seed: int, threads: int, n_bootstrap: int
+) -> Virality:
+    """Compare all methods on later posts, and fit the one that is asked for on all.
+
+    Args:
+        posts: Recent posts.
+        estimator: A method's name, or `auto` for the one that is best on earlier posts set aside.
+        seed: Seed.
+        threads: Threads.
+        n_bootstrap: Resamples behind each interval.
+
+    Raises:
+        ValueError: Too few posts have a known reach.
+    """
+    known = posts.rows(np.flatnonzero(np.isfinite(posts.reach))[-MOST_POSTS:])
+    earlier, later = split_by_time(known, share=0.2)
+    comparison = compare(earlier, later, random_state=seed, n_jobs=threads, n_bootstrap=n_bootstrap)
+    name = comparison.default if estimator == "auto" else estimator
+    fitted = estimators(random_state=seed, n_jobs=threads)[name].fit(known)
+    scores = fitted.predict(later)
+    edges = quantile_edges(scores)
+    compared = asdict(comparison)
+    card = {
+        "estimator": name,
+        "default": comparison.default,
+        "methods": compared["figures"],
+        "differences": compared["differences"],
+        "metrics": compared["figures"][name],
+        "posts": len(known),
+        "test_posts": comparison.posts,
+        "score_edges": edges,
+        "score_shares": score_shares(scores, edges=edges),
+        # the drift check counts what the shares are of
+        "test_customers": len(scores),
+        "seeds": {"training": seed},
+    }
+    return Virality(fitted, card)
+
+
+def virality_markdown(card: Mapping[str, Any]) -> str:
+    """The methods beside each other as a table."""
+    lines = [
+        f"{card['test_posts']:,} later posts; reach within {CASCADES.horizon_hours:g} hours from "
+        f"the first {CASCADES.observe_hours:g}. In use: **{card['estimator']}**; best on earlier "
+        f"posts set aside: {card['default']}.",
+        "",
+        "| method | log MAE (95 %) | minus the best's (95 %) | log RMSE | rank correlation "
+        "| top 5 % |",
+        "|---|---|---|---:|---:|---:|",
+    ]
+    for name, figures in card["methods"].items():
+        error, difference = (
+            Interval.from_dict(figure) for figure in (figures["log_mae"], card["differences"][name])
+        )
+        lines.append(
+            f"| {name} | {error} | {difference} | {figures['log_rmse']:.4f} | "
+            f"{figures['spearman']:.3f} | {figures['top_precision']:.3f} |"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,147 @@
+"""What is learnt from the social graph, as assets: embeddings, spread and seeds.
+
+Belongs here: wrapping `spread.py` and the embeddings for Dagster. Does not belong here: the daily
+metrics (`assets.py`).
+"""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from engagement_assets.settings.partitions import DAILY
+from engagement_assets.signals.network.resource import NetworkResource
+from engagement_assets.signals.schemas import (
+    EMBEDDING_COLUMNS,
+    EMBEDDINGS,
+    EMBEDDINGS_SCHEMA,
+    SEEDS_SCHEMA,
+)
+from engagement_assets.signals.spec import OWNERS, SOURCE_BLOCKING
+from engagement_assets.signals.tables import declared_schemas
+from resources.gate import require_checks
+from resources.io_managers import COLUMN_SCHEMA, Report, ui_schema
+from resources.platform import EngineResource
+
+CODE_VERSION = "1"
+GRAPH_DEPS = [["source", "customers"], ["source", "connections"]]
+POST_DEPS = [["source", "posts"], ["source", "interactions"]]
+
+
+@dg.asset(
+    key=EMBEDDINGS.split("/"),
+    description="Every customer's place in the graph as 64 numbers (node2vec): those whom walks "
+    "visit together lie close. Zero for a customer without connections.",
+    group_name="network",
+    owners=OWNERS,
+    kinds={"parquet", "python"},
+    code_version=CODE_VERSION,
+    partitions_def=DAILY,
+    deps=GRAPH_DEPS,
+    io_manager_key="tables",
+    metadata={COLUMN_SCHEMA: ui_schema(EMBEDDINGS_SCHEMA)},
+)
+def network_embeddings(
+    context: dg.AssetExecutionContext, engine: EngineResource, network: NetworkResource
+) -> pd.DataFrame:
+    """Embed the graph as of the partition's day."""
+    from engagement_assets.learning.graph.embeddings import Node2Vec  # noqa: PLC0415 - heavy
+    from engagement_assets.signals.network.snapshot import graph_of  # noqa: PLC0415 - heavy
+
+    day = date.fromisoformat(context.partition_key)
+    require_checks(context.instance, SOURCE_BLOCKING, days=[day])
+    graph = graph_of(engine.engine(declared_schemas()), engine.sql, day)
+    node2vec = Node2Vec(
+        dimensions=len(EMBEDDING_COLUMNS),
+        p=network.node2vec_p,
+        q=network.node2vec_q,
+        random_state=network.seed,
+    ).fit(graph)
+    context.add_output_metadata({"nodes": graph.n_nodes, "edges": graph.n_edges})
+    table = pd.DataFrame(node2vec.embedding_, columns=list(EMBEDDING_COLUMNS))
+    table.insert(0, "customer_id", graph.nodes)
+    return table
+
+
+@dg.multi_asset(
+    name="network_spread",
+    outs={
+        "seeds": dg.AssetOut(
+            key=["network", "seeds"],
+            description="Whom to reach so that most are reached, in the order they were chosen.",
+            group_name="network",
+            owners=OWNERS,
+            kinds={"parquet", "python"},
+            code_version=CODE_VERSION,
+            io_manager_key="tables",
+            metadata={COLUMN_SCHEMA: ui_schema(SEEDS_SCHEMA)},
+        ),
+        "spread": dg.AssetOut(
+            key=["network", "spread"],
+            description="How engagement spreads along connections (independent cascade), and how "
+            "far it gets from these seeds, from those of the highest degree and PageRank, and from "
+            "random ones.",
+            group_name="network",
+            owners=OWNERS,
+            kinds={"report", "python"},
+            code_version=CODE_VERSION,
+            io_manager_key="reports",
+        ),
+    },
+    partitions_def=DAILY,
+    deps=[*GRAPH_DEPS, *POST_DEPS],
+    description="Fits the spread of the last 28 days and chooses whom to reach.",
+)
+def network_spread(
+    context: dg.AssetExecutionContext, engine: EngineResource, network: NetworkResource
+) -> Iterator[dg.Output[Any]]:
+    """Fit the spread as of the partition's day."""
+    from engagement_assets.learning.graph.spread import SpreadError  # noqa: PLC0415 - heavy
+    from engagement_assets.signals.network.snapshot import graph_of  # noqa: PLC0415 - heavy
+    from engagement_assets.signals.network.spread import (  # noqa: PLC0415 - heavy
+        SPREAD_DAYS,
+        fit_spread,
+        recent,
+        spread_markdown,
+    )
+
+    day = date.fromisoformat(context.partition_key)
+    require_checks(context.instance, SOURCE_BLOCKING, days=[day])
+    run = engine.engine(declared_schemas())
+    graph = graph_of(run, engine.sql, day)
+    posts, interactions = recent(run, engine.sql, day, SPREAD_DAYS)
+    try:
+        spread = fit_spread(
+            graph,
+            posts,
+            interactions,
+            day=day,
+            seed=network.seed,
+            n_bootstrap=network.bootstrap,
+        )
+    except SpreadError as error:
+        raise dg.Failure(f"no spread as of {day}: {error}", allow_retries=False) from error
+    seeds = pd.DataFrame(
+        {
+            "rank": range(1, len(spread.chosen.seeds) + 1),
+            "customer_id": graph.nodes[spread.chosen.seeds],
+            "expected_gain": spread.chosen.gains,
+        }
+    )
+    yield dg.Output(seeds, output_name="seeds")
+    figures = {
+        "reach": spread.reach,
+        "held_out_gain_nats": spread.gain,
+        "global_probability": spread.model.global_,
+        "background_probability": spread.model.background_,
+    }
+    yield dg.Output(
+        Report(figures, spread_markdown(spread)),
+        output_name="spread",
+        metadata={f"reach_{name}": found["value"] for name, found in spread.reach.items()},
+    )
+
+
+ASSETS = [network_embeddings, network_spread]
