@@ -2,11 +2,10 @@
 
 import pytest
 
+from engagement_assets.decisions.customers.declared import USE_CASES
 from engagement_assets.definitions import defs
-from engagement_assets.models.assets import MODELS
 from engagement_assets_tests.platform.listing import listed, present
 
-DAILY = ("predictions", "explanations")
 HOW = "if the change is meant: python -m engagement_assets_tests.platform.store_definitions"
 
 
@@ -48,7 +47,7 @@ def test_the_daily_job_runs_the_checks_of_what_it_makes():
                 "features/",
                 "predictions/",
                 "serving/",
-                *(f"{spec.name}/{noun}" for spec in MODELS for noun in DAILY),
+                *(f"{spec.name}/{noun}" for spec in USE_CASES for noun in spec.daily_parts),
             )
         )
     }
