@@ -46,7 +46,7 @@ ENTRIES = {
         "print(len(d.defs.get_repository_def().job_names), 'jobs from', d.__file__)"
     ),
     "api": (
-        "import engagement_assets.commands.serve; "
+        "import engagement_assets.commands.cli, engagement_assets.commands.serve; "
         "from engagement_assets.serving.api.routes import router; "
         "print(len(router.routes), 'routes')"
     ),

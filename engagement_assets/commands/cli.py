@@ -116,13 +116,14 @@ def serve(
     engagement serve --port 8080 --workers 4
     ENGAGEMENT_API_RATE=500/second engagement serve
     """
-    from engagement_assets.commands.serve import serve_api
-
     # workers are processes of their own, which read the environment
     os.environ.update({ApiSettings.variables()[name]: value for name, value in given.items()})
     if home_dir is not None:
         os.environ[HOME_VARIABLE] = str(home_dir.resolve())
-    serve_api(ApiSettings())
+    settings = ApiSettings()
+    from engagement_assets.commands.serve import serve_api
+
+    serve_api(settings)
 
 
 @app.command()

@@ -5,9 +5,10 @@ choosing one (`resources.py`).
 """
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import dagster as dg
+from dagster_duckdb import DuckDBResource
 
 from engagement_assets.serving.glue_catalogue import GlueCatalogue
 from engagement_assets.settings.api import ApiSettings
@@ -29,6 +30,21 @@ from resources.platform import LakeResource
 
 if TYPE_CHECKING:
     from engagement_assets.serving.api.access import KeySource
+
+
+class AthenaInstead(DuckDBResource):
+    """The analysts' catalogue here is a Glue database, which DuckDB does not open."""
+
+    def get_connection(self) -> NoReturn:
+        """Refuse.
+
+        Raises:
+            SettingsError: Always; says what to use.
+        """
+        raise SettingsError(
+            "there is no DuckDB catalogue on AWS: take the resource `engine`, which asks Athena, "
+            "or run this asset where ENGAGEMENT_DEPLOYMENT=local"
+        )
 
 
 def resources(settings: Settings, *, sql_root: str) -> dict[str, Any]:
@@ -69,6 +85,7 @@ def resources(settings: Settings, *, sql_root: str) -> dict[str, Any]:
             root=f"{aws.root}/lake",
             first_day=first_day,
         ),
+        "analysts": AthenaInstead(database=""),
         "tables": TableIOManager(root=f"{aws.root}/lake", options=storage),
         "models": ModelIOManager(root=f"{aws.root}/registry", options=storage),
         "reports": ReportIOManager(root=f"{aws.root}/reports", options=storage),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+from dagster_duckdb import DuckDBResource
 
 from engagement_assets.serving.catalogue import CatalogueFile
 from engagement_assets.settings.api import ApiSettings
@@ -31,6 +32,7 @@ def resources(settings: Settings, *, sql_root: str) -> dict[str, Any]:
     """What lies in the home on this machine."""
     lake = LakeResource(root=settings.lake_root)
     registry = str(settings.home / "registry")
+    catalogue = str(settings.home / CATALOGUE_FILE)
     return {
         "lake": lake,
         "engine": DuckDBEngineResource(lake=lake, sql_root=sql_root, threads=settings.threads),
@@ -38,7 +40,10 @@ def resources(settings: Settings, *, sql_root: str) -> dict[str, Any]:
         "alerts": AlertSink(
             log_path=str(settings.home / "alerts.jsonl"), webhook_url=settings.webhook_url
         ),
-        "catalogue": CatalogueFile(path=str(settings.home / CATALOGUE_FILE)),
+        "catalogue": CatalogueFile(path=catalogue),
+        "analysts": DuckDBResource(
+            database=catalogue, connection_config={"access_mode": "READ_ONLY"}
+        ),
         "tables": TableIOManager(root=settings.lake_root),
         "models": ModelIOManager(root=registry),
         "reports": ReportIOManager(root=str(settings.home / "reports")),

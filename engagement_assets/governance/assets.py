@@ -12,11 +12,14 @@ import dagster as dg
 from engagement_assets.decisions.customers.declared import prediction_schemas
 from engagement_assets.decisions.specs import REVIEW
 from engagement_assets.governance.declared import (
+    FAIRNESS_MEASURES,
+    FAIRNESS_MEASURES_SCHEMA,
     FLAGGED_DAYS,
     REVIEW_QUEUE,
     REVIEW_QUEUE_SCHEMA,
 )
-from engagement_assets.governance.fairness import fairness_overview
+from engagement_assets.governance.fairness import fairness_overview, measure_rows
+from engagement_assets.lifecycle.daily import one_or_all
 from engagement_assets.models.assets import ANOMALY, MODELS
 from engagement_assets.settings.partitions import DAILY, partition_days
 from resources.io_managers import COLUMN_SCHEMA, Report, ui_schema
@@ -41,10 +44,7 @@ GROUP = "governance"
 )
 def governance_fairness(reports: dg.ResourceParam[Any]) -> dg.Output[Report]:
     """Put the models' latest fairness reports side by side."""
-    latest = {spec.name: reports.latest([spec.name, "fairness"]) for spec in MODELS}
-    figures, text = fairness_overview(
-        {name: report.figures if report else None for name, report in latest.items()}
-    )
+    figures, text = fairness_overview(_latest(reports))
     verdicts = [model["verdict"] for model in figures["models"].values()]
     return dg.Output(
         Report(figures, text),
@@ -52,6 +52,39 @@ def governance_fairness(reports: dg.ResourceParam[Any]) -> dg.Output[Report]:
             f"models_{word.replace(' ', '_')}": verdicts.count(word) for word in set(verdicts)
         },
     )
+
+
+@dg.asset(
+    key=FAIRNESS_MEASURES.split("/"),
+    description="Every measure of every group of every model's latest fairness report: value, "
+    "interval, p-value corrected over the report, the gap that would have been seen, and whether "
+    "it fails.",
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"parquet"},
+    code_version=CODE_VERSION,
+    io_manager_key="tables",
+    deps=[[spec.name, "fairness"] for spec in MODELS],
+    partitions_def=DAILY,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    metadata={COLUMN_SCHEMA: ui_schema(FAIRNESS_MEASURES_SCHEMA)},
+)
+def fairness_measures(
+    context: dg.AssetExecutionContext, reports: dg.ResourceParam[Any]
+) -> dg.Output[Any]:
+    """Write the reports' long tables as of each day of this run."""
+    import pandas as pd  # noqa: PLC0415 - declarations load without it
+
+    names = list(FAIRNESS_MEASURES_SCHEMA.names)
+    rows = pd.DataFrame(measure_rows(_latest(reports)), columns=names)
+    days = partition_days(context)
+    return dg.Output(one_or_all({day.isoformat(): rows.assign(snapshot_date=day) for day in days}))
+
+
+def _latest(reports: Any) -> dict[str, Any]:
+    """Figures of each model's latest fairness report, None where none was made."""
+    found = {spec.name: reports.latest([spec.name, "fairness"]) for spec in MODELS}
+    return {name: report.figures if report else None for name, report in found.items()}
 
 
 @dg.asset(
@@ -92,4 +125,4 @@ def review_queue(
     yield dg.MaterializeResult()
 
 
-ASSETS = [governance_fairness, review_queue]
+ASSETS = [governance_fairness, fairness_measures, review_queue]

@@ -1,6 +1,7 @@
-"""The review queue's declaration.
+"""The declarations of the review queue and of the long table of fairness.
 
-Belongs here: names and columns. Does not belong here: the SQL that makes it (`sql/governance/`).
+Belongs here: names and columns. Does not belong here: what makes them (`sql/governance/`,
+`fairness.py`).
 """
 
 from engagement_assets.lifecycle.spec import REASONS
@@ -30,5 +31,33 @@ REVIEW_QUEUE_SCHEMA = TableSchema(
             )
         ),
         Column("model_version", "string", nullable=False, description="Champion that scored"),
+    )
+)
+
+FAIRNESS_MEASURES = "governance/fairness_measures"
+FAIRNESS_MEASURES_SCHEMA = TableSchema(
+    (
+        Column("model", "string", nullable=False, description="The model"),
+        Column("snapshot_date", "date", nullable=False, description="Day of the latest report"),
+        Column("model_version", "string", nullable=False, description="The assessed candidate"),
+        Column("verdict", "string", nullable=False, description="holds, fails or not judged"),
+        Column("side", "string", nullable=False, description="Whose groups: customers or authors"),
+        Column("attribute", "string", nullable=False, description="The sensitive attribute"),
+        Column("group_name", "string", nullable=False, description="The group, or all judged ones"),
+        Column("measure", "string", nullable=False, description="Name of the measure"),
+        Column("value", "float64", description="Its value; null where unknown"),
+        Column("low", "float64", description="Lower end of the 95 % interval"),
+        Column("high", "float64", description="Upper end of the 95 % interval"),
+        Column("people", "int64", nullable=False, description="Size of the group"),
+        Column("judged", "bool", nullable=False, description="Whether the group was tested"),
+        Column("ratio", "float64", description="Value over that of the highest judged group"),
+        Column("due", "float64", description="The ratio that the truth gives the group, up to 1"),
+        Column("p_value", "float64", description="Of the gap, corrected over the report"),
+        Column(
+            "least_detectable", "float64", description="Ratio seen in four of five samples, or null"
+        ),
+        Column("gap", "bool", nullable=False, description="Whether a gap is beyond chance"),
+        Column("fails", "bool", nullable=False, description="Whether it counts against the model"),
+        Column("reason", "string", nullable=False, description="Why it was not judged, or fails"),
     )
 )

@@ -43,6 +43,26 @@ def fairness_overview(
     return {"models": models}, "\n".join(lines)
 
 
+def measure_rows(reports: Mapping[str, Mapping[str, Any] | None]) -> list[dict[str, Any]]:
+    """Return every measure of every group of every model, one row each.
+
+    Args:
+        reports: As of `fairness_overview`; a model without a judged candidate has no rows.
+    """
+    return [
+        {
+            "model": name,
+            "model_version": figures[VERSION],
+            "verdict": figures["report"]["verdict"],
+            "group_name": row["group"],
+            **row,
+        }
+        for name, figures in sorted(reports.items())
+        if figures is not None and NOT_TRAINED not in figures
+        for row in figures["report"]["rows"]
+    ]
+
+
 def _verdict(figures: Mapping[str, Any] | None) -> dict[str, Any]:
     nothing: dict[str, Any] = {
         "version": None,

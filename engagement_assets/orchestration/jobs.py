@@ -30,7 +30,9 @@ PREDICTIONS = dg.AssetSelection.assets(
     *([spec.name, noun] for spec in (*MODELS, *DECISIONS) for noun in spec.daily_parts)
 )
 UNIFIED = dg.AssetSelection.assets(["predictions", "customers"], ["predictions", "changes"])
-REVIEWS = dg.AssetSelection.assets(["governance", "review_queue"])
+GOVERNANCE = dg.AssetSelection.assets(
+    ["governance", "review_queue"], ["governance", "fairness_measures"]
+)
 FAIRNESS = dg.AssetSelection.assets(["governance", "fairness"])
 CATALOGUE = dg.AssetSelection.assets(["lake", "catalogue"])
 PUBLISHED = dg.AssetSelection.assets(["serving", "published"])
@@ -135,7 +137,7 @@ fairness_overview_job = dg.define_asset_job(
 )
 predictions_job = dg.define_asset_job(
     "predictions",
-    PREDICTIONS | UNIFIED | REVIEWS | CATALOGUE | PUBLISHED,
+    PREDICTIONS | UNIFIED | GOVERNANCE | CATALOGUE | PUBLISHED,
     description="Predicts and explains one day with the champions, and publishes it.",
 )
 publish_job = dg.define_asset_job(
@@ -150,7 +152,7 @@ DAILY = (
     | FEATURES
     | PREDICTIONS
     | UNIFIED
-    | REVIEWS
+    | GOVERNANCE
     | CATALOGUE
     | PUBLISHED
 )

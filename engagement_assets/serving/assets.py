@@ -7,7 +7,7 @@ import dagster as dg
 
 from engagement_assets.decisions.customers.declared import CHANGES, CUSTOMERS, prediction_schemas
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
-from engagement_assets.governance.declared import REVIEW_QUEUE
+from engagement_assets.governance.declared import FAIRNESS_MEASURES, REVIEW_QUEUE
 from engagement_assets.serving.catalogue import Catalogue
 from resources.platform import EngineResource
 
@@ -25,6 +25,7 @@ from resources.platform import EngineResource
         CUSTOMERS.split("/"),
         CHANGES.split("/"),
         REVIEW_QUEUE.split("/"),
+        FAIRNESS_MEASURES.split("/"),
     ],
 )
 def lake_catalogue(engine: EngineResource, catalogue: Catalogue) -> dg.MaterializeResult:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
-import duckdb
+from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
 from resources.engine import DuckDBEngine, Engine
@@ -80,11 +80,8 @@ def write_catalogue(engine: DuckDBEngine, path: Path) -> list[str]:
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    connection = duckdb.connect(str(beside))
-    try:
+    with DuckDBResource(database=str(beside)).get_connection() as connection:
         for table in tables:
             connection.execute(engine.view(table))
-    finally:
-        connection.close()
     beside.replace(path)
     return tables

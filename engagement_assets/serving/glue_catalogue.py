@@ -10,7 +10,12 @@ from pydantic import Field
 
 from engagement_assets.decisions.customers.declared import prediction_schemas
 from engagement_assets.features.labels import LABELS
-from engagement_assets.governance.declared import REVIEW_QUEUE, REVIEW_QUEUE_SCHEMA
+from engagement_assets.governance.declared import (
+    FAIRNESS_MEASURES,
+    FAIRNESS_MEASURES_SCHEMA,
+    REVIEW_QUEUE,
+    REVIEW_QUEUE_SCHEMA,
+)
 from engagement_assets.serving.catalogue import Catalogue, Published
 from engagement_assets.source.quarantine import QUARANTINE, QUARANTINE_SCHEMA
 from resources.aws.glue import GlueTables
@@ -21,6 +26,7 @@ from resources.schema import TableSchema
 def catalogue_schemas() -> dict[str, TableSchema]:
     """Every table that analysts find, as `<group>.<table>`."""
     further = {label.table: label.schema for label in LABELS.values()} | {
+        FAIRNESS_MEASURES: FAIRNESS_MEASURES_SCHEMA,
         REVIEW_QUEUE: REVIEW_QUEUE_SCHEMA,
         QUARANTINE: QUARANTINE_SCHEMA,
     }

@@ -152,5 +152,5 @@ def test_a_stage_comes_after_what_it_copies_from() -> None:
 
 def test_what_is_loaded_is_what_the_image_starts() -> None:
     assert "engagement_assets.deployments.handler" in build_steps.entry(stages(), "lambda")
-    assert "import engagement_assets.commands.serve;" in build_steps.entry(stages(), "api")
+    assert "engagement_assets.commands.serve;" in build_steps.entry(stages(), "api")
     assert "engagement_assets.definitions" in build_steps.entry(stages(), "platform")

@@ -1,19 +1,21 @@
 """The overview is made in the run in which a candidate is refused, and where reports lack."""
 
+from datetime import date
 from types import SimpleNamespace
 
 import dagster as dg
 import numpy as np
 import pandas as pd
 
-from engagement_assets.governance.assets import governance_fairness
+from engagement_assets.governance.assets import fairness_measures, governance_fairness
 from engagement_assets.learning.fairness.measures import selection_fairness
 from engagement_assets.lifecycle import assets as lifecycle_assets
 from engagement_assets.lifecycle.assets import training_assets
 from engagement_assets.lifecycle.fairness import Assessment
 from engagement_assets.lifecycle.spec import UseCaseSpec
 from engagement_assets.models.specs import CHURN
-from resources.io_managers import ReportIOManager
+from resources.io_managers import ReportIOManager, TableIOManager
+from resources.lake import Lake
 from resources.registry import RegisteredModel
 
 NOT_ASKED = ("source", "engine", "registry", "settings")
@@ -52,3 +54,20 @@ def test_the_overview_is_made_in_the_run_in_which_a_candidate_fails(tmp_path, mo
     assert "gender=b" in overview.markdown
     others = {m["verdict"] for n, m in overview.figures["models"].items() if n != CHURN.name}
     assert others == {"no report"}
+
+    day = fairness_measures.partitions_def.get_last_partition_key()
+    tables = TableIOManager(root=str(tmp_path / "lake"))
+    again = dg.materialize(
+        [fairness_measures],
+        resources={"reports": reports, "tables": tables},
+        partition_key=day,
+    )
+    assert again.success
+    rows = (
+        Lake(str(tmp_path / "lake"))
+        .read("governance/fairness_measures", days=[date.fromisoformat(day)])
+        .to_pandas()
+    )
+    (failing,) = rows[rows["fails"]].to_dict("records")
+    assert (failing["model"], failing["group_name"]) == (CHURN.name, "b")
+    assert (failing["verdict"], failing["value"]) == ("fails", 0.25)

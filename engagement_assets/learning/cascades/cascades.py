@@ -76,7 +76,7 @@ class Cascades:
         )
 
 
-def cascades(
+def cascades(  # noqa: PLR0913 - two tables, and the names of their columns
     posts: pd.DataFrame,
     interactions: pd.DataFrame,
     *,
@@ -84,6 +84,9 @@ def cascades(
     settings: CascadeSettings | None = None,
     graph: SocialGraph | None = None,
     authors: pd.DataFrame | None = None,
+    item: str = "post_id",
+    person: str = "customer_id",
+    time: str = "occurred_at",
 ) -> Cascades:
     """Build the cascades of all posts whose seen hours have passed.
 
@@ -94,12 +97,17 @@ def cascades(
         as_of: Nothing later is looked at.
         settings: What counts as early and as final; the defaults when None.
         graph: Who is connected, for arrivals from among the author's connections; none without.
-        authors: Numeric columns of authors, indexed by customer, known when the posts were made.
+        authors: Numeric columns of authors, indexed by id, known when the posts were made.
+        item: Column of both tables with the post.
+        person: Column with its author, and with who came.
+        time: Column with the moment of either.
 
     Raises:
         ValueError: A column is missing, or a post comes twice.
     """
     chosen = settings or CascadeSettings()
+    names = {item: "post_id", person: "customer_id", time: "occurred_at"}
+    posts, interactions = posts.rename(columns=names), interactions.rename(columns=names)
     _check(posts, _POSTS, "posts")
     _check(interactions, _INTERACTIONS, "interactions")
     if posts["post_id"].duplicated().any():

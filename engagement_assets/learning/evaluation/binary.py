@@ -82,7 +82,7 @@ class Ranked:
         return values if self._all_distinct else np.add.reduceat(values, self.starts)
 
     def cumulative(self, weights: Floats) -> tuple[Floats, Floats]:
-        """Weighted churners and stayers at or above each distinct score, from the highest."""
+        """Weighted positives and negatives at or above each distinct score, from the highest."""
         positives = weights * self.y
         return (
             np.cumsum(self._grouped(positives)),

@@ -1,4 +1,4 @@
-"""Bootstrap intervals over customers.
+"""Bootstrap intervals over rows.
 
 Belongs here: the interval type and the resampling that every metric shares. Does not belong here:
 what is being estimated (`metrics`, `fairness`).

@@ -12,7 +12,7 @@ Three maps are tried and the one with the least cross-validated log loss is kept
   log-odds and mixed with a little of the sigmoid, so that it has no steps.
 
 Each is strictly increasing. Plain isotonic regression ties whole ranges of scores, which costs
-AUC and makes a ranking of customers arbitrary inside a step.
+AUC and makes a ranking of rows arbitrary inside a step.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Calibrator:
             spline = _spline(s, np.array(self.knots), np.array(self.values))
             out = _SIGMOID_SHARE * out + (1.0 - _SIGMOID_SHARE) * spline
         # Beyond 12 the log-odds are bent towards 20: the probability stays off 0 and 1, and a
-        # hard limit would tie the surest customers with each other.
+        # hard limit would tie the surest rows with each other.
         beyond = out - np.clip(out, -_SOFT_LIMIT, _SOFT_LIMIT)
         probability: Floats = expit(out - beyond + _SOFT_RANGE * np.tanh(beyond / _SOFT_RANGE))
         return probability
@@ -195,7 +195,7 @@ def _fit_isotonic(y: Floats, s: Floats) -> tuple[Floats, Floats]:
     parts = [part for part in np.array_split(order, bins) if len(part)]
     centres = np.array([s[part].mean() for part in parts])
     sizes = np.array([float(len(part)) for part in parts])
-    # Half a pseudo-churner and half a pseudo-stayer a bin keep the log-odds finite.
+    # Half a pseudo-positive and half a pseudo-negative a bin keep the log-odds finite.
     rates = np.array([(y[part].sum() + 0.5) / (len(part) + 1.0) for part in parts])
     rising = IsotonicRegression(y_min=0.0, y_max=1.0).fit_transform(
         centres, rates, sample_weight=sizes

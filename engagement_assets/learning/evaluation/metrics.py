@@ -59,12 +59,12 @@ def auc(y: ArrayLike, p: ArrayLike) -> float:
 
 
 def precision_at_recall(y: ArrayLike, p: ArrayLike, *, recall: float = 0.8) -> float:
-    """Precision at the highest threshold that finds at least `recall` of the churners.
+    """Precision at the highest threshold that finds at least `recall` of the positives.
 
     Args:
         y: n labels of 0 and 1.
         p: n scores.
-        recall: Share of the churners to find, in (0, 1].
+        recall: Share of the positives to find, in (0, 1].
 
     Raises:
         OneClassError: When only one class is present.
@@ -149,7 +149,7 @@ def expected_calibration_error(
 
     The rows are put into `bins` quantile bins by probability; the error is the mean over rows of
     |observed rate - mean probability| of the row's bin (Naeini et al., AAAI 2015, with bins of
-    equal size as in Nguyen and O'Connor 2015, since most churn probabilities are small). It is
+    equal size as in Nguyen and O'Connor 2015, since most probabilities are small). It is
     never negative, so even a perfect model has a little of it by chance.
 
     Args:
@@ -198,7 +198,7 @@ def reliability_table(y: ArrayLike, p: ArrayLike, *, bins: int = _CALIBRATION_BI
         bins: Number of bins.
 
     Returns:
-        One row a non-empty bin: bin, customers, mean_probability, churn_rate.
+        One row a non-empty bin: bin, rows, mean_probability, positive_rate.
     """
     labels, probability = checked(y, p, both_classes=False)
     frame = pd.DataFrame(
@@ -207,9 +207,9 @@ def reliability_table(y: ArrayLike, p: ArrayLike, *, bins: int = _CALIBRATION_BI
     grouped = frame.groupby("bin")
     return pd.DataFrame(
         {
-            "customers": grouped.size(),
+            "rows": grouped.size(),
             "mean_probability": grouped["p"].mean(),
-            "churn_rate": grouped["y"].mean(),
+            "positive_rate": grouped["y"].mean(),
         }
     ).reset_index()
 
@@ -224,12 +224,12 @@ def evaluate(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Interval]:
-    """Score probabilities by every metric, each with a bootstrap interval over customers.
+    """Score probabilities by every metric, each with a bootstrap interval over rows.
 
     Args:
         y: n labels of 0 and 1.
         p: n probabilities.
-        threshold: Probability at or above which a customer is flagged, for `f1`.
+        threshold: Probability at or above which a row is flagged, for `f1`.
         recall: Recall at which precision is read.
         n_bootstrap: Number of resamples; 0 gives intervals of NaN.
         confidence: Confidence of the intervals.
@@ -323,7 +323,7 @@ def lift_table(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """How many churners the customers of each tenth hold, from the highest scores down.
+    """How many positives the rows of each tenth hold, from the highest scores down.
 
     Args:
         y: n labels of 0 and 1, n at least `deciles`.
@@ -334,8 +334,8 @@ def lift_table(
         seed: Seed of the resamples.
 
     Returns:
-        One row a part: decile (1 = highest scores), customers, mean_probability, churn_rate,
-        lift (churn rate over base rate), lift_low, lift_high, cumulative_share_of_churners.
+        One row a part: decile (1 = highest scores), rows, mean_probability, positive_rate,
+        lift (its rate over the base rate), lift_low, lift_high, cumulative_share_of_positives.
 
     Raises:
         OneClassError: When only one class is present.
@@ -344,33 +344,33 @@ def lift_table(
     labels, probability = checked(y, p)
     n = len(labels)
     if n < deciles:
-        raise ValueError(f"{n} customers cannot be cut into {deciles} parts")
+        raise ValueError(f"{n} rows cannot be cut into {deciles} parts")
     order = np.argsort(-probability, kind="stable")
     ys, ps = labels[order], probability[order]
     part = np.arange(n) * deciles // n
 
     def lifts(weights: Floats) -> Floats:
         members = np.bincount(part, weights=weights, minlength=deciles)
-        churners = np.bincount(part, weights=weights * ys, minlength=deciles)
+        positives = np.bincount(part, weights=weights * ys, minlength=deciles)
         with np.errstate(divide="ignore", invalid="ignore"):
-            result: Floats = (churners / members) / (churners.sum() / weights.sum())
+            result: Floats = (positives / members) / (positives.sum() / weights.sum())
         return result
 
     draws = resamples(n, n_bootstrap=n_bootstrap, seed=seed)
     samples = np.array([lifts(weights) for weights in draws]).reshape(n_bootstrap, deciles)
     lift = lifts(np.ones(n))
     intervals = [interval(lift[i], samples[:, i], confidence=confidence) for i in range(deciles)]
-    customers = np.bincount(part, minlength=deciles)
-    churners = np.bincount(part, weights=ys, minlength=deciles)
+    rows = np.bincount(part, minlength=deciles)
+    positives = np.bincount(part, weights=ys, minlength=deciles)
     return pd.DataFrame(
         {
             "decile": np.arange(1, deciles + 1),
-            "customers": customers,
-            "mean_probability": np.bincount(part, weights=ps, minlength=deciles) / customers,
-            "churn_rate": churners / customers,
+            "rows": rows,
+            "mean_probability": np.bincount(part, weights=ps, minlength=deciles) / rows,
+            "positive_rate": positives / rows,
             "lift": lift,
             "lift_low": [found.low for found in intervals],
             "lift_high": [found.high for found in intervals],
-            "cumulative_share_of_churners": np.cumsum(churners) / churners.sum(),
+            "cumulative_share_of_positives": np.cumsum(positives) / positives.sum(),
         }
     )

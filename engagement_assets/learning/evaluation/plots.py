@@ -21,28 +21,28 @@ _GRID = "#dfe4ea"
 
 
 def reliability_plot(table: pd.DataFrame, *, title: str = "Reliability") -> str:
-    """Draw the observed churn rate against the predicted probability.
+    """Draw the observed rate against the predicted probability.
 
     Args:
-        table: From `metrics.reliability_table`: mean_probability, churn_rate, customers.
+        table: From `metrics.reliability_table`: mean_probability, positive_rate, rows.
         title: Title of the figure.
 
     Returns:
         A Markdown image.
     """
     figure, axes = _new(4.6, 4.2, title)
-    limit = 1.08 * 100 * max(table["mean_probability"].max(), table["churn_rate"].max(), 0.01)
+    limit = 1.08 * 100 * max(table["mean_probability"].max(), table["positive_rate"].max(), 0.01)
     axes.plot([0, limit], [0, limit], color=_GREY, linestyle="--", label="perfectly calibrated")
     axes.plot(
         100 * table["mean_probability"],
-        100 * table["churn_rate"],
+        100 * table["positive_rate"],
         color=_BLUE,
         marker="o",
         label="bins of equal size",
     )
     axes.set(
         xlabel="mean predicted probability (%)",
-        ylabel="observed churn rate (%)",
+        ylabel="observed rate (%)",
         xlim=(0, limit),
         ylim=(0, limit),
     )
@@ -72,11 +72,11 @@ def lift_plot(table: pd.DataFrame, *, title: str = "Lift by decile") -> str:
         ecolor=_INK,
         capsize=2,
     )
-    axes.axhline(1.0, color=_GREY, linestyle="--", label="average customer")
+    axes.axhline(1.0, color=_GREY, linestyle="--", label="average row")
     axes.set_xticks(table["decile"])
     axes.set(
         xlabel="decile of predicted probability (1 = highest)",
-        ylabel="churn rate / overall churn rate (×)",
+        ylabel="rate / overall rate (×)",
     )
     axes.legend(frameon=False, loc="upper right")
     return as_markdown(figure, title)

@@ -6,11 +6,11 @@ Does not belong here: predicting quantiles (the estimators).
 Conformal: conformalised quantile regression (Romano, Patterson and Candès, NeurIPS 2019), each end
 apart, so that the 90 % quantile stays one, and apart in groups of like predictions (Mondrian; Vovk,
 Gammerman and Shafer 2005), so that it holds for the valuable few and not only on average. Scores
-are shares of a scale, since a shift of 5 USD means little for one customer and all for another. On
+are shares of a scale, since a shift of 5 USD means little for one row and all for another. On
 out-of-fold predictions it is cross-conformal: the promise is for the models of the folds, and for
 the model of all rows as far as it is like them.
 
-Coverage with atoms: where more than 90 % of a kind of customer pay exactly 0, the true quantiles at
+Coverage with atoms: where more than 90 % of a kind of row pay exactly 0, the true quantiles at
 0.1 and 0.9 are both 0, and the interval from 0 to 0 covers them all. No interval with an end at an
 atom covers just 80 %. So beside the share that is covered stands the share when an atom at an end
 of the interval is counted only by the part that the level needs of it, by the predicted chance of
@@ -211,7 +211,7 @@ def evaluate_quantiles(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Interval]:
-    """Score predicted quantiles, each metric with a bootstrap interval over customers.
+    """Score predicted quantiles, each metric with a bootstrap interval over rows.
 
     Args:
         y: n targets.
@@ -259,7 +259,7 @@ def coverage_table(
     n_bootstrap: int = 500,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Coverage in tenths of the customers, the highest predictions first.
+    """Coverage in tenths of the rows, the highest predictions first.
 
     Args:
         y: n targets.
@@ -272,7 +272,7 @@ def coverage_table(
         seed: Seed of the resamples.
 
     Returns:
-        One row a part that has customers: decile, customers, atom_share (of targets that are 0),
+        One row a part that has rows: decile, rows, atom_share (of targets that are 0),
         coverage, coverage_atom_in_part with its _low and _high, below, above.
     """
     truth, chance = checked_numbers(y, atom_chance)
@@ -292,7 +292,7 @@ def coverage_table(
         rows.append(
             {
                 "decile": decile + 1,
-                "customers": int(members.sum()),
+                "rows": int(members.sum()),
                 "atom_share": float((truth[members] == 0.0).mean()),
                 "coverage": found["coverage"].value,
                 "coverage_atom_in_part": in_part.value,

@@ -100,7 +100,7 @@ def evaluate_regression(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Interval]:
-    """Score predictions by every metric, each with a bootstrap interval over customers.
+    """Score predictions by every metric, each with a bootstrap interval over rows.
 
     Args:
         y: n targets.
@@ -211,7 +211,7 @@ def decile_table(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Mean target against mean prediction in tenths of the customers, the highest first.
+    """Mean target against mean prediction in tenths of the rows, the highest first.
 
     Args:
         y: n targets.
@@ -222,14 +222,14 @@ def decile_table(
         seed: Seed of the resamples.
 
     Returns:
-        One row a part that has customers: decile (1 = highest predictions), customers,
+        One row a part that has rows: decile (1 = highest predictions), rows,
         mean_prediction, mean_target, mean_target_low, mean_target_high, share_of_total (of the sum
         of the targets; NaN where that is 0).
     """
     target, found = checked_numbers(y, prediction)
     part = deciles - 1 - quantile_bins(found, bins=deciles)
-    customers = np.bincount(part, minlength=deciles)
-    there = np.flatnonzero(customers)
+    rows = np.bincount(part, minlength=deciles)
+    there = np.flatnonzero(rows)
     means = bootstrapped(
         {str(d): _ratio(target * (part == d), (part == d).astype(np.float64)) for d in there},
         rows=len(target),
@@ -241,9 +241,9 @@ def decile_table(
     return pd.DataFrame(
         {
             "decile": there + 1,
-            "customers": customers[there],
+            "rows": rows[there],
             "mean_prediction": np.bincount(part, weights=found, minlength=deciles)[there]
-            / customers[there],
+            / rows[there],
             "mean_target": [means[str(d)].value for d in there],
             "mean_target_low": [means[str(d)].low for d in there],
             "mean_target_high": [means[str(d)].high for d in there],

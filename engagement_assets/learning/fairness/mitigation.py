@@ -252,7 +252,7 @@ def offer_price(y: ArrayLike, flagged: NDArray[np.bool_], *, costs: CostModel) -
         "precision": hits / treated if treated else None,
         "recall": hits / with_label if with_label else None,
         "treated_share": treated / len(labels),
-        "cost_per_customer": costs.per_customer(labels, flagged),
+        "cost_per_row": costs.per_row(labels, flagged),
     }
 
 

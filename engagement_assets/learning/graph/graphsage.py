@@ -152,6 +152,8 @@ class _GraphSage(BaseEstimator):  # type: ignore[misc] # as said
         n_jobs: Torch's threads while it works; those of the process when None.
 
     Attributes:
+        feature_names_in_: The f feature names in order.
+        n_features_in_: Their number.
         table_: How the features become numbers.
         epochs_: Steps after which the best network was found.
         validation_loss_: Its loss on the nodes set aside.
@@ -182,6 +184,10 @@ class _GraphSage(BaseEstimator):  # type: ignore[misc] # as said
         self.random_state = random_state
         self.n_jobs = n_jobs
 
+    def _name_features(self, names: list[str]) -> None:
+        self.feature_names_in_ = np.array(names, dtype=object)
+        self.n_features_in_ = len(names)
+
     def fit(self, X: pd.DataFrame, y: ArrayLike, *, graph: SocialGraph) -> Self:
         """Learn from the nodes that have a label.
 
@@ -205,6 +211,7 @@ class _GraphSage(BaseEstimator):  # type: ignore[misc] # as said
         with torch_threads(self.n_jobs):
             torch.manual_seed(self.random_state)
             self.table_ = NodeTable.fit(X)
+            self._name_features(list(map(str, X.columns)))
             x = torch.from_numpy(self.table_.transform(X))
             near = self._neighbours(X, graph)
             target = self._targets(labels[known])
@@ -292,6 +299,7 @@ class _GraphSage(BaseEstimator):  # type: ignore[misc] # as said
             "format": FORMAT,
             "kind": type(self).__name__,
             "parameters": self.get_params(),
+            "features": list(self.feature_names_in_),
             "table": self.table_.to_dict(),
             "epochs_used": self.epochs_,
             "validation_loss": self.validation_loss_,
@@ -317,6 +325,7 @@ class _GraphSage(BaseEstimator):  # type: ignore[misc] # as said
             )
         model = cls(**state["parameters"])
         model.table_ = NodeTable.from_dict(state["table"])
+        model._name_features(state["features"])
         model.epochs_ = state["epochs_used"]
         model.validation_loss_ = state["validation_loss"]
         model._restore(state)

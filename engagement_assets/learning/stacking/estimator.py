@@ -102,15 +102,15 @@ class Correction:
         self.n_jobs = n_jobs
 
     def fit(self, inputs: pd.DataFrame, labels: Floats, *, groups: pd.Series) -> Correction:
-        """Choose the number of trees by customers left out, and fit them.
+        """Choose the number of trees by groups left out, and fit them.
 
         Args:
             inputs: n x f: base predictions of rows that the base models did not see, and features.
             labels: n labels.
-            groups: n customers; the rows of one are never on both sides.
+            groups: n names; the rows of a group are never on both sides.
 
         Raises:
-            ValueError: When there are fewer than two customers.
+            ValueError: When there are fewer than two groups.
         """
         self.encoder_ = TableEncoder.fit(inputs)
         matrix = self.encoder_.transform(inputs)
@@ -118,7 +118,7 @@ class Correction:
         named = pd.factorize(groups)[0]
         people = len(np.unique(named))
         if people < 2:
-            raise ValueError("an ensemble needs the rows of at least two customers")
+            raise ValueError("an ensemble needs the rows of at least two groups")
         losses = {count: np.zeros(len(labels)) for count in (0, *TREES)}
         losses[0] = self.target.losses(labels, self.target.value(margin))
         folds = GroupKFold(n_splits=min(3, people), shuffle=True, random_state=self.random_state)

@@ -1,7 +1,8 @@
-"""What base models say of rows that they have not seen.
+"""Predict rows by base models that have not seen them.
 
-Belongs here: dealing customers into folds and predicting each fold by models of the others. Does
-not belong here: what is learnt from it (`estimator.py`) and which models there are (`bases.py`).
+Belongs here: dealing groups of rows into folds and predicting each fold by models of the others.
+Does not belong here: what is learnt from it (`estimator.py`) and which models there are
+(`bases.py`).
 
 Stacked generalisation (Wolpert, Neural Networks 5, 1992): a learner on top must see predictions as
 they will be later, of rows that the base model was not fitted on. A base model that knows its rows
@@ -29,12 +30,12 @@ Predictor = Callable[[pd.DataFrame], NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class BaseLearner:
-    """A model that the ensemble listens to.
+    """A base model of the stack.
 
     Attributes:
         name: Column of its predictions.
-        rows: Labelled rows that it is learnt from, with `customer_id`; None where it is only to
-            predict.
+        rows: Labelled rows that it is learnt from, with the column of groups; None where it only
+            predicts.
         fit: Fits on some of these rows and gives how to predict others.
         champion: Predicts by the version that serves.
     """
@@ -45,21 +46,21 @@ class BaseLearner:
     champion: Predictor
 
 
-def fold_of(customers: pd.Series, *, folds: int = FOLDS) -> NDArray[np.int64]:
-    """The fold of each customer, by the id alone: the same in every table and snapshot.
+def fold_of(groups: pd.Series, *, folds: int = FOLDS) -> NDArray[np.int64]:
+    """Return the fold of each row by the id of its group alone: the same in every table.
 
     Args:
-        customers: n ids.
+        groups: n ids.
         folds: Number of folds.
 
     Returns:
         n numbers from 0 to `folds` - 1.
     """
-    fold = np.zeros(len(customers), dtype=np.int64)
-    left = np.ones(len(customers), dtype=np.bool_)
+    fold = np.zeros(len(groups), dtype=np.int64)
+    left = np.ones(len(groups), dtype=np.bool_)
     for number in range(folds - 1):
         chosen = left & hash_split(
-            customers, test_share=1 / (folds - number), salt=f"ensemble fold {number}"
+            groups, test_share=1 / (folds - number), salt=f"ensemble fold {number}"
         )
         fold[chosen] = number
         left &= ~chosen
@@ -68,13 +69,18 @@ def fold_of(customers: pd.Series, *, folds: int = FOLDS) -> NDArray[np.int64]:
 
 
 def cross_fitted(
-    bases: Mapping[str, BaseLearner], tables: Mapping[str, pd.DataFrame], *, folds: int = FOLDS
+    bases: Mapping[str, BaseLearner],
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    group: str,
+    folds: int = FOLDS,
 ) -> dict[str, pd.DataFrame]:
-    """Predictions of every base model for rows of customers whom it was not fitted on.
+    """Predict by every base model the rows of groups that it was not fitted on.
 
     Args:
         bases: The base models by name.
-        tables: Rows to predict by name, with `customer_id`; of any snapshot.
+        tables: Rows to predict by name, with the column of groups.
+        group: Column whose rows belong together, such as the id of a person.
         folds: Number of folds.
 
     Returns:
@@ -87,11 +93,11 @@ def cross_fitted(
         name: pd.DataFrame(np.nan, index=rows.index, columns=list(bases))
         for name, rows in tables.items()
     }
-    places = {name: fold_of(rows["customer_id"], folds=folds) for name, rows in tables.items()}
+    places = {name: fold_of(rows[group], folds=folds) for name, rows in tables.items()}
     for base in bases.values():
         if base.rows is None:
             raise ValueError(f"{base.name} has no rows to be fitted on again")
-        own = fold_of(base.rows["customer_id"], folds=folds)
+        own = fold_of(base.rows[group], folds=folds)
         for fold in range(folds):
             predict = base.fit(base.rows[own != fold].reset_index(drop=True))
             for name, rows in tables.items():

@@ -309,7 +309,7 @@ def regression_folds(rows: int, *, folds: int, groups: ArrayLike | None, seed: i
     Args:
         rows: How many rows there are.
         folds: Folds that are wanted; fewer, with a warning, when there are fewer groups.
-        groups: n names, such as the customer of each row, or None when each row stands alone.
+        groups: n names, such as the person of each row, or None when each row stands alone.
         seed: Seed of the dealing.
 
     Raises:

@@ -1,8 +1,8 @@
-"""The churn classifier: boosted trees, calibrated, with a threshold that minds the costs.
+"""Classify rows by calibrated boosted trees, with the threshold of least cost.
 
 Belongs here: fitting, predicting, explaining, saving and loading one classifier of any table of
-numbers and categories. Does not belong here: which customers and dates it learns from (`assets`),
-its judgement (`engagement_assets.lifecycle.champion`) or its fairness (`learning.fairness`).
+numbers and categories. Does not belong here: which rows it learns from, its judgement or its
+fairness (`learning.fairness`).
 """
 
 # ruff: noqa: N803 - X is scikit-learn's name for a table of features
@@ -67,9 +67,9 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):  # type: igno
         min_child_weight: Least sum of p (1 - p) over the rows of a leaf.
         reg_lambda: L2 penalty of the leaf weights.
         folds: Folds of the out-of-fold scores; fewer when a class has fewer rows.
-        cost_lost_customer: Cost of a churner who is lost.
-        cost_intervention: Cost of contacting one customer, in the same currency.
-        save_rate: Share of the contacted churners whom a contact keeps, in (0, 1].
+        cost_miss: Cost of a positive that is missed.
+        cost_action: Cost of acting on one row, in the same currency.
+        success_rate: Share of the positives that an action averts, in (0, 1].
         recall_target: Recall of `threshold_at_recall_`.
         random_state: Seed of the folds and the trees.
         n_jobs: Threads; None for all cores.
@@ -81,7 +81,7 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):  # type: igno
         oof_probability_: n calibrated out-of-fold probabilities, in the order of the rows.
         threshold_: Probability at or above which `predict` says 1: the least cost.
         threshold_choice_: What that threshold brings on the out-of-fold rows.
-        threshold_at_recall_: The highest threshold that finds `recall_target` of the churners.
+        threshold_at_recall_: The highest threshold that finds `recall_target` of the positives.
         typical_values_: Median or most frequent value of each feature.
         folds_: Folds that were used.
         n_trees_: Number of trees that was chosen.
@@ -104,9 +104,9 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):  # type: igno
         min_child_weight: float = 3.0,
         reg_lambda: float = 2.0,
         folds: int = 4,
-        cost_lost_customer: float = 100.0,
-        cost_intervention: float = 5.0,
-        save_rate: float = 0.3,
+        cost_miss: float = 100.0,
+        cost_action: float = 5.0,
+        success_rate: float = 0.3,
         recall_target: float = 0.8,
         random_state: int = 0,
         n_jobs: int | None = None,
@@ -119,9 +119,9 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):  # type: igno
         self.min_child_weight = min_child_weight
         self.reg_lambda = reg_lambda
         self.folds = folds
-        self.cost_lost_customer = cost_lost_customer
-        self.cost_intervention = cost_intervention
-        self.save_rate = save_rate
+        self.cost_miss = cost_miss
+        self.cost_action = cost_action
+        self.success_rate = success_rate
         self.recall_target = recall_target
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -132,7 +132,7 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):  # type: igno
         Args:
             X: n x f numbers, booleans, text or categories; nulls allowed.
             y: n labels of 0 and 1.
-            groups: n names, such as the customer of each row, where rows belong together: the rows
+            groups: n names, such as the person of each row, where rows belong together: the rows
                 of a group are never both learnt from and scored out of fold.
 
         Raises:
@@ -143,7 +143,7 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):  # type: igno
         """
         named = None if groups is None else pd.factorize(np.asarray(groups))[0]
         # An impossible cost should fail before minutes of training, not after.
-        CostModel(self.cost_lost_customer, self.cost_intervention, self.save_rate)
+        CostModel(self.cost_miss, self.cost_action, self.success_rate)
         encoder = TableEncoder.fit(X)
         labels = as_labels(y)
         if len(labels) != len(X):
@@ -159,9 +159,9 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):  # type: igno
         self.threshold_choice_ = cost_threshold(
             labels,
             self.oof_probability_,
-            cost_lost_customer=self.cost_lost_customer,
-            cost_intervention=self.cost_intervention,
-            save_rate=self.save_rate,
+            cost_miss=self.cost_miss,
+            cost_action=self.cost_action,
+            success_rate=self.success_rate,
         )
         self.threshold_ = self.threshold_choice_.threshold
         self.threshold_at_recall_ = threshold_at_recall(
@@ -208,7 +208,7 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):  # type: igno
     def refitted(self, X: pd.DataFrame, y: ArrayLike) -> Self:
         """The same model fitted on other rows: number of trees, calibrator and thresholds stay.
 
-        For stacking, which needs models that have not seen some customers and cannot afford to
+        For stacking, which needs models that have not seen some groups and cannot afford to
         choose everything again for each.
 
         Args:
@@ -228,13 +228,13 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):  # type: igno
         return fitted
 
     def predict_proba(self, X: pd.DataFrame) -> Floats:
-        """Return the n x 2 calibrated probabilities of staying and of churning."""
+        """Return the n x 2 calibrated probabilities of 0 and of 1."""
         margin = self.predict_margin(X)
-        churn = self.calibrator_(margin)
-        return np.column_stack([1.0 - churn, churn])
+        positive = self.calibrator_(margin)
+        return np.column_stack([1.0 - positive, positive])
 
     def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:
-        """Return 1 for each of the n customers whose churn probability reaches `threshold_`."""
+        """Return 1 for each of the n rows whose probability reaches `threshold_`."""
         return (self.predict_proba(X)[:, 1] >= self.threshold_).astype(np.int64)
 
     def save(self, folder: Path | UPath | str) -> None:

@@ -117,7 +117,7 @@ class TableEncoder:
     def _few(self, X: pd.DataFrame) -> NDArray[np.float32] | None:
         """Encode a few rows of plain values, or None where a value needs the careful way.
 
-        One customer is scored while an application waits: looking at 46 columns one by one takes
+        One row is scored while an application waits: looking at 46 columns one by one takes
         ten times as long as looking at 46 values.
         """
         cells = X[self.features].to_numpy(dtype=object)

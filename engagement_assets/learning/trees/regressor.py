@@ -1,8 +1,7 @@
-"""The engagement regressor: boosted trees for a score between 0 and 1.
+"""Predict a score between 0 and 1 by boosted trees.
 
 Belongs here: fitting, predicting, explaining, saving and loading one regressor of any table of
-numbers and categories. Does not belong here: which customers and dates it learns from
-(`training.py`), its fairness (`fairness.py`) or what product teams read (`reports.py`).
+numbers and categories. Does not belong here: which rows it learns from or its fairness.
 """
 
 # ruff: noqa: N803 - X is scikit-learn's name for a table of features
@@ -116,7 +115,7 @@ class BoundedBoostingRegressor(RegressorMixin, BoostedTrees):  # type: ignore[mi
         Args:
             X: n x f numbers, booleans, text or categories; nulls allowed.
             y: n targets between 0 and 1.
-            groups: n names, such as the customer of each row, where rows belong together: the rows
+            groups: n names, such as the person of each row, where rows belong together: the rows
                 of a group are never both learnt from and predicted out of fold.
 
         Raises:
@@ -153,7 +152,7 @@ class BoundedBoostingRegressor(RegressorMixin, BoostedTrees):  # type: ignore[mi
     def refitted(self, X: pd.DataFrame, y: ArrayLike) -> Self:
         """The same model fitted on other rows: objective and number of trees stay.
 
-        For stacking, which needs models that have not seen some customers and cannot afford to
+        For stacking, which needs models that have not seen some groups and cannot afford to
         choose everything again for each.
 
         Args:

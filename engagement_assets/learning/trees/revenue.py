@@ -1,11 +1,10 @@
-"""The lifetime value regressor: expected revenue, its chance and its quantiles, by boosted trees.
+"""Predict zero-inflated revenue: its mean, its chance and its quantiles, by boosted trees.
 
 Belongs here: fitting, predicting, explaining, saving and loading one model of money of any table of
-numbers and categories. Does not belong here: which customers and dates it learns from
-(`training.py`), how a history becomes inputs (`inputs.py`), what is done with it
-(`applications.py`).
+numbers and categories. Does not belong here: which rows it learns from
+and what is done with it.
 
-Most customers pay nothing, a few pay most, and refunds may prevail. So three things are learnt
+Most rows pay nothing, a few pay most, and refunds may prevail. So three things are learnt
 apart: the chance of paying (calibrated), the mean, and the quantiles.
 
 * Mean: the winner, by out-of-fold squared error, of three declared candidates. `squared`: squared
@@ -20,7 +19,7 @@ apart: the chance of paying (calibrated), the mean, and the quantiles.
   without it the greatest leaf is the end.
 * Quantiles: one booster with a pinball loss for each level, on the signed logarithm of the amount
   (quantiles go through a monotone map unchanged), 0 where the chance of not paying reaches the
-  level, sorted so that they never cross, and made honest by conformal calibration
+  level, sorted so that they never cross, and shifted by conformal calibration
   (`evaluation.quantiles`).
 """
 
@@ -88,12 +87,12 @@ QUANTILES_FILE = "quantiles.ubj"
 CUT_OFF = 0.99
 # Payers fewer than this are too few for amounts and chances of their own.
 LEAST_PAYERS = 20
-# Customers whose upper quantile is above 0 are shifted apart in parts cut at these shares.
+# Rows whose upper quantile is above 0 are shifted apart in parts cut at these shares.
 GROUP_CUTS = (1 / 3, 2 / 3)
 
 
 class TooFewPayersError(ValueError):
-    """Too few customers pay, or too few do not, to learn who does."""
+    """Too few rows pay, or too few do not, to learn who does."""
 
 
 # scikit-learn has no types
@@ -173,7 +172,7 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):  # type: ignor
         Args:
             X: n x f numbers, booleans, text or categories; nulls allowed.
             y: n amounts of money; zero for most, negative where refunds prevail.
-            groups: n names, such as the customer of each row, where rows belong together.
+            groups: n names, such as the person of each row, where rows belong together.
 
         Raises:
             ConstantTargetError: When every amount is the same.
@@ -191,7 +190,7 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):  # type: ignor
         for count, what in ((int(pays.sum()), "pay"), (int((~pays).sum()), "pay nothing")):
             if count < LEAST_PAYERS:
                 raise TooFewPayersError(
-                    f"only {count} of {len(pays)} customers {what}: at least {LEAST_PAYERS} are "
+                    f"only {count} of {len(pays)} rows {what}: at least {LEAST_PAYERS} are "
                     "needed to learn a value"
                 )
         matrix = encoder.transform(X)
@@ -224,7 +223,7 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):  # type: ignor
         """The same model of the mean fitted on other rows; its quantiles stay.
 
         The method, the numbers of trees, the calibrator and the map to the mean are kept. For
-        stacking, which needs models that have not seen some customers and cannot afford to choose
+        stacking, which needs models that have not seen some groups and cannot afford to choose
         everything again for each.
 
         Args:
@@ -423,7 +422,7 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):  # type: ignor
         The mean of the hurdle is a product, of which no sum of contributions is exact. What is
         explained is the sum of its two margins: the logarithm of the odds of paying times the
         amount of those who pay. Contributions of both boosters are exact, and so is their sum. For
-        a customer who is unlikely to pay it is the logarithm of the mean, up to scale and
+        a row that is unlikely to pay it is the logarithm of the mean, up to scale and
         calibration. The prior is a term of its own column alone, so its Shapley value is the term
         less its mean over the training rows; it is added to the column's contribution.
         """

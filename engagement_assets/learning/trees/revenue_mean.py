@@ -1,4 +1,4 @@
-"""From the margins of trees to money: means, quantiles, and the zero that most customers pay.
+"""From the margins of trees to money: means, quantiles, and the zero of most rows.
 
 Belongs here: pure arithmetic of the candidates and of quantiles with an atom at 0. Does not belong
 here: training (`estimator.py`) or conformal calibration (`evaluation.quantiles`).
@@ -85,9 +85,9 @@ class Prior:
 
 @dataclass(frozen=True)
 class MeanCalibration:
-    """A rising map from a candidate's amount to the amount that out-of-fold customers paid.
+    """A rising map from a candidate's amount to the amount that out-of-fold rows paid.
 
-    Trees that start from a prior, or that are few, leave many customers a little who pay nothing.
+    Trees that start from a prior, or that are few, leave many rows a little that pay nothing.
     The mean amount in bins of the prediction, made rising by isotonic regression, says how much it
     is; between bins it is interpolated, beyond the last the ratio of the last is kept.
 

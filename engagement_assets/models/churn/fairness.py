@@ -28,9 +28,9 @@ def assess(folder: Path | UPath, rows: pd.DataFrame, *, seed: int, n_bootstrap: 
     """
     model = CalibratedBoostingClassifier.load(folder)
     costs = CostModel(
-        cost_lost_customer=model.cost_lost_customer,
-        cost_intervention=model.cost_intervention,
-        save_rate=model.save_rate,
+        cost_miss=model.cost_miss,
+        cost_action=model.cost_action,
+        success_rate=model.success_rate,
     )
     return assess_flags(
         lambda rows: model.predict_proba(rows)[:, 1],

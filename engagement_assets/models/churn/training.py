@@ -29,6 +29,12 @@ from engagement_assets.lifecycle.training import (
 
 LABEL = "churn_30_day"
 RECALL = 0.8
+# The installation's settings by the estimator's names.
+COSTS = {
+    "cost_lost_customer": "cost_miss",
+    "cost_intervention": "cost_action",
+    "save_rate": "success_rate",
+}
 
 
 def train_churn(
@@ -57,7 +63,9 @@ def train_churn(
     """
     learn, score = learn_and_score(train_rows, test_rows)
     columns = list(features)
-    model = CalibratedBoostingClassifier(**parameters)
+    model = CalibratedBoostingClassifier(
+        **{COSTS.get(name, name): value for name, value in parameters.items()}
+    )
     model.fit(learn[columns], learn[LABEL], groups=learn["customer_id"])
     probability = model.predict_proba(score[columns])[:, 1]
     seed = model.random_state
@@ -76,8 +84,8 @@ def train_churn(
         "thresholds": {
             **model.threshold_choice_.to_dict(),
             "threshold_at_80_percent_recall": model.threshold_at_recall_,
-            "cost_lost_customer_usd": model.cost_lost_customer,
-            "cost_intervention_usd": model.cost_intervention,
+            "cost_lost_customer_usd": model.cost_miss,
+            "cost_intervention_usd": model.cost_action,
         },
         "calibration_error_by_chance": calibration_error_by_chance(probability, seed=seed),
         "lift": records(lift),

@@ -65,7 +65,9 @@ def train_ensemble(
         for side, table in (("training", found.learn), ("test", found.test)):
             if table.empty:
                 raise ValueError(f"{name}: there are no labelled {side} customers")
-    unseen = cross_fitted(bases, {name: found.learn for name, found in rows.items()}, folds=folds)
+    unseen = cross_fitted(
+        bases, {name: found.learn for name, found in rows.items()}, group="customer_id", folds=folds
+    )
     corrections, adopted, told = {}, {}, {}
     for name, found in rows.items():
         target = found.target

@@ -68,8 +68,8 @@ def test_calibration_error_by_hand():
     # two bins of two: |1/2 - 0.2| and |1 - 0.7|
     assert m.expected_calibration_error(y, p, bins=2) == pytest.approx(0.3)
     table = m.reliability_table(y, p, bins=2)
-    assert table["churn_rate"].tolist() == [0.5, 1.0]
-    assert table["customers"].tolist() == [2, 2]
+    assert table["positive_rate"].tolist() == [0.5, 1.0]
+    assert table["rows"].tolist() == [2, 2]
 
 
 def test_a_weighted_resample_gives_what_the_copied_rows_give():
@@ -145,22 +145,22 @@ def test_lift_of_a_perfect_and_of_a_random_score():
     y = np.r_[np.ones(100), np.zeros(900)]
     table = m.lift_table(y, y * 0.5 + 0.1)
     assert table["lift"].tolist() == [10.0] + [0.0] * 9
-    assert table["cumulative_share_of_churners"].iloc[0] == 1.0
-    assert table["customers"].tolist() == [100] * 10
+    assert table["cumulative_share_of_positives"].iloc[0] == 1.0
+    assert table["rows"].tolist() == [100] * 10
     rng = np.random.default_rng(0)
     y = rng.random(50_000) < 0.3
     chance = m.lift_table(y, rng.random(50_000))
     # Ten intervals of 95 %: one may miss, but none by far.
     assert ((chance["lift_low"] <= 1.0) & (chance["lift_high"] >= 1.0)).sum() >= 8
     assert (chance["lift"] - 1.0).abs().max() < 0.1
-    assert chance["cumulative_share_of_churners"].iloc[-1] == 1.0
+    assert chance["cumulative_share_of_positives"].iloc[-1] == 1.0
 
 
 def test_lift_parts_have_all_customers_when_they_do_not_divide_evenly():
     y, p = sample(1003)
     table = m.lift_table(y, p, n_bootstrap=20)
-    assert table["customers"].sum() == 1003
-    assert np.ptp(table["customers"]) <= 1
+    assert table["rows"].sum() == 1003
+    assert np.ptp(table["rows"]) <= 1
     assert (np.diff(table["mean_probability"]) < 0).all()
 
 

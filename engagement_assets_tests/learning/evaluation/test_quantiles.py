@@ -121,7 +121,7 @@ def test_the_coverage_table_tells_of_the_atom_in_each_decile():
     table = coverage_table(
         y, quantiles, levels=LEVELS, atom_chance=none, by=1.0 - none, n_bootstrap=10
     )
-    assert table["customers"].sum() == len(y)
+    assert table["rows"].sum() == len(y)
     assert table["atom_share"].iloc[-1] == pytest.approx(0.95, abs=0.02)
     assert table["coverage"].iloc[-1] > 0.93
     assert (table["coverage_atom_in_part"] - 0.8).abs().max() < 0.02

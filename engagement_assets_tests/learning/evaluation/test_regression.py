@@ -86,7 +86,7 @@ def test_deciles_are_of_the_prediction_the_highest_first(numbers):
     y, p = numbers
     table = decile_table(y, p, n_bootstrap=50)
     assert table["decile"].tolist() == list(range(1, 11))
-    assert table["customers"].sum() == len(y)
+    assert table["rows"].sum() == len(y)
     assert (table["mean_prediction"].diff().dropna() < 0).all()
     assert table["share_of_total"].sum() == pytest.approx(1.0)
     assert (table["mean_target_low"] <= table["mean_target"]).all()
@@ -94,7 +94,7 @@ def test_deciles_are_of_the_prediction_the_highest_first(numbers):
 
 def test_tied_predictions_share_a_decile():
     table = decile_table([1.0, 0.0, 3.0, 5.0], [0.0, 0.0, 0.0, 9.0], n_bootstrap=0)
-    assert table["customers"].tolist() == [1, 3]
+    assert table["rows"].tolist() == [1, 3]
 
 
 def test_bad_input_is_named():

@@ -14,16 +14,16 @@ from engagement_assets.learning.evaluation.thresholds import (
     threshold_at_recall,
 )
 
-COSTS = CostModel(cost_lost_customer=100.0, cost_intervention=5.0, save_rate=0.3)
+COSTS = CostModel(cost_miss=100.0, cost_action=5.0, success_rate=0.3)
 
 
 def choose(y, p, costs=COSTS):
     return cost_threshold(
         y,
         p,
-        cost_lost_customer=costs.cost_lost_customer,
-        cost_intervention=costs.cost_intervention,
-        save_rate=costs.save_rate,
+        cost_miss=costs.cost_miss,
+        cost_action=costs.cost_action,
+        success_rate=costs.success_rate,
     )
 
 
@@ -41,13 +41,13 @@ def calibrated(n=200_000, seed=0):
     st.floats(0, 60),
     st.floats(0.05, 1),
 )
-def test_no_threshold_is_cheaper_than_the_chosen_one(rows, cost, save_rate):
+def test_no_threshold_is_cheaper_than_the_chosen_one(rows, cost, success_rate):
     y, p = (np.array(part) for part in zip(*rows, strict=True))
-    costs = CostModel(100.0, cost, save_rate)
+    costs = CostModel(100.0, cost, success_rate)
     chosen = choose(y, p, costs)
-    every = [costs.per_customer(y, p >= t) for t in [*p, 0.0, 1.0]]
-    assert chosen.cost_per_customer == pytest.approx(min(every))
-    assert chosen.cost_per_customer == pytest.approx(costs.per_customer(y, p >= chosen.threshold))
+    every = [costs.per_row(y, p >= t) for t in [*p, 0.0, 1.0]]
+    assert chosen.cost_per_row == pytest.approx(min(every))
+    assert chosen.cost_per_row == pytest.approx(costs.per_row(y, p >= chosen.threshold))
 
 
 def test_calibrated_probabilities_lead_to_the_break_even():
@@ -55,9 +55,9 @@ def test_calibrated_probabilities_lead_to_the_break_even():
     chosen = choose(y, p)
     assert COSTS.break_even == pytest.approx(1 / 6)
     assert chosen.threshold == pytest.approx(1 / 6, abs=0.03)
-    at_break_even = COSTS.per_customer(y, p >= COSTS.break_even)
-    assert chosen.cost_per_customer == pytest.approx(at_break_even, rel=0.001)
-    assert chosen.cost_per_customer < min(chosen.cost_of_nothing, chosen.cost_of_all)
+    at_break_even = COSTS.per_row(y, p >= COSTS.break_even)
+    assert chosen.cost_per_row == pytest.approx(at_break_even, rel=0.001)
+    assert chosen.cost_per_row < min(chosen.cost_of_nothing, chosen.cost_of_all)
 
 
 def test_a_free_intervention_goes_to_every_churner_and_a_dear_one_to_nobody():
@@ -65,13 +65,13 @@ def test_a_free_intervention_goes_to_every_churner_and_a_dear_one_to_nobody():
     assert choose(y, p, CostModel(100, 0, 0.3)).recall == 1.0
     dear = choose(y, p, CostModel(100, 31, 0.3))
     assert (dear.threshold, dear.treated_share, dear.precision) == (1.0, 0.0, None)
-    assert dear.cost_per_customer == dear.cost_of_nothing
+    assert dear.cost_per_row == dear.cost_of_nothing
 
 
 def test_costs_by_hand():
     y, contacted = [1, 1, 0, 0], [True, False, True, False]
     # one churner lost for sure, one at 70 %, two contacts
-    assert COSTS.per_customer(y, contacted) == pytest.approx((100 + 70 + 10) / 4)
+    assert COSTS.per_row(y, contacted) == pytest.approx((100 + 70 + 10) / 4)
     told = describe_threshold(y, [0.9, 0.1, 0.8, 0.2], threshold=0.5, costs=COSTS)
     assert (told.precision, told.recall, told.treated_share) == (0.5, 0.5, 0.5)
     assert (told.cost_of_nothing, told.cost_of_all) == (50.0, 40.0)
@@ -96,8 +96,8 @@ def test_bad_input_is_named():
     for arguments, name in [
         ((0, 1, 0.5), "cost_lost"),
         ((1, -1, 0.5), "cost_int"),
-        ((1, 1, 0), "save_rate"),
-        ((1, 1, 1.1), "save_rate"),
+        ((1, 1, 0), "success_rate"),
+        ((1, 1, 1.1), "success_rate"),
     ]:
         with pytest.raises(ValueError, match=name):
             CostModel(*arguments)

@@ -25,7 +25,7 @@ from engagement_assets.learning.fairness.mitigation import (
 )
 from engagement_assets.learning.fairness.report import ALL, FairnessReport
 
-COSTS = CostModel(cost_lost_customer=100.0, cost_intervention=5.0, save_rate=0.3)
+COSTS = CostModel(cost_miss=100.0, cost_action=5.0, success_rate=0.3)
 
 
 def people(rates, *, n=2000, churn=0.3):

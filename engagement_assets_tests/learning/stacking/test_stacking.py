@@ -16,7 +16,7 @@ def test_a_base_model_never_predicts_whom_it_was_fitted_on():
     leaky = base(rows, knows_by_heart)
     # what it would say of the rows it has seen: the label itself
     assert np.corrcoef(leaky["base"].champion(rows), rows["left"])[0, 1] == pytest.approx(1)
-    unseen = cross_fitted(leaky, {"rows": rows})["rows"]["base"]
+    unseen = cross_fitted(leaky, {"rows": rows}, group="customer_id")["rows"]["base"]
     assert (unseen == 0.5).all()
 
 
@@ -62,5 +62,5 @@ def test_files_of_another_kind_are_refused(tmp_path):
 
 def test_one_customer_cannot_teach_an_ensemble():
     inputs = pd.DataFrame({"base": [1.0, 2.0]})
-    with pytest.raises(ValueError, match="at least two customers"):
+    with pytest.raises(ValueError, match="at least two groups"):
         Correction(AMOUNT).fit(inputs, np.array([1.0, 2.0]), groups=pd.Series(["c", "c"]))

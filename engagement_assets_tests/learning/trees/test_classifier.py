@@ -104,8 +104,8 @@ def test_predict_flags_from_the_threshold_on(fitted, new_customers):
 
 def test_the_threshold_moves_with_the_costs():
     X, y, _ = customers(1500)
-    cheap = CalibratedBoostingClassifier(**FAST, cost_intervention=1.0).fit(X, y)
-    dear = CalibratedBoostingClassifier(**FAST, cost_intervention=15.0).fit(X, y)
+    cheap = CalibratedBoostingClassifier(**FAST, cost_action=1.0).fit(X, y)
+    dear = CalibratedBoostingClassifier(**FAST, cost_action=15.0).fit(X, y)
     assert cheap.threshold_ < 0.15 < dear.threshold_
     assert (cheap.oof_probability_ == dear.oof_probability_).all()
 
@@ -246,8 +246,8 @@ def test_bad_input_is_named(fitted):
         model.fit(X[["logins"]].to_numpy(), y)
     with pytest.raises(ValueError, match=r"infinite values .*\['minutes'\]"):
         model.fit(X.assign(minutes=np.inf), y)
-    with pytest.raises(ValueError, match="save_rate"):
-        CalibratedBoostingClassifier(save_rate=2.0).fit(X, y)
+    with pytest.raises(ValueError, match="success_rate"):
+        CalibratedBoostingClassifier(success_rate=2.0).fit(X, y)
     with pytest.raises(NotFittedError):
         model.predict(X)
     with pytest.raises(ValueError, match=r"columns are missing: \['minutes'\]"):
