@@ -12,6 +12,8 @@ from typing import Annotated
 
 import typer
 
+from engagement_assets.commands.docs import outdated
+from engagement_assets.commands.homes import open_home, prepare_home, settings_from
 from engagement_assets.commands.options import refused, with_settings
 from engagement_assets.commands.train_sentiment import train_sentiment
 from engagement_assets.settings.api import ApiSettings
@@ -51,8 +53,6 @@ def run(
     engagement run --customers 100000 --date 2026-11-21
     CUSTOMERS=100000 engagement run --retrain
     """
-    from engagement_assets.commands.homes import prepare_home, settings_from
-
     settings = settings_from(given)
     prepare_home(settings)
     from engagement_assets.commands import run as runs
@@ -70,8 +70,6 @@ def home(given: dict[str, str]) -> None:
     \b
     export ENGAGEMENT_HOME="$(engagement home --home-dir /srv/engagement)"
     """
-    from engagement_assets.commands.homes import open_home
-
     sys.stdout.write(f"{open_home(given).home}\n")
 
 
@@ -85,8 +83,6 @@ def dev(
     \b
     engagement dev --home-dir /srv/engagement --port 3001
     """
-    from engagement_assets.commands.homes import open_home
-
     open_home(given)
     from dagster import DagsterInstance
 
@@ -141,8 +137,6 @@ def rollback(
     \b
     engagement rollback --model engagement
     """
-    from engagement_assets.commands.homes import open_home
-
     settings = open_home(given)
     from engagement_assets.commands.run import roll_back
     from resources.registry import RegistryError
@@ -233,8 +227,6 @@ def docs(
     ] = False,
 ) -> None:
     """Write the tables of settings into the docs and the Makefile."""
-    from engagement_assets.commands.docs import outdated
-
     old = outdated()
     for path, text in old.items():
         if not check:

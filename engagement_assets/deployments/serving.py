@@ -67,7 +67,7 @@ def lake_reader(resources: Mapping[str, Any]) -> LakeReader:
 def read_references(store: OnlineStore, release: Release) -> tuple[dict[str, Any], dict[str, Any]]:
     """What depends on all customers of a release, by model, and its lists for somebody unknown."""
     readers: dict[str, Callable[[bytes], Any]] = {
-        spec.name: scored_model(spec).read_reference for spec in EXPLAINED
+        spec.name: scored_model(spec).read_reference for spec in EXPLAINED if spec.placed_by_day
     }
     readers |= {spec.name: spec.rule().read_reference for spec in DECISIONS}
     blobs = {name: store.blob(release.name, name) for name in readers}

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
+import numpy as np
 
 from engagement_assets.learning.evaluation.scores import TWENTIETHS, score_shares
 from engagement_assets.lifecycle.spec import ModelSpec, UseCaseSpec, metric_value
@@ -31,6 +32,8 @@ from resources.lake import Lake
 from resources.platform import EngineResource, LakeResource
 
 ADDITIVITY_TOLERANCE = 1e-2
+# of stored numbers, which are summed again as they were
+PARTS_TOLERANCE = 1e-6
 BLOCKING = ("schema", "keys", "bounds")
 # stands in the figures and metadata of what was made without a model
 NOT_TRAINED = "not_trained"
@@ -233,13 +236,22 @@ def _explanations(spec: ModelSpec) -> dg.AssetChecksDefinition:
     additivity = dg.AssetCheckSpec(
         "additivity",
         asset=[spec.name, "explanations"],
-        description="Base value plus contributions equals the model's score, and the fast exact "
+        description="The stored parts of each score add up to the stored score."
+        if spec.additive_parts
+        else "Base value plus contributions equals the model's score, and the fast exact "
         "method was used.",
     )
 
     @dg.multi_asset_check(name=f"{spec.name}_explanation_checks", specs=[additivity])
-    def check(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        """Check what the explanations say of themselves."""
+    def check(
+        context: dg.AssetCheckExecutionContext, lake: LakeResource
+    ) -> Iterator[dg.AssetCheckResult]:
+        """Check that reasons add up to the scores that they explain."""
+        if spec.additive_parts:
+            there = lake.lake.days(spec.predictions)
+            days = run_days(context, there)
+            yield result(additivity.key, parts_outcome(spec, lake.lake, days), days, warn=True)
+            return
         event = context.instance.get_latest_materialization_event(additivity.asset_key)
         made = event.asset_materialization if event else None
         if made is None:
@@ -261,3 +273,38 @@ def _explanations(spec: ModelSpec) -> dg.AssetChecksDefinition:
         )
 
     return check
+
+
+def parts_outcome(spec: ModelSpec, lake: Lake, days: Sequence[date]) -> Outcome:
+    """Judge whether the stored parts of each score add up to the stored score.
+
+    A part that is null adds nothing; a score that is none never adds up.
+
+    Args:
+        spec: A model with `additive_parts`.
+        lake: Where its predictions lie.
+        days: The partitions to judge.
+    """
+    errors = {}
+    for day in days:
+        columns = [spec.score, *spec.additive_parts]
+        table = lake.read(spec.predictions, days=[day], columns=columns)
+        if not table.num_rows:
+            continue
+        parts = [_floats(table.column(name)) for name in spec.additive_parts]
+        total = np.nan_to_num(np.column_stack(parts)).sum(axis=1)
+        errors[day] = float(np.abs(total - _floats(table.column(spec.score))).max())
+    if not errors:
+        return Outcome(note="nothing was predicted")
+    # a NaN is never within the tolerance
+    broken = [day for day, error in errors.items() if not error <= PARTS_TOLERANCE]
+    figures = {"additivity_error": float(np.max(list(errors.values())))}
+    if broken:
+        problem = f"{', '.join(spec.additive_parts)} do not add up to {spec.score}"
+        return Outcome(problem, broken, figures)
+    return Outcome(metadata=figures)
+
+
+def _floats(column: Any) -> np.ndarray:
+    values: np.ndarray = column.to_numpy().astype(np.float64)
+    return values

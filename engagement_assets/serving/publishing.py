@@ -195,6 +195,10 @@ def references_of(tables: DayTables) -> dict[str, bytes]:
     """What stands for a day's customers where one of them is scored alone, by model."""
     context = Context({name: table.to_pandas() for name, table in tables.predictions.items()})
     customers = tables.features.column("customer_id").to_pandas()
-    references = {spec.name: scored_model(spec).reference(customers, context) for spec in EXPLAINED}
+    references = {
+        spec.name: scored_model(spec).reference(customers, context)
+        for spec in EXPLAINED
+        if spec.placed_by_day
+    }
     references |= {spec.name: spec.rule().reference(context) for spec in DECISIONS}
     return {name: content for name, content in references.items() if content is not None}

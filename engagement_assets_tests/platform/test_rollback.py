@@ -74,6 +74,9 @@ def test_new_costs_ask_for_training_but_not_against_a_rollback(home, tmp_path):
     assert not needs_training(CHURN, settings, retrain=False)
     assert needs_training(CHURN, settings, retrain=True)
     assert needs_training(CHURN, dearer, retrain=False)
+    for name in ("cost_lost_customer", "save_rate"):
+        changed = settings.with_values(**{name: 0.9 * getattr(settings, name)})
+        assert needs_training(CHURN, changed, retrain=False), name
     registry, _, _ = second_champion(home, tmp_path / "files")
     registry.rollback("churn")
     assert not needs_training(CHURN, dearer, retrain=False)

@@ -270,7 +270,7 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):  # type: ignor
         found: dict[tuple[str, int], Floats] = {}
         offset = self._offset(matrix)
         for name, how in learnt.items():
-            start, more = _start(how, offset)
+            start, more = how.start(offset)
             margins = self._margins_out_of_fold(
                 matrix,
                 how.target,
@@ -299,7 +299,7 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):  # type: ignor
 
     def _train_mean(self, matrix: Matrix, how: Learning) -> xgb.Booster:
         """The trees of the mean on every row that they may learn from."""
-        start, more = _start(how, self._offset(matrix))
+        start, more = how.start(self._offset(matrix))
         return self._train(
             matrix[how.use],
             how.target[how.use],
@@ -494,11 +494,3 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):  # type: ignor
         model.pays_ = read_booster(source, PAYS_FILE)
         model.quantiles_ = read_booster(source, QUANTILES_FILE)
         return model
-
-
-def _start(how: Learning, offset: Floats | None) -> tuple[Floats | None, dict[str, float]]:
-    """The margins that the trees of a mean start from, and what XGBoost must be told of it."""
-    if offset is None or not how.log_link:
-        return None, {}
-    # A base score of 1 is a margin of 0, so the trees' own margins need nothing added.
-    return offset, {"base_score": 1.0}

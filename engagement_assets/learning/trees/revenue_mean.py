@@ -39,6 +39,13 @@ class Learning:
     use: NDArray[np.bool_]
     log_link: bool
 
+    def start(self, offset: Floats | None) -> tuple[Floats | None, dict[str, float]]:
+        """Return the margins that trees start from, and what XGBoost must be told of it."""
+        if offset is None or not self.log_link:
+            return None, {}
+        # A base score of 1 is a margin of 0, so the trees' own margins need nothing added.
+        return offset, {"base_score": 1.0}
+
 
 @dataclass(frozen=True)
 class Prior:

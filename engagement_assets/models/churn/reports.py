@@ -40,7 +40,7 @@ def evaluation_markdown(card: Mapping[str, Any]) -> str:
             f"{choice['cost_of_nothing']:.2f} for contacting nobody and "
             f"{choice['cost_of_all']:.2f} for contacting all (a lost customer costs "
             f"{choice['cost_lost_customer_usd']:.0f} USD, an intervention "
-            f"{choice['cost_intervention_usd']:.0f} USD, and keeps {choice['success_rate']:.0%} of "
+            f"{choice['cost_intervention_usd']:.0f} USD, and keeps {choice['save_rate']:.0%} of "
             f"the churners it reaches). 80 % of the churners lie at or above "
             f"{choice['threshold_at_80_percent_recall']:.3f}.",
             "",

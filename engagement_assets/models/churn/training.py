@@ -86,6 +86,7 @@ def train_churn(
             "threshold_at_80_percent_recall": model.threshold_at_recall_,
             "cost_lost_customer_usd": model.cost_miss,
             "cost_intervention_usd": model.cost_action,
+            "save_rate": model.success_rate,
         },
         "calibration_error_by_chance": calibration_error_by_chance(probability, seed=seed),
         "lift": records(lift),
