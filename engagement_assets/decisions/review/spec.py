@@ -5,7 +5,7 @@ Belongs here: the action and texts. Does not belong here: the rule (`policy.py`)
 
 from engagement_assets.lifecycle.spec import NO_ACTION, Action, DecisionSpec, Unified
 from engagement_assets.models.anomaly.spec import EXPLAINED_ABOVE
-from resources.schema import Column
+from resources.tables import Column
 
 # at least the mark above which the detector gives the reasons that a reviewer needs
 REVIEW_ABOVE = EXPLAINED_ABOVE
@@ -25,12 +25,11 @@ SPEC = DecisionSpec(
             "needs_review",
             "bool",
             nullable=False,
-            description=f"Whether a person should look: the score is over {REVIEW_ABOVE}, or a "
+            meaning=f"Whether a person should look: the score is over {REVIEW_ABOVE}, or a "
             "value cannot be",
         ),
     ),
     unified=(Unified("needs_review", compared=True),),
-    bounds={"propensity": (0, 1)},
     texts={"choices": "Whom a person looks at: those whom the anomaly detector flags."},
     purpose="Has a person look at what is unlike the others. Nobody may be barred or charged "
     "because of it without that look.",

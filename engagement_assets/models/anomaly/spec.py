@@ -14,7 +14,7 @@ from engagement_assets.lifecycle.spec import (
     Unified,
     reason_columns,
 )
-from resources.schema import Column
+from resources.tables import Column
 
 EXPLAINED_ABOVE = 0.9
 STABILITY_FLOOR = 0.7
@@ -22,7 +22,7 @@ REVIEW_CEILING = 0.05
 
 
 def _component(name: str, words: str) -> Column:
-    return Column(f"{name}_score", "float64", description=f"{words} alone, on the same scale (0-1)")
+    return Column(f"{name}_score", "float64", meaning=f"{words} alone, on the same scale (0-1)")
 
 
 SPEC = ModelSpec(
@@ -67,7 +67,9 @@ SPEC = ModelSpec(
             "anomaly_score",
             "float64",
             nullable=False,
-            description="How unlike the others: 0.9 is passed by about one in a hundred (0-1)",
+            meaning="How unlike the others: 0.9 is passed by about one in a hundred (0-1)",
+            minimum=0,
+            maximum=1,
         ),
         _component("isolation", "Isolation forest"),
         _component("reconstruction", "Autoencoder"),
@@ -78,7 +80,7 @@ SPEC = ModelSpec(
         Column(
             "kind",
             "string",
-            description="Of those over the mark: unusual, sudden_drop, data_error or fraud_like",
+            meaning="Of those over the mark: unusual, sudden_drop, data_error or fraud_like",
         ),
         *reason_columns("share of the surprise"),
     ),
@@ -89,7 +91,6 @@ SPEC = ModelSpec(
     ),
     score="anomaly_score",
     parameters=("review_share",),
-    bounds={"anomaly_score": (0, 1)},
     texts={
         "model": "Candidate anomaly detector: isolation forest and autoencoder with neighbours and "
         "tails on calibrated ranks, and reviewers' verdicts where there are enough.",

@@ -1,7 +1,7 @@
 """The dummy decision's declaration."""
 
 from engagement_assets.lifecycle.spec import NO_ACTION, Action, DecisionSpec, Unified
-from resources.schema import Column
+from resources.tables import Column
 
 HELLO = Action(name="say hello", channel="in_app")
 
@@ -14,9 +14,8 @@ SPEC = DecisionSpec(
     due=True,
     listens_to=("engagement",),
     predicts_from=("engagement/predictions",),
-    columns=(Column("warmth", "float64", nullable=False, description="How warm (0-1)"),),
+    columns=(Column("warmth", "float64", "How warm", nullable=False, minimum=0, maximum=1),),
     unified=(Unified("warmth", "hello_warmth"), Unified("action", "hello_action", compared=True)),
-    bounds={"propensity": (0, 1), "warmth": (0, 1)},
     texts={"choices": "To whom hello is said."},
     purpose="Says hello.",
     limits=("It knows no other word.",),

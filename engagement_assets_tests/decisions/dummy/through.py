@@ -24,7 +24,6 @@ from engagement_assets.serving.records import DayTables, documents  # noqa: E402
 from engagement_assets.serving.scoring import Scorer  # noqa: E402 - as dagster
 from engagement_assets_tests.decisions.tables import (  # noqa: E402 - as dagster
     engine_of,
-    filled,
     write_people,
     write_predictions,
 )
@@ -47,10 +46,10 @@ def main(folder: str) -> None:
         ]
         write_predictions(lake, "engagement", day, rows)
         chosen = choices_of(SPEC, policy, lake, day).to_dict("records")
-        lake.write(SPEC.choices, filled(SPEC.schema, chosen), schema=SPEC.schema, day=day)
-        _land(lake, unified.CUSTOMERS, unified.customers_query(), {"snapshot_date": day}, day)
+        write_predictions(lake, SPEC.name, day, chosen)
+        _land(lake, unified.CUSTOMERS_TABLE, unified.customers_query(), {"snapshot_date": day}, day)
     changed = unified.changes_query(), unified.changes_parameters(DAY)
-    _land(lake, unified.CHANGES, *changed, DAY)
+    _land(lake, unified.CHANGES_TABLE, *changed, DAY)
     graph = defs.resolve_asset_graph()
     tables = DayTables.read(lake, DAY)
     online = Scorer(
@@ -81,8 +80,7 @@ def main(folder: str) -> None:
 
 
 def _land(lake, table, query, parameters, day):
-    schema = unified.prediction_schemas()[table.replace("/", ".")]
-    engine_of(lake).land(query, parameters, into=table, schema=schema, day=day)
+    engine_of(lake).land(query, parameters, into=table, day=day)
 
 
 def _rows(lake, table):
