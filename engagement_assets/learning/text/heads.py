@@ -80,8 +80,8 @@ class SentimentNetwork(torch.nn.Module):
 
     def logits(self, task: str, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """The logits of a task, n x its number of labels."""
-        found: torch.Tensor = self.heads[task](self.pooled(tokens, mask))
-        return found
+        logits: torch.Tensor = self.heads[task](self.pooled(tokens, mask))
+        return logits
 
     def learnt(self) -> dict[str, torch.Tensor]:
         """What was learnt, as float16: the adapters and the heads."""

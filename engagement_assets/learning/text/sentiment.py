@@ -150,14 +150,16 @@ class SentimentModel:
         """
         ids = self._encoder.tokens([normalise(_text(text, n)) for n, text in enumerate(texts)])
         legible = [row for row, tokens in enumerate(ids) if not self._mute.issuperset(tokens)]
-        found = {task: np.full((len(ids), len(names)), np.nan) for task, names in TASKS.items()}
+        probabilities = {
+            task: np.full((len(ids), len(names)), np.nan) for task, names in TASKS.items()
+        }
         with torch_threads(self.threads):
             for rows in by_length([ids[row] for row in legible], BATCH):
                 chosen = [legible[row] for row in rows]
                 scored = self._probabilities([ids[row] for row in chosen])
                 for task, probability in scored.items():
-                    found[task][chosen] = probability
-        return _table(found)
+                    probabilities[task][chosen] = probability
+        return _table(probabilities)
 
     def score_text(self, text: str) -> TextScore:
         """Score one text; fast enough to answer a request, from any thread.
@@ -168,9 +170,9 @@ class SentimentModel:
         ids = self._encoder.tokens([normalise(_text(text, 0))])
         if self._mute.issuperset(ids[0]):
             return TextScore(None, {}, None, {})
-        found = self._probabilities(ids)
+        probabilities = self._probabilities(ids)
         sentiment, emotions = (
-            {name: float(p) for name, p in zip(TASKS[task], found[task][0], strict=True)}
+            {name: float(p) for name, p in zip(TASKS[task], probabilities[task][0], strict=True)}
             for task in ("sentiment", "emotion")
         )
         return TextScore(
