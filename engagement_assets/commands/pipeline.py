@@ -46,6 +46,7 @@ MAX_AGE_DAYS: dict[Cadence, int] = {"daily": 0, "weekly": 6, "quarterly": 60}
 # What the job `predictions` makes of a day.
 PREDICTED = (*(spec.output for spec in (*MODELS, *DECISIONS)), CUSTOMERS, CHANGES, REVIEW_QUEUE)
 BY_NAME = {spec.name: spec for spec in MODELS}
+INSIGHTS = ("network/embeddings", "network/seeds")
 FAIRNESS_OVERVIEW = "governance/fairness"
 # Tags of a run that this command starts: its days, and whether it was brought to an end.
 PARTITION = "dagster/partition"
@@ -97,7 +98,8 @@ class Runner:
         makes is missing, its checks and reports among them, whichever step was interrupted.
         """
         begun = self.instance.get_runs(dg.RunsFilter(tags={PROGRESS: BEGUN}))
-        left = [run for run in reversed(begun) if run.is_finished]
+        known = defs.get_repository_def().has_job
+        left = [run for run in reversed(begun) if run.is_finished and known(run.job_name)]
         work = {}
         for run in left:
             tags = {name: run.tags[name] for name in DAYS if name in run.tags}
@@ -224,7 +226,7 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool) -> None:
         runner.run("predictions", (end, end))
     elif not is_published(settings):
         runner.run("publish", (end, end))
-    _learn_network(runner, made, settings)
+    _make_weekly(runner, made, settings)
     if settings.source == SIMULATED:
         tests = {found.test for found in dates.values() if found.test >= start}
         _write_truth(runner, settings, lake, sorted({*tests, end}))
@@ -272,18 +274,19 @@ def _train(
         raise JobFailedError("\n".join(map(str, errors))) from errors[0]
 
 
-def _learn_network(runner: Runner, made: "Made", settings: Settings) -> None:
-    """What is learnt from the social graph, where the source has connections and posts."""
-    needed = [f"source/{table}" for table in ("connections", "posts", "interactions")]
+def _make_weekly(runner: Runner, made: "Made", settings: Settings) -> None:
+    """Train what is trained weekly and make what is made of a day each week, for the last day."""
+    day = settings.end
+    needed = sorted({table for spec in WEEKLY for table in spec.required})
     missing = [table for table in needed if made.absent([table])]
     if missing:
-        runner.say(f"nothing is learnt from the social graph: {', '.join(missing)} has no rows")
+        runner.say(f"no weekly model is trained: there are no rows in {', '.join(missing)}")
         return
-    insights = ["network/embeddings", "network/seeds", "virality/predictions"]
-    if any(made.missing(table, [settings.end]) for table in insights):
-        config = {"config": {"as_of": settings.end.isoformat()}}
-        runner.run("network_training", ops={f"{spec.name}__model": config for spec in WEEKLY})
-        runner.run("network_insights", (settings.end, settings.end))
+    tables = [spec.output for spec in WEEKLY if spec.daily_parts]
+    if any(made.missing(table, [day]) for table in (*tables, *INSIGHTS)):
+        config = {"config": {"as_of": day.isoformat()}}
+        runner.run("weekly_training", ops={f"{spec.name}__model": config for spec in WEEKLY})
+        runner.run("network_insights", (day, day))
 
 
 def _make_signals(

@@ -58,11 +58,6 @@ signals_job = dg.define_asset_job(
     SIGNALS,
     description="What a day's features take from texts and from the social graph.",
 )
-network_training_job = dg.define_asset_job(
-    "network_training",
-    trained(WEEKLY),
-    description="Learns virality, and engagement from the graph; compares with simpler methods.",
-)
 network_insights_job = dg.define_asset_job(
     "network_insights",
     EMBEDDINGS | SPREAD | WEEKLY_PREDICTIONS,
@@ -165,17 +160,16 @@ daily_job = dg.define_asset_job(
 retraining_jobs = {
     cadence: dg.define_asset_job(
         f"{cadence}_training",
-        trained(spec for spec in MODELS if spec.cadence == cadence),
+        trained(spec for spec in EVERY_MODEL if spec.cadence == cadence),
         executor_def=TRAINING_EXECUTOR,
         description=f"Trains a candidate of every model whose cadence is {cadence}, and judges it.",
     )
-    for cadence in sorted({spec.cadence for spec in MODELS})
+    for cadence in sorted({spec.cadence for spec in EVERY_MODEL})
 }
 JOBS = [
     ingest_job,
     text_scores_job,
     signals_job,
-    network_training_job,
     network_insights_job,
     features_job,
     *label_jobs.values(),

@@ -6,6 +6,7 @@ the model.
 
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 
 import dagster as dg
 
@@ -27,7 +28,7 @@ from engagement_assets.source.checks import SOURCE_BLOCKING
 from engagement_assets.source.contract import TABLES
 from engagement_assets.source.resource import SourceResource
 from resources.gate import require_checks
-from resources.io_managers import asset_fields
+from resources.io_managers import RegistryResource, asset_fields
 from resources.lake import MissingPartitionError
 from resources.platform import EngineResource, LakeResource
 
@@ -65,6 +66,7 @@ def sentiment_texts(
     lake: LakeResource,
     engine: EngineResource,
     sentiment: SentimentResource,
+    registry: RegistryResource,
 ) -> Iterator[dg.MaterializeResult]:
     """Score the partitions of this run."""
     days = partition_days(context)
@@ -73,7 +75,7 @@ def sentiment_texts(
         engine.engine(KNOWN_TABLES),
         engine.sql,
         days,
-        scorer=sentiment.model,
+        scorer=partial(sentiment.model, registry.registry),
         consent=source.consent(lake.lake, purpose=PURPOSE),
         alert_below=sentiment.alert_below,
     )
