@@ -12,7 +12,7 @@ import pyarrow as pa
 from engagement_assets.decisions.customers.declared import prediction_schemas
 from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
-from engagement_assets.models.assets import MODELS
+from engagement_assets.models.specs import MODELS
 from engagement_assets.settings.installation import PROJECT
 from resources.engine import DuckDBEngine
 from resources.lake import Lake

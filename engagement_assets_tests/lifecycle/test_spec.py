@@ -24,7 +24,7 @@ def decision(**changes: Any) -> DecisionSpec:
         "gates": (),
         "comparison_metric": "value",
         "fairness": FairnessSpec(rule="nobody is greeted less"),
-        "columns": (Column("propensity", "float64", nullable=False),),
+        "columns": (Column("greeting", "string"),),
         "score": "propensity",
         "bounds": {"propensity": (0, 1)},
         "texts": {},
@@ -41,12 +41,8 @@ def decision(**changes: Any) -> DecisionSpec:
 def test_a_decision_writes_its_choices_with_the_version_of_its_policy() -> None:
     spec = decision()
     assert spec.choices == "greeting/choices"
-    assert spec.writes[spec.choices].names == (
-        "customer_id",
-        "snapshot_date",
-        "propensity",
-        "policy_version",
-    )
+    names = spec.writes[spec.choices].names
+    assert {"customer_id", "action", "propensity", "greeting", "policy_version"} <= set(names)
     assert spec.reads == ("features/customer_features", "churn/predictions")
 
 

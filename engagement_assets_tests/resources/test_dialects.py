@@ -22,7 +22,7 @@ from engagement_assets.decisions.customers.declared import (
     prediction_schemas,
 )
 from engagement_assets.lifecycle.checks import bounds_measures as prediction_measures
-from engagement_assets.models.assets import MODELS
+from engagement_assets.models.specs import MODELS
 from engagement_assets.settings.installation import PROJECT
 from engagement_assets.signals.checks import RULES
 from engagement_assets.signals.checks import bounds_measures as signal_measures
