@@ -97,11 +97,11 @@ def stage_tables(options: argparse.Namespace) -> dict[str, Any]:
         graph_of,
         land_network,
     )
-    from engagement_assets.signals.schemas import SENTIMENT_SCORES  # noqa: PLC0415 - as above
     from engagement_assets.signals.sentiment.scoring import (  # noqa: PLC0415 - as above
         land_customer_sentiment,
         window_days,
     )
+    from engagement_assets.signals.tables import SENTIMENT_SCORES  # noqa: PLC0415 - as above
     from resources.lake import Lake  # noqa: PLC0415 - as above
 
     lake, days = Lake(options.lake), dates(options)

@@ -32,7 +32,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES, MODEL_INPUTS
-from engagement_assets.features.snapshot import declared_schemas, land_labels, land_snapshot
+from engagement_assets.features.snapshot import land_labels, land_snapshot
+from engagement_assets.features.tables import KNOWN_TABLES
 from engagement_assets.learning.evaluation.binary import Ranked
 from engagement_assets.learning.evaluation.bootstrap import Interval, interval, resamples
 from engagement_assets.learning.trees.classifier import CalibratedBoostingClassifier
@@ -41,6 +42,7 @@ from engagement_assets.source.mapping import open_mapped
 from resources.engine import DuckDBEngine
 from resources.lake import Lake
 from resources.sql import SqlFolder
+from resources.tables import by_sql_name
 
 ROOT = Path(__file__).parents[1]
 LABEL = "churn_30_day"
@@ -71,7 +73,7 @@ def prepare(data: str, lake: Lake) -> None:
     days = lake.days("source/quarantine")
     if source.last_day is None or not days or days[-1] < source.last_day:
         ingest(source, lake, source.first_day, source.last_day or LAST_SNAPSHOT, progress=note)
-    engine = DuckDBEngine(lake, declared=declared_schemas())
+    engine = DuckDBEngine(lake, declared=by_sql_name(KNOWN_TABLES))
     sql = SqlFolder(ROOT / "sql")
     for day in SNAPSHOTS:
         if not lake.exists(f"labels/{LABEL}", day):

@@ -11,19 +11,20 @@ import time
 from datetime import date
 from pathlib import Path
 
-from engagement_assets.features.catalogue import FEATURE_SCHEMAS
+from engagement_assets.features.catalogue import FEATURE_TABLES
 from engagement_assets.features.labels import LABELS
 from engagement_assets.features.snapshot import (
     data_days,
-    declared_schemas,
     land_feature_table,
     land_labels,
     require_source,
     required_days,
 )
+from engagement_assets.features.tables import KNOWN_TABLES
 from resources.engine import DuckDBEngine
 from resources.lake import Lake, Written
 from resources.sql import SqlFolder
+from resources.tables import by_sql_name
 
 SQL = SqlFolder(Path(__file__).resolve().parents[1] / "sql")
 
@@ -49,22 +50,22 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=None, help="DuckDB threads; one a core")
     arguments = parser.parse_args()
     lake = Lake(arguments.lake)
-    engine = DuckDBEngine(lake, declared=declared_schemas(), threads=arguments.threads)
+    engine = DuckDBEngine(lake, declared=by_sql_name(KNOWN_TABLES), threads=arguments.threads)
     began = time.perf_counter()
     first_day, last_day = data_days(lake)
     days = required_days(arguments.date, first_day)
     require_source(lake, days, first_day=first_day)
     print(f"{len(days)} days of data, checked in {time.perf_counter() - began:.2f} s")
-    for table in FEATURE_SCHEMAS:
+    for table in FEATURE_TABLES:
         step = time.perf_counter()
         report(land_feature_table(engine, SQL, table, arguments.date), step)
     print(f"snapshot: {time.perf_counter() - began:.2f} s, peak {peak_gib():.2f} GiB")
     for label in LABELS.values():
         if label.closes_on(arguments.date) > last_day:
-            print(f"{label.table:32} open until {label.closes_on(arguments.date)}")
+            print(f"{label.key:32} open until {label.closes_on(arguments.date)}")
             continue
         step = time.perf_counter()
-        report(land_labels(engine, SQL, arguments.date, names=[label.name])[label.table], step)
+        report(land_labels(engine, SQL, arguments.date, names=[label.name])[label.key], step)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from engagement_assets.settings.installation import CHANNEL_CAC, channel_costs
 from resources.lake import Lake
 from resources.registry import ModelRegistry, registered
 from resources.sql import SqlFolder
+from resources.tables import by_sql_name
 
 FEATURES = "features/customer_features"
 BY_NAME = {spec.name: spec for spec in MODELS}
@@ -40,7 +41,7 @@ BY_NAME = {spec.name: spec for spec in MODELS}
 def inputs(options: argparse.Namespace, model: str) -> Any:
     """What a model's methods read from."""
     from engagement_assets.decisions.customers.declared import (  # noqa: PLC0415 - a stage's cost
-        prediction_schemas,
+        KNOWN_TABLES,
     )
     from engagement_assets.lifecycle.adapter import Inputs  # noqa: PLC0415 - as above
     from engagement_assets.lifecycle.resource import ModelSettings  # noqa: PLC0415 - as above
@@ -50,7 +51,7 @@ def inputs(options: argparse.Namespace, model: str) -> Any:
         seed=options.seed, bootstrap=options.bootstrap, channel_cac=channel_costs(CHANNEL_CAC)
     )
     return Inputs(
-        engine=DuckDBEngine(Lake(options.lake), declared=prediction_schemas(), threads=2),
+        engine=DuckDBEngine(Lake(options.lake), declared=by_sql_name(KNOWN_TABLES), threads=2),
         sql=SqlFolder(stages.SQL),
         registry=registry(options),
         first_day=stages.FIRST_DAY,
@@ -80,7 +81,7 @@ def prepare(options: argparse.Namespace) -> dict[str, Any]:
     for spec in MODELS:
         if not spec.reads_snapshots:
             continue
-        taught = [label for label in LABELS.values() if label.table in spec.learns_from]
+        taught = [label for label in LABELS.values() if label.key in spec.learns_from]
         for day in spec.dates(end, first_day=stages.FIRST_DAY).all:
             labels.setdefault(day, set()).update(label.name for label in taught)
     land_signals(options, [day for day in sorted(labels) if not lake.exists(FEATURES, day)])
@@ -88,7 +89,7 @@ def prepare(options: argparse.Namespace) -> dict[str, Any]:
     for day, names in sorted(labels.items()):
         if not lake.exists(FEATURES, day):
             land_snapshot(run, sql, day)
-        missing = [name for name in sorted(names) if not lake.exists(LABELS[name].table, day)]
+        missing = [name for name in sorted(names) if not lake.exists(LABELS[name].key, day)]
         if missing:
             land_labels(run, sql, day, names=missing)
     return {"snapshots": len(labels)}
@@ -132,8 +133,8 @@ def predict(model: str) -> Callable[[argparse.Namespace], dict[str, Any]]:
         table = predicted.table.assign(snapshot_date=day, model_version=version.version)
         import pyarrow as pa  # noqa: PLC0415 - as above
 
-        rows = pa.Table.from_pandas(table[list(spec.schema.names)], preserve_index=False)
-        told.engine.lake.write(spec.predictions, rows, schema=spec.schema, day=day)
+        rows = pa.Table.from_pandas(table[list(spec.table.names)], preserve_index=False)
+        told.engine.lake.write(spec.table, rows, day=day)
         seconds = predicted.explanation.get("seconds")
         return {
             "rows": len(table),
@@ -148,10 +149,8 @@ def predict(model: str) -> Callable[[argparse.Namespace], dict[str, Any]]:
 def unify(options: argparse.Namespace) -> dict[str, Any]:
     """The table of everything, and what moved."""
     from engagement_assets.decisions.customers.declared import (  # noqa: PLC0415 - as above
-        CHANGES,
-        CHANGES_SCHEMA,
-        CUSTOMERS,
-        CUSTOMERS_SCHEMA,
+        CHANGES_TABLE,
+        CUSTOMERS_TABLE,
         changes_parameters,
         changes_query,
         customers_query,
@@ -161,15 +160,13 @@ def unify(options: argparse.Namespace) -> dict[str, Any]:
     landed = told.engine.land(
         customers_query(),
         {"snapshot_date": day},
-        into=CUSTOMERS,
-        schema=CUSTOMERS_SCHEMA,
+        into=CUSTOMERS_TABLE,
         day=day,
     )
     told.engine.land(
         changes_query(),
         changes_parameters(day),
-        into=CHANGES,
-        schema=CHANGES_SCHEMA,
+        into=CHANGES_TABLE,
         day=day,
     )
     return {"rows": landed.rows}

@@ -27,7 +27,8 @@ import pandas as pd
 from benchmarks.graphs import simulated_graph
 from engagement_assets.features.catalogue import MODEL_INPUTS
 from engagement_assets.features.labels import LABELS
-from engagement_assets.features.snapshot import declared_schemas, land_labels, land_snapshot
+from engagement_assets.features.snapshot import land_labels, land_snapshot
+from engagement_assets.features.tables import KNOWN_TABLES
 from engagement_assets.learning.graph.graphsage import GraphSageRegressor
 from engagement_assets.learning.graph.metrics import MetricSettings
 from engagement_assets.lifecycle.rows import labelled_rows
@@ -55,6 +56,7 @@ from engagement_assets.source.simulator import Simulator
 from resources.engine import DuckDBEngine
 from resources.lake import Lake
 from resources.sql import SqlFolder
+from resources.tables import by_sql_name
 
 SQL = SqlFolder(Path(__file__).resolve().parents[1] / "sql")
 FIRST = date(2025, 1, 1)
@@ -74,7 +76,7 @@ def world(folder: str, customers: int) -> DuckDBEngine:
     )
     lake = Lake(folder)
     ingest(reader, lake, FIRST, FIRST + timedelta(days=DAYS - 1), progress=lambda _: None)
-    return DuckDBEngine(lake, declared=declared_schemas(), threads=2)
+    return DuckDBEngine(lake, declared=by_sql_name(KNOWN_TABLES), threads=2)
 
 
 def engagement(run: DuckDBEngine) -> dict[str, Any]:

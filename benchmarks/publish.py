@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.stages import GIB, SQL
-from engagement_assets.decisions.customers.declared import CUSTOMERS, prediction_schemas
+from engagement_assets.decisions.customers.declared import CUSTOMERS, KNOWN_TABLES
 from engagement_assets.serving.publishing import (
     PURPOSE,
     Published,
@@ -44,8 +44,8 @@ from resources.lake import Lake
 from resources.online_store.dynamodb import DynamoDBStore
 from resources.online_store.dynamodb_requests import make_client
 from resources.online_store.sqlite import SqliteStore
-from resources.schema import Column, TableSchema
 from resources.sql import SqlFolder
+from resources.tables import Column, Table, by_sql_name
 
 READS = 5_000
 TABLE = "online"
@@ -89,7 +89,7 @@ def made_lake(customers: int, folder: str) -> str:
 def consents(lake: Lake) -> frozenset[str]:
     """Who agrees to personalisation."""
     consent = Consent.of(lake, provided=frozenset(TABLES), granted=(), purpose=PURPOSE)
-    engine = DuckDBEngine(lake, declared=prediction_schemas(), threads=2)
+    engine = DuckDBEngine(lake, declared=by_sql_name(KNOWN_TABLES), threads=2)
     return agreed_customers(engine, SqlFolder(SQL), consent)
 
 
@@ -109,10 +109,10 @@ def part_of(lake: Lake, day: date, customers: int, root: Path) -> Lake:
         chosen = rows.filter(pc.is_in(rows.column("customer_id"), value_set=first.combine_chunks()))
         kinds = {field.name: str(field.type) for field in rows.schema}
         names = {"double": "float64", "float": "float32", "date32[day]": "date"}
-        schema = TableSchema(
-            tuple(Column(name, names.get(kind, kind)) for name, kind in kinds.items())
+        there = Table(
+            table, tuple(Column(name, names.get(kind, kind)) for name, kind in kinds.items())
         )
-        part.write(table, chosen.cast(schema.arrow), schema=schema, day=day)
+        part.write(there, chosen.cast(there.arrow), day=day)
     return part
 
 

@@ -27,8 +27,9 @@ from engagement_assets.learning.fairness.groups import age_bands
 from engagement_assets.learning.fairness.measures import ranking_fairness
 from engagement_assets.learning.fairness.report import FairnessReport
 from engagement_assets.learning.recommendation.fallback import ESTIMATORS
-from engagement_assets.learning.recommendation.tables import both_ways, prepare, weigh
+from engagement_assets.learning.recommendation.tables import prepare
 from engagement_assets.models.recommendation.feed import feed_settings
+from engagement_assets.models.recommendation.sources import weigh
 from engagement_assets.models.recommendation.training import (
     Trained,
     methods_markdown,
@@ -40,6 +41,25 @@ FIRST = date(2025, 1, 1)
 DAYS = 400
 WINDOW_DAYS = 28
 CANDIDATE_DAYS = 3.0
+
+
+def both_ways(connections: pd.DataFrame) -> pd.DataFrame:
+    """The platform's `connections` as links of each side with the other.
+
+    Args:
+        connections: `customer_id`, `other_customer_id`, `occurred_at`.
+
+    Returns:
+        `user`, `author`, `time`, twice as many rows.
+    """
+    one, other = connections["customer_id"], connections["other_customer_id"]
+    return pd.DataFrame(
+        {
+            "user": pd.concat([one, other], ignore_index=True),
+            "author": pd.concat([other, one], ignore_index=True),
+            "time": pd.concat([connections["occurred_at"]] * 2, ignore_index=True),
+        }
+    )
 
 
 def simulated(customers: int) -> dict[str, pd.DataFrame]:

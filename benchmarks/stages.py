@@ -115,11 +115,12 @@ def stage_one_more_day(options: argparse.Namespace) -> dict[str, Any]:
 
 def engine(options: argparse.Namespace) -> Any:
     """The DuckDB engine over the lake."""
-    from engagement_assets.features.snapshot import declared_schemas  # noqa: PLC0415 - as above
+    from engagement_assets.features.tables import KNOWN_TABLES  # noqa: PLC0415 - as above
     from resources.engine import DuckDBEngine  # noqa: PLC0415 - as above
     from resources.lake import Lake  # noqa: PLC0415 - as above
+    from resources.tables import by_sql_name  # noqa: PLC0415 - as above
 
-    return DuckDBEngine(Lake(options.lake), declared=declared_schemas(), threads=2)
+    return DuckDBEngine(Lake(options.lake), declared=by_sql_name(KNOWN_TABLES), threads=2)
 
 
 def snapshots(options: argparse.Namespace) -> Any:

@@ -34,7 +34,7 @@ def main() -> None:
     scored_at = Snapshots.before(last, first_day=FIRST_DAY).train[0]
     months = [scored_at - timedelta(days=CHURN_WINDOW_DAYS * n) for n in range(1, 5)]
     for day in [scored_at, *months]:
-        if not (lake.exists(CUSTOMER_FEATURES, day) and lake.exists(CHURN.table, day)):
+        if not (lake.exists(CUSTOMER_FEATURES, day) and lake.exists(CHURN.key, day)):
             land_snapshot(engine(options), sql, day)
             land_labels(engine(options), sql, day, names=[CHURN.name])
     score = split_rows(labelled_rows(lake, scored_at, CHURN), test=True)

@@ -70,7 +70,7 @@ def prepare(options: Any) -> None:
     for day, labels in sorted(wanted.items()):
         if not lake.exists(_FEATURES, day):
             land_snapshot(run, sql, day)
-        missing = [name for name in labels if not lake.exists(LABELS[name].table, day)]
+        missing = [name for name in labels if not lake.exists(LABELS[name].key, day)]
         if missing:
             land_labels(run, sql, day, names=missing)
 

@@ -12,10 +12,12 @@ from engagement_assets.decisions.customers.assets import ASSETS as UNIFIED_ASSET
 from engagement_assets.decisions.customers.assets import CHECKS as UNIFIED_CHECKS
 from engagement_assets.deployments.resources import loggers_for, resources_for
 from engagement_assets.features.assets import LABEL_ASSETS, customer_snapshot
-from engagement_assets.features.checks import feature_checks, label_checks
+from engagement_assets.features.checks import CHECKS as FEATURE_CHECKS
 from engagement_assets.governance.assets import ASSETS as GOVERNANCE_ASSETS
+from engagement_assets.governance.assets import CHECKS as GOVERNANCE_CHECKS
 from engagement_assets.models.assets import ASSETS as MODEL_ASSETS
 from engagement_assets.models.assets import CHECKS as MODEL_CHECKS
+from engagement_assets.models.drift import drift_checks
 from engagement_assets.orchestration.automation import AUTOMATION, automated
 from engagement_assets.orchestration.jobs import JOBS
 from engagement_assets.orchestration.schedules import SCHEDULES
@@ -52,11 +54,12 @@ defs = dg.Definitions(
     asset_checks=[
         source_checks,
         signal_checks,
-        feature_checks,
-        label_checks,
+        *FEATURE_CHECKS,
+        drift_checks,
         *MODEL_CHECKS,
         *DECISION_CHECKS,
         *UNIFIED_CHECKS,
+        *GOVERNANCE_CHECKS,
         *PUBLISHED_CHECKS,
     ],
     jobs=JOBS,

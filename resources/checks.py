@@ -1,14 +1,16 @@
-"""What generated asset checks of daily tables have in common.
+"""Asset checks of tables, generated from their declarations.
 
-Belongs here: naming the days of a run, results that the gate can read, SQL over a table's
-partitions, and the population stability index. Does not belong here: which tables are checked and
-by which rules.
+Belongs here: which checks a table gets and how each is judged, naming the days of a run, results
+that the gate can read, and the population stability index. Does not belong here: which tables there
+are, and what one group of them is checked for besides (`FurtherCheck`s of that group).
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cached_property
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -16,15 +18,23 @@ import pyarrow as pa
 from resources.days import days_between
 from resources.engine import Engine
 from resources.gate import FAILED_DAYS, FIRST_DAY, LAST_DAY
-from resources.lake import PARTITION_COLUMN
-from resources.schema import TableSchema
-from resources.sql import Query, quote_text
+from resources.lake import PARTITION_COLUMN, Lake
+from resources.sql import Query, quote_name
+from resources.tables import Table
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 PARTITION = "dagster/partition"
 # The usual reading: under 0.1 stable, 0.1 to 0.25 moved, above moved much (Siddiqi 2006).
 PSI_LIMIT = 0.25
+DESCRIPTIONS = {
+    "schema": "Every partition is there, whole, and has the declared columns and types.",
+    "keys": "No key is null or comes twice within a day.",
+    "bounds": "Every value lies within its declared bounds or closed list.",
+    "volume": "The day's rows lie near the mean of the 7 days before.",
+}
+# What nothing is made from until it holds; the others warn.
+BLOCKING = ("schema", "keys", "bounds")
 
 
 def run_days(context: dg.AssetCheckExecutionContext, there: Sequence[date]) -> list[date]:
@@ -99,24 +109,171 @@ def result(
     )
 
 
+@dataclass(frozen=True)
+class FurtherCheck:
+    """A check of a table besides those that every table gets.
+
+    Attributes:
+        table: The table.
+        name: Name of the check.
+        description: What holds, a sentence.
+        judge: Judges the days of a run.
+        blocking: Whether what is made from the table waits for it; otherwise it warns.
+    """
+
+    table: Table
+    name: str
+    description: str
+    judge: Callable[["CheckedTable"], Outcome]
+    blocking: bool = False
+
+    @property
+    def spec(self) -> dg.AssetCheckSpec:
+        """The check as Dagster declares it."""
+        return dg.AssetCheckSpec(
+            self.name,
+            asset=self.table.asset_key,
+            description=self.description,
+            blocking=self.blocking,
+        )
+
+
+class CheckedTable:
+    """The days of a table that a run is about, counted in one scan for all its checks.
+
+    Attributes:
+        table: The table.
+        lake: Where it lies.
+        days: The days to judge.
+        resources: The check's resources, by name.
+    """
+
+    def __init__(self, context: dg.AssetCheckExecutionContext, table: Table) -> None:
+        self.table = table
+        self.resources: Any = context.resources
+        self.lake: Lake = self.resources.lake.lake
+        self.days = run_days(context, self.lake.days(table.key))
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Runs SQL over the table."""
+        engine: Engine = self.resources.engine.engine([self.table])
+        return engine
+
+    @cached_property
+    def counts(self) -> dict[date, dict[str, float]]:
+        """Rows, keys and illegal values by day."""
+        measures = keys_measures(self.table.unique) if self.table.unique else {}
+        measures |= {f"bad_{name}": sql for name, sql in self.table.bounds.items()}
+        return daily_counts(self.engine, self.table, measures, self.days)
+
+    def judge(self, check: str) -> Outcome:
+        """Judge one of the generated checks."""
+        if check == "schema":
+            return schema_outcome(self.lake, self.table, self.days)
+        if check == "volume":
+            last = self.days[-1]
+            days = [last - timedelta(days=back) for back in range(8)]
+            there = [day for day in days if self.lake.exists(self.table.key, day)]
+            rows = {day: self.lake.row_count(self.table.key, day) for day in there}
+            return volume_outcome(rows, last)
+        if check == "keys":
+            return keys_outcome(self.counts, self.table.unique)
+        bad = {
+            day: {name: row[f"bad_{name}"] for name in self.table.bounds}
+            for day, row in self.counts.items()
+        }
+        return bounds_outcome(bad, self.table.bounds)
+
+
+def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
+    """The checks that a table gets from its declaration."""
+    if not table.checked:
+        return []
+    names = ["schema"]
+    names += ["keys"] if table.unique else []
+    names += ["bounds"] if table.bounds else []
+    names += ["volume"] if table.steady else []
+    return [
+        dg.AssetCheckSpec(
+            name,
+            asset=table.asset_key,
+            description=DESCRIPTIONS[name],
+            blocking=name in BLOCKING,
+        )
+        for name in names
+    ]
+
+
+def blocking_keys(
+    tables: Iterable[Table], further: Iterable[FurtherCheck] = ()
+) -> list[dg.AssetCheckKey]:
+    """The checks that must pass before anything is made from these tables."""
+    specs = [spec for table in tables for spec in check_specs(table)]
+    return [spec.key for spec in (*specs, *(check.spec for check in further)) if spec.blocking]
+
+
+def table_checks(
+    name: str,
+    tables: Sequence[Table],
+    *,
+    further: Sequence[FurtherCheck] = (),
+    resources: Iterable[str] = (),
+) -> dg.AssetChecksDefinition:
+    """Every check of some tables.
+
+    Args:
+        name: Name of the step.
+        tables: The tables.
+        further: Checks of their own kind.
+        resources: Resources that these need, besides `lake` and `engine`.
+    """
+    own = {check.spec.key: check for check in further}
+    by_key = {dg.AssetKey(table.asset_key): table for table in tables}
+    by_key |= {key.asset_key: check.table for key, check in own.items()}
+    specs = [spec for table in tables for spec in check_specs(table)]
+
+    @dg.multi_asset_check(
+        name=name,
+        specs=[*specs, *(check.spec for check in further)],
+        can_subset=True,
+        required_resource_keys={"lake", "engine", *resources},
+    )
+    def checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        checked: dict[dg.AssetKey, CheckedTable] = {}
+        for key in sorted(context.selected_asset_check_keys):
+            table = by_key[key.asset_key]
+            if key.asset_key not in checked:
+                checked[key.asset_key] = CheckedTable(context, table)
+            about = checked[key.asset_key]
+            if not about.days:
+                outcome = Outcome(f"{table.key} has no partition")
+            else:
+                outcome = own[key].judge(about) if key in own else about.judge(key.name)
+            blocking = own[key].blocking if key in own else key.name in BLOCKING
+            yield result(key, outcome, about.days, warn=not blocking)
+
+    return checks
+
+
 def daily_counts(
-    engine: Engine, table: str, measures: Mapping[str, str], days: Sequence[date]
+    engine: Engine, table: Table, measures: Mapping[str, str], days: Sequence[date]
 ) -> dict[date, dict[str, float]]:
     """Aggregates of each day's partition.
 
     Args:
         engine: Runs the query.
-        table: `<group>/<name>`.
+        table: The table.
         measures: SQL aggregate by name.
         days: Days to look at.
 
     Returns:
         Measures by day; a day whose partition is empty is not there.
     """
-    columns = ", ".join(f'{sql} AS "{name}"' for name, sql in measures.items())
+    columns = ", ".join(f"{sql} AS {quote_name(name)}" for name, sql in measures.items())
     query = Query(
-        f"check of {table}",
-        f"SELECT {PARTITION_COLUMN}, {columns} FROM {table.replace('/', '.')} "
+        f"check of {table.key}",
+        f"SELECT {PARTITION_COLUMN}, {columns} FROM {table.sql_name} "
         f"WHERE {PARTITION_COLUMN} BETWEEN :first AND :last "
         f"GROUP BY {PARTITION_COLUMN} ORDER BY {PARTITION_COLUMN}",
     )
@@ -124,27 +281,25 @@ def daily_counts(
     return {row.pop(PARTITION_COLUMN): row for row in rows}
 
 
-def schema_outcome(
-    engine: Engine, table: str, schema: TableSchema, days: Sequence[date]
-) -> Outcome:
+def schema_outcome(lake: Lake, table: Table, days: Sequence[date]) -> Outcome:
     """Whether the partitions are there, whole, and have the declared columns."""
     bad: dict[date, str] = {}
     for day in days:
         try:
-            have = engine.lake.schema(table, day)
+            have = lake.schema(table.key, day)
         except RuntimeError as error:
             bad[day] = str(error)
             continue
-        if not have.equals(schema.arrow):
+        if not have.equals(table.arrow):
             bad[day] = f"partition {day} does not have the declared columns"
     if bad:
-        return Outcome(f"{table}: {next(iter(bad.values()))}", sorted(bad))
-    return Outcome(metadata={"partitions": len(days), "columns": len(schema.columns)})
+        return Outcome(f"{table.key}: {next(iter(bad.values()))}", sorted(bad))
+    return Outcome(metadata={"partitions": len(days), "columns": len(table.columns)})
 
 
 def keys_measures(key: Sequence[str]) -> dict[str, str]:
     """Aggregates that tell null and repeated keys."""
-    quoted = [f'"{column}"' for column in key]
+    quoted = [quote_name(column) for column in key]
     distinct = quoted[0] if len(quoted) == 1 else f"({', '.join(quoted)})"
     return {
         "rows": "count(*)",
@@ -162,37 +317,6 @@ def keys_outcome(counts: Mapping[date, Mapping[str, float]], key: Sequence[str])
             f"null or repeated keys ({', '.join(key)}) on {_told(bad)}", bad, {"rows": rows}
         )
     return Outcome(metadata={"rows": rows})
-
-
-def violations_sql(
-    column: str,
-    *,
-    minimum: float | None = None,
-    maximum: float | None = None,
-    allowed: Sequence[str] = (),
-    further: Sequence[str] = (),
-) -> str | None:
-    """An aggregate that counts the values of a column that break its declared limits.
-
-    Args:
-        column: The column.
-        minimum: Least legal value.
-        maximum: Greatest legal value.
-        allowed: The legal values of a closed list.
-        further: Further conditions that hold for an illegal value, as SQL.
-
-    Returns:
-        The aggregate, or None for a column without limits.
-    """
-    broken = list(further)
-    if minimum is not None:
-        broken.append(f'"{column}" < {minimum}')
-    if maximum is not None:
-        broken.append(f'"{column}" > {maximum}')
-    if allowed:
-        values = ", ".join(quote_text(value) for value in allowed)
-        broken.append(f'"{column}" NOT IN ({values})')
-    return f"count(*) FILTER (WHERE {' OR '.join(broken)})" if broken else None
 
 
 def bounds_outcome(counts: Mapping[date, Mapping[str, float]], names: Iterable[str]) -> Outcome:

@@ -14,8 +14,8 @@ import duckdb
 import pyarrow as pa
 
 from resources.lake import FILE_NAME, PARTITION_COLUMN, CorruptPartitionError, Lake, Written
-from resources.schema import TableSchema
 from resources.sql import ParameterValue, Query, quote_text
+from resources.tables import Table
 
 
 class EngineError(RuntimeError):
@@ -30,8 +30,8 @@ class Engine(Protocol):
         """The tables."""
 
     @property
-    def declared(self) -> Mapping[str, TableSchema]:
-        """Schemas of tables that a query may name before they have a partition."""
+    def declared(self) -> Mapping[str, Table]:
+        """Tables that a query may name before they have a partition, by `<group>.<noun>`."""
 
     def select(self, query: Query, parameters: Mapping[str, ParameterValue]) -> pa.Table:
         """Run a query over the lake; its rows in the order that it asks for.
@@ -45,8 +45,7 @@ class Engine(Protocol):
         query: Query,
         parameters: Mapping[str, ParameterValue],
         *,
-        into: str,
-        schema: TableSchema,
+        into: Table,
         day: date | None,
     ) -> Written:
         """Run a query and put its result in place of one partition.
@@ -65,14 +64,14 @@ class DuckDBEngine:
 
     Attributes:
         lake: The tables.
-        declared: Schemas of tables that a query may name before they have a partition; such a
-            table is empty.
+        declared: Tables that a query may name before they have a partition, by `<group>.<noun>`;
+            such a table is empty.
         threads: DuckDB threads, or None for one a core.
         memory_limit: DuckDB's own limit, such as `6GB`.
     """
 
     lake: Lake
-    declared: Mapping[str, TableSchema] = field(default_factory=dict)
+    declared: Mapping[str, Table] = field(default_factory=dict)
     threads: int | None = None
     memory_limit: str = "6GB"
 
@@ -106,8 +105,7 @@ class DuckDBEngine:
         query: Query,
         parameters: Mapping[str, ParameterValue],
         *,
-        into: str,
-        schema: TableSchema,
+        into: Table,
         day: date | None,
     ) -> Written:
         """Run a query and put its result in place of one partition.
@@ -116,7 +114,7 @@ class DuckDBEngine:
             SchemaError: The result breaks the declared schema; the old partition stays.
             EngineError: The query failed.
         """
-        return self.lake.write(into, self.select(query, parameters), schema=schema, day=day)
+        return self.lake.write(into, self.select(query, parameters), day=day)
 
     def view(self, table: str) -> str:
         """The statement that makes `<group>.<table>` a view of its files."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
 import dagster as dg
 import pandas as pd
@@ -20,28 +20,46 @@ from upath import UPath
 
 from resources.lake import FILE_NAME, PARTITION_COLUMN, encode, put_atomically
 from resources.registry import ModelRegistry, RegisteredModel, registered
-from resources.schema import Column, TableSchema
+from resources.tables import Column, Table
 
 COLUMN_SCHEMA = "dagster/column_schema"
 
 
-def ui_schema(schema: TableSchema) -> dg.TableSchema:
-    """A declared schema as the UI shows it, and as the table IO manager checks it."""
-    return dg.TableSchema(
-        columns=[
-            dg.TableColumn(
-                column.name,
-                column.type,
-                description=column.description,
-                constraints=dg.TableColumnConstraints(nullable=column.nullable),
-            )
-            for column in schema.columns
-        ]
-    )
+class AssetFields(TypedDict):
+    """Arguments that `dg.asset`, `dg.AssetOut` and `dg.AssetSpec` have alike."""
+
+    key: list[str]
+    description: str
+    group_name: str
+    owners: list[str]
+    metadata: dict[str, Any]
 
 
-def declared_schema(metadata: Mapping[str, Any] | None, asset: str) -> TableSchema:
-    """The schema that an asset declares in its metadata.
+def asset_fields(table: Table, **metadata: Any) -> AssetFields:
+    """What an asset of a table takes from its declaration, as arguments of Dagster's decorators.
+
+    The columns stand in the metadata, where the UI shows them and the table IO manager finds them.
+    """
+    columns = [
+        dg.TableColumn(
+            column.name,
+            column.type,
+            description=column.text,
+            constraints=dg.TableColumnConstraints(nullable=column.nullable),
+        )
+        for column in table.columns
+    ]
+    return {
+        "key": table.asset_key,
+        "description": table.description,
+        "group_name": table.group,
+        "owners": [table.owner],
+        "metadata": {COLUMN_SCHEMA: dg.TableSchema(columns=columns), **metadata},
+    }
+
+
+def declared_table(metadata: Mapping[str, Any] | None, asset: str) -> Table:
+    """The table with the columns that an asset declares in its metadata.
 
     Raises:
         DagsterInvalidDefinitionError: It declares none.
@@ -50,11 +68,12 @@ def declared_schema(metadata: Mapping[str, Any] | None, asset: str) -> TableSche
     schema = getattr(value, "schema", value)
     if not isinstance(schema, dg.TableSchema):
         raise dg.DagsterInvalidDefinitionError(f"{asset} declares no {COLUMN_SCHEMA} metadata")
-    return TableSchema(
+    return Table(
+        asset,
         tuple(
-            Column(column.name, column.type, column.constraints.nullable, column.description or "")
+            Column(column.name, column.type, nullable=column.constraints.nullable)
             for column in schema.columns
-        )
+        ),
     )
 
 
@@ -98,9 +117,8 @@ class _TableIOManager(LakeFormatIOManager):
 
     def dump_to_path(self, context: dg.OutputContext, obj: pd.DataFrame, path: UPath) -> None:
         name = context.asset_key.to_user_string()
-        schema = declared_schema(context.definition_metadata, name)
-        table = schema.conform(pa.Table.from_pandas(obj, preserve_index=False), name=name)
-        put_atomically(path, encode(table))
+        table = declared_table(context.definition_metadata, name)
+        put_atomically(path, encode(table.conform(pa.Table.from_pandas(obj, preserve_index=False))))
 
     def load_from_path(self, context: dg.InputContext, path: UPath) -> pd.DataFrame:
         with path.open("rb") as file:

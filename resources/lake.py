@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from resources.botocore_errors import aws_errors, code_of, explain
-from resources.schema import TableSchema
+from resources.tables import Table
 
 logger = logging.getLogger(__name__)
 
@@ -165,32 +165,29 @@ class Lake:
         if missing:
             raise MissingPartitionError(_missing_message(table, missing, set(self.days(table))))
 
-    def write(
-        self, table: str, rows: pa.Table, *, schema: TableSchema, day: date | None
-    ) -> Written:
+    def write(self, table: Table, rows: pa.Table, *, day: date | None) -> Written:
         """Put rows in place of one partition, whole or not at all.
 
         The file is written beside and then swapped in, so a reader or a killed run sees either the
         old partition or the new one. Of two writers at once, the later swap stays.
 
         Args:
-            table: `<group>/<name>`.
+            table: The table, whose declaration the rows must keep.
             rows: The partition's rows; columns in any order.
-            schema: The declared schema they must have.
             day: The partition, or None for an unpartitioned table.
 
         Raises:
-            SchemaError: The rows break the schema; the old partition stays.
+            SchemaError: The rows break the declaration; the old partition stays.
         """
-        payload = encode(schema.conform(rows, name=table))
-        put_atomically(self.path(table, day), payload)
-        return Written(table, day, rows.num_rows, len(payload))
+        payload = encode(table.conform(rows))
+        put_atomically(self.path(table.key, day), payload)
+        return Written(table.key, day, rows.num_rows, len(payload))
 
-    def write_empty(self, table: str, *, schema: TableSchema, day: date | None) -> Written:
+    def write_empty(self, table: Table, *, day: date | None) -> Written:
         """Write a partition that has the declared columns and no rows."""
-        payload = _encode_empty(schema)
-        put_atomically(self.path(table, day), payload)
-        return Written(table, day, 0, len(payload))
+        payload = _encode_empty(table)
+        put_atomically(self.path(table.key, day), payload)
+        return Written(table.key, day, 0, len(payload))
 
     def read(
         self,
@@ -380,8 +377,8 @@ def encode(rows: pa.Table) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _encode_empty(schema: TableSchema) -> bytes:
-    return encode(schema.empty())
+def _encode_empty(table: Table) -> bytes:
+    return encode(table.empty())
 
 
 def _missing(table: str, day: date | None) -> MissingPartitionError:

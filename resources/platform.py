@@ -5,7 +5,7 @@ deployment chooses (`engagement_assets.deployments.resources`).
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from pydantic import Field
 
 from resources.engine import DuckDBEngine, Engine
 from resources.lake import Lake
-from resources.schema import TableSchema
 from resources.sql import SqlFolder
+from resources.tables import Table, by_sql_name
 
 
 class LakeResource(dg.ConfigurableResource):
@@ -44,7 +44,7 @@ class EngineResource(dg.ConfigurableResource):
         return SqlFolder(Path(self.sql_root))
 
     @abstractmethod
-    def engine(self, declared: Mapping[str, TableSchema]) -> Engine:
+    def engine(self, tables: Iterable[Table]) -> Engine:
         """An engine that knows these tables even before they have rows."""
 
 
@@ -56,11 +56,11 @@ class DuckDBEngineResource(EngineResource):
         default="6GB", description="What a query may use before it spills to disk."
     )
 
-    def engine(self, declared: Mapping[str, TableSchema]) -> DuckDBEngine:
+    def engine(self, tables: Iterable[Table]) -> DuckDBEngine:
         """An engine that knows these tables even before they have rows."""
         return DuckDBEngine(
             self.lake.lake,
-            declared=declared,
+            declared=by_sql_name(tables),
             threads=self.threads,
             memory_limit=self.memory_limit,
         )

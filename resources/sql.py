@@ -192,6 +192,11 @@ def _expanded(root: Path, name: str, _modified: float) -> Query:
     return SqlFolder(root)._expand(name)
 
 
+def quote_name(name: str) -> str:
+    """A name as SQL takes it whatever is in it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def quote_text(text: str) -> str:
     """A text as a SQL literal."""
     return "'" + text.replace("'", "''") + "'"

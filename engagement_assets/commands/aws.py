@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engagement_assets.deployments.resources import resources_for
-from engagement_assets.serving.glue_catalogue import catalogue_schemas
+from engagement_assets.governance.declared import KNOWN_TABLES
 from engagement_assets.settings.deployment import AwsSettings, Deployment
 from engagement_assets.settings.installation import Settings, current_home
 from resources.aws.clients import client, told
@@ -24,7 +24,7 @@ class NotAsItShouldBeError(Exception):
 
 def sync_tables() -> None:
     """Make or mend every declared table."""
-    for name in _tables().sync(catalogue_schemas()):
+    for name in _tables().sync(KNOWN_TABLES):
         sys.stdout.write(f"{name}\n")
 
 
@@ -88,16 +88,11 @@ def _workgroup(aws: AwsSettings) -> str:
 
 
 def _glue(tables: GlueTables) -> str:
-    schemas = catalogue_schemas()
-    wrong = {
-        table: problems
-        for table, schema in schemas.items()
-        if (problems := tables.problems(table, schema))
-    }
+    wrong = {table.key: problems for table in KNOWN_TABLES if (problems := tables.problems(table))}
     if wrong:
         told_of = "; ".join(f"{table}: {', '.join(found)}" for table, found in wrong.items())
         raise NotAsItShouldBeError(f"{told_of}; {MEND}")
-    return f"all {len(schemas)} are in {tables.database} as declared"
+    return f"all {len(KNOWN_TABLES)} are in {tables.database} as declared"
 
 
 def _topic(aws: AwsSettings) -> str:

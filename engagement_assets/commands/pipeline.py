@@ -32,12 +32,12 @@ from engagement_assets.models.specs import MODELS
 from engagement_assets.orchestration.jobs import PROCESSES, WEEKLY
 from engagement_assets.settings.deployment import Deployment, choose, deployment
 from engagement_assets.settings.installation import SIMULATED, Settings
-from engagement_assets.signals.schemas import (
+from engagement_assets.signals.sentiment.scoring import window_days
+from engagement_assets.signals.tables import (
     CUSTOMER_SENTIMENT,
     NETWORK_METRICS,
     SENTIMENT_SCORES,
 )
-from engagement_assets.signals.sentiment.scoring import window_days
 from resources.days import days_between
 from resources.lake import Lake
 
@@ -46,6 +46,7 @@ MAX_AGE_DAYS: dict[Cadence, int] = {"daily": 0, "weekly": 6, "quarterly": 60}
 # What the job `predictions` makes of a day.
 PREDICTED = (*(spec.output for spec in (*MODELS, *DECISIONS)), CUSTOMERS, CHANGES, REVIEW_QUEUE)
 BY_NAME = {spec.name: spec for spec in MODELS}
+INSIGHTS = ("network/embeddings", "network/seeds")
 FAIRNESS_OVERVIEW = "governance/fairness"
 # Tags of a run that this command starts: its days, and whether it was brought to an end.
 PARTITION = "dagster/partition"
@@ -97,7 +98,8 @@ class Runner:
         makes is missing, its checks and reports among them, whichever step was interrupted.
         """
         begun = self.instance.get_runs(dg.RunsFilter(tags={PROGRESS: BEGUN}))
-        left = [run for run in reversed(begun) if run.is_finished]
+        known = defs.get_repository_def().has_job
+        left = [run for run in reversed(begun) if run.is_finished and known(run.job_name)]
         work = {}
         for run in left:
             tags = {name: run.tags[name] for name in DAYS if name in run.tags}
@@ -224,7 +226,7 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool) -> None:
         runner.run("predictions", (end, end))
     elif not is_published(settings):
         runner.run("publish", (end, end))
-    _learn_network(runner, made, settings)
+    _make_weekly(runner, made, settings)
     if settings.source == SIMULATED:
         tests = {found.test for found in dates.values() if found.test >= start}
         _write_truth(runner, settings, lake, sorted({*tests, end}))
@@ -272,18 +274,19 @@ def _train(
         raise JobFailedError("\n".join(map(str, errors))) from errors[0]
 
 
-def _learn_network(runner: Runner, made: "Made", settings: Settings) -> None:
-    """What is learnt from the social graph, where the source has connections and posts."""
-    needed = [f"source/{table}" for table in ("connections", "posts", "interactions")]
+def _make_weekly(runner: Runner, made: "Made", settings: Settings) -> None:
+    """Train what is trained weekly and make what is made of a day each week, for the last day."""
+    day = settings.end
+    needed = sorted({table for spec in WEEKLY for table in spec.required})
     missing = [table for table in needed if made.absent([table])]
     if missing:
-        runner.say(f"nothing is learnt from the social graph: {', '.join(missing)} has no rows")
+        runner.say(f"no weekly model is trained: there are no rows in {', '.join(missing)}")
         return
-    insights = ["network/embeddings", "network/seeds", "virality/predictions"]
-    if any(made.missing(table, [settings.end]) for table in insights):
-        config = {"config": {"as_of": settings.end.isoformat()}}
-        runner.run("network_training", ops={f"{spec.name}__model": config for spec in WEEKLY})
-        runner.run("network_insights", (settings.end, settings.end))
+    tables = [spec.output for spec in WEEKLY if spec.daily_parts]
+    if any(made.missing(table, [day]) for table in (*tables, *INSIGHTS)):
+        config = {"config": {"as_of": day.isoformat()}}
+        runner.run("weekly_training", ops={f"{spec.name}__model": config for spec in WEEKLY})
+        runner.run("network_insights", (day, day))
 
 
 def _make_signals(
@@ -292,14 +295,14 @@ def _make_signals(
     """What the snapshots that are not made yet take from texts and from the social graph."""
     wanted = made.missing(CUSTOMER_FEATURES, snapshots)
     customer, network = (
-        set(made.missing(table, wanted)) for table in (CUSTOMER_SENTIMENT, NETWORK_METRICS)
+        set(made.missing(table, wanted)) for table in (CUSTOMER_SENTIMENT.key, NETWORK_METRICS.key)
     )
     windows = {
         day
         for snapshot in customer
         for day in window_days(snapshot, first_day=settings.start, days=settings.sentiment_window)
     }
-    for first, last in ranges(made.missing(SENTIMENT_SCORES, sorted(windows))):
+    for first, last in ranges(made.missing(SENTIMENT_SCORES.key, sorted(windows))):
         runner.run("text_scores", (first, last))
     for day in sorted(customer | network):
         runner.run("signals", (day, day))
@@ -326,12 +329,12 @@ def _make_snapshots(
     for day in made.missing(CUSTOMER_FEATURES, sorted(features)):
         runner.run("features", (day, day))
     for label in LABELS.values():
-        taught = [name for name in training if label.table in BY_NAME[name].learns_from]
+        taught = [name for name in training if label.key in BY_NAME[name].learns_from]
         days = {day for name in taught for day in training[name].all}
         latest = label.latest_snapshot_date(end)
         if latest >= start and not made.absent(label.required_tables):
             days.add(latest)
-        for day in made.missing(label.table, sorted(days)):
+        for day in made.missing(label.key, sorted(days)):
             runner.run(f"label_{label.name}", (day, day))
 
 

@@ -5,6 +5,7 @@ Belongs here: its options, and what is said. Does not belong here: learning
 """
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,14 +44,19 @@ def train_sentiment(
     rank: Annotated[int | None, typer.Option(help="rank of the adapters")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="tokens of a text that are read")] = None,
 ) -> None:
-    """Fine-tune sentiment on your own labelled texts.
+    """Fine-tune sentiment on your own labelled texts, and let it score where it is good enough.
 
     \b
     engagement train-sentiment texts.csv --start shipped --epochs 3
-    engagement run --sentiment-adapter data/sentiment-adapter
+    engagement run
     """
-    from engagement_assets.learning.text.corpus import CorpusError, read_corpus
-    from engagement_assets.learning.text.encoder import MAX_TOKENS, EncoderError, TextEncoder
+    from engagement_assets.learning.text.corpus import TASKS, CorpusError, read_corpus
+    from engagement_assets.learning.text.encoder import (
+        BUILTIN,
+        MAX_TOKENS,
+        EncoderError,
+        TextEncoder,
+    )
     from engagement_assets.learning.text.heads import (
         RANK,
         AdapterError,
@@ -89,7 +95,28 @@ def train_sentiment(
             f"{ours['value']:.3f} ({ours['low']:.3f} to {ours['high']:.3f}); TF-IDF with logistic "
             f"regression {plain['value']:.3f} ({plain['low']:.3f} to {plain['high']:.3f})"
         )
-    _say(f"written: {output}; use it with `make run SENTIMENT_ADAPTER={output}`")
+    _say(f"written: {output}")
+    promote_or_say(output, load_adapter(output)[1], tasks=tuple(TASKS), builtin=BUILTIN)
+
+
+def promote_or_say(
+    folder: Path, card: Mapping[str, Any], *, tasks: tuple[str, ...], builtin: str
+) -> None:
+    """Register an adapter in the home in use, and make it the champion unless a gate refuses it."""
+    from engagement_assets.commands.homes import open_home
+
+    settings = open_home({})
+    from engagement_assets.deployments.resources import registry_of
+    from engagement_assets.signals.sentiment.versions import NAME, refusals, register_adapter
+
+    registry = registry_of(settings)
+    version = register_adapter(registry, folder)
+    found = refusals(card, tasks=tasks, encoder=settings.text_encoder or builtin)
+    if found:
+        _say(f"{NAME} {version} is registered and does not score: {'; '.join(found)}")
+        return
+    registry.promote(NAME, version, "not below TF-IDF with logistic regression on texts kept aside")
+    _say(f"{NAME} {version} is the champion: it scores the texts of the next run")
 
 
 def _say(text: str) -> None:

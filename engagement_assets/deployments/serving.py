@@ -14,7 +14,7 @@ import orjson
 
 from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.deployments.resources import PLATFORMS, resources_for
-from engagement_assets.features.snapshot import declared_schemas
+from engagement_assets.features.tables import KNOWN_TABLES
 from engagement_assets.lifecycle.scored import scored_model
 from engagement_assets.models.specs import MODELS
 from engagement_assets.serving.api.app import Installation
@@ -27,6 +27,7 @@ from engagement_assets.settings.api import ApiSettings
 from engagement_assets.settings.deployment import choose, deployment
 from engagement_assets.settings.installation import Settings, current_home
 from resources.online_store.protocol import OnlineStore, Release
+from resources.registry import ModelRegistry
 
 
 def installation_from_environ(settings: ApiSettings) -> Installation:
@@ -49,7 +50,7 @@ def installation_from_environ(settings: ApiSettings) -> Installation:
         champions=lambda: {spec.name: registry.champion(spec.name) for spec in MODELS},
         load_scorer=load_scorer,
         keys=choose(PLATFORMS).api_keys(home, settings),
-        sentiment=partial(score_texts, resources["sentiment"]),
+        sentiment=partial(score_texts, resources["sentiment"], registry),
     )
 
 
@@ -58,7 +59,7 @@ def lake_reader(resources: Mapping[str, Any]) -> LakeReader:
     engine = resources["engine"]
     lake = resources["lake"].lake
     return LakeReader(
-        engine.engine(declared_schemas()),
+        engine.engine(KNOWN_TABLES),
         engine.sql,
         consent=lambda: resources["source"].consent(lake, purpose=PURPOSE),
     )
@@ -78,8 +79,10 @@ def read_references(store: OnlineStore, release: Release) -> tuple[dict[str, Any
     )
 
 
-def score_texts(sentiment: Any, texts: Sequence[str]) -> tuple[list[dict[str, Any]], str]:
+def score_texts(
+    sentiment: Any, registry: ModelRegistry, texts: Sequence[str]
+) -> tuple[list[dict[str, Any]], str]:
     """The sentiment of texts, and the version of the model, which is loaded with the first call."""
-    model = sentiment.model()
+    model = sentiment.model(registry)
     rows = model.score_texts(texts).to_dict("records")
     return [{name: plain(value) for name, value in row.items()} for row in rows], model.version

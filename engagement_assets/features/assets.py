@@ -4,82 +4,64 @@ Belongs here: wrapping `snapshot.py` for Dagster. Does not belong here: what a f
 (`catalogue.py`) and how it is computed (`sql/features/`).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import date
 
 import dagster as dg
 
 from engagement_assets.features.catalogue import (
     CUSTOMER_FEATURES,
-    CUSTOMER_FEATURES_SCHEMA,
-    FEATURE_SCHEMAS,
+    CUSTOMER_FEATURES_TABLE,
+    FEATURE_TABLES,
     GROUP_FEATURES,
-    GROUP_SCHEMAS,
     GROUP_SOURCES,
     dictionary_markdown,
 )
 from engagement_assets.features.labels import LABELS, Label, LabelWindowOpenError
 from engagement_assets.features.snapshot import (
     SnapshotDateError,
-    declared_schemas,
     land_labels,
     land_snapshot,
     missing_tables,
     month_days,
 )
+from engagement_assets.features.tables import KNOWN_TABLES
 from engagement_assets.settings.partitions import DAILY, partition_days
-from engagement_assets.signals.checks import BLOCKING_KEYS as SIGNAL_BLOCKING
-from engagement_assets.signals.schemas import CUSTOMER_SENTIMENT, NETWORK_METRICS
-from engagement_assets.signals.spec import SOURCE_BLOCKING
+from engagement_assets.signals.checks import SIGNAL_BLOCKING
+from engagement_assets.signals.tables import CUSTOMER_SENTIMENT, NETWORK_METRICS
+from engagement_assets.source.checks import SOURCE_BLOCKING
 from engagement_assets.source.resource import SourceResource
 from resources.gate import require_checks
-from resources.io_managers import COLUMN_SCHEMA, ui_schema
+from resources.io_managers import asset_fields
 from resources.lake import MissingPartitionError
 from resources.platform import EngineResource, LakeResource
-from resources.schema import TableSchema
+from resources.tables import Table, asset_keys
 
-OWNERS = ["team:data-science"]
 CODE_VERSION = "1"
 
 
-def _spec(
-    key: list[str], description: str, schema: TableSchema, deps: list[list[str]], **metadata: object
-) -> dg.AssetSpec:
-    return dg.AssetSpec(
-        key,
-        description=description,
-        group_name=key[0],
-        owners=OWNERS,
-        kinds={"sql", "duckdb", "parquet"},
-        code_version=CODE_VERSION,
-        deps=deps,
-        metadata={COLUMN_SCHEMA: ui_schema(schema), **metadata},
-    )
+KINDS = {"sql", "duckdb", "parquet"}
 
 
-def _keys(tables: Iterable[str]) -> list[list[str]]:
-    return [table.split("/") for table in sorted(tables)]
+def _deps(table: Table) -> list[list[str]]:
+    if table is CUSTOMER_FEATURES_TABLE:
+        return [FEATURE_TABLES[f"features/{group}"].asset_key for group in GROUP_FEATURES]
+    return asset_keys(GROUP_SOURCES[table.noun])
 
 
 FEATURE_SPECS = [
-    *(
-        _spec(
-            ["features", group],
-            f"{len(GROUP_FEATURES[group])} {group} features of every customer at the end of the "
-            "snapshot date: " + ", ".join(f.name for f in GROUP_FEATURES[group]) + ".",
-            schema,
-            _keys(GROUP_SOURCES[group]),
-        )
-        for group, schema in GROUP_SCHEMAS.items()
-    ),
-    _spec(
-        CUSTOMER_FEATURES.split("/"),
-        "All 49 features of every customer at the end of the snapshot date, from what had "
-        "happened and was recorded by then.",
-        CUSTOMER_FEATURES_SCHEMA,
-        [["features", group] for group in GROUP_SCHEMAS],
-        dictionary=dg.MetadataValue.md(dictionary_markdown()),
-    ),
+    dg.AssetSpec(
+        **asset_fields(
+            table,
+            **{"dictionary": dg.MetadataValue.md(dictionary_markdown())}
+            if table is CUSTOMER_FEATURES_TABLE
+            else {},
+        ),
+        kinds=KINDS,
+        code_version=CODE_VERSION,
+        deps=_deps(table),
+    )
+    for table in FEATURE_TABLES.values()
 ]
 
 
@@ -88,8 +70,8 @@ FEATURE_SPECS = [
     specs=FEATURE_SPECS,
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    description="Lands the six feature groups and the table of all 49 features, one snapshot a "
-    "partition. A range of days is one run.",
+    description="Lands the feature groups and the table of all features, one snapshot a partition. "
+    "A range of days is one run.",
 )
 def customer_snapshot(
     context: dg.AssetExecutionContext,
@@ -104,12 +86,12 @@ def customer_snapshot(
     month = {past for day in days if day >= first_day for past in month_days(day, first_day)}
     require_checks(context.instance, SOURCE_BLOCKING, days=month)
     require_checks(context.instance, SIGNAL_BLOCKING, days=days)
-    run = engine.engine(declared_schemas())
+    run = engine.engine(KNOWN_TABLES)
     for number, day in enumerate(days, start=1):
         try:
             # a signal that was not made is an error here: its features would be null without a word
             for signal in (CUSTOMER_SENTIMENT, NETWORK_METRICS):
-                lake.lake.require(signal, [day])
+                lake.lake.require(signal.key, [day])
             landed = land_snapshot(run, engine.sql, day, first_day=first_day)
         except MissingPartitionError as error:
             raise dg.Failure(
@@ -128,28 +110,23 @@ def customer_snapshot(
                     "bytes": written.bytes,
                     **written.cost_metadata,
                 },
-                asset_key=table.split("/"),
+                asset_key=FEATURE_TABLES[table].asset_key,
                 partition_key=day.isoformat(),
             )
-    for table in FEATURE_SCHEMAS:
-        yield dg.MaterializeResult(asset_key=table.split("/"))
+    for made in FEATURE_TABLES.values():
+        yield dg.MaterializeResult(asset_key=made.asset_key)
 
 
 def label_asset(label: Label) -> dg.AssetsDefinition:
     """The asset of one label."""
 
     @dg.asset(
-        key=label.table.split("/"),
-        description=f"{label.meaning}. A snapshot date exists here once the {label.window_days} "
-        "days after it were ingested.",
-        group_name="labels",
-        owners=OWNERS,
-        kinds={"sql", "duckdb", "parquet"},
+        **asset_fields(label),
+        kinds=KINDS,
         code_version=CODE_VERSION,
         partitions_def=DAILY,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        deps=_keys(label.sources),
-        metadata={COLUMN_SCHEMA: ui_schema(label.schema)},
+        deps=asset_keys(label.sources),
     )
     def labels(
         context: dg.AssetExecutionContext,
@@ -157,7 +134,7 @@ def label_asset(label: Label) -> dg.AssetsDefinition:
         lake: LakeResource,
         engine: EngineResource,
     ) -> dg.MaterializeResult:
-        run = engine.engine(declared_schemas())
+        run = engine.engine(KNOWN_TABLES)
         absent = missing_tables(lake.lake, label)
         first_day = date.fromisoformat(source.first_day)
         for day in partition_days(context):
@@ -167,8 +144,8 @@ def label_asset(label: Label) -> dg.AssetsDefinition:
                 raise dg.Failure(str(error), allow_retries=False) from error
             context.add_asset_metadata(
                 {
-                    "dagster/row_count": landed[label.table].rows,
-                    **landed[label.table].cost_metadata,
+                    "dagster/row_count": landed[label.key].rows,
+                    **landed[label.key].cost_metadata,
                 },
                 partition_key=day.isoformat(),
             )

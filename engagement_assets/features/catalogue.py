@@ -1,13 +1,13 @@
-"""The catalogue of the 49 features, and what follows from it.
+"""The catalogue of the features, and what follows from it.
 
-Belongs here: the features by name and group, the schemas of their tables, their dictionary. Does
-not belong here: the declarations themselves (`declarations.py`), the SQL that computes them
+Belongs here: the features by name and group, their tables, their dictionary. Does
+not belong here: the declarations themselves (`declarations/`), the SQL that computes them
 (`sql/features/`) and the writing of snapshots (`snapshot.py`).
 """
 
 from engagement_assets.features.declarations import DECLARED
 from engagement_assets.features.feature import GROUPS, Feature
-from resources.schema import Column, TableSchema
+from resources.tables import Column, Table
 
 FEATURES: dict[str, Feature] = {feature.name: feature for feature in DECLARED}
 FEATURE_NAMES: tuple[str, ...] = tuple(FEATURES)
@@ -27,41 +27,51 @@ MODEL_INPUTS: tuple[str, ...] = tuple(f.name for f in DECLARED if f.model_input)
 NUMERIC_FEATURES: tuple[str, ...] = tuple(f.name for f in DECLARED if f.numeric)
 CATEGORY_FEATURES: tuple[str, ...] = tuple(f.name for f in DECLARED if not f.numeric)
 
-CUSTOMER_FEATURES = "features/customer_features"
-
+OWNER = "team:data-science"
 KEY_COLUMNS: tuple[Column, ...] = (
-    Column("customer_id", "string", nullable=False, description="The customer"),
-    Column(
-        "snapshot_date",
-        "date",
-        nullable=False,
-        description="The date at whose end (UTC) the values hold",
-    ),
+    Column("customer_id", "string", "The customer", nullable=False, names_customer=True),
+    Column("snapshot_date", "date", "The date at whose end (UTC) the values hold", nullable=False),
 )
 
 
-def _schema(features: tuple[Feature, ...]) -> TableSchema:
-    columns = (
-        Column(
-            feature.name,
-            feature.type,
-            nullable=feature.nullable,
-            description=f"{feature.meaning} ({feature.unit})" if feature.unit else feature.meaning,
-        )
-        for feature in features
+def _table(noun: str, features: tuple[Feature, ...], description: str, *, whole: bool) -> Table:
+    return Table(
+        f"features/{noun}",
+        (*KEY_COLUMNS, *features),
+        description=description,
+        unique=("customer_id",),
+        owner=OWNER,
+        # the table of all features, made of the groups in the same step, is checked
+        checked=whole,
+        steady=whole,
     )
-    return TableSchema((*KEY_COLUMNS, *columns))
 
 
-CUSTOMER_FEATURES_SCHEMA: TableSchema = _schema(DECLARED)
-GROUP_SCHEMAS: dict[str, TableSchema] = {
-    group: _schema(features) for group, features in GROUP_FEATURES.items()
+FEATURE_TABLES: dict[str, Table] = {
+    table.key: table
+    for table in (
+        *(
+            _table(
+                group,
+                features,
+                f"{len(features)} {group} features of every customer at the end of the snapshot "
+                f"date: {', '.join(feature.name for feature in features)}.",
+                whole=False,
+            )
+            for group, features in GROUP_FEATURES.items()
+        ),
+        _table(
+            "customer_features",
+            DECLARED,
+            f"All {len(DECLARED)} features of every customer at the end of the snapshot date, from "
+            "what had happened and was recorded by then.",
+            whole=True,
+        ),
+    )
 }
-FEATURE_SCHEMAS: dict[str, TableSchema] = {
-    **{f"features/{group}": schema for group, schema in GROUP_SCHEMAS.items()},
-    CUSTOMER_FEATURES: CUSTOMER_FEATURES_SCHEMA,
-}
-"""Schema of each of the seven feature tables by its lake name, in the order they are landed."""
+"""The feature tables by key, in the order they are landed: the groups, then all of them in one."""
+CUSTOMER_FEATURES = "features/customer_features"
+CUSTOMER_FEATURES_TABLE = FEATURE_TABLES[CUSTOMER_FEATURES]
 
 
 def dictionary_markdown() -> str:

@@ -1,11 +1,13 @@
 """What one feature declaration says.
 
-Belongs here: the form of a declaration and how its null rule reads. Does not belong here: the 49
-declarations (`declarations.py`) and what is derived from them (`catalogue.py`).
+Belongs here: the form of a declaration and how its null rule reads. Does not belong here: the
+declarations (`declarations/`) and what is derived from them (`catalogue.py`).
 """
 
 from dataclasses import dataclass
 from typing import Literal
+
+from resources.tables import Column
 
 GROUPS = ("demographics", "engagement", "social", "transactions", "behaviour", "derived")
 
@@ -13,17 +15,15 @@ WithoutRows = Literal["zero", "null", "value"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Feature:
+class Feature(Column):
     """One feature of a customer at the end of a snapshot date.
 
     `sources` and `needs` are lake tables, `<group>/<table>`.
 
+    Its `nullable` follows from `needs` and `null_note`.
+
     Attributes:
-        name: Column name.
         group: One of `GROUPS`; also the table that holds it, `features/<group>`.
-        type: `int64`, `float64` or `string`.
-        unit: Unit of a number, or "" where there is none.
-        meaning: What it says, in a sentence that a stranger understands.
         sources: Tables that its value comes from.
         without_rows: The value of a customer without rows in the sources: `zero`, `null`, or
             `value` where every customer has one.
@@ -32,35 +32,25 @@ class Feature:
             no snapshot is made without them.
         needs_any: Whether one of `needs` is enough.
         null_note: A further reason for a null.
-        minimum: Least possible value, inclusive, or None where there is none.
-        maximum: Greatest possible value, inclusive, or None where there is none.
-        allowed: The values of a closed list of categories, or () for any.
         decimals: Decimals that a float is rounded to, or None where it is taken over as it is.
         sensitive: Whether it is an attribute that fairness is measured by.
         model_input: Whether models learn from it unless told otherwise.
     """
 
-    name: str
     group: str
-    type: Literal["int64", "float64", "string"]
-    meaning: str
     sources: tuple[str, ...]
     without_rows: WithoutRows
-    unit: str = ""
     needs: tuple[str, ...] = ()
     needs_any: bool = False
     null_note: str = ""
-    minimum: float | None = None
-    maximum: float | None = None
-    allowed: tuple[str, ...] = ()
     decimals: int | None = None
     sensitive: bool = False
     model_input: bool = True
 
-    @property
-    def nullable(self) -> bool:
-        """Whether it is null for anybody, ever."""
-        return bool(self.needs or self.null_note)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        # a frozen dataclass sets a derived field so; null for nobody means never null
+        object.__setattr__(self, "nullable", bool(self.needs or self.null_note))
 
     @property
     def null_rule(self) -> str:

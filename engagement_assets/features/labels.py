@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from engagement_assets.features.catalogue import KEY_COLUMNS
-from resources.schema import Column, TableSchema
+from engagement_assets.features.catalogue import KEY_COLUMNS, OWNER
+from resources.tables import Column, Table
 
 
 class LabelWindowOpenError(RuntimeError):
@@ -21,40 +21,24 @@ class LabelWindowOpenError(RuntimeError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Label:
-    """One label of a customer at a snapshot date.
+class Label(Table):
+    """One label of a customer at a snapshot date; its noun is the column that a model learns.
 
     Attributes:
-        name: Name of the label and of the column that a model learns.
-        meaning: What it says.
         window_days: Number of days after the snapshot date that it looks at.
         required_tables: Source tables without which it cannot be known; while one of them has no
             rows, the label is null, and a model of it is not trained.
         sources: Every source table that its SQL reads.
-        columns: Its columns, without the key.
     """
 
-    name: str
-    meaning: str
     window_days: int
     required_tables: tuple[str, ...]
     sources: tuple[str, ...]
-    columns: tuple[Column, ...]
 
     @property
-    def table(self) -> str:
-        """Its lake table."""
-        return f"labels/{self.name}"
-
-    @property
-    def sql_name(self) -> str:
-        """Its SQL file, as `resources.sql.SqlFolder.query` names it."""
-        return f"labels/{self.name}"
-
-    @property
-    def schema(self) -> TableSchema:
-        """The declared schema of its table."""
-        return TableSchema((*KEY_COLUMNS, *self.columns))
+    def name(self) -> str:
+        """The column that a model learns."""
+        return self.noun
 
     def closes_on(self, snapshot_date: date) -> date:
         """Last day of its window: the day that must be ingested before it exists."""
@@ -83,10 +67,41 @@ class Label:
             )
 
 
+def _label(
+    name: str,
+    meaning: str,
+    *columns: Column,
+    window_days: int,
+    required_tables: tuple[str, ...],
+    sources: tuple[str, ...],
+) -> Label:
+    return Label(
+        key=f"labels/{name}",
+        columns=(*KEY_COLUMNS, *columns),
+        description=f"{meaning}. A snapshot date exists here once the {window_days} days after it "
+        "were ingested.",
+        unique=("customer_id",),
+        owner=OWNER,
+        window_days=window_days,
+        required_tables=required_tables,
+        sources=sources,
+    )
+
+
 _DECLARED = (
-    Label(
-        name="engagement_score",
-        meaning="Mean daily engagement over the 7 days after the snapshot date, 0 to 1",
+    _label(
+        "engagement_score",
+        "Mean daily engagement over the 7 days after the snapshot date, 0 to 1",
+        Column(
+            "engagement_score",
+            "float64",
+            "Mean daily engagement over the 7 days after the snapshot date; days without use "
+            "count 0",
+            "0 to 1",
+            nullable=False,
+            minimum=0,
+            maximum=1,
+        ),
         window_days=7,
         required_tables=("source/sessions",),
         sources=(
@@ -97,54 +112,47 @@ _DECLARED = (
             "source/posts",
             "source/event_joins",
         ),
-        columns=(
-            Column(
-                "engagement_score",
-                "float64",
-                nullable=False,
-                description="Mean daily engagement over the 7 days after the snapshot date; days "
-                "without use count 0 (0 to 1)",
-            ),
-        ),
     ),
-    Label(
-        name="churn_30_day",
-        meaning="No session in the 30 days after the snapshot date, among customers with a "
-        "session in the 30 days up to it",
+    _label(
+        "churn_30_day",
+        "No session in the 30 days after the snapshot date, among customers with a session in the "
+        "30 days up to it",
+        Column(
+            "churn_30_day",
+            "int64",
+            "1 for a customer without a session in the 30 days after the snapshot date, 0 for one "
+            "with a session",
+            nullable=False,
+            minimum=0,
+            maximum=1,
+        ),
         window_days=30,
         required_tables=("source/sessions",),
         sources=("source/customers", "source/sessions"),
-        columns=(
-            Column(
-                "churn_30_day",
-                "int64",
-                nullable=False,
-                description="1 for a customer without a session in the 30 days after the snapshot "
-                "date, 0 for one with a session",
-            ),
-        ),
     ),
-    Label(
-        name="lifetime_value_usd",
-        meaning="Revenue to date plus revenue of the 180 days after the snapshot date, within 0 "
-        "to 10,000 USD",
+    _label(
+        "lifetime_value_usd",
+        "Revenue to date plus revenue of the 180 days after the snapshot date, within 0 to 10,000 "
+        "USD",
+        Column(
+            "lifetime_value_usd",
+            "float64",
+            "Revenue to date plus revenue of the 180 days after the snapshot date, within 0 to "
+            "10,000",
+            "USD",
+            minimum=0,
+            maximum=10_000,
+        ),
+        Column(
+            "future_revenue_usd",
+            "float64",
+            "Revenue of the 180 days after the snapshot date alone, not bounded, negative where "
+            "refunds prevail",
+            "USD",
+        ),
         window_days=180,
         required_tables=("source/transactions",),
         sources=("source/customers", "source/transactions"),
-        columns=(
-            Column(
-                "lifetime_value_usd",
-                "float64",
-                description="Revenue to date plus revenue of the 180 days after the snapshot date, "
-                "within 0 to 10,000 (USD)",
-            ),
-            Column(
-                "future_revenue_usd",
-                "float64",
-                description="Revenue of the 180 days after the snapshot date alone, not bounded, "
-                "negative where refunds prevail (USD)",
-            ),
-        ),
     ),
 )
 

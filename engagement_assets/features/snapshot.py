@@ -11,16 +11,14 @@ from datetime import date, timedelta
 
 from engagement_assets.features.catalogue import (
     CUSTOMER_FEATURES,
-    FEATURE_SCHEMAS,
-    GROUP_SCHEMAS,
+    CUSTOMER_FEATURES_TABLE,
+    FEATURE_TABLES,
 )
 from engagement_assets.features.labels import LABELS, Label
-from engagement_assets.signals.tables import declared_schemas as signal_schemas
 from engagement_assets.source.contract import REQUIRED_TABLES, TABLES
 from resources.days import days_between
 from resources.engine import Engine
 from resources.lake import Lake, MissingPartitionError, Written
-from resources.schema import TableSchema
 from resources.sql import ParameterValue, Query, SqlFolder
 
 logger = logging.getLogger(__name__)
@@ -35,15 +33,6 @@ class SnapshotError(RuntimeError):
 
 class SnapshotDateError(SnapshotError):
     """A snapshot date lies before the data begins or after it ends."""
-
-
-def declared_schemas() -> dict[str, TableSchema]:
-    """Schemas of every table that feature and label SQL reads, as `<group>.<table>`.
-
-    Give them to the engine as `declared`, so that a table without a partition is empty.
-    """
-    features = {name.replace("/", "."): schema for name, schema in FEATURE_SCHEMAS.items()}
-    return signal_schemas() | features
 
 
 def required_days(snapshot_date: date, first_day: date) -> list[date]:
@@ -133,15 +122,15 @@ def query_parameters(
 
 
 def land_feature_table(engine: Engine, sql: SqlFolder, table: str, snapshot_date: date) -> Written:
-    """Land one of the seven feature tables for one snapshot date.
+    """Land one of the feature tables for one snapshot date.
 
-    It does not check the source: call `require_source` before. The table of all 49 features checks
-    that the six groups are there and hold the same number of customers.
+    It does not check the source: call `require_source` before. The table of all features checks
+    that the groups are there and hold the same number of customers.
 
     Args:
-        engine: Runs the query; its `declared` must hold `declared_schemas()`.
+        engine: Runs the query; made with `KNOWN_TABLES`.
         sql: The folder `sql/`.
-        table: A key of `FEATURE_SCHEMAS`, such as `features/social`.
+        table: A key of `FEATURE_TABLES`, such as `features/social`.
         snapshot_date: The snapshot date, which is also the partition.
 
     Raises:
@@ -154,8 +143,7 @@ def land_feature_table(engine: Engine, sql: SqlFolder, table: str, snapshot_date
     written = engine.land(
         query,
         query_parameters(query, snapshot_date),
-        into=table,
-        schema=FEATURE_SCHEMAS[table],
+        into=FEATURE_TABLES[table],
         day=snapshot_date,
     )
     if expected is not None and written.rows != expected:
@@ -169,10 +157,10 @@ def land_feature_table(engine: Engine, sql: SqlFolder, table: str, snapshot_date
 def land_snapshot(
     engine: Engine, sql: SqlFolder, snapshot_date: date, *, first_day: date | None = None
 ) -> dict[str, Written]:
-    """Land the seven feature tables of one snapshot date.
+    """Land the feature tables of one snapshot date.
 
     Args:
-        engine: Runs the queries; its `declared` must hold `declared_schemas()`.
+        engine: Runs the queries; made with `KNOWN_TABLES`.
         sql: The folder `sql/`.
         snapshot_date: The snapshot date, which is also the partition.
         first_day: First day of the data; the first partition of `source/sessions` when None.
@@ -187,7 +175,7 @@ def land_snapshot(
     begins = first_day or data_days(engine.lake)[0]
     require_source(engine.lake, required_days(snapshot_date, begins), first_day=begins)
     return {
-        table: land_feature_table(engine, sql, table, snapshot_date) for table in FEATURE_SCHEMAS
+        table: land_feature_table(engine, sql, table, snapshot_date) for table in FEATURE_TABLES
     }
 
 
@@ -206,7 +194,7 @@ def land_labels(
     beforehand.
 
     Args:
-        engine: Runs the queries; its `declared` must hold `declared_schemas()`.
+        engine: Runs the queries; made with `KNOWN_TABLES`.
         sql: The folder `sql/`.
         snapshot_date: The snapshot date, which is also the partition.
         names: Which labels; keys of `LABELS`.
@@ -234,14 +222,9 @@ def land_labels(
         )
         for table in missing_tables(engine.lake, label):
             logger.warning("%s of %s is null: %s is not there", label.name, snapshot_date, table)
-        query = sql.query(label.sql_name)
-        written[label.table] = engine.land(
-            query,
-            query_parameters(query, snapshot_date, label=label),
-            into=label.table,
-            schema=label.schema,
-            day=snapshot_date,
-        )
+        query = sql.query(label.key)
+        parameters = query_parameters(query, snapshot_date, label=label)
+        written[label.key] = engine.land(query, parameters, into=label, day=snapshot_date)
     return written
 
 
@@ -265,9 +248,10 @@ def data_days(lake: Lake) -> tuple[date, date]:
 
 
 def _customers_of_groups(lake: Lake, snapshot_date: date) -> int:
-    for group in GROUP_SCHEMAS:
-        lake.require(f"features/{group}", [snapshot_date])
-    counts = {group: lake.row_count(f"features/{group}", snapshot_date) for group in GROUP_SCHEMAS}
+    groups = [table for table in FEATURE_TABLES.values() if table is not CUSTOMER_FEATURES_TABLE]
+    for table in groups:
+        lake.require(table.key, [snapshot_date])
+    counts = {table.noun: lake.row_count(table.key, snapshot_date) for table in groups}
     if len(set(counts.values())) != 1:
         told = ", ".join(f"{group} {count}" for group, count in counts.items())
         raise SnapshotError(

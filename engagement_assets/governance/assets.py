@@ -9,20 +9,21 @@ from typing import Any
 
 import dagster as dg
 
-from engagement_assets.decisions.customers.declared import prediction_schemas
 from engagement_assets.governance.declared import (
-    FAIRNESS_MEASURES,
-    FAIRNESS_MEASURES_SCHEMA,
+    FAIRNESS_MEASURES_TABLE,
     FLAGGED_DAYS,
+    KNOWN_TABLES,
     REVIEW_QUEUE,
-    REVIEW_QUEUE_SCHEMA,
+    REVIEW_QUEUE_TABLE,
 )
 from engagement_assets.governance.fairness import fairness_overview, measure_rows
 from engagement_assets.lifecycle.daily import one_or_all
 from engagement_assets.models.specs import ANOMALY, MODELS
 from engagement_assets.settings.partitions import DAILY, partition_days
-from resources.io_managers import COLUMN_SCHEMA, Report, ui_schema
+from resources.checks import table_checks
+from resources.io_managers import Report, asset_fields
 from resources.platform import EngineResource
+from resources.tables import asset_keys
 
 OWNERS = ["team:governance"]
 CODE_VERSION = "1"
@@ -54,19 +55,13 @@ def governance_fairness(reports: dg.ResourceParam[Any]) -> dg.Output[Report]:
 
 
 @dg.asset(
-    key=FAIRNESS_MEASURES.split("/"),
-    description="Every measure of every group of every model's latest fairness report: value, "
-    "interval, p-value corrected over the report, the gap that would have been seen, and whether "
-    "it fails.",
-    group_name=GROUP,
-    owners=OWNERS,
+    **asset_fields(FAIRNESS_MEASURES_TABLE),
     kinds={"parquet"},
     code_version=CODE_VERSION,
     io_manager_key="tables",
     deps=[[spec.name, "fairness"] for spec in MODELS],
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    metadata={COLUMN_SCHEMA: ui_schema(FAIRNESS_MEASURES_SCHEMA)},
 )
 def fairness_measures(
     context: dg.AssetExecutionContext, reports: dg.ResourceParam[Any]
@@ -74,7 +69,7 @@ def fairness_measures(
     """Write the reports' long tables as of each day of this run."""
     import pandas as pd  # noqa: PLC0415 - declarations load without it
 
-    names = list(FAIRNESS_MEASURES_SCHEMA.names)
+    names = list(FAIRNESS_MEASURES_TABLE.names)
     rows = pd.DataFrame(measure_rows(_latest(reports)), columns=names)
     days = partition_days(context)
     return dg.Output(one_or_all({day.isoformat(): rows.assign(snapshot_date=day) for day in days}))
@@ -87,29 +82,23 @@ def _latest(reports: Any) -> dict[str, Any]:
 
 
 @dg.asset(
-    key=REVIEW_QUEUE.split("/"),
-    description="Customers whom a person should look at, the highest anomaly score first, with "
-    "reasons; a verdict in the table `reviews` takes a customer out.",
-    group_name=GROUP,
-    owners=OWNERS,
+    **asset_fields(REVIEW_QUEUE_TABLE),
     kinds={"sql", "duckdb", "parquet"},
     code_version=CODE_VERSION,
-    deps=[ANOMALY.predictions.split("/"), ["source", "reviews"]],
+    deps=asset_keys((ANOMALY.predictions, "source/reviews")),
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    metadata={COLUMN_SCHEMA: ui_schema(REVIEW_QUEUE_SCHEMA)},
 )
 def review_queue(
     context: dg.AssetExecutionContext, engine: EngineResource
 ) -> Iterator[dg.MaterializeResult]:
     """Land the queue of each day of this run."""
-    run = engine.engine(prediction_schemas())
+    run = engine.engine(KNOWN_TABLES)
     for day in partition_days(context):
         landed = run.land(
             engine.sql.query(REVIEW_QUEUE),
             {"snapshot_date": day, "earliest": day - timedelta(days=FLAGGED_DAYS)},
-            into=REVIEW_QUEUE,
-            schema=REVIEW_QUEUE_SCHEMA,
+            into=REVIEW_QUEUE_TABLE,
             day=day,
         )
         context.add_asset_metadata(
@@ -118,10 +107,11 @@ def review_queue(
                 "waiting": landed.rows,
                 **landed.cost_metadata,
             },
-            asset_key=REVIEW_QUEUE.split("/"),
+            asset_key=REVIEW_QUEUE_TABLE.asset_key,
             partition_key=day.isoformat(),
         )
     yield dg.MaterializeResult()
 
 
 ASSETS = [governance_fairness, fairness_measures, review_queue]
+CHECKS = [table_checks("governance_checks", [REVIEW_QUEUE_TABLE, FAIRNESS_MEASURES_TABLE])]

@@ -5,7 +5,7 @@ Belongs here: from resources to `Inputs`. Does not belong here: the assets thems
 
 from datetime import date
 
-from engagement_assets.features.snapshot import declared_schemas
+from engagement_assets.features.tables import KNOWN_TABLES
 from engagement_assets.lifecycle.adapter import Inputs
 from engagement_assets.lifecycle.resource import ModelSettings
 from engagement_assets.lifecycle.spec import ModelSpec
@@ -25,7 +25,7 @@ def inputs_of(
 ) -> Inputs:
     """What a model's adapter read from."""
     return Inputs(
-        engine=engine.engine(declared_schemas()),
+        engine=engine.engine(KNOWN_TABLES),
         sql=engine.sql,
         registry=registry.registry,
         first_day=date.fromisoformat(source.first_day),

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from engagement_assets.features.checks import BLOCKING_KEYS as FEATURE_BLOCKING
+from engagement_assets.features.checks import FEATURE_BLOCKING
 from engagement_assets.lifecycle.access import inputs_of, last_day
 from engagement_assets.lifecycle.adapter import Inputs, NotTrainableError
 from engagement_assets.lifecycle.checks import NOT_TRAINED, fairness_result, fairness_spec
@@ -24,6 +24,7 @@ from resources.io_managers import ModelPackage, NotTrained, RegistryResource, Re
 from resources.lake import MissingPartitionError
 from resources.platform import EngineResource
 from resources.registry import RegisteredModel, registered
+from resources.tables import asset_keys
 
 # Keys of the champion's metadata.
 PROMOTED = "promoted"
@@ -61,7 +62,7 @@ def _model(spec: ModelSpec) -> dg.AssetsDefinition:
         owners=spec.owners,
         kinds={*spec.kinds, "python"},
         code_version=spec.code_version,
-        deps=[table.split("/") for table in (*spec.learns_from, *spec.lineage)],
+        deps=asset_keys((*spec.learns_from, *spec.lineage)),
         io_manager_key="models",
         # a model is not trained twice at once; two models are, where there are cores for both
         pool=f"{spec.name}_training",

@@ -13,39 +13,34 @@ import numpy as np
 from engagement_assets.learning.evaluation.scores import TWENTIETHS, score_shares
 from engagement_assets.lifecycle.spec import ModelSpec, UseCaseSpec, metric_value
 from resources.checks import (
+    BLOCKING,
     PSI_LIMIT,
+    CheckedTable,
+    FurtherCheck,
     Outcome,
-    bounds_outcome,
-    daily_counts,
-    keys_measures,
-    keys_outcome,
+    blocking_keys,
     psi,
     psi_by_chance,
     result,
     run_days,
-    schema_outcome,
-    volume_outcome,
+    table_checks,
 )
 from resources.gate import VERSION
-from resources.io_managers import RegistryResource, Report
+from resources.io_managers import Report
 from resources.lake import Lake
-from resources.platform import EngineResource, LakeResource
+from resources.platform import LakeResource
+from resources.registry import ModelRegistry
 
 ADDITIVITY_TOLERANCE = 1e-2
 # of stored numbers, which are summed again as they were
 PARTS_TOLERANCE = 1e-6
-BLOCKING = ("schema", "keys", "bounds")
 # stands in the figures and metadata of what was made without a model
 NOT_TRAINED = "not_trained"
 FAIRNESS = "eighty_percent_rule"
-PREDICTION_TEXTS = {
-    "schema": "The partition is there, whole, and has the declared columns and types.",
-    "keys": "Every prediction stands there once.",
-    "bounds": "Every score lies within its declared range.",
-    "volume": "The number of predictions lies near that of the 7 days before.",
-    "score_drift": "The distribution of scores is near that of the champion's test people "
-    f"(population stability index at most {PSI_LIMIT}).",
-}
+SCORE_DRIFT = (
+    "The distribution of scores is near that of the champion's test people (population stability "
+    f"index at most {PSI_LIMIT})."
+)
 
 
 def model_checks(spec: ModelSpec) -> list[dg.AssetChecksDefinition]:
@@ -60,7 +55,7 @@ def model_checks(spec: ModelSpec) -> list[dg.AssetChecksDefinition]:
 
 def prediction_blocking(spec: UseCaseSpec) -> list[dg.AssetCheckKey]:
     """What a day's output must pass before anything uses it."""
-    return [check.key for check in output_specs(spec) if check.name in BLOCKING]
+    return blocking_keys([spec.table])
 
 
 def prediction_blocking_keys(models: Sequence[str]) -> list[dg.AssetCheckKey]:
@@ -96,17 +91,6 @@ def fairness_spec(spec: ModelSpec) -> dg.AssetCheckSpec:
     """
     rule = None if spec.fairness is None else spec.fairness.rule
     return dg.AssetCheckSpec(FAIRNESS, asset=[spec.name, "fairness"], description=rule)
-
-
-def output_specs(spec: UseCaseSpec) -> list[dg.AssetCheckSpec]:
-    """The checks on a day's output; a rule has no scores that could drift from its training's."""
-    return [
-        dg.AssetCheckSpec(
-            name, asset=spec.output.split("/"), description=text, blocking=name in BLOCKING
-        )
-        for name, text in PREDICTION_TEXTS.items()
-        if name != "score_drift" or isinstance(spec, ModelSpec)
-    ]
 
 
 def _gates(spec: ModelSpec) -> dg.AssetChecksDefinition:
@@ -168,58 +152,34 @@ def fairness_result(spec: ModelSpec, figures: Mapping[str, Any]) -> dg.AssetChec
 
 
 def output_checks(spec: UseCaseSpec) -> dg.AssetChecksDefinition:
-    """The checks on what a use case makes each day."""
-    specs = output_specs(spec)
+    """The checks on what a use case makes each day.
 
-    @dg.multi_asset_check(name=f"{spec.name}_output_checks", specs=specs, can_subset=True)
-    def check(
-        context: dg.AssetCheckExecutionContext,
-        lake: LakeResource,
-        engine: EngineResource,
-        registry: RegistryResource,
-    ) -> Iterator[dg.AssetCheckResult]:
-        """Check the output of this run."""
-        key = list(spec.key)
-        there = lake.lake.days(spec.output)
-        days = run_days(context, there)
-        run = engine.engine({spec.output.replace("/", "."): spec.schema})
-        measures = keys_measures(key) | bounds_measures(spec)
-        counts = daily_counts(run, spec.output, measures, days)
-        rows = {day: lake.lake.row_count(spec.output, day) for day in there}
-        judges = {
-            "schema": lambda: schema_outcome(run, spec.output, spec.schema, days),
-            "keys": lambda: keys_outcome(counts, key),
-            "bounds": lambda: bounds_outcome(counts, list(spec.bounds)),
-            "volume": lambda: volume_outcome(rows, days[-1]),
-            "score_drift": lambda: score_drift(spec, lake.lake, registry, days[-1]),
-        }
-        for check_key in sorted(context.selected_asset_check_keys):
-            warn = check_key.name not in BLOCKING
-            yield result(check_key, judges[check_key.name](), days, warn=warn)
+    A rule has no scores that could drift from its training's.
+    """
 
-    return check
+    def judge(checked: CheckedTable) -> Outcome:
+        registry = checked.resources.registry.registry
+        return score_drift(spec, checked.lake, registry, checked.days[-1])
+
+    drift = FurtherCheck(spec.table, "score_drift", SCORE_DRIFT, judge)
+    return table_checks(
+        f"{spec.name}_output_checks",
+        [spec.table],
+        further=[drift] if isinstance(spec, ModelSpec) else [],
+        resources=["registry"],
+    )
 
 
-def bounds_measures(spec: UseCaseSpec) -> dict[str, str]:
-    """SQL that counts the values outside their bounds, by column."""
-    measures = {}
-    for column, (least, most) in spec.bounds.items():
-        outside = [f'"{column}" < {least}'] if least is not None else []
-        outside += [f'"{column}" > {most}'] if most is not None else []
-        measures[column] = f"count(*) FILTER (WHERE {' OR '.join([*outside, f'isnan({column})'])})"
-    return measures
-
-
-def score_drift(spec: UseCaseSpec, lake: Lake, registry: RegistryResource, day: date) -> Outcome:
+def score_drift(spec: UseCaseSpec, lake: Lake, registry: ModelRegistry, day: date) -> Outcome:
     """Whether the scores of a day are spread as the test scores of the model that made them."""
     table = lake.read(spec.output, days=[day], columns=[spec.score, "model_version"])
     if not table.num_rows:
-        champion = registry.registry.champion(spec.name)
+        champion = registry.champion(spec.name)
         if champion is None:
             return Outcome(note=f"there is no {spec.name} champion yet, so no predictions")
         return Outcome(f"there are no predictions on {day}", [day])
     version = str(table.column("model_version")[0].as_py())
-    card = registry.registry.card(spec.name, version)
+    card = registry.card(spec.name, version)
     edges = card.get("score_edges", TWENTIETHS)
     now = score_shares(table.column(spec.score).to_numpy(), edges=edges)
     index = psi(card["score_shares"], now, rows=(card["test_customers"], table.num_rows))

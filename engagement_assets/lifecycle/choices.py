@@ -17,9 +17,10 @@ from engagement_assets.lifecycle.resource import ModelSettings
 from engagement_assets.lifecycle.spec import DecisionSpec
 from engagement_assets.settings.partitions import DAILY, partition_days
 from resources.gate import VERSION, require_checks
-from resources.io_managers import COLUMN_SCHEMA, ui_schema
+from resources.io_managers import asset_fields
 from resources.lake import Lake
 from resources.platform import LakeResource
+from resources.tables import asset_keys
 
 
 def choices_asset(spec: DecisionSpec) -> dg.AssetsDefinition:
@@ -27,17 +28,13 @@ def choices_asset(spec: DecisionSpec) -> dg.AssetsDefinition:
     inputs = [f"{name}/predictions" for name in spec.listens_to]
 
     @dg.asset(
-        key=[spec.name, "choices"],
-        description=spec.texts["choices"],
-        group_name=spec.name,
-        owners=spec.owners,
+        **asset_fields(spec.table),
         kinds={"parquet", *spec.kinds},
         code_version=spec.code_version,
-        deps=[table.split("/") for table in inputs],
+        deps=asset_keys(inputs),
         partitions_def=DAILY,
         backfill_policy=dg.BackfillPolicy.single_run(),
         io_manager_key="tables",
-        metadata={COLUMN_SCHEMA: ui_schema(spec.schema)},
     )
     def choices(
         context: dg.AssetExecutionContext, lake: LakeResource, settings: ModelSettings
@@ -56,7 +53,7 @@ def choices_asset(spec: DecisionSpec) -> dg.AssetsDefinition:
                     VERSION: policy.version,
                     "actions": {str(name): int(count) for name, count in counts.items()},
                 },
-                asset_key=[spec.name, "choices"],
+                asset_key=spec.table.asset_key,
                 partition_key=day.isoformat(),
             )
             tables[day.isoformat()] = table
@@ -66,7 +63,7 @@ def choices_asset(spec: DecisionSpec) -> dg.AssetsDefinition:
 
 
 def choices_of(spec: DecisionSpec, policy: RulePolicy, lake: Lake, day: date) -> pd.DataFrame:
-    """Return the choices of a day, with the columns of the spec's schema.
+    """Return the choices of a day, with the columns of the spec's table.
 
     Raises:
         MissingPartitionError: Predictions that the decision looks at are not there.
@@ -77,4 +74,4 @@ def choices_of(spec: DecisionSpec, policy: RulePolicy, lake: Lake, day: date) ->
     table: pd.DataFrame = policy(pd.DataFrame(), context).table.assign(
         snapshot_date=day, policy_version=policy.version
     )
-    return table[list(spec.schema.names)]
+    return table[list(spec.table.names)]

@@ -12,7 +12,7 @@ import dagster as dg
 import pandas as pd
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
-from engagement_assets.features.checks import BLOCKING_KEYS as FEATURE_BLOCKING
+from engagement_assets.features.checks import FEATURE_BLOCKING
 from engagement_assets.lifecycle.access import inputs_of
 from engagement_assets.lifecycle.adapter import Inputs, ModelAdapter
 from engagement_assets.lifecycle.resource import ModelSettings
@@ -20,9 +20,10 @@ from engagement_assets.lifecycle.spec import ModelSpec
 from engagement_assets.settings.partitions import DAILY, partition_days
 from engagement_assets.source.resource import SourceResource
 from resources.gate import VERSION, require_checks
-from resources.io_managers import COLUMN_SCHEMA, RegistryResource, Report, ui_schema
+from resources.io_managers import RegistryResource, Report, asset_fields
 from resources.platform import EngineResource
 from resources.registry import RegisteredModel, registered
+from resources.tables import asset_keys
 
 SAMPLE_ROWS = 5
 NOT_MADE = "not_made"
@@ -31,18 +32,27 @@ NOT_MADE = "not_made"
 def daily_asset(spec: ModelSpec) -> dg.AssetsDefinition:
     """Predictions and explanations of a day, made by the champion."""
     outs = {
-        "predictions": {
-            "kinds": {"parquet", *spec.kinds},
-            "io_manager_key": "tables",
-            "metadata": {COLUMN_SCHEMA: ui_schema(spec.schema)},
-        },
-        "explanations": {"kinds": {"report", "shap"}, "io_manager_key": "reports"},
+        "predictions": dg.AssetOut(
+            **asset_fields(spec.table),
+            kinds={"parquet", *spec.kinds},
+            code_version=spec.code_version,
+            io_manager_key="tables",
+        ),
+        "explanations": dg.AssetOut(
+            key=[spec.name, "explanations"],
+            description=spec.texts.get("explanations"),
+            group_name=spec.name,
+            owners=spec.owners,
+            kinds={"report", "shap"},
+            code_version=spec.code_version,
+            io_manager_key="reports",
+        ),
     }
 
     @dg.multi_asset(
         name=f"{spec.name}_daily",
-        outs={noun: _out(spec, noun, **outs[noun]) for noun in spec.daily_parts},
-        deps=[*(table.split("/") for table in spec.predicts_from), [spec.name, "champion"]],
+        outs={noun: outs[noun] for noun in spec.daily_parts},
+        deps=[*asset_keys(spec.predicts_from), [spec.name, "champion"]],
         partitions_def=DAILY,
         # a job has one policy: what is made weekly is made beside assets of one day
         backfill_policy=dg.BackfillPolicy.single_run() if spec.cadence != "weekly" else None,
@@ -83,17 +93,6 @@ def _outputs(
         yield dg.Output(one_or_all(values), output_name=noun)
 
 
-def _out(spec: ModelSpec, noun: str, **about: Any) -> dg.AssetOut:
-    return dg.AssetOut(
-        key=[spec.name, noun],
-        description=spec.texts[noun],
-        group_name=spec.name,
-        owners=spec.owners,
-        code_version=spec.code_version,
-        **about,
-    )
-
-
 def _predict_day(
     context: dg.AssetExecutionContext,
     spec: ModelSpec,
@@ -106,7 +105,7 @@ def _predict_day(
     for warning in predicted.warnings:
         context.log.warning("%s", warning)
     table = predicted.table.assign(snapshot_date=day, model_version=model.version)
-    table = table[list(spec.schema.names)]
+    table = table[list(spec.table.names)]
     context.log.info("%s: %s rows predicted and explained", day, f"{len(table):,}")
     about: dict[str, dict[str, Any]] = {
         "predictions": {
@@ -138,7 +137,7 @@ def _nothing(
             asset_key=[spec.name, noun],
             partition_key=day.isoformat(),
         )
-    empty = spec.schema.arrow.empty_table().to_pandas()
+    empty = spec.table.empty().to_pandas()
     return empty, Report({NOT_MADE: reason}, f"No predictions: {reason}.")
 
 

@@ -20,8 +20,8 @@ def labelled_rows(lake: Lake, snapshot: date, label: Label) -> pd.DataFrame:
         MissingPartitionError: The snapshot or its labels are not in the lake.
     """
     features = lake.read(CUSTOMER_FEATURES, days=[snapshot]).to_pandas()
-    columns = ["customer_id", *(column.name for column in label.columns)]
-    labels = lake.read(label.table, days=[snapshot], columns=columns)
+    columns = [name for name in label.names if name != "snapshot_date"]
+    labels = lake.read(label.key, days=[snapshot], columns=columns)
     rows: pd.DataFrame = features.merge(labels.to_pandas(), on="customer_id", validate="one_to_one")
     return rows
 
@@ -42,5 +42,5 @@ def data_versions(lake: Lake, snapshots: Sequence[date], label: Label) -> dict[s
     return {
         f"{table}/{day}": lake.digest(table, day)
         for day in snapshots
-        for table in (CUSTOMER_FEATURES, label.table)
+        for table in (CUSTOMER_FEATURES, label.key)
     }

@@ -10,11 +10,13 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from engagement_assets.features.catalogue import KEY_COLUMNS
 from engagement_assets.lifecycle.dates import TRAINING_SNAPSHOTS, Snapshots
 from resources.lake import Lake
-from resources.schema import Column, TableSchema
+from resources.tables import Column, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,7 +149,6 @@ class UseCaseSpec:
         columns: Columns of each day's output between the snapshot date and the version.
         key: Columns that name a row of it, besides the snapshot date.
         score: The column whose drift is watched.
-        bounds: Least and greatest value by column; None for no bound.
         texts: Description by part.
         purpose: What it is for and what it must not be used for.
         limits: Known limits, a sentence each.
@@ -190,7 +191,6 @@ class UseCaseSpec:
     columns: tuple[Column, ...]
     key: tuple[str, ...] = ("customer_id",)
     score: str
-    bounds: Mapping[str, tuple[float | None, float | None]]
     texts: Mapping[str, str]
     purpose: str
     limits: tuple[str, ...]
@@ -231,30 +231,23 @@ class UseCaseSpec:
         return tuple(dict.fromkeys((*self.learns_from, *self.predicts_from)))
 
     @property
-    def writes(self) -> dict[str, TableSchema]:
-        """Schema by table that it writes."""
-        return {self.output: self.schema} if self.daily_parts else {}
-
-    @property
     def output_columns(self) -> tuple[Column, ...]:
         """Columns of each day's output between the snapshot date and the version."""
         return self.columns
 
-    @property
-    def schema(self) -> TableSchema:
-        """The schema of each day's output."""
-        return TableSchema(
-            (
-                Column("customer_id", "string", nullable=False, description="The customer"),
-                Column("snapshot_date", "date", nullable=False, description="Date of the features"),
-                *self.output_columns,
-                Column(
-                    self.VERSION_COLUMN,
-                    "string",
-                    nullable=False,
-                    description="Champion that made the row",
-                ),
-            )
+    @cached_property
+    def table(self) -> Table:
+        """The table that each day makes."""
+        version = Column(
+            self.VERSION_COLUMN, "string", "Champion that made the row", nullable=False
+        )
+        return Table(
+            self.output,
+            (*KEY_COLUMNS, *self.output_columns, version),
+            description=self.texts[self.daily_parts[0]],
+            unique=self.key,
+            owner=self.owners[0],
+            steady=True,
         )
 
     def nobody(self) -> pd.DataFrame:
@@ -393,11 +386,17 @@ class DecisionSpec(UseCaseSpec):
     def output_columns(self) -> tuple[Column, ...]:
         """What every choice has, and the decision's own columns."""
         return (
-            Column("action", "string", nullable=False, description="What is chosen, or none"),
+            Column("action", "string", "What is chosen, or none", nullable=False),
             Column(
-                "propensity", "float64", nullable=False, description="Chance of the choice (0-1)"
+                "propensity",
+                "float64",
+                "Chance of the choice",
+                "0-1",
+                nullable=False,
+                minimum=0,
+                maximum=1,
             ),
-            Column("reason", "string", description="Why, in words"),
+            Column("reason", "string", "Why, in words"),
             *self.columns,
         )
 
@@ -450,13 +449,14 @@ def reason_columns(unit: str, *, count: int = REASONS) -> tuple[Column, ...]:
         column
         for n in range(1, count + 1)
         for column in (
-            Column(f"reason_{n}_feature", "string", description=f"Reason {n}: the feature"),
-            Column(f"reason_{n}_value", "string", description=f"Reason {n}: its value"),
-            Column(f"reason_{n}_typical", "string", description=f"Reason {n}: typical value"),
+            Column(f"reason_{n}_feature", "string", f"Reason {n}: the feature"),
+            Column(f"reason_{n}_value", "string", f"Reason {n}: its value"),
+            Column(f"reason_{n}_typical", "string", f"Reason {n}: typical value"),
             Column(
                 f"reason_{n}_contribution",
                 "float64",
-                description=f"Reason {n}: contribution ({unit})",
+                f"Reason {n}: contribution",
+                unit,
             ),
         )
     )

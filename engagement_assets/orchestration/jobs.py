@@ -58,23 +58,18 @@ signals_job = dg.define_asset_job(
     SIGNALS,
     description="What a day's features take from texts and from the social graph.",
 )
-network_training_job = dg.define_asset_job(
-    "network_training",
-    trained(WEEKLY),
-    description="Learns virality, and engagement from the graph; compares with simpler methods.",
-)
 network_insights_job = dg.define_asset_job(
     "network_insights",
     EMBEDDINGS | SPREAD | WEEKLY_PREDICTIONS,
     description="Embeddings, whom to reach, and the reach of recent posts, as of one day.",
 )
 features_job = dg.define_asset_job(
-    "features", FEATURES, description="Makes the 49 features of a snapshot date and checks them."
+    "features", FEATURES, description="Makes the features of a snapshot date and checks them."
 )
 label_jobs = {
     label.name: dg.define_asset_job(
         f"label_{label.name}",
-        dg.AssetSelection.assets(label.table.split("/")),
+        dg.AssetSelection.assets(label.asset_key),
         description=f"Makes the label {label.name} of a snapshot date whose window has closed.",
     )
     for label in LABELS.values()
@@ -165,17 +160,16 @@ daily_job = dg.define_asset_job(
 retraining_jobs = {
     cadence: dg.define_asset_job(
         f"{cadence}_training",
-        trained(spec for spec in MODELS if spec.cadence == cadence),
+        trained(spec for spec in EVERY_MODEL if spec.cadence == cadence),
         executor_def=TRAINING_EXECUTOR,
         description=f"Trains a candidate of every model whose cadence is {cadence}, and judges it.",
     )
-    for cadence in sorted({spec.cadence for spec in MODELS})
+    for cadence in sorted({spec.cadence for spec in EVERY_MODEL})
 }
 JOBS = [
     ingest_job,
     text_scores_job,
     signals_job,
-    network_training_job,
     network_insights_job,
     features_job,
     *label_jobs.values(),

@@ -13,7 +13,6 @@ from engagement_assets.orchestration.jobs import (
     daily_job,
     label_jobs,
     network_insights_job,
-    network_training_job,
     retraining_jobs,
 )
 from engagement_assets.settings.installation import Settings, current_home
@@ -63,12 +62,6 @@ retraining_schedules = [
     )
     for cadence, job in retraining_jobs.items()
 ]
-network_training_schedule = dg.ScheduleDefinition(
-    job=network_training_job,
-    cron_schedule="0 5 * * 1",
-    name="network_training",
-    description="On Mondays at 05:00 UTC: virality, and engagement from the graph.",
-)
 
 
 @dg.schedule(
@@ -86,7 +79,6 @@ def network_insights_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRe
 
 SCHEDULES = [
     daily_schedule,
-    network_training_schedule,
     network_insights_schedule,
     *(label_schedule(label) for label in LABELS.values()),
     *retraining_schedules,

@@ -5,11 +5,12 @@ Belongs here: wrapping `catalogue.py` for Dagster. Does not belong here: the tab
 
 import dagster as dg
 
-from engagement_assets.decisions.customers.declared import CHANGES, CUSTOMERS, prediction_schemas
+from engagement_assets.decisions.customers.declared import CHANGES, CUSTOMERS
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
-from engagement_assets.governance.declared import FAIRNESS_MEASURES, REVIEW_QUEUE
+from engagement_assets.governance.declared import FAIRNESS_MEASURES, KNOWN_TABLES, REVIEW_QUEUE
 from engagement_assets.serving.catalogue import Catalogue
 from resources.platform import EngineResource
+from resources.tables import asset_keys
 
 
 @dg.asset(
@@ -20,17 +21,11 @@ from resources.platform import EngineResource
     owners=["team:data-platform"],
     kinds={"duckdb"},
     code_version="1",
-    deps=[
-        CUSTOMER_FEATURES.split("/"),
-        CUSTOMERS.split("/"),
-        CHANGES.split("/"),
-        REVIEW_QUEUE.split("/"),
-        FAIRNESS_MEASURES.split("/"),
-    ],
+    deps=asset_keys((CUSTOMER_FEATURES, CUSTOMERS, CHANGES, REVIEW_QUEUE, FAIRNESS_MEASURES)),
 )
 def lake_catalogue(engine: EngineResource, catalogue: Catalogue) -> dg.MaterializeResult:
     """Publish the catalogue."""
-    made = catalogue.publish(engine.engine(prediction_schemas()))
+    made = catalogue.publish(engine.engine(KNOWN_TABLES))
     return dg.MaterializeResult(
         metadata={
             "path": dg.MetadataValue.path(made.where),

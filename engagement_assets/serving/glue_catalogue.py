@@ -8,32 +8,10 @@ from datetime import date
 
 from pydantic import Field
 
-from engagement_assets.decisions.customers.declared import prediction_schemas
-from engagement_assets.features.labels import LABELS
-from engagement_assets.governance.declared import (
-    FAIRNESS_MEASURES,
-    FAIRNESS_MEASURES_SCHEMA,
-    REVIEW_QUEUE,
-    REVIEW_QUEUE_SCHEMA,
-)
+from engagement_assets.governance.declared import KNOWN_TABLES
 from engagement_assets.serving.catalogue import Catalogue, Published
-from engagement_assets.source.quarantine import QUARANTINE, QUARANTINE_SCHEMA
 from resources.aws.glue import GlueTables
 from resources.engine import Engine
-from resources.schema import TableSchema
-
-
-def catalogue_schemas() -> dict[str, TableSchema]:
-    """Every table that analysts find, as `<group>.<table>`."""
-    further = {label.table: label.schema for label in LABELS.values()} | {
-        FAIRNESS_MEASURES: FAIRNESS_MEASURES_SCHEMA,
-        REVIEW_QUEUE: REVIEW_QUEUE_SCHEMA,
-        QUARANTINE: QUARANTINE_SCHEMA,
-    }
-    return {
-        **prediction_schemas(),
-        **{name.replace("/", "."): schema for name, schema in further.items()},
-    }
 
 
 class GlueCatalogue(Catalogue):
@@ -45,16 +23,14 @@ class GlueCatalogue(Catalogue):
     first_day: str = Field(description="First day that a partition may have, as an ISO date.")
 
     def publish(self, engine: Engine) -> Published:
-        """Make or mend the tables, those that the engine reads as well."""
-        tables = self.tables.sync({**catalogue_schemas(), **engine.declared})
+        """Make or mend the tables that the engine knows."""
+        tables = self.tables.sync(engine.declared.values())
         return Published(f"glue://{self.region}/{self.database}", tables)
 
     def exists(self) -> bool:
         """Whether every table is there as declared."""
         glue = self.tables
-        return not any(
-            glue.problems(table, schema) for table, schema in catalogue_schemas().items()
-        )
+        return not any(glue.problems(table) for table in KNOWN_TABLES)
 
     @property
     def tables(self) -> GlueTables:

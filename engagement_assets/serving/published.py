@@ -10,8 +10,12 @@ from typing import Any
 
 import dagster as dg
 
-from engagement_assets.decisions.customers.assets import SPECS as UNIFIED_SPECS
-from engagement_assets.decisions.customers.declared import CUSTOMERS, USE_CASES, prediction_schemas
+from engagement_assets.decisions.customers.declared import (
+    CUSTOMERS,
+    CUSTOMERS_TABLE,
+    KNOWN_TABLES,
+    USE_CASES,
+)
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.serving.publishing import (
     PURPOSE,
@@ -23,7 +27,7 @@ from engagement_assets.serving.publishing import (
 from engagement_assets.serving.records import DayTables, decode, document_of, encode
 from engagement_assets.settings.partitions import DAILY, partition_days
 from engagement_assets.source.resource import SourceResource
-from resources.checks import Outcome, result, run_days
+from resources.checks import Outcome, blocking_keys, result, run_days
 from resources.gate import require_checks
 from resources.lake import Lake
 from resources.online_store.protocol import (
@@ -34,8 +38,9 @@ from resources.online_store.protocol import (
 )
 from resources.online_store.resource import OnlineStoreResource
 from resources.platform import EngineResource, LakeResource
+from resources.tables import asset_keys
 
-PUBLISHED = "serving/published"
+PUBLISHED = dg.AssetKey(["serving", "published"])
 NOT_PUBLISHED = "not_published"
 # Another publisher ends, and a table gets its capacity back, within minutes or not at all.
 RETRIES = 2
@@ -47,7 +52,7 @@ PROGRESS_SHARE = 10
 
 
 @dg.asset(
-    key=PUBLISHED.split("/"),
+    key=PUBLISHED,
     description="The online store, filled with one document a customer: features, predictions, "
     "reasons, recommended posts of those who agreed to them. Only the newest day is served; of a "
     "range of days the last one is published.",
@@ -55,12 +60,9 @@ PROGRESS_SHARE = 10
     owners=["team:data-platform"],
     kinds={"online_store"},
     code_version="1",
-    deps=[
-        CUSTOMERS.split("/"),
-        CUSTOMER_FEATURES.split("/"),
-        *(spec.output.split("/") for spec in USE_CASES),
-        ["source", "consents"],
-    ],
+    deps=asset_keys(
+        (CUSTOMERS, CUSTOMER_FEATURES, "source/consents", *(spec.output for spec in USE_CASES))
+    ),
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),
     # one publisher at a time; a second one waits
@@ -74,7 +76,7 @@ def published(
 ) -> dg.MaterializeResult:
     """Publish the last day of this run."""
     *earlier, day = partition_days(context)
-    blocking = [spec.key for spec in UNIFIED_SPECS if spec.blocking]
+    blocking = blocking_keys([CUSTOMERS_TABLE])
     require_checks(context.instance, blocking, days=[day])
     for other in earlier:
         _note(context, other, {NOT_PUBLISHED: f"of a range the last day is published, {day}"})
@@ -132,14 +134,12 @@ def _figures(done: Published) -> dict[str, Any]:
 
 
 def _note(context: dg.AssetExecutionContext, day: date, metadata: dict[str, Any]) -> None:
-    context.add_asset_metadata(
-        metadata, asset_key=PUBLISHED.split("/"), partition_key=day.isoformat()
-    )
+    context.add_asset_metadata(metadata, asset_key=PUBLISHED, partition_key=day.isoformat())
 
 
 def _agreed(source: SourceResource, engine: EngineResource) -> frozenset[str]:
     consent = source.consent(engine.lake.lake, purpose=PURPOSE)
-    return agreed_customers(engine.engine(prediction_schemas()), engine.sql, consent)
+    return agreed_customers(engine.engine(KNOWN_TABLES), engine.sql, consent)
 
 
 DESCRIPTIONS = {
@@ -149,7 +149,7 @@ DESCRIPTIONS = {
     "age": f"The served day is at most {MOST_DAYS_BEHIND} days behind the last one taken in.",
 }
 SPECS = [
-    dg.AssetCheckSpec(name, asset=PUBLISHED.split("/"), description=text)
+    dg.AssetCheckSpec(name, asset=PUBLISHED, description=text)
     for name, text in DESCRIPTIONS.items()
 ]
 

@@ -220,7 +220,7 @@ def _predictions(
 
 def _reasons(spec: ModelSpec, rows: pa.Table | None, count: int) -> list[list[dict[str, Any]]]:
     """Each customer's reasons; they are filled from the first on, and end where there is none."""
-    if rows is None or f"reason_1_{REASON_PARTS[0]}" not in spec.schema.names:
+    if rows is None or f"reason_1_{REASON_PARTS[0]}" not in spec.table.names:
         return [[] for _ in range(count)]
     numbered = [
         list(

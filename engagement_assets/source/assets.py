@@ -11,50 +11,22 @@ import dagster as dg
 from engagement_assets.settings.partitions import DAILY, partition_days
 from engagement_assets.source.contract import TABLES
 from engagement_assets.source.ingestion import IngestReport, ingest
-from engagement_assets.source.quarantine import QUARANTINE_SCHEMA
+from engagement_assets.source.quarantine import QUARANTINE, SOURCE_TABLES
 from engagement_assets.source.resource import SourceResource
-from resources.io_managers import COLUMN_SCHEMA, ui_schema
+from resources.io_managers import asset_fields
 from resources.lake import LakeError
 from resources.platform import LakeResource
-from resources.schema import TableSchema
 
-OWNERS = ["team:data-platform"]
 CODE_VERSION = "1"
-QUARANTINE = "quarantine"
 # A source that is away for a moment is tried again; a broken mapping fails the same way each time,
 # so few tries are enough.
 RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
 PERMANENT = "it would fail again: not retried"
 
 
-def _spec(name: str, description: str, schema: TableSchema) -> dg.AssetSpec:
-    return dg.AssetSpec(
-        ["source", name],
-        description=description,
-        group_name="source",
-        owners=OWNERS,
-        kinds={"parquet", "duckdb"},
-        code_version=CODE_VERSION,
-        metadata={COLUMN_SCHEMA: ui_schema(schema)},
-    )
-
-
 SPECS = [
-    *(
-        _spec(
-            name,
-            f"{table.meaning}. {'Required.' if table.required else 'Optional.'} "
-            f"Key: {', '.join(table.key)}; event time: {table.event_time}.",
-            table.schema,
-        )
-        for name, table in TABLES.items()
-    ),
-    _spec(
-        QUARANTINE,
-        "Raw rows that break the contract, with table, reason and the row as it came. Nothing is "
-        "dropped silently.",
-        QUARANTINE_SCHEMA,
-    ),
+    dg.AssetSpec(**asset_fields(table), kinds={"parquet", "duckdb"}, code_version=CODE_VERSION)
+    for table in SOURCE_TABLES
 ]
 
 
@@ -88,16 +60,18 @@ def ingest_source(
         context.log.info("source/%s does not provide %s", table, ", ".join(columns))
     for name in TABLES:
         _note_days(context, report, name, days)
-        yield dg.MaterializeResult(asset_key=["source", name], metadata=_run_metadata(report, name))
+        yield dg.MaterializeResult(
+            asset_key=TABLES[name].asset_key, metadata=_run_metadata(report, name)
+        )
     for day in days:
         bad = sum(counts.get(day, 0) for counts in report.quarantined.values())
         context.add_asset_metadata(
             {"dagster/row_count": bad},
-            asset_key=["source", QUARANTINE],
+            asset_key=QUARANTINE.asset_key,
             partition_key=day.isoformat(),
         )
     yield dg.MaterializeResult(
-        asset_key=["source", QUARANTINE],
+        asset_key=QUARANTINE.asset_key,
         metadata={
             "quarantined_rows": report.total_quarantined,
             "quarantine_share": report.quarantine_share,
@@ -116,7 +90,7 @@ def _note_days(
                 "quarantined": report.quarantined[name][day],
                 "late_rows": report.late[name].get(day, 0),
             },
-            asset_key=["source", name],
+            asset_key=TABLES[name].asset_key,
             partition_key=day.isoformat(),
         )
 

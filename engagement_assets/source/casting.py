@@ -14,11 +14,11 @@ from datetime import date
 
 import duckdb
 
-from engagement_assets.source.contract import RECORDED_AT, Field, SourceTable
+from engagement_assets.source.contract import RECORDED_AT, SourceTable
 from engagement_assets.source.errors import ColumnsError, SourceSettingsError
 from resources import engine
-from resources.schema import DUCKDB_TYPES
-from resources.sql import quote_text
+from resources.sql import quote_name, quote_text
+from resources.tables import DUCKDB_TYPES, Column
 
 _ACCEPTED: dict[str, tuple[str, ...]] = {
     "string": ("text", "integer", "uuid"),
@@ -44,7 +44,7 @@ class Cast:
         may_fail: Whether a raw value that is not null may come out as null.
     """
 
-    field: Field
+    field: Column
     expression: str
     may_fail: bool
 
@@ -68,11 +68,6 @@ def connect(
         ) from error
 
 
-def quote_name(name: str) -> str:
-    """A column name as a SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def date_literal(day: date) -> str:
     """A day as a SQL literal."""
     return f"DATE '{day.isoformat()}'"
@@ -93,8 +88,8 @@ def check_columns(table: SourceTable, columns: Mapping[str, str], *, where: str)
         ColumnsError: Columns that may not be null are missing, columns are unknown, or a column's
             kind can never become its declared type. The message names every such column.
     """
-    declared = {field.name: field for field in table.fields}
-    absent = [field for field in table.fields if field.name not in columns]
+    declared = {field.name: field for field in table.columns}
+    absent = [field for field in table.columns if field.name not in columns]
     missing = [
         f"{field.name} ({field.type})"
         for field in absent
@@ -117,14 +112,14 @@ def check_columns(table: SourceTable, columns: Mapping[str, str], *, where: str)
         )
     problems += wrong
     if problems:
-        raise ColumnsError(f"table {table.name} from {where}: {'; '.join(problems)}")
+        raise ColumnsError(f"table {table.noun} from {where}: {'; '.join(problems)}")
     return tuple(field.name for field in absent if field.nullable)
 
 
 def casts(table: SourceTable, columns: Mapping[str, str], *, timezone: str) -> list[Cast]:
     """How each declared column is read from raw columns that passed `check_columns`."""
     plan = []
-    for field in table.fields:
+    for field in table.columns:
         if field.name in columns:
             plan.append(_cast(field, columns[field.name], timezone))
         else:
@@ -165,7 +160,7 @@ def kind_of(duckdb_type: str) -> str:
     return others.get(upper, "other")
 
 
-def _cast(field: Field, duckdb_type: str, timezone: str) -> Cast:
+def _cast(field: Column, duckdb_type: str, timezone: str) -> Cast:
     column = quote_name(field.name)
     kind = kind_of(duckdb_type)
     if field.type == "timestamp":

@@ -7,7 +7,7 @@ and erasure. Belongs here: what a raw table must look like. Does not belong here
 
 from dataclasses import dataclass
 
-from resources.schema import Column, TableSchema
+from resources.tables import Column, Table
 
 MAX_DURATION_SECONDS = 86_400
 CONSENT_PURPOSES = ("analytics", "personalisation", "sentiment", "notifications", "federated")
@@ -15,38 +15,8 @@ INTERACTION_KINDS = ("view", "like", "comment", "share")
 GENDERS = ("female", "male", "other", "undisclosed")
 
 
-@dataclass(frozen=True)
-class Field:
-    """One column of a raw table.
-
-    Attributes:
-        name: Column name.
-        type: A type of `resources.schema.ARROW_TYPES`.
-        meaning: What it says, for the data dictionary.
-        unit: Unit of a number, or "" where there is none.
-        nullable: Whether a row without it is legal.
-        minimum: Least legal value, inclusive.
-        maximum: Greatest legal value, inclusive.
-        allowed: The legal values of a closed list, or () for any.
-        personal: Whether it is personal data: masked in logs, removed by an erasure.
-        names_customer: Whether its value is a customer id, which must be known.
-        not_before_event: Whether this time may not lie before the row's event time.
-    """
-
-    name: str
-    type: str
-    meaning: str
-    unit: str = ""
-    nullable: bool = True
-    minimum: float | None = None
-    maximum: float | None = None
-    allowed: tuple[str, ...] = ()
-    personal: bool = False
-    names_customer: bool = False
-    not_before_event: bool = False
-
-
-RECORDED_AT = Field(
+OWNER = "team:data-platform"
+RECORDED_AT = Column(
     "recorded_at",
     "timestamp",
     "When the row became known (UTC); the row's event time where the source does not say",
@@ -54,82 +24,72 @@ RECORDED_AT = Field(
 )
 
 
-@dataclass(frozen=True)
-class SourceTable:
-    """One raw table.
+@dataclass(frozen=True, kw_only=True)
+class SourceTable(Table):
+    """One raw table; its noun is its name in a source.
 
     Attributes:
-        name: Table name; its lake table is `source/<name>`.
-        meaning: What one row is.
-        key: Columns that together name a row.
+        row_key: Columns that together name a row; of a versioned table, all versions of it.
         event_time: The column that says when it happened.
-        own_fields: Columns without `recorded_at`, which every table has.
         required: Whether the platform cannot run without it.
         versioned: Whether a key may come again with a later `recorded_at`, replacing the earlier
             row from then on.
     """
 
-    name: str
-    meaning: str
-    key: tuple[str, ...]
+    row_key: tuple[str, ...]
     event_time: str
-    own_fields: tuple[Field, ...]
-    required: bool = False
-    versioned: bool = False
-
-    @property
-    def fields(self) -> tuple[Field, ...]:
-        """All columns, `recorded_at` last."""
-        return (*self.own_fields, RECORDED_AT)
-
-    @property
-    def schema(self) -> TableSchema:
-        """The declared schema of its lake table."""
-        return TableSchema(
-            tuple(
-                Column(
-                    field.name,
-                    field.type,
-                    field.nullable,
-                    f"{field.meaning} ({field.unit})" if field.unit else field.meaning,
-                )
-                for field in self.fields
-            )
-        )
-
-    @property
-    def customer_fields(self) -> tuple[str, ...]:
-        """Columns whose value is a customer id."""
-        return tuple(field.name for field in self.fields if field.names_customer)
-
-    @property
-    def personal_fields(self) -> tuple[str, ...]:
-        """Columns that hold personal data."""
-        return tuple(field.name for field in self.fields if field.personal)
+    required: bool
+    versioned: bool
 
 
-def _id(name: str, meaning: str) -> Field:
-    return Field(name, "string", meaning, nullable=False)
+def _raw(
+    name: str,
+    meaning: str,
+    row_key: tuple[str, ...],
+    event_time: str,
+    columns: tuple[Column, ...],
+    *,
+    required: bool = False,
+    versioned: bool = False,
+) -> SourceTable:
+    """A raw table; `recorded_at` is added as the last column."""
+    return SourceTable(
+        f"source/{name}",
+        (*columns, RECORDED_AT),
+        description=f"{meaning}. {'Required' if required else 'Optional'}. "
+        f"Key: {', '.join(row_key)}; event time: {event_time}.",
+        unique=(*row_key, RECORDED_AT.name) if versioned else row_key,
+        owner=OWNER,
+        steady=True,
+        row_key=row_key,
+        event_time=event_time,
+        required=required,
+        versioned=versioned,
+    )
 
 
-def _customer(name: str = "customer_id", meaning: str = "The customer") -> Field:
-    return Field(name, "string", meaning, nullable=False, names_customer=True)
+def _id(name: str, meaning: str) -> Column:
+    return Column(name, "string", meaning, nullable=False)
 
 
-def _when(meaning: str, name: str = "occurred_at") -> Field:
-    return Field(name, "timestamp", f"{meaning} (UTC)", nullable=False)
+def _customer(name: str = "customer_id", meaning: str = "The customer") -> Column:
+    return Column(name, "string", meaning, nullable=False, names_customer=True)
 
 
-def _text(meaning: str) -> Field:
-    return Field("text", "string", meaning, personal=True)
+def _when(meaning: str, name: str = "occurred_at") -> Column:
+    return Column(name, "timestamp", f"{meaning} (UTC)", nullable=False)
 
 
-def _later(name: str, meaning: str) -> Field:
-    return Field(name, "timestamp", f"{meaning} (UTC)", not_before_event=True)
+def _text(meaning: str) -> Column:
+    return Column("text", "string", meaning, personal=True)
+
+
+def _later(name: str, meaning: str) -> Column:
+    return Column(name, "timestamp", f"{meaning} (UTC)", not_before="occurred_at")
 
 
 _DECLARED = (
-    SourceTable(
+    _raw(
         "customers",
         "One person with an account; a later row for the same customer replaces the earlier",
         ("customer_id",),
@@ -137,18 +97,18 @@ _DECLARED = (
         (
             _customer(),
             _when("When the account was made", "signed_up_at"),
-            Field("birth_date", "date", "Date of birth", personal=True),
-            Field("gender", "string", "Gender as stated", allowed=GENDERS),
-            Field("location", "string", "Region of residence"),
-            Field("account_type", "string", "Kind of account, such as free or premium"),
-            Field("email", "string", "E-mail address", personal=True),
-            Field("full_name", "string", "Name", personal=True),
-            Field("phone", "string", "Telephone number", personal=True),
+            Column("birth_date", "date", "Date of birth", personal=True),
+            Column("gender", "string", "Gender as stated", allowed=GENDERS),
+            Column("location", "string", "Region of residence"),
+            Column("account_type", "string", "Kind of account, such as free or premium"),
+            Column("email", "string", "E-mail address", personal=True),
+            Column("full_name", "string", "Name", personal=True),
+            Column("phone", "string", "Telephone number", personal=True),
         ),
         required=True,
         versioned=True,
     ),
-    SourceTable(
+    _raw(
         "sessions",
         "One visit of a customer to the app",
         ("session_id",),
@@ -157,7 +117,7 @@ _DECLARED = (
             _id("session_id", "The session"),
             _customer(),
             _when("When the session began"),
-            Field(
+            Column(
                 "duration_seconds",
                 "float64",
                 "Length of the session",
@@ -166,15 +126,17 @@ _DECLARED = (
                 minimum=0,
                 maximum=MAX_DURATION_SECONDS,
             ),
-            Field("device", "string", "Kind of device"),
-            Field("pages", "int64", "Pages seen", "pages", minimum=0),
-            Field("impressions", "int64", "Items shown", "items", minimum=0),
-            Field("clicks", "int64", "Items clicked", "items", minimum=0),
-            Field("scroll_depth", "float64", "Share of the page seen", "0-1", minimum=0, maximum=1),
+            Column("device", "string", "Kind of device"),
+            Column("pages", "int64", "Pages seen", "pages", minimum=0),
+            Column("impressions", "int64", "Items shown", "items", minimum=0),
+            Column("clicks", "int64", "Items clicked", "items", minimum=0),
+            Column(
+                "scroll_depth", "float64", "Share of the page seen", "0-1", minimum=0, maximum=1
+            ),
         ),
         required=True,
     ),
-    SourceTable(
+    _raw(
         "posts",
         "One post that a customer published",
         ("post_id",),
@@ -183,11 +145,11 @@ _DECLARED = (
             _id("post_id", "The post"),
             _customer(meaning="The author"),
             _when("When it was published"),
-            Field("category", "string", "Subject of the post"),
+            Column("category", "string", "Subject of the post"),
             _text("What it says"),
         ),
     ),
-    SourceTable(
+    _raw(
         "messages",
         "One message from a customer to another",
         ("message_id",),
@@ -201,7 +163,7 @@ _DECLARED = (
             _text("What it says, null where the app does not hold the text"),
         ),
     ),
-    SourceTable(
+    _raw(
         "interactions",
         "One view, like, comment or share of a post by a customer",
         ("interaction_id",),
@@ -209,25 +171,25 @@ _DECLARED = (
         (
             _id("interaction_id", "The interaction"),
             _customer(meaning="Who interacted"),
-            Field(
+            Column(
                 "post_id",
                 "string",
                 "The post; it need not be in `posts`",
                 nullable=False,
             ),
-            Field("kind", "string", "What was done", nullable=False, allowed=INTERACTION_KINDS),
+            Column("kind", "string", "What was done", nullable=False, allowed=INTERACTION_KINDS),
             _when("When"),
             _text("What a comment says"),
         ),
     ),
-    SourceTable(
+    _raw(
         "event_joins",
         "One customer joining one event",
         ("customer_id", "event_id"),
         "occurred_at",
         (_customer(), _id("event_id", "The event"), _when("When the customer joined")),
     ),
-    SourceTable(
+    _raw(
         "connections",
         "One connection made between two customers",
         ("customer_id", "other_customer_id"),
@@ -238,7 +200,7 @@ _DECLARED = (
             _when("When they connected"),
         ),
     ),
-    SourceTable(
+    _raw(
         "referrals",
         "One customer brought in by another",
         ("referral_id",),
@@ -250,7 +212,7 @@ _DECLARED = (
             _when("When"),
         ),
     ),
-    SourceTable(
+    _raw(
         "transactions",
         "One payment by a customer",
         ("transaction_id",),
@@ -259,7 +221,7 @@ _DECLARED = (
             _id("transaction_id", "The payment"),
             _customer(),
             _when("When"),
-            Field(
+            Column(
                 "amount_usd",
                 "float64",
                 "Amount; negative for a refund",
@@ -268,24 +230,24 @@ _DECLARED = (
                 minimum=-100_000,
                 maximum=100_000,
             ),
-            Field("kind", "string", "What was paid for"),
+            Column("kind", "string", "What was paid for"),
         ),
     ),
-    SourceTable(
+    _raw(
         "premium_usage",
         "One use of a premium feature",
         ("customer_id", "feature", "occurred_at"),
         "occurred_at",
         (_customer(), _id("feature", "The premium feature"), _when("When")),
     ),
-    SourceTable(
+    _raw(
         "gig_listings",
         "One gig that a customer offers",
         ("listing_id",),
         "occurred_at",
         (_id("listing_id", "The listing"), _customer(meaning="Who offers it"), _when("When")),
     ),
-    SourceTable(
+    _raw(
         "gig_applications",
         "One application of a customer for a gig",
         ("application_id",),
@@ -297,7 +259,7 @@ _DECLARED = (
             _id("listing_id", "The listing applied for"),
         ),
     ),
-    SourceTable(
+    _raw(
         "job_ratings",
         "One rating of a customer's finished gig",
         ("rating_id",),
@@ -307,11 +269,11 @@ _DECLARED = (
             _customer(meaning="Who did the work"),
             _when("When it was rated"),
             _id("listing_id", "The listing"),
-            Field("rating", "int64", "Rating", "1-5", nullable=False, minimum=1, maximum=5),
-            Field("on_time", "bool", "Whether the work was on time"),
+            Column("rating", "int64", "Rating", "1-5", nullable=False, minimum=1, maximum=5),
+            Column("on_time", "bool", "Whether the work was on time"),
         ),
     ),
-    SourceTable(
+    _raw(
         "notifications",
         "One notification sent to a customer",
         ("notification_id",),
@@ -324,7 +286,7 @@ _DECLARED = (
             _later("unsubscribed_at", "When it made the customer unsubscribe, null where not"),
         ),
     ),
-    SourceTable(
+    _raw(
         "action_log",
         "One marketing action taken on a customer, with the chance it had of being taken",
         ("action_id",),
@@ -333,8 +295,8 @@ _DECLARED = (
             _id("action_id", "The action taken"),
             _customer(),
             _when("When"),
-            Field("action", "string", "Which action", nullable=False),
-            Field(
+            Column("action", "string", "Which action", nullable=False),
+            Column(
                 "propensity",
                 "float64",
                 "Probability with which this action was chosen",
@@ -343,13 +305,13 @@ _DECLARED = (
                 minimum=0,
                 maximum=1,
             ),
-            Field("time_of_day", "string", "Context: part of the day"),
-            Field("last_action", "string", "Context: the action before"),
-            Field("device", "string", "Context: device in use"),
-            Field("completed", "bool", "Whether the customer did what was hoped for"),
+            Column("time_of_day", "string", "Context: part of the day"),
+            Column("last_action", "string", "Context: the action before"),
+            Column("device", "string", "Context: device in use"),
+            Column("completed", "bool", "Whether the customer did what was hoped for"),
         ),
     ),
-    SourceTable(
+    _raw(
         "experiment_assignments",
         "One customer put into one variant of an experiment",
         ("experiment", "customer_id"),
@@ -361,30 +323,30 @@ _DECLARED = (
             _when("When"),
         ),
     ),
-    SourceTable(
+    _raw(
         "consents",
         "One consent given or withdrawn; the latest of a customer and purpose holds",
         ("customer_id", "purpose", "occurred_at"),
         "occurred_at",
         (
             _customer(),
-            Field("purpose", "string", "For what", nullable=False, allowed=CONSENT_PURPOSES),
-            Field("granted", "bool", "Given or withdrawn", nullable=False),
+            Column("purpose", "string", "For what", nullable=False, allowed=CONSENT_PURPOSES),
+            Column("granted", "bool", "Given or withdrawn", nullable=False),
             _when("When"),
         ),
     ),
-    SourceTable(
+    _raw(
         "reviews",
         "One review of a customer by the trust team",
         ("customer_id", "occurred_at"),
         "occurred_at",
         (
             _customer(),
-            Field("confirmed_fraud", "bool", "Whether fraud was confirmed", nullable=False),
+            Column("confirmed_fraud", "bool", "Whether fraud was confirmed", nullable=False),
             _when("When"),
         ),
     ),
 )
 
-TABLES: dict[str, SourceTable] = {table.name: table for table in _DECLARED}
+TABLES: dict[str, SourceTable] = {table.noun: table for table in _DECLARED}
 REQUIRED_TABLES = tuple(name for name, table in TABLES.items() if table.required)

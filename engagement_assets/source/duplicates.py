@@ -19,13 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from engagement_assets.source.casting import quote_name
 from engagement_assets.source.contract import RECORDED_AT, SourceTable
-
-
-def identity(table: SourceTable) -> tuple[str, ...]:
-    """Columns that may not repeat: the key, and for a versioned table the time of the version."""
-    return (*table.key, RECORDED_AT.name) if table.versioned else table.key
+from resources.sql import quote_name
 
 
 def repeated_rows(
@@ -50,7 +45,7 @@ def repeated_rows(
     Returns:
         Their `_row` numbers, in order.
     """
-    names = identity(table)
+    names = table.unique
     columns = ", ".join(quote_name(name) for name in names)
     present = " AND ".join(f"{quote_name(name)} IS NOT NULL" for name in names)
     keys = f"SELECT hash({columns}) AS h FROM ({typed}) WHERE {present}"  # noqa: S608 - names are declared
@@ -76,8 +71,8 @@ def _candidates(
     before: pa.Table | None,
 ) -> list[tuple[Any, ...]]:
     """Rows whose key may come more than once: `(row, day, *identity)`, in order of precedence."""
-    columns = ", ".join(quote_name(name) for name in identity(table))
-    every = ", ".join(quote_name(field.name) for field in table.fields)
+    columns = ", ".join(quote_name(name) for name in table.unique)
+    every = ", ".join(quote_name(field.name) for field in table.columns)
     suspects = f"WITH twice AS (SELECT h FROM ({keys}) GROUP BY h HAVING count(*) > 1)"  # noqa: S608 - names are declared
     batch = connection.execute(
         f"{suspects} SELECT _row, _day, {columns} FROM ({typed}) "  # noqa: S608 - names are declared

@@ -17,11 +17,9 @@ import pyarrow.compute as pc
 
 from engagement_assets.source.casting import connect
 from engagement_assets.source.contract import RECORDED_AT, TABLES, SourceTable
-from engagement_assets.source.duplicates import identity
 from engagement_assets.source.errors import ReaderError
 from engagement_assets.source.quarantine import (
     QUARANTINE,
-    QUARANTINE_SCHEMA,
     sorted_quarantine,
 )
 from engagement_assets.source.readers import (
@@ -193,13 +191,13 @@ class _Chunk:
             day = self.days[0] - timedelta(days=back)
             if day < self.reader.first_day:
                 continue
-            if not self.lake.exists(f"source/{table.name}", day):
+            if not self.lake.exists(table.key, day):
                 self._notice(
-                    f"source/{table.name} of {day} is not in the lake, so that duplicates of its "
+                    f"{table.key} of {day} is not in the lake, so that duplicates of its "
                     "rows were not looked for"
                 )
                 continue
-            keys = self.lake.read(f"source/{table.name}", days=[day], columns=list(identity(table)))
+            keys = self.lake.read(table.key, days=[day], columns=list(table.unique))
             if keys.num_rows:
                 constant = pa.repeat(pa.scalar(day, pa.date32()), keys.num_rows)
                 parts.append(keys.append_column("day", constant))
@@ -217,17 +215,17 @@ class _Chunk:
         rows = done.good.drop_columns([DAY])
         for day, start, end in zip(self.days, bounds[:-1], bounds[1:], strict=True):
             if start == end:
-                self.lake.write_empty(f"source/{name}", schema=table.schema, day=day)
+                self.lake.write_empty(table, day=day)
             else:
                 # in one piece, so that the file does not depend on where a batch was cut
                 part = rows.slice(start, end - start).combine_chunks()
-                self.lake.write(f"source/{name}", part, schema=table.schema, day=day)
+                self.lake.write(table, part, day=day)
             self._count(name, day, end - start, bad.get(day, 0))
             self.report.late.setdefault(name, {})[day] = int(late_before[end] - late_before[start])
 
     def _write_empty(self, name: str) -> None:
         for day in self.days:
-            self.lake.write_empty(f"source/{name}", schema=TABLES[name].schema, day=day)
+            self.lake.write_empty(TABLES[name], day=day)
             self._count(name, day, 0, 0)
             self.report.late.setdefault(name, {})[day] = 0
 
@@ -236,11 +234,11 @@ class _Chunk:
         counts = _count_days(rows)
         for day in self.days:
             if rows is None or not counts.get(day):
-                self.lake.write_empty(QUARANTINE, schema=QUARANTINE_SCHEMA, day=day)
+                self.lake.write_empty(QUARANTINE, day=day)
                 continue
             part = rows.filter(pc.equal(rows.column(DAY), pa.scalar(day, pa.date32())))
             part = sorted_quarantine(part.drop_columns([DAY])).combine_chunks()
-            self.lake.write(QUARANTINE, part, schema=QUARANTINE_SCHEMA, day=day)
+            self.lake.write(QUARANTINE, part, day=day)
 
     def _count(self, name: str, day: date, rows: int, quarantined: int) -> None:
         self.report.rows.setdefault(name, {})[day] = rows

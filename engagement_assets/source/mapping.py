@@ -276,7 +276,7 @@ class MappedReader:
         # a column that is null throughout can be told apart
         names = {
             field.name: _any_kind(field.type)
-            for field in declared.fields
+            for field in declared.columns
             if field.name in columns and field.name not in time_columns
         }
         unknown = {name: kind for name, kind in columns.items() if name not in names}

@@ -10,21 +10,25 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engagement_assets.source.contract import TABLES
+from engagement_assets.source.contract import OWNER, TABLES
 from resources.lake import Lake
-from resources.schema import Column, TableSchema
+from resources.tables import Column, Table
 
-QUARANTINE = "source/quarantine"
 SEPARATOR = "; "
-QUARANTINE_SCHEMA = TableSchema(
+QUARANTINE = Table(
+    "source/quarantine",
     (
-        Column("table", "string", nullable=False, description="The raw table"),
-        Column("key", "string", description="The row's key columns as JSON, as they came"),
-        Column("customer_id", "string", description="Whom the row is about, as it came"),
-        Column("reason", "string", nullable=False, description="All reasons, joined by '; '"),
-        Column("row", "string", nullable=False, description="The whole row as JSON, as it came"),
-    )
+        Column("table", "string", "The raw table", nullable=False),
+        Column("key", "string", "The row's key columns as JSON, as they came"),
+        Column("customer_id", "string", "Whom the row is about, as it came", names_customer=True),
+        Column("reason", "string", "All reasons, joined by '; '", nullable=False),
+        Column("row", "string", "The whole row as JSON, as it came", nullable=False, personal=True),
+    ),
+    description="Raw rows that break the contract, with table, reason and the row as it came. "
+    "Nothing is dropped silently.",
+    owner=OWNER,
 )
+SOURCE_TABLES: tuple[Table, ...] = (*TABLES.values(), QUARANTINE)
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ def intake_of_day(lake: Lake, day: date) -> Mapping[str, Intake]:
     Raises:
         MissingPartitionError: The day is not ingested.
     """
-    quarantined = lake.read(QUARANTINE, days=[day], columns=["table"]).column("table")
+    quarantined = lake.read(QUARANTINE.key, days=[day], columns=["table"]).column("table")
     counts = {
         entry["values"]: entry["counts"] for entry in pc.value_counts(quarantined).to_pylist()
     }

@@ -12,9 +12,10 @@ The predicates read the columns of `validation.typed_select`: each declared colu
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engagement_assets.source.casting import Cast, quote_name
-from engagement_assets.source.contract import RECORDED_AT, Field, SourceTable
-from resources.sql import quote_text
+from engagement_assets.source.casting import Cast
+from engagement_assets.source.contract import RECORDED_AT, SourceTable
+from resources.sql import quote_name, quote_text
+from resources.tables import Column
 
 DUPLICATE_KEY = "duplicate key"
 # A long value would bloat the quarantine; the whole row stands beside the reason anyway.
@@ -64,7 +65,7 @@ def known_alias(position: int) -> str:
 
 def joined_customer_fields(table: SourceTable) -> tuple[str, ...]:
     """Customer columns that must name a known customer; the table of customers defines them."""
-    return () if table.versioned else table.customer_fields
+    return () if table.versioned else table.customer_columns
 
 
 def _value_rules(table: SourceTable, cast: Cast) -> list[Rule]:
@@ -104,12 +105,12 @@ def _value_rules(table: SourceTable, cast: Cast) -> list[Rule]:
     return rules
 
 
-def _null_rules(table: SourceTable, field: Field, absent: str) -> list[Rule]:
+def _null_rules(table: SourceTable, field: Column, absent: str) -> list[Rule]:
     # recorded_at is null only where the event's time, its default, is refused itself
     if field.nullable or field == RECORDED_AT:
         return []
-    what = "null key" if field.name in table.key else "null value"
-    if field.type == "string" and (field.name in table.key or field.names_customer):
+    what = "null key" if field.name in table.row_key else "null value"
+    if field.type == "string" and (field.name in table.row_key or field.names_customer):
         absent = f"({absent} OR {_blank(quote_name(field.name))})"
     return [Rule(f"{what}: {field.name}", absent)]
 
@@ -119,7 +120,7 @@ def _blank(column: str) -> str:
     return f"({column} < '!' AND trim({column}) = '')"
 
 
-def _bounds(field: Field, column: str) -> list[Rule]:
+def _bounds(field: Column, column: str) -> list[Rule]:
     if field.minimum is None and field.maximum is None:
         return []
     finite = f"isfinite({column}) AND " if field.type == "float64" else ""
@@ -156,11 +157,12 @@ def _time_rules(table: SourceTable) -> list[Rule]:
     rules += [
         Rule(
             f"before the event: {field.name}",
-            f"{quote_name(field.name)} < {event}",
-            f"' = ' || {quote_name(field.name)} || ' lies before {table.event_time} ' || {event}",
+            f"{quote_name(field.name)} < {quote_name(field.not_before)}",
+            f"' = ' || {quote_name(field.name)} || ' lies before {field.not_before} ' || "
+            f"{quote_name(field.not_before)}",
         )
-        for field in table.fields
-        if field.not_before_event
+        for field in table.columns
+        if field.not_before
     ]
     return rules
 
@@ -181,7 +183,7 @@ def _customer_rules(table: SourceTable) -> list[Rule]:
     return rules
 
 
-def _shown(field: Field, text: str, after: str = "") -> str:
+def _shown(field: Column, text: str, after: str = "") -> str:
     """Expression that shows a value, but for personal data, which stays in the raw row alone."""
     if field.personal:
         return quote_text(after) if after else "''"

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from engagement_assets.source.simulator import Simulator
 from resources.lake import Lake, Written
-from resources.schema import Column, TableSchema
+from resources.tables import Column, Table
 
 CUSTOMERS = "truth/customers"
 CHURN = "truth/churn"
@@ -34,15 +34,16 @@ def write_truth(lake: Lake, simulator: Simulator, days: Iterable[date]) -> list[
             (CUSTOMERS, simulator.truth_customers(day)),
             (CHURN, simulator.truth_churn(day)),
         ):
-            written.append(lake.write(table, rows, schema=_schema(rows), day=day))
+            written.append(lake.write(_declared(table, rows), rows, day=day))
     return written
 
 
-def _schema(rows: pa.Table) -> TableSchema:
-    """The schema the simulator gives: its truth grows with what it knows."""
+def _declared(key: str, rows: pa.Table) -> Table:
+    """A table with the columns that the simulator gives: its truth grows with what it knows."""
     names = {"double": "float64", "date32[day]": "date", "timestamp[us]": "timestamp"}
-    return TableSchema(
+    return Table(
+        key,
         tuple(
             Column(field.name, names.get(str(field.type), str(field.type))) for field in rows.schema
-        )
+        ),
     )

@@ -18,7 +18,6 @@ from engagement_assets.source.casting import (
     casts,
     check_columns,
     date_literal,
-    quote_name,
 )
 from engagement_assets.source.contract import RECORDED_AT, SourceTable
 from engagement_assets.source.duplicates import repeated_rows
@@ -31,6 +30,7 @@ from engagement_assets.source.rules import (
     known_alias,
     rules_of,
 )
+from resources.sql import quote_name
 
 DAY = "_day"
 
@@ -69,7 +69,7 @@ class Split:
     Attributes:
         good: Rows in the contract's types, sorted by day, customer, event time and key, with
             their partition's day in the last column, `_day`.
-        bad: Rows as `quarantine.QUARANTINE_SCHEMA` has them, with `_day`.
+        bad: Rows as `quarantine.QUARANTINE` has them, with `_day`.
         reasons: How many rows each rule refused.
         not_provided: Nullable columns that the source does not give.
     """
@@ -105,7 +105,7 @@ def split(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Split:
         refused=refusals.rows,
         lookback=batch.lookback,
     )
-    refusals.add(repeated, f"{DUPLICATE_KEY}: {', '.join(batch.table.key)}")
+    refusals.add(repeated, f"{DUPLICATE_KEY}: {', '.join(batch.table.row_key)}")
     bad = _bad_rows(connection, batch, typed, refusals) if refusals.rows else None
     if refusals.rows:
         keep = np.ones(batch.rows.num_rows, dtype=bool)
@@ -164,12 +164,12 @@ def _columns(
     """DuckDB types of the raw columns that are not null throughout, and those not given."""
     if len(set(batch.rows.column_names)) < batch.rows.num_columns:
         raise ReaderError(
-            f"table {batch.table.name} from {batch.source} has a column twice: "
+            f"table {batch.table.noun} from {batch.source} has a column twice: "
             f"{', '.join(batch.rows.column_names)}"
         )
     connection.register("raw_rows", batch.rows)
     described = connection.execute("DESCRIBE raw_rows").fetchall()
-    required = {field.name for field in batch.table.fields if not field.nullable}
+    required = {field.name for field in batch.table.columns if not field.nullable}
     columns = {
         name: "VARCHAR" if pa.types.is_null(batch.rows.schema.field(name).type) else kind
         for name, kind, *_ in described
@@ -177,7 +177,7 @@ def _columns(
     # a NULL literal has some type or other; a column of nulls says no more than a column left out
     empty = {
         name
-        for name in columns.keys() & {field.name for field in batch.table.fields}
+        for name in columns.keys() & {field.name for field in batch.table.columns}
         if name not in required and batch.rows.column(name).null_count == batch.rows.num_rows
     }
     given = {name: kind for name, kind in columns.items() if name not in empty}
@@ -197,7 +197,7 @@ def _check_range(connection: duckdb.DuckDBPyConnection, batch: Batch, typed: str
     ).fetchone()
     if outside and outside[0]:
         raise ReaderError(
-            f"table {batch.table.name} from source {batch.source}: {outside[0]} rows were recorded "
+            f"table {batch.table.noun} from source {batch.source}: {outside[0]} rows were recorded "
             f"on {outside[1]} to {outside[2]}, but {batch.first} to {batch.last} was asked for; "
             "the reader must return the rows of those days alone"
         )
@@ -240,10 +240,10 @@ def _bad_rows(
         ),
     )
     given = batch.rows.column_names
-    key = ", ".join(quote_name(name) for name in batch.table.key if name in given)
+    key = ", ".join(quote_name(name) for name in batch.table.row_key if name in given)
     whole = ", ".join(f"{quote_name(name)} := {quote_name(name)}" for name in given)
     keyed = ", ".join(
-        f"{quote_name(name)} := {quote_name(name)}" for name in batch.table.key if name in given
+        f"{quote_name(name)} := {quote_name(name)}" for name in batch.table.row_key if name in given
     )
     raw = (
         "SELECT _row, "  # noqa: S608 - names are those of the raw table, quoted
@@ -251,15 +251,15 @@ def _bad_rows(
         f"CAST(to_json(struct_pack({whole})) AS VARCHAR) AS row FROM raw_rows"
     )
     return connection.execute(
-        f'SELECT \'{batch.table.name}\' AS "table", raw.key, typed."customer_id", '  # noqa: S608 - names are declared
+        f'SELECT \'{batch.table.noun}\' AS "table", raw.key, typed."customer_id", '  # noqa: S608 - names are declared
         f"refused.reason, raw.row, typed.{DAY} FROM refused JOIN ({raw}) AS raw USING (_row) "
         f"JOIN ({typed}) AS typed USING (_row)"
     ).to_arrow_table()
 
 
 def _sorted_select(table: SourceTable, typed: str) -> str:
-    columns = ", ".join(quote_name(field.name) for field in table.fields)
-    order = dict.fromkeys((DAY, "customer_id", table.event_time, *table.key, RECORDED_AT.name))
+    columns = ", ".join(quote_name(field.name) for field in table.columns)
+    order = dict.fromkeys((DAY, "customer_id", table.event_time, *table.row_key, RECORDED_AT.name))
     return (
         f"SELECT {columns}, {DAY} FROM ({typed}) "  # noqa: S608 - names are declared
         f"ORDER BY {', '.join(quote_name(name) for name in order)}"

@@ -15,11 +15,12 @@ from resources.aws.athena import LEAST_BILLED, TERABYTE, AthenaEngine
 from resources.aws.errors import AwsError
 from resources.engine import DuckDBEngine, Engine, EngineError
 from resources.lake import Lake
-from resources.schema import Column, SchemaError, TableSchema
 from resources.sql import Query, SqlError
+from resources.tables import Column, SchemaError, Table
 
 DAY = date(2024, 1, 1)
-SCHEMA = TableSchema(
+SCHEMA = Table(
+    "people/everyone",
     (
         Column("name", "string", nullable=False),
         Column("age", "int64"),
@@ -27,7 +28,7 @@ SCHEMA = TableSchema(
         Column("born_at", "timestamp"),
         Column("joined_on", "date"),
         Column("is_member", "bool"),
-    )
+    ),
 )
 ROWS = pa.table(
     {
@@ -46,7 +47,7 @@ EVERYTHING = Query("everything", f"SELECT {ALL}, day FROM people.everyone ORDER 
 def filled(lake: Lake) -> Lake:
     for days in range(3):
         rows = ROWS.slice(0, 5 - 2 * days)
-        lake.write("people/everyone", rows, schema=SCHEMA, day=DAY + timedelta(days=days))
+        lake.write(SCHEMA, rows, day=DAY + timedelta(days=days))
     return lake
 
 
@@ -133,11 +134,11 @@ def test_a_column_that_is_not_there_is_named(any_engine):
 
 
 def test_a_query_is_landed_as_a_partition(any_engine):
-    target = TableSchema((Column("name", "string"), Column("n", "int64")))
+    target = Table("people/counts", (Column("name", "string"), Column("n", "int64")))
     query = Query(
         "n", "SELECT COUNT(*) AS n, name FROM people.everyone GROUP BY name ORDER BY name"
     )
-    written = any_engine.land(query, {}, into="people/counts", schema=target, day=DAY)
+    written = any_engine.land(query, {}, into=target, day=DAY)
     assert written.rows == 5
     found = any_engine.lake.read("people/counts", days=[DAY])
     assert found.to_pydict() == {"name": ["ann", "bob", "cid", "dee", "eve"], "n": [3, 2, 2, 1, 1]}
@@ -149,13 +150,13 @@ def test_a_result_that_breaks_the_schema_leaves_the_old_partition(any_engine, ro
     before = path.read_bytes()
     query = Query("q", f"SELECT name, age AS years FROM people.everyone WHERE {rows}")
     with pytest.raises(SchemaError, match=r"missing: age.*not declared: years"):
-        any_engine.land(query, {}, into="people/everyone", schema=SCHEMA, day=DAY)
+        any_engine.land(query, {}, into=SCHEMA, day=DAY)
     assert path.read_bytes() == before
 
 
 def test_an_empty_result_is_landed_with_its_schema(any_engine):
     query = Query("q", f"SELECT {ALL} FROM people.everyone WHERE name = 'zoe'")
-    any_engine.land(query, {}, into="people/everyone", schema=SCHEMA, day=DAY)
+    any_engine.land(query, {}, into=SCHEMA, day=DAY)
     found = any_engine.lake.read("people/everyone", days=[DAY])
     assert found.num_rows == 0
     assert found.schema.equals(SCHEMA.arrow)
@@ -163,7 +164,7 @@ def test_an_empty_result_is_landed_with_its_schema(any_engine):
 
 def test_what_a_query_costs_is_told_with_the_least_that_athena_bills(engine):
     query = Query("q", f"SELECT {ALL} FROM people.everyone WHERE day = :day")
-    written = engine.land(query, {"day": DAY}, into="people/everyone", schema=SCHEMA, day=DAY)
+    written = engine.land(query, {"day": DAY}, into=SCHEMA, day=DAY)
     assert 0 < written.scanned_bytes < LEAST_BILLED
     assert written.cost_usd == pytest.approx(LEAST_BILLED / TERABYTE * 5.0)
     assert written.cost_metadata == {
@@ -175,7 +176,7 @@ def test_what_a_query_costs_is_told_with_the_least_that_athena_bills(engine):
 def test_a_query_on_duckdb_costs_nothing(tmp_path):
     lake = filled(Lake(str(tmp_path)))
     query = Query("q", f"SELECT {ALL} FROM people.everyone")
-    written = DuckDBEngine(lake).land(query, {}, into="people/e", schema=SCHEMA, day=DAY)
+    written = DuckDBEngine(lake).land(query, {}, into=SCHEMA, day=DAY)
     assert written.cost_metadata == {}
 
 
@@ -185,7 +186,7 @@ def test_nothing_is_left_after_a_query_nor_after_one_that_failed_half_way(instal
     installed.servers.athena.faults.fails_halfway = "INTERNAL_ERROR: a worker died"
     before = engine.lake.digest("people/everyone", DAY)
     with pytest.raises(EngineError, match=r"everything: Athena says FAILED .*a worker died"):
-        engine.land(EVERYTHING, {}, into="people/everyone", schema=SCHEMA, day=DAY)
+        engine.land(EVERYTHING, {}, into=SCHEMA, day=DAY)
     assert staged(installed) == []
     assert engine.lake.digest("people/everyone", DAY) == before
 
@@ -305,7 +306,7 @@ def test_times_are_read_to_the_millisecond_as_athena_reads_them(engine):
     fine = ROWS.slice(0, 1).set_column(
         3, "born_at", pa.array([datetime(2000, 1, 1, 0, 0, 0, 1_499)], pa.timestamp("us"))
     )
-    engine.lake.write("people/everyone", fine, schema=SCHEMA, day=DAY)
+    engine.lake.write(SCHEMA, fine, day=DAY)
     query = Query("q", "SELECT born_at FROM people.everyone WHERE day = :day")
     found = engine.select(query, {"day": DAY}).column("born_at").to_pylist()
     assert found == [datetime(2000, 1, 1, 0, 0, 0, 1_000)]

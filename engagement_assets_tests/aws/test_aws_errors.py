@@ -181,7 +181,7 @@ def test_what_another_process_wrote_is_seen_at_once(installed: Cloud):
 def test_days_are_one_listing_however_many(installed: Cloud, monkeypatch):
     lake = installed.lake
     for day in range(1, 6):
-        lake.write_empty("people/all", schema=SCHEMA, day=date(2024, 1, day))
+        lake.write_empty(SCHEMA, day=date(2024, 1, day))
     calls = []
     fs = lake.table_path("people/all").fs
     ask = fs._call_s3

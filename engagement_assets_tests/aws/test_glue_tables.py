@@ -9,10 +9,10 @@ from engagement_assets_tests.aws.cloud import FIRST_DAY, Cloud
 from engagement_assets_tests.resources.test_lake import ROWS, write
 from resources.aws import glue
 from resources.aws.errors import GlueTableError
-from resources.schema import Column, TableSchema
 from resources.sql import Query
+from resources.tables import Column, Table
 
-SCHEMA = TableSchema((Column("name", "string", nullable=False), Column("age", "int64")))
+SCHEMA = Table("people/all", (Column("name", "string", nullable=False), Column("age", "int64")))
 NAMES = Query("names", "SELECT name FROM people.all ORDER BY name")
 
 
@@ -79,7 +79,7 @@ def test_a_table_that_is_not_as_declared_is_refused_by_name_and_can_be_mended(ma
     with pytest.raises(GlueTableError, match=rf"{made.database}.people_all .*{said}") as caught:
         made.engine(people__all=SCHEMA).select(NAMES, {})
     assert "engagement aws sync-tables" in str(caught.value)
-    assert made.tables.sync({"people.all": SCHEMA}) == [f"{made.database}.people_all"]
+    assert made.tables.sync([SCHEMA]) == [f"{made.database}.people_all"]
     assert made.engine(people__all=SCHEMA).select(NAMES, {}).num_rows == ROWS.num_rows
 
 
@@ -96,7 +96,7 @@ def test_a_table_is_looked_at_once_a_process(made, monkeypatch):
 
 def test_a_name_that_athena_would_change_is_refused(installed):
     with pytest.raises(GlueTableError, match="'Age' is no name that Athena keeps"):
-        installed.tables.definition("people.all", TableSchema((Column("Age", "int64"),)))
+        installed.tables.definition(Table("people/all", (Column("Age", "int64"),)))
 
 
 def test_a_partition_before_the_first_day_is_not_seen(made):
@@ -115,15 +115,15 @@ def test_syncing_again_leaves_a_table_that_is_as_it_should_be_alone(made):
         return len(found["TableVersions"])
 
     before = versions()
-    made.tables.sync({"people.all": SCHEMA})
+    made.tables.sync([SCHEMA])
     assert versions() == before
     change(made, lambda table: table["StorageDescriptor"]["Columns"].pop())
     changed = versions()
-    made.tables.sync({"people.all": SCHEMA})
+    made.tables.sync([SCHEMA])
     assert versions() == changed + 1
 
 
 def test_syncing_makes_the_database_too(installed):
     installed.client("glue").delete_database(Name=installed.database)
-    assert installed.tables.sync({"people.all": SCHEMA})
-    assert installed.tables.problems("people.all", SCHEMA) == []
+    assert installed.tables.sync([SCHEMA])
+    assert installed.tables.problems(SCHEMA) == []

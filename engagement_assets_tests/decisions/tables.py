@@ -9,15 +9,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from engagement_assets.decisions.customers.declared import prediction_schemas
+from engagement_assets.decisions.customers.declared import KNOWN_TABLES
 from engagement_assets.decisions.specs import DECISIONS
-from engagement_assets.features.catalogue import CUSTOMER_FEATURES
+from engagement_assets.features.catalogue import CUSTOMER_FEATURES_TABLE
 from engagement_assets.models.specs import MODELS
 from engagement_assets.settings.installation import PROJECT
 from resources.engine import DuckDBEngine
 from resources.lake import Lake
-from resources.schema import TableSchema
 from resources.sql import SqlFolder
+from resources.tables import Table, by_sql_name
 
 SQL = SqlFolder(PROJECT / "sql")
 BY_NAME = {spec.name: spec for spec in (*MODELS, *DECISIONS)}
@@ -31,34 +31,33 @@ FILLED: Mapping[str, Any] = {
 }
 
 
-def filled(schema: TableSchema, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Rows of a schema: what is not given is null, or something harmless where it may not be."""
+def filled(table: Table, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Rows of a table: what is not given is null, or something harmless where it may not be."""
     full = [
         {
             column.name: row.get(column.name, None if column.nullable else FILLED[column.type])
-            for column in schema.columns
+            for column in table.columns
         }
         for row in rows
     ]
-    return pa.Table.from_pylist(full, schema=schema.arrow)
+    return pa.Table.from_pylist(full, schema=table.arrow)
 
 
 def engine_of(lake: Lake) -> DuckDBEngine:
     """An engine that knows every table of predictions."""
-    return DuckDBEngine(lake, declared=prediction_schemas(), threads=1)
+    return DuckDBEngine(lake, declared=by_sql_name(KNOWN_TABLES), threads=1)
 
 
 def write_people(lake: Lake, day: date, *customers: str) -> None:
     """A snapshot of some customers."""
-    schema = prediction_schemas()[CUSTOMER_FEATURES.replace("/", ".")]
     rows = [{"customer_id": name, "snapshot_date": day} for name in customers]
-    lake.write(CUSTOMER_FEATURES, filled(schema, rows), schema=schema, day=day)
+    lake.write(CUSTOMER_FEATURES_TABLE, filled(CUSTOMER_FEATURES_TABLE, rows), day=day)
 
 
 def write_predictions(lake: Lake, model: str, day: date, rows: Sequence[Mapping[str, Any]]) -> None:
     """Predictions of a model, or choices of a decision."""
     spec = BY_NAME[model]
     table = filled(
-        spec.schema, [{"snapshot_date": day, spec.VERSION_COLUMN: "v1", **r} for r in rows]
+        spec.table, [{"snapshot_date": day, spec.VERSION_COLUMN: "v1", **r} for r in rows]
     )
-    lake.write(spec.output, table, schema=spec.schema, day=day)
+    lake.write(spec.table, table, day=day)

@@ -97,7 +97,6 @@ def test_a_choice_that_is_not_declared_is_refused():
         listens_to=("churn",),
         predicts_from=("churn/predictions",),
         columns=(),
-        bounds={},
         texts={},
         purpose="",
         limits=(),

@@ -6,9 +6,9 @@ import pytest
 
 from engagement_assets.decisions.customers.declared import (
     CHANGES,
-    CHANGES_SCHEMA,
+    CHANGES_TABLE,
     CUSTOMERS,
-    CUSTOMERS_SCHEMA,
+    CUSTOMERS_TABLE,
     changes_parameters,
     changes_query,
     customers_query,
@@ -31,7 +31,7 @@ def lake(tmp_path):
 
 def unified(lake, day=DAY):
     engine_of(lake).land(
-        customers_query(), {"snapshot_date": day}, into=CUSTOMERS, schema=CUSTOMERS_SCHEMA,
+        customers_query(), {"snapshot_date": day}, into=CUSTOMERS_TABLE,
         day=day,
     )  # fmt: skip
     return {row["customer_id"]: row for row in lake.read(CUSTOMERS, days=[day]).to_pylist()}
@@ -41,8 +41,7 @@ def moved(lake):
     engine_of(lake).land(
         changes_query(),
         changes_parameters(DAY),
-        into=CHANGES,
-        schema=CHANGES_SCHEMA,
+        into=CHANGES_TABLE,
         day=DAY,
     )
     return {row["customer_id"]: row for row in lake.read(CHANGES, days=[DAY]).to_pylist()}

@@ -9,12 +9,11 @@ from sqlglot import exp
 from engagement_assets.features.catalogue import (
     CATEGORY_FEATURES,
     CUSTOMER_FEATURES,
-    CUSTOMER_FEATURES_SCHEMA,
+    CUSTOMER_FEATURES_TABLE,
     FEATURE_NAMES,
-    FEATURE_SCHEMAS,
+    FEATURE_TABLES,
     FEATURES,
     GROUP_FEATURES,
-    GROUP_SCHEMAS,
     GROUP_SOURCES,
     MODEL_INPUTS,
     NUMERIC_FEATURES,
@@ -23,7 +22,7 @@ from engagement_assets.features.catalogue import (
 )
 from engagement_assets.features.feature import Feature
 from engagement_assets.features.labels import LABELS, Label
-from engagement_assets.signals.schemas import SIGNAL_SCHEMAS
+from engagement_assets.signals.tables import SIGNAL_TABLES
 from engagement_assets.source.contract import REQUIRED_TABLES, TABLES
 
 from .worlds import SQL
@@ -57,7 +56,7 @@ def test_the_catalogue_holds_the_49_features_in_six_groups() -> None:
 @pytest.mark.parametrize("feature", FEATURES.values(), ids=FEATURES)
 def test_a_declaration_says_what_it_must(feature: Feature) -> None:
     assert re.fullmatch(r"[A-Z].{15,}\.", feature.meaning)
-    known = {f"source/{name}" for name in TABLES} | set(SIGNAL_SCHEMAS)
+    known = {f"source/{name}" for name in TABLES} | {table.key for table in SIGNAL_TABLES}
     assert feature.sources
     assert set(feature.sources) <= known
     assert set(feature.needs) <= set(feature.sources)
@@ -72,25 +71,24 @@ def test_a_declaration_says_what_it_must(feature: Feature) -> None:
     assert feature.nullable == (feature.null_rule.startswith("Null when"))
 
 
-@pytest.mark.parametrize("table", FEATURE_SCHEMAS)
+@pytest.mark.parametrize("table", FEATURE_TABLES)
 def test_the_sql_gives_the_columns_of_the_schema_in_order(table: str) -> None:
-    assert tuple(SQL.query(table).tree.named_selects) == FEATURE_SCHEMAS[table].names
+    assert tuple(SQL.query(table).tree.named_selects) == FEATURE_TABLES[table].names
 
 
 @pytest.mark.parametrize("label", LABELS.values(), ids=LABELS)
 def test_the_sql_of_a_label_gives_the_columns_of_its_schema(label: Label) -> None:
-    assert tuple(SQL.query(label.sql_name).tree.named_selects) == label.schema.names
+    assert tuple(SQL.query(label.key).tree.named_selects) == label.names
 
 
 def test_schemas_follow_from_the_catalogue() -> None:
-    assert CUSTOMER_FEATURES_SCHEMA.names == (*KEY, *FEATURE_NAMES)
-    assert list(FEATURE_SCHEMAS) == [*(f"features/{group}" for group in GROUPS), CUSTOMER_FEATURES]
-    for group, schema in GROUP_SCHEMAS.items():
-        assert schema.names == (*KEY, *GROUPS[group].split())
-    for column in CUSTOMER_FEATURES_SCHEMA.columns[len(KEY) :]:
+    assert CUSTOMER_FEATURES_TABLE.names == (*KEY, *FEATURE_NAMES)
+    assert list(FEATURE_TABLES) == [*(f"features/{group}" for group in GROUPS), CUSTOMER_FEATURES]
+    for group, names in GROUPS.items():
+        assert FEATURE_TABLES[f"features/{group}"].names == (*KEY, *names.split())
+    for column in CUSTOMER_FEATURES_TABLE.columns[len(KEY) :]:
         feature = FEATURES[column.name]
         assert (column.type, column.nullable) == (feature.type, feature.nullable)
-        assert feature.meaning in column.description
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -101,7 +99,7 @@ def test_the_sql_of_a_group_reads_the_sources_of_its_features(group: str) -> Non
 
 @pytest.mark.parametrize("label", LABELS.values(), ids=LABELS)
 def test_the_sql_of_a_label_reads_its_sources(label: Label) -> None:
-    read = {table.replace(".", "/") for table in SQL.query(label.sql_name).tables}
+    read = {table.replace(".", "/") for table in SQL.query(label.key).tables}
     assert read == set(label.sources)
     assert set(label.required_tables) <= read
 

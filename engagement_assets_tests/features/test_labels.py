@@ -49,7 +49,7 @@ def test_a_label_exists_once_its_window_was_ingested(tmp_path: Path, name: str, 
     lake = world.write(tmp_path, last_day=closes - DAY)
     with pytest.raises(LabelWindowOpenError, match=f"{name} of {S}.*{closes}.*{closes - DAY}"):
         land_labels(engine(lake), SQL, S, names=[name])
-    assert not lake.exists(declared.table, S)
+    assert not lake.exists(declared.key, S)
 
 
 def test_no_label_is_written_while_one_of_them_is_open(tmp_path: Path) -> None:
@@ -241,10 +241,10 @@ def test_what_is_recorded_after_the_snapshot_does_not_change_who_is_labelled(
 @pytest.mark.parametrize("name", LABELS)
 def test_a_label_lands_the_same_bytes_again(tmp_path: Path, name: str) -> None:
     lake = labelled_world().write(tmp_path, last_day=LABELS[name].closes_on(S))
-    table = LABELS[name].table
+    table = LABELS[name].key
     found = []
     for threads in (1, 4):
         land_labels(engine(lake, threads=threads), SQL, S, names=[name])
         found.append(lake.path(table, S).read_bytes())
     assert found[0] == found[1]
-    assert lake.read(table, days=[S]).schema.equals(LABELS[name].schema.arrow)
+    assert lake.read(table, days=[S]).schema.equals(LABELS[name].arrow)

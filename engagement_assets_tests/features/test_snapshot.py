@@ -10,7 +10,7 @@ import pytest
 from engagement_assets.features.catalogue import (
     CUSTOMER_FEATURES,
     FEATURE_NAMES,
-    FEATURE_SCHEMAS,
+    FEATURE_TABLES,
     FEATURES,
     GROUPS,
 )
@@ -23,7 +23,7 @@ from engagement_assets.features.snapshot import (
     require_source,
     required_days,
 )
-from engagement_assets.signals.schemas import CUSTOMER_SENTIMENT, CUSTOMER_SENTIMENT_SCHEMA
+from engagement_assets.signals.tables import CUSTOMER_SENTIMENT
 from engagement_assets.source.contract import REQUIRED_TABLES, TABLES
 from resources.lake import Lake, MissingPartitionError
 
@@ -53,7 +53,7 @@ def test_a_snapshot_lands_seven_tables_with_a_row_for_each_customer(tmp_path: Pa
     for table, report in written.items():
         assert (report.table, report.day, report.rows) == (table, S, 5)
         rows = lake.read(table, days=[S])
-        assert rows.schema.equals(FEATURE_SCHEMAS[table].arrow)
+        assert rows.schema.equals(FEATURE_TABLES[table].arrow)
         assert rows["customer_id"].to_pylist() == ["ann", "bob", "cat", "dan", "eve"]
         assert set(rows["snapshot_date"].to_pylist()) == {S}
 
@@ -73,9 +73,9 @@ def test_a_rerun_gives_the_same_bytes_with_any_number_of_threads(
 ) -> None:
     lake = crowd().write(tmp_path)
     land_snapshot(engine(lake), SQL, S)
-    before = {table: lake.path(table, S).read_bytes() for table in FEATURE_SCHEMAS}
+    before = {table: lake.path(table, S).read_bytes() for table in FEATURE_TABLES}
     land_snapshot(engine(lake, threads=threads), SQL, S)
-    after = {table: lake.path(table, S).read_bytes() for table in FEATURE_SCHEMAS}
+    after = {table: lake.path(table, S).read_bytes() for table in FEATURE_TABLES}
     assert before == after
 
 
@@ -214,7 +214,7 @@ def test_an_optional_table_without_rows_makes_null_exactly_what_needs_it(
     world.tables.pop(table, None)
     lake = world.write(tmp_path)
     # there, but empty: the same as not there
-    lake.write_empty(f"source/{table}", schema=TABLES[table].schema, day=S)
+    lake.write_empty(TABLES[table], day=S)
     land_snapshot(engine(lake), SQL, S)
     rows = rows_of(lake, CUSTOMER_FEATURES, S)
     null = {name for name in FEATURE_NAMES if all(row[name] is None for row in rows.values())}
@@ -318,8 +318,8 @@ def test_groups_of_different_sources_do_not_make_a_wide_table(tmp_path: Path) ->
     lake = hand_world().write(tmp_path)
     land_snapshot(engine(lake), SQL, S)
     rows = lake.read("features/social", days=[S])
-    schema = FEATURE_SCHEMAS["features/social"]
-    lake.write("features/social", rows.slice(1), schema=schema, day=S)
+    schema = FEATURE_TABLES["features/social"]
+    lake.write(schema, rows.slice(1), day=S)
     with pytest.raises(SnapshotError, match=r"demographics 5.*social 4"):
         land_feature_table(engine(lake), SQL, CUSTOMER_FEATURES, S)
 
@@ -327,9 +327,9 @@ def test_groups_of_different_sources_do_not_make_a_wide_table(tmp_path: Path) ->
 def test_a_signal_that_names_a_customer_twice_is_found_out(tmp_path: Path) -> None:
     world = hand_world()
     lake = world.write(tmp_path)
-    once = lake.read(CUSTOMER_SENTIMENT, days=[S])
+    once = lake.read(CUSTOMER_SENTIMENT.key, days=[S])
     twice = pa.concat_tables([once, once])
-    lake.write(CUSTOMER_SENTIMENT, twice, schema=CUSTOMER_SENTIMENT_SCHEMA, day=S)
+    lake.write(CUSTOMER_SENTIMENT, twice, day=S)
     with pytest.raises(SnapshotError, match="derived 6"):
         land_snapshot(engine(lake), SQL, S)
 
@@ -338,6 +338,6 @@ def test_a_leap_day_has_a_snapshot(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     leap = date(2024, 2, 29)
     for table in REQUIRED_TABLES:
-        schema = TABLES[table].schema
-        lake.write_empty(f"source/{table}", schema=schema, day=leap)
+        schema = TABLES[table]
+        lake.write_empty(schema, day=leap)
     assert land_snapshot(engine(lake), SQL, leap)[CUSTOMER_FEATURES].rows == 0

@@ -16,21 +16,19 @@ import pyarrow as pa
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.snapshot import (
-    declared_schemas,
     land_feature_table,
     land_snapshot,
 )
-from engagement_assets.signals.schemas import (
+from engagement_assets.features.tables import KNOWN_TABLES
+from engagement_assets.signals.tables import (
     CUSTOMER_SENTIMENT,
-    CUSTOMER_SENTIMENT_SCHEMA,
     NETWORK_METRICS,
-    NETWORK_METRICS_SCHEMA,
 )
 from engagement_assets.source.contract import REQUIRED_TABLES, TABLES
 from resources.engine import DuckDBEngine
 from resources.lake import Lake
-from resources.schema import TableSchema
 from resources.sql import Query, SqlFolder
+from resources.tables import Table, by_sql_name
 
 
 class ParsedSqlFolder(SqlFolder):
@@ -69,8 +67,8 @@ class World:
     def add(self, table: str, when: datetime, **values: Any) -> None:
         """Add a row; it is recorded when it happens unless `recorded_at` says otherwise."""
         contract = TABLES[table]
-        row: dict[str, Any] = dict.fromkeys(contract.schema.names)
-        row |= {name: f"{table}-{len(self.tables[table])}" for name in contract.key}
+        row: dict[str, Any] = dict.fromkeys(contract.names)
+        row |= {name: f"{table}-{len(self.tables[table])}" for name in contract.row_key}
         row |= {contract.event_time: when, "recorded_at": when} | values
         if table in {"gig_applications", "job_ratings"}:
             row["listing_id"] = values.get("listing_id", "listing")
@@ -105,24 +103,24 @@ class World:
                 days |= set(days_between(FIRST_DAY, max({last_day, *days})))
             for day in sorted(days):
                 if day not in by_day:
-                    lake.write_empty(f"source/{name}", schema=contract.schema, day=day)
+                    lake.write_empty(contract, day=day)
                     continue
-                rows = pa.Table.from_pylist(by_day[day], schema=contract.schema.arrow)
-                lake.write(f"source/{name}", rows, schema=contract.schema, day=day)
-        for table, schema, signal in (
-            (CUSTOMER_SENTIMENT, CUSTOMER_SENTIMENT_SCHEMA, self.sentiment),
-            (NETWORK_METRICS, NETWORK_METRICS_SCHEMA, self.network),
+                rows = pa.Table.from_pylist(by_day[day], schema=contract.arrow)
+                lake.write(contract, rows, day=day)
+        for table, signal in (
+            (CUSTOMER_SENTIMENT, self.sentiment),
+            (NETWORK_METRICS, self.network),
         ):
             for day, rows in signal.items():
-                full = pa.Table.from_pylist([_filled(schema, row) for row in rows], schema.arrow)
-                lake.write(table, full, schema=schema, day=day)
+                full = pa.Table.from_pylist([_filled(table, row) for row in rows], table.arrow)
+                lake.write(table, full, day=day)
         return lake
 
 
-def _filled(schema: TableSchema, row: dict[str, Any]) -> dict[str, Any]:
+def _filled(table: Table, row: dict[str, Any]) -> dict[str, Any]:
     """A row with something in the columns that no feature reads."""
     anything = {"float64": 0.5, "int64": 1, "timestamp": at(0)}
-    needed = [c for c in schema.columns if not c.nullable and c.name not in row]
+    needed = [c for c in table.columns if not c.nullable and c.name not in row]
     return row | {column.name: anything[column.type] for column in needed}
 
 
@@ -133,7 +131,7 @@ def days_between(first: date, last: date) -> Iterable[date]:
 
 def engine(lake: Lake, threads: int = 2) -> DuckDBEngine:
     """The engine as the platform uses it."""
-    return DuckDBEngine(lake, declared=declared_schemas(), threads=threads)
+    return DuckDBEngine(lake, declared=by_sql_name(KNOWN_TABLES), threads=threads)
 
 
 def snapshot(

@@ -7,7 +7,7 @@ import pytest
 from engagement_assets.governance.declared import (
     FLAGGED_DAYS,
     REVIEW_QUEUE,
-    REVIEW_QUEUE_SCHEMA,
+    REVIEW_QUEUE_TABLE,
 )
 from engagement_assets.source.contract import TABLES
 from engagement_assets_tests.decisions.tables import SQL, engine_of, filled, write_predictions
@@ -33,22 +33,21 @@ def flag(lake, days, **scores):
 
 def verdict(lake, customer, day, *, fraud=True):
     at = datetime(day.year, day.month, day.day, 12)
-    schema = TABLES["reviews"].schema
+    schema = TABLES["reviews"]
     row = {
         "customer_id": customer,
         "confirmed_fraud": fraud,
         "occurred_at": at,
         "recorded_at": at,
     }
-    lake.write("source/reviews", filled(schema, [row]), schema=schema, day=day)
+    lake.write(schema, filled(schema, [row]), day=day)
 
 
 def queue(lake, day=DAY):
     engine_of(lake).land(
         SQL.query(REVIEW_QUEUE),
         {"snapshot_date": day, "earliest": day - timedelta(days=FLAGGED_DAYS)},
-        into=REVIEW_QUEUE,
-        schema=REVIEW_QUEUE_SCHEMA,
+        into=REVIEW_QUEUE_TABLE,
         day=day,
     )
     return lake.read(REVIEW_QUEUE, days=[day]).to_pylist()

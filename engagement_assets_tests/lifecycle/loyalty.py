@@ -32,7 +32,7 @@ from engagement_assets.lifecycle.spec import (
 )
 from engagement_assets.lifecycle.training import SENSITIVE, Trained, sensitive_columns
 from resources.registry import RegisteredModel
-from resources.schema import Column
+from resources.tables import Column
 
 FILE = "loyalty.json"
 SPEC = ModelSpec(
@@ -58,11 +58,10 @@ SPEC = ModelSpec(
     comparison_metric="nothing",
     fairness=FairnessSpec(rule="nobody is loyal by their group", selected_are="the loyal"),
     columns=(
-        Column("loyalty_score", "float64", nullable=False, description="Loyalty (0-1)"),
+        Column("loyalty_score", "float64", "Loyalty", "0-1", nullable=False, minimum=0, maximum=1),
         *reason_columns("logins"),
     ),
     score="loyalty_score",
-    bounds={"loyalty_score": (0, 1)},
     texts=dict.fromkeys(
         ("model", "evaluation", "fairness", "champion", "predictions", "explanations"), "Loyalty."
     ),

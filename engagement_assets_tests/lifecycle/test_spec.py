@@ -6,7 +6,7 @@ import pytest
 
 from engagement_assets.lifecycle.spec import NO_ACTION, Action, DecisionSpec, FairnessSpec, Reward
 from engagement_assets.models.specs import EVERY_MODEL
-from resources.schema import Column
+from resources.tables import Column
 
 
 def decision(**changes: Any) -> DecisionSpec:
@@ -26,8 +26,7 @@ def decision(**changes: Any) -> DecisionSpec:
         "fairness": FairnessSpec(rule="nobody is greeted less"),
         "columns": (Column("greeting", "string"),),
         "score": "propensity",
-        "bounds": {"propensity": (0, 1)},
-        "texts": {},
+        "texts": {"choices": "Who is greeted."},
         "purpose": "greets",
         "limits": (),
         "actions": (Action(name="hello", channel="email"), NO_ACTION),
@@ -41,8 +40,15 @@ def decision(**changes: Any) -> DecisionSpec:
 def test_a_decision_writes_its_choices_with_the_version_of_its_policy() -> None:
     spec = decision()
     assert spec.choices == "greeting/choices"
-    names = spec.writes[spec.choices].names
-    assert {"customer_id", "action", "propensity", "greeting", "policy_version"} <= set(names)
+    assert spec.table.names == (
+        "customer_id",
+        "snapshot_date",
+        "action",
+        "propensity",
+        "reason",
+        "greeting",
+        "policy_version",
+    )
     assert spec.reads == ("features/customer_features", "churn/predictions")
 
 

@@ -93,7 +93,7 @@ def broken_ingestion(*arguments: Any, **named: Any) -> Any:
     report = _real_ingest(*arguments, **named)
     rows = lake.read(SESSIONS, days=[last_day])
     doubled = pa.concat_tables([rows, rows.slice(0, 1)])
-    lake.write(SESSIONS, doubled, schema=TABLES["sessions"].schema, day=last_day)
+    lake.write(TABLES["sessions"], doubled, day=last_day)
     return report
 
 

@@ -5,15 +5,14 @@ import re
 import dagster as dg
 
 from engagement_assets.definitions import defs
-from engagement_assets.signals.schemas import SENTIMENT_ALERTS_SCHEMA
+from engagement_assets.signals.tables import SENTIMENT_ALERTS
 from engagement_assets_tests.platform.homes import PROJECT
 
 ALERTS = dg.AssetKey(["sentiment", "alerts"])
 NAMED = re.compile(r"sentiment[./]alerts|SENTIMENT_ALERTS\b")
-# declares it, makes it, checks it, and takes it in the daily job
+# declares it, makes it, and takes it in the daily job
 MAKERS = {
-    "engagement_assets/signals/schemas.py",
-    "engagement_assets/signals/checks.py",
+    "engagement_assets/signals/tables.py",
     "engagement_assets/signals/sentiment/scoring.py",
     "engagement_assets/signals/sentiment/assets.py",
 }
@@ -35,7 +34,7 @@ def test_no_module_and_no_sql_but_their_maker_names_the_alerts() -> None:
 
 
 def test_an_alert_has_no_column_for_a_text() -> None:
-    assert set(SENTIMENT_ALERTS_SCHEMA.names) == {
+    assert set(SENTIMENT_ALERTS.names) == {
         "text_id",
         "source_table",
         "customer_id",

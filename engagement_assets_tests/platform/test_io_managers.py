@@ -5,6 +5,7 @@ One suite for every root: what holds here holds wherever fsspec can write.
 
 import json
 import uuid
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -15,25 +16,26 @@ import pytest
 from upath import UPath
 
 from resources.io_managers import (
-    COLUMN_SCHEMA,
     ModelIOManager,
     ModelPackage,
     Report,
     ReportIOManager,
     TableIOManager,
-    ui_schema,
+    asset_fields,
 )
 from resources.lake import Lake, MissingPartitionError
 from resources.registry import ModelRegistry, RegisteredModel, TamperedModelError
-from resources.schema import Column, SchemaError, TableSchema
+from resources.tables import Column, SchemaError, Table
 
-SCHEMA = TableSchema(
+SCHEMA = Table(
+    "demo/t",
     (
-        Column("customer_id", "string", nullable=False, description="The customer"),
-        Column("score", "float64", description="A score (0-1)"),
-        Column("day_of", "date", description="A day"),
-    )
+        Column("customer_id", "string", nullable=False, meaning="The customer"),
+        Column("score", "float64", meaning="A score (0-1)"),
+        Column("day_of", "date", meaning="A day"),
+    ),
 )
+SCORES = replace(SCHEMA, key="demo/scores", owner="team:demo")
 DAILY = dg.DailyPartitionsDefinition(start_date="2026-01-01", end_date="2026-02-01")
 DAYS = ["2026-01-05", "2026-01-06", "2026-01-07"]
 
@@ -58,11 +60,10 @@ def frame(*scores: float | None, day: str = DAYS[0]) -> pd.DataFrame:
 
 def table_asset(make, *, partitions=None):
     @dg.asset(
-        key=["demo", "scores"],
+        **asset_fields(SCORES),
         io_manager_key="tables",
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        metadata={COLUMN_SCHEMA: ui_schema(SCHEMA)},
     )
     def scores(context: dg.AssetExecutionContext):
         return make(context)
@@ -285,9 +286,9 @@ def test_the_lake_writes_reads_lists_and_counts_days(root):
     lake = Lake(root)
     first, second, third = (date.fromisoformat(key) for key in DAYS)
     assert lake.days("demo/t") == []
-    lake.write("demo/t", rows(0.1, 0.2), schema=SCHEMA, day=second)
-    lake.write("demo/t", rows(0.3), schema=SCHEMA, day=first)
-    lake.write_empty("demo/t", schema=SCHEMA, day=third)
+    lake.write(SCHEMA, rows(0.1, 0.2), day=second)
+    lake.write(SCHEMA, rows(0.3), day=first)
+    lake.write_empty(SCHEMA, day=third)
     assert lake.days("demo/t") == [first, second, third]
     assert [lake.row_count("demo/t", day) for day in lake.days("demo/t")] == [1, 2, 0]
     assert lake.schema("demo/t", third).equals(SCHEMA.arrow)
@@ -299,10 +300,10 @@ def test_the_lake_writes_reads_lists_and_counts_days(root):
 def test_the_lake_replaces_a_day_and_names_what_is_missing(root):
     lake = Lake(root)
     first, second, _ = (date.fromisoformat(key) for key in DAYS)
-    lake.write("demo/t", rows(0.1), schema=SCHEMA, day=first)
-    lake.write("demo/t", rows(0.9), schema=SCHEMA, day=first)
+    lake.write(SCHEMA, rows(0.1), day=first)
+    lake.write(SCHEMA, rows(0.9), day=first)
     with pytest.raises(SchemaError):
-        lake.write("demo/t", rows(0.7).drop(["score"]), schema=SCHEMA, day=first)
+        lake.write(SCHEMA, rows(0.7).drop(["score"]), day=first)
     assert lake.read("demo/t", days=[first]).column("score").to_pylist() == [0.9]
     lake.require("demo/t", [first])
     with pytest.raises(MissingPartitionError, match="demo/t has no partition for 2026-01-06"):

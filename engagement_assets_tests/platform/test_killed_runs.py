@@ -10,14 +10,12 @@ import dagster as dg
 import pytest
 
 from engagement_assets_tests.platform.homes import (
-    END,
     PROJECT,
     SOON,
     WORLD,
     Home,
     command,
     environment,
-    story,
     variables,
 )
 from resources.event_log import end_abandoned_runs
@@ -73,7 +71,6 @@ def test_a_run_killed_while_it_trains_is_ended_and_the_next_one_makes_all_that_i
 
 
 def test_a_run_killed_before_its_checks_leaves_none_of_them_planned(home):
-    assert story(home, "publish_in_batches", day=END.isoformat())["success"]
     (home.path / "online.sqlite").unlink()
     killed_in(home, "publish", "serving__published")
     done = command(home.path, "run", *WORLD)

@@ -138,7 +138,7 @@ def test_predictions_made_again_are_the_same_bytes(home):
 
 def test_labels_are_made_only_where_their_window_has_closed(made_home):
     for label in LABELS.values():
-        for day in made_home.lake.days(label.table):
+        for day in made_home.lake.days(label.key):
             assert label.closes_on(day) <= END
 
 

@@ -5,10 +5,11 @@ import re
 import duckdb
 
 from engagement_assets.definitions import defs
-from engagement_assets.features.snapshot import declared_schemas
+from engagement_assets.features.tables import KNOWN_TABLES
 from engagement_assets.serving.catalogue import write_catalogue
 from engagement_assets_tests.platform.homes import PROJECT
 from resources.engine import DuckDBEngine
+from resources.tables import by_sql_name
 
 # a path, a table in SQL, an import, or the schemas
 READS = re.compile(r"""['"/. ]truth[/."']|\btruth\.\w|import \w*truth|\btruth_\w+|\.truth\b""")
@@ -83,7 +84,7 @@ def test_the_catalogue_does_not_list_the_truth(home):
     assert home.lake.days("truth/customers")
     assert home.lake.days("truth/churn")
     tables = write_catalogue(
-        DuckDBEngine(home.lake, declared=declared_schemas()), home.path / "other.duckdb"
+        DuckDBEngine(home.lake, declared=by_sql_name(KNOWN_TABLES)), home.path / "other.duckdb"
     )
     assert "source.sessions" in tables
     with duckdb.connect(str(home.path / "other.duckdb"), read_only=True) as connection:

@@ -17,16 +17,11 @@ from sqlglot import exp
 from engagement_assets.decisions.customers.declared import (
     CHANGES,
     CUSTOMERS,
+    KNOWN_TABLES,
     changes_query,
     customers_query,
-    prediction_schemas,
 )
-from engagement_assets.lifecycle.checks import bounds_measures as prediction_measures
-from engagement_assets.models.specs import MODELS
 from engagement_assets.settings.installation import PROJECT
-from engagement_assets.signals.checks import RULES
-from engagement_assets.signals.checks import bounds_measures as signal_measures
-from engagement_assets.source.checks import bounds_measures as source_measures
 from engagement_assets.source.contract import TABLES
 from engagement_assets.source.ingestion import ingest
 from engagement_assets.source.readers import SimulatedReader
@@ -35,8 +30,8 @@ from resources.checks import keys_measures
 from resources.dialects import DialectError, differing, output_names, top_order
 from resources.engine import DuckDBEngine, run
 from resources.lake import Lake
-from resources.schema import TableSchema
 from resources.sql import Query, SqlError, SqlFolder
+from resources.tables import Table, by_sql_name
 
 SQL = SqlFolder(PROJECT / "sql")
 # those that are made from the specs
@@ -195,12 +190,8 @@ def test_an_alias_and_a_column_of_a_table_are_found_in_the_result():
 
 
 def check_measures() -> Iterator[tuple[str, dict[str, str]]]:
-    for table in TABLES.values():
-        yield table.name, {**source_measures(table), **keys_measures(table.key)}
-    for name, rules in RULES.items():
-        yield name, {**signal_measures(rules), **keys_measures(rules.key)}
-    for spec in MODELS:
-        yield spec.name, {**prediction_measures(spec), **keys_measures(list(spec.key))}
+    for table in KNOWN_TABLES:
+        yield table.key, table.bounds | (keys_measures(table.unique) if table.unique else {})
 
 
 @pytest.mark.parametrize(("name", "measures"), list(check_measures()))
@@ -245,17 +236,15 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> DuckDBEngine:
     ingest(reader, lake, FIRST_DAY, S)
     people = lake.read("source/customers", days=lake.days("source/customers"))
     ids = sorted(set(people.column("customer_id").to_pylist()))
-    for name, schema in prediction_schemas().items():
-        table = name.replace(".", "/")
+    for table in KNOWN_TABLES:
         # too few customers for the simulator to make any of these two
-        if not table.startswith("source/") or table in ("source/referrals", "source/reviews"):
+        if table.group != "source" or table.noun in ("referrals", "reviews"):
             for back in (0, 1):
-                rows = made_up(schema, ids, back)
-                lake.write(table, rows, schema=schema, day=S - timedelta(days=back))
-    return DuckDBEngine(lake, declared=prediction_schemas(), threads=1)
+                lake.write(table, made_up(table, ids, back), day=S - timedelta(days=back))
+    return DuckDBEngine(lake, declared=by_sql_name(KNOWN_TABLES), threads=1)
 
 
-def made_up(schema: TableSchema, ids: list[str], seed: int) -> pa.Table:
+def made_up(table: Table, ids: list[str], seed: int) -> pa.Table:
     """A row a customer, with nulls here and there where they are legal."""
     instant = pa.scalar(S, pa.date32()).cast(pa.timestamp("us")).as_py()
 
@@ -275,8 +264,8 @@ def made_up(schema: TableSchema, ids: list[str], seed: int) -> pa.Table:
             "timestamp": instant - timedelta(hours=turn),
         }[column.type]
 
-    rows = [{c.name: value(c, row) for c in schema.columns} for row in range(len(ids))]
-    return pa.Table.from_pylist(rows, schema=schema.arrow)
+    rows = [{c.name: value(c, row) for c in table.columns} for row in range(len(ids))]
+    return pa.Table.from_pylist(rows, schema=table.arrow)
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -19,11 +19,11 @@ from resources.lake import (
     MissingPartitionError,
     put_atomically,
 )
-from resources.schema import Column, SchemaError, TableSchema
 from resources.sql import Query
+from resources.tables import Column, SchemaError, Table
 
 DAY = date(2024, 1, 1)
-SCHEMA = TableSchema((Column("name", "string", nullable=False), Column("age", "int64")))
+SCHEMA = Table("people/all", (Column("name", "string", nullable=False), Column("age", "int64")))
 ROWS = pa.table({"name": ["ann", "bob"], "age": [30, None]})
 
 
@@ -42,11 +42,11 @@ def lake(request: pytest.FixtureRequest) -> Lake:
 
 
 def write(lake: Lake, rows: pa.Table = ROWS, day: date | None = DAY) -> None:
-    lake.write("people/all", rows, schema=SCHEMA, day=day)
+    lake.write(SCHEMA, rows, day=day)
 
 
 def test_what_is_written_is_read_back(lake: Lake) -> None:
-    written = lake.write("people/all", ROWS, schema=SCHEMA, day=DAY)
+    written = lake.write(SCHEMA, ROWS, day=DAY)
     assert lake.read("people/all", days=[DAY]).to_pylist() == ROWS.to_pylist()
     assert (written.rows, written.bytes) == (2, lake.path("people/all", DAY).stat().st_size)
     assert lake.row_count("people/all", DAY) == 2
@@ -88,7 +88,7 @@ def test_an_empty_result_is_a_partition_with_its_schema(lake: Lake) -> None:
 def test_the_cheap_empty_write_leaves_the_same_bytes(lake: Lake) -> None:
     write(lake, ROWS.slice(0, 0))
     before = lake.path("people/all", DAY).read_bytes()
-    lake.write_empty("people/all", schema=SCHEMA, day=DAY)
+    lake.write_empty(SCHEMA, day=DAY)
     assert lake.path("people/all", DAY).read_bytes() == before
 
 

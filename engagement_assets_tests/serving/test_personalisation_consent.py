@@ -53,7 +53,7 @@ def test_what_is_known_only_after_the_last_day_does_not_count_yet(lake):
 
 @pytest.mark.usefixtures("people")
 def test_an_earlier_statement_that_became_known_later_does_not_win(lake):
-    schema = TABLES["consents"].schema
+    schema = TABLES["consents"]
     write_consents(lake, DAY, ("ann", False))
     late = {
         "customer_id": "ann",
@@ -62,9 +62,7 @@ def test_an_earlier_statement_that_became_known_later_does_not_win(lake):
         "occurred_at": datetime(2026, 1, 1),
         "recorded_at": datetime(2026, 2, 11),
     }
-    lake.write(
-        "source/consents", pa.Table.from_pylist([late], schema.arrow), schema=schema, day=NEXT
-    )
+    lake.write(schema, pa.Table.from_pylist([late], schema.arrow), day=NEXT)
     assert agreed(lake) == frozenset()
 
 

@@ -234,9 +234,7 @@ def test_the_check_of_documents_counts_them(lake, store):
 @pytest.mark.parametrize(("behind", "problem"), [(0, ""), (2, ""), (3, "3 days behind")])
 def test_the_check_of_age_counts_from_the_last_day_taken_in(lake, store, behind, problem):
     whole(lake, store)
-    lake.write_empty(
-        "source/sessions", schema=TABLES["sessions"].schema, day=DAY + timedelta(days=behind)
-    )
+    lake.write_empty(TABLES["sessions"], day=DAY + timedelta(days=behind))
     outcome = age_outcome(lake, store)
     assert problem in outcome.problem
     assert bool(outcome.problem) == bool(problem)

@@ -12,16 +12,15 @@ from typing import Any
 import pyarrow as pa
 
 from engagement_assets.decisions.customers.declared import (
-    CUSTOMERS,
-    CUSTOMERS_SCHEMA,
+    CUSTOMERS_TABLE,
     customers_query,
 )
-from engagement_assets.features.catalogue import CUSTOMER_FEATURES, CUSTOMER_FEATURES_SCHEMA
+from engagement_assets.features.catalogue import CUSTOMER_FEATURES_TABLE
 from engagement_assets.models.specs import MODELS
 from engagement_assets.source.contract import TABLES
 from engagement_assets_tests.decisions.tables import engine_of, filled
 from resources.lake import Lake
-from resources.schema import Column
+from resources.tables import Column
 
 DAY = date(2026, 2, 10)
 LOCATIONS = ("africa", "western_europe", None)
@@ -39,15 +38,15 @@ def names(count: int) -> list[str]:
 
 def write_features(lake: Lake, day: date, rows: Sequence[Mapping[str, Any]]) -> None:
     """A snapshot."""
-    schema = CUSTOMER_FEATURES_SCHEMA
+    schema = CUSTOMER_FEATURES_TABLE
     full = [{"snapshot_date": day, **row} for row in rows]
-    lake.write(CUSTOMER_FEATURES, filled(schema, full), schema=schema, day=day)
+    lake.write(schema, filled(schema, full), day=day)
 
 
 def unify(lake: Lake, day: date) -> None:
     """The unified predictions of a day, as the platform makes them."""
     engine_of(lake).land(
-        customers_query(), {"snapshot_date": day}, into=CUSTOMERS, schema=CUSTOMERS_SCHEMA,
+        customers_query(), {"snapshot_date": day}, into=CUSTOMERS_TABLE,
         day=day,
     )  # fmt: skip
 
@@ -73,8 +72,8 @@ def write_world(
             | {"customer_id": name, "snapshot_date": day, "model_version": f"{spec.name}-v1"}
             for name in scored
         ]
-        schema = spec.schema
-        lake.write(spec.predictions, filled(schema, rows), schema=schema, day=day)
+        schema = spec.table
+        lake.write(schema, filled(schema, rows), day=day)
     unify(lake, day)
     return sorted(people)
 
@@ -122,7 +121,7 @@ def write_consents(
     lake: Lake, day: date, *stated: tuple[str, bool] | tuple[str, bool, str]
 ) -> None:
     """Statements of a day, on personalisation where nothing else is said."""
-    schema = TABLES["consents"].schema
+    schema = TABLES["consents"]
     rows = [
         {
             "customer_id": name,
@@ -133,14 +132,14 @@ def write_consents(
         }
         for name, granted, *rest in stated
     ]
-    lake.write("source/consents", pa.Table.from_pylist(rows, schema.arrow), schema=schema, day=day)
+    lake.write(schema, pa.Table.from_pylist(rows, schema.arrow), day=day)
 
 
 def write_customers(lake: Lake, day: date, *people: str) -> None:
     """Customers who signed up on a day."""
-    schema = TABLES["customers"].schema
+    schema = TABLES["customers"]
     rows = [
         {"customer_id": name, "signed_up_at": noon(day), "recorded_at": noon(day)}
         for name in people
     ]
-    lake.write("source/customers", pa.Table.from_pylist(rows, schema.arrow), schema=schema, day=day)
+    lake.write(schema, pa.Table.from_pylist(rows, schema.arrow), day=day)

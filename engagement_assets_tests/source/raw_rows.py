@@ -15,7 +15,7 @@ from engagement_assets.source.quarantine import QUARANTINE
 from engagement_assets.source.readers import check_days
 from engagement_assets.source.settings import IngestionSettings
 from resources.lake import Lake
-from resources.schema import ARROW_TYPES
+from resources.tables import ARROW_TYPES
 
 FIRST = date(2024, 1, 1)
 
@@ -49,7 +49,7 @@ def customers(*names: str, day: int = 0) -> pa.Table:
 def table_of(name: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Rows as a raw table in the contract's types, with the columns that occur in any of them."""
     given = {column for row in rows for column in row}
-    fields = [field for field in TABLES[name].fields if field.name in given]
+    fields = [field for field in TABLES[name].columns if field.name in given]
     return pa.table(
         {
             field.name: pa.array([row.get(field.name) for row in rows], ARROW_TYPES[field.type])
@@ -123,7 +123,7 @@ def stored(lake: Lake, name: str, day: int = 0) -> list[dict[str, Any]]:
 
 def quarantined(lake: Lake, day: int = 0) -> list[dict[str, Any]]:
     """Quarantined rows of one day."""
-    return list(lake.read(QUARANTINE, days=[FIRST + timedelta(days=day)]).to_pylist())
+    return list(lake.read(QUARANTINE.key, days=[FIRST + timedelta(days=day)]).to_pylist())
 
 
 def files(root: Path) -> dict[str, bytes]:

@@ -10,10 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from raw_rows import FIRST, MemoryReader, at, customers, files
 
-from engagement_assets.source.contract import TABLES, Field
+from engagement_assets.source.contract import TABLES
 from engagement_assets.source.ingestion import ingest
 from engagement_assets.source.quarantine import QUARANTINE
 from resources.lake import Lake
+from resources.tables import Column
 
 NAMES = ("sessions", "messages", "job_ratings", "consents", "premium_usage")
 DAYS = [FIRST + timedelta(days=count) for count in range(5)]
@@ -31,7 +32,7 @@ _numbers = st.floats(-2, 90_000).map(repr) | st.sampled_from(
 _bools = st.sampled_from(["true", "false", "0", "1", "perhaps"])
 
 
-def _values(field: Field) -> st.SearchStrategy[str | None]:
+def _values(field: Column) -> st.SearchStrategy[str | None]:
     if field.allowed:
         known: st.SearchStrategy[str] = st.sampled_from((*field.allowed, "other"))
     elif field.names_customer:
@@ -49,7 +50,7 @@ def _values(field: Field) -> st.SearchStrategy[str | None]:
 
 
 def _raw_rows(name: str) -> st.SearchStrategy[pa.Table]:
-    fields = TABLES[name].fields
+    fields = TABLES[name].columns
     row = st.fixed_dictionaries({field.name: _values(field) for field in fields})
     return st.lists(row, max_size=12).map(
         lambda rows: pa.table(
@@ -58,7 +59,7 @@ def _raw_rows(name: str) -> st.SearchStrategy[pa.Table]:
     )
 
 
-def _in_bounds(field: Field, value: Any) -> bool:
+def _in_bounds(field: Column, value: Any) -> bool:
     return (field.minimum is None or value >= field.minimum) and (
         field.maximum is None or value <= field.maximum
     )
@@ -68,7 +69,7 @@ def _breaches(name: str, row: dict[str, Any], day_number: int) -> list[str]:
     """The contract, told a second time, row by row."""
     table = TABLES[name]
     found = []
-    for field in table.fields:
+    for field in table.columns:
         value = row[field.name]
         if value is None:
             if not field.nullable:
@@ -80,7 +81,7 @@ def _breaches(name: str, row: dict[str, Any], day_number: int) -> list[str]:
             found.append(f"{field.name} not allowed")
         if field.names_customer and not KNOWN.get(value, 99) <= day_number:
             found.append(f"{field.name} unknown")
-        if field.not_before_event and value < row[table.event_time]:
+        if field.not_before and value < row[table.event_time]:
             found.append(f"{field.name} before the event")
     recorded: datetime = row["recorded_at"]
     if row[table.event_time].date() > recorded.date():
@@ -106,7 +107,7 @@ def test_no_row_is_lost_and_good_rows_keep_the_contract(
     asked = reader.read(DAYS[0], DAYS[-1])
     lake = lake_of_all
     report = ingest(reader, lake, DAYS[0], DAYS[-1])
-    refused = lake.read(QUARANTINE, days=DAYS).to_pylist()
+    refused = lake.read(QUARANTINE.key, days=DAYS).to_pylist()
     assert all(row["reason"] for row in refused)
     for name in NAMES:
         good = _check_good_rows(lake, name)
@@ -123,6 +124,6 @@ def _check_good_rows(lake: Lake, name: str) -> int:
     for number, day in enumerate(DAYS):
         rows = lake.read(f"source/{name}", days=[day]).to_pylist()
         assert [_breaches(name, row, number) for row in rows] == [[] for _ in rows]
-        keys += [tuple(row[column] for column in TABLES[name].key) for row in rows]
+        keys += [tuple(row[column] for column in TABLES[name].row_key) for row in rows]
     assert len(set(keys)) == len(keys)
     return len(keys)

@@ -22,7 +22,7 @@ from raw_rows import (
 from engagement_assets.source.contract import TABLES
 from engagement_assets.source.errors import ReaderError
 from engagement_assets.source.ingestion import ingest
-from engagement_assets.source.quarantine import QUARANTINE, QUARANTINE_SCHEMA
+from engagement_assets.source.quarantine import QUARANTINE
 from engagement_assets.source.readers import SimulatedReader
 from engagement_assets.source.settings import IngestionSettings
 from resources.lake import CorruptPartitionError, Lake, MissingPartitionError
@@ -33,9 +33,9 @@ def test_every_table_and_the_quarantine_get_one_partition_a_day(lake: Lake) -> N
     days = [FIRST + timedelta(days=count) for count in range(3)]
     for name, table in TABLES.items():
         assert lake.days(f"source/{name}") == days
-        assert lake.read(f"source/{name}", days=days).schema.equals(table.schema.arrow)
-    assert lake.days(QUARANTINE) == days
-    assert lake.read(QUARANTINE, days=days).schema.equals(QUARANTINE_SCHEMA.arrow)
+        assert lake.read(f"source/{name}", days=days).schema.equals(table.arrow)
+    assert lake.days(QUARANTINE.key) == days
+    assert lake.read(QUARANTINE.key, days=days).schema.equals(QUARANTINE.arrow)
 
 
 def test_a_day_without_rows_is_an_empty_partition(lake: Lake) -> None:

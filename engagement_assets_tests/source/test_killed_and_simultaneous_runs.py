@@ -48,13 +48,13 @@ from resources.lake import Lake
 
 lake, who = Lake(sys.argv[1]), float(sys.argv[2])
 rows = table_of("sessions", [a_session(n, duration_seconds=who) for n in range(2000)])
-for field in TABLES["sessions"].fields:
+for field in TABLES["sessions"].columns:
     if field.name not in rows.column_names:
-        kind = TABLES["sessions"].schema.arrow.field(field.name).type
+        kind = TABLES["sessions"].arrow.field(field.name).type
         filled = rows.column("occurred_at") if field.name == "recorded_at" else pa.nulls(2000, kind)
         rows = rows.append_column(field.name, filled)
 for _ in range(60):
-    lake.write("source/sessions", rows, schema=TABLES["sessions"].schema, day=FIRST)
+    lake.write(TABLES["sessions"], rows, day=FIRST)
 """
 
 
@@ -133,6 +133,6 @@ def test_two_writers_of_one_partition_leave_one_whole_partition(tmp_path: Path) 
     assert [writer.returncode for writer in writers] == [0, 0]
     assert seen <= {1.0, 2.0}
     assert [name for name in files(root) if name.endswith(".tmp")] == []
-    assert TABLES["sessions"].schema.arrow.equals(
+    assert TABLES["sessions"].arrow.equals(
         Lake(str(root)).read("source/sessions", days=[FIRST]).schema
     )

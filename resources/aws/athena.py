@@ -29,8 +29,8 @@ from resources.aws.storage import split_url
 from resources.dialects import DialectError, Order, output_names, top_order, without_order
 from resources.engine import EngineError
 from resources.lake import Lake, Written
-from resources.schema import TableSchema
 from resources.sql import ParameterValue, Query
+from resources.tables import Table
 
 logger = logging.getLogger(__name__)
 
@@ -86,14 +86,14 @@ class AthenaEngine:
         lake: The tables, on S3.
         tables: The lake's tables in Glue.
         settings: How queries are run.
-        declared: Schemas of the tables that a query may name. One without a partition is empty;
-            one that is not here is an error.
+        declared: Tables that a query may name, by `<group>.<noun>`. One without a partition is
+            empty; one that is not here is an error.
     """
 
     lake: Lake
     tables: GlueTables
     settings: AthenaSettings
-    declared: Mapping[str, TableSchema] = field(default_factory=dict)
+    declared: Mapping[str, Table] = field(default_factory=dict)
 
     def select(self, query: Query, parameters: Mapping[str, ParameterValue]) -> pa.Table:
         """Run a query over the lake.
@@ -117,8 +117,7 @@ class AthenaEngine:
         query: Query,
         parameters: Mapping[str, ParameterValue],
         *,
-        into: str,
-        schema: TableSchema,
+        into: Table,
         day: date | None,
     ) -> Written:
         """Run a query and put its result in place of one partition.
@@ -130,9 +129,9 @@ class AthenaEngine:
         names = output_names(query.tree)
         # no file tells the columns of a result without rows; the query's own names must, so that
         # a wrong column is an error on an empty day too
-        known = set(names) == set(schema.names) and "*" not in names
-        rows, cost = self._run(query, parameters, empty=schema.empty() if known else None)
-        written = self.lake.write(into, rows, schema=schema, day=day)
+        known = set(names) == set(into.names) and "*" not in names
+        rows, cost = self._run(query, parameters, empty=into.empty() if known else None)
+        written = self.lake.write(into, rows, day=day)
         return replace(written, scanned_bytes=cost.scanned_bytes, cost_usd=cost.usd)
 
     def _run(
@@ -145,7 +144,7 @@ class AthenaEngine:
         for table in sorted(query.tables):
             if table not in self.declared:
                 raise EngineError(f"{query.name}: table {table} is not declared")
-            self.tables.verify(table, self.declared[table])
+            self.tables.verify(self.declared[table])
         try:
             order = top_order(query.tree)
         except DialectError as error:

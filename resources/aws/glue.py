@@ -6,7 +6,7 @@ refusing those that are not as declared. Does not belong here: queries (`athena.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -17,7 +17,7 @@ from resources.aws.clients import client, told
 from resources.aws.errors import GlueTableError
 from resources.aws.storage import split_url
 from resources.lake import PARTITION_COLUMN
-from resources.schema import TableSchema
+from resources.tables import Table
 
 MEND = "run `engagement aws sync-tables`"
 GLUE_TYPES = {
@@ -53,20 +53,16 @@ class GlueTables:
         """The name of a table in SQL, `<database>.<group>_<table>`."""
         return f"{self.database}.{group}_{table}"
 
-    def verify(self, table: str, schema: TableSchema) -> None:
+    def verify(self, table: Table) -> None:
         """Make a table if it is missing, and check it; once a process for each.
-
-        Args:
-            table: `<group>.<table>`.
-            schema: Its declared columns.
 
         Raises:
             GlueTableError: It is there and is not what is declared.
             AwsError: Glue cannot be asked.
         """
-        _verified(self, table, schema)
+        _verified(self, table)
 
-    def sync(self, declared: Mapping[str, TableSchema]) -> list[str]:
+    def sync(self, tables: Iterable[Table]) -> list[str]:
         """Make or mend every declared table, and the database; gives the names in Glue."""
         glue = self._client
         with (
@@ -74,60 +70,57 @@ class GlueTables:
             suppress(glue.exceptions.AlreadyExistsException),
         ):
             glue.create_database(DatabaseInput={"Name": self.database})
-        for table, schema in declared.items():
-            self.ensure(table, schema)
+        names = []
+        for table in tables:
+            names.append(f"{self.database}.{_name(table)}")
+            self.ensure(table)
             # one that is as it should be is left alone: Glue keeps every change as a version
-            if self.problems(table, schema):
-                wanted = self.definition(table, schema)
+            if self.problems(table):
+                wanted = self.definition(table)
                 with told(f"mending the Glue table {self.database}.{wanted['Name']}"):
                     glue.update_table(DatabaseName=self.database, TableInput=wanted)
         _verified.cache_clear()
-        return sorted(f"{self.database}.{table.replace('.', '_')}" for table in declared)
+        return sorted(names)
 
-    def problems(self, table: str, schema: TableSchema) -> list[str]:
+    def problems(self, table: Table) -> list[str]:
         """What is not as declared in a table that is there; "missing" where it is not."""
         there = self._there(table)
-        return (
-            ["it is missing"]
-            if there is None
-            else _differences(there, self.definition(table, schema))
-        )
+        return ["it is missing"] if there is None else _differences(there, self.definition(table))
 
-    def ensure(self, table: str, schema: TableSchema) -> None:
+    def ensure(self, table: Table) -> None:
         """Make a table if it is missing.
 
         Raises:
             AwsError: Glue refuses.
         """
         glue = self._client
-        wanted = self.definition(table, schema)
+        wanted = self.definition(table)
         with (
-            told(f"making the Glue table of {table} in {self.database}"),
+            told(f"making the Glue table of {table.key} in {self.database}"),
             # another process made it in the meantime; it is checked like any other
             suppress(glue.exceptions.AlreadyExistsException),
         ):
             glue.create_table(DatabaseName=self.database, TableInput=wanted)
 
-    def definition(self, table: str, schema: TableSchema) -> dict[str, Any]:
+    def definition(self, table: Table) -> dict[str, Any]:
         """The table as Glue is told it."""
-        group, _, name = table.partition(".")
-        for word in (group, name, *schema.names):
+        for word in (table.group, table.noun, *table.names):
             if not _NAME.fullmatch(word):
                 raise GlueTableError(
-                    f"table {table}: {word!r} is no name that Athena keeps as it is; use "
+                    f"table {table.key}: {word!r} is no name that Athena keeps as it is; use "
                     "lower-case letters, digits and underscores"
                 )
-        location = f"{self.root.rstrip('/')}/{group}/{name}/"
+        location = f"{self.root.rstrip('/')}/{table.key}/"
         split_url(location)
         template = f"{location}{PARTITION_COLUMN}=${{{PARTITION_COLUMN}}}/"
         return {
-            "Name": f"{group}_{name}",
+            "Name": _name(table),
             "TableType": "EXTERNAL_TABLE",
             "PartitionKeys": [{"Name": PARTITION_COLUMN, "Type": "date"}],
             "StorageDescriptor": {
                 "Columns": [
                     {"Name": column.name, "Type": GLUE_TYPES[column.type]}
-                    for column in schema.columns
+                    for column in table.columns
                 ],
                 "Location": location,
                 "InputFormat": f"{_PARQUET}.MapredParquetInputFormat",
@@ -151,27 +144,31 @@ class GlueTables:
     def _client(self) -> Any:
         return client("glue", self.region)
 
-    def _there(self, table: str) -> dict[str, Any] | None:
+    def _there(self, table: Table) -> dict[str, Any] | None:
         glue = self._client
-        with told(f"reading the Glue table of {table} in {self.database}"):
+        with told(f"reading the Glue table of {table.key} in {self.database}"):
             try:
-                found = glue.get_table(DatabaseName=self.database, Name=table.replace(".", "_"))
+                found = glue.get_table(DatabaseName=self.database, Name=_name(table))
             except glue.exceptions.EntityNotFoundException:
                 return None
         return dict(found["Table"])
 
 
 @lru_cache(maxsize=1024)
-def _verified(tables: GlueTables, table: str, schema: TableSchema) -> None:
-    problems = tables.problems(table, schema)
+def _verified(tables: GlueTables, table: Table) -> None:
+    problems = tables.problems(table)
     if problems == ["it is missing"]:
-        tables.ensure(table, schema)
-        problems = tables.problems(table, schema)
+        tables.ensure(table)
+        problems = tables.problems(table)
     if problems:
         raise GlueTableError(
-            f"the Glue table {tables.database}.{table.replace('.', '_')} is not as declared: "
+            f"the Glue table {tables.database}.{_name(table)} is not as declared: "
             f"{'; '.join(problems)}; {MEND}"
         )
+
+
+def _name(table: Table) -> str:
+    return f"{table.group}_{table.noun}"
 
 
 def _differences(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:

@@ -4,14 +4,14 @@ Belongs here: configuration of Athena. Does not belong here: what a deployment c
 (`engagement_assets.deployments.resources`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from datetime import date
 
 from pydantic import Field
 
 from resources.engine import Engine
 from resources.platform import EngineResource
-from resources.schema import TableSchema
+from resources.tables import Table, by_sql_name
 
 
 class AthenaEngineResource(EngineResource):
@@ -28,7 +28,7 @@ class AthenaEngineResource(EngineResource):
         default=5.0, description="Price of a scanned terabyte; change it to your region's."
     )
 
-    def engine(self, declared: Mapping[str, TableSchema]) -> Engine:
+    def engine(self, tables: Iterable[Table]) -> Engine:
         """An engine that knows these tables even before they have rows."""
         from resources.aws.athena import AthenaEngine, AthenaSettings  # noqa: PLC0415 - AWS only
         from resources.aws.glue import GlueTables  # noqa: PLC0415 - as above
@@ -43,5 +43,5 @@ class AthenaEngineResource(EngineResource):
                 query_timeout_seconds=self.query_timeout_seconds,
                 usd_per_terabyte=self.usd_per_terabyte,
             ),
-            declared=declared,
+            declared=by_sql_name(tables),
         )

@@ -4,7 +4,7 @@ Belongs here: the share, columns and texts. Does not belong here: the rule (`pol
 """
 
 from engagement_assets.lifecycle.spec import NO_ACTION, Action, DecisionSpec, Unified
-from resources.schema import Column
+from resources.tables import Column
 
 CAC_SHARE = 0.33
 ACQUIRE = Action(name="acquire customers alike")
@@ -23,16 +23,16 @@ SPEC = DecisionSpec(
             "max_cac_usd",
             "float64",
             nullable=False,
-            description="What acquiring such a customer may cost: a third of the value (USD)",
+            meaning="What acquiring such a customer may cost: a third of the value (USD)",
+            minimum=0,
         ),
         Column(
             "acquire_channels",
             "string",
-            description="Channels whose stated cost is below that, by comma",
+            meaning="Channels whose stated cost is below that, by comma",
         ),
     ),
     unified=(Unified("acquire_channels"),),
-    bounds={"propensity": (0, 1), "max_cac_usd": (0, None)},
     texts={"choices": "By which channels a customer like this is worth winning at stated costs."},
     purpose="Says up to which cost a channel pays. Nothing is done to the customer.",
     limits=("The value is of customers who are here; read it as that of customers alike.",),

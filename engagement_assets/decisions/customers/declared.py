@@ -4,24 +4,22 @@ Belongs here: names, columns and SQL of both tables. Does not belong here: which
 has in them (`unified` of its spec).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date, timedelta
 
 from engagement_assets.decisions.specs import DECISIONS
-from engagement_assets.features.snapshot import declared_schemas as feature_schemas
+from engagement_assets.features.catalogue import KEY_COLUMNS, OWNER
+from engagement_assets.features.tables import KNOWN_TABLES as BELOW
 from engagement_assets.lifecycle.spec import NO_ACTION, REASONS, REASONS_TEXT, Unified, UseCaseSpec
-from engagement_assets.models.specs import MODELS
-from resources.schema import Column, TableSchema
+from engagement_assets.models.specs import EVERY_MODEL, MODELS
 from resources.sql import ParameterValue, Query
+from resources.tables import Column, Table
 
 CUSTOMERS = "predictions/customers"
 CHANGES = "predictions/changes"
 USE_CASES: tuple[UseCaseSpec, ...] = (*MODELS, *DECISIONS)
 # Standing for no value where two days are compared: another value is news, null or not.
 _NOTHING = {"bool": "FALSE", "string": "''"}
-
-_CUSTOMER = Column("customer_id", "string", nullable=False, description="The customer")
-_DAY = Column("snapshot_date", "date", nullable=False, description="Date of the features")
 
 
 def _columns() -> Iterator[tuple[UseCaseSpec, Unified, Column]]:
@@ -34,39 +32,58 @@ def _columns() -> Iterator[tuple[UseCaseSpec, Unified, Column]]:
                 own = next(
                     column for column in spec.output_columns if column.name == unified.column
                 )
-                kind, text = own.type, own.description
-            yield spec, unified, Column(unified.unified_name, kind, description=text)
+                kind, text = own.type, own.text
+            yield spec, unified, Column(unified.unified_name, kind, meaning=text)
 
 
-def _customers_schema() -> TableSchema:
+def _customers_table() -> Table:
     versions = (
-        Column(f"{spec.name}_version", "string", description=f"Version of {spec.name}, or null")
+        Column(f"{spec.name}_version", "string", meaning=f"Version of {spec.name}, or null")
         for spec in USE_CASES
     )
-    due = Column("actions_due", "string", description="What the product's rules ask for")
-    return TableSchema((_CUSTOMER, _DAY, *(column for _, _, column in _columns()), due, *versions))
+    due = Column("actions_due", "string", "What the product's rules ask for")
+    return Table(
+        CUSTOMERS,
+        (*KEY_COLUMNS, *(column for _, _, column in _columns()), due, *versions),
+        description="Everything that the models say of a customer, one row a customer: scores, "
+        "bands, quantiles, reasons, recommended posts, actions due, model versions.",
+        unique=("customer_id",),
+        owner=OWNER,
+        steady=True,
+    )
 
 
-def _changes_schema() -> TableSchema:
+def _changes_table() -> Table:
     changes, values = [], []
     for _, unified, column in _columns():
-        name, text = column.name, column.description
+        name, text = column.name, column.text
         if unified.change is not None:
-            changes.append(Column(unified.change, "float64", description=f"Change: {text}"))
+            changes.append(Column(unified.change, "float64", meaning=f"Change: {text}"))
         if unified.compared:
             always = column.type == "bool"
             values += [
-                Column(
-                    f"{name}_{when}", column.type, nullable=not always, description=f"{day}: {text}"
-                )
+                Column(f"{name}_{when}", column.type, nullable=not always, meaning=f"{day}: {text}")
                 for when, day in (("before", "Yesterday"), ("now", "Today"))
             ]
-    why = Column("why", "string", nullable=False, description="A new model, or what changed")
-    return TableSchema((_CUSTOMER, _DAY, *changes, *values, why))
+    why = Column("why", "string", meaning="A new model, or what changed", nullable=False)
+    return Table(
+        CHANGES,
+        (*KEY_COLUMNS, *changes, *values, why),
+        description="What moved since the day before and why: customers of whom a score moved by "
+        "its least change or more, or whose band or review changed.",
+        unique=("customer_id",),
+        owner=OWNER,
+    )
 
 
-CUSTOMERS_SCHEMA = _customers_schema()
-CHANGES_SCHEMA = _changes_schema()
+CUSTOMERS_TABLE = _customers_table()
+CHANGES_TABLE = _changes_table()
+KNOWN_TABLES: tuple[Table, ...] = (
+    *BELOW,
+    *(spec.table for spec in (*EVERY_MODEL, *DECISIONS) if spec.daily_parts),
+    CUSTOMERS_TABLE,
+    CHANGES_TABLE,
+)
 
 
 def _reasons(table: str) -> str:
@@ -149,7 +166,7 @@ def changes_query() -> Query:
     ]
     # a later model's reasons say more: they come first
     whys = " ".join([*scoring, *reversed(reasons)])
-    columns = [name for name in CHANGES_SCHEMA.names if name != "why"]
+    columns = [name for name in CHANGES_TABLE.names if name != "why"]
     return Query(
         CHANGES,
         "WITH today AS (SELECT * FROM predictions.customers WHERE day = :snapshot_date), "  # noqa: S608 - names are declared in specs
@@ -167,14 +184,3 @@ def changes_query() -> Query:
 def changes_parameters(day: date) -> dict[str, ParameterValue]:
     """Return the parameters of the SQL of changes."""
     return {"snapshot_date": day, "day_before": day - timedelta(days=1)}
-
-
-def prediction_schemas() -> Mapping[str, TableSchema]:
-    """Schemas of every table up to the unified predictions, as `<group>.<table>`.
-
-    Give them to the engine as `declared`, so that a table without a partition is empty.
-    """
-    use_cases = {spec.output.replace("/", "."): spec.schema for spec in USE_CASES}
-    own = {CUSTOMERS: CUSTOMERS_SCHEMA, CHANGES: CHANGES_SCHEMA}
-    unified = {name.replace("/", "."): schema for name, schema in own.items()}
-    return feature_schemas() | use_cases | unified

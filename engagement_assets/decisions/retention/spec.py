@@ -6,7 +6,7 @@ Belongs here: bands, actions and texts. Does not belong here: the rule (`policy.
 from dataclasses import dataclass
 
 from engagement_assets.lifecycle.spec import NO_ACTION, Action, DecisionSpec, Unified
-from resources.schema import Column
+from resources.tables import Column
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,9 @@ SPEC = DecisionSpec(
     listens_to=("churn",),
     predicts_from=("churn/predictions",),
     columns=(
-        Column("band", "string", nullable=False, description="high over 0.7, medium over 0.5, low"),
+        Column("band", "string", nullable=False, meaning="high over 0.7, medium over 0.5, low"),
     ),
     unified=(Unified("band", "churn_band", compared=True),),
-    bounds={"propensity": (0, 1)},
     texts={
         "choices": "What each customer who may leave is offered, by the band of the probability."
     },

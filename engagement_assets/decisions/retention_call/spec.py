@@ -4,7 +4,7 @@ Belongs here: shares, actions and texts. Does not belong here: the rule (`policy
 """
 
 from engagement_assets.lifecycle.spec import NO_ACTION, Action, DecisionSpec, Unified
-from resources.schema import Column
+from resources.tables import Column
 
 WORTH_SHARE = 0.2
 LOW_ENGAGEMENT = 0.5
@@ -24,11 +24,10 @@ SPEC = DecisionSpec(
             "retention_priority",
             "bool",
             nullable=False,
-            description="High value and low engagement: whom to keep first",
+            meaning="High value and low engagement: whom to keep first",
         ),
     ),
     unified=(Unified("retention_priority"),),
-    bounds={"propensity": (0, 1)},
     texts={
         "choices": "Who is called: the fifth of highest future revenue, where predicted "
         "engagement is below the median of that fifth."

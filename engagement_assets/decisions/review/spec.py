@@ -17,7 +17,6 @@ SPEC = DecisionSpec(
     listens_to=("anomaly",),
     predicts_from=("anomaly/predictions",),
     columns=(),
-    bounds={"propensity": (0, 1)},
     texts={"choices": "Whom a person looks at: those whom the anomaly detector flags."},
     purpose="Has a person look at what is unlike the others. Nobody may be barred or charged "
     "because of it without that look.",

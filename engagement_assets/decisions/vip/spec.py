@@ -4,7 +4,7 @@ Belongs here: the share, the action and texts. Does not belong here: the rule (`
 """
 
 from engagement_assets.lifecycle.spec import NO_ACTION, Action, DecisionSpec, Unified
-from resources.schema import Column
+from resources.tables import Column
 
 VIP_SHARE = 0.1
 CARE = Action(name="VIP care")
@@ -17,11 +17,8 @@ SPEC = DecisionSpec(
     actions=(CARE, NO_ACTION),
     listens_to=("lifetime_value",),
     predicts_from=("lifetime_value/predictions",),
-    columns=(
-        Column("is_vip", "bool", nullable=False, description="Among the tenth of highest value"),
-    ),
+    columns=(Column("is_vip", "bool", nullable=False, meaning="Among the tenth of highest value"),),
     unified=(Unified("is_vip"),),
-    bounds={"propensity": (0, 1)},
     texts={"choices": "Who is looked after as a VIP: the tenth of highest lifetime value."},
     purpose="Looks after those of highest value. It must not be used to refuse a customer "
     "anything, nor for prices or credit.",

@@ -20,7 +20,7 @@ from engagement_assets.features.declarations.forms import (
     number,
 )
 from engagement_assets.features.feature import Feature
-from engagement_assets.signals.schemas import CUSTOMER_SENTIMENT, NETWORK_METRICS
+from engagement_assets.signals.tables import CUSTOMER_SENTIMENT, NETWORK_METRICS
 
 FEATURES: tuple[Feature, ...] = (
     number(
@@ -29,7 +29,7 @@ FEATURES: tuple[Feature, ...] = (
         "-1 to 1",
         "Mean sentiment of what the customer wrote in the 90 days (a setting) that end with the "
         "snapshot date, from -1 (bad) to 1 (good); only of customers who agreed to it.",
-        CUSTOMER_SENTIMENT,
+        CUSTOMER_SENTIMENT.key,
         null_note=NO_SIGNAL,
         decimals=None,
         bounds=(-1, 1),
@@ -39,7 +39,7 @@ FEATURES: tuple[Feature, ...] = (
         "derived",
         "0-1",
         "How well connected the customer's connections are in their turn: eigenvector centrality.",
-        NETWORK_METRICS,
+        NETWORK_METRICS.key,
         null_note=NO_SIGNAL,
         decimals=None,
         bounds=(0, 1),

@@ -13,7 +13,7 @@ from engagement_assets.features.declarations.forms import (
     number,
 )
 from engagement_assets.features.feature import Feature
-from engagement_assets.signals.schemas import NETWORK_METRICS
+from engagement_assets.signals.tables import NETWORK_METRICS
 
 FEATURES: tuple[Feature, ...] = (
     count(
@@ -66,7 +66,7 @@ FEATURES: tuple[Feature, ...] = (
         "0-1",
         "How much attention flows to the customer through the social graph: PageRank, scaled so "
         "that the most influential customer has 1.",
-        NETWORK_METRICS,
+        NETWORK_METRICS.key,
         null_note=NO_SIGNAL,
         decimals=None,
         bounds=(0, 1),
@@ -76,7 +76,7 @@ FEATURES: tuple[Feature, ...] = (
         "social",
         "0-1",
         "Share of the shortest paths between other customers that lead through the customer.",
-        NETWORK_METRICS,
+        NETWORK_METRICS.key,
         null_note=NO_SIGNAL,
         decimals=None,
         bounds=(0, 1),

@@ -101,8 +101,8 @@ class MaskedAutoencoder:
                 total = torch.zeros_like(part)
                 for seen in masks:
                     shown = seen.expand_as(part)
-                    found = self._network(torch.cat([part * shown, shown], dim=1))
-                    total += (found - part) ** 2
+                    reconstructed = self._network(torch.cat([part * shown, shown], dim=1))
+                    total += (reconstructed - part) ** 2
                 out[start : start + len(part)] = (total / len(masks)).numpy()
         return out
 

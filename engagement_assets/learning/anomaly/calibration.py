@@ -11,7 +11,7 @@ Workers, 1925): one component that is sure outweighs three that are not. Beyond 
 training score it goes on along a straight line, so that odder is always higher.
 
 The score is 1 - exp(-g * surprise) with g such that the one in `1 / review_share` scores 0.9. With
-a share of 0.01 that is 1 - sqrt(tail): 0.29 for the median customer, 0.68 for the one in ten, 0.9
+a share of 0.01 that is 1 - sqrt(tail): 0.29 for the median row, 0.68 for the one in ten, 0.9
 for the one in a hundred, 0.97 for the one in a thousand.
 """
 
@@ -57,11 +57,11 @@ class TailRank:
         surprises = -np.log((n - first) / (n + 1.0))
         if len(values) > _MOST_KNOTS:
             lower = np.linspace(0, len(values) - _ALL_OF_THE_TOP - 1, _MOST_KNOTS - _ALL_OF_THE_TOP)
-            kept = np.r_[
+            stored = np.r_[
                 np.unique(np.round(lower).astype(np.int64)),
                 np.arange(len(values) - _ALL_OF_THE_TOP, len(values)),
             ]
-            values, surprises = values[kept], surprises[kept]
+            values, surprises = values[stored], surprises[stored]
         # Mean excess of a tail that falls off exponentially is its scale.
         tail = ordered[-max(2, round(n * _TAIL_SHARE)) :]
         excess = float((tail - tail[0]).mean()) or float(np.ptp(ordered))

@@ -231,12 +231,14 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         self.n_features_in_ = len(preparation.features)
 
     def _statements(self, preparation: Preparation, rows: int) -> list[str]:
-        told = []
+        statements = []
         if preparation.left_out:
-            told.append(f"left out for want of two values: {list(preparation.left_out)}")
+            statements.append(f"left out for want of two values: {list(preparation.left_out)}")
         if rows < 1.0 / self.review_share:
-            told.append(f"{rows} rows hold no one in {1.0 / self.review_share:.0f}: extrapolated")
-        return [*told, *(self.rules or KindRules()).unusable(preparation.features)]
+            statements.append(
+                f"{rows} rows hold no one in {1.0 / self.review_share:.0f}: extrapolated"
+            )
+        return [*statements, *(self.rules or KindRules()).unusable(preparation.features)]
 
     def _surprises(self, raw: Floats) -> Floats:
         return np.column_stack(
@@ -366,11 +368,11 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         Columns as of `evaluation.explanations.top_reasons`, and `kind`. A contribution is the
         feature's part of the row's surprise, in nats; those of all features sum to it.
         """
-        found = self.assess(X)
+        assessment = self.assess(X)
         table = top_reasons(
-            found.explanation, X, typical=self.typical_values_, k=k, only_raising=True
+            assessment.explanation, X, typical=self.typical_values_, k=k, only_raising=True
         )
-        return table.assign(kind=found.kind)
+        return table.assign(kind=assessment.kind)
 
     def _score(self, blended: Floats) -> Floats:
         return score_of(

@@ -1,16 +1,16 @@
 """What kind of odd a row is: an error in the data, a sudden drop of use, like fraud, or unusual.
 
 Belongs here: the rules and what they need of a table. Does not belong here: the score
-(`detector.py`), the rules of the platform's own features (`declared_rules.py`).
+(`detector.py`), the rules of any one table.
 
 In order, the first that holds:
 
 1. `data_error`: a value outside its bounds, or two values that contradict each other. It says that
-   the pipeline or the source is to be looked at before the customer is.
+   the pipeline or the source is to be looked at before the row's owner is.
 2. `fraud_like`: review labels have taught a model that finds the row as likely a fraud as the
    `review_share` most likely of the training rows; or at least half of the row's surprise comes
    from features that are declared as traces of fraud, on the declared side of their typical value.
-3. `sudden_drop`: the trend of use is among the steepest falls of the training rows, or a customer
+3. `sudden_drop`: the trend of use is among the steepest falls of the training rows, or a user
    who used the app more than typical in the month has not come back for days.
 4. `unusual`: none of these.
 
@@ -79,21 +79,27 @@ class KindRules:
         pairs = [*self.at_most, *self.only_with]
         errors = any(name in have for name in self.bounds) or any(set(p) <= have for p in pairs)
         traces = have & {*self.high_in_fraud, *self.low_in_fraud}
-        told = []
+        statements = []
         if not errors:
-            told.append("no data_error is told apart: no bounds or contradictions are declared")
+            statements.append(
+                "no data_error is told apart: no bounds or contradictions are declared"
+            )
         if not traces:
-            told.append("no fraud_like is told apart by features: none are declared as its traces")
+            statements.append(
+                "no fraud_like is told apart by features: none are declared as its traces"
+            )
         if self.trend not in have and not {self.idle_days, self.use} <= have:
-            told.append("no sudden_drop is told apart: no trend or days without use are declared")
+            statements.append(
+                "no sudden_drop is told apart: no trend or days without use are declared"
+            )
         lacking = {*self.bounds, *(n for p in pairs for n in p)} | {
             *self.high_in_fraud,
             *self.low_in_fraud,
         }
         lacking |= {name for name in (self.trend, self.idle_days, self.use) if name}
         if lacking - have:
-            told.append(f"rules name features that are not here: {sorted(lacking - have)}")
-        return told
+            statements.append(f"rules name features that are not here: {sorted(lacking - have)}")
+        return statements
 
     def to_dict(self) -> dict[str, Any]:
         """Return the rules as JSON data."""
@@ -160,10 +166,10 @@ class KindRuler:
         """
         error = self.data_errors(X)
         fraud = fraud_by_review_labels | self._fraud(X, contributions, features)
-        found: NDArray[np.object_] = np.select(
+        kind: NDArray[np.object_] = np.select(
             [error, fraud, self.sudden_drops(X)], [DATA_ERROR, FRAUD_LIKE, SUDDEN_DROP], UNUSUAL
         ).astype(object)
-        return found
+        return kind
 
     def data_errors(self, X: pd.DataFrame) -> NDArray[np.bool_]:
         """Whether each of n rows has a value that cannot be."""
@@ -215,8 +221,8 @@ class KindRuler:
                 there = side * (_numbers(X[name]) - typical) > 0
                 traces += np.where(there, contributions[:, list(features).index(name)], 0.0)
         total = np.maximum(contributions, 0.0).sum(axis=1)
-        found: NDArray[np.bool_] = (total > 0) & (traces >= FRAUD_SHARE * total)
-        return found
+        fraud: NDArray[np.bool_] = (total > 0) & (traces >= FRAUD_SHARE * total)
+        return fraud
 
     def to_dict(self) -> dict[str, Any]:
         """Return the ruler as JSON data, but for the typical values, which the detector keeps."""

@@ -153,7 +153,7 @@ def as_review_labels(review_labels: pd.Series | None, X: pd.DataFrame) -> Floats
     if len(review_labels) != len(X):
         raise ValueError(f"X has {len(X)} rows but there are {len(review_labels)} review labels")
     if not review_labels.index.equals(X.index):
-        raise ValueError("review labels have another index than X: align them by customer first")
+        raise ValueError("review labels have another index than X: align them by row first")
     known = review_labels.dropna()
     strange = [value for value in known.unique() if value not in (0, 1)]
     if strange:
@@ -182,5 +182,5 @@ def _grow(
 
 
 def _margin(booster: xgb.Booster, data: xgb.DMatrix) -> Floats:
-    found = booster.predict(data, output_margin=True)
-    return np.asarray(found, dtype=np.float64)
+    margin = booster.predict(data, output_margin=True)
+    return np.asarray(margin, dtype=np.float64)

@@ -146,9 +146,9 @@ def _events(
     born = made["occurred_at"].to_numpy()[happened["post"]]
     hours = (happened["occurred_at"].to_numpy() - born) / np.timedelta64(1, "h")
     author = made["customer_id"].to_numpy()[happened["post"]]
-    kept = (hours >= 0) & (hours < settings.horizon_hours)
-    kept &= happened["customer_id"].to_numpy() != author
-    events = happened.assign(hours=hours)[kept].sort_values(
+    counted = (hours >= 0) & (hours < settings.horizon_hours)
+    counted &= happened["customer_id"].to_numpy() != author
+    events = happened.assign(hours=hours)[counted].sort_values(
         ["post", "hours", "customer_id", "kind"], ignore_index=True
     )
     marked: pd.DataFrame = events.assign(first=~events.duplicated(["post", "customer_id"]))
@@ -181,8 +181,8 @@ def _connected(
     keys = graph.source * np.int64(graph.n_nodes) + graph.target
     wanted = low * np.int64(graph.n_nodes) + high
     place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    found: NDArray[np.bool_] = (keys[place] == wanted) & (low >= 0)
-    return found
+    connected: NDArray[np.bool_] = (keys[place] == wanted) & (low >= 0)
+    return connected
 
 
 def _static(made: pd.DataFrame, authors: pd.DataFrame | None) -> pd.DataFrame:

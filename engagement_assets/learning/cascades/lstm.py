@@ -107,15 +107,15 @@ class LstmReach:
         optimiser = torch.optim.Adam(self._network.parameters(), lr=self.learning_rate)
         rng = np.random.default_rng(self.random_state)
         batch = int(np.clip(len(learn) // _STEPS_A_PASS, _LEAST_BATCH, _LARGEST_BATCH))
-        best, kept, waited = float("inf"), self._weights(), 0
+        best, best_weights, waited = float("inf"), self._weights(), 0
         for _ in range(self.epochs):
             self._network.train()
             order = torch.from_numpy(rng.permutation(len(learn)))
             for start in range(0, len(learn), batch):
                 rows = order[start : start + batch]
                 optimiser.zero_grad()
-                found = self._network(*(part[rows] for part in inputs))
-                loss = torch.nn.functional.mse_loss(found, target[rows])
+                predicted = self._network(*(part[rows] for part in inputs))
+                loss = torch.nn.functional.mse_loss(predicted, target[rows])
                 loss.backward()  # type: ignore[no-untyped-call] # torch's own
                 optimiser.step()
             self._network.eval()
@@ -123,10 +123,10 @@ class LstmReach:
                 error = float(torch.nn.functional.mse_loss(self._network(*checks), truth))
             waited += 1
             if error < best:
-                best, kept, waited = error, self._weights(), 0
+                best, best_weights, waited = error, self._weights(), 0
             if waited >= self.patience:
                 break
-        self._network.load_state_dict(kept)
+        self._network.load_state_dict(best_weights)
         self._network.eval()
 
     def _weights(self) -> dict[str, torch.Tensor]:

@@ -106,7 +106,7 @@ def compare(
         name: method.fit(earlier).predict(judged)
         for name, method in estimators(random_state=random_state, n_jobs=n_jobs).items()
     }
-    errors = {name: _absolute(judged, found) for name, found in predicted.items()}
+    errors = {name: _absolute(judged, forecast) for name, forecast in predicted.items()}
     counts = list(resamples(len(judged), n_bootstrap=n_bootstrap, seed=random_state))
 
     def mean(values: Floats) -> Interval:
@@ -117,10 +117,10 @@ def compare(
             name: ReachFigures(
                 log_mae=mean(errors[name]),
                 log_rmse=float(np.sqrt((errors[name] ** 2).mean())),
-                spearman=_spearman(judged.reach, found),
-                top_precision=_top_precision(judged.reach, found),
+                spearman=_spearman(judged.reach, forecast),
+                top_precision=_top_precision(judged.reach, forecast),
             )
-            for name, found in predicted.items()
+            for name, forecast in predicted.items()
         },
         differences={name: mean(errors[name] - errors[default]) for name in errors},
         default=default,
@@ -129,8 +129,8 @@ def compare(
 
 
 def _absolute(posts: Cascades, predicted: Floats) -> Floats:
-    found: Floats = np.abs(np.log1p(predicted) - np.log1p(posts.reach))
-    return found
+    errors: Floats = np.abs(np.log1p(predicted) - np.log1p(posts.reach))
+    return errors
 
 
 def _spearman(truth: Floats, found: Floats) -> float:

@@ -369,8 +369,8 @@ def lift_table(
             "mean_probability": np.bincount(part, weights=ps, minlength=deciles) / rows,
             "positive_rate": positives / rows,
             "lift": lift,
-            "lift_low": [found.low for found in intervals],
-            "lift_high": [found.high for found in intervals],
+            "lift_low": [one.low for one in intervals],
+            "lift_high": [one.high for one in intervals],
             "cumulative_share_of_positives": np.cumsum(positives) / positives.sum(),
         }
     )

@@ -54,8 +54,8 @@ def pinball_losses(y: ArrayLike, quantile: ArrayLike, *, level: float) -> Floats
     """
     if not 0.0 < level < 1.0:
         raise ValueError(f"level must lie strictly between 0 and 1, got {level}")
-    truth, found = checked_numbers(y, quantile)
-    gap = truth - found
+    truth, predicted = checked_numbers(y, quantile)
+    gap = truth - predicted
     losses: Floats = np.maximum(level * gap, (level - 1.0) * gap)
     return losses
 
@@ -280,7 +280,7 @@ def coverage_table(
     rows = []
     for decile in sorted(set(part.tolist())):
         members = part == decile
-        found = evaluate_quantiles(
+        figures = evaluate_quantiles(
             truth[members],
             quantiles[members],
             levels=levels,
@@ -288,18 +288,18 @@ def coverage_table(
             n_bootstrap=n_bootstrap,
             seed=seed,
         )
-        in_part = found["coverage_atom_in_part"]
+        in_part = figures["coverage_atom_in_part"]
         rows.append(
             {
                 "decile": decile + 1,
                 "rows": int(members.sum()),
                 "atom_share": float((truth[members] == 0.0).mean()),
-                "coverage": found["coverage"].value,
+                "coverage": figures["coverage"].value,
                 "coverage_atom_in_part": in_part.value,
                 "coverage_atom_in_part_low": in_part.low,
                 "coverage_atom_in_part_high": in_part.high,
-                "below": found["below_interval"].value,
-                "above": found["above_interval"].value,
+                "below": figures["below_interval"].value,
+                "above": figures["above_interval"].value,
             }
         )
     return pd.DataFrame(rows)

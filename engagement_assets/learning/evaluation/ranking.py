@@ -82,14 +82,14 @@ def user_metrics(lists: Ints, relevant: sp.csr_matrix, *, k: int = 10) -> UserMe
     count = count[rows]
     gains = 1.0 / np.log2(np.arange(2, k + 2))
     ideal = np.cumsum(gains)[np.minimum(count, k) - 1]
-    found = hits.sum(axis=1)
+    hit_counts = hits.sum(axis=1)
     return UserMetrics(
         rows,
         {
-            "precision": found / k,
-            "recall": found / count,
+            "precision": hit_counts / k,
+            "recall": hit_counts / count,
             "ndcg": hits @ gains[: hits.shape[1]] / ideal,
-            "hit_rate": (found > 0).astype(np.float64),
+            "hit_rate": (hit_counts > 0).astype(np.float64),
         },
     )
 
@@ -110,8 +110,8 @@ def _hits(lists: Ints, relevant: sp.csr_matrix) -> Floats:
     keys = np.sort(owner * np.int64(made.shape[1]) + made.indices)
     wanted = np.arange(len(lists))[:, None] * np.int64(made.shape[1]) + lists
     place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    found: Floats = ((keys[place] == wanted) & (lists >= 0)).astype(np.float64)
-    return found
+    hits: Floats = ((keys[place] == wanted) & (lists >= 0)).astype(np.float64)
+    return hits
 
 
 def list_metrics(

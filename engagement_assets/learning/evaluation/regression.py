@@ -28,15 +28,15 @@ def checked_numbers(y: ArrayLike, prediction: ArrayLike) -> tuple[Floats, Floats
         ValueError: When there are none, the two differ in shape, or one is not finite.
     """
     target = np.asarray(y, dtype=np.float64)
-    found = np.asarray(prediction, dtype=np.float64)
+    predicted = np.asarray(prediction, dtype=np.float64)
     if target.ndim != 1 or len(target) == 0:
         raise ValueError(f"targets must be a list of at least one number, got shape {target.shape}")
-    if found.shape != target.shape:
-        raise ValueError(f"{len(target)} targets but predictions of shape {found.shape}")
-    for name, values in (("targets", target), ("predictions", found)):
+    if predicted.shape != target.shape:
+        raise ValueError(f"{len(target)} targets but predictions of shape {predicted.shape}")
+    for name, values in (("targets", target), ("predictions", predicted)):
         if not np.isfinite(values).all():
             raise ValueError(f"{name} must be finite numbers")
-    return target, found
+    return target, predicted
 
 
 def r2(y: ArrayLike, prediction: ArrayLike) -> float:
@@ -46,20 +46,20 @@ def r2(y: ArrayLike, prediction: ArrayLike) -> float:
         y: n targets.
         prediction: n predictions.
     """
-    target, found = checked_numbers(y, prediction)
-    return _r2(target, (target - found) ** 2)(np.ones_like(target))
+    target, predicted = checked_numbers(y, prediction)
+    return _r2(target, (target - predicted) ** 2)(np.ones_like(target))
 
 
 def rmse(y: ArrayLike, prediction: ArrayLike) -> float:
     """Root of the mean squared error, in units of the target."""
-    target, found = checked_numbers(y, prediction)
-    return float(np.sqrt(np.mean((target - found) ** 2)))
+    target, predicted = checked_numbers(y, prediction)
+    return float(np.sqrt(np.mean((target - predicted) ** 2)))
 
 
 def mae(y: ArrayLike, prediction: ArrayLike) -> float:
     """Mean absolute error, in units of the target."""
-    target, found = checked_numbers(y, prediction)
-    return float(np.mean(np.abs(target - found)))
+    target, predicted = checked_numbers(y, prediction)
+    return float(np.mean(np.abs(target - predicted)))
 
 
 def mape(y: ArrayLike, prediction: ArrayLike) -> float:
@@ -72,8 +72,8 @@ def mape(y: ArrayLike, prediction: ArrayLike) -> float:
     Returns:
         The error, 1 for a hundred per cent; NaN when no target is above 0.
     """
-    target, found = checked_numbers(y, prediction)
-    return _ratio(*_share_errors(target, found))(np.ones_like(target))
+    target, predicted = checked_numbers(y, prediction)
+    return _ratio(*_share_errors(target, predicted))(np.ones_like(target))
 
 
 def normalised_gini(y: ArrayLike, prediction: ArrayLike) -> float:
@@ -87,8 +87,8 @@ def normalised_gini(y: ArrayLike, prediction: ArrayLike) -> float:
         y: n targets, with a sum above 0.
         prediction: n predictions; only their order matters.
     """
-    target, found = checked_numbers(y, prediction)
-    return _gini_ratio(target, found)(np.ones_like(target))
+    target, predicted = checked_numbers(y, prediction)
+    return _gini_ratio(target, predicted)(np.ones_like(target))
 
 
 def evaluate_regression(
@@ -114,19 +114,23 @@ def evaluate_regression(
         `r2`, `rmse`, `mae`, `mean_target`, `mean_prediction`, `calibration_ratio` (mean prediction
         over mean target), and with `payers` those two.
     """
-    target, found = checked_numbers(y, prediction)
-    squared, absolute, one = (target - found) ** 2, np.abs(target - found), np.ones_like(target)
+    target, predicted = checked_numbers(y, prediction)
+    squared, absolute, one = (
+        (target - predicted) ** 2,
+        np.abs(target - predicted),
+        np.ones_like(target),
+    )
     scores: dict[str, Weighted] = {
         "r2": _r2(target, squared),
         "rmse": lambda w: float(np.sqrt(np.dot(w, squared) / w.sum())),
         "mae": _ratio(absolute, one),
         "mean_target": _ratio(target, one),
-        "mean_prediction": _ratio(found, one),
-        "calibration_ratio": _ratio(found, target),
+        "mean_prediction": _ratio(predicted, one),
+        "calibration_ratio": _ratio(predicted, target),
     }
     if payers:
-        scores["mape_of_payers"] = _ratio(*_share_errors(target, found))
-        scores["normalised_gini"] = _gini_ratio(target, found)
+        scores["mape_of_payers"] = _ratio(*_share_errors(target, predicted))
+        scores["normalised_gini"] = _gini_ratio(target, predicted)
     return bootstrapped(
         scores, rows=len(target), n_bootstrap=n_bootstrap, confidence=confidence, seed=seed
     )
@@ -180,14 +184,14 @@ def paired_loss_difference(
         seed: Seed of the resamples.
     """
     one, two = checked_numbers(first, second)
-    found = bootstrapped(
+    differences = bootstrapped(
         {"difference": _ratio(two - one, np.ones_like(one))},
         rows=len(one),
         n_bootstrap=n_bootstrap,
         confidence=confidence,
         seed=seed,
     )
-    return found["difference"]
+    return differences["difference"]
 
 
 def squared_error_advantage(
@@ -226,8 +230,8 @@ def decile_table(
         mean_prediction, mean_target, mean_target_low, mean_target_high, share_of_total (of the sum
         of the targets; NaN where that is 0).
     """
-    target, found = checked_numbers(y, prediction)
-    part = deciles - 1 - quantile_bins(found, bins=deciles)
+    target, predicted = checked_numbers(y, prediction)
+    part = deciles - 1 - quantile_bins(predicted, bins=deciles)
     rows = np.bincount(part, minlength=deciles)
     there = np.flatnonzero(rows)
     means = bootstrapped(
@@ -242,7 +246,7 @@ def decile_table(
         {
             "decile": there + 1,
             "rows": rows[there],
-            "mean_prediction": np.bincount(part, weights=found, minlength=deciles)[there]
+            "mean_prediction": np.bincount(part, weights=predicted, minlength=deciles)[there]
             / rows[there],
             "mean_target": [means[str(d)].value for d in there],
             "mean_target_low": [means[str(d)].low for d in there],

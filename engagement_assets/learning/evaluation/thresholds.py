@@ -128,8 +128,8 @@ def cost_threshold(
     """
     costs = CostModel(cost_miss, cost_action, success_rate)
     labels = as_labels(y)
-    scores, contacted, found = _cumulative(labels, np.asarray(p, dtype=np.float64))
-    change = cost_action * contacted - success_rate * cost_miss * found
+    scores, contacted, positives = _cumulative(labels, np.asarray(p, dtype=np.float64))
+    change = cost_action * contacted - success_rate * cost_miss * positives
     best = int(np.argmin(np.r_[0.0, change]))
     threshold = NOBODY if best == 0 else float(scores[best - 1])
     return describe_threshold(labels, p, threshold=threshold, costs=costs)
@@ -180,8 +180,8 @@ def threshold_at_recall(y: ArrayLike, p: ArrayLike, *, recall: float = 0.8) -> f
     if not 0.0 < recall <= 1.0:
         raise ValueError(f"recall must lie in (0, 1], got {recall}")
     labels = as_labels(y)
-    scores, _, found = _cumulative(labels, np.asarray(p, dtype=np.float64))
-    return float(scores[int(np.searchsorted(found, recall * found[-1] - 1e-9))])
+    scores, _, positives = _cumulative(labels, np.asarray(p, dtype=np.float64))
+    return float(scores[int(np.searchsorted(positives, recall * positives[-1] - 1e-9))])
 
 
 def _cumulative(y: Floats, p: Floats) -> tuple[Floats, Floats, Floats]:

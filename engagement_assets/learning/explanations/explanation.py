@@ -150,14 +150,14 @@ def top_reasons(
     order = np.argsort(-np.take_along_axis(weight, first, axis=1), axis=1, kind="stable")
     chosen = np.take_along_axis(first, order, axis=1)
     amount = np.take_along_axis(contributions, chosen, axis=1)
-    told = amount > 0 if only_raising else np.ones_like(amount, dtype=bool)
-    values = _texts(X, explanation.features, chosen, told)
+    shown_cells = amount > 0 if only_raising else np.ones_like(amount, dtype=bool)
+    values = _texts(X, explanation.features, chosen, shown_cells)
 
     feature_names = np.array(explanation.features, dtype=object)
     typicals = np.array([as_text(typical.get(f)) for f in explanation.features], dtype=object)
     columns: dict[str, Any] = {}
     for j in range(k):
-        shown, at = told[:, j], chosen[:, j]
+        shown, at = shown_cells[:, j], chosen[:, j]
         prefix = f"reason_{j + 1}_"
         columns[prefix + "feature"] = _where(shown, feature_names[at])
         if names is not None:

@@ -55,15 +55,15 @@ def pagerank(graph: SocialGraph, *, damping: float = 0.85) -> Floats:
     if graph.n_nodes == 0:
         return np.zeros(0)
     weighted = graph.weight is not None
-    found = nk.centrality.PageRank(
+    ranking = nk.centrality.PageRank(
         graph.networkit(weighted=weighted),
         damp=damping,
         tol=1e-12,
         distributeSinks=nk.centrality.SinkHandling.DistributeSinks,
     )
-    found.maxIterations = _MAX_STEPS
-    found.run()
-    scores = np.array(found.scores())
+    ranking.maxIterations = _MAX_STEPS
+    ranking.run()
+    scores = np.array(ranking.scores())
     return significant(scores / scores.sum())
 
 
@@ -147,9 +147,9 @@ def core_numbers(graph: SocialGraph) -> NDArray[np.int64]:
     """Largest k of each of n nodes such that it belongs to the k-core (Seidman 1983)."""
     if graph.n_edges == 0:
         return np.zeros(graph.n_nodes, dtype=np.int64)
-    found = nk.centrality.CoreDecomposition(graph.networkit())
-    found.run()
-    return np.array(found.scores()).astype(np.int64)
+    decomposition = nk.centrality.CoreDecomposition(graph.networkit())
+    decomposition.run()
+    return np.array(decomposition.scores()).astype(np.int64)
 
 
 def clustering(graph: SocialGraph, *, threads: int) -> Floats:
@@ -157,7 +157,7 @@ def clustering(graph: SocialGraph, *, threads: int) -> Floats:
     if graph.n_edges == 0:
         return np.zeros(graph.n_nodes)
     with networkit_threads(threads, 0):
-        found = nk.centrality.LocalClusteringCoefficient(graph.networkit(), turbo=True)
-        found.run()
-    scores: Floats = np.nan_to_num(np.array(found.scores()))
+        coefficients = nk.centrality.LocalClusteringCoefficient(graph.networkit(), turbo=True)
+        coefficients.run()
+    scores: Floats = np.nan_to_num(np.array(coefficients.scores()))
     return scores

@@ -34,14 +34,14 @@ def louvain(graph: SocialGraph, *, resolution: float, seed: int) -> Labels:
     if graph.n_edges == 0:
         return np.arange(graph.n_nodes, dtype=np.int64)
     with networkit_threads(1, seed):
-        found = nk.community.PLM(
+        communities = nk.community.PLM(
             graph.networkit(weighted=graph.weight is not None),
             refine=True,
             gamma=resolution,
             par="none",
         )
-        found.run()
-        labels = np.array(found.getPartition().getVector(), dtype=np.int64)
+        communities.run()
+        labels = np.array(communities.getPartition().getVector(), dtype=np.int64)
     return by_size(labels)
 
 

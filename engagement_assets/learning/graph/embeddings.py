@@ -117,9 +117,9 @@ class Node2Vec(BaseEstimator):  # type: ignore[misc] # as said
         check_is_fitted(self, "embedding_")
         graph = SocialGraph(self.nodes_, np.zeros(0, np.int64), np.zeros(0, np.int64))
         places = graph.positions(ids)
-        found = np.zeros((len(places), self.dimensions), dtype=np.float32)
-        found[places >= 0] = self.embedding_[places[places >= 0]]
-        return found
+        vectors = np.zeros((len(places), self.dimensions), dtype=np.float32)
+        vectors[places >= 0] = self.embedding_[places[places >= 0]]
+        return vectors
 
 
 class _Sentences:

@@ -159,12 +159,12 @@ def build_graph(
     weights = None if weight is None else _checked_weights(frame[weight])
     known = (one >= 0) & (other >= 0)
     loops = known & (one == other)
-    kept = known & ~loops
-    low, high = np.minimum(one, other)[kept], np.maximum(one, other)[kept]
+    usable = known & ~loops
+    low, high = np.minimum(one, other)[usable], np.maximum(one, other)[usable]
     pairs, place = np.unique(low * np.int64(max(1, len(index))) + high, return_inverse=True)
     total = None
     if weights is not None:
-        total = np.bincount(place, weights=weights[kept], minlength=len(pairs)).astype(np.float64)
+        total = np.bincount(place, weights=weights[usable], minlength=len(pairs)).astype(np.float64)
     return SocialGraph(
         nodes=index.to_numpy(dtype=object),
         source=pairs // max(1, len(index)),
@@ -172,7 +172,7 @@ def build_graph(
         weight=total,
         dropped=Dropped(
             self_loops=int(loops.sum()),
-            duplicates=int(kept.sum()) - len(pairs),
+            duplicates=int(usable.sum()) - len(pairs),
             unknown=int((~known).sum()),
         ),
     )

@@ -105,8 +105,8 @@ class _Layer(torch.nn.Module):
 
     def forward(self, state: torch.Tensor, near: _Neighbours) -> torch.Tensor:
         mean = _MeanOfNeighbours.apply(state, near)  # type: ignore[no-untyped-call] # torch's own
-        found: torch.Tensor = self.lin_l(mean) + self.lin_r(state)
-        return found
+        output: torch.Tensor = self.lin_l(mean) + self.lin_r(state)
+        return output
 
 
 class _Network(torch.nn.Module):
@@ -126,8 +126,8 @@ class _Network(torch.nn.Module):
             # each layer adds to what it was given: a graph that says nothing can be passed over
             state = state + self.dropout(torch.relu(layer(state, near)))
             states.append(state)
-        found: torch.Tensor = self.leave(self.dropout(torch.cat(states, dim=1)))
-        return found
+        output: torch.Tensor = self.leave(self.dropout(torch.cat(states, dim=1)))
+        return output
 
 
 # scikit-learn has no types
@@ -229,7 +229,7 @@ class _GraphSage(BaseEstimator):  # type: ignore[misc] # as said
         optimiser = torch.optim.Adam(
             network.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay
         )
-        best, kept, waited = float("inf"), _copy(network), 0
+        best, best_weights, waited = float("inf"), _copy(network), 0
         self.epochs_ = 0
         for epoch in range(1, self.epochs + 1):
             network.train()
@@ -243,14 +243,14 @@ class _GraphSage(BaseEstimator):  # type: ignore[misc] # as said
             with torch.inference_mode():
                 seen = float(loss_of(network(x, near)[known[aside]], target[aside]))
             if seen < best:
-                best, kept, waited, self.epochs_ = seen, _copy(network), 0, epoch
+                best, best_weights, waited, self.epochs_ = seen, _copy(network), 0, epoch
             else:
                 waited += _CHECK_EPOCHS
             if epoch % _REPORT_EPOCHS == 0:
                 logger.info("GraphSAGE: epoch %d, loss on nodes set aside %.4f", epoch, seen)
             if waited >= self.patience:
                 break
-        network.load_state_dict(kept)
+        network.load_state_dict(best_weights)
         network.eval()
         self.validation_loss_ = best
 
@@ -258,10 +258,10 @@ class _GraphSage(BaseEstimator):  # type: ignore[misc] # as said
         check_is_fitted(self, "table_")
         with torch_threads(self.n_jobs), torch.inference_mode():
             x = torch.from_numpy(self.table_.transform(X))
-            found: NDArray[np.float64] = (
+            outputs: NDArray[np.float64] = (
                 self._network(x, self._neighbours(X, graph)).double().numpy()
             )
-        return found
+        return outputs
 
     def _neighbours(self, X: pd.DataFrame, graph: SocialGraph) -> _Neighbours:
         """The graph among the rows of X."""
@@ -343,8 +343,10 @@ class GraphSageRegressor(RegressorMixin, _GraphSage):  # type: ignore[misc] # as
 
     def predict(self, X: pd.DataFrame, *, graph: SocialGraph) -> NDArray[np.float64]:
         """The n predicted labels of n nodes, in the order of X."""
-        found: NDArray[np.float64] = self._outputs(X, graph)[:, 0] * self.deviation_ + self.mean_
-        return found
+        predicted: NDArray[np.float64] = (
+            self._outputs(X, graph)[:, 0] * self.deviation_ + self.mean_
+        )
+        return predicted
 
     def _targets(self, labels: NDArray[Any]) -> torch.Tensor:
         values = labels.astype(np.float64)
@@ -377,8 +379,8 @@ class GraphSageClassifier(ClassifierMixin, _GraphSage):  # type: ignore[misc] # 
     def predict_proba(self, X: pd.DataFrame, *, graph: SocialGraph) -> NDArray[np.float64]:
         """The n x c probabilities of the c classes."""
         outputs = torch.from_numpy(self._outputs(X, graph))
-        found: NDArray[np.float64] = torch.softmax(outputs, dim=1).numpy()
-        return found
+        probability: NDArray[np.float64] = torch.softmax(outputs, dim=1).numpy()
+        return probability
 
     def predict(self, X: pd.DataFrame, *, graph: SocialGraph) -> NDArray[Any]:
         """The likeliest class of each of n nodes."""

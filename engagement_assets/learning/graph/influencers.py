@@ -56,8 +56,8 @@ def influencers(metrics: pd.DataFrame, *, share: float = SHARE) -> pd.DataFrame:
         )
     ]
     columns = [f"reason_{n}_{part}" for n in range(1, REASONS + 1) for part in _PARTS]
-    told = pd.DataFrame(reasons, columns=columns, index=top.index)
-    result = top[["node", "influence_score"]].assign(rank=np.arange(1, count + 1)).join(told)
+    table = pd.DataFrame(reasons, columns=columns, index=top.index)
+    result = top[["node", "influence_score"]].assign(rank=np.arange(1, count + 1)).join(table)
     return result.reset_index(drop=True)
 
 
@@ -74,7 +74,7 @@ def _reasons(
 ) -> list[str | float | None]:
     standing = [name for name in METRICS if values[name] > medians[name]]
     standing.sort(key=lambda name: (rare[name], METRICS.index(name)))
-    told: list[str | float | None] = []
+    reasons: list[str | float | None] = []
     for name in standing[:REASONS]:
-        told += [name, float(values[name]), float(medians[name])]
-    return told + [None] * (REASONS * len(_PARTS) - len(told))
+        reasons += [name, float(values[name]), float(medians[name])]
+    return reasons + [None] * (REASONS * len(_PARTS) - len(reasons))

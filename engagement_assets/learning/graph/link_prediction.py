@@ -65,14 +65,14 @@ def hold_out(graph: SocialGraph, *, share: float = 0.1, seed: int = 0) -> HeldOu
         raise LinkPredictionError(f"a share of {share} of {graph.n_edges} edges leaves nothing")
     out = np.zeros(graph.n_edges, dtype=bool)
     out[rng.permutation(graph.n_edges)[:count]] = True
-    kept = replace(
+    remaining = replace(
         graph,
         source=graph.source[~out],
         target=graph.target[~out],
         weight=None if graph.weight is None else graph.weight[~out],
     )
     positive = np.stack([graph.source[out], graph.target[out]], axis=1)
-    return HeldOut(kept, positive, random_non_edges(graph, count, rng))
+    return HeldOut(remaining, positive, random_non_edges(graph, count, rng))
 
 
 def random_non_edges(graph: SocialGraph, count: int, rng: np.random.Generator) -> Pairs:
@@ -85,15 +85,15 @@ def random_non_edges(graph: SocialGraph, count: int, rng: np.random.Generator) -
     if n * (n - 1) // 2 - graph.n_edges < count:
         raise LinkPredictionError(f"the graph has fewer than {count} pairs without an edge")
     taken = graph.source * np.int64(n) + graph.target
-    found = np.zeros(0, dtype=np.int64)
-    while len(found) < count:
+    codes = np.zeros(0, dtype=np.int64)
+    while len(codes) < count:
         drawn = np.sort(rng.integers(0, n, (2 * count + 16, 2)), axis=1)
         drawn = drawn[drawn[:, 0] < drawn[:, 1]]
         keys = drawn[:, 0] * np.int64(n) + drawn[:, 1]
-        both = np.concatenate([found, keys[~np.isin(keys, taken)]])
+        both = np.concatenate([codes, keys[~np.isin(keys, taken)]])
         _, first = np.unique(both, return_index=True)
-        found = both[np.sort(first)][:count]
-    return np.stack([found // n, found % n], axis=1)
+        codes = both[np.sort(first)][:count]
+    return np.stack([codes // n, codes % n], axis=1)
 
 
 def common_neighbours(graph: SocialGraph, pairs: Pairs) -> Scores:

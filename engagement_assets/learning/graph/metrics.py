@@ -115,9 +115,9 @@ def network_metrics(
     with clock.step("clustering"):
         clustered = clustering(graph, threads=threads)
     with clock.step("communities"):
-        found = louvain(graph, resolution=chosen.resolution, seed=chosen.seed)
-        quality = modularity(graph, found)
-        labels = pd.Series(found, index=graph.nodes)
+        communities = louvain(graph, resolution=chosen.resolution, seed=chosen.seed)
+        quality = modularity(graph, communities)
+        labels = pd.Series(communities, index=graph.nodes)
         if before is not None:
             labels = carry_over(labels, before.set_index("node")["community"])
     degree = graph.degree()
@@ -134,7 +134,7 @@ def network_metrics(
             "community": labels.to_numpy(dtype=np.int64),
         }
     )
-    sizes = np.sort(np.bincount(found[degree > 0]))[::-1] if graph.n_edges else np.zeros(0)
+    sizes = np.sort(np.bincount(communities[degree > 0]))[::-1] if graph.n_edges else np.zeros(0)
     sizes = sizes[sizes > 0]
     return NetworkMetrics(
         table,
@@ -156,6 +156,6 @@ def _components(graph: SocialGraph) -> int:
     """Number of connected parts, isolated nodes included."""
     if graph.n_nodes == 0:
         return 0
-    found = nk.components.ConnectedComponents(graph.networkit())
-    found.run()
-    return int(found.numberOfComponents())
+    components = nk.components.ConnectedComponents(graph.networkit())
+    components.run()
+    return int(components.numberOfComponents())

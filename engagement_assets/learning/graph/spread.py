@@ -80,9 +80,9 @@ def trials(graph: SocialGraph, cascades: pd.DataFrame) -> Trials:
     keys = name * n + node
     order = np.argsort(keys)
     wanted = name[origin] * n + near
-    found = np.minimum(np.searchsorted(keys[order], wanted), max(0, len(keys) - 1))
-    took_part = keys[order][found] == wanted if len(keys) else np.zeros(0, bool)
-    theirs = np.where(took_part, order[found] if len(keys) else 0, 0)
+    position = np.minimum(np.searchsorted(keys[order], wanted), max(0, len(keys) - 1))
+    took_part = keys[order][position] == wanted if len(keys) else np.zeros(0, bool)
+    theirs = np.where(took_part, order[position] if len(keys) else 0, 0)
     later = ~took_part | (when[theirs] > when[origin])
     pairs, target = np.unique(wanted[later], return_inverse=True)
     active = np.zeros(len(pairs), dtype=bool)
@@ -173,10 +173,10 @@ class IndependentCascade:
         by_itself = (self.background_ / np.maximum(reached, _SURE))[seen.active].sum()
         self.background_ = float(by_itself / seen.people)
         self.global_ = float(successes.sum() / tried.sum())
-        found: NDArray[np.float64] = np.clip(
+        updated: NDArray[np.float64] = np.clip(
             (successes + self.prior_trials * self.global_) / (tried + self.prior_trials), 0.0, 1.0
         )
-        return found
+        return updated
 
     def _stay(self, seen: Trials, probability: NDArray[np.float64]) -> NDArray[np.float64]:
         """Chance of each pair's person to stay away."""
@@ -197,8 +197,8 @@ class IndependentCascade:
         seen = trials(self.graph_, cascades)
         chance = np.full_like(self.probability_, self.global_) if constant else self.probability_
         stay = np.clip(self._stay(seen, chance), _SURE, 1.0 - _SURE)
-        found = np.where(seen.active, np.log1p(-stay), np.log(stay))
-        return pd.Series(found).groupby(seen.cascade).sum()
+        terms = np.where(seen.active, np.log1p(-stay), np.log(stay))
+        return pd.Series(terms).groupby(seen.cascade).sum()
 
     def gain(self, cascades: pd.DataFrame, *, n_bootstrap: int = 200) -> Interval:
         """By how many nats a held-out cascade is likelier than with one chance for every edge."""
@@ -297,27 +297,29 @@ class IndependentCascade:
 
 
 def cascades_of_posts(
-    posts: pd.DataFrame, interactions: pd.DataFrame, *, hours: float
+    posts: pd.DataFrame,
+    interactions: pd.DataFrame,
+    *,
+    hours: float,
+    item: str = "post_id",
+    person: str = "customer_id",
+    time: str = "occurred_at",
 ) -> pd.DataFrame:
-    """Cascades from posts: the author first, then whoever came within some hours.
+    """Return cascades of posts: the author first, then whoever came within some hours.
 
     Args:
-        posts: post_id, customer_id, occurred_at.
-        interactions: post_id, customer_id, occurred_at.
+        posts: A row a post, with the three columns named below.
+        interactions: A row a person who came, with the same columns.
         hours: Hours after posting that count; posts whose hours have not passed must be left out.
+        item: Column with the post.
+        person: Column with its author, and with who came.
+        time: Column with the moment of either.
 
     Returns:
         cascade, node, time.
     """
-    began = posts.rename(
-        columns={"post_id": "cascade", "customer_id": "node", "occurred_at": "time"}
-    )[["cascade", "node", "time"]]
-    joined = interactions.merge(
-        began[["cascade", "time"]], left_on="post_id", right_on="cascade", how="inner"
-    )
-    after = joined["occurred_at"] - joined["time"]
-    kept = joined[(after >= pd.Timedelta(0)) & (after < pd.Timedelta(hours=hours))]
-    came = pd.DataFrame(
-        {"cascade": kept["post_id"], "node": kept["customer_id"], "time": kept["occurred_at"]}
-    )
-    return pd.concat([began, came], ignore_index=True)
+    names = {item: "cascade", person: "node", time: "time"}
+    began, came = (table[list(names)].rename(columns=names) for table in (posts, interactions))
+    after = came["time"] - came["cascade"].map(began.set_index("cascade")["time"])
+    counted = came[(after >= pd.Timedelta(0)) & (after < pd.Timedelta(hours=hours))]
+    return pd.concat([began, counted], ignore_index=True)

@@ -85,9 +85,9 @@ class Walker:
             odds = np.full(len(drawn), 1.0 / self._q)
             odds[self._are_neighbours(before[open_rows], drawn)] = 1.0
             odds[drawn == before[open_rows]] = 1.0 / self._p
-            kept = rng.random(len(drawn)) * largest < odds
-            following[open_rows[kept]] = drawn[kept]
-            open_rows = open_rows[~kept]
+            accepted = rng.random(len(drawn)) * largest < odds
+            following[open_rows[accepted]] = drawn[accepted]
+            open_rows = open_rows[~accepted]
         return following
 
     def _uniform(self, here: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:

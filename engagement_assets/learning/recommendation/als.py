@@ -112,8 +112,8 @@ class AlsRecommender(Recommender):
 
     def score_block(self, users: Ints, items: Ints) -> Floats:
         """Products of the factors."""
-        found: Floats = self.user_factors_[users] @ self.item_factors_[items].T
-        return found
+        scores: Floats = self.user_factors_[users] @ self.item_factors_[items].T
+        return scores
 
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         return {}, {"user_factors": self.user_factors_, "item_factors": self.item_factors_}

@@ -24,8 +24,8 @@ def count_categories(lists: Ints, category: Ints) -> Ints:
     ordered = np.sort(shown, axis=1)
     fresh = np.ones_like(ordered, dtype=bool)
     fresh[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    found: Ints = (fresh & (ordered >= 0)).sum(axis=1)
-    return found
+    counts: Ints = (fresh & (ordered >= 0)).sum(axis=1)
+    return counts
 
 
 def diversify(
@@ -48,7 +48,7 @@ def diversify(
         The list and which of its items were put in by the rule. The list has fewer categories than
         wanted only where fewer can be had or the list is too short.
     """
-    kept = [int(item) for item in ranked]
+    chosen = [int(item) for item in ranked]
     put_in: list[int] = []
     shown = set(category[ranked][category[ranked] >= 0].tolist())
     missing = [
@@ -59,15 +59,15 @@ def diversify(
     counts = np.bincount(category[ranked][category[ranked] >= 0], minlength=len(best))
     while len(shown) < min(least, len(ranked)) and missing:
         item = missing.pop(0)
-        for place in range(len(kept) - 1, -1, -1):
-            lost = int(category[kept[place]])
+        for place in range(len(chosen) - 1, -1, -1):
+            lost = int(category[chosen[place]])
             if lost < 0 or counts[lost] > 1:
                 break
         if lost >= 0:
             counts[lost] -= 1
-        kept.pop(place)
+        chosen.pop(place)
         put_in.append(item)
         shown.add(int(category[item]))
         counts[category[item]] += 1
-    order = np.array(kept + put_in, dtype=np.int64)
+    order = np.array(chosen + put_in, dtype=np.int64)
     return order, np.isin(order, put_in)

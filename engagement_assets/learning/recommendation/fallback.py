@@ -1,4 +1,4 @@
-"""Sensible lists for new customers and new items, around any recommender.
+"""Recommend to new users and of new items, around any recommender.
 
 Belongs here: the chain from the model over content and the segment's popularity to popularity, and
 scores of items that nobody has touched. Does not belong here: the models.
@@ -120,8 +120,8 @@ class FallbackRecommender(Recommender):
         self._mixed: tuple[Any, sp.csc_matrix] | None = None
         self.stage_ = self._stages(data)
         self._is_new = np.bincount(data.item, minlength=data.shape[1]) == 0
-        told = {SOURCES[s]: int((self.stage_[:-1] == s).sum()) for s in range(len(SOURCES))}
-        logger.info("Users by what serves them: %s", told)
+        by_stage = {SOURCES[s]: int((self.stage_[:-1] == s).sum()) for s in range(len(SOURCES))}
+        logger.info("Users by what serves them: %s", by_stage)
 
     def _stages(self, data: Dataset) -> Ints:
         history = np.diff(data.matrix().indptr)
@@ -168,8 +168,8 @@ class FallbackRecommender(Recommender):
     def _of_segment(self, users: Ints, items: Ints) -> Floats:
         overall = self._popularity / (self._popularity.sum() or 1.0)
         segments, place = np.unique(self.data_.segment[users], return_inverse=True)
-        found = self._by_segment[segments][:, items].toarray() + _PRIOR * overall[items]
-        return np.asarray(found[place], dtype=np.float32)
+        counts = self._by_segment[segments][:, items].toarray() + _PRIOR * overall[items]
+        return np.asarray(counts[place], dtype=np.float32)
 
     def _impute(self, scores: Floats, rows: Ints, items: Ints) -> None:
         """Score items that nobody has touched like those that are most like them."""
@@ -180,9 +180,9 @@ class FallbackRecommender(Recommender):
         known = scores[rows[:, None], old[None, :]]
         scores[rows[:, None], new[None, :]] = self._by_category(known, items[old], items[new])
         mixture = self._mixture(items[old], items[new])
-        told = np.flatnonzero(np.diff(mixture.indptr))
-        if len(told):
-            scores[rows[:, None], new[None, told]] = known @ mixture[:, told]
+        imputed = np.flatnonzero(np.diff(mixture.indptr))
+        if len(imputed):
+            scores[rows[:, None], new[None, imputed]] = known @ mixture[:, imputed]
 
     def _by_category(self, known: Floats, old: Ints, new: Ints) -> Floats:
         """Mean known score of each new item's category; of all where it has none."""
@@ -196,8 +196,8 @@ class FallbackRecommender(Recommender):
         mean = np.tile(known.mean(axis=1, keepdims=True), (1, width + 1))
         there = np.flatnonzero(size[:width])
         mean[:, there] = (known @ member)[:, there] / size[there]
-        found: Floats = mean[:, np.where(category[new] < 0, width, category[new])]
-        return found
+        by_category: Floats = mean[:, np.where(category[new] < 0, width, category[new])]
+        return by_category
 
     def _mixture(self, old: Ints, new: Ints) -> sp.csc_matrix:
         """Which old items stand for each new one with a text, old x new; columns sum to 1 or 0."""
@@ -211,11 +211,11 @@ class FallbackRecommender(Recommender):
         # Blocks of users share their candidates: the neighbours are found once.
         if self._mixed is None or self._mixed[0] != key:
             likeness = torch.from_numpy(vectors[new[told]]) @ torch.from_numpy(vectors[old]).T
-            found = torch.topk(likeness, min(self.neighbours, len(old)), dim=1)
-            share = np.maximum(found.values.numpy(), 0.0)
+            nearest = torch.topk(likeness, min(self.neighbours, len(old)), dim=1)
+            share = np.maximum(nearest.values.numpy(), 0.0)
             column = np.repeat(told, share.shape[1])
             made = sp.csc_matrix(
-                (share.ravel(), (found.indices.numpy().ravel(), column)),
+                (share.ravel(), (nearest.indices.numpy().ravel(), column)),
                 shape=(len(old), len(new)),
             )
             total = np.asarray(made.sum(axis=0)).ravel()
@@ -233,8 +233,8 @@ class FallbackRecommender(Recommender):
         if wanted.hasnans:
             raise ValueError("a user id is null")
         last = len(self._fitted().users) - 1
-        found = self.data_.users[:-1].get_indexer(wanted)
-        return np.where(found < 0, last, found).astype(np.int64)
+        numbers = self.data_.users[:-1].get_indexer(wanted)
+        return np.where(numbers < 0, last, numbers).astype(np.int64)
 
     def get_params(self) -> dict[str, Any]:
         """The constructor's parameters but the base."""

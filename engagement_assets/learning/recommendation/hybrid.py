@@ -98,8 +98,8 @@ class HybridRecommender(Recommender):
     def serves(self, data: Dataset) -> NDArray[np.bool_]:
         """Whoever has interacted with something, or is linked with an author."""
         linked = data.linked()
-        found = super().serves(data)
-        return found if linked is None else found | (np.diff(linked.indptr) > 0)
+        served = super().serves(data)
+        return served if linked is None else served | (np.diff(linked.indptr) > 0)
 
     def refresh(self, data: Dataset) -> HybridRecommender:
         """Make the terms of newer data and keep the weights.
@@ -169,8 +169,10 @@ class HybridRecommender(Recommender):
         barred[:, 0] = False
         scale = values.std(axis=(0, 1))
         scale[scale == 0] = 1.0
-        found = _conditional_logit(values / scale, barred)
-        return {term.name: float(weight) for term, weight in zip(made, found / scale, strict=True)}
+        weights = _conditional_logit(values / scale, barred)
+        return {
+            term.name: float(weight) for term, weight in zip(made, weights / scale, strict=True)
+        }
 
     def score_block(self, users: Ints, items: Ints) -> Floats:
         """The weighted sum of the terms."""

@@ -159,7 +159,7 @@ class NeuralRecommender(Recommender):
             item = network.item.weight * torch.from_numpy(known[1])[:, None]
             bias = network.bias.weight[:, 0] * torch.from_numpy(known[1])
             into = torch.as_tensor(first.weight)
-            kept = {
+            arrays = {
                 "user": user,
                 "item": item + content,
                 "bias": bias + network.offset,
@@ -171,13 +171,16 @@ class NeuralRecommender(Recommender):
             }
             for i, layer in enumerate(network.fusion):
                 if i and isinstance(layer, torch.nn.Linear):
-                    kept[f"layer.{i}.weight"], kept[f"layer.{i}.bias"] = layer.weight, layer.bias
-        self._kept = {name: array.detach().numpy().copy() for name, array in kept.items()}
+                    arrays[f"layer.{i}.weight"], arrays[f"layer.{i}.bias"] = (
+                        layer.weight,
+                        layer.bias,
+                    )
+        self._kept = {name: array.detach().numpy().copy() for name, array in arrays.items()}
 
     def score_block(self, users: Ints, items: Ints) -> Floats:
         """Log-odds; those outside a user's shortlist are 1,000 lower and lack the MLP."""
-        kept = self._kept
-        out: Floats = kept["user"][users] @ kept["item"][items].T + kept["bias"][items]
+        cached = self._kept
+        out: Floats = cached["user"][users] @ cached["item"][items].T + cached["bias"][items]
         rows = np.arange(len(users))[:, None]
         size = len(items) if self.shortlist is None else min(self.shortlist, len(items))
         if size == len(items):
@@ -192,13 +195,13 @@ class NeuralRecommender(Recommender):
 
     def _fused(self, users: Ints, items: Ints, columns: Ints) -> Floats:
         """The MLP's part for the given columns of each user."""
-        kept = self._kept
-        layers = sorted({int(n.split(".")[1]) for n in kept if n.startswith("layer.")})
+        cached = self._kept
+        layers = sorted({int(n.split(".")[1]) for n in cached if n.startswith("layer.")})
         out = np.empty(columns.shape, dtype=np.float32)
         at_once = max(1, 200_000 // columns.shape[1])
         with torch.inference_mode():
-            item_hidden = torch.from_numpy(kept["item_hidden"][items])
-            user_hidden = torch.from_numpy(kept["user_hidden"][users])
+            item_hidden = torch.from_numpy(cached["item_hidden"][items])
+            user_hidden = torch.from_numpy(cached["user_hidden"][users])
             for start in range(0, len(users), at_once):
                 span = slice(start, start + at_once)
                 place = torch.from_numpy(columns[span].copy())
@@ -206,8 +209,8 @@ class NeuralRecommender(Recommender):
                 for layer in layers:
                     x = torch.nn.functional.linear(
                         x,
-                        torch.from_numpy(kept[f"layer.{layer}.weight"]),
-                        torch.from_numpy(kept[f"layer.{layer}.bias"]),
+                        torch.from_numpy(cached[f"layer.{layer}.weight"]),
+                        torch.from_numpy(cached[f"layer.{layer}.bias"]),
                     )
                     x = torch.relu(x) if layer != layers[-1] else x
                 out[span] = x[..., 0].numpy()

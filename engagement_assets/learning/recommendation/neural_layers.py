@@ -145,17 +145,17 @@ def train(
     rng = np.random.default_rng([how.seed, 1])
     fixed = sampler(aside, how.negatives, np.random.default_rng([how.seed, 2]))
     losses: list[float] = []
-    best, kept = np.inf, copy.deepcopy(network.state_dict())
+    best, best_weights = np.inf, copy.deepcopy(network.state_dict())
     kept_epoch = 0
     for epoch in range(1, how.epochs + 1):
         _one_epoch(network, pairs, sampler, how, optimisers, rng)
         losses.append(_loss_of(network, aside, fixed) if len(aside) else float("nan"))
         logger.info("Epoch %d of at most %d: loss %.4f", epoch, how.epochs, losses[-1])
         if not len(aside) or losses[-1] < best:
-            best, kept, kept_epoch = losses[-1], copy.deepcopy(network.state_dict()), epoch
+            best, best_weights, kept_epoch = losses[-1], copy.deepcopy(network.state_dict()), epoch
         elif epoch - kept_epoch >= how.patience:
             break
-    network.load_state_dict(kept)
+    network.load_state_dict(best_weights)
     network.eval()
     return kept_epoch, losses
 

@@ -124,8 +124,8 @@ class Recommender(ABC):
 
     def serves(self, data: Dataset) -> NDArray[np.bool_]:
         """Which users it knows enough of for good lists: n booleans."""
-        found: NDArray[np.bool_] = np.diff(data.matrix().indptr) >= self.fewest_items
-        return found
+        served: NDArray[np.bool_] = np.diff(data.matrix().indptr) >= self.fewest_items
+        return served
 
     @abstractmethod
     def score_block(self, users: Ints, items: Ints) -> Floats:
@@ -144,8 +144,8 @@ class Recommender(ABC):
         """
         data = self._fitted()
         rows, columns = self._user_numbers(users), self._item_numbers(items)
-        found = self.score_block(rows, columns)
-        return pd.DataFrame(found, index=data.users[rows], columns=data.items[columns])
+        values = self.score_block(rows, columns)
+        return pd.DataFrame(values, index=data.users[rows], columns=data.items[columns])
 
     def recommend(
         self,
@@ -263,27 +263,27 @@ class Recommender(ABC):
         wanted = pd.Index(users, dtype=object)
         if wanted.hasnans:
             raise ValueError("a user id is null")
-        found = self._fitted().users.get_indexer(wanted)
-        if (found < 0).any():
-            unknown = wanted[found < 0]
+        numbers = self._fitted().users.get_indexer(wanted)
+        if (numbers < 0).any():
+            unknown = wanted[numbers < 0]
             raise UnknownUserError(
                 f"{len(unknown)} users were not there at fit, such as {unknown[0]!r}: wrap the "
                 "recommender in FallbackRecommender"
             )
-        return np.asarray(found, dtype=np.int64)
+        return np.asarray(numbers, dtype=np.int64)
 
     def _item_numbers(self, items: Sequence[Any] | None) -> Ints:
         data = self._fitted()
         if items is None:
             return data.candidates()
         wanted = pd.Index(pd.unique(pd.Series(items, dtype=object)))
-        found = data.items.get_indexer(wanted)
-        if (found < 0).any():
+        numbers = data.items.get_indexer(wanted)
+        if (numbers < 0).any():
             raise KeyError(
-                f"{int((found < 0).sum())} candidates were not there at fit, such as "
-                f"{wanted[found < 0][0]!r}: list them in `items`"
+                f"{int((numbers < 0).sum())} candidates were not there at fit, such as "
+                f"{wanted[numbers < 0][0]!r}: list them in `items`"
             )
-        return np.asarray(found, dtype=np.int64)
+        return np.asarray(numbers, dtype=np.int64)
 
     def get_params(self) -> dict[str, Any]:
         """The constructor's parameters."""
@@ -332,8 +332,8 @@ class Recommender(ABC):
 
 def _take_best(scores: Floats, items: Ints, best: Ints, value: Floats) -> None:
     """Write the highest scores of each row, best first; ties by place."""
-    found = torch.topk(torch.from_numpy(scores), min(best.shape[1], len(items)), dim=1)
-    place, high = found.indices.numpy(), found.values.numpy()
+    top = torch.topk(torch.from_numpy(scores), min(best.shape[1], len(items)), dim=1)
+    place, high = top.indices.numpy(), top.values.numpy()
     # torch leaves ties in any order
     order = np.lexsort((place, -high), axis=1)
     place, high = np.take_along_axis(place, order, 1), np.take_along_axis(high, order, 1)

@@ -41,10 +41,10 @@ def write(
     """Write a recommender; its dataset too unless None."""
     target = Path(folder) if isinstance(folder, str) else folder
     target.mkdir(parents=True, exist_ok=True)
-    told = {"format": FORMAT, "kind": kind, **state}
+    described = {"format": FORMAT, "kind": kind, **state}
     tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     if data is not None:
-        told["dataset"] = {
+        described["dataset"] = {
             "as_of": data.as_of,
             "candidate_days": data.candidate_days,
             "categories": list(data.categories),
@@ -59,7 +59,7 @@ def write(
             pq.write_table(pa.Table.from_pandas(table, preserve_index=False), buffer)
             (target / f"{name}.parquet").write_bytes(buffer.getvalue())
     (target / ARRAYS_FILE).write_bytes(save_tensors(tensors))
-    (target / STATE_FILE).write_text(json.dumps(told, indent=1, allow_nan=False))
+    (target / STATE_FILE).write_text(json.dumps(described, indent=1, allow_nan=False))
 
 
 def read(
@@ -78,14 +78,14 @@ def read(
     if kind is not None and state.get("kind") != kind:
         raise ValueError(f"{source} holds a {state.get('kind')!r}, expected {kind!r}")
     arrays = dict(load_tensors((source / ARRAYS_FILE).read_bytes()))
-    told = state.get("dataset")
-    if told is None:
+    described = state.get("dataset")
+    if described is None:
         return state, arrays, None
     tables = {
         name: pq.read_table(io.BytesIO((source / f"{name}.parquet").read_bytes())).to_pandas()
         for name in TABLES
     }
-    return state, arrays, _dataset(told, tables, arrays.pop("dataset.vectors", None))
+    return state, arrays, _dataset(described, tables, arrays.pop("dataset.vectors", None))
 
 
 def _tables(data: Dataset) -> dict[str, pd.DataFrame]:

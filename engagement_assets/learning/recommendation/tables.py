@@ -1,13 +1,12 @@
 """The tables that a caller gives, checked and numbered.
 
-Belongs here: every fault of the input, ids to numbers, times to days, the platform's tables in the
-form that recommenders take. Does not belong here: what is done with the numbers (`data`).
+Belongs here: every fault of the input, ids to numbers, times to days. Does not belong here: what is
+done with the numbers (`data`).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -24,35 +23,7 @@ from engagement_assets.learning.recommendation.data import (
 
 logger = logging.getLogger(__name__)
 
-# What a kind of interaction says of liking, as a weight of implicit feedback.
-KIND_WEIGHTS: Mapping[str, float] = {"view": 1.0, "like": 3.0, "comment": 4.0, "share": 4.0}
 _SECONDS_PER_DAY = 86_400.0
-
-
-def weigh(
-    interactions: pd.DataFrame, *, weights: Mapping[str, float] = KIND_WEIGHTS
-) -> pd.DataFrame:
-    """The platform's `interactions` as user, item, time and weight.
-
-    Args:
-        interactions: `customer_id`, `post_id`, `kind`, `occurred_at`.
-        weights: Weight of each kind.
-
-    Raises:
-        RecommendationDataError: A kind has no weight.
-    """
-    weight = interactions["kind"].astype(object).map(dict(weights))
-    if weight.isna().any():
-        unknown = sorted({str(kind) for kind in interactions["kind"][weight.isna()]})
-        raise RecommendationDataError(f"kinds of interaction without a weight: {unknown}")
-    return pd.DataFrame(
-        {
-            "user": interactions["customer_id"],
-            "item": interactions["post_id"],
-            "time": interactions["occurred_at"],
-            "weight": weight.astype("float64"),
-        }
-    )
 
 
 def prepare(
@@ -150,8 +121,8 @@ def _checked(interactions: pd.DataFrame) -> pd.DataFrame:
         logger.warning("%d interactions of weight 0 are left out", int(nothing.sum()))
     if nothing.all():
         raise RecommendationDataError("all interactions have weight 0: nothing to learn from")
-    kept: pd.DataFrame = interactions[~nothing]
-    return kept
+    usable: pd.DataFrame = interactions[~nothing]
+    return usable
 
 
 def _listed(table: pd.DataFrame | None, key: str) -> pd.DataFrame:
@@ -182,14 +153,14 @@ def _numbered(ids: pd.Series, listed: pd.Series, name: str) -> tuple[Ints, pd.In
 
 def _days(times: pd.Series, name: str) -> Days:
     if pd.api.types.is_numeric_dtype(times):
-        found = times.to_numpy(dtype=np.float64)
+        days = times.to_numpy(dtype=np.float64)
     else:
         stamps = pd.to_datetime(times, utc=True)
         nanoseconds = stamps.to_numpy(dtype="datetime64[ns]").astype(np.int64)
-        found = nanoseconds / 1e9 / _SECONDS_PER_DAY
-    if not np.isfinite(found).all():
+        days = nanoseconds / 1e9 / _SECONDS_PER_DAY
+    if not np.isfinite(days).all():
         raise RecommendationDataError(f"a {name} is not finite")
-    return found
+    return days
 
 
 def _moment(value: Any) -> float:
@@ -235,35 +206,18 @@ def _vectors(items: pd.DataFrame, embeddings: pd.DataFrame | Encoder | None) -> 
         repeated = embeddings.index[embeddings.index.duplicated()]
         if len(repeated):
             raise RecommendationDataError(f"embeddings repeat the item {repeated[0]!r}")
-        found = embeddings.reindex(items.index).to_numpy(dtype=np.float32)
+        vectors = embeddings.reindex(items.index).to_numpy(dtype=np.float32)
         known = items.index.isin(embeddings.index)
-        found[~known] = 0.0
+        vectors[~known] = 0.0
     else:
         if "text" not in items:
             raise RecommendationDataError("an encoder is given but items have no column 'text'")
-        told = items["text"].notna().to_numpy()
-        encoded = np.asarray(embeddings(items["text"][told].map(str).tolist()), dtype=np.float32)
-        found = np.zeros((len(items), encoded.shape[1]), dtype=np.float32)
-        found[told] = encoded
-    if not np.isfinite(found).all():
+        has_text = items["text"].notna().to_numpy()
+        encoded = np.asarray(
+            embeddings(items["text"][has_text].map(str).tolist()), dtype=np.float32
+        )
+        vectors = np.zeros((len(items), encoded.shape[1]), dtype=np.float32)
+        vectors[has_text] = encoded
+    if not np.isfinite(vectors).all():
         raise RecommendationDataError("embeddings have values that are not finite")
-    return np.asarray(found, dtype=np.float32)
-
-
-def both_ways(connections: pd.DataFrame) -> pd.DataFrame:
-    """The platform's `connections` as links of each side with the other.
-
-    Args:
-        connections: `customer_id`, `other_customer_id`, `occurred_at`.
-
-    Returns:
-        `user`, `author`, `time`, twice as many rows.
-    """
-    one, other = connections["customer_id"], connections["other_customer_id"]
-    return pd.DataFrame(
-        {
-            "user": pd.concat([one, other], ignore_index=True),
-            "author": pd.concat([other, one], ignore_index=True),
-            "time": pd.concat([connections["occurred_at"]] * 2, ignore_index=True),
-        }
-    )
+    return np.asarray(vectors, dtype=np.float32)

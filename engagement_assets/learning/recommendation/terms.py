@@ -61,8 +61,8 @@ class Dot:
 
     def pairs(self, users: Ints, items: Ints) -> Floats:
         """See `Term`."""
-        found: Floats = np.einsum("pd,psd->ps", self.users[users], self.items[items])
-        return found
+        products: Floats = np.einsum("pd,psd->ps", self.users[users], self.items[items])
+        return products
 
     def add(self, out: Floats, users: Ints, items: Ints, weight: float) -> None:
         """See `Term`."""
@@ -82,8 +82,8 @@ class Table:
 
     def pairs(self, users: Ints, items: Ints) -> Floats:
         """See `Term`."""
-        found: Floats = np.take_along_axis(self._padded(users), self.kind[items], axis=1)
-        return found
+        products: Floats = np.take_along_axis(self._padded(users), self.kind[items], axis=1)
+        return products
 
     def add(self, out: Floats, users: Ints, items: Ints, weight: float) -> None:
         """See `Term`."""
@@ -102,8 +102,8 @@ class Sparse:
         """See `Term`."""
         kind = self.kind[items]
         owner = np.repeat(users, items.shape[1])
-        found = np.asarray(self.values[owner, np.maximum(kind, 0).ravel()]).reshape(items.shape)
-        return np.where(kind >= 0, found, 0.0).astype(np.float32)
+        products = np.asarray(self.values[owner, np.maximum(kind, 0).ravel()]).reshape(items.shape)
+        return np.where(kind >= 0, products, 0.0).astype(np.float32)
 
     def add(self, out: Floats, users: Ints, items: Ints, weight: float) -> None:
         """See `Term`."""
@@ -113,8 +113,8 @@ class Sparse:
             (np.ones(len(known), dtype=np.float32), place),
             shape=(self.values.shape[1], len(items)),
         )
-        found = (self.values[users] @ spread).tocoo()
-        out[found.row, found.col] += np.float32(weight) * found.data
+        entries = (self.values[users] @ spread).tocoo()
+        out[entries.row, entries.col] += np.float32(weight) * entries.data
 
 
 @dataclass(frozen=True)
@@ -157,8 +157,8 @@ def taste_terms(data: Dataset) -> list[Term]:
 
 
 def _popular(data: Dataset, half_life_days: float) -> Term:
-    found = np.log1p(popularity(data, half_life_days))
-    return OfItem(f"popularity, half-life {half_life_days:g} days", found.astype(np.float32))
+    logs = np.log1p(popularity(data, half_life_days))
+    return OfItem(f"popularity, half-life {half_life_days:g} days", logs.astype(np.float32))
 
 
 def _age(data: Dataset) -> list[Term]:

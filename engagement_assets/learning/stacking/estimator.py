@@ -72,8 +72,8 @@ class Target:
 
     def value(self, margin: Floats) -> Floats:
         """The prediction that a margin stands for."""
-        found = 1 / (1 + np.exp(-margin)) if self.is_probability else margin
-        return np.asarray(np.clip(found, self.low, self.high), dtype=np.float64)
+        value = 1 / (1 + np.exp(-margin)) if self.is_probability else margin
+        return np.asarray(np.clip(value, self.low, self.high), dtype=np.float64)
 
     def losses(self, labels: Floats, predicted: Floats) -> Floats:
         """The n losses: log loss of a probability, squared error of a number."""
@@ -126,8 +126,8 @@ class Correction:
             booster = self._train(matrix[learn], labels[learn], margin[learn], TREES[-1])
             data = self._data(matrix[judge], margin[judge])
             for count in TREES:
-                found = booster.predict(data, output_margin=True, iteration_range=(0, count))
-                losses[count][judge] = self.target.losses(labels[judge], self.target.value(found))
+                margins = booster.predict(data, output_margin=True, iteration_range=(0, count))
+                losses[count][judge] = self.target.losses(labels[judge], self.target.value(margins))
         self.tree_losses_ = {count: float(loss.mean()) for count, loss in losses.items()}
         self.n_trees_ = min(self.tree_losses_, key=lambda count: self.tree_losses_[count])
         self.booster_ = self._train(matrix, labels, margin, max(self.n_trees_, 1))
@@ -143,8 +143,8 @@ class Correction:
         if self.n_trees_ == 0:
             return self.target.value(margin)
         data = self._data(self.encoder_.transform(inputs), margin)
-        found = self.booster_.predict(data, output_margin=True)
-        return self.target.value(np.asarray(found, dtype=np.float64))
+        margins = self.booster_.predict(data, output_margin=True)
+        return self.target.value(np.asarray(margins, dtype=np.float64))
 
     def _train(
         self, matrix: NDArray[np.float32], labels: Floats, margin: Floats, trees: int
@@ -204,7 +204,7 @@ class Ensemble:
 
     def predict(self, inputs: pd.DataFrame) -> pd.DataFrame:
         """Refined predictions, a column a target; null where the base prediction is null."""
-        found = {}
+        refined = {}
         for name, correction in self.corrections.items():
             target = correction.target
             base = inputs[target.base].to_numpy(np.float64)
@@ -212,8 +212,8 @@ class Ensemble:
             known = ~np.isnan(base)
             if self.adopted[name] and known.any():
                 values[known] = correction.predict(inputs[known])
-            found[name] = np.where(known, values, np.nan)
-        return pd.DataFrame(found, index=inputs.index)
+            refined[name] = np.where(known, values, np.nan)
+        return pd.DataFrame(refined, index=inputs.index)
 
     def save(self, folder: Path | UPath | str) -> None:
         """Write trees in UBJSON, the rest in JSON; files of the same name are replaced."""

@@ -89,7 +89,7 @@ def cross_fitted(
     Raises:
         ValueError: A base model was given no rows to be fitted on.
     """
-    found = {
+    predictions = {
         name: pd.DataFrame(np.nan, index=rows.index, columns=list(bases))
         for name, rows in tables.items()
     }
@@ -103,6 +103,6 @@ def cross_fitted(
             for name, rows in tables.items():
                 here = places[name] == fold
                 if here.any():
-                    found[name].loc[here, base.name] = predict(rows[here])
+                    predictions[name].loc[here, base.name] = predict(rows[here])
             logger.info("%s without fold %d of %d: done", base.name, fold + 1, folds)
-    return found
+    return predictions

@@ -62,12 +62,12 @@ def is_aside(text: str) -> bool:
 def labelled(task: str, texts: Sequence[str], labels: Sequence[int]) -> Labelled:
     """Labelled texts, cleaned, those without anything to read left out."""
     clean = [(normalise(text), label) for text, label in zip(texts, labels, strict=True)]
-    kept = [(text, label) for text, label in clean if text]
+    usable = [(text, label) for text, label in clean if text]
     return Labelled(
         task,
-        [text for text, _ in kept],
-        np.array([label for _, label in kept], dtype=np.int64),
-        np.array([is_aside(text) for text, _ in kept], dtype=bool),
+        [text for text, _ in usable],
+        np.array([label for _, label in usable], dtype=np.int64),
+        np.array([is_aside(text) for text, _ in usable], dtype=bool),
     )
 
 
@@ -87,13 +87,13 @@ def read_corpus(where: str) -> dict[str, Labelled]:
     Raises:
         CorpusError: A file is not there, has no such columns, an unknown label, or no text.
     """
-    found: dict[str, tuple[list[str], list[int]]] = {task: ([], []) for task in TASKS}
+    by_task: dict[str, tuple[list[str], list[int]]] = {task: ([], []) for task in TASKS}
     for path in _files(where):
         rows = _pair(path) if path.name.endswith("_text.txt") else _csv(path)
         for task, text, label in rows:
-            found[task][0].append(text)
-            found[task][1].append(label)
-    corpora = {task: labelled(task, *rows) for task, rows in found.items() if rows[0]}
+            by_task[task][0].append(text)
+            by_task[task][1].append(label)
+    corpora = {task: labelled(task, *rows) for task, rows in by_task.items() if rows[0]}
     for corpus in corpora.values():
         _check_usable(corpus, where)
     if not corpora:

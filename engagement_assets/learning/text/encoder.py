@@ -107,10 +107,10 @@ class TextEncoder:
         # what lies far beyond the last token that counts need not be split into tokens
         limit = self.max_tokens * _CHARACTERS_PER_TOKEN
         short = [readable(text[:limit]) for text in texts]
-        found: list[list[int]] = self.tokenizer(
+        tokens: list[list[int]] = self.tokenizer(
             short, truncation=True, max_length=self.max_tokens, return_attention_mask=False
         )["input_ids"]
-        return found
+        return tokens
 
     def padded(self, ids: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
         """Token ids as an n x t tensor, and its mask of what is no padding."""

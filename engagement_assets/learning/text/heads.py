@@ -17,6 +17,7 @@ import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
+from upath import UPath
 
 from engagement_assets.learning.text.corpus import TASKS
 from engagement_assets.learning.text.encoder import TextEncoder
@@ -79,8 +80,8 @@ class SentimentNetwork(torch.nn.Module):
 
     def logits(self, task: str, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """The logits of a task, n x its number of labels."""
-        found: torch.Tensor = self.heads[task](self.pooled(tokens, mask))
-        return found
+        logits: torch.Tensor = self.heads[task](self.pooled(tokens, mask))
+        return logits
 
     def learnt(self) -> dict[str, torch.Tensor]:
         """What was learnt, as float16: the adapters and the heads."""
@@ -151,7 +152,7 @@ def save_adapter(
     (folder / CARD_FILE).write_text(json.dumps(full, indent=1, allow_nan=False) + "\n")
 
 
-def load_adapter(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def load_adapter(folder: Path | UPath) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Read an adapter's tensors and card, its bytes checked against the card.
 
     Raises:

@@ -27,10 +27,10 @@ class _PackedLinear(torch.nn.Module):
         self._bias = None if layer.bias is None else layer.bias.detach()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
+        output: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
             x, self._weight, self._bias, "none", [], ""
         )
-        return found
+        return output
 
 
 def pack_linear(network: torch.nn.Module) -> int:

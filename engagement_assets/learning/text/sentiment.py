@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from upath import UPath
 
 from engagement_assets.learning.text.corpus import TASKS
 from engagement_assets.learning.text.encoder import MAX_TOKENS, TextEncoder, by_length
@@ -28,6 +29,7 @@ from engagement_assets.learning.text.normalise import normalise
 from engagement_assets.learning.text.packed import pack_linear
 from engagement_assets.learning.torch_threads import torch_threads
 
+Folder = Path | UPath
 SHIPPED = Path(__file__).parent / "adapter"
 # what fits the cache: more texts at a time are slower
 BATCH = 32
@@ -97,8 +99,9 @@ class SentimentModel:
     @classmethod
     def load(
         cls,
-        folder: Path | None = None,
+        folder: Folder | None = None,
         *,
+        version: str | None = None,
         encoder: str | None = None,
         max_tokens: int = MAX_TOKENS,
         threads: int = 2,
@@ -107,6 +110,7 @@ class SentimentModel:
 
         Args:
             folder: Folder of the adapter; the shipped one when None.
+            version: Names the content; a hash of adapter and encoder when None.
             encoder: Folder or name of the encoder it was trained on; the built-in one when None.
             max_tokens: Texts are cut after so many tokens.
             threads: Threads of scoring many texts.
@@ -126,7 +130,7 @@ class SentimentModel:
             )
         network.take(tensors)
         seal = f"{card['weights_sha256']}{card['encoder_sha256']}{base.max_tokens}"
-        version = hashlib.sha256(seal.encode()).hexdigest()[:16]
+        version = version or hashlib.sha256(seal.encode()).hexdigest()[:16]
         return cls(base, network, version=version, card=card, threads=threads)
 
     def score_texts(self, texts: Sequence[str]) -> pd.DataFrame:
@@ -146,14 +150,16 @@ class SentimentModel:
         """
         ids = self._encoder.tokens([normalise(_text(text, n)) for n, text in enumerate(texts)])
         legible = [row for row, tokens in enumerate(ids) if not self._mute.issuperset(tokens)]
-        found = {task: np.full((len(ids), len(names)), np.nan) for task, names in TASKS.items()}
+        probabilities = {
+            task: np.full((len(ids), len(names)), np.nan) for task, names in TASKS.items()
+        }
         with torch_threads(self.threads):
             for rows in by_length([ids[row] for row in legible], BATCH):
                 chosen = [legible[row] for row in rows]
                 scored = self._probabilities([ids[row] for row in chosen])
                 for task, probability in scored.items():
-                    found[task][chosen] = probability
-        return _table(found)
+                    probabilities[task][chosen] = probability
+        return _table(probabilities)
 
     def score_text(self, text: str) -> TextScore:
         """Score one text; fast enough to answer a request, from any thread.
@@ -164,9 +170,9 @@ class SentimentModel:
         ids = self._encoder.tokens([normalise(_text(text, 0))])
         if self._mute.issuperset(ids[0]):
             return TextScore(None, {}, None, {})
-        found = self._probabilities(ids)
+        probabilities = self._probabilities(ids)
         sentiment, emotions = (
-            {name: float(p) for name, p in zip(TASKS[task], found[task][0], strict=True)}
+            {name: float(p) for name, p in zip(TASKS[task], probabilities[task][0], strict=True)}
             for task in ("sentiment", "emotion")
         )
         return TextScore(

@@ -143,7 +143,7 @@ class BoundedBoostingRegressor(RegressorMixin, BoostedTrees):  # type: ignore[mi
             margins = self._margins_out_of_fold(matrix, targets, folds, objective=objective)
             for count, margin in margins.items():
                 predictions[objective, count] = _score(margin, objective)
-        self.tree_r2_ = {pair: r2(targets, found) for pair, found in predictions.items()}
+        self.tree_r2_ = {pair: r2(targets, predicted) for pair, predicted in predictions.items()}
         self.objective_, self.n_trees_ = least({k: -value for k, value in self.tree_r2_.items()})
         self.oof_prediction_ = predictions[self.objective_, self.n_trees_]
         self.booster_ = self._train(matrix, targets, self.n_trees_, objective=self.objective_)

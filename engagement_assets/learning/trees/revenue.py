@@ -267,7 +267,7 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):  # type: ignor
         """Keep the candidate with the least out-of-fold squared error, and fit it on every row."""
         tried = CANDIDATES if self.mean == "auto" else (self.mean,)
         learnt = {name: learning(name, amounts, cut_off=CUT_OFF) for name in tried}
-        found: dict[tuple[str, int], Floats] = {}
+        means: dict[tuple[str, int], Floats] = {}
         offset = self._offset(matrix)
         for name, how in learnt.items():
             start, more = how.start(offset)
@@ -282,10 +282,10 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):  # type: ignor
             )
             for count, margin in margins.items():
                 whole = margin if start is None else margin + start
-                found[name, count] = expected(name, whole, chance)
-        scales = {key: amounts.sum() / mean.sum() for key, mean in found.items()}
+                means[name, count] = expected(name, whole, chance)
+        scales = {key: amounts.sum() / mean.sum() for key, mean in means.items()}
         losses = {
-            key: float(np.mean((amounts - scales[key] * mean) ** 2)) for key, mean in found.items()
+            key: float(np.mean((amounts - scales[key] * mean) ** 2)) for key, mean in means.items()
         }
         self.mean_losses_ = {
             name: float(np.sqrt(min(loss for (of, _), loss in losses.items() if of == name)))
@@ -293,8 +293,8 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):  # type: ignor
         }
         best = least(losses)
         self.mean_, self.trees_["mean"] = best
-        self.calibration_ = MeanCalibration.fit(amounts, found[best])
-        self.oof_prediction_ = self.calibration_(found[best])
+        self.calibration_ = MeanCalibration.fit(amounts, means[best])
+        self.oof_prediction_ = self.calibration_(means[best])
         self.booster_ = self._train_mean(matrix, learnt[self.mean_])
 
     def _train_mean(self, matrix: Matrix, how: Learning) -> xgb.Booster:
@@ -323,24 +323,24 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):  # type: ignor
         # In logarithms, or the few greatest amounts alone would choose.
         losses = {
             count: sum(
-                pinball_loss(target, signed_log(found[:, i]), level=level)
+                pinball_loss(target, signed_log(quantiles[:, i]), level=level)
                 for i, level in enumerate(LEVELS)
             )
-            for count, found in plain.items()
+            for count, quantiles in plain.items()
         }
         self.trees_["quantiles"] = least(losses)
-        found = plain[self.trees_["quantiles"]]
+        quantiles = plain[self.trees_["quantiles"]]
         self.scale_floor_ = float(np.median(amounts[amounts > 0.0])) / 10.0
-        top = found[:, -1][found[:, -1] > 0.0]
+        top = quantiles[:, -1][quantiles[:, -1] > 0.0]
         self.group_edges_ = np.unique(np.quantile(top, GROUP_CUTS)).tolist() if len(top) else []
         self.shift_ = fit_conformal_shift(
             amounts,
-            found,
+            quantiles,
             levels=LEVELS,
-            groups=like(found, self.group_edges_),
-            scale=self._scales(found),
+            groups=like(quantiles, self.group_edges_),
+            scale=self._scales(quantiles),
         )
-        self.oof_quantiles_ = self._conformalize(found, chance)
+        self.oof_quantiles_ = self._conformalize(quantiles, chance)
         self.quantiles_ = self._train(
             matrix,
             target,

@@ -194,7 +194,7 @@ def _reviews(inputs: Inputs) -> pd.DataFrame:
     lake = inputs.engine.lake
     days = lake.days(REVIEWS)
     if not days:
-        empty: pd.DataFrame = TABLES["reviews"].schema.arrow.empty_table().to_pandas()
+        empty: pd.DataFrame = TABLES["reviews"].empty().to_pandas()
         return empty
     rows: pd.DataFrame = lake.read(REVIEWS, days=days).to_pandas()
     return rows

@@ -14,7 +14,7 @@ from engagement_assets.lifecycle.spec import (
     Unified,
     reason_columns,
 )
-from resources.schema import Column
+from resources.tables import Column
 
 REVIEW_ABOVE = 0.9
 STABILITY_FLOOR = 0.7
@@ -22,7 +22,7 @@ REVIEW_CEILING = 0.05
 
 
 def _component(name: str, words: str) -> Column:
-    return Column(f"{name}_score", "float64", description=f"{words} alone, on the same scale (0-1)")
+    return Column(f"{name}_score", "float64", meaning=f"{words} alone, on the same scale (0-1)")
 
 
 SPEC = ModelSpec(
@@ -67,7 +67,9 @@ SPEC = ModelSpec(
             "anomaly_score",
             "float64",
             nullable=False,
-            description="How unlike the others: 0.9 is passed by about one in a hundred (0-1)",
+            meaning="How unlike the others: 0.9 is passed by about one in a hundred (0-1)",
+            minimum=0,
+            maximum=1,
         ),
         _component("isolation", "Isolation forest"),
         _component("reconstruction", "Autoencoder"),
@@ -78,13 +80,13 @@ SPEC = ModelSpec(
         Column(
             "kind",
             "string",
-            description="Of those for review: unusual, sudden_drop, data_error or fraud_like",
+            meaning="Of those for review: unusual, sudden_drop, data_error or fraud_like",
         ),
         Column(
             "needs_review",
             "bool",
             nullable=False,
-            description=f"Whether a person should look: the score is over {REVIEW_ABOVE}, or a "
+            meaning=f"Whether a person should look: the score is over {REVIEW_ABOVE}, or a "
             "value cannot be",
         ),
         *reason_columns("share of the surprise"),
@@ -97,7 +99,6 @@ SPEC = ModelSpec(
     ),
     score="anomaly_score",
     parameters=("review_share",),
-    bounds={"anomaly_score": (0, 1)},
     texts={
         "model": "Candidate anomaly detector: isolation forest and autoencoder with neighbours and "
         "tails on calibrated ranks, and reviewers' verdicts where there are enough.",

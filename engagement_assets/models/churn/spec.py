@@ -14,7 +14,7 @@ from engagement_assets.lifecycle.spec import (
     Unified,
     reason_columns,
 )
-from resources.schema import Column
+from resources.tables import Column
 
 NAME = "churn"
 LABEL = LABELS["churn_30_day"]
@@ -27,7 +27,7 @@ SPEC = ModelSpec(
     code_version="1",
     implementation="engagement_assets.models.churn.adapter:ChurnAdapter",
     kinds=frozenset({"xgboost"}),
-    learns_from=(CUSTOMER_FEATURES, LABEL.table),
+    learns_from=(CUSTOMER_FEATURES, LABEL.key),
     predicts_from=(CUSTOMER_FEATURES,),
     required=LABEL.required_tables,
     window_days=LABEL.window_days,
@@ -66,13 +66,15 @@ SPEC = ModelSpec(
             "churn_probability",
             "float64",
             nullable=False,
-            description="Calibrated probability of no session in the 30 days after (0-1)",
+            meaning="Calibrated probability of no session in the 30 days after (0-1)",
+            minimum=0,
+            maximum=1,
         ),
         Column(
             "above_cost_threshold",
             "bool",
             nullable=False,
-            description="Whether contacting pays at the stated costs",
+            meaning="Whether contacting pays at the stated costs",
         ),
         *reason_columns("log-odds"),
     ),
@@ -84,7 +86,6 @@ SPEC = ModelSpec(
     unscored="no session in the 30 days before",
     score="churn_probability",
     parameters=("cost_lost_customer", "cost_intervention", "save_rate"),
-    bounds={"churn_probability": (0, 1)},
     texts={
         "model": "Candidate churn model: XGBoost on 80 % of the customers at up to four monthly "
         "snapshots, calibrated on out-of-fold scores, measured on the other 20 % at a later "

@@ -16,7 +16,7 @@ from engagement_assets.lifecycle.spec import (
     Unified,
     reason_columns,
 )
-from resources.schema import Column
+from resources.tables import Column
 
 LABEL = LABELS["engagement_score"]
 R2_FLOOR = 0.3
@@ -27,7 +27,7 @@ SPEC = ModelSpec(
     code_version="1",
     implementation="engagement_assets.models.engagement.adapter:EngagementAdapter",
     kinds=frozenset({"xgboost"}),
-    learns_from=(CUSTOMER_FEATURES, LABEL.table),
+    learns_from=(CUSTOMER_FEATURES, LABEL.key),
     predicts_from=(CUSTOMER_FEATURES,),
     required=LABEL.required_tables,
     # its label closes after 7 days; it is learnt at the snapshots that churn needs anyway, since
@@ -56,7 +56,9 @@ SPEC = ModelSpec(
             "engagement_score",
             "float64",
             nullable=False,
-            description="Expected mean daily engagement of the next 7 days (0-1)",
+            meaning="Expected mean daily engagement of the next 7 days (0-1)",
+            minimum=0,
+            maximum=1,
         ),
         *reason_columns("log-odds or score, as the explanations say"),
     ),
@@ -65,7 +67,6 @@ SPEC = ModelSpec(
         Unified(REASONS_TEXT, "engagement_reasons", compared=True),
     ),
     score="engagement_score",
-    bounds={"engagement_score": (0, 1)},
     texts={
         "model": "Candidate engagement model: XGBoost on 80 % of the customers at up to two "
         "monthly snapshots, measured on the other 20 % at a later one.",

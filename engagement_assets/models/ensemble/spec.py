@@ -21,7 +21,7 @@ from engagement_assets.models.anomaly.spec import SPEC as ANOMALY_SPEC
 from engagement_assets.models.churn.spec import SPEC as CHURN_SPEC
 from engagement_assets.models.engagement.spec import SPEC as ENGAGEMENT_SPEC
 from engagement_assets.models.lifetime_value.spec import SPEC as VALUE_SPEC
-from resources.schema import Column
+from resources.tables import Column
 
 CHURN, ENGAGEMENT, VALUE = (
     LABELS[name] for name in ("churn_30_day", "engagement_score", "lifetime_value_usd")
@@ -56,8 +56,8 @@ SPEC = ModelSpec(
     code_version="1",
     implementation="engagement_assets.models.ensemble.adapter:EnsembleAdapter",
     kinds=frozenset({"xgboost"}),
-    learns_from=(CUSTOMER_FEATURES, CHURN.table, ENGAGEMENT.table),
-    lineage=(VALUE.table, *(f"{name}/champion" for name in BASES)),
+    learns_from=(CUSTOMER_FEATURES, CHURN.key, ENGAGEMENT.key),
+    lineage=(VALUE.key, *(f"{name}/champion" for name in BASES)),
     predicts_from=(CUSTOMER_FEATURES, *(f"{name}/predictions" for name in BASES)),
     required=("source/sessions",),
     window_days=CHURN_WINDOW_DAYS,
@@ -87,27 +87,33 @@ SPEC = ModelSpec(
         Column(
             "refined_churn_probability",
             "float64",
-            description="Churn probability (0-1); the base model's where the correction was not "
+            meaning="Churn probability (0-1); the base model's where the correction was not "
             "adopted, null where it does not score",
+            minimum=0,
+            maximum=1,
         ),
         Column(
             "refined_engagement_score",
             "float64",
-            description="Engagement of the next 7 days (0-1); the base model's where not adopted",
+            meaning="Engagement of the next 7 days (0-1); the base model's where not adopted",
+            minimum=0,
+            maximum=1,
         ),
         Column(
             "refined_future_revenue_usd",
             "float64",
-            description="Expected revenue of 180 days (USD); the base model's where not adopted",
+            meaning="Expected revenue of 180 days (USD); the base model's where not adopted",
         ),
         Column(
             "customer_health",
             "float64",
             nullable=False,
-            description="Weighted sum of staying, engagement, value and being ordinary (0-100)",
+            meaning="Weighted sum of staying, engagement, value and being ordinary (0-100)",
+            minimum=0,
+            maximum=100,
         ),
         *(
-            Column(name, "float64", description=f"Part of the health: {name[7:]} (points)")
+            Column(name, "float64", meaning=f"Part of the health: {name[7:]} (points)")
             for name in POINTS
         ),
         *reason_columns("points"),
@@ -123,11 +129,6 @@ SPEC = ModelSpec(
     listens_to=BASES,
     placed_by_day=True,
     additive_parts=POINTS,
-    bounds={
-        "refined_churn_probability": (0, 1),
-        "refined_engagement_score": (0, 1),
-        "customer_health": (0, 100),
-    },
     texts={
         "model": "Corrections on top of the base models, learnt from what these say of customers "
         "they did not see; each is adopted only where it is better beyond chance.",

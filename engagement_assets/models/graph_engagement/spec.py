@@ -15,7 +15,7 @@ SPEC = ModelSpec(
     code_version="2",
     implementation="engagement_assets.models.graph_engagement.adapter:GraphEngagementAdapter",
     kinds=frozenset({"pytorch"}),
-    learns_from=(CUSTOMER_FEATURES, LABEL.table, "source/connections"),
+    learns_from=(CUSTOMER_FEATURES, LABEL.key, "source/connections"),
     predicts_from=(),
     required=(*LABEL.required_tables, "source/connections"),
     window_days=LABEL.window_days,
@@ -39,7 +39,6 @@ SPEC = ModelSpec(
     fairness=None,
     columns=(),
     score="",
-    bounds={},
     texts={
         "model": "GraphSAGE: a customer's engagement next week from the features of them and of "
         "their connections, beside the same network without the graph.",

@@ -14,7 +14,7 @@ from engagement_assets.lifecycle.spec import (
     Unified,
     reason_columns,
 )
-from resources.schema import Column
+from resources.tables import Column
 
 LABEL = LABELS["lifetime_value_usd"]
 GINI_FLOOR = 0.2
@@ -28,7 +28,7 @@ SPEC = ModelSpec(
     code_version="1",
     implementation="engagement_assets.models.lifetime_value.adapter:LifetimeValueAdapter",
     kinds=frozenset({"xgboost"}),
-    learns_from=(CUSTOMER_FEATURES, LABEL.table),
+    learns_from=(CUSTOMER_FEATURES, LABEL.key),
     predicts_from=(CUSTOMER_FEATURES, "engagement/predictions"),
     required=LABEL.required_tables,
     window_days=LABEL.window_days,
@@ -64,23 +64,26 @@ SPEC = ModelSpec(
             "future_revenue_usd",
             "float64",
             nullable=False,
-            description="Expected revenue of the next 180 days (USD)",
+            meaning="Expected revenue of the next 180 days (USD)",
         ),
+        Column("future_revenue_usd_p10", "float64", nullable=False, meaning="Its 10 % quantile"),
+        Column("future_revenue_usd_p50", "float64", nullable=False, meaning="Its median"),
+        Column("future_revenue_usd_p90", "float64", nullable=False, meaning="Its 90 % quantile"),
         Column(
-            "future_revenue_usd_p10", "float64", nullable=False, description="Its 10 % quantile"
-        ),
-        Column("future_revenue_usd_p50", "float64", nullable=False, description="Its median"),
-        Column(
-            "future_revenue_usd_p90", "float64", nullable=False, description="Its 90 % quantile"
-        ),
-        Column(
-            "payment_chance", "float64", nullable=False, description="Chance of any of it (0-1)"
+            "payment_chance",
+            "float64",
+            nullable=False,
+            meaning="Chance of any of it (0-1)",
+            minimum=0,
+            maximum=1,
         ),
         Column(
             "lifetime_value_usd",
             "float64",
             nullable=False,
-            description="Revenue to date plus what is expected, within 0 to 10,000 (USD)",
+            meaning="Revenue to date plus what is expected, within 0 to 10,000 (USD)",
+            minimum=0,
+            maximum=10_000,
         ),
         *reason_columns("USD, or what the explanations say"),
     ),
@@ -93,10 +96,6 @@ SPEC = ModelSpec(
         Unified(REASONS_TEXT, "value_reasons"),
     ),
     score="future_revenue_usd",
-    bounds={
-        "lifetime_value_usd": (0, 10_000),
-        "payment_chance": (0, 1),
-    },
     texts={
         "model": "Candidate value model: expected revenue of 180 days with quantiles that never "
         "cross, made honest by conformal calibration, on 80 % of the customers; measured on the "

@@ -7,6 +7,7 @@ numbering (`tables.py`) and the recommenders.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
@@ -14,8 +15,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
-from engagement_assets.learning.recommendation.data import Dataset
-from engagement_assets.learning.recommendation.tables import prepare, weigh
+from engagement_assets.learning.recommendation.data import Dataset, RecommendationDataError
+from engagement_assets.learning.recommendation.tables import prepare
 from engagement_assets.lifecycle.adapter import Inputs
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# What a kind of interaction says of liking, as a weight of implicit feedback.
+KIND_WEIGHTS: Mapping[str, float] = {"view": 1.0, "like": 3.0, "comment": 4.0, "share": 4.0}
 # A post is recommended for so many days after it was published.
 CANDIDATE_DAYS = 3
 # Interactions of so many days are read: those of the windows, and what is learnt from before.
@@ -85,3 +88,29 @@ def _encoder() -> TextEncoder:
     from engagement_assets.learning.text.encoder import TextEncoder  # noqa: PLC0415 - as said
 
     return TextEncoder.load()
+
+
+def weigh(
+    interactions: pd.DataFrame, *, weights: Mapping[str, float] = KIND_WEIGHTS
+) -> pd.DataFrame:
+    """Return the platform's `interactions` as user, item, time and weight.
+
+    Args:
+        interactions: `customer_id`, `post_id`, `kind`, `occurred_at`.
+        weights: Weight of each kind.
+
+    Raises:
+        RecommendationDataError: A kind has no weight.
+    """
+    weight = interactions["kind"].astype(object).map(dict(weights))
+    if weight.isna().any():
+        unknown = sorted({str(kind) for kind in interactions["kind"][weight.isna()]})
+        raise RecommendationDataError(f"kinds of interaction without a weight: {unknown}")
+    return pd.DataFrame(
+        {
+            "user": interactions["customer_id"],
+            "item": interactions["post_id"],
+            "time": interactions["occurred_at"],
+            "weight": weight.astype("float64"),
+        }
+    )

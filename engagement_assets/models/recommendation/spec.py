@@ -10,7 +10,7 @@ from engagement_assets.lifecycle.spec import (
     QualityGate,
     Unified,
 )
-from resources.schema import Column
+from resources.tables import Column
 
 ITEMS_SHOWN = 50
 LEAST_CATEGORIES = 3
@@ -61,17 +61,23 @@ SPEC = ModelSpec(
             "items",
             "string",
             nullable=False,
-            description="Posts to show, the best first (JSON list of ids)",
+            meaning="Posts to show, the best first (JSON list of ids)",
         ),
-        Column("items_shown", "int64", nullable=False, description="Length of the list"),
-        Column("categories_shown", "int64", nullable=False, description="Categories in the list"),
-        Column("top_score", "float64", nullable=False, description="Score of the first post"),
+        Column(
+            "items_shown",
+            "int64",
+            nullable=False,
+            meaning="Length of the list",
+            minimum=0,
+            maximum=ITEMS_SHOWN,
+        ),
+        Column("categories_shown", "int64", nullable=False, meaning="Categories in the list"),
+        Column("top_score", "float64", nullable=False, meaning="Score of the first post"),
         Column(
             "source",
             "string",
             nullable=False,
-            description="What brought most of them in: model, content, segment popularity, "
-            "popularity",
+            meaning="What brought most of them in: model, content, segment popularity, popularity",
         ),
     ),
     unified=(
@@ -79,7 +85,6 @@ SPEC = ModelSpec(
         Unified("source", "recommendation_source"),
     ),
     score="top_score",
-    bounds={"items_shown": (0, ITEMS_SHOWN)},
     texts={
         "model": "Candidate recommender: the best on a validation window of neural collaborative "
         "filtering with content, a hybrid of tastes, recency and acquaintance, EASE, ALS and "

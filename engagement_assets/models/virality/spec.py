@@ -4,8 +4,8 @@ Belongs here: names, columns, limits and texts. Does not belong here: what it do
 """
 
 from engagement_assets.lifecycle.spec import ModelSpec, QualityGate
-from engagement_assets.signals.schemas import NETWORK_METRICS
-from resources.schema import Column
+from engagement_assets.signals.tables import NETWORK_METRICS
+from resources.tables import Column
 
 # Reach is known in rank well before it is known in number.
 LEAST_RANK_CORRELATION = 0.3
@@ -17,8 +17,8 @@ SPEC = ModelSpec(
     code_version="2",
     implementation="engagement_assets.models.virality.adapter:ViralityAdapter",
     kinds=frozenset({"pytorch", "xgboost"}),
-    learns_from=(*EVENTS, NETWORK_METRICS),
-    predicts_from=(*EVENTS, NETWORK_METRICS),
+    learns_from=(*EVENTS, NETWORK_METRICS.key),
+    predicts_from=(*EVENTS, NETWORK_METRICS.key),
     required=EVENTS,
     # learnt from the posts up to the last day, of which the latest are the test
     window_days=0,
@@ -41,25 +41,26 @@ SPEC = ModelSpec(
     comparison_metric="log MAE",
     fairness=None,
     columns=(
-        Column("post_id", "string", nullable=False, description="The post"),
-        Column("occurred_at", "timestamp", nullable=False, description="When it was made (UTC)"),
+        Column("post_id", "string", nullable=False, meaning="The post"),
+        Column("occurred_at", "timestamp", nullable=False, meaning="When it was made (UTC)"),
         Column(
             "early_reach",
             "float64",
             nullable=False,
-            description="People it reached in its first six hours",
+            meaning="People it reached in its first six hours",
+            minimum=0,
         ),
         Column(
             "predicted_reach",
             "float64",
             nullable=False,
-            description="People it is predicted to reach in three days",
+            meaning="People it is predicted to reach in three days",
+            minimum=0,
         ),
-        Column("estimator", "string", nullable=False, description="The method"),
+        Column("estimator", "string", nullable=False, meaning="The method"),
     ),
     key=("post_id",),
     score="predicted_reach",
-    bounds={"early_reach": (0, None), "predicted_reach": (0, None)},
     texts={
         "model": "Candidate that predicts how many people a post reaches in three days from its "
         "first six hours: linear, boosted trees or LSTM, whichever is set or best on earlier posts "

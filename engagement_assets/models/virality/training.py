@@ -20,7 +20,7 @@ from engagement_assets.learning.evaluation.bootstrap import Interval
 from engagement_assets.learning.evaluation.scores import quantile_edges, score_shares
 from engagement_assets.signals.network.snapshot import graph_of
 from engagement_assets.signals.network.spread import recent
-from engagement_assets.signals.schemas import NETWORK_METRICS
+from engagement_assets.signals.tables import NETWORK_METRICS
 from resources.engine import Engine
 from resources.lake import Lake, MissingPartitionError
 from resources.sql import SqlFolder
@@ -60,7 +60,7 @@ def post_cascades(
     metrics_day = metrics_day_before(engine.lake, day - timedelta(days=days))
     posts, interactions = recent(engine, sql, day, days)
     columns = ["customer_id", *AUTHOR_COLUMNS]
-    authors = engine.lake.read(NETWORK_METRICS, days=[metrics_day], columns=columns).to_pandas()
+    authors = engine.lake.read(NETWORK_METRICS.key, days=[metrics_day], columns=columns).to_pandas()
     made = cascades(
         posts,
         interactions,
@@ -81,9 +81,9 @@ def metrics_day_before(lake: Lake, day: date) -> date:
     Raises:
         MissingPartitionError: There is none.
     """
-    there = lake.days(NETWORK_METRICS)
+    there = lake.days(NETWORK_METRICS.key)
     if not there:
-        raise MissingPartitionError(f"there is no {NETWORK_METRICS} yet: run the job `signals`")
+        raise MissingPartitionError(f"there is no {NETWORK_METRICS.key} yet: run the job `signals`")
     earlier = [known for known in there if known <= day]
     return earlier[-1] if earlier else there[0]
 

@@ -183,7 +183,7 @@ def _reasons(reasons: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 MEANINGS = {feature.name: feature.meaning for feature in FEATURES.values()}
 UNITS = {
-    spec.name: column.description.rpartition("(")[2].rstrip(")")
+    spec.name: column.unit
     for spec in MODELS
     for column in spec.columns
     if column.name == "reason_1_contribution"

@@ -18,7 +18,7 @@ from engagement_assets.features.feature import Feature
 from engagement_assets.lifecycle.spec import UseCaseSpec
 from engagement_assets.models.specs import MODELS
 from engagement_assets.serving.records import EXPLAINED
-from resources.schema import Column
+from resources.tables import Column
 
 EXAMPLE_ID = "c0000001"
 ID_PATTERN = r"^[^\x00-\x1f\x7f]+$"
@@ -65,7 +65,7 @@ def _prediction(spec: UseCaseSpec) -> type[BaseModel]:
     members: dict[str, Any] = {
         column.name: (
             _TYPES[column.type] if not column.nullable else _TYPES[column.type] | None,
-            Field(description=column.description),
+            Field(description=column.text),
         )
         for column in columns
     }

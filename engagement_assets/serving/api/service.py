@@ -17,7 +17,7 @@ import pyarrow as pa
 from anyio import CapacityLimiter, to_thread
 
 from engagement_assets.decisions.specs import DECISIONS, actions_due
-from engagement_assets.features.catalogue import CUSTOMER_FEATURES_SCHEMA
+from engagement_assets.features.catalogue import CUSTOMER_FEATURES_TABLE
 from engagement_assets.serving.api.lake_reader import LakeReader
 from engagement_assets.serving.records import EXPLAINED, decode
 from engagement_assets.serving.scoring import Scored, Scorer
@@ -194,7 +194,7 @@ def rows_of(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         for record in records
     ]
     table: pd.DataFrame = pa.Table.from_pylist(
-        rows, schema=CUSTOMER_FEATURES_SCHEMA.arrow
+        rows, schema=CUSTOMER_FEATURES_TABLE.arrow
     ).to_pandas()
     return table
 

@@ -10,38 +10,30 @@ import dagster as dg
 
 from engagement_assets.settings.partitions import DAILY, partition_days
 from engagement_assets.signals.network.resource import NetworkResource
-from engagement_assets.signals.schemas import INFLUENCERS, NETWORK_METRICS
-from engagement_assets.signals.spec import SOURCE_BLOCKING, table_spec
-from engagement_assets.signals.tables import declared_schemas
+from engagement_assets.signals.tables import INFLUENCERS, KNOWN_TABLES, NETWORK_METRICS
+from engagement_assets.source.checks import SOURCE_BLOCKING
+from engagement_assets.source.contract import TABLES
 from resources.gate import require_checks
+from resources.io_managers import asset_fields
 from resources.platform import EngineResource, LakeResource
 
 CODE_VERSION = "1"
 KINDS = {"parquet", "networkit"}
+GRAPH_SOURCES = ("customers", "connections", "messages", "interactions", "posts")
 
 
 @dg.multi_asset(
     name="social_graph",
     specs=[
-        table_spec(
-            NETWORK_METRICS,
-            "Every customer's place in the graph of connections known by the end of the day: "
-            "PageRank, betweenness (sampled), eigenvector centrality, degree, core, clustering, "
-            "community. A customer without connections is there too.",
-            deps=[
-                "source/customers",
-                "source/connections",
-                "source/messages",
-                "source/interactions",
-                "source/posts",
-            ],
+        dg.AssetSpec(
+            **asset_fields(NETWORK_METRICS),
+            deps=[TABLES[name].asset_key for name in GRAPH_SOURCES],
             kinds=KINDS,
             code_version=CODE_VERSION,
         ),
-        table_spec(
-            INFLUENCERS,
-            "The top 1 % by influence, each with the metrics in which they stand out.",
-            deps=[NETWORK_METRICS],
+        dg.AssetSpec(
+            **asset_fields(INFLUENCERS),
+            deps=[NETWORK_METRICS.asset_key],
             kinds=KINDS,
             code_version=CODE_VERSION,
         ),
@@ -62,7 +54,7 @@ def social_graph(
 
     days = partition_days(context)
     require_checks(context.instance, SOURCE_BLOCKING, days=days)
-    run = engine.engine(declared_schemas())
+    run = engine.engine(KNOWN_TABLES)
     for day in days:
         graph = graph_of(
             run,
@@ -88,11 +80,11 @@ def social_graph(
         ):
             context.add_asset_metadata(
                 {"dagster/row_count": written.rows, "bytes": written.bytes, **figures},
-                asset_key=table.split("/"),
+                asset_key=table.asset_key,
                 partition_key=day.isoformat(),
             )
-    yield dg.MaterializeResult(asset_key=NETWORK_METRICS.split("/"))
-    yield dg.MaterializeResult(asset_key=INFLUENCERS.split("/"))
+    yield dg.MaterializeResult(asset_key=NETWORK_METRICS.asset_key)
+    yield dg.MaterializeResult(asset_key=INFLUENCERS.asset_key)
 
 
 ASSETS = [social_graph]

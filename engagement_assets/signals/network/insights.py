@@ -13,16 +13,16 @@ import pandas as pd
 
 from engagement_assets.settings.partitions import DAILY
 from engagement_assets.signals.network.resource import NetworkResource
-from engagement_assets.signals.schemas import (
+from engagement_assets.signals.tables import (
     EMBEDDING_COLUMNS,
     EMBEDDINGS,
-    EMBEDDINGS_SCHEMA,
-    SEEDS_SCHEMA,
+    KNOWN_TABLES,
+    OWNER,
+    SEEDS,
 )
-from engagement_assets.signals.spec import OWNERS, SOURCE_BLOCKING
-from engagement_assets.signals.tables import declared_schemas
+from engagement_assets.source.checks import SOURCE_BLOCKING
 from resources.gate import require_checks
-from resources.io_managers import COLUMN_SCHEMA, Report, ui_schema
+from resources.io_managers import Report, asset_fields
 from resources.platform import EngineResource
 
 CODE_VERSION = "1"
@@ -31,17 +31,12 @@ POST_DEPS = [["source", "posts"], ["source", "interactions"]]
 
 
 @dg.asset(
-    key=EMBEDDINGS.split("/"),
-    description="Every customer's place in the graph as 64 numbers (node2vec): those whom walks "
-    "visit together lie close. Zero for a customer without connections.",
-    group_name="network",
-    owners=OWNERS,
+    **asset_fields(EMBEDDINGS),
     kinds={"parquet", "python"},
     code_version=CODE_VERSION,
     partitions_def=DAILY,
     deps=GRAPH_DEPS,
     io_manager_key="tables",
-    metadata={COLUMN_SCHEMA: ui_schema(EMBEDDINGS_SCHEMA)},
 )
 def network_embeddings(
     context: dg.AssetExecutionContext, engine: EngineResource, network: NetworkResource
@@ -52,7 +47,7 @@ def network_embeddings(
 
     day = date.fromisoformat(context.partition_key)
     require_checks(context.instance, SOURCE_BLOCKING, days=[day])
-    graph = graph_of(engine.engine(declared_schemas()), engine.sql, day)
+    graph = graph_of(engine.engine(KNOWN_TABLES), engine.sql, day)
     node2vec = Node2Vec(
         dimensions=len(EMBEDDING_COLUMNS),
         p=network.node2vec_p,
@@ -69,14 +64,10 @@ def network_embeddings(
     name="network_spread",
     outs={
         "seeds": dg.AssetOut(
-            key=["network", "seeds"],
-            description="Whom to reach so that most are reached, in the order they were chosen.",
-            group_name="network",
-            owners=OWNERS,
+            **asset_fields(SEEDS),
             kinds={"parquet", "python"},
             code_version=CODE_VERSION,
             io_manager_key="tables",
-            metadata={COLUMN_SCHEMA: ui_schema(SEEDS_SCHEMA)},
         ),
         "spread": dg.AssetOut(
             key=["network", "spread"],
@@ -84,7 +75,7 @@ def network_embeddings(
             "far it gets from these seeds, from those of the highest degree and PageRank, and from "
             "random ones.",
             group_name="network",
-            owners=OWNERS,
+            owners=[OWNER],
             kinds={"report", "python"},
             code_version=CODE_VERSION,
             io_manager_key="reports",
@@ -109,7 +100,7 @@ def network_spread(
 
     day = date.fromisoformat(context.partition_key)
     require_checks(context.instance, SOURCE_BLOCKING, days=[day])
-    run = engine.engine(declared_schemas())
+    run = engine.engine(KNOWN_TABLES)
     graph = graph_of(run, engine.sql, day)
     posts, interactions = recent(run, engine.sql, day, SPREAD_DAYS)
     try:

@@ -14,16 +14,11 @@ import pyarrow as pa
 from engagement_assets.learning.graph.graph import SocialGraph, build_graph
 from engagement_assets.learning.graph.influencers import influencers
 from engagement_assets.learning.graph.metrics import MetricSettings, network_metrics
-from engagement_assets.signals.schemas import (
-    INFLUENCERS,
-    INFLUENCERS_SCHEMA,
-    NETWORK_METRICS,
-    NETWORK_METRICS_SCHEMA,
-)
+from engagement_assets.signals.tables import INFLUENCERS, NETWORK_METRICS
 from resources.engine import Engine
 from resources.lake import Lake, Written
-from resources.schema import TableSchema
 from resources.sql import SqlFolder
+from resources.tables import Table
 
 
 @dataclass(frozen=True)
@@ -99,27 +94,27 @@ def land_network(
     """
     if graph.n_edges == 0:
         return NetworkDay(
-            metrics=lake.write_empty(NETWORK_METRICS, schema=NETWORK_METRICS_SCHEMA, day=day),
-            influencers=lake.write_empty(INFLUENCERS, schema=INFLUENCERS_SCHEMA, day=day),
+            metrics=lake.write_empty(NETWORK_METRICS, day=day),
+            influencers=lake.write_empty(INFLUENCERS, day=day),
             figures={},
             labels_from=None,
         )
-    earlier = [there for there in lake.days(NETWORK_METRICS) if there < day]
+    earlier = [there for there in lake.days(NETWORK_METRICS.key) if there < day]
     before = None
     if earlier:
         columns = ["customer_id", "community"]
-        rows = lake.read(NETWORK_METRICS, days=[earlier[-1]], columns=columns).to_pandas()
+        rows = lake.read(NETWORK_METRICS.key, days=[earlier[-1]], columns=columns).to_pandas()
         before = rows.rename(columns={"customer_id": "node"})
     found = network_metrics(graph, settings=settings, threads=threads, before=before)
     return NetworkDay(
-        metrics=_land(lake, NETWORK_METRICS, NETWORK_METRICS_SCHEMA, found.table, day),
-        influencers=_land(lake, INFLUENCERS, INFLUENCERS_SCHEMA, influencers(found.table), day),
+        metrics=_land(lake, NETWORK_METRICS, found.table, day),
+        influencers=_land(lake, INFLUENCERS, influencers(found.table), day),
         figures=found.figures,
         labels_from=earlier[-1] if earlier else None,
     )
 
 
-def _land(lake: Lake, table: str, schema: TableSchema, rows: pd.DataFrame, day: date) -> Written:
-    named = rows.rename(columns={"node": "customer_id"})[list(schema.names)]
-    columns = pa.Table.from_pandas(named, schema=schema.arrow, preserve_index=False)
-    return lake.write(table, columns, schema=schema, day=day)
+def _land(lake: Lake, table: Table, rows: pd.DataFrame, day: date) -> Written:
+    named = rows.rename(columns={"node": "customer_id"})[list(table.names)]
+    columns = pa.Table.from_pandas(named, schema=table.arrow, preserve_index=False)
+    return lake.write(table, columns, day=day)

@@ -6,15 +6,11 @@ the model.
 
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 
 import dagster as dg
 
 from engagement_assets.settings.partitions import DAILY, partition_days
-from engagement_assets.signals.schemas import (
-    CUSTOMER_SENTIMENT,
-    SENTIMENT_ALERTS,
-    SENTIMENT_SCORES,
-)
 from engagement_assets.signals.sentiment.resource import SentimentResource
 from engagement_assets.signals.sentiment.scoring import (
     PURPOSE,
@@ -22,10 +18,17 @@ from engagement_assets.signals.sentiment.scoring import (
     land_customer_sentiment,
     score_days,
 )
-from engagement_assets.signals.spec import SOURCE_BLOCKING, table_spec
-from engagement_assets.signals.tables import declared_schemas
+from engagement_assets.signals.tables import (
+    CUSTOMER_SENTIMENT,
+    KNOWN_TABLES,
+    SENTIMENT_ALERTS,
+    SENTIMENT_SCORES,
+)
+from engagement_assets.source.checks import SOURCE_BLOCKING
+from engagement_assets.source.contract import TABLES
 from engagement_assets.source.resource import SourceResource
 from resources.gate import require_checks
+from resources.io_managers import RegistryResource, asset_fields
 from resources.lake import MissingPartitionError
 from resources.platform import EngineResource, LakeResource
 
@@ -33,20 +36,17 @@ CODE_VERSION = "1"
 KINDS = {"parquet", "pytorch"}
 # how often a long range says how far it is
 PROGRESS_DAYS = 25
+TEXT_SOURCES = ("posts", "interactions", "messages", "consents")
 TEXT_SPECS = [
-    table_spec(
-        SENTIMENT_SCORES,
-        "Sentiment and emotion of every new text (posts, comments, messages) of customers who "
-        "agreed to it. It holds no text. A withdrawn consent stops it from the next run on.",
-        deps=["source/posts", "source/interactions", "source/messages", "source/consents"],
+    dg.AssetSpec(
+        **asset_fields(SENTIMENT_SCORES),
+        deps=[TABLES[name].asset_key for name in TEXT_SOURCES],
         kinds=KINDS,
         code_version=CODE_VERSION,
     ),
-    table_spec(
-        SENTIMENT_ALERTS,
-        "Texts that score below -0.5, for customer support: the text's id, never the text. For no "
-        "other use: nobody is targeted because they are sad.",
-        deps=[SENTIMENT_SCORES],
+    dg.AssetSpec(
+        **asset_fields(SENTIMENT_ALERTS),
+        deps=[SENTIMENT_SCORES.asset_key],
         kinds=KINDS,
         code_version=CODE_VERSION,
     ),
@@ -66,15 +66,16 @@ def sentiment_texts(
     lake: LakeResource,
     engine: EngineResource,
     sentiment: SentimentResource,
+    registry: RegistryResource,
 ) -> Iterator[dg.MaterializeResult]:
     """Score the partitions of this run."""
     days = partition_days(context)
     require_checks(context.instance, SOURCE_BLOCKING, days=days)
     landed = score_days(
-        engine.engine(declared_schemas()),
+        engine.engine(KNOWN_TABLES),
         engine.sql,
         days,
-        scorer=sentiment.model,
+        scorer=partial(sentiment.model, registry.registry),
         consent=source.consent(lake.lake, purpose=PURPOSE),
         alert_below=sentiment.alert_below,
     )
@@ -82,8 +83,8 @@ def sentiment_texts(
         _note(context, scored)
         if number % PROGRESS_DAYS == 0 or number == len(days):
             context.log.info("texts scored up to %s (%s of %s days)", scored.day, number, len(days))
-    yield dg.MaterializeResult(asset_key=SENTIMENT_SCORES.split("/"))
-    yield dg.MaterializeResult(asset_key=SENTIMENT_ALERTS.split("/"))
+    yield dg.MaterializeResult(asset_key=SENTIMENT_SCORES.asset_key)
+    yield dg.MaterializeResult(asset_key=SENTIMENT_ALERTS.asset_key)
 
 
 def _note(context: dg.AssetExecutionContext, scored: DayScored) -> None:
@@ -94,7 +95,7 @@ def _note(context: dg.AssetExecutionContext, scored: DayScored) -> None:
     ):
         context.add_asset_metadata(
             {"dagster/row_count": written.rows, "bytes": written.bytes, **more},
-            asset_key=table.split("/"),
+            asset_key=table.asset_key,
             partition_key=scored.day.isoformat(),
         )
 
@@ -102,11 +103,9 @@ def _note(context: dg.AssetExecutionContext, scored: DayScored) -> None:
 @dg.multi_asset(
     name="sentiment_customer",
     specs=[
-        table_spec(
-            CUSTOMER_SENTIMENT,
-            "Mean, trend and share of negative texts of every customer who agreed to it and wrote "
-            "something in the window (90 days unless set otherwise).",
-            deps=[SENTIMENT_SCORES, "source/consents"],
+        dg.AssetSpec(
+            **asset_fields(CUSTOMER_SENTIMENT),
+            deps=[SENTIMENT_SCORES.asset_key, TABLES["consents"].asset_key],
             kinds={"sql", "duckdb", "parquet"},
             code_version=CODE_VERSION,
         )
@@ -123,7 +122,7 @@ def sentiment_customer(
     sentiment: SentimentResource,
 ) -> dg.MaterializeResult:
     """Land the partitions of this run."""
-    run = engine.engine(declared_schemas())
+    run = engine.engine(KNOWN_TABLES)
     consent = source.consent(lake.lake, purpose=PURPOSE)
     for day in partition_days(context):
         try:
@@ -145,10 +144,10 @@ def sentiment_customer(
                 "bytes": written.bytes,
                 **written.cost_metadata,
             },
-            asset_key=CUSTOMER_SENTIMENT.split("/"),
+            asset_key=CUSTOMER_SENTIMENT.asset_key,
             partition_key=day.isoformat(),
         )
-    return dg.MaterializeResult(asset_key=CUSTOMER_SENTIMENT.split("/"))
+    return dg.MaterializeResult(asset_key=CUSTOMER_SENTIMENT.asset_key)
 
 
 ASSETS = [sentiment_texts, sentiment_customer]

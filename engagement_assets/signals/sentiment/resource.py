@@ -4,8 +4,7 @@ Belongs here: which model, which window, which limit. Does not belong here: the 
 """
 
 from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
@@ -13,6 +12,8 @@ from pydantic import Field
 from engagement_assets.settings.fields import same
 from engagement_assets.settings.installation import Settings
 from engagement_assets.signals.sentiment.scoring import ALERT_BELOW
+from engagement_assets.signals.sentiment.versions import scoring_version
+from resources.registry import ModelRegistry
 
 if TYPE_CHECKING:
     from engagement_assets.learning.text.sentiment import SentimentModel
@@ -30,15 +31,14 @@ class SentimentResource(dg.ConfigurableResource):
     )
     threads: int = same(Settings, "threads")
 
-    def model(self) -> "SentimentModel":
-        """The model, loaded once a process."""
-        return _loaded(self.adapter, self.encoder, self.threads)
+    def model(self, registry: ModelRegistry) -> "SentimentModel":
+        """The registry's version that scores, loaded once a process."""
+        version = scoring_version(registry, adapter=self.adapter)
+        return _loaded(version.folder, version.version, self.encoder, self.threads)
 
 
 @lru_cache(maxsize=2)
-def _loaded(adapter: str, encoder: str, threads: int) -> "SentimentModel":
+def _loaded(folder: Any, version: str, encoder: str, threads: int) -> "SentimentModel":
     from engagement_assets.learning.text.sentiment import SentimentModel  # noqa: PLC0415 - heavy
 
-    return SentimentModel.load(
-        Path(adapter) if adapter else None, encoder=encoder or None, threads=threads
-    )
+    return SentimentModel.load(folder, version=version, encoder=encoder or None, threads=threads)

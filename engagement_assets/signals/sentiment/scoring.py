@@ -12,19 +12,17 @@ from typing import Protocol
 import pandas as pd
 import pyarrow as pa
 
-from engagement_assets.signals.schemas import (
+from engagement_assets.signals.tables import (
     CUSTOMER_SENTIMENT,
-    CUSTOMER_SENTIMENT_SCHEMA,
     SENTIMENT_ALERTS,
-    SENTIMENT_ALERTS_SCHEMA,
     SENTIMENT_SCORES,
-    SENTIMENT_SCORES_SCHEMA,
 )
 from engagement_assets.source.consent import Consent
 from resources.days import days_between
 from resources.engine import Engine
 from resources.lake import Lake, Written
 from resources.sql import SqlFolder
+from resources.tables import Table
 
 PURPOSE = "sentiment"
 ALERT_BELOW = -0.5
@@ -41,7 +39,7 @@ class TextScorer(Protocol):
         ...
 
     def score_texts(self, texts: Sequence[str]) -> pd.DataFrame:
-        """One row a text with the columns of `SENTIMENT_SCORES_SCHEMA` from `score` on."""
+        """One row a text with the columns of `SENTIMENT_SCORES` from `score` on."""
         ...
 
 
@@ -135,8 +133,8 @@ def _land_day(lake: Lake, day: date, scores: pd.DataFrame | None, alert_below: f
     if rows is None or rows.empty:
         return DayScored(
             day,
-            lake.write_empty(SENTIMENT_SCORES, schema=SENTIMENT_SCORES_SCHEMA, day=day),
-            lake.write_empty(SENTIMENT_ALERTS, schema=SENTIMENT_ALERTS_SCHEMA, day=day),
+            lake.write_empty(SENTIMENT_SCORES, day=day),
+            lake.write_empty(SENTIMENT_ALERTS, day=day),
             None,
         )
     sad = rows[rows["score"] < alert_below]
@@ -149,12 +147,10 @@ def _land_day(lake: Lake, day: date, scores: pd.DataFrame | None, alert_below: f
     )
 
 
-def _write(lake: Lake, table: str, rows: pd.DataFrame, day: date) -> Written:
-    schema = SENTIMENT_SCORES_SCHEMA if table == SENTIMENT_SCORES else SENTIMENT_ALERTS_SCHEMA
-    columns = pa.Table.from_pandas(
-        rows[list(schema.names)], schema=schema.arrow, preserve_index=False
-    )
-    return lake.write(table, columns, schema=schema, day=day)
+def _write(lake: Lake, table: Table, rows: pd.DataFrame, day: date) -> Written:
+    named = rows[list(table.names)]
+    columns = pa.Table.from_pandas(named, schema=table.arrow, preserve_index=False)
+    return lake.write(table, columns, day=day)
 
 
 def window_days(day: date, *, first_day: date, days: int) -> list[date]:
@@ -185,9 +181,9 @@ def land_customer_sentiment(
         MissingPartitionError: A day of the window was not scored yet; the message names it.
     """
     window = window_days(day, first_day=first_day, days=days)
-    engine.lake.require(SENTIMENT_SCORES, window)
+    engine.lake.require(SENTIMENT_SCORES.key, window)
     return engine.land(
-        sql.query(CUSTOMER_SENTIMENT),
+        sql.query(CUSTOMER_SENTIMENT.key),
         {
             "first_day": window[0],
             "snapshot_date": day,
@@ -196,6 +192,5 @@ def land_customer_sentiment(
             "purpose": "sentiment",
         },
         into=CUSTOMER_SENTIMENT,
-        schema=CUSTOMER_SENTIMENT_SCHEMA,
         day=day,
     )

@@ -15,7 +15,7 @@ from engagement_assets.source.simulator.parameters import LEAD_DAYS
 Columns = dict[str, np.ndarray | pa.Array]
 _EPOCH = date(1970, 1, 1)
 _MICROSECONDS = 1_000_000
-_SCHEMAS = {name: table.schema.arrow for name, table in TABLES.items()}
+_SCHEMAS = {name: table.arrow for name, table in TABLES.items()}
 
 
 def numbered_ids(prefix: str, count: int) -> pa.Array:

@@ -94,8 +94,8 @@ def test_bad_input_is_named():
     with pytest.raises(OneClassError):
         choose([1, 1], [0.5, 0.5])
     for arguments, name in [
-        ((0, 1, 0.5), "cost_lost"),
-        ((1, -1, 0.5), "cost_int"),
+        ((0, 1, 0.5), "cost_miss"),
+        ((1, -1, 0.5), "cost_action"),
         ((1, 1, 0), "success_rate"),
         ((1, 1, 1.1), "success_rate"),
     ]:

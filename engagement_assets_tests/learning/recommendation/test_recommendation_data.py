@@ -5,25 +5,11 @@ import pandas as pd
 import pytest
 
 from engagement_assets.learning.recommendation.data import RecommendationDataError
-from engagement_assets.learning.recommendation.tables import both_ways, prepare, weigh
+from engagement_assets.learning.recommendation.tables import prepare
 
 ROWS = pd.DataFrame(
     {"user": ["b", "a", "a"], "item": ["x", "x", "y"], "time": [1.0, 2.0, 3.0], "weight": 1.0}
 )
-
-
-def test_kinds_of_interaction_become_weights():
-    rows = pd.DataFrame(
-        {
-            "customer_id": ["a", "a", "b"],
-            "post_id": ["x", "y", "x"],
-            "kind": ["view", "like", "comment"],
-            "occurred_at": pd.Timestamp("2025-01-01", tz="UTC"),
-        }
-    )
-    assert weigh(rows)["weight"].tolist() == [1.0, 3.0, 4.0]
-    with pytest.raises(RecommendationDataError, match="poke"):
-        weigh(rows.assign(kind="poke"))
 
 
 def test_what_is_known_before_a_moment_has_no_later_row_link_or_candidate():
@@ -63,12 +49,6 @@ def test_timestamps_of_any_unit_are_days():
     other = prepare(ROWS.assign(time=stamps.tz_localize(None)))
     np.testing.assert_array_equal(one.day, other.day)
     assert one.day[2] - one.day[0] == pytest.approx(2.5)
-
-
-def test_links_hold_both_ways():
-    pairs = both_ways(pd.DataFrame({"customer_id": ["a"], "other_customer_id": ["b"],
-                                    "occurred_at": [pd.Timestamp("2025-01-01")]}))  # fmt: skip
-    assert set(zip(pairs["user"], pairs["author"], strict=True)) == {("a", "b"), ("b", "a")}
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ import pytest
 
 from engagement_assets.learning.graph.metrics import MetricSettings
 from engagement_assets.signals.network.snapshot import graph_of, land_network
-from engagement_assets.signals.schemas import INFLUENCERS, NETWORK_METRICS
-from engagement_assets.signals.tables import declared_schemas
+from engagement_assets.signals.tables import INFLUENCERS, KNOWN_TABLES, NETWORK_METRICS
 from engagement_assets.source.contract import TABLES
 from resources.engine import DuckDBEngine
 from resources.lake import Lake
 from resources.sql import SqlFolder
+from resources.tables import by_sql_name
 
 SQL = SqlFolder(Path(__file__).parents[3] / "sql")
 FIRST = date(2026, 1, 1)
@@ -30,8 +30,8 @@ def add(lake: Lake, table: str, day: date, rows: list[dict[str, object]]) -> Non
     stamped = [{"occurred_at": noon(day), "recorded_at": noon(day)} | row for row in rows]
     if table == "customers":
         stamped = [{k: v for k, v in row.items() if k != "occurred_at"} for row in stamped]
-    filled = pa.Table.from_pylist(stamped, schema=contract.schema.arrow)
-    lake.write(f"source/{table}", filled, schema=contract.schema, day=day)
+    filled = pa.Table.from_pylist(stamped, schema=contract.arrow)
+    lake.write(contract, filled, day=day)
 
 
 def tie(one: str, other: str) -> dict[str, object]:
@@ -48,7 +48,7 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def engine(lake: Lake) -> DuckDBEngine:
-    return DuckDBEngine(lake, declared=declared_schemas(), threads=1)
+    return DuckDBEngine(lake, declared=by_sql_name(KNOWN_TABLES), threads=1)
 
 
 def land(lake: Lake, day: date):
@@ -89,7 +89,7 @@ def test_a_day_has_a_row_for_everybody_and_labels_are_carried_over(lake: Lake) -
     assert land(lake, FIRST).labels_from is None
     assert land(lake, SECOND).labels_from == FIRST
     first, second = (
-        lake.read(NETWORK_METRICS, days=[day]).to_pandas().set_index("customer_id")
+        lake.read(NETWORK_METRICS.key, days=[day]).to_pandas().set_index("customer_id")
         for day in (FIRST, SECOND)
     )
     assert list(first.index) == list(PEOPLE)
@@ -101,4 +101,4 @@ def test_a_day_has_a_row_for_everybody_and_labels_are_carried_over(lake: Lake) -
 def test_without_any_connection_nobody_has_a_place(lake: Lake) -> None:
     landed = land(lake, FIRST)
     assert landed.metrics.rows == landed.influencers.rows == 0
-    assert lake.days(NETWORK_METRICS) == [FIRST]
+    assert lake.days(NETWORK_METRICS.key) == [FIRST]

@@ -8,23 +8,23 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from engagement_assets.signals.schemas import (
-    CUSTOMER_SENTIMENT,
-    SENTIMENT_ALERTS,
-    SENTIMENT_SCORES,
-    SENTIMENT_SCORES_SCHEMA,
-)
 from engagement_assets.signals.sentiment.scoring import (
     PURPOSE,
     land_customer_sentiment,
     score_days,
 )
-from engagement_assets.signals.tables import declared_schemas
+from engagement_assets.signals.tables import (
+    CUSTOMER_SENTIMENT,
+    KNOWN_TABLES,
+    SENTIMENT_ALERTS,
+    SENTIMENT_SCORES,
+)
 from engagement_assets.source.consent import Consent
 from engagement_assets.source.contract import TABLES
 from resources.engine import DuckDBEngine
 from resources.lake import Lake, MissingPartitionError
 from resources.sql import SqlFolder
+from resources.tables import by_sql_name
 
 SQL = SqlFolder(Path(__file__).parents[3] / "sql")
 FIRST = date(2026, 1, 1)
@@ -43,7 +43,7 @@ class Recorder:
     def score_texts(self, texts: Sequence[str]) -> pd.DataFrame:
         self.read += texts
         scores = [float(text.split()[-1]) for text in texts]
-        columns = [c.name for c in SENTIMENT_SCORES_SCHEMA.columns if c.name.startswith("p_")]
+        columns = [c.name for c in SENTIMENT_SCORES.columns if c.name.startswith("p_")]
         frame = pd.DataFrame({"score": scores, "emotion": "joy"})
         for column in columns:
             frame[column] = 0.2
@@ -58,8 +58,8 @@ def noon(day: date) -> datetime:
 def add(lake: Lake, table: str, day: date, rows: Sequence[Mapping[str, object]]) -> None:
     contract = TABLES[table]
     stamped = [{"occurred_at": noon(day), "recorded_at": noon(day)} | dict(row) for row in rows]
-    filled = pa.Table.from_pylist(stamped, schema=contract.schema.arrow)
-    lake.write(f"source/{table}", filled, schema=contract.schema, day=day)
+    filled = pa.Table.from_pylist(stamped, schema=contract.arrow)
+    lake.write(contract, filled, day=day)
 
 
 def post(number: int, customer: str, score: float) -> dict[str, object]:
@@ -75,12 +75,12 @@ def lake(tmp_path: Path) -> Lake:
     """Ann agreed; Bob to something else; Cat never said; Dan withdraws on the third day."""
     lake = Lake(str(tmp_path))
     for day in DAYS:
-        lake.write_empty("source/customers", schema=TABLES["customers"].schema, day=day)
+        lake.write_empty(TABLES["customers"], day=day)
     people = [
         {"customer_id": name, "signed_up_at": noon(FIRST), "recorded_at": noon(FIRST)}
         for name in ("ann", "bob", "cat", "dan")
     ]
-    schema = TABLES["customers"].schema
+    schema = TABLES["customers"]
     lake.write(
         "source/customers",
         pa.Table.from_pylist(people, schema=schema.arrow),
@@ -105,7 +105,7 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def engine(lake: Lake) -> DuckDBEngine:
-    return DuckDBEngine(lake, declared=declared_schemas(), threads=1)
+    return DuckDBEngine(lake, declared=by_sql_name(KNOWN_TABLES), threads=1)
 
 
 def score(
@@ -222,7 +222,7 @@ def test_a_score_under_the_limit_is_an_alert_with_the_id_and_never_the_text(lake
 def test_a_customers_mean_trend_and_negative_share_follow_from_the_scores(lake: Lake) -> None:
     score(lake)
     land(lake)
-    rows = lake.read(CUSTOMER_SENTIMENT, days=[DAYS[3]]).to_pandas().set_index("customer_id")
+    rows = lake.read(CUSTOMER_SENTIMENT.key, days=[DAYS[3]]).to_pandas().set_index("customer_id")
     ann = rows.loc["ann"]
     assert ann["texts_scored"] == 3
     assert ann["avg_sentiment_score"] == pytest.approx((-0.5 - 0.1 + 0.3) / 3)
@@ -234,7 +234,7 @@ def test_a_customers_mean_trend_and_negative_share_follow_from_the_scores(lake: 
 def test_a_trend_needs_texts_of_two_days(lake: Lake) -> None:
     score(lake)
     land(lake, DAYS[1])
-    rows = lake.read(CUSTOMER_SENTIMENT, days=[DAYS[1]]).to_pandas()
+    rows = lake.read(CUSTOMER_SENTIMENT.key, days=[DAYS[1]]).to_pandas()
     assert rows["sentiment_trend_month"].isna().all()
 
 
@@ -247,11 +247,11 @@ def test_a_window_with_a_day_that_was_not_scored_is_an_error_that_names_it(lake:
 def test_scores_after_the_day_do_not_move_its_customers_sentiment(lake: Lake) -> None:
     score(lake)
     land(lake, DAYS[2])
-    before = lake.read(CUSTOMER_SENTIMENT, days=[DAYS[2]])
+    before = lake.read(CUSTOMER_SENTIMENT.key, days=[DAYS[2]])
     add(lake, "posts", DAYS[3], [post(99, "ann", -1.0)])
     score(lake)
     land(lake, DAYS[2])
-    assert lake.read(CUSTOMER_SENTIMENT, days=[DAYS[2]]).equals(before)
+    assert lake.read(CUSTOMER_SENTIMENT.key, days=[DAYS[2]]).equals(before)
 
 
 def land(lake: Lake, day: date = DAYS[3]) -> None:
@@ -260,5 +260,5 @@ def land(lake: Lake, day: date = DAYS[3]) -> None:
 
 
 def customers(lake: Lake) -> set[str]:
-    rows = lake.read(CUSTOMER_SENTIMENT, days=[DAYS[3]])
+    rows = lake.read(CUSTOMER_SENTIMENT.key, days=[DAYS[3]])
     return set(rows.column("customer_id").to_pylist())

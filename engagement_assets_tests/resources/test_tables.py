@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.schema import ARROW_TYPES, DUCKDB_TYPES, Column, SchemaError, TableSchema
+from resources.tables import ARROW_TYPES, DUCKDB_TYPES, Column, SchemaError, Table
 
 
 def conform(column: Column, values: pa.Array) -> pa.Table:
-    return TableSchema((column,)).conform(pa.table({column.name: values}), name="t")
+    return Table("t/t", (column,)).conform(pa.table({column.name: values}))
 
 
 @pytest.mark.parametrize(
@@ -65,15 +65,15 @@ def test_a_timestamp_with_a_zone_becomes_utc_without_one() -> None:
 
 
 def test_all_faults_are_told_at_once() -> None:
-    schema = TableSchema((Column("a", "int64"), Column("b", "string", nullable=False)))
+    schema = Table("t/t", (Column("a", "int64"), Column("b", "string", nullable=False)))
     rows = pa.table({"b": pa.array([None], pa.string()), "c": [1]})
     with pytest.raises(SchemaError, match=r"missing: a; not declared: c; b has 1 nulls"):
-        schema.conform(rows, name="t")
+        schema.conform(rows)
 
 
 def test_a_column_declared_twice_is_refused() -> None:
     with pytest.raises(SchemaError, match="declared twice: a"):
-        TableSchema((Column("a", "int64"), Column("a", "string")))
+        Table("t/t", (Column("a", "int64"), Column("a", "string")))
 
 
 def test_an_unknown_type_is_refused() -> None:
@@ -82,17 +82,17 @@ def test_an_unknown_type_is_refused() -> None:
 
 
 def test_the_empty_table_and_the_empty_select_agree() -> None:
-    schema = TableSchema(tuple(Column(kind, kind) for kind in ARROW_TYPES))
+    schema = Table("t/t", tuple(Column(kind, kind) for kind in ARROW_TYPES))
     with duckdb.connect() as connection:
         selected = connection.execute(schema.empty_select()).to_arrow_table()
-    assert schema.conform(selected, name="t").equals(schema.empty())
+    assert schema.conform(selected).equals(schema.empty())
     assert set(DUCKDB_TYPES) == set(ARROW_TYPES)
 
 
 @given(st.permutations(["a", "b", "c"]), st.lists(st.integers(-5, 5), min_size=1))
 def test_the_order_of_columns_never_matters(order: list[str], values: list[int]) -> None:
-    schema = TableSchema(tuple(Column(name, "int64") for name in "abc"))
+    schema = Table("t/t", tuple(Column(name, "int64") for name in "abc"))
     rows = pa.table({name: [value + ord(name) for value in values] for name in order})
-    found = schema.conform(rows, name="t")
+    found = schema.conform(rows)
     assert found.column_names == ["a", "b", "c"]
     assert found.to_pylist() == rows.select(["a", "b", "c"]).to_pylist()

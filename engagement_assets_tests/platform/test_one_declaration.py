@@ -1,0 +1,146 @@
+"""A table is declared once: schema, checks, dictionary and privacy register follow from it."""
+
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import pyarrow as pa
+import pytest
+
+from engagement_assets.definitions import defs
+from engagement_assets.features.catalogue import FEATURE_TABLES
+from engagement_assets.features.checks import CHECKS as FEATURE_CHECKS
+from engagement_assets.governance.declared import KNOWN_TABLES
+from engagement_assets.governance.dictionary import document
+from engagement_assets.settings.installation import PROJECT
+from resources.checks import blocking_keys, table_checks
+from resources.io_managers import COLUMN_SCHEMA, asset_fields
+from resources.lake import Lake
+from resources.platform import DuckDBEngineResource, LakeResource
+from resources.tables import Column, SchemaError, Table, privacy_register
+
+# of a resource that stands on another, by Dagster itself
+pytestmark = pytest.mark.filterwarnings("ignore:.*dagster_run:DeprecationWarning")
+DAY = date(2026, 1, 5)
+ORDERS = Table(
+    "shop/orders",
+    (
+        Column("order_id", "string", "The order", nullable=False),
+        Column("customer_id", "string", "Who ordered", nullable=False, names_customer=True),
+        Column("ordered_at", "timestamp", "When", nullable=False),
+        Column("paid_at", "timestamp", "When it was paid", not_before="ordered_at"),
+        Column("amount_usd", "float64", "Price", "USD", minimum=0),
+        Column("channel", "string", "Where", allowed=("web", "app")),
+    ),
+    description="One order of a customer.",
+    unique=("order_id",),
+    owner="team:shop",
+    steady=True,
+)
+GOOD = {
+    "order_id": "o1",
+    "customer_id": "c1",
+    "ordered_at": 2,
+    "paid_at": 3,
+    "amount_usd": 5.0,
+    "channel": "web",
+}
+
+
+def judged(root: Path, *rows: dict[str, object]) -> dict[str, bool]:
+    """Land rows and run the generated checks as Dagster runs them."""
+    lake = Lake(str(root))
+    lake.write(ORDERS, pa.Table.from_pylist(list(rows), schema=ORDERS.arrow), day=DAY)
+
+    @dg.asset(**asset_fields(ORDERS))
+    def orders() -> None:
+        """Made already."""
+
+    resource = LakeResource(root=str(root))
+    made = dg.materialize(
+        [orders, table_checks("order_checks", [ORDERS])],
+        resources={
+            "lake": resource,
+            "engine": DuckDBEngineResource(lake=resource, sql_root=str(PROJECT / "sql")),
+        },
+        raise_on_error=False,
+    )
+    return {check.check_name: check.passed for check in made.get_asset_check_evaluations()}
+
+
+def test_a_declared_table_gets_every_check(tmp_path: Path) -> None:
+    assert judged(tmp_path, GOOD) == {"schema": True, "keys": True, "bounds": True, "volume": True}
+    names = {key.name for key in blocking_keys([ORDERS])}
+    assert names == {"schema", "keys", "bounds"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"amount_usd": -1.0},
+        {"amount_usd": float("nan")},
+        {"channel": "letter"},
+        {"paid_at": 1},
+    ],
+    ids=["below the least", "not a number", "not in the list", "before the order"],
+)
+def test_an_illegal_value_fails_the_check_of_bounds_alone(
+    tmp_path: Path, wrong: dict[str, object]
+) -> None:
+    found = judged(tmp_path, GOOD | wrong)
+    assert [name for name, passed in found.items() if not passed] == ["bounds"]
+
+
+def test_a_repeated_key_fails_the_check_of_keys_alone(tmp_path: Path) -> None:
+    found = judged(tmp_path, GOOD, GOOD)
+    assert [name for name, passed in found.items() if not passed] == ["keys"]
+
+
+def test_a_declared_table_has_its_part_of_the_dictionary_and_the_register() -> None:
+    text = document([ORDERS])
+    assert "### `shop/orders`" in text
+    assert "| `amount_usd` | float64 | yes | ≥ 0 |  | Price (USD) |" in text
+    assert privacy_register([ORDERS]) == {"shop/orders": ("customer_id",)}
+
+
+def test_a_table_that_names_no_customer_is_refused_by_the_register() -> None:
+    with pytest.raises(SchemaError, match="shop/prices"):
+        privacy_register([Table("shop/prices", (Column("price_usd", "float64"),))])
+
+
+def test_every_table_of_the_lake_is_declared_with_all_that_is_asked_of_it() -> None:
+    by_key = {table.key: table for table in KNOWN_TABLES}
+    assert len(by_key) == len(KNOWN_TABLES)
+    graph = defs.resolve_asset_graph()
+    shown = {
+        key.to_user_string()
+        for key in graph.get_all_asset_keys()
+        if COLUMN_SCHEMA in graph.get(key).metadata
+    }
+    assert shown == set(by_key)
+    for table in KNOWN_TABLES:
+        assert table.owner.startswith("team:"), table.key
+        assert table.description.endswith("."), table.key
+        assert all(column.meaning for column in table.columns), table.key
+        assert graph.get(dg.AssetKey(table.asset_key)).owners == [table.owner]
+
+
+def test_every_table_of_the_lake_names_its_customer() -> None:
+    register = privacy_register(KNOWN_TABLES)
+    assert {table.key for table in KNOWN_TABLES} - set(register) == {"governance/fairness_measures"}
+    # a column so named is always one by which a customer's rows are found
+    for table in KNOWN_TABLES:
+        named = {name for name in table.names if name.endswith("customer_id")}
+        assert named <= set(register.get(table.key, ())) | {"recipient_id"}, table.key
+
+
+def test_every_declared_table_is_checked_for_its_schema() -> None:
+    keys = {key.to_user_string() for key in defs.resolve_asset_graph().asset_check_keys}
+    groups = set(FEATURE_TABLES) - {"features/customer_features"}
+    for table in KNOWN_TABLES:
+        assert (f"{table.key}:schema" in keys) == (table.key not in groups)
+
+
+def test_the_checks_of_features_ask_no_registry_of_models() -> None:
+    for checks in FEATURE_CHECKS:
+        assert "registry" not in checks.required_resource_keys
