@@ -19,7 +19,7 @@ from engagement_assets.governance.declared import (
 )
 from engagement_assets.governance.fairness import fairness_overview, measure_rows
 from engagement_assets.lifecycle.daily import one_or_all
-from engagement_assets.models.assets import ANOMALY, MODELS
+from engagement_assets.models.specs import ANOMALY, MODELS
 from engagement_assets.settings.partitions import DAILY, partition_days
 from resources.checks import table_checks
 from resources.io_managers import Report, asset_fields

@@ -8,7 +8,7 @@ import duckdb
 import pandas as pd
 import pytest
 
-from engagement_assets.models.assets import MODELS
+from engagement_assets.models.specs import MODELS
 from engagement_assets_tests.platform.homes import END, Home
 from resources.registry import ModelRegistry
 
