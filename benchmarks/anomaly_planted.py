@@ -180,7 +180,7 @@ def stage_predict(options: argparse.Namespace) -> dict[str, Any]:
         k=3,
     )
     kinds = found["kind"].value_counts().to_dict()
-    return {"scored": len(found), "for_review": int(found["needs_review"].sum()), "kinds": kinds}
+    return {"scored": len(found), "for_review": int(found["kind"].notna().sum()), "kinds": kinds}
 
 
 @cache

@@ -27,7 +27,7 @@ import numpy as np
 from benchmarks import stages
 from benchmarks.value_models import land_signals
 from engagement_assets.features.labels import LABELS
-from engagement_assets.models.assets import MODELS
+from engagement_assets.models.specs import MODELS
 from engagement_assets.settings.installation import CHANNEL_CAC, channel_costs
 from resources.lake import Lake
 from resources.registry import ModelRegistry, registered

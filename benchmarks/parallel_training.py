@@ -24,7 +24,7 @@ from pathlib import Path
 settings = Settings.load(Path(sys.argv[1])).with_values(training_processes=int(sys.argv[2]))
 prepare_home(settings)
 import dagster as dg
-from engagement_assets.models.assets import MODELS
+from engagement_assets.models.specs import MODELS
 from engagement_assets.commands.pipeline import Runner
 with dg.DagsterInstance.get() as instance:
     runner = Runner(instance, time.monotonic())

@@ -28,7 +28,7 @@ from engagement_assets.governance.declared import REVIEW_QUEUE
 from engagement_assets.lifecycle.assets import PROMOTED, REASONS
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.spec import Cadence, ModelSpec, untrainable
-from engagement_assets.models.assets import MODELS
+from engagement_assets.models.specs import MODELS
 from engagement_assets.orchestration.jobs import PROCESSES, WEEKLY
 from engagement_assets.settings.deployment import Deployment, choose, deployment
 from engagement_assets.settings.installation import SIMULATED, Settings

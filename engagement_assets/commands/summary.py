@@ -14,7 +14,7 @@ from engagement_assets.definitions import defs
 from engagement_assets.deployments.resources import PLATFORMS, lake_of, registry_of
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES, FEATURES
 from engagement_assets.lifecycle.spec import metric_value
-from engagement_assets.models.assets import MODELS
+from engagement_assets.models.specs import MODELS
 from engagement_assets.settings.deployment import choose
 from engagement_assets.settings.installation import SIMULATED, Settings
 from engagement_assets.source.contract import TABLES

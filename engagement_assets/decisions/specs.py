@@ -14,6 +14,8 @@ from engagement_assets.decisions.review.spec import SPEC as REVIEW
 from engagement_assets.decisions.vip.spec import SPEC as VIP
 from engagement_assets.lifecycle.spec import NO_ACTION
 
+__all__ = ["DECISIONS", "REVIEW", "actions_due"]
+
 DECISIONS = (RETENTION, RETENTION_CALL, VIP, ACQUISITION, REVIEW)
 
 

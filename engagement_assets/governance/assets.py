@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from engagement_assets.decisions.specs import REVIEW
 from engagement_assets.governance.declared import (
     FAIRNESS_MEASURES_TABLE,
     FLAGGED_DAYS,
@@ -18,7 +19,7 @@ from engagement_assets.governance.declared import (
 )
 from engagement_assets.governance.fairness import fairness_overview, measure_rows
 from engagement_assets.lifecycle.daily import one_or_all
-from engagement_assets.models.assets import ANOMALY, MODELS
+from engagement_assets.models.specs import ANOMALY, MODELS
 from engagement_assets.settings.partitions import DAILY, partition_days
 from resources.checks import table_checks
 from resources.io_managers import Report, asset_fields
@@ -85,7 +86,7 @@ def _latest(reports: Any) -> dict[str, Any]:
     **asset_fields(REVIEW_QUEUE_TABLE),
     kinds={"sql", "duckdb", "parquet"},
     code_version=CODE_VERSION,
-    deps=asset_keys((ANOMALY.predictions, "source/reviews")),
+    deps=asset_keys((ANOMALY.predictions, REVIEW.choices, "source/reviews")),
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )

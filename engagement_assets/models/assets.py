@@ -7,9 +7,7 @@ Belongs here: making them from the declarations. Does not belong here: which mod
 from engagement_assets.lifecycle.assets import training_assets
 from engagement_assets.lifecycle.checks import model_checks
 from engagement_assets.lifecycle.daily import daily_asset
-from engagement_assets.models.specs import ANOMALY, EVERY_MODEL, MODELS
-
-__all__ = ["ANOMALY", "ASSETS", "CHECKS", "EVERY_MODEL", "MODELS"]
+from engagement_assets.models.specs import EVERY_MODEL
 
 ASSETS = [
     *(asset for spec in EVERY_MODEL for asset in training_assets(spec)),

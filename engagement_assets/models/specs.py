@@ -1,7 +1,7 @@
 """The models of the platform, as declared.
 
 Belongs here: which models there are, in the order of training. Does not belong here: what a model
-is (its folder) and the assets made of it (`roster.py`).
+is (its folder) and the assets made of it (`assets.py`).
 """
 
 from engagement_assets.models.anomaly.spec import SPEC as ANOMALY

@@ -10,7 +10,7 @@ import dagster as dg
 from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.features.labels import LABELS
 from engagement_assets.lifecycle.spec import UseCaseSpec
-from engagement_assets.models.assets import EVERY_MODEL, MODELS
+from engagement_assets.models.specs import EVERY_MODEL, MODELS
 from engagement_assets.settings.deployment import Deployment, choose, deployment
 from engagement_assets.settings.installation import Settings, current_home
 

@@ -8,7 +8,7 @@ from itertools import takewhile
 import dagster as dg
 
 from engagement_assets.lifecycle.spec import ModelSpec
-from engagement_assets.models.assets import MODELS
+from engagement_assets.models.specs import MODELS
 from engagement_assets.orchestration.jobs import train_jobs
 from resources.alerts import AlertSink
 from resources.event_log import end_abandoned_runs

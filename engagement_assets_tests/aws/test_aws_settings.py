@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from engagement_assets.commands.cli import app
 from engagement_assets.definitions import defs
 from engagement_assets.deployments.resources import loggers_for, resources_for
-from engagement_assets.models.assets import MODELS
+from engagement_assets.models.specs import MODELS
 from engagement_assets.orchestration.jobs import training_executor
 from engagement_assets.settings.deployment import AwsSettings, Deployment
 from engagement_assets.settings.fields import SettingsError

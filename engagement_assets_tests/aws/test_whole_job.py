@@ -17,7 +17,7 @@ from fastapi.testclient import TestClient
 from upath import UPath
 
 from engagement_assets.deployments.serving import installation_from_environ
-from engagement_assets.models.assets import MODELS
+from engagement_assets.models.specs import MODELS
 from engagement_assets.serving.api.app import create_app
 from engagement_assets.serving.api.keys import KeyRing, new_key
 from engagement_assets.settings.api import ApiSettings

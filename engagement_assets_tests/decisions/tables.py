@@ -12,7 +12,7 @@ import pyarrow as pa
 from engagement_assets.decisions.customers.declared import KNOWN_TABLES
 from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES_TABLE
-from engagement_assets.models.assets import MODELS
+from engagement_assets.models.specs import MODELS
 from engagement_assets.settings.installation import PROJECT
 from resources.engine import DuckDBEngine
 from resources.lake import Lake

@@ -7,7 +7,7 @@ import pytest
 from engagement_assets.decisions.acquisition.policy import channels_that_pay
 from engagement_assets.decisions.highest import Highest
 from engagement_assets.decisions.retention.policy import band_of
-from engagement_assets.decisions.specs import DECISIONS, actions_due
+from engagement_assets.decisions.specs import DECISIONS, REVIEW, actions_due
 from engagement_assets.lifecycle.decision import RulePolicy, UnknownActionError
 from engagement_assets.lifecycle.predictor import Context
 from engagement_assets.lifecycle.spec import NO_ACTION, Action, DecisionSpec
@@ -37,7 +37,6 @@ def day(n=200, seed=3):
             {
                 "customer_id": names,
                 "anomaly_score": score,
-                "needs_review": score > 0.9,
                 "kind": np.where(score > 0.9, "unusual", None),
             }
         ),
@@ -177,3 +176,18 @@ def test_actions_due_are_those_of_decisions_that_say_so():
         "human review",
     ]
     assert actions_due(dict.fromkeys(choices)) == []
+
+
+def test_a_score_over_the_mark_and_a_value_that_cannot_be_are_reviewed_alone():
+    anomaly = pd.DataFrame(
+        {
+            "customer_id": ["over", "at", "error", "usual"],
+            "anomaly_score": [0.91, 0.9, 0.1, 0.2],
+            "kind": ["unusual", None, "data_error", None],
+        }
+    )
+    table = choose(REVIEW, {"anomaly": anomaly}).set_index("customer_id")
+    assert table["needs_review"].to_dict() == {
+        "over": True, "at": False, "error": True, "usual": False,
+    }  # fmt: skip
+    assert (table["action"] == "human review").equals(table["needs_review"])

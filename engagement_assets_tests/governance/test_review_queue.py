@@ -29,6 +29,7 @@ def flag(lake, days, **scores):
             for name, score in scores.items()
         ]
         write_predictions(lake, "anomaly", day, rows)
+        write_predictions(lake, "review", day, rows)
 
 
 def verdict(lake, customer, day, *, fraud=True):

@@ -45,8 +45,9 @@ UNIFIED = ["predictions/customers", "predictions/changes"]
 
 def write_days(home: Home) -> None:
     """Features of three days, and a day of sessions that says how far the data go."""
+    sessions = TABLES["sessions"]
     write_customers(home.lake, DAY, *PEOPLE)
-    home.lake.write_empty(TABLES["sessions"], day=DAY)
+    home.lake.write(sessions, sessions.empty(), day=DAY)
     for back in range(3):
         day = DAY - timedelta(days=back)
         rows = [

@@ -20,7 +20,7 @@ import pyarrow as pa
 from engagement_assets.definitions import defs
 from engagement_assets.lifecycle import promotion
 from engagement_assets.lifecycle.champion import Verdict
-from engagement_assets.models.assets import MODELS
+from engagement_assets.models.specs import MODELS
 from engagement_assets.serving import published
 from engagement_assets.settings.installation import Settings, current_home
 from engagement_assets.source import assets as source_assets

@@ -8,7 +8,7 @@ import duckdb
 import pandas as pd
 import pytest
 
-from engagement_assets.models.assets import MODELS
+from engagement_assets.models.specs import MODELS
 from engagement_assets_tests.platform.homes import END, Home
 from resources.registry import ModelRegistry
 
@@ -105,11 +105,17 @@ def test_where_a_correction_is_not_adopted_the_base_model_s_word_stands(registry
         assert same or targets[refined]["adopted"]
 
 
-def test_the_review_queue_holds_whom_the_detector_sends(year):
+def test_the_review_queue_holds_whom_the_rule_sends(year):
     queue = year.lake.read("governance/review_queue", days=[END]).to_pandas()
+    chosen = year.lake.read("review/choices", days=[END]).to_pandas()
     scored = year.lake.read("anomaly/predictions", days=[END]).to_pandas()
-    flagged = set(scored.loc[scored["needs_review"], "customer_id"])
-    assert set(queue["customer_id"]) <= flagged
+    flagged = set(chosen.loc[chosen["needs_review"], "customer_id"])
+    assert flagged == set(scored.loc[scored["kind"].notna(), "customer_id"])
+    days = year.lake.days("source/reviews")
+    reviewed = set(year.lake.read("source/reviews", days=days)["customer_id"].to_pylist())
+    # who was never reviewed waits; of the others a verdict may have settled it
+    assert flagged - reviewed <= set(queue["customer_id"]) <= flagged
+    assert len(queue)
     assert queue["reason_1_feature"].notna().all()
 
 

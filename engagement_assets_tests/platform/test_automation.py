@@ -7,7 +7,7 @@ import pytest
 
 from engagement_assets.definitions import defs
 from engagement_assets.features.labels import LABELS
-from engagement_assets.models.assets import MODELS
+from engagement_assets.models.specs import MODELS
 from engagement_assets.orchestration.jobs import DAILY
 from engagement_assets.orchestration.schedules import SCHEDULES
 from engagement_assets.orchestration.sensors import (

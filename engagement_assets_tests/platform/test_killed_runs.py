@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from engagement_assets_tests.platform.homes import (
     Home,
     command,
     environment,
+    python,
     variables,
 )
 from resources.event_log import end_abandoned_runs
@@ -124,3 +126,38 @@ def wait_for(question, seconds=60):
             return answer
         time.sleep(0.05)
     raise AssertionError("it did not happen")
+
+
+def test_after_a_kill_a_run_that_is_launched_by_the_queue_is_executed(bare):
+    killed = story_process_of(bare)
+    with bare.instance() as instance:
+        wait_for(lambda: instance.get_runs(STARTED))
+    killed.kill()
+    killed.wait()
+    dev = subprocess.Popen(
+        [sys.executable, "-m", "engagement_assets.commands", "dev", "--port", str(free_port())],
+        cwd=PROJECT,
+        env={**environment(bare.path), "HOME_DIR": str(bare.path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        launched = python(
+            *("-W", "ignore", "-m", "dagster", "job", "launch"),
+            *("-w", "workspace.yaml", "-j", "fairness_overview"),
+            home=bare.path,
+        )
+        assert launched.returncode == 0, launched.stderr
+        ended = dg.RunsFilter(job_name="fairness_overview", statuses=[dg.DagsterRunStatus.SUCCESS])
+        with bare.instance() as instance:
+            wait_for(lambda: instance.get_runs(ended), seconds=SOON)
+    finally:
+        os.killpg(dev.pid, signal.SIGTERM)
+        dev.wait()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

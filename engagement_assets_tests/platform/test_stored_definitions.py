@@ -5,7 +5,6 @@ import pytest
 from engagement_assets.definitions import defs
 from engagement_assets_tests.platform.listing import listed, present
 
-DAILY = ("predictions", "explanations")
 HOW = "if the change is meant: python -m engagement_assets_tests.platform.store_definitions"
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from engagement_assets.definitions import defs
 from engagement_assets.features.catalogue import FEATURES
-from engagement_assets.models.assets import MODELS
+from engagement_assets.models.specs import MODELS
 from engagement_assets_tests.platform.homes import END
 from engagement_assets_tests.platform.listing import listed
 

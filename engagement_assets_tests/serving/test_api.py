@@ -13,7 +13,7 @@ from dataclasses import replace
 import anyio
 import pytest
 
-from engagement_assets.models.assets import MODELS
+from engagement_assets.models.specs import MODELS
 from engagement_assets.serving.api.routes import PREFIX
 from engagement_assets.serving.api.schemas import MOST_CUSTOMERS
 from engagement_assets.serving.records import decode

@@ -58,11 +58,9 @@ def one(lake, agreed=()):
     write_predictions(lake, "churn", DAY, [{"customer_id": "ann", **churn, **reasons}])
     offer = {"customer_id": "ann", "band": "high", "action": "e-mail", "propensity": 1.0}
     write_predictions(lake, "retention", DAY, [offer])
-    look = {"customer_id": "ann", "action": "human review", "propensity": 1.0, "reason": "unusual"}
-    write_predictions(lake, "review", DAY, [look])
-    write_predictions(
-        lake, "anomaly", DAY, [{"customer_id": "ann", "anomaly_score": 0.95, "needs_review": True}]
-    )
+    look = {"action": "human review", "propensity": 1.0, "reason": "odd", "needs_review": True}
+    write_predictions(lake, "review", DAY, [{"customer_id": "ann", **look}])
+    write_predictions(lake, "anomaly", DAY, [{"customer_id": "ann", "anomaly_score": 0.95}])
     write_predictions(
         lake,
         "recommendation",
@@ -81,11 +79,7 @@ def test_a_document_holds_everything_in_one_shape(lake):
     assert isinstance(features["age"], int)
     assert features["trust_score"] is None
     anomaly = document["predictions"].pop("anomaly")
-    assert (anomaly["anomaly_score"], anomaly["needs_review"], anomaly["kind"]) == (
-        0.95,
-        True,
-        None,
-    )
+    assert (anomaly["anomaly_score"], anomaly["kind"]) == (0.95, None)
     assert document == {
         "customer_id": "ann",
         "snapshot_date": "2026-02-10",
@@ -113,7 +107,12 @@ def test_a_document_holds_everything_in_one_shape(lake):
             "retention_call": None,
             "vip": None,
             "acquisition": None,
-            "review": {"action": "human review", "propensity": 1.0, "reason": "unusual"},
+            "review": {
+                "action": "human review",
+                "propensity": 1.0,
+                "reason": "odd",
+                "needs_review": True,
+            },
         },
         "recommendations": {"items": ["p2", "p1"], "source": "model"},
         "actions_due": ["e-mail", "human review"],

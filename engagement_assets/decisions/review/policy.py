@@ -9,7 +9,8 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from engagement_assets.decisions.review.spec import REVIEW, SPEC
+from engagement_assets.decisions.review.spec import REVIEW, REVIEW_ABOVE, SPEC
+from engagement_assets.learning.anomaly.kinds import DATA_ERROR
 from engagement_assets.lifecycle.decision import RulePolicy
 from engagement_assets.lifecycle.predictor import Context
 from engagement_assets.lifecycle.spec import NO_ACTION, DecisionSpec
@@ -23,7 +24,8 @@ class ReviewRule(RulePolicy):
     def choose(self, context: Context) -> pd.DataFrame:
         """Return the choice of every customer who is scored."""
         anomaly = context.predictions["anomaly"]
-        flagged = anomaly["needs_review"].to_numpy(dtype=bool)
+        over = anomaly["anomaly_score"] > REVIEW_ABOVE
+        flagged = (over | (anomaly["kind"] == DATA_ERROR)).to_numpy(dtype=bool)
         kinds = anomaly["kind"].fillna("ordinary")
         reasons = [
             f"{kind}, anomaly score {score:.2f}"
@@ -34,5 +36,6 @@ class ReviewRule(RulePolicy):
                 "customer_id": anomaly["customer_id"].to_numpy(),
                 "action": np.where(flagged, REVIEW.name, NO_ACTION.name),
                 "reason": pd.Series(reasons, dtype=object),
+                "needs_review": flagged,
             }
         )

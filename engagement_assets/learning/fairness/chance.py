@@ -131,12 +131,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def _beyond_merit(
     one: Floats, other: Floats, merit: Floats, others_merit: Floats, *, lower: bool
 ) -> float:
-    """One-sided p-value of a group having less (or more) by merit than the others have."""
+    """Two-sided p-value of a group having less (or more) by merit than the others have."""
     if others_merit.mean() <= 0.0:
         return 0.0
     due = float(other.mean() / others_merit.mean())
     score, _ = _residual(one, merit, other, others_merit, due=due, margin=1.0)
-    return float(norm.sf(-score if lower else score))
+    return float(min(1.0, 2.0 * norm.sf(-score if lower else score)))
 
 
 def _residual(

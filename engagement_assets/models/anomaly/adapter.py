@@ -130,7 +130,7 @@ class AnomalyAdapter(ScoredModel):
         """Whom a version sends to review among its test people."""
         rows = _test_rows(inputs, model)
         scored = score_anomaly(self.open(model, threads=inputs.threads), rows, k=REASONS)
-        flagged = rows["customer_id"].isin(scored.loc[scored["needs_review"], "customer_id"])
+        flagged = rows["customer_id"].isin(scored.loc[scored["kind"].notna(), "customer_id"])
         report = selection_fairness(
             None,
             flagged.to_numpy(),
@@ -176,7 +176,7 @@ class AnomalyAdapter(ScoredModel):
         """Return a day's scores with what sends customers to review."""
         table = predictions.table
         figures, text = review_report(table)
-        for_review = int(table["needs_review"].sum())
+        for_review = int(table["kind"].notna().sum())
         return Predicted(
             table,
             figures,

@@ -1,6 +1,6 @@
 """Scoring a snapshot with a registered detector.
 
-Belongs here: from a snapshot to scores, and reasons for those who go to review. Does not belong
+Belongs here: from a snapshot to scores, and reasons for those over the mark. Does not belong
 here: the queue itself (`engagement_assets.governance`).
 """
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engagement_assets.learning.anomaly.detector import REVIEW_LABELS, AnomalyDetector
 from engagement_assets.learning.explanations.explanation import top_reasons
 from engagement_assets.models.anomaly.rules import shows_life
-from engagement_assets.models.anomaly.spec import REVIEW_ABOVE
+from engagement_assets.models.anomaly.spec import EXPLAINED_ABOVE
 
 
 def score_anomaly(detector: AnomalyDetector, snapshot: pd.DataFrame, *, k: int) -> pd.DataFrame:
@@ -28,9 +28,9 @@ def score_anomaly(detector: AnomalyDetector, snapshot: pd.DataFrame, *, k: int) 
         One row a scored customer: `customer_id`, `anomaly_score`, `isolation_score`,
         `reconstruction_score`, `neighbours_score`, `tails_score`, `traces_score` and
         `verdicts_score` (null where no traces are declared and where the detector did not learn
-        from verdicts), `needs_review` (a score over 0.9, or a value that cannot be, however
-        ordinary the rest), and for those who need it `kind` and the reasons (columns of
-        `top_reasons`), null for all others: what is usual has no reason.
+        from verdicts), and for those over the mark (a score over 0.9, or a value that cannot be,
+        however ordinary the rest) `kind` and the reasons (columns of `top_reasons`), null for all
+        others: what is usual has no reason.
     """
     rows = snapshot[shows_life(snapshot)].reset_index(drop=True)
     inputs = rows[list(detector.feature_names_in_)]
@@ -44,9 +44,8 @@ def score_anomaly(detector: AnomalyDetector, snapshot: pd.DataFrame, *, k: int) 
     components = components.rename(columns={REVIEW_LABELS: "verdicts"})
     for name in names:
         table[f"{name}_score"] = components.get(name, np.nan)
-    errors = detector.ruler_.data_errors(inputs)
-    table["needs_review"] = (table["anomaly_score"] > REVIEW_ABOVE) | errors
-    return table.join(_told(detector, inputs, table["needs_review"].to_numpy(), k=k))
+    unusual = (table["anomaly_score"] > EXPLAINED_ABOVE) | detector.ruler_.data_errors(inputs)
+    return table.join(_told(detector, inputs, unusual.to_numpy(np.bool_), k=k))
 
 
 def _told(

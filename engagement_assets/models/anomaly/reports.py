@@ -50,7 +50,7 @@ def review_report(table: pd.DataFrame) -> tuple[dict[str, Any], str]:
     Returns:
         Kinds and reasons as JSON data, and as Markdown.
     """
-    flagged = table[table["needs_review"]]
+    flagged = table[table["kind"].notna()]
     kinds = flagged["kind"].value_counts().rename_axis("kind").reset_index(name="customers")
     names = pd.concat([flagged[f"reason_{n}_feature"] for n in range(1, REASONS + 1)])
     reasons = names.value_counts().rename_axis("feature").reset_index(name="customers")

@@ -1,6 +1,6 @@
 """The anomaly model's declaration.
 
-Belongs here: names, columns, limits and texts. Does not belong here: what it does (`methods.py`).
+Belongs here: names, columns, limits and texts. Does not belong here: what it does (`adapter.py`).
 """
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
@@ -16,7 +16,7 @@ from engagement_assets.lifecycle.spec import (
 )
 from resources.tables import Column
 
-REVIEW_ABOVE = 0.9
+EXPLAINED_ABOVE = 0.9
 STABILITY_FLOOR = 0.7
 REVIEW_CEILING = 0.05
 
@@ -80,21 +80,13 @@ SPEC = ModelSpec(
         Column(
             "kind",
             "string",
-            meaning="Of those for review: unusual, sudden_drop, data_error or fraud_like",
-        ),
-        Column(
-            "needs_review",
-            "bool",
-            nullable=False,
-            meaning=f"Whether a person should look: the score is over {REVIEW_ABOVE}, or a "
-            "value cannot be",
+            meaning="Of those over the mark: unusual, sudden_drop, data_error or fraud_like",
         ),
         *reason_columns("share of the surprise"),
     ),
     unified=(
         Unified("anomaly_score", change="anomaly_change", least_change=LEAST_CHANGE),
         Unified("kind", "anomaly_kind"),
-        Unified("needs_review", compared=True),
         Unified(REASONS_TEXT, "anomaly_reasons"),
     ),
     score="anomaly_score",

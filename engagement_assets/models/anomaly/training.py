@@ -25,7 +25,7 @@ from engagement_assets.learning.evaluation.scores import score_shares
 from engagement_assets.learning.evaluation.splits import hash_split
 from engagement_assets.lifecycle.training import Trained
 from engagement_assets.models.anomaly.rules import shows_life
-from engagement_assets.models.anomaly.spec import REVIEW_ABOVE
+from engagement_assets.models.anomaly.spec import EXPLAINED_ABOVE
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ def train_anomaly(  # noqa: PLR0913 - two snapshots with their dates, and the se
         "test_customers": len(score),
         "features": columns,
         "metrics": metrics,
-        "thresholds": {"review_above": REVIEW_ABOVE, "review_share": model.review_share},
+        "thresholds": {"review_above": EXPLAINED_ABOVE, "review_share": model.review_share},
         "verdicts": {**model.review_label_counts_, "blend": model.blend_},
         "blend_average_precision": {str(w): v for w, v in model.blend_scores_.items()},
         "score_shares": score_shares(scores),
@@ -210,7 +210,7 @@ def _top(rows: int, share: float) -> int:
 
 def _described(scores: Floats, *, n_bootstrap: int, seed: int) -> dict[str, Any]:
     """The share over the review mark, and quantiles, on the test people."""
-    over = (scores > REVIEW_ABOVE).astype(np.float64)
+    over = (scores > EXPLAINED_ABOVE).astype(np.float64)
     draws = resamples(len(over), n_bootstrap=n_bootstrap, seed=seed)
     found = interval(float(over.mean()), [float(w @ over / len(over)) for w in draws])
     quantiles = {f"score_p{q}": float(np.quantile(scores, q / 100)) for q in (50, 90, 99)}

@@ -2,7 +2,7 @@
 
 Learns on 80 % of the customers at earlier snapshots and is scored on the other 20 % at a later one
 whose labels are known. Belongs here: putting snapshots, labels, estimator and metrics together.
-Does not belong here: the estimator itself (`estimator.py`) and Dagster (`assets.py`).
+Does not belong here: the estimator itself (`learning.trees`) and Dagster (`lifecycle`).
 """
 
 from collections.abc import Mapping, Sequence

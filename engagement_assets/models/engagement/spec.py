@@ -1,6 +1,6 @@
 """The engagement model's declaration.
 
-Belongs here: names, columns, limits and texts. Does not belong here: what it does (`methods.py`).
+Belongs here: names, columns, limits and texts. Does not belong here: what it does (`adapter.py`).
 """
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES

@@ -1,7 +1,7 @@
 """Refining base predictions with a registered ensemble.
 
 Belongs here: from base predictions and features to refined ones. Does not belong here: health
-(`health.py`) and reading the base predictions (`methods.py`).
+(`health.py`) and reading the base predictions (`adapter.py`).
 """
 
 from __future__ import annotations

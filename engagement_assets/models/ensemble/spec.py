@@ -1,6 +1,6 @@
 """The ensemble's declaration.
 
-Belongs here: names, columns, limits and texts. Does not belong here: what it does (`methods.py`).
+Belongs here: names, columns, limits and texts. Does not belong here: what it does (`adapter.py`).
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,8 @@
 """Fitting the ensemble, and adopting a correction only where it is better beyond chance.
 
 Belongs here: from rows, base learners and targets to an ensemble and its card. Does not belong
-here: reading rows (`methods.py`), the base learners (`bases.py`) and the corrections themselves.
+here: reading rows (`adapter.py`), the base learners (their
+adapters) and the corrections themselves.
 
 The base stands unless the whole interval of its loss minus the correction's, on the same test
 customers, lies above 0: whatever is gained must be more than chance gives.

@@ -1,7 +1,7 @@
 """What the value model learns from: the features, with revenue to date told as a prior guess.
 
 Belongs here: making the inputs of a snapshot alike whenever it was taken. Does not belong here:
-learning from them (`estimator.py`).
+learning from them (`engagement_assets.learning.trees`).
 
 `revenue_to_date_usd` counts from the first day of the data. A model that learns on 40 days of
 history and predicts on 220 would take each customer for five times as good as they are. The rate a

@@ -3,7 +3,7 @@
 Learns on 80 % of the customers at earlier snapshots and is scored on the other 20 % at a later one
 whose labels are known. All metrics are of the future part: revenue to date is known and would
 flatter any model. Belongs here: putting snapshots, labels, model and metrics together. Does not
-belong here: the model itself (`model.py`, `estimator.py`) and Dagster (`assets.py`).
+belong here: the model itself (`model.py`) and Dagster (`assets.py`).
 """
 
 from collections.abc import Mapping, Sequence

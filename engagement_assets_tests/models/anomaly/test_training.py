@@ -13,7 +13,7 @@ from engagement_assets.learning.evaluation.splits import hash_split
 from engagement_assets.learning.fairness.groups import age_bands
 from engagement_assets.learning.fairness.measures import selection_fairness
 from engagement_assets.models.anomaly.prediction import score_anomaly
-from engagement_assets.models.anomaly.spec import REVIEW_ABOVE
+from engagement_assets.models.anomaly.spec import EXPLAINED_ABOVE
 from engagement_assets.models.anomaly.training import (
     detection_metrics,
     latest_verdicts,
@@ -166,8 +166,7 @@ def test_predictions_explain_whom_they_send_to_review_and_nobody_else(trained, t
     second = rows(1)
     table = score_anomaly(AnomalyDetector.load(tmp_path), second, k=2)
     assert set(table["customer_id"]) == set(second.loc[second["logins_month"] > 0, "customer_id"])
-    assert table["needs_review"].equals(table["anomaly_score"] > REVIEW_ABOVE)
-    flagged = table["needs_review"]
+    flagged = table["anomaly_score"] > EXPLAINED_ABOVE
     assert flagged.any()
     for column in ("kind", "reason_1_feature", "reason_1_value", "reason_1_typical"):
         assert table.loc[flagged, column].notna().all()
@@ -189,7 +188,6 @@ def test_a_value_that_cannot_be_goes_to_review_and_is_named_however_ordinary_the
     second.loc[usual, "scroll_depth_avg"] = 1.05
     found = score_anomaly(AnomalyDetector.load(tmp_path), second, k=1).set_index("customer_id")
     told = found.loc[second.loc[usual, "customer_id"]]
-    assert told["needs_review"]
     assert told["kind"] == "data_error"
     assert told["reason_1_feature"] == "scroll_depth_avg"
     assert (found["kind"] == "data_error").sum() == 1
@@ -206,8 +204,7 @@ def test_a_snapshot_of_which_nobody_is_flagged_or_nobody_is_left_keeps_its_colum
     for part in (quiet, second.head(0)):
         found = score_anomaly(AnomalyDetector.load(tmp_path), part, k=2)
         assert list(found.columns) == list(full.columns)
-        assert not found["needs_review"].any()
-        assert found["needs_review"].dtype == bool
+        assert found["kind"].isna().all()
 
 
 def test_those_who_are_flagged_can_be_counted_by_group(trained, tmp_path):
@@ -219,7 +216,7 @@ def test_those_who_are_flagged_can_be_counted_by_group(trained, tmp_path):
     sensitive = found[["gender"]].assign(age_band=age_bands(found["age"]))
     report = selection_fairness(
         None,
-        found["needs_review"],
+        found["kind"].notna(),
         sensitive,
         attributes=["gender", "age_band"],
         n_bootstrap=10,
