@@ -53,7 +53,9 @@ def filled(lake: Lake) -> Lake:
 
 def athena_engine(cloud: Cloud) -> AthenaEngine:
     filled(cloud.lake)
-    return cloud.engine(people__everyone=SCHEMA, people__nobody=SCHEMA)
+    return cloud.engine(
+        people__everyone=SCHEMA, people__nobody=replace(SCHEMA, key="people/nobody")
+    )
 
 
 @pytest.fixture
@@ -67,7 +69,10 @@ def any_engine(request: pytest.FixtureRequest, tmp_path) -> Iterator[Engine]:
         yield athena_engine(request.getfixturevalue("installed"))
     else:
         lake = filled(Lake(str(tmp_path / "lake")))
-        declared = {"people.everyone": SCHEMA, "people.nobody": SCHEMA}
+        declared = {
+            "people.everyone": SCHEMA,
+            "people.nobody": replace(SCHEMA, key="people/nobody"),
+        }
         yield DuckDBEngine(lake, declared=declared)
 
 
