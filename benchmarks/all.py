@@ -118,6 +118,12 @@ BENCHMARKS = (
         ["--customers", "1000000"],
         STAGE_HEAD,
     ),
+    (
+        "fairness_chance",
+        "How often the fairness check refuses fair and unfair models",
+        ["--runs", "150"],
+        "",
+    ),
     ("parallel_training", "Training one after another, and at once", [], TIME_HEAD),
     ("churn_telecom", "Churn on public telecom data, 5 folds", [], ""),
     ("deskdrop", "Churn on the public Deskdrop log, other people, later time", [], ""),
@@ -131,7 +137,7 @@ OVER_A_LAKE = {
 WITH_JSON = (
     "main_job", "stages", "suite", "sentiment", "network", "link_prediction", "network_learning",
     "models", "recommendation", "movielens", "anomaly", "anomaly_planted", "parallel_training",
-    "publish", "serving", "soak", "fuzz", "million", "lake_size",
+    "publish", "serving", "soak", "fuzz", "million", "lake_size", "fairness_chance",
 )  # fmt: skip
 
 

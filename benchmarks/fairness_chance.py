@@ -1,6 +1,6 @@
 """How often the fairness check refuses a fair model, and how often it lets an unfair one pass.
 
-    python -m benchmarks.fairness_chance --json benchmarks/results/fairness_chance.json
+    python -m benchmarks.fairness_chance --runs 150
 
 Scores are drawn, not learnt, with the simulated world's shares of gender, age band and location and
 the figures that its models show: churn 13 % of whom 95 % are flagged beside 22 % of the others;
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ from engagement_assets.learning.fairness.report import FAILS, FairnessReport
 from engagement_assets.source.contract import GENDERS
 from engagement_assets.source.simulator import parameters as world
 
-ALPHA, SEEDS, LEAST_REFUSED = 0.05, 20, 18
+SEEDS = 20
 ATTRIBUTES = ("gender", "age_band", "location")
 HALVED = (("gender", "female"), ("age_band", "25-34"), ("location", "north_america_east"))
 # Of all customers: tested, of these used the app in the month, turned to a new post in the window.
@@ -180,8 +179,8 @@ def refused(make: Make, customers: int, runs: int, unfair: Unfair = None) -> dic
     }
 
 
-def main() -> int:
-    """Measure both; returns 1 where a bar is missed."""
+def main() -> None:
+    """Measure both."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--runs", type=int, default=500, help="fair reports of each kind and size")
@@ -208,17 +207,7 @@ def main() -> int:
         print(f"| {row['model']} | {row['group']} | {row['refused']} of {row['runs']} |")
     if options.json:
         options.json.write_text(json.dumps({"fair": fair, "unfair": unfair}, indent=1) + "\n")
-    # three standard errors above the level that is promised
-    most = ALPHA + 3.0 * np.sqrt(ALPHA * (1.0 - ALPHA) / options.runs)
-    missed = [row for row in fair if row["refused"] / row["runs"] > most]
-    missed += [
-        row
-        for row in unfair
-        if row["model"] in ("classifier", "recommender") and row["refused"] < LEAST_REFUSED
-        and row["group"].startswith("gender")
-    ]  # fmt: skip
-    return int(bool(missed))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
