@@ -40,7 +40,7 @@ BY_NAME = {spec.name: spec for spec in MODELS}
 
 def inputs(options: argparse.Namespace, model: str) -> Any:
     """What a model's methods read from."""
-    from engagement_assets.decisions.customers.declared import (  # noqa: PLC0415 - a stage's cost
+    from engagement_assets.decisions.customers.unified import (  # noqa: PLC0415 - a stage's cost
         KNOWN_TABLES,
     )
     from engagement_assets.lifecycle.adapter import Inputs  # noqa: PLC0415 - as above
@@ -148,7 +148,7 @@ def predict(model: str) -> Callable[[argparse.Namespace], dict[str, Any]]:
 
 def unify(options: argparse.Namespace) -> dict[str, Any]:
     """The table of everything, and what moved."""
-    from engagement_assets.decisions.customers.declared import (  # noqa: PLC0415 - as above
+    from engagement_assets.decisions.customers.unified import (  # noqa: PLC0415 - as above
         CHANGES_TABLE,
         CUSTOMERS_TABLE,
         changes_parameters,

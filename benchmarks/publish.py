@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.stages import GIB, SQL
-from engagement_assets.decisions.customers.declared import CUSTOMERS, KNOWN_TABLES
+from engagement_assets.decisions.customers.unified import CUSTOMERS, KNOWN_TABLES
 from engagement_assets.serving.publishing import (
     PURPOSE,
     Published,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engagement_assets.deployments.resources import resources_for
-from engagement_assets.governance.declared import KNOWN_TABLES
+from engagement_assets.governance.tables import KNOWN_TABLES
 from engagement_assets.settings.deployment import AwsSettings, Deployment
 from engagement_assets.settings.installation import Settings, current_home
 from resources.aws.clients import client, told

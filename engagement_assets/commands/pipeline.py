@@ -13,7 +13,7 @@ from typing import Any
 
 import dagster as dg
 
-from engagement_assets.decisions.customers.declared import CHANGES, CUSTOMERS
+from engagement_assets.decisions.customers.unified import CHANGES, CUSTOMERS
 from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.definitions import defs
 from engagement_assets.deployments.resources import (
@@ -24,7 +24,7 @@ from engagement_assets.deployments.resources import (
 )
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
-from engagement_assets.governance.declared import REVIEW_QUEUE
+from engagement_assets.governance.tables import REVIEW_QUEUE
 from engagement_assets.lifecycle.assets import PROMOTED, REASONS
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.spec import Cadence, ModelSpec, untrainable

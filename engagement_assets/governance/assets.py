@@ -10,14 +10,14 @@ from typing import Any
 import dagster as dg
 
 from engagement_assets.decisions.specs import REVIEW
-from engagement_assets.governance.declared import (
+from engagement_assets.governance.fairness import fairness_overview, measure_rows
+from engagement_assets.governance.tables import (
     FAIRNESS_MEASURES_TABLE,
     FLAGGED_DAYS,
     KNOWN_TABLES,
     REVIEW_QUEUE,
     REVIEW_QUEUE_TABLE,
 )
-from engagement_assets.governance.fairness import fairness_overview, measure_rows
 from engagement_assets.lifecycle.daily import one_or_all
 from engagement_assets.models.specs import ANOMALY, MODELS
 from engagement_assets.settings.partitions import DAILY, partition_days

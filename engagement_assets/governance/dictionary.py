@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 
 from engagement_assets.features.catalogue import FEATURE_TABLES, dictionary_markdown
-from engagement_assets.governance.declared import KNOWN_TABLES
+from engagement_assets.governance.tables import KNOWN_TABLES
 from resources.tables import Table
 
 

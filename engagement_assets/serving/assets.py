@@ -5,9 +5,9 @@ Belongs here: wrapping `catalogue.py` for Dagster. Does not belong here: the tab
 
 import dagster as dg
 
-from engagement_assets.decisions.customers.declared import CHANGES, CUSTOMERS
+from engagement_assets.decisions.customers.unified import CHANGES, CUSTOMERS
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
-from engagement_assets.governance.declared import FAIRNESS_MEASURES, KNOWN_TABLES, REVIEW_QUEUE
+from engagement_assets.governance.tables import FAIRNESS_MEASURES, KNOWN_TABLES, REVIEW_QUEUE
 from engagement_assets.serving.catalogue import Catalogue
 from resources.platform import EngineResource
 from resources.tables import asset_keys

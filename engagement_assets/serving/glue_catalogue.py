@@ -8,7 +8,7 @@ from datetime import date
 
 from pydantic import Field
 
-from engagement_assets.governance.declared import KNOWN_TABLES
+from engagement_assets.governance.tables import KNOWN_TABLES
 from engagement_assets.serving.catalogue import Catalogue, Published
 from resources.aws.glue import GlueTables
 from resources.engine import Engine

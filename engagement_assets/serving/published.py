@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from engagement_assets.decisions.customers.declared import (
+from engagement_assets.decisions.customers.unified import (
     CUSTOMERS,
     CUSTOMERS_TABLE,
     KNOWN_TABLES,

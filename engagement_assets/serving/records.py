@@ -34,7 +34,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engagement_assets.decisions.customers.declared import CUSTOMERS
+from engagement_assets.decisions.customers.unified import CUSTOMERS
 from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES, FEATURE_NAMES
 from engagement_assets.lifecycle.spec import REASONS, ModelSpec, UseCaseSpec

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from engagement_assets.decisions.customers.declared import KNOWN_TABLES
+from engagement_assets.decisions.customers.unified import KNOWN_TABLES
 from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES_TABLE
 from engagement_assets.models.specs import MODELS

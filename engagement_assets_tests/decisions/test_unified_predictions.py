@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from engagement_assets.decisions.customers.declared import (
+from engagement_assets.decisions.customers.unified import (
     CHANGES,
     CHANGES_TABLE,
     CUSTOMERS,

@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from engagement_assets.governance.declared import (
+from engagement_assets.governance.tables import (
     FLAGGED_DAYS,
     REVIEW_QUEUE,
     REVIEW_QUEUE_TABLE,

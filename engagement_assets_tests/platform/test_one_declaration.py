@@ -10,8 +10,8 @@ import pytest
 from engagement_assets.definitions import defs
 from engagement_assets.features.catalogue import FEATURE_TABLES
 from engagement_assets.features.checks import CHECKS as FEATURE_CHECKS
-from engagement_assets.governance.declared import KNOWN_TABLES
 from engagement_assets.governance.dictionary import document
+from engagement_assets.governance.tables import KNOWN_TABLES
 from engagement_assets.settings.installation import PROJECT
 from resources.checks import blocking_keys, table_checks
 from resources.io_managers import COLUMN_SCHEMA, asset_fields

@@ -14,7 +14,7 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from engagement_assets.decisions.customers.declared import (
+from engagement_assets.decisions.customers.unified import (
     CHANGES,
     CUSTOMERS,
     KNOWN_TABLES,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from engagement_assets.decisions.customers.declared import (
+from engagement_assets.decisions.customers.unified import (
     CUSTOMERS_TABLE,
     customers_query,
 )

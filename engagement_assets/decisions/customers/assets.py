@@ -1,7 +1,7 @@
 """The unified predictions as assets.
 
 Belongs here: wrapping the SQL for Dagster. Does not belong here: their SQL and
-columns (`declared.py`).
+columns (`unified.py`).
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from engagement_assets.decisions.customers.declared import (
+from engagement_assets.decisions.customers.unified import (
     CHANGES_TABLE,
     CUSTOMERS,
     CUSTOMERS_TABLE,

@@ -1,7 +1,7 @@
 """Virality: a post's final reach from its first hours, by three methods and the best of them.
 
 Belongs here: choosing among the methods, comparing them. Does not belong here: the methods
-(`virality_methods.py`, `virality_lstm.py`), inputs and label (`cascades.py`).
+(`estimators.py`, `lstm.py`), inputs and label (`cascades.py`).
 """
 
 from __future__ import annotations

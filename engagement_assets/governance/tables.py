@@ -4,7 +4,7 @@ Belongs here: names and columns. Does not belong here: what makes them (`sql/gov
 `fairness.py`).
 """
 
-from engagement_assets.decisions.customers.declared import KNOWN_TABLES as BELOW
+from engagement_assets.decisions.customers.unified import KNOWN_TABLES as BELOW
 from engagement_assets.features.catalogue import KEY_COLUMNS
 from engagement_assets.lifecycle.spec import REASONS
 from resources.tables import Column, Table
