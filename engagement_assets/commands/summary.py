@@ -100,19 +100,20 @@ def _figure(found: Any) -> str:
 def _checks(instance: dg.DagsterInstance) -> list[str]:
     keys = list(defs.resolve_asset_graph().asset_check_keys)
     latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
-    failed = []
-    passed = 0
+    warned, failed = [], []
     for key, record in latest.items():
-        if record.status.value == "SUCCEEDED":
-            passed += 1
-        else:
-            failed.append(f"{key.asset_key.to_user_string()}: {key.name}{_said(record)}")
-    lines = ["", f"Checks  {passed} passed, {len(failed)} did not, of {len(keys)}"]
-    return lines + [f"  ! {line}" for line in sorted(failed)]
-
-
-def _said(record: Any) -> str:
-    event = record.event.dagster_event if record.event else None
-    data = event.event_specific_data if event else None
-    text = getattr(data, "description", None)
-    return f" – {text}" if text else ""
+        if record.status.value != "SUCCEEDED":
+            event = record.event.dagster_event if record.event else None
+            data = event.event_specific_data if event else None
+            text = getattr(data, "description", None)
+            severity = getattr(data, "severity", dg.AssetCheckSeverity.ERROR)
+            group = warned if severity is dg.AssetCheckSeverity.WARN else failed
+            about = f" – {text}" if text else ""
+            group.append(f"{key.asset_key.to_user_string()}: {key.name}{about}")
+    passed = len(latest) - len(warned) - len(failed)
+    head = f"Checks  {passed} passed, {len(warned)} warned, {len(failed)} did not, of {len(keys)}"
+    marked = [
+        *(f"  ! {line}" for line in sorted(failed)),
+        *(f"  ~ {line}" for line in sorted(warned)),
+    ]
+    return ["", head, *marked]

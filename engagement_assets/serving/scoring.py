@@ -106,7 +106,10 @@ class Scorer:
             spec.name: str(self.cards[spec.name]["version"]) if spec.name in self.cards else None
             for spec in MODELS
         }
-        return champions | {name: policy.version for name, policy in self._policies.items()}
+        return champions | {
+            name: policy.version if self._predictors.keys() >= set(policy.spec.listens_to) else None
+            for name, policy in self._policies.items()
+        }
 
     def score(self, rows: pd.DataFrame, references: Mapping[str, Any]) -> list[Scored]:
         """Score and explain customers.

@@ -57,14 +57,14 @@ def test_nothing_earlier_to_go_back_to_is_an_error_that_changes_nothing(home):
     registry = ModelRegistry(home.path / "registry")
     before = registry.history("churn")
     done = command(home.path, "rollback")
-    assert done.returncode == 2
+    assert done.returncode == 1
     assert "churn has no earlier champion" in done.stderr
     assert registry.history("churn") == before
 
 
 def test_going_back_to_an_unknown_version_is_an_error(home):
     done = command(home.path, "rollback", "VERSION=0000000000000000")
-    assert done.returncode == 2
+    assert done.returncode == 1
     assert "0000000000000000" in done.stderr
 
 

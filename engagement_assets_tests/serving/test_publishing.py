@@ -82,7 +82,11 @@ def test_every_customer_s_document_is_served_as_the_lake_has_it(lake, store, peo
     assert told == [(8, 30), (16, 30), (24, 30), (30, 30)]
     assert done.release == store.served()
     details = done.release.details
-    assert (details["customers"], details["batches"], details["format"]) == (30, 4, 1)
+    assert (details["customers"], details["batches"], details["format"]) == (
+        30,
+        4,
+        publishing.DOCUMENT_FORMAT,
+    )
     assert details["model_versions"]["churn"] == "churn-v1"
 
 
@@ -184,7 +188,7 @@ def test_a_release_is_named_by_what_it_is_made_from(lake, people, agreed):
 
 def test_another_form_of_the_documents_is_another_release(lake, people, monkeypatch):
     name = release_of(lake, DAY, frozenset(people)).name
-    monkeypatch.setattr(publishing, "DOCUMENT_FORMAT", 2)
+    monkeypatch.setattr(publishing, "DOCUMENT_FORMAT", publishing.DOCUMENT_FORMAT + 1)
     assert release_of(lake, DAY, frozenset(people)).name != name
 
 

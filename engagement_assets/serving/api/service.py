@@ -170,6 +170,7 @@ class CustomerService:
                 "actions_due": actions_due(said.decisions),
                 "model_versions": {
                     # what is not scored online was made then and is still that version's
+                    **dict.fromkeys(versions),
                     **record["model_versions"],
                     **{spec.name: versions[spec.name] for spec in (*EXPLAINED, *DECISIONS)},
                 },

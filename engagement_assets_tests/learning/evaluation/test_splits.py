@@ -66,7 +66,7 @@ def test_a_larger_share_keeps_those_already_tested(share):
 
 
 def test_a_null_id_and_an_impossible_share_are_refused():
-    with pytest.raises(ValueError, match="1 customer ids are null"):
+    with pytest.raises(ValueError, match="1 ids are null"):
         hash_split(["a", None])
     for share in (0.0, 1.0):
         with pytest.raises(ValueError, match="strictly between"):

@@ -178,7 +178,7 @@ def test_bad_input_is_named(fitted):
     model = ZeroInflatedRevenueRegressor(**FAST)
     with pytest.raises(ConstantTargetError, match="all 200 targets are 0"):
         model.fit(X, np.zeros(200))
-    with pytest.raises(TooFewPayersError, match="only 1 of 200 customers pay:"):
+    with pytest.raises(TooFewPayersError, match="only 1 of 200 rows pay:"):
         model.fit(X, np.r_[9.0, np.zeros(199)])
     with pytest.raises(TooFewPayersError, match="only 1 of 200 customers pay nothing"):
         model.fit(X, np.r_[0.0, np.arange(1.0, 200.0)])

@@ -95,7 +95,7 @@ def test_a_day_has_a_row_for_everybody_and_labels_are_carried_over(lake: Lake) -
     assert list(first.index) == list(PEOPLE)
     assert (first["community"] == second["community"]).all()
     assert first.loc["lonely", "eigenvector_centrality"] == 0
-    assert lake.row_count(INFLUENCERS, FIRST) == 1
+    assert lake.row_count(INFLUENCERS.key, FIRST) == 1
 
 
 def test_without_any_connection_nobody_has_a_place(lake: Lake) -> None:

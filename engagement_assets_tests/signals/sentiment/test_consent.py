@@ -81,12 +81,7 @@ def lake(tmp_path: Path) -> Lake:
         for name in ("ann", "bob", "cat", "dan")
     ]
     schema = TABLES["customers"]
-    lake.write(
-        "source/customers",
-        pa.Table.from_pylist(people, schema=schema.arrow),
-        schema=schema,
-        day=FIRST,
-    )
+    lake.write(schema, pa.Table.from_pylist(people, schema=schema.arrow), day=FIRST)
     add(
         lake,
         "consents",
