@@ -89,7 +89,7 @@ TOP_WORDS = {
     "base_rate": "truly in the top",
     "with_label": "of these selected",
     "without_label": "of the others selected",
-    "calibration_ratio": "prediction to truth",
+    "calibration_ratio": "prediction to actual",
     "error_ratio": "error",
 }
 

@@ -180,7 +180,7 @@ def test_bad_input_is_named(fitted):
         model.fit(X, np.zeros(200))
     with pytest.raises(TooFewPayersError, match="only 1 of 200 rows pay:"):
         model.fit(X, np.r_[9.0, np.zeros(199)])
-    with pytest.raises(TooFewPayersError, match="only 1 of 200 customers pay nothing"):
+    with pytest.raises(TooFewPayersError, match="only 1 of 200 rows pay nothing"):
         model.fit(X, np.r_[0.0, np.arange(1.0, 200.0)])
     with pytest.raises(ValueError, match="there is one row"):
         model.fit(X.head(1), y[:1])

@@ -124,7 +124,7 @@ def test_text_of_people_who_did_not_opt_in_is_never_read(lake: Lake) -> None:
 
 def test_text_from_before_the_consent_is_not_read(lake: Lake) -> None:
     score(lake)
-    rows = {day: lake.row_count(SENTIMENT_SCORES, day) for day in DAYS}
+    rows = {day: lake.row_count(SENTIMENT_SCORES.key, day) for day in DAYS}
     assert rows == {DAYS[0]: 0, DAYS[1]: 2, DAYS[2]: 2, DAYS[3]: 2}
 
 
@@ -193,13 +193,13 @@ def test_messages_and_comments_are_scored_and_a_row_without_text_is_not(lake: La
         ],
     )  # fmt: skip
     score(lake, [DAYS[1]])
-    rows = lake.read(SENTIMENT_SCORES, days=[DAYS[1]]).to_pandas()
+    rows = lake.read(SENTIMENT_SCORES.key, days=[DAYS[1]]).to_pandas()
     assert set(rows["text_id"]) == {"posts/p10", "posts/p13", "messages/m1", "interactions/i1"}
 
 
 def test_a_score_under_the_limit_is_an_alert_with_the_id_and_never_the_text(lake: Lake) -> None:
     score(lake)
-    alerts = lake.read(SENTIMENT_ALERTS, days=DAYS).to_pandas()
+    alerts = lake.read(SENTIMENT_ALERTS.key, days=DAYS).to_pandas()
     # Ann's -0.5 of the second day is not under -0.5
     assert alerts.empty
     recorder = Recorder()
@@ -207,10 +207,10 @@ def test_a_score_under_the_limit_is_an_alert_with_the_id_and_never_the_text(lake
     list(
         score_days(engine(lake), SQL, DAYS, scorer=lambda: recorder, consent=told, alert_below=-0.4)
     )
-    alerts = lake.read(SENTIMENT_ALERTS, days=DAYS).to_pandas()
+    alerts = lake.read(SENTIMENT_ALERTS.key, days=DAYS).to_pandas()
     assert list(alerts["text_id"]) == ["posts/p10"]
     assert not any("says" in str(value) for value in alerts.to_numpy().ravel())
-    scores = lake.read(SENTIMENT_SCORES, days=DAYS).to_pandas()
+    scores = lake.read(SENTIMENT_SCORES.key, days=DAYS).to_pandas()
     assert not any("says" in str(value) for value in scores.to_numpy().ravel())
 
 
