@@ -100,7 +100,8 @@ def _figure(found: Any) -> str:
 def _checks(instance: dg.DagsterInstance) -> list[str]:
     keys = list(defs.resolve_asset_graph().asset_check_keys)
     latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
-    warned, failed = [], []
+    warned: list[str] = []
+    failed: list[str] = []
     for key, record in latest.items():
         if record.status.value != "SUCCEEDED":
             event = record.event.dagster_event if record.event else None
