@@ -124,6 +124,7 @@ BENCHMARKS = (
         ["--runs", "150"],
         "",
     ),
+    ("small_world", "A small world against the code before it was reshaped", [], ""),
     ("parallel_training", "Training one after another, and at once", [], TIME_HEAD),
     ("churn_telecom", "Churn on public telecom data, 5 folds", [], ""),
     ("deskdrop", "Churn on the public Deskdrop log, other people, later time", [], ""),

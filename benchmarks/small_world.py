@@ -1,11 +1,11 @@
 """What a home predicts, explains and publishes, as values and digests to hold other code against.
 
-    python -m benchmarks.small_world HOME --json benchmarks/results/small_world.json
-    python -m benchmarks.small_world HOME --against benchmarks/results/small_world.json
+    python -m benchmarks.small_world --home HOME --json benchmarks/results/small_world.json
+    python -m benchmarks.small_world --home HOME
 
-Make the home with `make run CUSTOMERS=1500 DATE=2026-11-21 HOME_DIR=HOME`. Numbers are digested to
+Without a home one is made: 1,500 customers up to 2026-11-21. Numbers are digested to
 nine significant digits; versions of models, which change with the form of their files, are counted.
-Exits with 1 where anything differs. Belongs here: recording and comparing. Does not belong here:
+Belongs here: recording and comparing. Does not belong here:
 which differences are wanted (`benchmarks/RESULTS.md` lists them).
 """
 
@@ -14,8 +14,11 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import sqlite3
+import subprocess
 import sys
+import tempfile
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -26,25 +29,39 @@ import pyarrow.parquet as pq
 
 SKIPPED_GROUPS = ("source", "truth")
 SAMPLES = 3
+RECORD = Path(__file__).parent / "results" / "small_world.json"
 
 
-def main() -> int:
-    """Record a home or compare it; returns the exit status."""
+def main() -> None:
+    """Record a home, or compare it with the record."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("home", type=Path)
-    parser.add_argument("--json", type=Path, help="write the record here")
-    parser.add_argument("--against", type=Path, help="compare with this record")
+    parser.add_argument("--home", type=Path, help="made when left out")
+    parser.add_argument("--json", type=Path, help="write the record here instead of comparing")
     options = parser.parse_args()
-    record = {"tables": tables(options.home / "lake"), "documents": documents(options.home)}
+    with tempfile.TemporaryDirectory() as folder:
+        home = options.home or made_home(Path(folder))
+        record = {"tables": tables(home / "lake"), "documents": documents(home)}
     if options.json:
         options.json.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
-    if not options.against:
-        return 0
-    differences = list(compare(json.loads(options.against.read_text()), record))
+        return
+    differences = list(compare(json.loads(RECORD.read_text()), record))
+    print("| what | difference |\n|---|---|")
     for line in differences:
-        print(line)
-    print(f"{len(differences)} differences")
-    return int(bool(differences))
+        print(f"| {line} |")
+    print(f"\n{len(differences)} differences.")
+
+
+def made_home(home: Path) -> Path:
+    """Make the small world with the product's own command."""
+    world = {"CUSTOMERS": "1500", "DATE": "2026-11-21", "HOME_DIR": str(home)}
+    subprocess.run(
+        [sys.executable, "-m", "engagement_assets.commands", "run"],
+        check=True,
+        env=os.environ | world,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    return home
 
 
 def tables(lake: Path) -> dict[str, Any]:
@@ -126,14 +143,15 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterable[str
     for kind, name in sorted(named):
         one, two = before[kind].get(name), after[kind].get(name)
         if one is None or two is None:
-            yield f"{kind} {name}: {'new' if one is None else 'gone'}"
+            yield f"{kind} {name} | {'new' if one is None else 'gone'}"
             continue
         if kind == "documents":
             one, two = {"": one}, {"": two}
         for column in sorted(one.keys() | two.keys()):
             if one.get(column) != two.get(column):
-                yield f"{kind} {name} {column}: {one.get(column)} -> {two.get(column)}"
+                state = "new" if column not in one else "gone" if column not in two else "changed"
+                yield f"{kind} {name} {column}".strip() + f" | {state}"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
