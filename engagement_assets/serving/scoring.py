@@ -100,13 +100,17 @@ class Scorer:
         return cls(predictors, policies, {name: model.card for name, model in opened.items()})
 
     @property
-    def versions(self) -> dict[str, str | None]:
-        """The version of every model and policy, None where there is no champion."""
-        champions = {
+    def champions(self) -> dict[str, str | None]:
+        """The version of every model, None where there is no champion."""
+        return {
             spec.name: str(self.cards[spec.name]["version"]) if spec.name in self.cards else None
             for spec in MODELS
         }
-        return champions | {
+
+    @property
+    def versions(self) -> dict[str, str | None]:
+        """The version of every model and policy, None where nothing is there to predict from."""
+        return self.champions | {
             name: policy.version if self._predictors.keys() >= set(policy.spec.listens_to) else None
             for name, policy in self._policies.items()
         }

@@ -9,16 +9,19 @@ import math
 import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import anyio
 import pytest
 
 from engagement_assets.models.specs import MODELS
+from engagement_assets.serving.api.app import reload_if_new
 from engagement_assets.serving.api.routes import PREFIX
 from engagement_assets.serving.api.schemas import MOST_CUSTOMERS
 from engagement_assets.serving.records import decode
 from engagement_assets_tests.platform.homes import END
 from engagement_assets_tests.serving.issuer import Issuer
+from resources.registry import ModelRegistry
 
 pytestmark = pytest.mark.slow
 DAY = END.isoformat()
@@ -462,3 +465,16 @@ def test_readiness_says_how_old_the_answers_are(api):
     metrics = api.client.get("/metrics", headers={"X-API-Key": api.key("admin")}).text
     assert f"engagement_api_snapshot_age_days {float(told['snapshot_age_days'])}" in metrics
     assert 'route="/v1/customers/{customer_id}"' in metrics
+
+
+def test_champions_that_are_loaded_are_not_loaded_again(api, year, monkeypatch):
+    registry = ModelRegistry(year.path / "registry")
+    serving = {spec.name: registry.champion(spec.name) for spec in MODELS}
+    installation = SimpleNamespace(champions=lambda: serving)
+    loads = []
+    monkeypatch.setattr(api.app.state, "reload", lambda: loads.append("again"))
+    reload_if_new(api.app, installation)
+    assert loads == []
+    serving["churn"] = "another"
+    reload_if_new(api.app, installation)
+    assert loads == ["again"]

@@ -174,7 +174,7 @@ def settle(*, collect: bool = True) -> None:
 def reload_if_new(app: FastAPI, installation: Installation) -> None:
     """Load the champions if they are not those that are loaded."""
     try:
-        if installation.champions() != app.state.service.scorer.versions:
+        if installation.champions() != app.state.service.scorer.champions:
             app.state.reload()
     # whatever is wrong with the registry, the models that are loaded go on answering
     except Exception as error:  # noqa: BLE001 - as said
