@@ -15,7 +15,7 @@ specs.DECISIONS = (*specs.DECISIONS, SPEC)
 
 import dagster as dg  # noqa: E402 - after the line
 
-from engagement_assets.decisions.customers import declared as unified  # noqa: E402 - as dagster
+from engagement_assets.decisions.customers import unified  # noqa: E402 - as dagster
 from engagement_assets.definitions import defs  # noqa: E402 - as dagster
 from engagement_assets.lifecycle.choices import choices_of  # noqa: E402 - as dagster
 from engagement_assets.lifecycle.predictor import Predictions  # noqa: E402 - as dagster
