@@ -44,7 +44,7 @@ class Context:
             return np.full(len(customers), np.nan)
         values = table[column].to_numpy(np.float64)
         by_customer = dict(zip(table["customer_id"].tolist(), values.tolist(), strict=True))
-        return np.array([by_customer.get(name, np.nan) for name in customers], dtype=np.float64)
+        return np.array([by_customer.get(who, np.nan) for who in customers], dtype=np.float64)
 
 
 @dataclass(frozen=True)
