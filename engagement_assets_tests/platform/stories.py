@@ -25,6 +25,7 @@ from engagement_assets.serving import published
 from engagement_assets.settings.installation import Settings, current_home
 from engagement_assets.source import assets as source_assets
 from engagement_assets.source.contract import TABLES
+from resources.event_log import end_abandoned_runs
 from resources.gate import FIRST_DAY, LAST_DAY
 from resources.online_store import resource, sqlite
 from resources.online_store.sqlite import SqliteStore
@@ -49,6 +50,8 @@ def run(
             "dagster/asset_partition_range_end": span[1],
         }
     with dg.DagsterInstance.get() as instance:
+        # as every command does: a run that was killed would hold its pools for ever
+        end_abandoned_runs(instance)
         outcome = defs.resolve_job_def(job).execute_in_process(
             instance=instance,
             partition_key=day,

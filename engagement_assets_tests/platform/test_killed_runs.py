@@ -84,7 +84,10 @@ def test_a_run_killed_before_its_checks_leaves_none_of_them_planned(home):
 def bare(tmp_path):
     """A home without data."""
     assert command(tmp_path / "home", "home", *WORLD).returncode == 0
-    return Home(tmp_path / "home")
+    home = Home(tmp_path / "home")
+    # Dagster makes its databases when they are first opened; two processes at once would collide
+    with home.instance():
+        return home
 
 
 def test_a_run_that_lives_is_left_alone(bare):

@@ -44,6 +44,7 @@ from engagement_assets.learning.fairness.report import (
 
 TOP_SHARE = 0.1
 SELECTED, WITH_LABEL = "selected", "with_label"
+BASE_RATE, PRECISION = "base_rate", "precision"
 CALIBRATION, EXPOSURE = "calibration_ratio", "exposure"
 CUSTOMERS, AUTHORS = "customers", "authors"
 
@@ -123,15 +124,17 @@ def _selection(
         CUSTOMERS,
         sensitive,
         [
-            Measure("base_rate", labels),
+            Measure(BASE_RATE, labels),
             Measure(SELECTED, marked, judged=True, merit=labels),
             Measure(
                 WITH_LABEL,
                 np.where(labels == 1.0, marked, math.nan),
                 judged=equal_opportunity,
-                # a group of lower risk has fewer selected with and without the label alike
-                due_by=SELECTED,
+                # a group of lower risk has both, fewer with the label and fewer of the selected
+                # with it; one of the two alone is no lower risk
+                due_by=(BASE_RATE, PRECISION),
             ),
+            Measure(PRECISION, np.where(marked == 1.0, labels, math.nan)),
             Measure("without_label", np.where(labels == 0.0, marked, math.nan)),
         ],
         {"equalized_odds_difference": _odds_difference},

@@ -16,7 +16,7 @@ bootstraps.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -55,7 +55,7 @@ class Measure:
         judged: Whether the 80 % rule is judged on it. One with `by` is judged as a calibration: it
             must lie between four fifths and five fourths of the others'.
         merit: What the truth gives each of n people, where a gap may be the truth's.
-        due_by: Name of another measure that says by itself how much of this one is due.
+        due_by: Names of other measures which all must be lower where less of this one is due.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Measure:
     relative: bool = False
     judged: bool = False
     merit: Floats | None = None
-    due_by: str = ""
+    due_by: tuple[str, ...] = ()
 
     def parts(self) -> tuple[Floats, Floats]:
         """Numerator and denominator of each of n people, 0 where unknown."""
@@ -411,7 +411,7 @@ class _Part:
     Attributes:
         values: By measure, the value of each group.
         samples: By measure, (resamples, groups).
-        merit: By measure, the mean merit of each group.
+        merit: By measure, what each group's due goes by: its mean merit, or other measures.
         gaps: By measure and number of the group.
     """
 
@@ -422,7 +422,7 @@ class _Part:
     judged: NDArray[np.bool_]
     values: dict[str, Floats]
     samples: dict[str, Floats]
-    merit: dict[str, Floats]
+    merit: dict[str, list[Floats]]
     gaps: dict[tuple[str, int], Gap]
 
     @classmethod
@@ -434,15 +434,15 @@ class _Part:
         judged = people >= min_group_size
         values, samples = _figures(side.measures, codes, len(names), n_bootstrap, seed)
         merit = {
-            m.name: np.bincount(codes, weights=m.merit, minlength=len(names)) / people
+            m.name: [np.bincount(codes, weights=m.merit, minlength=len(names)) / people]
             for m in side.measures
             if m.merit is not None
-        } | {m.name: values[m.due_by] for m in side.measures if m.due_by}
+        } | {m.name: [values[name] for name in m.due_by] for m in side.measures if m.due_by}
         gaps: dict[tuple[str, int], Gap] = {}
         candidates = np.flatnonzero(judged)
         for measure in (m for m in side.measures if m.judged):
             for i in candidates if len(candidates) > 1 else ():
-                gap = _gap(measure, codes == i, judged[codes] & (codes != i))
+                gap = _gap(measure, codes == i, codes != i)
                 # of two groups the gap is one, and tested once
                 if gap is not None and (len(candidates) > 2 or gap.lower or i == candidates[-1]):
                     gaps[measure.name, int(i)] = gap
@@ -521,13 +521,12 @@ class _Part:
         def share(values: Floats) -> float:
             return float(np.average(np.nan_to_num(values), weights=others) / values[i])
 
-        ratio, due = share(self.values[measure.name]), None
-        if measure.name in self.merit:
-            merit = self.merit[measure.name]
-            due = min(1.0, share(merit)) if merit[i] > 0 else 1.0
+        ratio = share(self.values[measure.name])
+        due = _due(share(merit) for merit in self.merit.get(measure.name, ()) if merit[i] > 0)
         if ratio >= FOUR_FIFTHS:
             return row
         reason = f"of which all others together have {ratio:.2f}"
+        due = due if self.merit.get(measure.name) else None
         return self._finding(replace(row, due=due), gap, ratio, due, alpha, reason)
 
     def _finding(
@@ -544,11 +543,9 @@ class _Part:
         values = np.where(self.judged & np.isfinite(self.values[name]), self.values[name], -np.inf)
         top = int(np.argmax(values))
         ratio = float(self.values[name][i] / values[top]) if values[top] > 0 else None
-        due = None
-        if name in self.merit:
-            most = float(self.merit[name][top])
-            due = min(1.0, float(self.merit[name][i]) / most) if most > 0 else 1.0
-        return self.names[top], ratio, due
+        merits = self.merit.get(name, ())
+        due = _due(float(merit[i] / merit[top]) for merit in merits if merit[top] > 0)
+        return self.names[top], ratio, due if merits else None
 
     def _summary(self, name: str, summary: Callable[[Samples], Floats], of: set[str]) -> list[Row]:
         if self.judged.sum() < 2:
@@ -616,6 +613,11 @@ def _least_over_greatest(samples: Samples) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio: Floats = np.where(highest > 0.0, values.min(axis=1) / highest, math.nan)
     return ratio
+
+
+def _due(ratios: Iterable[float]) -> float:
+    """The largest of the known ratios, up to 1; 1 where none is known."""
+    return min(1.0, max((ratio for ratio in ratios if math.isfinite(ratio)), default=1.0))
 
 
 def _number(value: float) -> float | None:
