@@ -30,8 +30,10 @@ def _mean(rows: Any, column: int) -> float:
 
 
 def _least_refused(model: str) -> Callable[[Figures], float]:
-    """The fewest refusals of an unfair model over the groups whose quality is halved."""
-    return lambda f: min(row["refused"] for row in f["unfair"] if row["model"] == model)
+    """The least share refused of an unfair model over the groups whose quality is halved."""
+    return lambda f: min(
+        row["refused"] / row["runs"] for row in f["unfair"] if row["model"] == model
+    )
 
 
 # what, the bar, the part that holds the figure, how to read it, how to write it, whether it is met
@@ -270,11 +272,11 @@ BARS: tuple[tuple[str, str, str, Callable[[Figures], float], str, Callable[[floa
         (
             f"fairness check at 10,000 customers: {model}s with a group's quality halved that are "
             "refused, the group that is seen least",
-            "at least 18 of 20",
+            "at least 18 of 20, 90 %",
             FAIRNESS,
             _least_refused(model),
-            "{:.0f} of 20",
-            lambda v: v >= 18,
+            "{:.0%}",
+            lambda v: v >= 0.9,
         )
         for model in ("classifier", "recommender")
     ),

@@ -36,17 +36,21 @@ class Gap:
 
     Attributes:
         lower: Whether the group has less than the others.
+        ratio: The lower of the two means over the higher.
         p_value: Two-sided p-value of the gap, not corrected.
         truth_p_value: P-value of the gap beyond that of the truth; 0 where no truth is known.
         standard_error: Standard error of the group's ratio to the others, were they equal.
         null_ratio: The ratio that the test asks to be passed: 1, or four fifths.
+        due: The ratio that the truth gives, up to 1; None where no truth is known.
     """
 
     lower: bool
+    ratio: float
     p_value: float
     truth_p_value: float
     standard_error: float
     null_ratio: float = 1.0
+    due: float | None = None
 
     def least_detectable(self, *, alpha: float, tests: int) -> float | None:
         """Return the ratio to the others that is seen with 80 % power, or None if none is.
@@ -81,14 +85,17 @@ def equality(
     if min(len(one), len(other)) < 2 or (other.mean() <= 0.0 and one.mean() <= 0.0):
         return None
     lower = bool(one.mean() < other.mean())
+    means = sorted([float(one.mean()), float(other.mean())])
     whole = np.concatenate([one, other])
     error = math.sqrt(whole.var(ddof=1) * (1.0 / len(one) + 1.0 / len(other)))
     reference = float(other.mean())
     return Gap(
         lower=lower,
+        ratio=means[0] / means[1],
         p_value=_different_means(one, other),
         truth_p_value=0.0 if merit is None else _beyond_merit(one, other, *merit, lower=lower),
         standard_error=error / reference if reference > 0.0 else math.nan,
+        due=None if merit is None else _due(*merit, lower=lower),
     )
 
 
@@ -112,11 +119,19 @@ def calibration(
     beyond = norm.sf(-score if lower else score)
     return Gap(
         lower=lower,
+        ratio=min(ratio, 1.0 / ratio) if ratio > 0.0 else 0.0,
         p_value=float(min(1.0, 2.0 * beyond)),
         truth_p_value=0.0,
         standard_error=error / float(due * true.mean()),
         null_ratio=FOUR_FIFTHS,
     )
+
+
+def _due(merit: Floats, others_merit: Floats, *, lower: bool) -> float:
+    """The ratio of the lower to the higher that the merits give, up to 1; 1 where none has any."""
+    own, theirs = float(merit.mean()), float(others_merit.mean())
+    less, more = (own, theirs) if lower else (theirs, own)
+    return min(1.0, less / more) if more > 0.0 else 1.0
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -16,7 +16,7 @@ bootstraps.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -105,7 +105,8 @@ class Row:
         people: Size of the group.
         judged: Whether the group was tested on this measure.
         ratio: The value over that of the highest judged group.
-        due: The ratio that the truth gives the group, up to 1.
+        due: The ratio of the lower to the higher of the group and the others that the truth
+            gives them, up to 1.
         p_value: P-value of the gap to the other judged people, Holm-corrected over the report.
         least_detectable: Ratio to the others that would have been seen in four of five samples.
         gap: Whether the ratio is under four fifths beyond chance.
@@ -411,7 +412,6 @@ class _Part:
     Attributes:
         values: By measure, the value of each group.
         samples: By measure, (resamples, groups).
-        merit: By measure, what each group's due goes by: its mean merit, or other measures.
         gaps: By measure and number of the group.
     """
 
@@ -422,7 +422,6 @@ class _Part:
     judged: NDArray[np.bool_]
     values: dict[str, Floats]
     samples: dict[str, Floats]
-    merit: dict[str, list[Floats]]
     gaps: dict[tuple[str, int], Gap]
 
     @classmethod
@@ -433,24 +432,17 @@ class _Part:
         people = np.bincount(codes, minlength=len(names))
         judged = people >= min_group_size
         values, samples = _figures(side.measures, codes, len(names), n_bootstrap, seed)
-        merit = {
-            m.name: [np.bincount(codes, weights=m.merit, minlength=len(names)) / people]
-            for m in side.measures
-            if m.merit is not None
-        } | {m.name: [values[name] for name in m.due_by] for m in side.measures if m.due_by}
         gaps: dict[tuple[str, int], Gap] = {}
         candidates = np.flatnonzero(judged)
         for measure in (m for m in side.measures if m.judged):
             for i in candidates if len(candidates) > 1 else ():
-                gap = _gap(measure, codes == i, codes != i)
+                gap = _gap(measure, codes == i, side)
                 # of two groups the gap is one, and tested once
                 if gap is not None and (len(candidates) > 2 or gap.lower or i == candidates[-1]):
                     gaps[measure.name, int(i)] = gap
                     if len(candidates) == 2:
                         break
-        return cls(
-            side, attribute, [str(n) for n in names], people, judged, values, samples, merit, gaps
-        )
+        return cls(side, attribute, [str(n) for n in names], people, judged, values, samples, gaps)
 
     def rows(
         self, p_values: Mapping[tuple[str, int], float], *, alpha: float, tests: int
@@ -484,22 +476,20 @@ class _Part:
         reason = self._not_judged(measure, i)
         if reason:
             return replace(row, reason=reason)
-        top, ratio, due = self._against(name, i)
-        row = replace(row, judged=True, ratio=ratio, due=due)
+        top, ratio = self._against(name, i)
+        row = replace(row, judged=True, ratio=ratio)
         gap = self.gaps.get((name, i))
         if gap is None:
             return row
-        p_value = p_values[name, i]
-        row = replace(
-            row, p_value=p_value, least_detectable=gap.least_detectable(alpha=alpha, tests=tests)
-        )
+        p_value, least = p_values[name, i], gap.least_detectable(alpha=alpha, tests=tests)
+        row = replace(row, due=gap.due, p_value=p_value, least_detectable=least)
         if p_value >= alpha:
             return row
         if measure.by is not None:
             return replace(row, gap=True, fails=True, reason="of that of all people")
         if not gap.lower or ratio is None or ratio >= FOUR_FIFTHS:
             return row
-        return self._finding(row, gap, ratio, due, alpha, f"{ratio:.2f} of that of {top}")
+        return _finding(row, gap, alpha, f"{ratio:.2f} of that of {top}")
 
     def _not_judged(self, measure: Measure, i: int) -> str:
         if not measure.judged:
@@ -516,36 +506,16 @@ class _Part:
         gap = self.gaps.get((measure.name, i))
         if gap is None or gap.lower or row.p_value is None or row.p_value >= alpha:
             return row
-        others = np.where(self.judged & (np.arange(len(self.names)) != i), self.people, 0)
-
-        def share(values: Floats) -> float:
-            return float(np.average(np.nan_to_num(values), weights=others) / values[i])
-
-        ratio = share(self.values[measure.name])
-        due = _due(share(merit) for merit in self.merit.get(measure.name, ()) if merit[i] > 0)
-        if ratio >= FOUR_FIFTHS:
+        if gap.ratio >= FOUR_FIFTHS:
             return row
-        reason = f"of which all others together have {ratio:.2f}"
-        due = due if self.merit.get(measure.name) else None
-        return self._finding(replace(row, due=due), gap, ratio, due, alpha, reason)
+        return _finding(row, gap, alpha, f"of which all others together have {gap.ratio:.2f}")
 
-    def _finding(
-        self, row: Row, gap: Gap, ratio: float, due: float | None, alpha: float, reason: str
-    ) -> Row:
-        """The row of a gap beyond chance, which fails unless the truth has the gap."""
-        of_the_truth = due is not None and (
-            ratio >= FOUR_FIFTHS * due or gap.truth_p_value >= alpha
-        )
-        return replace(row, gap=True, fails=not of_the_truth, reason=reason)
-
-    def _against(self, name: str, i: int) -> tuple[str, float | None, float | None]:
-        """The highest judged group, the ratio to it, and the ratio that is due."""
+    def _against(self, name: str, i: int) -> tuple[str, float | None]:
+        """The highest judged group, and the ratio to it."""
         values = np.where(self.judged & np.isfinite(self.values[name]), self.values[name], -np.inf)
         top = int(np.argmax(values))
         ratio = float(self.values[name][i] / values[top]) if values[top] > 0 else None
-        merits = self.merit.get(name, ())
-        due = _due(float(merit[i] / merit[top]) for merit in merits if merit[top] > 0)
-        return self.names[top], ratio, due if merits else None
+        return self.names[top], ratio
 
     def _summary(self, name: str, summary: Callable[[Samples], Floats], of: set[str]) -> list[Row]:
         if self.judged.sum() < 2:
@@ -597,14 +567,41 @@ def _figures(
     return whole, {name: np.concatenate([empty, *values]) for name, values in drawn.items()}
 
 
-def _gap(measure: Measure, one: NDArray[np.bool_], rest: NDArray[np.bool_]) -> Gap | None:
-    values = measure.values
+def _gap(measure: Measure, one: NDArray[np.bool_], side: Side) -> Gap | None:
+    """The gap between the people marked and all others."""
+    values, rest = measure.values, ~one
     if measure.by is not None:
         return calibration(values[one], measure.by[one], values[rest], measure.by[rest])
     known = np.isfinite(values)
+    merit = measure.merit
+    if measure.due_by:
+        merit = np.where(one, _least_ratio(measure.due_by, one, side), 1.0)
     one, rest = one & known, rest & known
-    merit = None if measure.merit is None else (measure.merit[one], measure.merit[rest])
-    return equality(values[one], values[rest], merit=merit)
+    due = None if merit is None else (merit[one], merit[rest])
+    return equality(values[one], values[rest], merit=due)
+
+
+def _least_ratio(names: Sequence[str], one: NDArray[np.bool_], side: Side) -> float:
+    """The named measures' ratio of a group to the others that is closest to 1.
+
+    1 where some are higher and some lower.
+    """
+    logs = []
+    for measure in side.measures:
+        above, below = measure.parts()
+        counts = [part[who].sum() for who in (one, ~one) for part in (above, below)]
+        if measure.name in names and all(counts):
+            logs.append(math.log(counts[0] / counts[1] * counts[3] / counts[2]))
+    one_way = logs and len({log > 0.0 for log in logs}) == 1
+    return math.exp(min(logs, key=abs)) if one_way else 1.0
+
+
+def _finding(row: Row, gap: Gap, alpha: float, reason: str) -> Row:
+    """The row of a gap beyond chance, which fails unless the truth has the gap."""
+    of_the_truth = gap.due is not None and (
+        gap.ratio >= FOUR_FIFTHS * gap.due or gap.truth_p_value >= alpha
+    )
+    return replace(row, gap=True, fails=not of_the_truth, reason=reason)
 
 
 def _least_over_greatest(samples: Samples) -> Floats:
@@ -613,11 +610,6 @@ def _least_over_greatest(samples: Samples) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio: Floats = np.where(highest > 0.0, values.min(axis=1) / highest, math.nan)
     return ratio
-
-
-def _due(ratios: Iterable[float]) -> float:
-    """The largest of the known ratios, up to 1; 1 where none is known."""
-    return min(1.0, max((ratio for ratio in ratios if math.isfinite(ratio)), default=1.0))
 
 
 def _number(value: float) -> float | None:
