@@ -1,8 +1,9 @@
 """What the estimators of boosted trees share.
 
-Belongs here: a table as the trees see it, training, out-of-fold margins for each number of trees,
-explaining, and keeping trees and encoder as data. Does not belong here: what is learnt, how a
-margin becomes a prediction, and by which loss the number of trees is chosen (each estimator).
+Belongs here: parameters, a table as the trees see it, training, out-of-fold margins for each number
+of trees, calibrated chances, explaining, and keeping trees and encoder as data. Does not belong
+here: what is learnt, how a margin becomes a prediction, and by which loss the number of trees is
+chosen (each estimator).
 
 Trees: XGBoost's histogram method (Chen and Guestrin, KDD 2016).
 """
@@ -11,12 +12,13 @@ Trees: XGBoost's histogram method (Chen and Guestrin, KDD 2016).
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -27,6 +29,8 @@ from sklearn.model_selection import GroupKFold, KFold
 from sklearn.utils.validation import check_is_fitted
 
 from engagement_assets.learning.evaluation.binary import Floats
+from engagement_assets.learning.evaluation.calibration import Calibrator, fit_calibrator
+from engagement_assets.learning.evaluation.metrics import log_loss
 from engagement_assets.learning.explanations.explanation import Explanation
 from engagement_assets.learning.explanations.shap_values import explain
 from engagement_assets.learning.trees.encoder import TableEncoder, typical_values
@@ -38,6 +42,7 @@ logger = logging.getLogger(__name__)
 
 BOOSTER_FILE = "booster.ubj"
 ESTIMATOR_FILE = "estimator.json"
+LOGISTIC = "binary:logistic"
 # Shares of the most trees that are tried.
 TREE_SHARES = (1 / 16, 1 / 8, 3 / 16, 1 / 4, 3 / 8, 1 / 2, 3 / 4, 1)
 
@@ -59,34 +64,52 @@ class ConstantTargetError(ValueError):
     """Every target is the same, so there is nothing to learn."""
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 # scikit-learn has no types
 class BoostedTrees(BaseEstimator):  # type: ignore[misc] # as said
     """A table encoder and boosted trees, the ground of an estimator.
 
-    A subclass lists its parameters in its own constructor, as scikit-learn wants, among them
-    `n_estimators`, `max_depth`, `learning_rate`, `subsample`, `colsample_bytree`,
-    `min_child_weight`, `reg_lambda`, `random_state` and `n_jobs`, and names its `file_format`.
+    A subclass is a dataclass of its parameters too, which gives it the constructor that
+    scikit-learn wants; it may have other defaults than these.
+
+    Args:
+        n_estimators: Most trees; how many are kept is chosen out of fold.
+        max_depth: Depth of a tree.
+        learning_rate: Step of each tree.
+        subsample: Share of the rows a tree sees.
+        colsample_bytree: Share of the columns a tree sees.
+        min_child_weight: Least sum of the second derivatives over the rows of a leaf: rows for the
+            squared error, p (1 - p) each for the logistic.
+        reg_lambda: L2 penalty of the leaf weights.
+        folds: Folds of the out-of-fold scores; fewer when there are fewer groups.
+        random_state: Seed of the folds and the trees.
+        n_jobs: Threads; None for all cores.
 
     Attributes:
         encoder_: The map from table to matrix.
         feature_names_in_: The f feature names in order.
         n_features_in_: Their number.
         typical_values_: Median or most frequent value of each feature.
+        folds_: Folds that were used.
         booster_: The trees that `explain` explains.
     """
 
-    file_format: str
-    n_estimators: int
-    max_depth: int
-    learning_rate: float
-    subsample: float
-    colsample_bytree: float
-    min_child_weight: float
-    reg_lambda: float
-    random_state: int
-    n_jobs: int | None
-    encoder_: TableEncoder
-    booster_: xgb.Booster
+    # names the layout of the saved files
+    file_format: ClassVar[str]
+    # the file of each attribute that holds trees
+    booster_files: ClassVar[Mapping[str, str]] = {"booster_": BOOSTER_FILE}
+
+    n_estimators: int = 160
+    max_depth: int = 4
+    learning_rate: float = 0.06
+    subsample: float = 0.8
+    colsample_bytree: float = 0.6
+    min_child_weight: float = 3.0
+    reg_lambda: float = 2.0
+    folds: int = 4
+    random_state: int = 0
+    n_jobs: int | None = None
+    booster_: xgb.Booster = field(init=False)
 
     def _take_encoder(self, encoder: TableEncoder) -> None:
         self.encoder_ = encoder
@@ -96,6 +119,30 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc] # as said
     def _learn_table(self, X: pd.DataFrame, encoder: TableEncoder) -> None:
         self._take_encoder(encoder)
         self.typical_values_ = typical_values(X, encoder)
+
+    def refitted(self, X: pd.DataFrame, y: ArrayLike) -> Self:
+        """Return the same model fitted on other rows; what was chosen out of fold stays.
+
+        For stacking, which needs models that have not seen some groups and cannot afford to
+        choose everything again for each.
+
+        Args:
+            X: n x f as in `fit`.
+            y: n targets as in `fit`.
+
+        Raises:
+            ValueError: As in `fit`.
+        """
+        check_is_fitted(self, "booster_")
+        fitted = copy.copy(self)
+        encoder = TableEncoder.fit(X)
+        fitted._learn_table(X, encoder)
+        fitted._train_chosen(encoder.transform(X), y)
+        return fitted
+
+    def _train_chosen(self, matrix: Matrix, y: ArrayLike) -> None:
+        """Train what was chosen out of fold on every row."""
+        raise NotImplementedError
 
     def tree_counts(self) -> list[int]:
         """The numbers of trees that are tried, rising."""
@@ -183,6 +230,24 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc] # as said
             logger.info("Out-of-fold scores by %s: fold %d done", objective, number)
         return margins
 
+    def _calibrated_out_of_fold(
+        self, matrix: Matrix, labels: Floats, folds: Iterable[Fold]
+    ) -> tuple[dict[int, float], Floats]:
+        """Learn `calibrator_` for the number of trees with the least log loss.
+
+        Returns:
+            The log loss of each number of trees, and the n calibrated out-of-fold chances.
+        """
+        margins = self._margins_out_of_fold(matrix, labels, folds, objective=LOGISTIC)
+        # Calibrated first: too many trees are too sure of themselves, which calibration undoes.
+        losses = {
+            count: log_loss(labels, fit_calibrator(labels, margin, method="sigmoid")(margin))
+            for count, margin in margins.items()
+        }
+        margin = margins[least(losses)]
+        self.calibrator_ = fit_calibrator(labels, margin, seed=self.random_state)
+        return losses, self.calibrator_(margin)
+
     def _booster_names(self) -> list[str] | None:
         """The names for the trees, or None where XGBoost would refuse one of them."""
         names = self.encoder_.features
@@ -218,32 +283,38 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc] # as said
         )
         return replace(explanation, data=X[self.encoder_.features])
 
-    def _write(
-        self,
-        folder: Path | UPath | str,
-        state: Mapping[str, Any],
-        boosters: Mapping[str, xgb.Booster],
-    ) -> None:
-        """Write trees in UBJSON, the rest in JSON; files of the same name are replaced."""
+    def save(self, folder: Path | UPath | str) -> None:
+        """Write the fitted estimator as data: trees in UBJSON, the rest in JSON.
+
+        Out-of-fold scores are not kept: they belong to the training rows.
+
+        Args:
+            folder: Made when it is not there; files of the same name are replaced.
+        """
+        check_is_fitted(self, list(self.booster_files))
         target = Path(folder) if isinstance(folder, str) else folder
         target.mkdir(parents=True, exist_ok=True)
-        whole = {
+        state = {
             "format": self.file_format,
             "parameters": self.get_params(),
             "encoder": self.encoder_.to_dict(),
-            **state,
+            **self._state(),
         }
-        for name, booster in boosters.items():
-            (target / name).write_bytes(bytes(booster.save_raw("ubj")))
-        (target / ESTIMATOR_FILE).write_text(json.dumps(whole, indent=1, allow_nan=False))
+        for attribute, name in self.booster_files.items():
+            (target / name).write_bytes(bytes(getattr(self, attribute).save_raw("ubj")))
+        (target / ESTIMATOR_FILE).write_text(json.dumps(state, indent=1, allow_nan=False))
+
+    def _state(self) -> dict[str, Any]:
+        """Return what was learnt beside encoder and trees as JSON data, with `typical_values`."""
+        raise NotImplementedError
 
     @classmethod
-    def _read(cls, folder: Path | UPath | str) -> tuple[Self, dict[str, Any], Path | UPath]:
-        """The estimator with its encoder, the rest of its state, and its folder.
+    def load(cls, folder: Path | UPath | str) -> Self:
+        """Read what `save` wrote. Check the files' hashes first (`ModelRegistry.open`).
 
         Raises:
-            FileNotFoundError: When the file is missing.
-            ValueError: When the file is of another format.
+            FileNotFoundError: When a file is missing.
+            ValueError: When the files are of another format.
         """
         source = Path(folder) if isinstance(folder, str) else folder
         state = json.loads((source / ESTIMATOR_FILE).read_text())
@@ -254,7 +325,17 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc] # as said
         model = cls(**state["parameters"])
         model._take_encoder(TableEncoder.from_dict(state["encoder"]))
         model.typical_values_ = dict(state["typical_values"])
-        return model, state, source
+        model.folds_ = int(state["folds_used"])
+        if "calibrator" in state:
+            model.calibrator_ = Calibrator.from_dict(state["calibrator"])
+        model._restore(state)
+        for attribute, name in cls.booster_files.items():
+            setattr(model, attribute, read_booster(source, name))
+        return model
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        """Take back what `_state` gave and `load` has not taken yet."""
+        raise NotImplementedError
 
 
 def read_booster(folder: Path | UPath, name: str = BOOSTER_FILE) -> xgb.Booster:

@@ -27,10 +27,9 @@ apart: the chance of paying (calibrated), the mean, and the quantiles.
 
 from __future__ import annotations
 
-import copy
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -40,8 +39,6 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from engagement_assets.learning.evaluation.binary import Floats
-from engagement_assets.learning.evaluation.calibration import Calibrator, fit_calibrator
-from engagement_assets.learning.evaluation.metrics import log_loss
 from engagement_assets.learning.evaluation.quantiles import (
     ConformalShift,
     fit_conformal_shift,
@@ -51,12 +48,12 @@ from engagement_assets.learning.explanations.explanation import Explanation
 from engagement_assets.learning.explanations.sums import add_term, explain_sum
 from engagement_assets.learning.trees.boosted import (
     BOOSTER_FILE,
+    LOGISTIC,
     BoostedTrees,
     Fold,
     Matrix,
     as_targets,
     least,
-    read_booster,
     regression_folds,
 )
 from engagement_assets.learning.trees.encoder import NUMBER, TableEncoder
@@ -76,13 +73,8 @@ from engagement_assets.learning.trees.revenue_mean import (
     signed_log,
 )
 
-if TYPE_CHECKING:
-    from upath import UPath
-
 FORMAT = "zero-inflated-revenue-regressor/1"
 LEVELS = (0.1, 0.5, 0.9)
-PAYS_FILE = "pays.ubj"
-QUANTILES_FILE = "quantiles.ubj"
 # Amounts over this quantile of the payers' are cut off for `squared`.
 CUT_OFF = 0.99
 # Payers fewer than this are too few for amounts and chances of their own.
@@ -95,28 +87,20 @@ class TooFewPayersError(ValueError):
     """Too few rows pay, or too few do not, to learn who does."""
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 # scikit-learn has no types
 class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc] # as said
     """Boosted trees for zero-inflated, heavy-tailed money; see the module for the method.
+
+    See `BoostedTrees` for the other parameters and attributes.
 
     Args:
         prior: Name of a column with a rough guess of the amount, or None.
         mean: One of `CANDIDATES`, or "auto" for the least out-of-fold squared error.
         n_estimators: Most trees; how many are kept is chosen out of fold, for each part by its own
             loss.
-        max_depth: Depth of a tree.
-        learning_rate: Step of each tree.
-        subsample: Share of the rows a tree sees.
-        colsample_bytree: Share of the columns a tree sees.
-        min_child_weight: Least sum of the second derivatives over the rows of a leaf.
-        reg_lambda: L2 penalty of the leaf weights.
-        folds: Folds of the out-of-fold predictions; fewer when there are fewer groups.
-        random_state: Seed of the folds and the trees.
-        n_jobs: Threads; None for all cores.
 
     Attributes:
-        feature_names_in_: The f feature names in order.
-        n_features_in_: Their number.
         mean_: The candidate that predicts the mean.
         mean_losses_: Out-of-fold root mean squared error of each candidate, each with its best
             number of trees.
@@ -127,44 +111,22 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):  # type: ignor
         trees_: Number of trees of each part.
         calibrator_: The map from the margin of paying to its chance.
         shift_: The conformal shift of the quantiles.
-        folds_: Folds that were used.
-        typical_values_: Median or most frequent value of each feature.
-        encoder_: The map from table to matrix.
         booster_: The trees of the mean; for the hurdle, of the amount of those who pay.
         pays_: The trees of paying.
         quantiles_: The trees of the quantiles.
     """
 
     file_format = FORMAT
+    booster_files = {  # noqa: RUF012 - declared a ClassVar by the base
+        "booster_": BOOSTER_FILE,
+        "pays_": "pays.ubj",
+        "quantiles_": "quantiles.ubj",
+    }
 
-    def __init__(  # noqa: PLR0913 - scikit-learn wants every parameter in the constructor
-        self,
-        *,
-        prior: str | None = None,
-        mean: str = "auto",
-        n_estimators: int = 160,
-        max_depth: int = 4,
-        learning_rate: float = 0.06,
-        subsample: float = 0.8,
-        colsample_bytree: float = 0.6,
-        min_child_weight: float = 3.0,
-        reg_lambda: float = 2.0,
-        folds: int = 4,
-        random_state: int = 0,
-        n_jobs: int | None = None,
-    ) -> None:
-        self.prior = prior
-        self.mean = mean
-        self.n_estimators = n_estimators
-        self.max_depth = max_depth
-        self.learning_rate = learning_rate
-        self.subsample = subsample
-        self.colsample_bytree = colsample_bytree
-        self.min_child_weight = min_child_weight
-        self.reg_lambda = reg_lambda
-        self.folds = folds
-        self.random_state = random_state
-        self.n_jobs = n_jobs
+    prior: str | None = None
+    mean: str = "auto"
+    pays_: xgb.Booster = field(init=False)
+    quantiles_: xgb.Booster = field(init=False)
 
     def fit(self, X: pd.DataFrame, y: ArrayLike, *, groups: ArrayLike | None = None) -> Self:
         """Learn who pays, how much is to be expected, and the quantiles.
@@ -219,49 +181,25 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):  # type: ignor
     def _offset(self, matrix: Matrix) -> Floats | None:
         return None if self.prior_ is None else self.prior_.offset(self._guess(matrix))
 
-    def refitted(self, X: pd.DataFrame, y: ArrayLike) -> Self:
-        """The same model of the mean fitted on other rows; its quantiles stay.
-
-        The method, the numbers of trees, the calibrator and the map to the mean are kept. For
-        stacking, which needs models that have not seen some groups and cannot afford to choose
-        everything again for each.
-
-        Args:
-            X: n x f as in `fit`.
-            y: n amounts of money.
-
-        Raises:
-            ValueError: As in `fit`.
-        """
-        check_is_fitted(self, "booster_")
-        fitted = copy.copy(self)
-        encoder = TableEncoder.fit(X)
-        fitted._learn_table(X, encoder)
-        matrix = encoder.transform(X)
-        fitted._learn_prior(matrix)
-        amounts = as_targets(y, rows=len(X))
+    def _train_chosen(self, matrix: Matrix, y: ArrayLike) -> None:
+        """Train the mean on every row; calibrator, map to the mean and quantiles stay."""
+        self._learn_prior(matrix)
+        amounts = as_targets(y, rows=len(matrix))
         if self.mean_ == HURDLE:
-            label = (amounts > 0.0).astype(np.float64)
-            fitted.pays_ = fitted._train(
-                matrix, label, self.trees_["pays"], objective="binary:logistic"
-            )
-        fitted.booster_ = fitted._train_mean(matrix, learning(self.mean_, amounts, cut_off=CUT_OFF))
-        return fitted
+            self._train_pays(matrix, amounts > 0.0)
+        self.booster_ = self._train_mean(matrix, learning(self.mean_, amounts, cut_off=CUT_OFF))
+
+    def _train_pays(self, matrix: Matrix, pays: NDArray[np.bool_]) -> None:
+        self.pays_ = self._train(
+            matrix, pays.astype(np.float64), self.trees_["pays"], objective=LOGISTIC
+        )
 
     def _fit_chance(self, matrix: Matrix, pays: NDArray[np.bool_], folds: list[Fold]) -> Floats:
         """Learn who pays; return the calibrated out-of-fold chances."""
-        label = pays.astype(np.float64)
-        margins = self._margins_out_of_fold(matrix, label, folds, objective="binary:logistic")
-        # Calibrated first: too many trees are too sure of themselves, which calibration undoes.
-        losses = {
-            count: log_loss(label, fit_calibrator(label, margin, method="sigmoid")(margin))
-            for count, margin in margins.items()
-        }
+        losses, chance = self._calibrated_out_of_fold(matrix, pays.astype(np.float64), folds)
         self.trees_["pays"] = least(losses)
-        margin = margins[self.trees_["pays"]]
-        self.calibrator_ = fit_calibrator(label, margin, seed=self.random_state)
-        self.pays_ = self._train(matrix, label, self.trees_["pays"], objective="binary:logistic")
-        return self.calibrator_(margin)
+        self._train_pays(matrix, pays)
+        return chance
 
     def _fit_mean(self, matrix: Matrix, amounts: Floats, chance: Floats, folds: list[Fold]) -> None:
         """Keep the candidate with the least out-of-fold squared error, and fit it on every row."""
@@ -374,12 +312,7 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):  # type: ignor
         return matrix, self._data(matrix)
 
     def predict(self, X: pd.DataFrame) -> Floats:
-        """Return the n expected amounts.
-
-        Raises:
-            TypeError: When a column has changed its type since the fit.
-            ValueError: When columns are missing or have infinite values.
-        """
+        """Return the n expected amounts; see `BoostedTrees.predict_margin` for what it raises."""
         matrix, data = self._encoded(X)
         return self._mean(matrix, data, self._chance(data))
 
@@ -444,14 +377,8 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):  # type: ignor
             seed=self.random_state,
         )
 
-    def save(self, folder: Path | UPath | str) -> None:
-        """Write the fitted regressor as data: trees in UBJSON, the rest in JSON.
-
-        Args:
-            folder: Made when it is not there; files of the same name are replaced.
-        """
-        check_is_fitted(self, "quantiles_")
-        state = {
+    def _state(self) -> dict[str, Any]:
+        return {
             "typical_values": self.typical_values_,
             "mean_used": self.mean_,
             "mean_losses": self.mean_losses_,
@@ -464,33 +391,13 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):  # type: ignor
             "group_edges": self.group_edges_,
             "conformal_shift": self.shift_.to_dict(),
         }
-        boosters = {
-            BOOSTER_FILE: self.booster_,
-            PAYS_FILE: self.pays_,
-            QUANTILES_FILE: self.quantiles_,
-        }
-        self._write(folder, state, boosters)
 
-    @classmethod
-    def load(cls, folder: Path | UPath | str) -> Self:
-        """Read what `save` wrote. Check the files' hashes first (`ModelRegistry.open`).
-
-        Raises:
-            FileNotFoundError: When a file is missing.
-            ValueError: When the files are of another format.
-        """
-        model, state, source = cls._read(folder)
-        model.mean_ = str(state["mean_used"])
-        model.mean_losses_ = {str(k): float(v) for k, v in state["mean_losses"].items()}
-        model.calibration_ = MeanCalibration.from_dict(state["mean_calibration"])
-        model.trees_ = {str(k): int(v) for k, v in state["trees_used"].items()}
-        model.folds_ = int(state["folds_used"])
-        model.calibrator_ = Calibrator.from_dict(state["calibrator"])
-        model.prior_ = None if state["prior"] is None else Prior.from_dict(state["prior"])
-        model.scale_floor_ = float(state["scale_floor"])
-        model.group_edges_ = [float(edge) for edge in state["group_edges"]]
-        model.shift_ = ConformalShift.from_dict(state["conformal_shift"])
-        model.booster_ = read_booster(source)
-        model.pays_ = read_booster(source, PAYS_FILE)
-        model.quantiles_ = read_booster(source, QUANTILES_FILE)
-        return model
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        self.mean_ = str(state["mean_used"])
+        self.mean_losses_ = {str(k): float(v) for k, v in state["mean_losses"].items()}
+        self.calibration_ = MeanCalibration.from_dict(state["mean_calibration"])
+        self.trees_ = {str(k): int(v) for k, v in state["trees_used"].items()}
+        self.prior_ = None if state["prior"] is None else Prior.from_dict(state["prior"])
+        self.scale_floor_ = float(state["scale_floor"])
+        self.group_edges_ = [float(edge) for edge in state["group_edges"]]
+        self.shift_ = ConformalShift.from_dict(state["conformal_shift"])
