@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from engagement_assets.learning.evaluation.metrics import Interval, paired_auc_difference
+from engagement_assets.learning.evaluation.bootstrap import Interval
+from engagement_assets.learning.evaluation.metrics import paired_auc_difference
 from engagement_assets.lifecycle.card import model_card
 from engagement_assets.lifecycle.champion import judge
 from engagement_assets.lifecycle.spec import QualityGate

@@ -10,13 +10,19 @@ chapter 13).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from engagement_assets.learning.evaluation.binary import Floats
+
+# share of the samples below an interval of 95 %, and above it
+_TAIL = (1.0 - 0.95) / 2.0
+
+# a statistic that takes the weight of each row
+Weighted = Callable[[Floats], float]
 
 
 @dataclass(frozen=True)
@@ -53,18 +59,65 @@ def resamples(n: int, *, n_bootstrap: int, seed: int) -> Iterator[Floats]:
         yield np.bincount(rng.integers(0, n, size=n), minlength=n).astype(np.float64)
 
 
-def interval(value: float, samples: ArrayLike, *, confidence: float = 0.95) -> Interval:
-    """Percentile interval of bootstrap samples; samples that are not numbers are left out.
+def interval(value: float, samples: ArrayLike) -> Interval:
+    """Return the 95 % percentile interval of bootstrap samples.
 
     Args:
         value: The estimate on the whole sample.
-        samples: Its values on the resamples.
-        confidence: Share of the samples inside the interval, in (0, 1).
+        samples: Its values on the resamples; those that are no numbers are left out.
     """
     drawn = np.asarray(samples, dtype=np.float64)
     drawn = drawn[np.isfinite(drawn)]
     if not drawn.size:
         return Interval(float(value), math.nan, math.nan)
-    tail = (1.0 - confidence) / 2.0
-    low, high = np.quantile(drawn, [tail, 1.0 - tail])
+    low, high = np.quantile(drawn, [_TAIL, 1.0 - _TAIL])
     return Interval(float(value), float(low), float(high))
+
+
+def bootstrap(
+    statistics: Callable[[Floats], Sequence[float] | Floats],
+    *,
+    rows: int,
+    n_bootstrap: int,
+    seed: int = 0,
+) -> list[Interval]:
+    """Return the intervals of k statistics over the same resamples.
+
+    Args:
+        statistics: From n weights to k values.
+        rows: n.
+        n_bootstrap: Number of resamples; 0 gives intervals of NaN.
+        seed: Seed of the resamples.
+    """
+    values = statistics(np.ones(rows))
+    draws = [statistics(weights) for weights in resamples(rows, n_bootstrap=n_bootstrap, seed=seed)]
+    samples = np.array(draws, dtype=np.float64).reshape(n_bootstrap, len(values))
+    return [interval(value, samples[:, i]) for i, value in enumerate(values)]
+
+
+def bootstrapped(
+    scores: Mapping[str, Weighted], *, rows: int, n_bootstrap: int, seed: int = 0
+) -> dict[str, Interval]:
+    """Return the interval of each named statistic; see `bootstrap`."""
+    intervals = bootstrap(
+        lambda weights: [score(weights) for score in scores.values()],
+        rows=rows,
+        n_bootstrap=n_bootstrap,
+        seed=seed,
+    )
+    return dict(zip(scores, intervals, strict=True))
+
+
+def ratio(numerator: Floats, denominator: Floats) -> Weighted:
+    """Return the weighted sum of one over that of the other, NaN where the latter is 0."""
+
+    def weighted(weights: Floats) -> float:
+        below = float(np.dot(weights, denominator))
+        return float(np.dot(weights, numerator)) / below if below else math.nan
+
+    return weighted
+
+
+def mean(values: Floats) -> Weighted:
+    """Return the weighted mean of n values."""
+    return ratio(values, np.ones_like(values))

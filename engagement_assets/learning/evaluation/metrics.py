@@ -14,34 +14,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from engagement_assets.learning.evaluation.binary import (
-    Floats,
-    OneClassError,
-    Ranked,
-    as_labels,
-    checked,
-)
-from engagement_assets.learning.evaluation.bootstrap import Interval, interval, resamples
-
-__all__ = [
-    "Interval",
-    "OneClassError",
-    "auc",
-    "base_rate",
-    "brier",
-    "evaluate",
-    "expected_calibration_error",
-    "f1",
-    "lift_table",
-    "log_loss",
-    "paired_auc_difference",
-    "precision_at_recall",
-    "quantile_bins",
-    "reliability_table",
-]
+from engagement_assets.learning.evaluation.binary import Floats, Ranked, checked
+from engagement_assets.learning.evaluation.bootstrap import Interval, bootstrap, bootstrapped
 
 _CLIP = 1e-15
 _CALIBRATION_BINS = 10
+DECILES = 10
+_CHANCE_DRAWS = 200
 
 
 def auc(y: ArrayLike, p: ArrayLike) -> float:
@@ -56,36 +35,6 @@ def auc(y: ArrayLike, p: ArrayLike) -> float:
     """
     labels, probability = checked(y, p)
     return Ranked(labels, probability).auc(np.ones_like(labels))
-
-
-def precision_at_recall(y: ArrayLike, p: ArrayLike, *, recall: float = 0.8) -> float:
-    """Precision at the highest threshold that finds at least `recall` of the positives.
-
-    Args:
-        y: n labels of 0 and 1.
-        p: n scores.
-        recall: Share of the positives to find, in (0, 1].
-
-    Raises:
-        OneClassError: When only one class is present.
-    """
-    labels, probability = checked(y, p)
-    return Ranked(labels, probability).precision_at_recall(np.ones_like(labels), recall)
-
-
-def f1(y: ArrayLike, p: ArrayLike, *, threshold: float) -> float:
-    """F1 of flagging everyone whose probability is at least the threshold; 0 when none is right.
-
-    Args:
-        y: n labels of 0 and 1.
-        p: n probabilities.
-        threshold: Flag at or above this probability.
-
-    Raises:
-        OneClassError: When only one class is present.
-    """
-    labels, probability = checked(y, p)
-    return _f1(labels, probability >= threshold, np.ones_like(labels))
 
 
 def _f1(y: Floats, flagged: NDArray[np.bool_], weights: Floats) -> float:
@@ -109,22 +58,6 @@ def _losses(y: Floats, p: Floats) -> Floats:
     clipped = np.clip(p, _CLIP, 1.0 - _CLIP)
     losses: Floats = -(y * np.log(clipped) + (1.0 - y) * np.log1p(-clipped))
     return losses
-
-
-def brier(y: ArrayLike, p: ArrayLike) -> float:
-    """Mean squared difference of probability and label (Brier 1950).
-
-    Args:
-        y: n labels of 0 and 1, one class allowed.
-        p: n probabilities.
-    """
-    labels, probability = checked(y, p, both_classes=False)
-    return float(np.mean((probability - labels) ** 2))
-
-
-def base_rate(y: ArrayLike) -> float:
-    """Share of the labels that are 1."""
-    return float(np.mean(as_labels(y, both_classes=False)))
 
 
 def quantile_bins(p: ArrayLike, *, bins: int = _CALIBRATION_BINS) -> NDArray[np.int64]:
@@ -162,19 +95,11 @@ def expected_calibration_error(
     return float(np.abs(gaps).sum() / len(labels))
 
 
-def calibration_error_by_chance(
-    p: ArrayLike, *, n_draws: int = 200, share: float = 0.95, seed: int = 0
-) -> float:
-    """The calibration error that perfectly calibrated probabilities stay under by chance.
+def calibration_error_by_chance(p: ArrayLike, *, seed: int = 0) -> float:
+    """Return the error that calibrated probabilities stay under by chance in 95 of 100 samples.
 
     The error is a mean of absolute gaps, so it is above 0 even when every probability is right;
-    on few rows by much. Labels are drawn from the probabilities themselves.
-
-    Args:
-        p: n probabilities.
-        n_draws: Number of drawn label sets.
-        share: Share of the draws whose error is at most what is returned.
-        seed: Seed of the draws.
+    on few rows by much. Labels are drawn from the n probabilities themselves.
     """
     probability = np.asarray(p, dtype=np.float64)
     bins = quantile_bins(probability)
@@ -184,9 +109,9 @@ def calibration_error_by_chance(
             np.bincount(bins, weights=(rng.random(len(probability)) < probability) - probability)
         ).sum()
         / len(probability)
-        for _ in range(n_draws)
+        for _ in range(_CHANCE_DRAWS)
     ]
-    return float(np.quantile(errors, share))
+    return float(np.quantile(errors, 0.95))
 
 
 def reliability_table(y: ArrayLike, p: ArrayLike, *, bins: int = _CALIBRATION_BINS) -> pd.DataFrame:
@@ -221,7 +146,6 @@ def evaluate(
     threshold: float,
     recall: float = 0.8,
     n_bootstrap: int = 500,
-    confidence: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Interval]:
     """Score probabilities by every metric, each with a bootstrap interval over rows.
@@ -232,12 +156,13 @@ def evaluate(
         threshold: Probability at or above which a row is flagged, for `f1`.
         recall: Recall at which precision is read.
         n_bootstrap: Number of resamples; 0 gives intervals of NaN.
-        confidence: Confidence of the intervals.
         seed: Seed of the resamples.
 
     Returns:
-        `auc`, `precision_at_recall`, `f1`, `log_loss`, `calibration_error`, `brier`,
-        `base_rate`. The bins of the calibration error are those of the whole sample; its
+        `auc`; `precision_at_recall` at the highest threshold that finds `recall` of the positives;
+        `f1` of flagging from the threshold on, 0 when none is right; `log_loss`;
+        `calibration_error`; `brier`, the mean squared difference of probability and label (Brier
+        1950); `base_rate`. The bins of the calibration error are those of the whole sample; its
         interval lies rather high, since resampling adds noise to a mean of absolute values.
 
     Raises:
@@ -271,13 +196,8 @@ def evaluate(
         "brier",
         "base_rate",
     )
-    values = scores(np.ones_like(ys))
-    draws = resamples(len(ys), n_bootstrap=n_bootstrap, seed=seed)
-    samples = np.array([scores(weights) for weights in draws]).reshape(n_bootstrap, len(names))
-    return {
-        name: interval(values[i], samples[:, i], confidence=confidence)
-        for i, name in enumerate(names)
-    }
+    intervals = bootstrap(scores, rows=len(ys), n_bootstrap=n_bootstrap, seed=seed)
+    return dict(zip(names, intervals, strict=True))
 
 
 def paired_auc_difference(
@@ -286,7 +206,6 @@ def paired_auc_difference(
     p_second: ArrayLike,
     *,
     n_bootstrap: int = 1000,
-    confidence: float = 0.95,
     seed: int = 0,
 ) -> Interval:
     """AUC of the first scores less AUC of the second on the same rows, by a paired bootstrap.
@@ -296,7 +215,6 @@ def paired_auc_difference(
         p_first: n scores of the first model.
         p_second: n scores of the second model, for the same rows in the same order.
         n_bootstrap: Number of resamples; both models see the same ones.
-        confidence: Confidence of the interval.
         seed: Seed of the resamples.
 
     Raises:
@@ -309,28 +227,23 @@ def paired_auc_difference(
     def difference(weights: Floats) -> float:
         return one.auc(weights[one.order]) - two.auc(weights[two.order])
 
-    draws = resamples(len(labels), n_bootstrap=n_bootstrap, seed=seed)
-    samples = [difference(weights) for weights in draws]
-    return interval(difference(np.ones_like(labels)), samples, confidence=confidence)
+    scores = {"difference": difference}
+    return bootstrapped(scores, rows=len(labels), n_bootstrap=n_bootstrap, seed=seed)["difference"]
 
 
 def lift_table(
     y: ArrayLike,
     p: ArrayLike,
     *,
-    deciles: int = 10,
     n_bootstrap: int = 500,
-    confidence: float = 0.95,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """How many positives the rows of each tenth hold, from the highest scores down.
+    """Count the positives that the rows of each tenth hold, from the highest scores down.
 
     Args:
-        y: n labels of 0 and 1, n at least `deciles`.
+        y: n labels of 0 and 1, n at least 10.
         p: n scores; ties are cut in the order of the rows.
-        deciles: Number of equal parts.
         n_bootstrap: Number of resamples for the interval of the lift.
-        confidence: Confidence of the interval.
         seed: Seed of the resamples.
 
     Returns:
@@ -343,32 +256,29 @@ def lift_table(
     """
     labels, probability = checked(y, p)
     n = len(labels)
-    if n < deciles:
-        raise ValueError(f"{n} rows cannot be cut into {deciles} parts")
+    if n < DECILES:
+        raise ValueError(f"{n} rows cannot be cut into {DECILES} parts")
     order = np.argsort(-probability, kind="stable")
     ys, ps = labels[order], probability[order]
-    part = np.arange(n) * deciles // n
+    part = np.arange(n) * DECILES // n
 
     def lifts(weights: Floats) -> Floats:
-        members = np.bincount(part, weights=weights, minlength=deciles)
-        positives = np.bincount(part, weights=weights * ys, minlength=deciles)
+        members = np.bincount(part, weights=weights, minlength=DECILES)
+        positives = np.bincount(part, weights=weights * ys, minlength=DECILES)
         with np.errstate(divide="ignore", invalid="ignore"):
             result: Floats = (positives / members) / (positives.sum() / weights.sum())
         return result
 
-    draws = resamples(n, n_bootstrap=n_bootstrap, seed=seed)
-    samples = np.array([lifts(weights) for weights in draws]).reshape(n_bootstrap, deciles)
-    lift = lifts(np.ones(n))
-    intervals = [interval(lift[i], samples[:, i], confidence=confidence) for i in range(deciles)]
-    rows = np.bincount(part, minlength=deciles)
-    positives = np.bincount(part, weights=ys, minlength=deciles)
+    intervals = bootstrap(lifts, rows=n, n_bootstrap=n_bootstrap, seed=seed)
+    rows = np.bincount(part, minlength=DECILES)
+    positives = np.bincount(part, weights=ys, minlength=DECILES)
     return pd.DataFrame(
         {
-            "decile": np.arange(1, deciles + 1),
+            "decile": np.arange(1, DECILES + 1),
             "rows": rows,
-            "mean_probability": np.bincount(part, weights=ps, minlength=deciles) / rows,
+            "mean_probability": np.bincount(part, weights=ps, minlength=DECILES) / rows,
             "positive_rate": positives / rows,
-            "lift": lift,
+            "lift": [one.value for one in intervals],
             "lift_low": [one.low for one in intervals],
             "lift_high": [one.high for one in intervals],
             "cumulative_share_of_positives": np.cumsum(positives) / positives.sum(),

@@ -20,16 +20,13 @@ _INK = "#25303b"
 _GRID = "#dfe4ea"
 
 
-def reliability_plot(table: pd.DataFrame, *, title: str = "Reliability") -> str:
-    """Draw the observed rate against the predicted probability.
+def reliability_plot(table: pd.DataFrame) -> str:
+    """Draw the observed rate against the predicted probability, as a Markdown image.
 
     Args:
         table: From `metrics.reliability_table`: mean_probability, positive_rate, rows.
-        title: Title of the figure.
-
-    Returns:
-        A Markdown image.
     """
+    title = "Reliability"
     figure, axes = _new(4.6, 4.2, title)
     limit = 1.08 * 100 * max(table["mean_probability"].max(), table["positive_rate"].max(), 0.01)
     axes.plot([0, limit], [0, limit], color=_GREY, linestyle="--", label="perfectly calibrated")
@@ -50,30 +47,12 @@ def reliability_plot(table: pd.DataFrame, *, title: str = "Reliability") -> str:
     return as_markdown(figure, title)
 
 
-def lift_plot(table: pd.DataFrame, *, title: str = "Lift by decile") -> str:
-    """Draw the lift of each decile with its interval.
-
-    Args:
-        table: From `metrics.lift_table`.
-        title: Title of the figure.
-
-    Returns:
-        A Markdown image.
-    """
+def lift_plot(table: pd.DataFrame) -> str:
+    """Draw the lift of each decile with its interval, from `metrics.lift_table`, as Markdown."""
+    title = "Lift by decile"
     figure, axes = _new(5.6, 3.6, title)
-    below = (table["lift"] - table["lift_low"]).clip(lower=0.0)
-    above = (table["lift_high"] - table["lift"]).clip(lower=0.0)
-    axes.bar(
-        table["decile"],
-        table["lift"],
-        color=_BLUE,
-        width=0.75,
-        yerr=[below.fillna(0.0), above.fillna(0.0)],
-        ecolor=_INK,
-        capsize=2,
-    )
+    _bars(axes, table, "lift")
     axes.axhline(1.0, color=_GREY, linestyle="--", label="average row")
-    axes.set_xticks(table["decile"])
     axes.set(
         xlabel="decile of predicted probability (1 = highest)",
         ylabel="rate / overall rate (×)",
@@ -82,32 +61,19 @@ def lift_plot(table: pd.DataFrame, *, title: str = "Lift by decile") -> str:
     return as_markdown(figure, title)
 
 
-def decile_plot(
-    table: pd.DataFrame, *, unit: str, title: str = "Predicted and true by decile"
-) -> str:
+def decile_plot(table: pd.DataFrame, *, unit: str) -> str:
     """Draw the mean target of each decile, with its interval, beside the mean prediction.
 
     Args:
         table: From `regression.decile_table`.
         unit: Unit of both.
-        title: Title of the figure.
 
     Returns:
         A Markdown image.
     """
+    title = "Predicted and true by decile"
     figure, axes = _new(5.6, 3.6, title)
-    below = (table["mean_target"] - table["mean_target_low"]).clip(lower=0.0)
-    above = (table["mean_target_high"] - table["mean_target"]).clip(lower=0.0)
-    axes.bar(
-        table["decile"],
-        table["mean_target"],
-        color=_BLUE,
-        width=0.75,
-        yerr=[below.fillna(0.0), above.fillna(0.0)],
-        ecolor=_INK,
-        capsize=2,
-        label="true",
-    )
+    _bars(axes, table, "mean_target", label="true")
     axes.plot(
         table["decile"],
         table["mean_prediction"],
@@ -116,11 +82,27 @@ def decile_plot(
         linestyle="none",
         label="predicted",
     )
-    axes.set_xticks(table["decile"])
     # A dollar sign would start a formula.
     axes.set(xlabel="decile of the prediction (1 = highest)", ylabel=unit.replace("$", r"\$"))
     axes.legend(frameon=False, loc="upper right")
     return as_markdown(figure, title)
+
+
+def _bars(axes: Axes, table: pd.DataFrame, column: str, *, label: str = "") -> None:
+    """Draw a bar a decile with its interval, from `<column>_low` to `<column>_high`."""
+    below = (table[column] - table[f"{column}_low"]).clip(lower=0.0)
+    above = (table[f"{column}_high"] - table[column]).clip(lower=0.0)
+    axes.bar(
+        table["decile"],
+        table[column],
+        color=_BLUE,
+        width=0.75,
+        yerr=[below.fillna(0.0), above.fillna(0.0)],
+        ecolor=_INK,
+        capsize=2,
+        label=label,
+    )
+    axes.set_xticks(table["decile"])
 
 
 def _new(width: float, height: float, title: str) -> tuple[Figure, Axes]:

@@ -1,4 +1,4 @@
-"""Predicted quantiles: how good they are, and making them honest by conformal calibration.
+"""Predicted quantiles: how good they are, and calibrating them by conformal shifts.
 
 Belongs here: pinball loss, coverage also where many targets are exactly 0, and the conformal shift.
 Does not belong here: predicting quantiles (the estimators).
@@ -30,9 +30,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from engagement_assets.learning.evaluation.binary import Floats
-from engagement_assets.learning.evaluation.bootstrap import Interval
-from engagement_assets.learning.evaluation.metrics import quantile_bins
-from engagement_assets.learning.evaluation.regression import bootstrapped, checked_numbers
+from engagement_assets.learning.evaluation.bootstrap import Interval, bootstrapped, mean
+from engagement_assets.learning.evaluation.metrics import DECILES, quantile_bins
+from engagement_assets.learning.evaluation.regression import checked_numbers
+
+_LEAST_ROWS = 50
 
 
 def pinball_loss(y: ArrayLike, quantile: ArrayLike, *, level: float) -> float:
@@ -75,21 +77,19 @@ def covered_with_atom(
     *,
     levels: tuple[float, float],
     atom_chance: ArrayLike,
-    atom: float = 0.0,
 ) -> Floats:
-    """How much of each of n targets counts as covered when an atom at an end is counted in part.
+    """Return how much of each of n targets counts as covered when a 0 at an end counts in part.
 
     Args:
         y: n targets.
         low: n lower quantiles.
         high: n upper quantiles.
         levels: Their levels.
-        atom_chance: n predicted chances that the target is the atom or less.
-        atom: The value that many targets have.
+        atom_chance: n predicted chances that the target is 0 or less; many targets are 0.
 
     Returns:
-        n shares between 0 and 1: 1 inside, 0 outside, and for a target at an atom that is an end of
-        its interval the part of the atom that lies between the levels.
+        n shares between 0 and 1: 1 inside, 0 outside, and for a target of 0 that is an end of its
+        interval the part of the atom at 0 that lies between the levels.
 
     Raises:
         ValueError: When the inputs differ in length or a chance lies outside 0 to 1.
@@ -99,12 +99,12 @@ def covered_with_atom(
     if chance.min() < 0.0 or chance.max() > 1.0:
         raise ValueError("atom chances must lie between 0 and 1")
     first, last = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
-    above = np.where(first == atom, levels[0], 0.0)
-    upto = np.where(last == atom, levels[1], np.maximum(chance, above))
+    above = np.where(first == 0.0, levels[0], 0.0)
+    upto = np.where(last == 0.0, levels[1], np.maximum(chance, above))
     with np.errstate(invalid="ignore", divide="ignore"):
         # The atom takes up the levels from 0 to its chance.
         part = np.clip((np.minimum(upto, chance) - np.minimum(above, chance)) / chance, 0.0, 1.0)
-    at = (truth == atom) & ((first == atom) | (last == atom)) & (chance > 0.0)
+    at = (truth == 0.0) & ((first == 0.0) | (last == 0.0)) & (chance > 0.0)
     shares: Floats = np.where(at, part, inside)
     return shares
 
@@ -156,9 +156,8 @@ def fit_conformal_shift(
     levels: tuple[float, ...],
     groups: NDArray[np.object_],
     scale: Floats,
-    least_rows: int = 50,
 ) -> ConformalShift:
-    """Find the shifts that make out-of-fold quantiles honest.
+    """Find the shifts by which out-of-fold quantiles keep their levels.
 
     A level over a half is shifted so that at least that share of the targets lies at or under it;
     a level of a half or less so that at most that share lies under it.
@@ -167,9 +166,9 @@ def fit_conformal_shift(
         y: n targets.
         quantiles: n x k out-of-fold quantiles.
         levels: Their k levels, rising.
-        groups: n names of groups of like predictions.
+        groups: n names of groups of like predictions; one with fewer than 50 rows is not shifted,
+            since a tenth of it is too few to know.
         scale: n positive scales.
-        least_rows: A group with fewer rows is not shifted: a tenth of it is too few to know.
 
     Raises:
         ValueError: When the shapes do not fit or a scale is not above 0.
@@ -186,7 +185,7 @@ def fit_conformal_shift(
     for name in sorted(set(groups.tolist())):
         members = groups == name
         rows[name] = int(members.sum())
-        if rows[name] < least_rows:
+        if rows[name] < _LEAST_ROWS:
             continue
         gaps = (truth[members, None] - quantiles[members]) / scale[members, None]
         shifts[name] = tuple(_shift(gaps[:, column], level) for column, level in enumerate(levels))
@@ -208,7 +207,6 @@ def evaluate_quantiles(
     levels: tuple[float, ...],
     atom_chance: ArrayLike,
     n_bootstrap: int = 500,
-    confidence: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Interval]:
     """Score predicted quantiles, each metric with a bootstrap interval over rows.
@@ -219,7 +217,6 @@ def evaluate_quantiles(
         levels: Their k levels, rising; the first and the last are the interval's ends.
         atom_chance: n predicted chances that the target is 0 or less.
         n_bootstrap: Number of resamples; 0 gives intervals of NaN.
-        confidence: Confidence of the intervals.
         seed: Seed of the resamples.
 
     Returns:
@@ -240,10 +237,9 @@ def evaluate_quantiles(
     means["above_interval"] = (truth > high).astype(np.float64)
     means["mean_interval_width"] = high - low
     return bootstrapped(
-        {name: _weighted_mean(values) for name, values in means.items()},
+        {name: mean(values) for name, values in means.items()},
         rows=len(truth),
         n_bootstrap=n_bootstrap,
-        confidence=confidence,
         seed=seed,
     )
 
@@ -255,7 +251,6 @@ def coverage_table(
     levels: tuple[float, ...],
     atom_chance: ArrayLike,
     by: ArrayLike,
-    deciles: int = 10,
     n_bootstrap: int = 500,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -267,7 +262,6 @@ def coverage_table(
         levels: Their k levels, rising.
         atom_chance: n predicted chances that the target is 0 or less.
         by: n predictions that the tenths are cut by.
-        deciles: Number of parts.
         n_bootstrap: Number of resamples.
         seed: Seed of the resamples.
 
@@ -276,7 +270,7 @@ def coverage_table(
         coverage, coverage_atom_in_part with its _low and _high, below, above.
     """
     truth, chance = checked_numbers(y, atom_chance)
-    part = deciles - 1 - quantile_bins(by, bins=deciles)
+    part = DECILES - 1 - quantile_bins(by, bins=DECILES)
     rows = []
     for decile in sorted(set(part.tolist())):
         members = part == decile
@@ -303,7 +297,3 @@ def coverage_table(
             }
         )
     return pd.DataFrame(rows)
-
-
-def _weighted_mean(values: Floats) -> Any:
-    return lambda weights: float(np.dot(weights, values) / weights.sum())

@@ -8,17 +8,20 @@ serves (`engagement_assets.lifecycle.champion`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from engagement_assets.learning.evaluation.binary import Floats
-from engagement_assets.learning.evaluation.bootstrap import Interval, interval, resamples
-from engagement_assets.learning.evaluation.metrics import quantile_bins
-
-Weighted = Callable[[Floats], float]
+from engagement_assets.learning.evaluation.bootstrap import (
+    Interval,
+    Weighted,
+    bootstrapped,
+    mean,
+    ratio,
+)
+from engagement_assets.learning.evaluation.metrics import DECILES, quantile_bins
 
 
 def checked_numbers(y: ArrayLike, prediction: ArrayLike) -> tuple[Floats, Floats]:
@@ -50,32 +53,6 @@ def r2(y: ArrayLike, prediction: ArrayLike) -> float:
     return _r2(target, (target - predicted) ** 2)(np.ones_like(target))
 
 
-def rmse(y: ArrayLike, prediction: ArrayLike) -> float:
-    """Root of the mean squared error, in units of the target."""
-    target, predicted = checked_numbers(y, prediction)
-    return float(np.sqrt(np.mean((target - predicted) ** 2)))
-
-
-def mae(y: ArrayLike, prediction: ArrayLike) -> float:
-    """Mean absolute error, in units of the target."""
-    target, predicted = checked_numbers(y, prediction)
-    return float(np.mean(np.abs(target - predicted)))
-
-
-def mape(y: ArrayLike, prediction: ArrayLike) -> float:
-    """Mean absolute error as a share of the target, among rows whose target is above 0.
-
-    Args:
-        y: n targets.
-        prediction: n predictions.
-
-    Returns:
-        The error, 1 for a hundred per cent; NaN when no target is above 0.
-    """
-    target, predicted = checked_numbers(y, prediction)
-    return _ratio(*_share_errors(target, predicted))(np.ones_like(target))
-
-
 def normalised_gini(y: ArrayLike, prediction: ArrayLike) -> float:
     """How well the predictions rank the targets: 1 as the targets themselves, 0 as chance.
 
@@ -97,7 +74,6 @@ def evaluate_regression(
     *,
     payers: bool = False,
     n_bootstrap: int = 500,
-    confidence: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Interval]:
     """Score predictions by every metric, each with a bootstrap interval over rows.
@@ -107,61 +83,28 @@ def evaluate_regression(
         prediction: n predictions.
         payers: Whether the target is money: adds `mape_of_payers` and `normalised_gini`.
         n_bootstrap: Number of resamples; 0 gives intervals of NaN.
-        confidence: Confidence of the intervals.
         seed: Seed of the resamples.
 
     Returns:
-        `r2`, `rmse`, `mae`, `mean_target`, `mean_prediction`, `calibration_ratio` (mean prediction
-        over mean target), and with `payers` those two.
+        `r2`, `rmse` and `mae` in units of the target, `mean_target`, `mean_prediction`,
+        `calibration_ratio` (mean prediction over mean target), and with `payers` those two. The
+        first is the mean absolute error as a share of the target, 1 for a hundred per cent, among
+        rows whose target is above 0; NaN when none is.
     """
     target, predicted = checked_numbers(y, prediction)
-    squared, absolute, one = (
-        (target - predicted) ** 2,
-        np.abs(target - predicted),
-        np.ones_like(target),
-    )
+    squared, absolute = (target - predicted) ** 2, np.abs(target - predicted)
     scores: dict[str, Weighted] = {
         "r2": _r2(target, squared),
         "rmse": lambda w: float(np.sqrt(np.dot(w, squared) / w.sum())),
-        "mae": _ratio(absolute, one),
-        "mean_target": _ratio(target, one),
-        "mean_prediction": _ratio(predicted, one),
-        "calibration_ratio": _ratio(predicted, target),
+        "mae": mean(absolute),
+        "mean_target": mean(target),
+        "mean_prediction": mean(predicted),
+        "calibration_ratio": ratio(predicted, target),
     }
     if payers:
-        scores["mape_of_payers"] = _ratio(*_share_errors(target, predicted))
+        scores["mape_of_payers"] = ratio(*_share_errors(target, predicted))
         scores["normalised_gini"] = _gini_ratio(target, predicted)
-    return bootstrapped(
-        scores, rows=len(target), n_bootstrap=n_bootstrap, confidence=confidence, seed=seed
-    )
-
-
-def bootstrapped(
-    scores: Mapping[str, Weighted],
-    *,
-    rows: int,
-    n_bootstrap: int,
-    confidence: float = 0.95,
-    seed: int = 0,
-) -> dict[str, Interval]:
-    """Intervals of statistics that take the weight of each row, over the same resamples.
-
-    Args:
-        scores: For each name, a function of n weights.
-        rows: n.
-        n_bootstrap: Number of resamples; 0 gives intervals of NaN.
-        confidence: Confidence of the intervals.
-        seed: Seed of the resamples.
-    """
-    draws = [
-        [score(weights) for score in scores.values()]
-        for weights in resamples(rows, n_bootstrap=n_bootstrap, seed=seed)
-    ]
-    samples = np.array(draws, dtype=np.float64).reshape(n_bootstrap, len(scores))
-    return {
-        name: interval(score(np.ones(rows)), samples[:, i], confidence=confidence)
-        for i, (name, score) in enumerate(scores.items())
-    }
+    return bootstrapped(scores, rows=len(target), n_bootstrap=n_bootstrap, seed=seed)
 
 
 def paired_loss_difference(
@@ -169,7 +112,6 @@ def paired_loss_difference(
     second: ArrayLike,
     *,
     n_bootstrap: int = 1000,
-    confidence: float = 0.95,
     seed: int = 0,
 ) -> Interval:
     """Mean loss of the second model less that of the first on the same rows, by a paired bootstrap.
@@ -180,15 +122,13 @@ def paired_loss_difference(
         first: n losses of the first model, such as squared errors.
         second: n losses of the second model, for the same rows in the same order.
         n_bootstrap: Number of resamples; both models see the same ones.
-        confidence: Confidence of the interval.
         seed: Seed of the resamples.
     """
     one, two = checked_numbers(first, second)
     differences = bootstrapped(
-        {"difference": _ratio(two - one, np.ones_like(one))},
+        {"difference": mean(two - one)},
         rows=len(one),
         n_bootstrap=n_bootstrap,
-        confidence=confidence,
         seed=seed,
     )
     return differences["difference"]
@@ -210,9 +150,7 @@ def decile_table(
     y: ArrayLike,
     prediction: ArrayLike,
     *,
-    deciles: int = 10,
     n_bootstrap: int = 500,
-    confidence: float = 0.95,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Mean target against mean prediction in tenths of the rows, the highest first.
@@ -220,9 +158,7 @@ def decile_table(
     Args:
         y: n targets.
         prediction: n predictions; tied ones share the part of their first.
-        deciles: Number of equal parts.
         n_bootstrap: Number of resamples for the interval of the mean target.
-        confidence: Confidence of the interval.
         seed: Seed of the resamples.
 
     Returns:
@@ -231,22 +167,21 @@ def decile_table(
         of the targets; NaN where that is 0).
     """
     target, predicted = checked_numbers(y, prediction)
-    part = deciles - 1 - quantile_bins(predicted, bins=deciles)
-    rows = np.bincount(part, minlength=deciles)
+    part = DECILES - 1 - quantile_bins(predicted, bins=DECILES)
+    rows = np.bincount(part, minlength=DECILES)
     there = np.flatnonzero(rows)
     means = bootstrapped(
-        {str(d): _ratio(target * (part == d), (part == d).astype(np.float64)) for d in there},
+        {str(d): ratio(target * (part == d), (part == d).astype(np.float64)) for d in there},
         rows=len(target),
         n_bootstrap=n_bootstrap,
-        confidence=confidence,
         seed=seed,
     )
-    sums, total = np.bincount(part, weights=target, minlength=deciles), float(target.sum())
+    sums, total = np.bincount(part, weights=target, minlength=DECILES), float(target.sum())
     return pd.DataFrame(
         {
             "decile": there + 1,
             "rows": rows[there],
-            "mean_prediction": np.bincount(part, weights=predicted, minlength=deciles)[there]
+            "mean_prediction": np.bincount(part, weights=predicted, minlength=DECILES)[there]
             / rows[there],
             "mean_target": [means[str(d)].value for d in there],
             "mean_target_low": [means[str(d)].low for d in there],
@@ -254,14 +189,6 @@ def decile_table(
             "share_of_total": sums[there] / total if total else math.nan,
         }
     )
-
-
-def _ratio(numerator: Floats, denominator: Floats) -> Weighted:
-    def ratio(weights: Floats) -> float:
-        below = float(np.dot(weights, denominator))
-        return float(np.dot(weights, numerator)) / below if below else math.nan
-
-    return ratio
 
 
 def _share_errors(y: Floats, prediction: Floats) -> tuple[Floats, Floats]:

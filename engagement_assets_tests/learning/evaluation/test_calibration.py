@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy.special import expit, logit
 from scipy.stats import rankdata
 
+from engagement_assets.learning.evaluation.binary import OneClassError
 from engagement_assets.learning.evaluation.calibration import METHODS, Calibrator, fit_calibrator
 from engagement_assets.learning.evaluation.metrics import (
-    OneClassError,
     auc,
     expected_calibration_error,
     log_loss,

@@ -1,6 +1,7 @@
 """Metrics against scikit-learn's, and intervals against problems whose truth is known."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from engagement_assets.learning.evaluation import metrics as m
-from engagement_assets.learning.evaluation.binary import Ranked, checked
-from engagement_assets.learning.evaluation.bootstrap import resamples
+from engagement_assets.learning.evaluation.binary import OneClassError, Ranked, checked
+from engagement_assets.learning.evaluation.bootstrap import Interval, resamples
 
 
 def sample(n=3000, seed=0, ties=False):
@@ -27,9 +28,10 @@ def test_the_metrics_are_scikit_learns(ties):
     y, p = sample(ties=ties)
     assert m.auc(y, p) == pytest.approx(sk.roc_auc_score(y, p), abs=1e-12)
     assert m.log_loss(y, p) == pytest.approx(sk.log_loss(y, np.clip(p, 1e-15, 1 - 1e-15)))
-    assert m.brier(y, p) == pytest.approx(sk.brier_score_loss(y, p))
-    assert m.f1(y, p, threshold=0.3) == pytest.approx(sk.f1_score(y, p >= 0.3))
-    assert m.base_rate(y) == y.mean()
+    figures = m.evaluate(y, p, threshold=0.3, n_bootstrap=0)
+    assert figures["brier"].value == pytest.approx(sk.brier_score_loss(y, p))
+    assert figures["f1"].value == pytest.approx(sk.f1_score(y, p >= 0.3))
+    assert figures["base_rate"].value == y.mean()
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -37,7 +39,8 @@ def test_precision_at_recall_is_read_off_scikit_learns_curve(ties):
     y, p = sample(ties=ties)
     precision, recall, _ = sk.precision_recall_curve(y, p)
     at = np.flatnonzero(recall >= 0.8)[-1]
-    assert m.precision_at_recall(y, p, recall=0.8) == pytest.approx(precision[at])
+    figures = m.evaluate(y, p, threshold=0.5, recall=0.8, n_bootstrap=0)
+    assert figures["precision_at_recall"].value == pytest.approx(precision[at])
 
 
 @settings(deadline=None)  # a busy machine is no failure
@@ -81,7 +84,7 @@ def test_a_weighted_resample_gives_what_the_copied_rows_give():
     ranked = Ranked(labels, scores)
     assert ranked.auc(weights[ranked.order]) == pytest.approx(m.auc(y[rows], p[rows]))
     assert ranked.precision_at_recall(weights[ranked.order], 0.8) == pytest.approx(
-        m.precision_at_recall(y[rows], p[rows])
+        m.evaluate(y[rows], p[rows], threshold=0.5, n_bootstrap=0)["precision_at_recall"].value
     )
 
 
@@ -98,7 +101,7 @@ def test_evaluate_gives_every_metric_inside_its_interval():
         "base_rate",
     }
     assert found["auc"].value == m.auc(y, p)
-    assert found["f1"].value == pytest.approx(m.f1(y, p, threshold=0.3))
+    assert found["f1"].value == pytest.approx(sk.f1_score(y, p >= 0.3))
     assert found["log_loss"].value == pytest.approx(m.log_loss(y, p))
     assert found["calibration_error"].value == pytest.approx(m.expected_calibration_error(y, p))
     for name in set(found) - {"calibration_error"}:
@@ -166,10 +169,10 @@ def test_lift_parts_have_all_customers_when_they_do_not_divide_evenly():
 
 @pytest.mark.parametrize("y", [[0, 0, 0], [1, 1, 1]])
 def test_one_class_is_said_clearly(y):
-    for metric in (m.auc, m.precision_at_recall, m.lift_table):
-        with pytest.raises(m.OneClassError, match=f"all 3 labels are {y[0]}"):
+    for metric in (m.auc, partial(m.evaluate, threshold=0.5), m.lift_table):
+        with pytest.raises(OneClassError, match=f"all 3 labels are {y[0]}"):
             metric(y, [0.1, 0.2, 0.3])
-    with pytest.raises(m.OneClassError):
+    with pytest.raises(OneClassError):
         m.evaluate(y, [0.1, 0.2, 0.3], threshold=0.5)
 
 
@@ -208,5 +211,5 @@ def test_labels_may_be_of_any_binary_type():
 
 
 def test_an_interval_survives_json():
-    found = m.Interval(0.5, 0.4, 0.6)
-    assert m.Interval.from_dict(found.to_dict()) == found
+    found = Interval(0.5, 0.4, 0.6)
+    assert Interval.from_dict(found.to_dict()) == found

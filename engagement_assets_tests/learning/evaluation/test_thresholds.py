@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engagement_assets.learning.evaluation.metrics import OneClassError
+from engagement_assets.learning.evaluation.binary import OneClassError
 from engagement_assets.learning.evaluation.thresholds import (
     CostModel,
     ThresholdChoice,

@@ -13,8 +13,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_val_score
 from upath import UPath
 
+from engagement_assets.learning.evaluation.binary import OneClassError
 from engagement_assets.learning.evaluation.metrics import (
-    OneClassError,
     auc,
     evaluate,
     expected_calibration_error,
