@@ -234,19 +234,20 @@ def stage_train(options: argparse.Namespace) -> dict[str, Any]:
         labelled_rows,
         labelled_snapshots,
     )
+    from engagement_assets.models.churn.adapter import ChurnAdapter  # noqa: PLC0415 - as above
     from engagement_assets.models.churn.spec import SPEC as CHURN_SPEC  # noqa: PLC0415 - as above
-    from engagement_assets.models.churn.training import train_churn  # noqa: PLC0415 - as above
     from resources.lake import Lake  # noqa: PLC0415 - as above
     from resources.registry import ModelRegistry  # noqa: PLC0415 - as above
 
     lake, chosen = Lake(options.lake), snapshots(options)
-    trained = train_churn(
+    trained = ChurnAdapter().learn(
         labelled_snapshots(lake, chosen.train, CHURN),
         labelled_rows(lake, chosen.test, CHURN),
         snapshots=chosen,
         features=MODEL_INPUTS,
         parameters=ModelSettings(seed=options.seed).parameters(CHURN_SPEC.parameters),
         n_bootstrap=options.bootstrap,
+        first_day=FIRST_DAY,
     )
     registry = ModelRegistry(Path(options.lake) / ".registry")
     with tempfile.TemporaryDirectory() as folder:
@@ -288,7 +289,6 @@ def stage_best_possible(options: argparse.Namespace) -> dict[str, Any]:
     from engagement_assets.learning.trees.classifier import CalibratedBoostingClassifier  # noqa: PLC0415 - as above
     from engagement_assets.lifecycle.rows import labelled_rows  # noqa: PLC0415 - as above
     from engagement_assets.lifecycle.training import split_rows  # noqa: PLC0415 - as above
-    from engagement_assets.models.churn.training import LABEL  # noqa: PLC0415 - as above
     from resources.lake import Lake  # noqa: PLC0415 - as above
     from resources.registry import ModelRegistry, registered  # noqa: PLC0415 - as above
 
@@ -301,15 +301,15 @@ def stage_best_possible(options: argparse.Namespace) -> dict[str, Any]:
     probability = CalibratedBoostingClassifier.load(folder).predict_proba(rows)[:, 1]
     best = rows["churn_probability"].to_numpy()
     scores = {
-        name: evaluate(rows[LABEL], p, threshold=0.5, n_bootstrap=options.bootstrap)
+        name: evaluate(rows[CHURN.name], p, threshold=0.5, n_bootstrap=options.bootstrap)
         for name, p in (("best", best), ("model", probability))
     }
     difference = paired_auc_difference(
-        rows[LABEL], best, probability, n_bootstrap=options.bootstrap
+        rows[CHURN.name], best, probability, n_bootstrap=options.bootstrap
     )
     return {
         "test_customers": len(rows),
-        "base_rate": float(rows[LABEL].mean()),
+        "base_rate": float(rows[CHURN.name].mean()),
         "best_auc": scores["best"]["auc"].to_dict(),
         "model_auc": scores["model"]["auc"].to_dict(),
         "ratio": scores["model"]["auc"].value / scores["best"]["auc"].value,

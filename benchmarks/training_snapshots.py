@@ -19,7 +19,6 @@ from engagement_assets.learning.trees.classifier import CalibratedBoostingClassi
 from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS, Snapshots
 from engagement_assets.lifecycle.rows import labelled_rows, labelled_snapshots
 from engagement_assets.lifecycle.training import split_rows
-from engagement_assets.models.churn.training import LABEL
 from resources.lake import Lake
 from resources.sql import SqlFolder
 
@@ -44,11 +43,11 @@ def main() -> None:
         learn = split_rows(labelled_snapshots(lake, months[:count], CHURN), test=False)
         for seed in (0, 1, 2):
             model = CalibratedBoostingClassifier(n_jobs=2, random_state=seed)
-            model.fit(learn[columns], learn[LABEL], groups=learn["customer_id"])
+            model.fit(learn[columns], learn[CHURN.name], groups=learn["customer_id"])
             p = model.predict_proba(score[columns])[:, 1]
             print(
-                f"| {count} | {len(learn):,} | {seed} | {auc(score[LABEL], p):.4f} "
-                f"| {log_loss(score[LABEL], p):.4f} |",
+                f"| {count} | {len(learn):,} | {seed} | {auc(score[CHURN.name], p):.4f} "
+                f"| {log_loss(score[CHURN.name], p):.4f} |",
                 flush=True,
             )
 

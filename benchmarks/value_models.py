@@ -33,11 +33,7 @@ from engagement_assets.lifecycle.reports import table_markdown
 from engagement_assets.lifecycle.rows import labelled_rows, labelled_snapshots
 from engagement_assets.lifecycle.training import split_rows
 from engagement_assets.models.engagement.adapter import EngagementAdapter
-from engagement_assets.models.engagement.fairness import assess as assess_engagement
-from engagement_assets.models.engagement.training import train_engagement
 from engagement_assets.models.lifetime_value.adapter import LifetimeValueAdapter
-from engagement_assets.models.lifetime_value.fairness import assess as assess_value
-from engagement_assets.models.lifetime_value.training import train_value
 from engagement_assets.signals.network.snapshot import graph_of, land_network
 from engagement_assets.signals.sentiment.scoring import land_customer_sentiment, window_days
 from resources.lake import Lake
@@ -138,17 +134,16 @@ def measure(name: str, options: Any) -> dict[str, Any]:
     lake, chosen = Lake(options.lake), snapshots(options, label.window_days)
     train_rows = labelled_snapshots(lake, chosen.train, label)
     test_rows = labelled_rows(lake, chosen.test, label)
-    how: dict[str, Any] = {
-        "snapshots": chosen,
-        "features": MODEL_INPUTS,
-        "parameters": {"random_state": options.seed, "n_jobs": 2},
-        "n_bootstrap": options.bootstrap,
-    }
+    adapter = LifetimeValueAdapter() if money else EngagementAdapter()
     began = time.perf_counter()
-    trained: Any = (
-        train_value(train_rows, test_rows, **how, first_day=FIRST_DAY)
-        if money
-        else train_engagement(train_rows, test_rows, **how)
+    trained = adapter.learn(
+        train_rows,
+        test_rows,
+        snapshots=chosen,
+        features=MODEL_INPUTS,
+        parameters={"random_state": options.seed, "n_jobs": 2},
+        n_bootstrap=options.bootstrap,
+        first_day=FIRST_DAY,
     )
     seconds = {"train and evaluate": time.perf_counter() - began}
     test = split_rows(test_rows, test=True)
@@ -164,12 +159,12 @@ def measure(name: str, options: Any) -> dict[str, Any]:
             name=name, version="benchmark", folder=Path(folder), card=trained.card
         )
         began = time.perf_counter()
-        assess = assess_value if money else assess_engagement
-        fair = assess(Path(folder), test_rows, seed=options.seed, n_bootstrap=options.bootstrap)
+        fair = adapter.fairness(
+            version, test_rows, threads=2, seed=options.seed, n_bootstrap=options.bootstrap
+        )
         seconds["fairness"] = time.perf_counter() - began
         everybody = lake.read(_FEATURES, days=[stages.end(options)]).to_pandas()
         began = time.perf_counter()
-        adapter = LifetimeValueAdapter() if money else EngagementAdapter()
         predict = adapter.load(version, parameters={"channel_cac": {}}, threads=2)
         predicted = predict(everybody, Context())
         seconds["predict and explain all"] = time.perf_counter() - began

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import pandas as pd
 
@@ -28,7 +28,7 @@ class NotTrainableError(RuntimeError):
 
 @dataclass(frozen=True)
 class Inputs:
-    """What adapter read from.
+    """What an adapter reads from.
 
     Attributes:
         engine: Queries over the lake, and the lake itself.
@@ -51,27 +51,22 @@ class Inputs:
     bootstrap: int
 
 
-class Fitted(Protocol):
-    """A fitted model that can write itself as data."""
-
-    def save(self, folder: Any) -> None:
-        """Write its files into a folder."""
+Model = TypeVar("Model")
 
 
-class Trained(Protocol):
+@dataclass(frozen=True)
+class Trained(Generic[Model]):
     """A fitted model and what is known of it.
 
-    The card is JSON data with at least `metrics` (name to value, low, high), `training_snapshot`,
-    `training_snapshots`, `test_snapshot`, `training_customers`, `test_customers`, `score_shares`.
+    Attributes:
+        model: The fitted model, which can write itself as data: `save(folder)`.
+        card: JSON data for the registry with at least `metrics` (name to value, low, high),
+            `training_snapshot`, `training_snapshots`, `test_snapshot`, `training_customers`,
+            `test_customers` and `score_shares`.
     """
 
-    @property
-    def model(self) -> Fitted:
-        """The fitted model."""
-
-    @property
-    def card(self) -> dict[str, Any]:
-        """What is known of it."""
+    model: Model
+    card: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -102,7 +97,7 @@ class Predicted:
 class ModelAdapter(Protocol):
     """What a model does. Every method is pure but for reading the lake."""
 
-    def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained:
+    def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained[Any]:
         """Fit on the training snapshots and measure on the later one.
 
         Raises:

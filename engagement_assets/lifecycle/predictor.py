@@ -78,20 +78,23 @@ class Predictor(Protocol):
 
 def explained(
     columns: Mapping[str, Any],
-    inputs: pd.DataFrame,
-    *,
     explanation: Explanation,
+    *,
     typical: Mapping[str, Any],
-    unit: str = "log-odds",
+    unit: str,
 ) -> Predictions:
     """Return predictions with the strongest reasons of an explanation beside them.
 
     Args:
         columns: `customer_id` and what is predicted, n values each.
-        inputs: The n x f values that are explained.
-        explanation: Contributions of these values.
+        explanation: Of n rows, with their `data`.
         typical: Usual value of each feature.
         unit: Unit of the contributions.
+
+    Raises:
+        ValueError: The explanation has no `data`.
     """
-    reasons = top_reasons(explanation, inputs, typical=typical, k=REASONS)
+    if explanation.data is None:
+        raise ValueError("an explanation without the rows' values gives no reasons")
+    reasons = top_reasons(explanation, explanation.data, typical=typical, k=REASONS)
     return Predictions(pd.concat([pd.DataFrame(columns), reasons], axis=1), explanation, unit)

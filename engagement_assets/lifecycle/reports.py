@@ -39,13 +39,13 @@ def metrics_markdown(card: Mapping[str, Any], names: Mapping[str, str]) -> str:
         names: What to call each metric; those that are not named keep their own name.
     """
     rows = []
-    for name, found in card["metrics"].items():
+    for name, figure in card["metrics"].items():
         words = names.get(name, name.replace("_", " "))
-        if isinstance(found, Mapping):
-            span = f"{found['low']:.4g} – {found['high']:.4g}"
-            rows.append(f"| {words} | {found['value']:.4g} | {span} |")
+        if isinstance(figure, Mapping):
+            span = f"{figure['low']:.4g} – {figure['high']:.4g}"
+            rows.append(f"| {words} | {figure['value']:.4g} | {span} |")
         else:
-            rows.append(f"| {words} | {found:.4g} | – |")
+            rows.append(f"| {words} | {figure:.4g} | – |")
     return "\n".join(["| metric | value | interval |", "|---|---:|---:|", *rows])
 
 
@@ -56,6 +56,28 @@ def learnt_from(card: Mapping[str, Any]) -> str:
         f"{', '.join(card['training_snapshots'])}; "
         f"scored on {card['test_customers']:,} other customers at {card['test_snapshot']}. "
         "Intervals: 95 %, bootstrap over customers."
+    )
+
+
+def evaluation_report(
+    card: Mapping[str, Any], title: str, names: Mapping[str, str], *paragraphs: str, note: str = ""
+) -> str:
+    """The evaluation of a version: who was learnt from, the metrics, and what else is given.
+
+    Args:
+        card: The version's.
+        title: What the model is called.
+        names: What to call each metric.
+        paragraphs: Markdown that follows.
+        note: Added to who was learnt from.
+    """
+    return "\n\n".join(
+        [
+            f"## {title} {card.get('version', '')} on other people at a later time",
+            learnt_from(card) + note,
+            metrics_markdown(card, names),
+            *paragraphs,
+        ]
     )
 
 
@@ -79,18 +101,18 @@ def explanation_markdown(
     table = importance_table(explanation, categories=categories)
     shown = table.head(_STRONGEST).copy()
     shown["meaning"] = [meanings.get(name, "") for name in shown["feature"]]
-    said = (
+    exactness = (
         f"Exact SHAP values of all {len(explanation.contributions):,} customers by "
         f"{explanation.method}; base plus contributions equals the score within "
         f"{explanation.additivity_error:.1e} on {explanation.rows_checked:,} of them."
     )
     if explanation.fallback_reason:
-        said += f" **The fast method was not used: {explanation.fallback_reason}**"
+        exactness += f" **The fast method was not used: {explanation.fallback_reason}**"
     return "\n".join(
         [
             f"## {title}",
             "",
-            said,
+            exactness,
             "",
             *explanation_pictures(explanation, unit=unit),
             "",

@@ -1,14 +1,16 @@
 """What models share that learn a label of a snapshot from its features.
 
-Belongs here: reading labelled rows and wording what moves the scores. Does not belong here: any
-one model, and Dagster.
+Belongs here: reading labelled rows, learning from some people at earlier snapshots and scoring
+others at a later one, predicting, comparing and fairness. Does not belong here: any one model, the
+estimators (`learning.trees`), and Dagster.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,55 +21,104 @@ from engagement_assets.features.catalogue import MODEL_INPUTS
 from engagement_assets.features.labels import Label
 from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.evaluation.bootstrap import Interval
+from engagement_assets.learning.evaluation.regression import squared_error_advantage
 from engagement_assets.learning.stacking.folds import BaseLearner
 from engagement_assets.lifecycle.adapter import Inputs, Trained
 from engagement_assets.lifecycle.dates import Snapshots
-from engagement_assets.lifecycle.fairness import Assessment
+from engagement_assets.lifecycle.fairness import Assessment, assess_regression
+from engagement_assets.lifecycle.predictor import Context, Predictions, Predictor, explained
 from engagement_assets.lifecycle.rows import data_versions, labelled_rows, labelled_snapshots
 from engagement_assets.lifecycle.scored import ScoredModel
-from engagement_assets.lifecycle.training import split_rows
+from engagement_assets.lifecycle.training import (
+    data_card,
+    explanation_card,
+    learn_and_score,
+    split_rows,
+)
 from resources.registry import RegisteredModel
 
 
 class LabelledSnapshots(ScoredModel):
     """A model that learns a label of a snapshot from its features.
 
-    A model names its functions; each is pure.
-
     Attributes:
         label: The label.
         target: The column of the label that is predicted.
         output: The column of the predictions that predicts it.
-        learn: Fits on training rows and measures on test rows.
-        fairness_of: Assesses a version's files on labelled rows of its test snapshot.
-        advantage_of: From the truth and two predictions to how much better the first is.
-        report_of: The evaluation of a card as Markdown.
+        estimator: Class of what is fitted, saved and loaded.
     """
 
     label: ClassVar[Label]
     target: ClassVar[str]
     output: ClassVar[str]
-    learn: ClassVar[Callable[..., Trained]]
-    fairness_of: ClassVar[Callable[..., Assessment]]
-    advantage_of: ClassVar[Callable[..., Interval]]
-    report_of: ClassVar[Callable[..., str]]
+    estimator: ClassVar[Any]
 
     @abstractmethod
+    def measures(self, fitted: Any, rows: pd.DataFrame, *, n_bootstrap: int) -> dict[str, Any]:
+        """Return what a card says of a fitted estimator on n labelled rows of test people.
+
+        It has at least `metrics` and `score_shares`.
+        """
+
+    @abstractmethod
+    def predicted(self, fitted: Any, rows: pd.DataFrame) -> dict[str, Any]:
+        """Return n values of each column that is predicted of n customers."""
+
+    def fit(
+        self,
+        rows: pd.DataFrame,
+        *,
+        features: Sequence[str],
+        parameters: Mapping[str, Any],
+        first_day: date,  # noqa: ARG002 - for models that look at the length of the history
+    ) -> Any:
+        """Fit an estimator on labelled rows of training people; see `learn`."""
+        fitted = self.estimator(**parameters)
+        return fitted.fit(rows[list(features)], rows[self.target], groups=rows["customer_id"])
+
     def open(self, model: RegisteredModel, *, threads: int) -> Any:
         """Load a version's estimator."""
+        return self.estimator.load(model.folder).set_params(n_jobs=threads)
 
-    @abstractmethod
-    def score(self, estimator: Any, rows: pd.DataFrame) -> Floats:
+    def score(self, fitted: Any, rows: pd.DataFrame) -> Floats:
         """Return the n predictions of the target that are measured and compared."""
+        prediction: Floats = fitted.predict(rows)
+        return prediction
 
-    def refit(self, estimator: Any, rows: pd.DataFrame) -> Any:
+    def refit(self, fitted: Any, rows: pd.DataFrame) -> Any:
         """Fit an estimator of the same parameters on other labelled rows."""
-        columns = list(estimator.feature_names_in_)
-        return estimator.refitted(rows[columns], rows[self.target])
+        return fitted.refitted(rows[list(fitted.feature_names_in_)], rows[self.target])
+
+    def known(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return the labelled rows whose target is known."""
+        return rows
 
     def scored(self, rows: pd.DataFrame) -> NDArray[np.bool_]:
         """Return which of n customers the product scores."""
         return np.ones(len(rows), dtype=np.bool_)
+
+    def load(
+        self,
+        model: RegisteredModel,
+        *,
+        parameters: Mapping[str, Any],  # noqa: ARG002 - others need them
+        threads: int,
+    ) -> Predictor:
+        """Load a version, ready to predict many times."""
+        fitted = self.open(model, threads=threads)
+
+        def predictor(rows: pd.DataFrame, context: Context) -> Predictions:  # noqa: ARG001 - others need it
+            scored = rows[self.scored(rows)].reset_index(drop=True)
+            if scored.empty:
+                return Predictions(self.spec.nobody())
+            return explained(
+                {"customer_id": scored["customer_id"], **self.predicted(fitted, scored)},
+                fitted.explain(scored),
+                typical=fitted.typical_values_,
+                unit=fitted.margin_unit,
+            )
+
+        return predictor
 
     def base_learner(
         self, model: RegisteredModel, rows: pd.DataFrame | None, *, threads: int
@@ -91,29 +142,95 @@ class LabelledSnapshots(ScoredModel):
             champion=predictor(estimator),
         )
 
-    def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained:
-        """Fit on the training people at the training snapshots, score the others later."""
-        train, test = self.training_rows(inputs, snapshots)
-        return type(self).learn(
-            train,
-            test,
+    def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained[Any]:
+        """Fit on the training people at the training snapshots, score the others later.
+
+        Raises:
+            MissingPartitionError: A snapshot or its labels are not in the lake.
+        """
+        lake = inputs.engine.lake
+        return self.learn(
+            labelled_snapshots(lake, snapshots.train, self.label),
+            labelled_rows(lake, snapshots.test, self.label),
             snapshots=snapshots,
             features=MODEL_INPUTS,
             parameters=inputs.parameters,
             n_bootstrap=inputs.bootstrap,
+            first_day=inputs.first_day,
         )
 
-    def evaluation_markdown(self, card: Mapping[str, Any]) -> str:
-        """The evaluation of a version."""
-        return type(self).report_of(card)
+    def learn(
+        self,
+        train_rows: pd.DataFrame,
+        test_rows: pd.DataFrame,
+        *,
+        snapshots: Snapshots,
+        features: Sequence[str],
+        parameters: Mapping[str, Any],
+        n_bootstrap: int,
+        first_day: date,
+    ) -> Trained[Any]:
+        """Fit on the training people of labelled rows, score the test people at a later time.
+
+        Args:
+            train_rows: Rows of the training snapshots, all people: `customer_id`, `snapshot_date`,
+                the features and the target.
+            test_rows: The same of the test snapshot.
+            snapshots: Their dates.
+            features: Columns to learn from.
+            parameters: Of the estimator.
+            n_bootstrap: Resamples behind each interval.
+            first_day: First day of the data.
+
+        Raises:
+            NotTrainableError: There is nothing to learn from.
+            ValueError: When there are no people to learn from or to score, or the estimator cannot
+                learn from them: one class, one target.
+        """
+        learn, score = learn_and_score(self.known(train_rows), self.known(test_rows))
+        fitted = self.fit(learn, features=features, parameters=parameters, first_day=first_day)
+        card = {
+            **data_card(snapshots, learn, score, features),
+            **self.measures(fitted, score, n_bootstrap=n_bootstrap),
+            "explanation": explanation_card(fitted, score),
+            "seeds": {"model": fitted.random_state},
+        }
+        return Trained(fitted, card)
 
     def assess(self, inputs: Inputs, model: RegisteredModel) -> Assessment:
         """The fairness of a version on its test people."""
-        return type(self).fairness_of(
-            model.folder,
+        return self.fairness(
+            model,
             self.test_rows(inputs, model),
-            seed=inputs.seed,
+            threads=inputs.threads,
             n_bootstrap=inputs.bootstrap,
+            seed=inputs.seed,
+        )
+
+    def fairness(
+        self,
+        model: RegisteredModel,
+        rows: pd.DataFrame,
+        *,
+        threads: int,
+        n_bootstrap: int,
+        seed: int,
+    ) -> Assessment:
+        """Measure fairness on the test people of labelled rows; a gap is given a mitigation.
+
+        Args:
+            model: The version.
+            rows: Labelled rows of its test snapshot, all people.
+            threads: Threads.
+            n_bootstrap: Resamples behind each interval.
+            seed: Seed of the resamples.
+        """
+        return assess_regression(
+            partial(self.score, self.open(model, threads=threads)),
+            self.known(rows),
+            label=self.target,
+            seed=seed,
+            n_bootstrap=n_bootstrap,
         )
 
     def champion_advantage(
@@ -140,29 +257,15 @@ class LabelledSnapshots(ScoredModel):
         seed: int,
     ) -> Interval:
         """Return how much better the first version is on the test people of labelled rows."""
-        test = self.judged_rows(rows)
+        test = split_rows(self.known(rows), test=True)
         scores = [self.score(self.open(model, threads=threads), test) for model in (first, second)]
-        return type(self).advantage_of(
-            test[self.target], *scores, n_bootstrap=n_bootstrap, seed=seed
-        )
+        return self.advantage_of(test[self.target], *scores, n_bootstrap=n_bootstrap, seed=seed)
 
-    def judged_rows(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Return the test people of labelled rows."""
-        return split_rows(rows, test=True)
-
-    def training_rows(
-        self, inputs: Inputs, snapshots: Snapshots
-    ) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Labelled rows of the training snapshots and of the test snapshot, all people.
-
-        Raises:
-            MissingPartitionError: One of them or its labels is not in the lake.
-        """
-        lake = inputs.engine.lake
-        return (
-            labelled_snapshots(lake, snapshots.train, self.label),
-            labelled_rows(lake, snapshots.test, self.label),
-        )
+    def advantage_of(
+        self, truth: pd.Series, first: Floats, second: Floats, *, n_bootstrap: int, seed: int
+    ) -> Interval:
+        """Return how much better the first of two predictions of n targets is."""
+        return squared_error_advantage(truth, first, second, n_bootstrap=n_bootstrap, seed=seed)
 
     def test_rows(self, inputs: Inputs, model: RegisteredModel) -> pd.DataFrame:
         """Labelled rows of a version's test snapshot, all people."""

@@ -1,13 +1,12 @@
 """What the training of every model on snapshots shares: who is learnt from and who is scored.
 
 Belongs here: the split of people, the sensitive columns of a report, and the parts of a card that
-are the same for every model. Does not belong here: fitting and metrics (each model's `training.py`)
+are the same for every model. Does not belong here: fitting and metrics (each model's folder)
 or reading the lake (`rows.py`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -20,8 +19,6 @@ from engagement_assets.lifecycle.dates import Snapshots
 EXPLAINED_TEST_ROWS = 2_000
 SENSITIVE = ("gender", "age_band", "location")
 
-Model = TypeVar("Model")
-
 
 class Explains(Protocol):
     """What the check of explanations needs of a model."""
@@ -29,19 +26,6 @@ class Explains(Protocol):
     def explain(self, X: pd.DataFrame) -> Explanation:  # noqa: N803 - scikit-learn's name
         """Exact contributions of every value."""
         ...
-
-
-@dataclass(frozen=True)
-class Trained(Generic[Model]):
-    """A fitted model and what is known of it.
-
-    Attributes:
-        model: The fitted model.
-        card: JSON data for the registry.
-    """
-
-    model: Model
-    card: dict[str, Any]
 
 
 def split_rows(rows: pd.DataFrame, *, test: bool) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.learning.evaluation.bootstrap import Interval
 from engagement_assets.learning.evaluation.scores import score_shares
 from engagement_assets.learning.fairness.measures import selection_fairness
-from engagement_assets.lifecycle.adapter import Inputs, Predicted
+from engagement_assets.lifecycle.adapter import Inputs, Predicted, Trained
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.fairness import Assessment
 from engagement_assets.lifecycle.predictor import Context, Predictions, Predictor
@@ -30,7 +30,7 @@ from engagement_assets.lifecycle.spec import (
     Unified,
     reason_columns,
 )
-from engagement_assets.lifecycle.training import SENSITIVE, Trained, sensitive_columns
+from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns
 from resources.registry import RegisteredModel
 from resources.tables import Column
 

@@ -9,15 +9,13 @@ import pytest
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.predictor import Context
 from engagement_assets.models.engagement.adapter import EngagementAdapter
-from engagement_assets.models.engagement.fairness import assess
 from engagement_assets.models.engagement.product import dependence_table, group_table
 from engagement_assets.models.engagement.reports import (
     evaluation_markdown,
     product_report,
 )
 from engagement_assets.models.engagement.spec import SPEC
-from engagement_assets.models.engagement.training import train_engagement
-from engagement_assets_tests.models.value_world import TEST, TRAIN, rows
+from engagement_assets_tests.models.value_world import FIRST_DAY, TEST, TRAIN, rows
 from resources.registry import RegisteredModel
 
 FEATURES = ("logins_month", "primary_device", "tenure_days")
@@ -25,13 +23,14 @@ FAST = {"n_estimators": 30, "learning_rate": 0.2, "max_depth": 3, "folds": 2, "n
 
 
 def train(features=FEATURES, train_rows=None):
-    return train_engagement(
+    return EngagementAdapter().learn(
         rows(TRAIN) if train_rows is None else train_rows,
         rows(TEST),
         snapshots=Snapshots((TRAIN,), TEST),
         features=features,
         parameters=FAST,
         n_bootstrap=20,
+        first_day=FIRST_DAY,
     )
 
 
@@ -89,7 +88,7 @@ def test_a_snapshot_that_lacks_a_feature_is_named(version):
 
 
 def test_fairness_is_reported_by_gender_age_and_location(version):
-    found = assess(version.folder, rows(TEST), seed=0, n_bootstrap=20)
+    found = EngagementAdapter().fairness(version, rows(TEST), threads=1, seed=0, n_bootstrap=20)
     assert set(found.report.verdicts) == {
         f"customers by {name}" for name in ("gender", "age_band", "location")
     }

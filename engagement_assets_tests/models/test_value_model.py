@@ -11,12 +11,10 @@ from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.predictor import Context
 from engagement_assets.lifecycle.training import split_rows
 from engagement_assets.models.lifetime_value.adapter import LifetimeValueAdapter
-from engagement_assets.models.lifetime_value.fairness import assess
 from engagement_assets.models.lifetime_value.inputs import GUESS, HistoryInputs, observed_days
 from engagement_assets.models.lifetime_value.model import ValueModel, lifetime_value
 from engagement_assets.models.lifetime_value.reports import evaluation_markdown
 from engagement_assets.models.lifetime_value.spec import SPEC
-from engagement_assets.models.lifetime_value.training import train_value
 from engagement_assets_tests.models.value_world import FEATURES, FIRST_DAY, TEST, TRAIN, rows
 from resources.registry import RegisteredModel
 
@@ -25,7 +23,7 @@ SNAPSHOTS = Snapshots((TRAIN,), TEST)
 
 
 def train(parameters=FAST, train_rows=None, features=FEATURES):
-    return train_value(
+    return LifetimeValueAdapter().learn(
         rows(TRAIN) if train_rows is None else train_rows,
         rows(TEST),
         snapshots=SNAPSHOTS,
@@ -128,7 +126,7 @@ def test_a_source_without_revenue_has_no_value_to_learn():
 
 
 def test_fairness_is_reported_by_gender_age_and_location(version):
-    found = assess(version.folder, rows(TEST), seed=0, n_bootstrap=20)
+    found = LifetimeValueAdapter().fairness(version, rows(TEST), threads=1, seed=0, n_bootstrap=20)
     assert set(found.report.verdicts) == {
         f"customers by {name}" for name in ("gender", "age_band", "location")
     }
@@ -142,7 +140,7 @@ def test_a_gap_of_the_truth_is_named_with_what_would_close_it_and_its_price(vers
     unfair = rows(TEST)
     low = unfair["gender"] == "male"
     unfair.loc[low, ["revenue_to_date_usd", "future_revenue_usd"]] *= 0.2
-    found = assess(version.folder, unfair, seed=0, n_bootstrap=20)
+    found = LifetimeValueAdapter().fairness(version, unfair, threads=1, seed=0, n_bootstrap=20)
     assert "gender" in found.report.gap_attributes("selected")
     assert any("gender=male" in text for text in found.report.gaps_of_the_truth)
     assert found.mitigation is not None

@@ -13,8 +13,7 @@ from engagement_assets.learning.evaluation.binary import OneClassError
 from engagement_assets.learning.evaluation.scores import score_shares
 from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS, TRAINING_SNAPSHOTS, Snapshots
 from engagement_assets.lifecycle.training import split_rows
-from engagement_assets.models.churn import training
-from engagement_assets.models.churn.training import train_churn
+from engagement_assets.models.churn.adapter import ChurnAdapter
 from resources.registry import ModelRegistry
 
 LAST = date(2026, 3, 1)
@@ -63,13 +62,14 @@ def test_no_person_is_both_learnt_from_and_tested_on_whatever_the_order():
 
 
 def train(rows, test_rows):
-    return train_churn(
+    return ChurnAdapter().learn(
         rows,
         test_rows,
         snapshots=Snapshots.before(LAST, first_day=LAST - timedelta(days=100)),
         features=["use"],
         parameters={"random_state": 1, "n_jobs": 1},
         n_bootstrap=20,
+        first_day=LAST - timedelta(days=100),
     )
 
 
@@ -77,12 +77,12 @@ def test_the_estimator_sees_training_people_at_the_training_snapshot_alone(monke
     rows, test_rows = labelled(seed=0), labelled(seed=1)
     fitted = []
 
-    class Spy(training.CalibratedBoostingClassifier):
+    class Spy(ChurnAdapter.estimator):
         def fit(self, X, y, *, groups):  # noqa: N803 - scikit-learn's name
             fitted.append((X.copy(), list(groups)))
             return super().fit(X, y, groups=groups)
 
-    monkeypatch.setattr(training, "CalibratedBoostingClassifier", Spy)
+    monkeypatch.setattr(ChurnAdapter, "estimator", Spy)
     made = train(rows, test_rows)
     ((seen, groups),) = fitted
     assert seen["use"].tolist() == split_rows(rows, test=False)["use"].tolist()

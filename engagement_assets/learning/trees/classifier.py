@@ -137,6 +137,11 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):  # type: igno
             )
         return max(2, min(self.folds, rarest))
 
+    @property
+    def margin_unit(self) -> str:
+        """The unit of margins and contributions."""
+        return "log-odds"
+
     def decision_function(self, X: pd.DataFrame) -> Floats:
         """Return the n raw log-odds, which rank as the probabilities do."""
         return self.predict_margin(X)

@@ -23,7 +23,7 @@ from engagement_assets.learning.evaluation.bootstrap import Interval, interval, 
 from engagement_assets.learning.evaluation.metrics import auc
 from engagement_assets.learning.evaluation.scores import score_shares
 from engagement_assets.learning.evaluation.splits import hash_split
-from engagement_assets.lifecycle.training import Trained
+from engagement_assets.lifecycle.adapter import Trained
 from engagement_assets.models.anomaly.rules import shows_life
 from engagement_assets.models.anomaly.spec import EXPLAINED_ABOVE
 

@@ -6,7 +6,9 @@ measuring and wording themselves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import date
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,16 +17,33 @@ from numpy.typing import NDArray
 
 from engagement_assets.features.labels import Label
 from engagement_assets.learning.evaluation.binary import Floats
-from engagement_assets.learning.evaluation.metrics import paired_auc_difference
+from engagement_assets.learning.evaluation.bootstrap import Interval
+from engagement_assets.learning.evaluation.metrics import (
+    calibration_error_by_chance,
+    evaluate,
+    lift_table,
+    paired_auc_difference,
+    reliability_table,
+)
+from engagement_assets.learning.evaluation.scores import score_shares
+from engagement_assets.learning.evaluation.thresholds import CostModel
+from engagement_assets.learning.fairness.mitigation import offer_price
 from engagement_assets.learning.trees.classifier import CalibratedBoostingClassifier
-from engagement_assets.lifecycle.predictor import Context, Predictions, Predictor, explained
+from engagement_assets.lifecycle.fairness import Assessment, assess_flags
 from engagement_assets.lifecycle.spec import ModelSpec
 from engagement_assets.lifecycle.tabular import LabelledSnapshots
-from engagement_assets.models.churn.fairness import assess
+from engagement_assets.lifecycle.training import records
 from engagement_assets.models.churn.reports import evaluation_markdown
 from engagement_assets.models.churn.spec import LABEL, SPEC
-from engagement_assets.models.churn.training import train_churn
 from resources.registry import RegisteredModel
+
+RECALL = 0.8
+# The installation's settings by the estimator's names.
+COSTS = {
+    "cost_lost_customer": "cost_miss",
+    "cost_intervention": "cost_action",
+    "save_rate": "success_rate",
+}
 
 
 class ChurnAdapter(LabelledSnapshots):
@@ -34,20 +53,45 @@ class ChurnAdapter(LabelledSnapshots):
     label: ClassVar[Label] = LABEL
     target = LABEL.name
     output = "churn_probability"
-    learn = staticmethod(train_churn)
-    fairness_of = staticmethod(assess)
-    advantage_of = staticmethod(paired_auc_difference)
-    report_of = staticmethod(evaluation_markdown)
+    estimator = CalibratedBoostingClassifier
 
-    def open(self, model: RegisteredModel, *, threads: int) -> CalibratedBoostingClassifier:
-        """Load a version's classifier."""
-        classifier = CalibratedBoostingClassifier.load(model.folder)
-        classifier.set_params(n_jobs=threads)
-        return classifier
+    def fit(
+        self,
+        rows: pd.DataFrame,
+        *,
+        features: Sequence[str],
+        parameters: Mapping[str, Any],
+        first_day: date,
+    ) -> Any:
+        """Fit a classifier that knows the installation's costs."""
+        named = {COSTS.get(name, name): value for name, value in parameters.items()}
+        return super().fit(rows, features=features, parameters=named, first_day=first_day)
 
-    def score(self, estimator: Any, rows: pd.DataFrame) -> Floats:
+    def measures(self, fitted: Any, rows: pd.DataFrame, *, n_bootstrap: int) -> dict[str, Any]:
+        """Return metrics, thresholds and costs, lift and reliability."""
+        truth, probability = rows[self.target], self.score(fitted, rows)
+        how: dict[str, Any] = {"n_bootstrap": n_bootstrap, "seed": fitted.random_state}
+        metrics = evaluate(truth, probability, threshold=fitted.threshold_, recall=RECALL, **how)
+        return {
+            "metrics": {name: figure.to_dict() for name, figure in metrics.items()},
+            "thresholds": {
+                **fitted.threshold_choice_.to_dict(),
+                "threshold_at_80_percent_recall": fitted.threshold_at_recall_,
+                "cost_lost_customer_usd": fitted.cost_miss,
+                "cost_intervention_usd": fitted.cost_action,
+                "save_rate": fitted.success_rate,
+            },
+            "calibration_error_by_chance": calibration_error_by_chance(
+                probability, seed=fitted.random_state
+            ),
+            "lift": records(lift_table(truth, probability, **how)),
+            "reliability": records(reliability_table(truth, probability)),
+            "score_shares": score_shares(probability),
+        }
+
+    def score(self, fitted: Any, rows: pd.DataFrame) -> Floats:
         """Return the n probabilities of churn."""
-        probability: Floats = estimator.predict_proba(rows[list(estimator.feature_names_in_)])[:, 1]
+        probability: Floats = fitted.predict_proba(rows)[:, 1]
         return probability
 
     def scored(self, rows: pd.DataFrame) -> NDArray[np.bool_]:
@@ -55,34 +99,49 @@ class ChurnAdapter(LabelledSnapshots):
         active: NDArray[np.bool_] = (rows["logins_month"] > 0).to_numpy(np.bool_)
         return active
 
-    def load(
+    def predicted(self, fitted: Any, rows: pd.DataFrame) -> dict[str, Any]:
+        """Return the probability of churn, and whether contacting pays."""
+        probability = self.score(fitted, rows)
+        return {
+            "churn_probability": probability,
+            "above_cost_threshold": probability >= fitted.threshold_,
+        }
+
+    def fairness(
         self,
         model: RegisteredModel,
+        rows: pd.DataFrame,
         *,
-        parameters: Mapping[str, Any],  # noqa: ARG002 - others need them
         threads: int,
-    ) -> Predictor:
-        """Load a version, ready to predict many times."""
-        classifier = self.open(model, threads=threads)
+        n_bootstrap: int,
+        seed: int,
+    ) -> Assessment:
+        """Measure whom the cost threshold flags among the test people of labelled rows."""
+        fitted = self.open(model, threads=threads)
+        costs = CostModel(
+            cost_miss=fitted.cost_miss,
+            cost_action=fitted.cost_action,
+            success_rate=fitted.success_rate,
+        )
+        return assess_flags(
+            partial(self.score, fitted),
+            rows,
+            label=self.target,
+            threshold=fitted.threshold_,
+            price=partial(offer_price, costs=costs),
+            seed=seed,
+            n_bootstrap=n_bootstrap,
+        )
 
-        def predictor(rows: pd.DataFrame, context: Context) -> Predictions:  # noqa: ARG001 - others need it
-            active = rows[self.scored(rows)].reset_index(drop=True)
-            if active.empty:
-                return Predictions(SPEC.nobody())
-            inputs = active[list(classifier.feature_names_in_)]
-            probability = self.score(classifier, inputs)
-            return explained(
-                {
-                    "customer_id": active["customer_id"],
-                    "churn_probability": probability,
-                    "above_cost_threshold": probability >= classifier.threshold_,
-                },
-                inputs,
-                explanation=classifier.explain(inputs),
-                typical=classifier.typical_values_,
-            )
+    def advantage_of(
+        self, truth: pd.Series, first: Floats, second: Floats, *, n_bootstrap: int, seed: int
+    ) -> Interval:
+        """Return the AUC of the first probabilities less that of the second."""
+        return paired_auc_difference(truth, first, second, n_bootstrap=n_bootstrap, seed=seed)
 
-        return predictor
+    def evaluation_markdown(self, card: Mapping[str, Any]) -> str:
+        """The evaluation of a version."""
+        return evaluation_markdown(card)
 
     def figures(self, table: pd.DataFrame) -> dict[str, float | int]:
         """Return the mean probability."""

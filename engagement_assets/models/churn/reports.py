@@ -1,7 +1,7 @@
 """The churn model's evaluation as Markdown.
 
 Belongs here: wording and layout. Does not belong here: the
-figures themselves (`training.py`, `engagement_assets.evaluation`).
+figures themselves (`adapter.py`, `learning.evaluation`).
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from engagement_assets.learning.evaluation.plots import lift_plot, reliability_plot
-from engagement_assets.lifecycle.reports import learnt_from, metrics_markdown, table_markdown
+from engagement_assets.lifecycle.reports import evaluation_report, table_markdown
 
 METRIC_NAMES = {
     "auc": "AUC",
@@ -27,27 +27,19 @@ def evaluation_markdown(card: Mapping[str, Any]) -> str:
     """The evaluation of a version: metrics with intervals, reliability and lift."""
     choice = card["thresholds"]
     lift = pd.DataFrame(card["lift"])
-    return "\n".join(
-        [
-            f"## Churn model {card.get('version', '')} on other people at a later time",
-            "",
-            learnt_from(card),
-            "",
-            metrics_markdown(card, METRIC_NAMES),
-            "",
-            f"**Threshold {choice['threshold']:.3f}** has the least cost on out-of-fold "
-            f"predictions: {choice['cost_per_row']:.2f} USD a customer, against "
-            f"{choice['cost_of_nothing']:.2f} for contacting nobody and "
-            f"{choice['cost_of_all']:.2f} for contacting all (a lost customer costs "
-            f"{choice['cost_lost_customer_usd']:.0f} USD, an intervention "
-            f"{choice['cost_intervention_usd']:.0f} USD, and keeps {choice['save_rate']:.0%} of "
-            f"the churners it reaches). 80 % of the churners lie at or above "
-            f"{choice['threshold_at_80_percent_recall']:.3f}.",
-            "",
-            reliability_plot(pd.DataFrame(card["reliability"])),
-            "",
-            lift_plot(lift),
-            "",
-            table_markdown(lift),
-        ]
+    return evaluation_report(
+        card,
+        "Churn model",
+        METRIC_NAMES,
+        f"**Threshold {choice['threshold']:.3f}** has the least cost on out-of-fold "
+        f"predictions: {choice['cost_per_row']:.2f} USD a customer, against "
+        f"{choice['cost_of_nothing']:.2f} for contacting nobody and "
+        f"{choice['cost_of_all']:.2f} for contacting all (a lost customer costs "
+        f"{choice['cost_lost_customer_usd']:.0f} USD, an intervention "
+        f"{choice['cost_intervention_usd']:.0f} USD, and keeps {choice['save_rate']:.0%} of "
+        f"the churners it reaches). 80 % of the churners lie at or above "
+        f"{choice['threshold_at_80_percent_recall']:.3f}.",
+        reliability_plot(pd.DataFrame(card["reliability"])),
+        lift_plot(lift),
+        table_markdown(lift),
     )

@@ -12,18 +12,15 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from engagement_assets.features.labels import Label
-from engagement_assets.learning.evaluation.binary import Floats
-from engagement_assets.learning.evaluation.regression import squared_error_advantage
-from engagement_assets.learning.trees.boosted import named_columns
+from engagement_assets.learning.evaluation.regression import decile_table, evaluate_regression
+from engagement_assets.learning.evaluation.scores import score_shares
 from engagement_assets.learning.trees.regressor import BoundedBoostingRegressor
-from engagement_assets.lifecycle.predictor import Context, Predictions, Predictor, explained
+from engagement_assets.lifecycle.predictor import Predictions
 from engagement_assets.lifecycle.spec import ModelSpec
 from engagement_assets.lifecycle.tabular import LabelledSnapshots
-from engagement_assets.models.engagement.fairness import assess
+from engagement_assets.lifecycle.training import records
 from engagement_assets.models.engagement.reports import evaluation_markdown, product_report
 from engagement_assets.models.engagement.spec import LABEL, SPEC
-from engagement_assets.models.engagement.training import train_engagement
-from resources.registry import RegisteredModel
 
 
 class EngagementAdapter(LabelledSnapshots):
@@ -33,47 +30,32 @@ class EngagementAdapter(LabelledSnapshots):
     label: ClassVar[Label] = LABEL
     target = LABEL.name
     output = "engagement_score"
-    learn = staticmethod(train_engagement)
-    fairness_of = staticmethod(assess)
-    advantage_of = staticmethod(squared_error_advantage)
-    report_of = staticmethod(evaluation_markdown)
+    estimator = BoundedBoostingRegressor
 
-    def open(self, model: RegisteredModel, *, threads: int) -> BoundedBoostingRegressor:
-        """Load a version's regressor."""
-        regressor = BoundedBoostingRegressor.load(model.folder)
-        regressor.set_params(n_jobs=threads)
-        return regressor
+    def measures(self, fitted: Any, rows: pd.DataFrame, *, n_bootstrap: int) -> dict[str, Any]:
+        """Return metrics, deciles and how the regressor was chosen."""
+        truth, prediction = rows[self.target], self.score(fitted, rows)
+        how: dict[str, Any] = {"n_bootstrap": n_bootstrap, "seed": fitted.random_state}
+        metrics = evaluate_regression(truth, prediction, **how)
+        return {
+            "metrics": {name: figure.to_dict() for name, figure in metrics.items()},
+            "deciles": records(decile_table(truth, prediction, **how)),
+            "score_shares": score_shares(prediction),
+            "objective": fitted.objective_,
+            "trees": fitted.n_trees_,
+            "out_of_fold_r2": {
+                f"{objective}, {count} trees": value
+                for (objective, count), value in fitted.tree_r2_.items()
+            },
+        }
 
-    def score(self, estimator: Any, rows: pd.DataFrame) -> Floats:
-        """Return the n expected scores."""
-        score: Floats = estimator.predict(rows[list(estimator.feature_names_in_)])
-        return score
+    def predicted(self, fitted: Any, rows: pd.DataFrame) -> dict[str, Any]:
+        """Return the expected scores."""
+        return {"engagement_score": self.score(fitted, rows)}
 
-    def load(
-        self,
-        model: RegisteredModel,
-        *,
-        parameters: Mapping[str, Any],  # noqa: ARG002 - others need them
-        threads: int,
-    ) -> Predictor:
-        """Load a version, ready to predict many times."""
-        regressor = self.open(model, threads=threads)
-
-        def predictor(rows: pd.DataFrame, context: Context) -> Predictions:  # noqa: ARG001 - others need it
-            rows = rows.reset_index(drop=True)
-            inputs = named_columns(rows, list(regressor.feature_names_in_))
-            return explained(
-                {
-                    "customer_id": rows["customer_id"],
-                    "engagement_score": regressor.predict(inputs),
-                },
-                inputs,
-                explanation=regressor.explain(inputs),
-                typical=regressor.typical_values_,
-                unit=regressor.margin_unit,
-            )
-
-        return predictor
+    def evaluation_markdown(self, card: Mapping[str, Any]) -> str:
+        """The evaluation of a version."""
+        return evaluation_markdown(card)
 
     def figures(self, table: pd.DataFrame) -> dict[str, float | int]:
         """Return the mean score and the share over a half."""

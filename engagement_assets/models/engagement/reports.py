@@ -1,7 +1,7 @@
 """The engagement model's reports as Markdown: evaluation, explanations, and for product teams.
 
-Belongs here: wording and layout. Does not belong here: the figures themselves (`training.py`,
-`product.py`, `engagement_assets.evaluation`).
+Belongs here: wording and layout. Does not belong here: the figures themselves (`adapter.py`,
+`product.py`, `learning.evaluation`).
 """
 
 from collections.abc import Mapping
@@ -13,9 +13,8 @@ from engagement_assets.features.catalogue import CATEGORY_FEATURES, FEATURES
 from engagement_assets.learning.evaluation.plots import decile_plot
 from engagement_assets.learning.explanations.explanation import Explanation
 from engagement_assets.lifecycle.reports import (
+    evaluation_report,
     explanation_pictures,
-    learnt_from,
-    metrics_markdown,
     table_markdown,
 )
 from engagement_assets.lifecycle.training import records
@@ -39,21 +38,14 @@ DEPENDENCES = 8
 def evaluation_markdown(card: Mapping[str, Any]) -> str:
     """The evaluation of a version: metrics with intervals and deciles."""
     deciles = pd.DataFrame(card["deciles"])
-    return "\n".join(
-        [
-            f"## Engagement model {card.get('version', '')} on other people at a later time",
-            "",
-            learnt_from(card),
-            "",
-            metrics_markdown(card, METRIC_NAMES),
-            "",
-            f"Objective {card['objective']} with {card['trees']} trees had the least squared error "
-            "out of fold.",
-            "",
-            decile_plot(deciles, unit="mean engagement score"),
-            "",
-            table_markdown(deciles),
-        ]
+    return evaluation_report(
+        card,
+        "Engagement model",
+        METRIC_NAMES,
+        f"Objective {card['objective']} with {card['trees']} trees had the least squared error "
+        "out of fold.",
+        decile_plot(deciles, unit="mean engagement score"),
+        table_markdown(deciles),
     )
 
 

@@ -35,10 +35,8 @@ from engagement_assets.lifecycle.rows import data_versions, labelled_rows, label
 from engagement_assets.lifecycle.scored import ScoredModel, scored_model, snapshot_rows
 from engagement_assets.lifecycle.spec import ModelSpec
 from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns, split_rows
-from engagement_assets.lifecycle.training import Trained as TrainedModel
 from engagement_assets.models.ensemble import targets
 from engagement_assets.models.ensemble.health import HealthReference
-from engagement_assets.models.ensemble.prediction import load_ensemble, refined_of
 from engagement_assets.models.ensemble.reports import evaluation_markdown, health_report
 from engagement_assets.models.ensemble.spec import (
     BASE_COLUMNS,
@@ -53,10 +51,12 @@ from engagement_assets.models.ensemble.spec import (
 )
 from engagement_assets.models.ensemble.training import (
     TargetRows,
+    champions_table,
     mean_loss,
     train_ensemble,
     with_features,
 )
+from engagement_assets.models.lifetime_value.model import lifetime_value
 from resources.registry import ModelRegistry, RegisteredModel, registered
 
 # coarse: most customers without use share one health, whose place moves with how many they are
@@ -77,7 +77,7 @@ class EnsembleAdapter(ScoredModel):
         threads: int,  # noqa: ARG002 - corrections are small
     ) -> Predictor:
         """Load a version, ready to predict many times."""
-        ensemble = load_ensemble(model)
+        ensemble = _opened(model)
 
         def predictor(rows: pd.DataFrame, context: Context) -> Predictions:
             rows = rows.reset_index(drop=True)
@@ -104,7 +104,7 @@ class EnsembleAdapter(ScoredModel):
         return HealthReference.from_bytes(content)
 
     # the champions' own snapshots are used, whatever the latest ones are
-    def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained:  # noqa: ARG002 - as said
+    def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained[Ensemble]:  # noqa: ARG002 - as said
         """Learn corrections from what refits of the champions say of customers left out."""
         champions = _champions(inputs)
         rows, labels = _target_rows(inputs, champions)
@@ -124,23 +124,23 @@ class EnsembleAdapter(ScoredModel):
     def _card(
         self,
         inputs: Inputs,
-        made: TrainedModel[Ensemble],
+        made: Trained[Ensemble],
         bases: Mapping[str, BaseLearner],
         churn: TargetRows,
         champions: Mapping[str, RegisteredModel],
     ) -> dict[str, Any]:
         about = champions["churn"].card
         test = date.fromisoformat(about["test_snapshot"])
-        refined = made.model.predict(_said(bases, churn.test))[targets.CHURN.name]
-        found = evaluate(
+        refined = made.model.predict(champions_table(bases, churn.test, FEATURES))
+        intervals = evaluate(
             churn.test[CHURN.name],
-            refined.to_numpy(),
+            refined[targets.CHURN.name].to_numpy(),
             threshold=0.5,
             n_bootstrap=inputs.bootstrap,
             seed=inputs.seed,
         )
         people = split_rows(snapshot_rows(inputs, test), test=True)
-        health = _health(_with_value(_said(bases, people), people))
+        health = _health_of(bases, people)
         return {
             "training_snapshot": about["training_snapshot"],
             "training_snapshots": about["training_snapshots"],
@@ -150,7 +150,7 @@ class EnsembleAdapter(ScoredModel):
             "test_customers": len(people),
             "features": [*bases, *FEATURES],
             "bases": {name: model.version for name, model in champions.items()},
-            "metrics": {name: found[name].to_dict() for name in ("auc", "log_loss")},
+            "metrics": {name: intervals[name].to_dict() for name in ("auc", "log_loss")},
             "score_edges": list(HEALTH_EDGES),
             "score_shares": score_shares(health, edges=HEALTH_EDGES),
             "seeds": {"model": inputs.seed},
@@ -162,10 +162,10 @@ class EnsembleAdapter(ScoredModel):
         snapshots: Snapshots,  # noqa: ARG002 - as said
     ) -> dict[str, str]:
         """A digest of each partition that was learnt from or scored on."""
-        found: dict[str, str] = {}
+        digests: dict[str, str] = {}
         for label, model in _taught(_champions(inputs)):
-            found |= data_versions(inputs.engine.lake, _days(model), label)
-        return found
+            digests |= data_versions(inputs.engine.lake, _days(model), label)
+        return digests
 
     def evaluation_markdown(self, card: Mapping[str, Any]) -> str:
         """The evaluation of a version."""
@@ -179,7 +179,7 @@ class EnsembleAdapter(ScoredModel):
         day = date.fromisoformat(model.card["test_snapshot"])
         people = split_rows(labelled_rows(inputs.engine.lake, day, CHURN), test=True)
         bases = _bases(_champions(inputs), {}, threads=inputs.threads)
-        health = _health(_with_value(_said(bases, people), people))
+        health = _health_of(bases, people)
         report = selection_fairness(
             people[CHURN.name],
             health <= health.quantile(LOWEST_SHARE),
@@ -196,13 +196,12 @@ class EnsembleAdapter(ScoredModel):
         """Log loss of the candidate less the champion's on the same test rows."""
         day = date.fromisoformat(candidate.card["test_snapshot"])
         rows = split_rows(labelled_rows(inputs.engine.lake, day, CHURN), test=True)
-        said = _said(_bases(_champions(inputs), {}, threads=inputs.threads), rows)
+        bases = _bases(_champions(inputs), {}, threads=inputs.threads)
+        table = champions_table(bases, rows, FEATURES)
         first, second = (
             targets.CHURN.losses(
                 rows[CHURN.name].to_numpy(np.float64),
-                Ensemble.load(model.folder, targets=targets.TARGETS)
-                .predict(said)[targets.CHURN.name]
-                .to_numpy(),
+                _opened(model).predict(table)[targets.CHURN.name].to_numpy(),
             )
             for model in (champion, candidate)
         )
@@ -231,15 +230,6 @@ def base_predictions(customers: pd.Series, context: Context) -> pd.DataFrame:
             for column in columns
         }
     )
-
-
-def _health(predictions: pd.DataFrame) -> pd.Series:
-    """Health of customers who are all of a population."""
-    reference = HealthReference.of(predictions)
-    if reference is None:
-        raise ValueError("no model predicts anything that health is made of")
-    health: pd.Series = reference.parts(predictions).sum(axis=1)
-    return health
 
 
 def _champions(inputs: Inputs) -> dict[str, RegisteredModel]:
@@ -315,20 +305,34 @@ def _bases(
     return {base.name: base for base in made}
 
 
-def _said(bases: Mapping[str, BaseLearner], rows: pd.DataFrame) -> pd.DataFrame:
-    """What the champions say of rows, beside the features that corrections look at."""
-    said = pd.DataFrame({base.name: base.champion(rows) for base in bases.values()})
-    return with_features(said, rows, FEATURES)
+def _opened(model: RegisteredModel) -> Ensemble:
+    return Ensemble.load(model.folder, targets=targets.TARGETS)
 
 
-def _with_value(said: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """Base predictions with the lifetime value and a column for what is not predicted."""
-    full = said.copy()
-    for columns in BASE_COLUMNS.values():
-        for column in columns:
-            if column not in full:
-                full[column] = np.nan
-    if said.get("future_revenue_usd") is not None:
-        to_date = rows["revenue_to_date_usd"].fillna(0.0).to_numpy()
-        full["lifetime_value_usd"] = (full["future_revenue_usd"] + to_date).clip(0.0, 10_000.0)
-    return full
+def refined_of(ensemble: Ensemble, base: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Refined predictions, a column a target; null where there is no correction of it.
+
+    Args:
+        ensemble: The corrections.
+        base: n base predictions.
+        rows: Rows of `features/customer_features` in the same order.
+    """
+    known = base.drop(columns="lifetime_value_usd")
+    refined = ensemble.predict(with_features(known, rows, FEATURES))
+    return refined.reindex(columns=[*refined, *(t for t in targets.TARGETS if t not in refined)])
+
+
+def _health_of(bases: Mapping[str, BaseLearner], rows: pd.DataFrame) -> pd.Series:
+    """Return the health of customers who are all of a population, by the champions."""
+    predictions = champions_table(bases, rows, FEATURES)
+    absent = {column for columns in BASE_COLUMNS.values() for column in columns} - {*predictions}
+    predictions = predictions.assign(**dict.fromkeys(absent, np.nan))
+    if "future_revenue_usd" not in absent:
+        predictions["lifetime_value_usd"] = lifetime_value(
+            rows["revenue_to_date_usd"], predictions["future_revenue_usd"]
+        )
+    reference = HealthReference.of(predictions)
+    if reference is None:
+        raise ValueError("no model predicts anything that health is made of")
+    health: pd.Series = reference.parts(predictions).sum(axis=1)
+    return health

@@ -30,13 +30,13 @@ def targets_table(targets: Mapping[str, Any]) -> list[str]:
         "| prediction | loss | base | corrected | gain (95 %) | trees | served |",
         "|---|---|---:|---:|---|---:|---|",
     ]
-    for name, told in targets.items():
-        gain = told["gain"]
+    for name, target in targets.items():
+        gain = target["gain"]
         lines.append(
-            f"| {name.replace('_', ' ')} | {told['unit']} | {told['base_loss']['value']:.5g} | "
-            f"{told['refined_loss']['value']:.5g} | {gain['value']:.3g} "
-            f"({gain['low']:.3g} to {gain['high']:.3g}) | {told['trees']} | "
-            f"{'the correction' if told['adopted'] else 'the base model'} |"
+            f"| {name.replace('_', ' ')} | {target['unit']} | {target['base_loss']['value']:.5g} | "
+            f"{target['refined_loss']['value']:.5g} | {gain['value']:.3g} "
+            f"({gain['low']:.3g} to {gain['high']:.3g}) | {target['trees']} | "
+            f"{'the correction' if target['adopted'] else 'the base model'} |"
         )
     return lines
 
@@ -70,8 +70,9 @@ def health_report(parts: pd.DataFrame, targets: Mapping[str, Any]) -> tuple[dict
         "| part | mean points | standard deviation | correlation with health |",
         "|---|---:|---:|---:|",
         *(
-            f"| {part} | {told['mean']:.1f} | {told['deviation']:.1f} | {told['correlation']:.2f} |"
-            for part, told in table.items()
+            f"| {part} | {figures['mean']:.1f} | {figures['deviation']:.1f} | "
+            f"{figures['correlation']:.2f} |"
+            for part, figures in table.items()
         ),
         "",
         "### Corrections in use",

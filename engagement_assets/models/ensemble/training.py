@@ -20,7 +20,7 @@ import pandas as pd
 from engagement_assets.learning.evaluation.bootstrap import Interval, interval, resamples
 from engagement_assets.learning.stacking.estimator import Correction, Ensemble, Floats, Target
 from engagement_assets.learning.stacking.folds import FOLDS, BaseLearner, cross_fitted
-from engagement_assets.lifecycle.training import Trained
+from engagement_assets.lifecycle.adapter import Trained
 
 
 @dataclass(frozen=True)
@@ -62,33 +62,32 @@ def train_ensemble(
     Raises:
         ValueError: A table has no rows.
     """
-    for name, found in rows.items():
-        for side, table in (("training", found.learn), ("test", found.test)):
+    for name, known in rows.items():
+        for side, table in (("training", known.learn), ("test", known.test)):
             if table.empty:
                 raise ValueError(f"{name}: there are no labelled {side} customers")
     unseen = cross_fitted(
-        bases, {name: found.learn for name, found in rows.items()}, group="customer_id", folds=folds
+        bases, {name: known.learn for name, known in rows.items()}, group="customer_id", folds=folds
     )
-    corrections, adopted, told = {}, {}, {}
-    for name, found in rows.items():
-        target = found.target
-        learn = with_features(unseen[name], found.learn, features)
-        labels = found.learn[target.label].to_numpy(np.float64)
+    corrections, adopted, figures = {}, {}, {}
+    for name, known in rows.items():
+        target = known.target
+        learn = with_features(unseen[name], known.learn, features)
+        labels = known.learn[target.label].to_numpy(np.float64)
         correction = Correction(target, random_state=random_state, n_jobs=n_jobs)
-        correction.fit(learn, labels, groups=found.learn["customer_id"])
-        said = pd.DataFrame({base.name: base.champion(found.test) for base in bases.values()})
-        test = with_features(said, found.test, features)
-        gain = judged_gain(correction, test, found.test, n_bootstrap=n_bootstrap, seed=random_state)
+        correction.fit(learn, labels, groups=known.learn["customer_id"])
+        test = champions_table(bases, known.test, features)
+        gain = judged_gain(correction, test, known.test, n_bootstrap=n_bootstrap, seed=random_state)
         corrections[name] = correction
         adopted[name] = bool(gain["gain"]["low"] > 0.0)
-        told[name] = gain | {
+        figures[name] = gain | {
             "adopted": adopted[name],
             "trees": correction.n_trees_,
             "unit": target.unit,
-            "training_rows": len(found.learn),
-            "test_customers": len(found.test),
+            "training_rows": len(known.learn),
+            "test_customers": len(known.test),
         }
-    return Trained(Ensemble(corrections, adopted), {"targets": told})
+    return Trained(Ensemble(corrections, adopted), {"targets": figures})
 
 
 def with_features(
@@ -98,6 +97,14 @@ def with_features(
     return pd.concat(
         [predictions.reset_index(drop=True), rows[list(features)].reset_index(drop=True)], axis=1
     )
+
+
+def champions_table(
+    bases: Mapping[str, BaseLearner], rows: pd.DataFrame, features: Sequence[str]
+) -> pd.DataFrame:
+    """Predictions of rows by the champions, beside the features that corrections look at."""
+    predictions = pd.DataFrame({base.name: base.champion(rows) for base in bases.values()})
+    return with_features(predictions, rows, features)
 
 
 def judged_gain(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,12 @@ import pandas as pd
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from engagement_assets.learning.evaluation.bootstrap import interval, resamples
+from engagement_assets.learning.evaluation.bootstrap import Interval, bootstrapped
 from engagement_assets.learning.evaluation.splits import hash_split
 from engagement_assets.learning.graph.graph import SocialGraph
 from engagement_assets.learning.graph.graphsage import GraphSageRegressor
 from engagement_assets.learning.trees.encoder import TableEncoder
+from engagement_assets.lifecycle.adapter import Trained
 
 Floats = NDArray[np.float64]
 GRAPHSAGE, ALONE, TREES = "GraphSAGE", "the same network without the graph", "boosted trees"
@@ -40,17 +42,9 @@ class Snapshot:
     graph: SocialGraph
 
 
-@dataclass(frozen=True)
-class GraphEngagement:
-    """A fitted model and its card."""
-
-    model: GraphSageRegressor
-    card: dict[str, Any]
-
-
 def train_graph_engagement(
     train: Snapshot, test: Snapshot, *, seed: int, threads: int, n_bootstrap: int
-) -> GraphEngagement:
+) -> Trained[GraphSageRegressor]:
     """Fit on four of five customers and judge on the fifth at a later snapshot.
 
     The customers who are judged lend their features to their neighbours, never their label.
@@ -73,29 +67,40 @@ def train_graph_engagement(
     model = GraphSageRegressor(**settings).fit(train.features, learnt, graph=train.graph)
     alone = GraphSageRegressor(use_graph=False, **settings)
     alone.fit(train.features, learnt, graph=train.graph)
-    found = {
+    everybody = {
         GRAPHSAGE: model.predict(test.features, graph=test.graph),
         ALONE: alone.predict(test.features, graph=test.graph),
         TREES: _trees(train.features, learnt, test.features, seed=seed, threads=threads),
     }
-    predicted: dict[str, Floats] = {
-        name: values[test.features.index.get_indexer(judged.index)]
-        for name, values in found.items()
-    }
+    places = test.features.index.get_indexer(judged.index)
+    predicted: dict[str, Floats] = {name: values[places] for name, values in everybody.items()}
     truth = judged.to_numpy(dtype=np.float64)
-    counts = list(resamples(len(truth), n_bootstrap=n_bootstrap, seed=seed))
-    methods = {name: _figures(truth, values, counts) for name, values in predicted.items()}
-    return GraphEngagement(
+    how = {"rows": len(truth), "n_bootstrap": n_bootstrap, "seed": seed}
+    r2 = bootstrapped(
+        {name: partial(_r2, truth, values) for name, values in predicted.items()}, **how
+    )
+    gains = bootstrapped(
+        {
+            name: partial(_gain, truth, predicted[GRAPHSAGE], predicted[name])
+            for name in (ALONE, TREES)
+        },
+        **how,
+    )
+    methods: dict[str, dict[str, Any]] = {
+        name: {
+            "r2": r2[name].to_dict(),
+            "rmse": float(np.sqrt(((truth - values) ** 2).mean())),
+        }
+        for name, values in predicted.items()
+    }
+    return Trained(
         model,
         {
             "test_customers": len(truth),
             "training_customers": int(learnt.notna().sum()),
             "metrics": methods[GRAPHSAGE],
             "methods": methods,
-            "r2_gain": {
-                name: _gain(truth, predicted[GRAPHSAGE], predicted[name], counts)
-                for name in (ALONE, TREES)
-            },
+            "r2_gain": {name: gain.to_dict() for name, gain in gains.items()},
             "epochs": model.epochs_,
             "seeds": {"training": seed},
         },
@@ -111,8 +116,8 @@ def _trees(
     data = xgb.DMatrix(encoder.transform(features)[known], label=label[known], nthread=threads)
     parameters = {"max_depth": 5, "learning_rate": 0.05, "subsample": 0.8, "colsample_bytree": 0.7}
     trees = xgb.train(parameters | {"seed": seed, "nthread": threads}, data, num_boost_round=200)
-    found: Floats = trees.predict(xgb.DMatrix(encoder.transform(later))).astype(np.float64)
-    return found
+    predicted: Floats = trees.predict(xgb.DMatrix(encoder.transform(later))).astype(np.float64)
+    return predicted
 
 
 def _r2(truth: Floats, predicted: Floats, weight: Floats) -> float:
@@ -121,22 +126,9 @@ def _r2(truth: Floats, predicted: Floats, weight: Floats) -> float:
     return 1.0 - float((weight * (truth - predicted) ** 2).sum()) / total if total else 0.0
 
 
-def _figures(truth: Floats, predicted: Floats, counts: list[Floats]) -> dict[str, Any]:
-    ones = np.ones_like(truth)
-    r2 = interval(_r2(truth, predicted, ones), [_r2(truth, predicted, c) for c in counts])
-    return {"r2": r2.to_dict(), "rmse": float(np.sqrt(((truth - predicted) ** 2).mean()))}
-
-
-def _gain(
-    truth: Floats, with_graph: Floats, without: Floats, counts: list[Floats]
-) -> dict[str, float]:
-    """R2 with the graph minus R2 without, on the same resamples."""
-
-    def difference(weight: Floats) -> float:
-        return _r2(truth, with_graph, weight) - _r2(truth, without, weight)
-
-    found = interval(difference(np.ones_like(truth)), [difference(c) for c in counts])
-    return found.to_dict()
+def _gain(truth: Floats, with_graph: Floats, without: Floats, weight: Floats) -> float:
+    """Return R2 with the graph minus R2 without."""
+    return _r2(truth, with_graph, weight) - _r2(truth, without, weight)
 
 
 def gain_markdown(card: Mapping[str, Any]) -> str:
@@ -149,10 +141,9 @@ def gain_markdown(card: Mapping[str, Any]) -> str:
         "|---|---|---:|---|",
     ]
     for name, figures in card["methods"].items():
-        r2, gain = figures["r2"], card["r2_gain"].get(name)
-        added = f"{gain['value']:.4f} ({gain['low']:.4f} to {gain['high']:.4f})" if gain else "–"
+        gain = card["r2_gain"].get(name)
+        added = Interval.from_dict(gain) if gain else "–"
         lines.append(
-            f"| {name} | {r2['value']:.4f} ({r2['low']:.4f} to {r2['high']:.4f}) | "
-            f"{figures['rmse']:.4f} | {added} |"
+            f"| {name} | {Interval.from_dict(figures['r2'])} | {figures['rmse']:.4f} | {added} |"
         )
     return "\n".join(lines)

@@ -1,38 +1,36 @@
 """The lifetime value model on the lifecycle: what a customer will bring in, and has brought in.
 
-Belongs here: what differs from other models that learn a label. Does not belong here: learning,
-measuring and wording themselves.
+All metrics are of the future part: revenue to date is known and would flatter any model. Belongs
+here: what differs from other models that learn a label. Does not belong here: learning, measuring
+and wording themselves.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any, ClassVar
 
 import pandas as pd
 
-from engagement_assets.features.catalogue import MODEL_INPUTS
 from engagement_assets.features.labels import Label
-from engagement_assets.learning.evaluation.binary import Floats
-from engagement_assets.learning.evaluation.regression import squared_error_advantage
-from engagement_assets.learning.trees.boosted import named_columns
-from engagement_assets.learning.trees.revenue import TooFewPayersError
-from engagement_assets.lifecycle.adapter import Inputs, NotTrainableError, Trained
-from engagement_assets.lifecycle.dates import Snapshots
-from engagement_assets.lifecycle.predictor import Context, Predictions, Predictor, explained
+from engagement_assets.learning.evaluation.quantiles import coverage_table, evaluate_quantiles
+from engagement_assets.learning.evaluation.regression import decile_table, evaluate_regression
+from engagement_assets.learning.evaluation.scores import score_shares
+from engagement_assets.learning.trees.revenue import LEVELS, TooFewPayersError
+from engagement_assets.lifecycle.adapter import NotTrainableError
 from engagement_assets.lifecycle.spec import ModelSpec
 from engagement_assets.lifecycle.tabular import LabelledSnapshots
-from engagement_assets.models.lifetime_value.fairness import assess
+from engagement_assets.lifecycle.training import records
 from engagement_assets.models.lifetime_value.inputs import REVENUE
 from engagement_assets.models.lifetime_value.model import ValueModel, lifetime_value
 from engagement_assets.models.lifetime_value.reports import evaluation_markdown
 from engagement_assets.models.lifetime_value.spec import COVERAGE, LABEL, SPEC
-from engagement_assets.models.lifetime_value.training import LABEL as FUTURE
-from engagement_assets.models.lifetime_value.training import known, train_value
-from resources.registry import RegisteredModel
 
+FUTURE = "future_revenue_usd"
+# Predicted USD; the reference of the drift of predictions.
+VALUE_EDGES = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 # of a normal distribution, within which chance stays in 95 % of samples
 _DEVIATIONS_OF_CHANCE = 1.96
 
@@ -44,97 +42,98 @@ class LifetimeValueAdapter(LabelledSnapshots):
     label: ClassVar[Label] = LABEL
     target = FUTURE
     output = FUTURE
-    fairness_of = staticmethod(assess)
-    advantage_of = staticmethod(squared_error_advantage)
-    report_of = staticmethod(evaluation_markdown)
+    estimator = ValueModel
 
-    def open(self, model: RegisteredModel, *, threads: int) -> ValueModel:
-        """Load a version's model."""
-        value = ValueModel.load(model.folder)
-        value.regressor.set_params(n_jobs=threads)
-        return value
+    def fit(
+        self,
+        rows: pd.DataFrame,
+        *,
+        features: Sequence[str],
+        parameters: Mapping[str, Any],
+        first_day: date,
+    ) -> ValueModel:
+        """Fit inputs and regressor.
 
-    def score(self, estimator: Any, rows: pd.DataFrame) -> Floats:
-        """Return the n expected future revenues in USD."""
-        revenue: Floats = estimator.predict(rows)
-        return revenue
-
-    def refit(self, estimator: Any, rows: pd.DataFrame) -> Any:
-        """Fit the same inputs and mean on other labelled rows."""
-        return estimator.refitted(rows, rows[FUTURE])
-
-    def judged_rows(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Return the test people whose future revenue is known."""
-        return super().judged_rows(known(rows))
-
-    def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained:
-        """Fit on the training people at the training snapshots, score the others later."""
-        train, test = (
-            # the label's own name is the revenue to date and to come, of which the past is known
-            rows.drop(columns=LABEL.name)
-            for rows in self.training_rows(inputs, snapshots)
-        )
+        Raises:
+            NotTrainableError: When too few training customers pay to learn from.
+        """
         try:
-            trained = train_value(
-                train,
-                test,
-                snapshots=snapshots,
-                features=MODEL_INPUTS,
-                parameters=inputs.parameters,
-                n_bootstrap=inputs.bootstrap,
-                first_day=inputs.first_day,
+            return ValueModel.fit(
+                rows,
+                rows[FUTURE],
+                features=features,
+                first_day=first_day,
+                window_days=LABEL.window_days,
+                parameters=parameters,
             )
         except TooFewPayersError as error:
             raise NotTrainableError(str(error)) from error
-        return replace(trained, card=_with_coverage_error(trained.card))
 
-    def load(
-        self,
-        model: RegisteredModel,
-        *,
-        parameters: Mapping[str, Any],  # noqa: ARG002 - others need them
-        threads: int,
-    ) -> Predictor:
-        """Load a version, ready to predict many times."""
-        value = self.open(model, threads=threads)
-        regressor = value.regressor
+    def known(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows whose future revenue is known.
 
-        def predictor(rows: pd.DataFrame, context: Context) -> Predictions:  # noqa: ARG001 - others need it
-            rows = rows.reset_index(drop=True)
-            past = named_columns(rows, ["customer_id", REVENUE])
-            inputs = value.inputs(rows)
-            mean, chance, quantiles = regressor.predict_all(inputs)
-            return explained(
-                {
-                    "customer_id": past["customer_id"],
-                    "future_revenue_usd_p10": quantiles[:, 0],
-                    "future_revenue_usd_p50": quantiles[:, 1],
-                    "future_revenue_usd_p90": quantiles[:, 2],
-                    "future_revenue_usd": mean,
-                    "payment_chance": chance,
-                    "lifetime_value_usd": lifetime_value(past[REVENUE], mean),
-                },
-                inputs,
-                explanation=regressor.explain(inputs),
-                typical=regressor.typical_values_,
-                unit=regressor.margin_unit,
-            )
+        Raises:
+            ValueError: When there are rows and none is known: the source has no transactions.
+        """
+        known = rows[rows[FUTURE].notna()].reset_index(drop=True)
+        if len(rows) and known.empty:
+            raise ValueError("nobody's revenue is known: the source has no transactions")
+        return known
 
-        return predictor
+    def measures(
+        self, fitted: ValueModel, rows: pd.DataFrame, *, n_bootstrap: int
+    ) -> dict[str, Any]:
+        """Return metrics, deciles, coverage and how the mean was chosen."""
+        regressor, truth = fitted.regressor, rows[FUTURE]
+        prediction, chance, quantiles = fitted.predict_all(rows)
+        how: dict[str, Any] = {"n_bootstrap": n_bootstrap, "seed": fitted.random_state}
+        atom: dict[str, Any] = {"levels": LEVELS, "atom_chance": 1.0 - chance}
+        intervals = evaluate_regression(truth, prediction, payers=True, **how)
+        intervals |= evaluate_quantiles(truth, quantiles, **atom, **how)
+        metrics: dict[str, Any] = {name: figure.to_dict() for name, figure in intervals.items()}
+        # how far the coverage lies from what it should be, and how far chance alone brings it
+        metrics["coverage_error"] = abs(intervals["coverage_atom_in_part"].value - COVERAGE)
+        deviation = math.sqrt(COVERAGE * (1.0 - COVERAGE) / len(rows))
+        coverage = coverage_table(truth, quantiles, by=prediction, **atom, **how)
+        return {
+            "metrics": metrics,
+            "coverage_error_by_chance": _DEVIATIONS_OF_CHANCE * deviation,
+            "zero_share": float((truth == 0.0).mean()),
+            "deciles": records(decile_table(truth, prediction, **how)),
+            "coverage_by_decile": records(coverage),
+            "score_edges": list(VALUE_EDGES),
+            "score_shares": score_shares(prediction, edges=VALUE_EDGES),
+            "mean": regressor.mean_,
+            "out_of_fold_rmse": regressor.mean_losses_,
+            "trees": regressor.trees_,
+            "conformal_shift": regressor.shift_.to_dict(),
+            "first_day": fitted.inputs.first_day.isoformat(),
+            "prior_days": fitted.inputs.prior_days,
+            "explained": fitted.margin_unit,
+        }
+
+    def refit(self, fitted: ValueModel, rows: pd.DataFrame) -> ValueModel:
+        """Fit the same inputs and mean on other labelled rows."""
+        return fitted.refitted(rows, rows[FUTURE])
+
+    def predicted(self, fitted: ValueModel, rows: pd.DataFrame) -> dict[str, Any]:
+        """Return future revenue with its quantiles and chance, and lifetime value."""
+        mean, chance, quantiles = fitted.predict_all(rows)
+        return {
+            "future_revenue_usd_p10": quantiles[:, 0],
+            "future_revenue_usd_p50": quantiles[:, 1],
+            "future_revenue_usd_p90": quantiles[:, 2],
+            "future_revenue_usd": mean,
+            "payment_chance": chance,
+            "lifetime_value_usd": lifetime_value(rows[REVENUE], mean),
+        }
+
+    def evaluation_markdown(self, card: Mapping[str, Any]) -> str:
+        """The evaluation of a version."""
+        return evaluation_markdown(card)
 
     def figures(self, table: pd.DataFrame) -> dict[str, float | int]:
         """Return the expected revenue of all."""
         return {
             "expected_revenue_usd": float(table["future_revenue_usd"].sum()),
         }
-
-
-def _with_coverage_error(card: dict[str, Any]) -> dict[str, Any]:
-    """How far the coverage lies from what it should be, and how far chance alone brings it."""
-    metrics = card["metrics"]
-    error = abs(metrics["coverage_atom_in_part"]["value"] - COVERAGE)
-    deviation = math.sqrt(COVERAGE * (1.0 - COVERAGE) / card["test_customers"])
-    return card | {
-        "metrics": metrics | {"coverage_error": error},
-        "coverage_error_by_chance": _DEVIATIONS_OF_CHANCE * deviation,
-    }

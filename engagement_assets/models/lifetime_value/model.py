@@ -1,7 +1,7 @@
 """The value model of a snapshot: how it becomes inputs, and the regressor that reads them.
 
 Belongs here: keeping the two together, in fitting, predicting and on disk. Does not belong here:
-either of them (`inputs.py`, `estimator.py`) or choosing rows (`training.py`).
+either of them (`inputs.py`, `learning.trees.revenue`) or choosing rows (`adapter.py`).
 """
 
 from __future__ import annotations
@@ -52,6 +52,23 @@ class ValueModel:
         self.inputs = inputs
         self.regressor = regressor
 
+        self.random_state = regressor.random_state
+
+    def set_params(self, *, n_jobs: int) -> ValueModel:
+        """Set the threads of the regressor."""
+        self.regressor.set_params(n_jobs=n_jobs)
+        return self
+
+    @property
+    def typical_values_(self) -> dict[str, float | str | None]:
+        """A typical value of each input."""
+        return self.regressor.typical_values_
+
+    @property
+    def margin_unit(self) -> str:
+        """The unit of contributions."""
+        return self.regressor.margin_unit
+
     @classmethod
     def fit(
         cls,
@@ -88,13 +105,9 @@ class ValueModel:
         """Return the n expected future revenues in USD."""
         return self.regressor.predict(self.inputs(rows))
 
-    def predict_quantiles(self, rows: pd.DataFrame) -> Floats:
-        """Return the n x 3 quantiles of future revenue in USD."""
-        return self.regressor.predict_quantiles(self.inputs(rows))
-
-    def predict_chance(self, rows: pd.DataFrame) -> Floats:
-        """Return the n chances of future revenue above 0."""
-        return self.regressor.predict_chance(self.inputs(rows))
+    def predict_all(self, rows: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
+        """Return n expected revenues and n chances of any, and n x 3 quantiles in USD."""
+        return self.regressor.predict_all(self.inputs(rows))
 
     def explain(self, rows: pd.DataFrame) -> Explanation:
         """Return the exact contributions to the expected future revenue; see the regressor."""

@@ -1,7 +1,7 @@
 """The value model's reports as Markdown.
 
-Belongs here: wording and layout. Does not belong here: the figures themselves (`training.py`,
-`engagement_assets.evaluation`).
+Belongs here: wording and layout. Does not belong here: the figures themselves (`adapter.py`,
+`learning.evaluation`).
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from engagement_assets.learning.evaluation.plots import decile_plot
-from engagement_assets.lifecycle.reports import learnt_from, metrics_markdown, table_markdown
+from engagement_assets.lifecycle.reports import evaluation_report, table_markdown
 
 METRIC_NAMES = {
     "r2": "R² of future revenue",
@@ -38,28 +38,20 @@ def evaluation_markdown(card: Mapping[str, Any]) -> str:
     compared = "; ".join(
         f"{name} {loss:.2f} USD" for name, loss in card["out_of_fold_rmse"].items()
     )
-    return "\n".join(
-        [
-            f"## Value model {card.get('version', '')} on other people at a later time",
-            "",
-            learnt_from(card) + " All figures are of the future part: revenue to date is known.",
-            "",
-            metrics_markdown(card, METRIC_NAMES),
-            "",
-            f"**Mean: {card['mean']}** had the least out-of-fold root mean squared error "
-            f"({compared}). A rate of revenue is believed by half after {card['prior_days']:.0f} "
-            "days of history.",
-            "",
-            f"**Coverage.** {card['zero_share']:.1%} of these customers paid exactly 0. Where more "
-            "than 90 % of a kind do, P10 and P90 are both 0 and the interval covers them all, "
-            "which no honest interval can help; so a zero at an end of the interval is also "
-            "counted in part, by the predicted chance of it (Czado, Gneiting and Held 2009). That "
-            "share should be 80 %.",
-            "",
-            decile_plot(deciles, unit="mean future revenue (USD)"),
-            "",
-            table_markdown(deciles),
-            "",
-            table_markdown(pd.DataFrame(card["coverage_by_decile"])),
-        ]
+    return evaluation_report(
+        card,
+        "Value model",
+        METRIC_NAMES,
+        f"**Mean: {card['mean']}** had the least out-of-fold root mean squared error "
+        f"({compared}). A rate of revenue is believed by half after {card['prior_days']:.0f} "
+        "days of history.",
+        f"**Coverage.** {card['zero_share']:.1%} of these customers paid exactly 0. Where more "
+        "than 90 % of a kind do, P10 and P90 are both 0 and the interval covers them all, "
+        "which no honest interval can help; so a zero at an end of the interval is also "
+        "counted in part, by the predicted chance of it (Czado, Gneiting and Held 2009). That "
+        "share should be 80 %.",
+        decile_plot(deciles, unit="mean future revenue (USD)"),
+        table_markdown(deciles),
+        table_markdown(pd.DataFrame(card["coverage_by_decile"])),
+        note=" All figures are of the future part: revenue to date is known.",
     )

@@ -32,7 +32,6 @@ from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.fairness import Assessment
 from engagement_assets.lifecycle.scored import snapshot_rows
 from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns
-from engagement_assets.lifecycle.training import Trained as TrainedModel
 from engagement_assets.models.recommendation.feed import feed_settings
 from engagement_assets.models.recommendation.reports import evaluation_markdown, lists_report
 from engagement_assets.models.recommendation.sources import dataset_as_of
@@ -88,7 +87,7 @@ class RecommendationAdapter:
             "score_shares": score_shares(scores, edges=edges),
             "fairness": fairness.to_dict(),
         }
-        return TrainedModel(trained.model, card)
+        return Trained(trained.model, card)
 
     def data_versions(self, inputs: Inputs, snapshots: Snapshots) -> dict[str, str]:
         """A digest of each partition of the last days that was learnt from or scored on."""

@@ -14,7 +14,6 @@ from engagement_assets.learning.cascades.reach import load_estimator
 from engagement_assets.learning.evaluation.bootstrap import Interval
 from engagement_assets.lifecycle.adapter import Inputs, Predicted, Trained
 from engagement_assets.lifecycle.dates import Snapshots
-from engagement_assets.lifecycle.training import Trained as TrainedModel
 from engagement_assets.models.virality.spec import SPEC
 from engagement_assets.models.virality.training import (
     CASCADES,
@@ -46,7 +45,7 @@ class ViralityAdapter:
             "test_snapshot": day.isoformat(),
             "authors_as_of": metrics_day.isoformat(),
         }
-        return TrainedModel(virality.model, card)
+        return Trained(virality.model, card)
 
     def data_versions(self, inputs: Inputs, snapshots: Snapshots) -> dict[str, str]:
         """A digest of each partition of posts and interactions that was learnt from."""

@@ -7,7 +7,7 @@ methods (`engagement_assets.learning.cascades`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from engagement_assets.learning.cascades.estimators import ReachEstimator, split
 from engagement_assets.learning.cascades.reach import compare, estimators
 from engagement_assets.learning.evaluation.bootstrap import Interval
 from engagement_assets.learning.evaluation.scores import quantile_edges, score_shares
+from engagement_assets.lifecycle.adapter import Trained
 from engagement_assets.signals.network.snapshot import graph_of
 from engagement_assets.signals.network.spread import recent
 from engagement_assets.signals.tables import NETWORK_METRICS
@@ -30,14 +31,6 @@ VIRALITY_DAYS = 60
 MOST_POSTS = 40_000
 AUTHOR_COLUMNS = ("degree", "influence_score", "core_number", "clustering")
 CASCADES = CascadeSettings()
-
-
-@dataclass(frozen=True)
-class Virality:
-    """A fitted method and its card."""
-
-    model: ReachEstimator
-    card: dict[str, Any]
 
 
 def post_cascades(
@@ -90,7 +83,7 @@ def metrics_day_before(lake: Lake, day: date) -> date:
 
 def fit_virality(
     posts: Cascades, *, estimator: str, seed: int, threads: int, n_bootstrap: int
-) -> Virality:
+) -> Trained[ReachEstimator]:
     """Compare all methods on later posts, and fit the one that is asked for on all.
 
     Args:
@@ -125,7 +118,7 @@ def fit_virality(
         "test_customers": len(scores),
         "seeds": {"training": seed},
     }
-    return Virality(fitted, card)
+    return Trained(fitted, card)
 
 
 def virality_markdown(card: Mapping[str, Any]) -> str:
