@@ -56,12 +56,8 @@ def training_assets(spec: ModelSpec) -> list[dg.AssetsDefinition]:
 
 def _model(spec: ModelSpec) -> dg.AssetsDefinition:
     @dg.asset(
-        key=[spec.name, "model"],
-        description=spec.texts["model"],
-        group_name=spec.name,
-        owners=spec.owners,
+        **spec.asset_fields("model"),
         kinds={*spec.kinds, "python"},
-        code_version=spec.code_version,
         deps=asset_keys((*spec.learns_from, *spec.lineage)),
         io_manager_key="models",
         # a model is not trained twice at once; two models are, where there are cores for both
@@ -161,7 +157,7 @@ def _headline(spec: ModelSpec, card: dict[str, Any]) -> str:
 
 def _figures(card: dict[str, Any]) -> dict[str, Any]:
     """Metadata of a version: metrics, thresholds and who it was learnt from and scored on."""
-    shown: dict[str, Any] = {name: metric_value(found) for name, found in card["metrics"].items()}
+    shown: dict[str, Any] = {name: metric_value(metric) for name, metric in card["metrics"].items()}
     if "threshold" in card.get("thresholds", {}):
         shown["threshold"] = card["thresholds"]["threshold"]
     shown["training_snapshots"] = ", ".join(card["training_snapshots"])
@@ -173,12 +169,8 @@ def _figures(card: dict[str, Any]) -> dict[str, Any]:
 
 def _evaluation(spec: ModelSpec) -> dg.AssetsDefinition:
     @dg.asset(
-        key=[spec.name, "evaluation"],
-        description=spec.texts["evaluation"],
-        group_name=spec.name,
-        owners=spec.owners,
+        **spec.asset_fields("evaluation"),
         kinds={"report"},
-        code_version=spec.code_version,
         io_manager_key="reports",
         ins={"model": dg.AssetIn([spec.name, "model"])},
     )
@@ -187,7 +179,7 @@ def _evaluation(spec: ModelSpec) -> dg.AssetsDefinition:
         if isinstance(model, NotTrained):
             return _not_trained(model)
         not_figures = {"features", "files", "registered_at", "data_versions", "name", "version"}
-        figures = {name: found for name, found in model.card.items() if name not in not_figures}
+        figures = {name: value for name, value in model.card.items() if name not in not_figures}
         text = spec.adapter().evaluation_markdown(model.card)
         return dg.Output(
             Report(figures | {VERSION: model.version}, text),
@@ -199,12 +191,8 @@ def _evaluation(spec: ModelSpec) -> dg.AssetsDefinition:
 
 def _fairness(spec: ModelSpec) -> dg.AssetsDefinition:
     @dg.asset(
-        key=[spec.name, "fairness"],
-        description=spec.texts["fairness"],
-        group_name=spec.name,
-        owners=spec.owners,
+        **spec.asset_fields("fairness"),
         kinds={"report"},
-        code_version=spec.code_version,
         io_manager_key="reports",
         ins={"model": dg.AssetIn([spec.name, "model"])},
         check_specs=[fairness_spec(spec)],
@@ -251,12 +239,8 @@ def _not_trained(model: NotTrained) -> dg.Output[Report]:
 
 def _champion(spec: ModelSpec) -> dg.AssetsDefinition:
     @dg.asset(
-        key=[spec.name, "champion"],
-        description=spec.texts["champion"],
-        group_name=spec.name,
-        owners=spec.owners,
+        **spec.asset_fields("champion"),
         kinds=set(spec.kinds),
-        code_version=spec.code_version,
         ins={
             noun: dg.AssetIn([spec.name, noun])
             for noun in spec.training_parts
@@ -305,12 +289,12 @@ def _champion(spec: ModelSpec) -> dg.AssetsDefinition:
             context.log.warning("the candidate is refused: %s", "; ".join(verdict.reasons))
         version = store.champion(spec.name)
         card = None if version is None else store.card(spec.name, version)
-        return _told(spec, card, verdict, model, fairness)
+        return _verdict_result(spec, card, verdict, model, fairness)
 
     return champion
 
 
-def _told(
+def _verdict_result(
     spec: ModelSpec,
     card: dict[str, Any] | None,
     verdict: Any,

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from engagement_assets.learning.evaluation.bootstrap import Interval
-from engagement_assets.lifecycle.spec import QualityGate
+from engagement_assets.lifecycle.spec import QualityGate, metric_value
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,9 @@ class Verdict:
     promote: bool
     reasons: list[str]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the verdict as JSON data."""
-        return asdict(self)
-
 
 def judge(
-    metrics: Mapping[str, Interval | float],
+    metrics: Mapping[str, Any],
     *,
     gates: Sequence[QualityGate],
     champion_advantage: Interval | None,
@@ -48,7 +44,7 @@ def judge(
     newer data.
 
     Args:
-        metrics: The candidate's figures on the test rows.
+        metrics: The candidate's figures on the test rows, as its card has them.
         gates: What it must reach.
         champion_advantage: The champion's lead and its interval, or None when there is no champion.
         comparison_metric: What the two are compared by.
@@ -62,7 +58,9 @@ def judge(
     passed: list[str] = []
     failed: list[str] = []
     for gate in gates:
-        value = _value(metrics, gate.metric)
+        if gate.metric not in metrics:
+            raise KeyError(f"the candidate has no metric {gate.metric!r}; it has {sorted(metrics)}")
+        value = metric_value(metrics[gate.metric])
         good = gate.holds(value, figures or {})
         (passed if good else failed).append(gate.told(value, figures or {}))
     if fairness is not None:
@@ -79,10 +77,3 @@ def judge(
         )
         (failed if champion_advantage.low > 0.0 else passed).append(text)
     return Verdict(promote=not failed, reasons=failed or passed)
-
-
-def _value(metrics: Mapping[str, Interval | float], name: str) -> float:
-    if name not in metrics:
-        raise KeyError(f"the candidate has no metric {name!r}; it has {sorted(metrics)}")
-    found = metrics[name]
-    return found.value if isinstance(found, Interval) else float(found)

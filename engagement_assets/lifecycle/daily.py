@@ -38,20 +38,15 @@ def daily_asset(spec: ModelSpec) -> dg.AssetsDefinition:
             code_version=spec.code_version,
             io_manager_key="tables",
         ),
-        "explanations": dg.AssetOut(
-            key=[spec.name, "explanations"],
-            description=spec.texts.get("explanations"),
-            group_name=spec.name,
-            owners=spec.owners,
-            kinds={"report", "shap"},
-            code_version=spec.code_version,
-            io_manager_key="reports",
-        ),
     }
+    if "explanations" in spec.daily_parts:
+        outs["explanations"] = dg.AssetOut(
+            **spec.asset_fields("explanations"), kinds={"report", "shap"}, io_manager_key="reports"
+        )
 
     @dg.multi_asset(
         name=f"{spec.name}_daily",
-        outs={noun: outs[noun] for noun in spec.daily_parts},
+        outs=outs,
         deps=[*asset_keys(spec.predicts_from), [spec.name, "champion"]],
         partitions_def=DAILY,
         # a job has one policy: what is made weekly is made beside assets of one day

@@ -2,7 +2,7 @@
 
 Belongs here: which people a report is about, and when a mitigation is fitted. Does not belong here:
 the measures (`engagement_assets.learning.fairness`) or what a model's score is used for (each
-model's `fairness.py`).
+model's adapter).
 """
 
 from collections.abc import Callable, Mapping
@@ -109,7 +109,6 @@ def assess_regression(
     rows: pd.DataFrame,
     *,
     label: str,
-    share: float = TOP_SHARE,
     seed: int,
     n_bootstrap: int,
 ) -> Assessment:
@@ -122,22 +121,21 @@ def assess_regression(
         predict: The predicted number of rows.
         rows: Labelled rows of the test snapshot, all people.
         label: Name of the true number.
-        share: Share of the customers that is selected.
         seed: Seed of the resamples.
         n_bootstrap: Resamples behind each interval.
     """
     test = split_rows(rows, test=True)
     numbers, sensitive = np.asarray(predict(test), dtype=np.float64), sensitive_columns(test)
     settings: dict[str, Any] = {"attributes": SENSITIVE, "n_bootstrap": n_bootstrap, "seed": seed}
-    report = regression_fairness(test[label], numbers, sensitive, share=share, **settings)
+    report = regression_fairness(test[label], numbers, sensitive, **settings)
     if not report.gap_attributes(SELECTED):
         return Assessment(report)
     mitigation = mitigate(
-        truly_top(test[label], share=share),
+        truly_top(test[label]),
         numbers,
         sensitive,
-        thresholds=_thresholds(report, predict, rows, top_threshold(numbers, share=share)),
-        price=partial(value_price, test[label], share=share),
+        thresholds=_thresholds(report, predict, rows, top_threshold(numbers)),
+        price=partial(value_price, test[label], share=TOP_SHARE),
         **settings,
     )
     return Assessment(report, mitigation)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engagement_assets.learning.evaluation.bootstrap import Interval
 from engagement_assets.lifecycle.adapter import Inputs
 from engagement_assets.lifecycle.champion import Verdict, judge
 from engagement_assets.lifecycle.spec import ModelSpec
@@ -38,12 +37,8 @@ def promote_or_keep(
     lead = None
     if champion is not None:
         lead = spec.adapter().champion_advantage(inputs, champion, candidate)
-    metrics: dict[str, Interval | float] = {
-        name: Interval.from_dict(found) if isinstance(found, Mapping) else float(found)
-        for name, found in candidate.card["metrics"].items()
-    }
     verdict = judge(
-        metrics,
+        candidate.card["metrics"],
         gates=spec.gates,
         champion_advantage=lead,
         comparison_metric=spec.comparison_metric,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict
 
 from engagement_assets.features.catalogue import KEY_COLUMNS
 from engagement_assets.lifecycle.dates import TRAINING_SNAPSHOTS, Snapshots
@@ -122,6 +122,16 @@ class Unified:
     def unified_name(self) -> str:
         """Its name in the unified table."""
         return self.name or self.column
+
+
+class PartFields(TypedDict):
+    """What the asset of a part takes from the declaration, as arguments of Dagster's decorators."""
+
+    key: list[str]
+    description: str
+    group_name: str
+    owners: list[str]
+    code_version: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,6 +271,16 @@ class UseCaseSpec:
         """Return its adapter; loads the learning libraries."""
         adapter: ModelAdapter = _loaded(self.implementation)()
         return adapter
+
+    def asset_fields(self, noun: str) -> PartFields:
+        """Return what the asset of a part takes from the declaration, but its table's."""
+        return {
+            "key": [self.name, noun],
+            "description": self.texts[noun],
+            "group_name": self.name,
+            "owners": self.owners,
+            "code_version": self.code_version,
+        }
 
     def dates(self, last_day: date, *, first_day: date) -> Snapshots:
         """The snapshots to learn from and to be scored on, once `last_day` is ingested."""
@@ -411,9 +431,9 @@ def _loaded(implementation: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def metric_value(found: Any) -> float:
+def metric_value(metric: Any) -> float:
     """The value of a card's metric: a number, or one with its interval."""
-    return float(found["value"] if isinstance(found, Mapping) else found)
+    return float(metric["value"] if isinstance(metric, Mapping) else metric)
 
 
 def untrainable(
@@ -438,16 +458,20 @@ def untrainable(
     return None
 
 
-def reason_columns(unit: str, *, count: int = REASONS) -> tuple[Column, ...]:
-    """Columns of the reasons of a prediction, the strongest first.
+def share_column(name: str, meaning: str, *, nullable: bool = False) -> Column:
+    """Return the column of a number between 0 and 1."""
+    return Column(name, "float64", meaning, nullable=nullable, minimum=0, maximum=1)
+
+
+def reason_columns(unit: str) -> tuple[Column, ...]:
+    """Return the columns of a prediction's reasons, the strongest first.
 
     Args:
         unit: Unit of the contributions, for people.
-        count: How many reasons.
     """
     return tuple(
         column
-        for n in range(1, count + 1)
+        for n in range(1, REASONS + 1)
         for column in (
             Column(f"reason_{n}_feature", "string", f"Reason {n}: the feature"),
             Column(f"reason_{n}_value", "string", f"Reason {n}: its value"),

@@ -115,7 +115,6 @@ def top_reasons(
     X: pd.DataFrame,
     *,
     typical: Mapping[str, Any],
-    names: Mapping[str, str] | None = None,
     k: int = 3,
     only_raising: bool = False,
 ) -> pd.DataFrame:
@@ -125,7 +124,6 @@ def top_reasons(
         explanation: Of the n rows of `X`.
         X: n rows as people know them (before encoding), with at least the explained columns.
         typical: A typical value of each feature, such as the median or most frequent one.
-        names: What to call a feature in words, where that differs from its column.
         k: Reasons a row, at most the number of features.
         only_raising: Whether to give only features that raised the score; a row with fewer than k
             of them has null in the rest.
@@ -133,7 +131,7 @@ def top_reasons(
     Returns:
         n rows with the index of `X` and for j in 1..k the columns `reason_j_feature`,
         `reason_j_value`, `reason_j_typical` (text; "unknown" for null) and `reason_j_contribution`
-        (float32, units of the margin), with `reason_j_name` when `names` is given.
+        (float32, units of the margin).
 
     Raises:
         ValueError: When `X` has other rows than the explanation or lacks a feature.
@@ -160,9 +158,6 @@ def top_reasons(
         shown, at = shown_cells[:, j], chosen[:, j]
         prefix = f"reason_{j + 1}_"
         columns[prefix + "feature"] = _where(shown, feature_names[at])
-        if names is not None:
-            spoken = np.array([names.get(f, f) for f in explanation.features], dtype=object)
-            columns[prefix + "name"] = _where(shown, spoken[at])
         columns[prefix + "value"] = values[:, j]
         columns[prefix + "typical"] = _where(shown, typicals[at])
         columns[prefix + "contribution"] = np.where(shown, amount[:, j], np.nan).astype(np.float32)
@@ -179,16 +174,16 @@ def _texts(
     X: pd.DataFrame,
     features: tuple[str, ...],
     chosen: NDArray[np.intp],
-    told: NDArray[np.bool_],
+    shown: NDArray[np.bool_],
 ) -> NDArray[np.object_]:
     out: NDArray[np.object_] = np.full(chosen.shape, None, dtype=object)
     if len(X) <= _FEW_ROWS:
-        for row, place in zip(*np.nonzero(told), strict=True):
+        for row, place in zip(*np.nonzero(shown), strict=True):
             out[row, place] = as_text(X[features[chosen[row, place]]].iloc[row])
         return out
     # Only the picked values are formatted, one feature at a time.
     for i, feature in enumerate(features):
-        rows, places = np.nonzero((chosen == i) & told)
+        rows, places = np.nonzero((chosen == i) & shown)
         if rows.size:
             picked = X[feature].iloc[rows]
             texts = {value: as_text(value) for value in picked.dropna().unique()}

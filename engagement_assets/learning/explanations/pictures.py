@@ -24,6 +24,13 @@ from engagement_assets.learning.evaluation.plots import as_markdown
 from engagement_assets.learning.explanations.explanation import Explanation, as_text
 
 _DPI = 80
+# features and rows of a beeswarm: the strongest, and a sample where there are more
+_STRONGEST = 12
+_MOST_ROWS = 1000
+# of a waterfall; the last sums up all weaker features
+_BARS = 10
+# of the sample and of the dots' jitter
+_SEED = 0
 # shap draws on pyplot's current figure and by NumPy's global generator, which threads share.
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -32,20 +39,12 @@ def beeswarm(
     explanation: Explanation,
     *,
     unit: str = "log-odds",
-    top: int = 12,
-    max_rows: int = 1000,
-    seed: int = 0,
-    title: str = "Contributions by row",
 ) -> str:
     """Draw a dot a row and feature: its contribution across, the feature's value as its colour.
 
     Args:
         explanation: n rows with their `data`; categories are coloured in alphabetical order.
         unit: Unit of the contributions.
-        top: Features that are shown, the strongest.
-        max_rows: Rows that are drawn, a sample where there are more.
-        seed: Seed of the sample and of the dots' jitter.
-        title: Title of the figure.
 
     Returns:
         A Markdown image.
@@ -54,12 +53,12 @@ def beeswarm(
         ValueError: The explanation has no rows or no `data`.
     """
     data = _data(explanation)
-    rows = np.sort(np.random.default_rng(seed).permutation(len(data))[:max_rows])
+    rows = np.sort(np.random.default_rng(_SEED).permutation(len(data))[:_MOST_ROWS])
     colours = np.column_stack([_colours(values.iloc[rows]) for _, values in data.items()])
-    shown = min(top, len(explanation.features))
+    shown = min(_STRONGEST, len(explanation.features))
     figure = Figure(figsize=(8.0, 1.4 + 0.33 * shown), dpi=_DPI, layout="constrained")
     FigureCanvasAgg(figure)
-    with _drawing(seed) as shap:
+    with _drawing() as shap:
         shap.plots.beeswarm(
             shap.Explanation(
                 values=explanation.contributions[rows].astype(np.float64),
@@ -74,6 +73,7 @@ def beeswarm(
             group_remaining_features=False,
         )
     figure.axes[0].set_xlabel(f"SHAP contribution ({_plain(unit)})")
+    title = "Contributions by row"
     figure.axes[0].set_title(title, loc="left", fontsize=11)
     return as_markdown(figure, title)
 
@@ -83,7 +83,6 @@ def waterfall(
     row: int,
     *,
     unit: str = "log-odds",
-    top: int = 10,
     title: str = "Contributions to one row",
 ) -> str:
     """Draw how the contributions of one row lead from the base value to its margin.
@@ -92,7 +91,6 @@ def waterfall(
         explanation: n rows with their `data`.
         row: Position of the row.
         unit: Unit of the contributions.
-        top: Bars, the last of which sums up all weaker features.
         title: Title of the figure.
 
     Returns:
@@ -103,7 +101,7 @@ def waterfall(
         ValueError: The explanation has no rows or no `data`.
     """
     data = _data(explanation).iloc[row]
-    with _drawing(0) as shap:
+    with _drawing() as shap:
         from matplotlib import pyplot as plt  # noqa: PLC0415 - shap draws on its current figure
 
         figure = plt.figure(dpi=_DPI)
@@ -115,7 +113,7 @@ def waterfall(
                     data=np.array([_plain(as_text(value)) for value in data], dtype=object),
                     feature_names=_names(explanation),
                 ),
-                max_display=top,
+                max_display=_BARS,
                 show=False,
             )
             # shap writes the base value and the margin where labels of the axis would stand
@@ -126,7 +124,7 @@ def waterfall(
 
 
 @contextmanager
-def _drawing(seed: int) -> Iterator[Any]:
+def _drawing() -> Iterator[Any]:
     """Give `shap` to one thread at a time, with the generator of its jitter seeded."""
     with _ONE_AT_A_TIME:
         with warnings.catch_warnings():
@@ -134,7 +132,7 @@ def _drawing(seed: int) -> Iterator[Any]:
             warnings.simplefilter("ignore", PendingDeprecationWarning)
             import shap  # noqa: PLC0415 - takes seconds to import
         before = np.random.get_state()
-        np.random.seed(seed)
+        np.random.seed(_SEED)
         try:
             yield shap
         finally:

@@ -42,6 +42,10 @@ _FALLING_BACK = (
     "Woodelf was not used for SHAP: %s. Falling back to XGBoost's own contributions, which are "
     "exact but several times slower."
 )
+# Largest error allowed, as a share of the largest margin but at least of 1.
+_TOLERANCE = 2e-3
+# With fewer rows the booster's own method is the quicker one and is used; that is no fallback.
+_FAST_FROM_ROWS = 1500
 _ROWS_COMPARED = 20
 # Bounds the memory. Each call of Woodelf costs a second or two before its first row (300 trees of
 # depth 5), so many small calls would be slower: ten of 10,000 rows took twice one of 100,000.
@@ -53,8 +57,6 @@ def explain(
     model: Any,
     X: pd.DataFrame,
     *,
-    tolerance: float = 2e-3,
-    fast_from_rows: int = 1500,
     n_jobs: int | None = None,
     seed: int = 0,
 ) -> Explanation:
@@ -63,9 +65,6 @@ def explain(
     Args:
         model: An `xgboost.Booster`, or an estimator with `get_booster()`.
         X: n x f numbers as the booster was trained on, NaN for null, columns in its order.
-        tolerance: Largest error allowed, as a share of the largest margin but at least of 1.
-        fast_from_rows: With fewer rows the booster's own method is the quicker one and is used;
-            that is no fallback.
         n_jobs: Threads of XGBoost, None for all cores; Woodelf uses one.
         seed: Seed of the sample of rows that is compared.
 
@@ -77,7 +76,7 @@ def explain(
     matrix = _matrix(booster, X)
     threads = -1 if n_jobs is None else n_jobs
     margin = _predict(booster, matrix, threads, output_margin=True)
-    few = len(matrix) < fast_from_rows
+    few = len(matrix) < _FAST_FROM_ROWS
     # of a few rows all, or of one for the base value
     own = _own_contributions(booster, matrix if few else matrix[:1], threads)
     base_value = float(own[0, -1])
@@ -90,7 +89,7 @@ def explain(
         reason = _complaint(
             _additivity_error(contributions, base_value, margin),
             float(np.abs(contributions[some] - compared).max()),
-            allowed=tolerance * max(1.0, float(np.abs(margin).max())),
+            allowed=_TOLERANCE * max(1.0, float(np.abs(margin).max())),
         )
     if reason is not None:
         logger.warning(_FALLING_BACK, reason)

@@ -43,13 +43,12 @@ def explain_sum(
     total = np.asarray(stacked.sum(axis=0), dtype=np.float32)
     reasons = [part.fallback_reason for part in parts if part.fallback_reason]
     matrix = np.ascontiguousarray(X.to_numpy(dtype=np.float32, na_value=np.nan))
-    return Explanation(
-        features=parts[0].features,
+    return replace(
+        parts[0],
         contributions=total,
         base_value=sum(part.base_value for part in parts),
         method=" + ".join(dict.fromkeys(part.method for part in parts)),
         additivity_error=sum(part.additivity_error for part in parts),
-        rows_checked=len(X),
         fallback_reason="; ".join(reasons) or None,
         rank_correlation=rank_correlations(matrix, total, seed),
         seconds=sum(part.seconds for part in parts),

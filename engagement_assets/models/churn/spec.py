@@ -13,6 +13,7 @@ from engagement_assets.lifecycle.spec import (
     QualityGate,
     Unified,
     reason_columns,
+    share_column,
 )
 from resources.tables import Column
 
@@ -62,13 +63,8 @@ SPEC = ModelSpec(
         },
     ),
     columns=(
-        Column(
-            "churn_probability",
-            "float64",
-            nullable=False,
-            meaning="Calibrated probability of no session in the 30 days after (0-1)",
-            minimum=0,
-            maximum=1,
+        share_column(
+            "churn_probability", "Calibrated probability of no session in the 30 days after (0-1)"
         ),
         Column(
             "above_cost_threshold",

@@ -15,8 +15,8 @@ from engagement_assets.lifecycle.spec import (
     QualityGate,
     Unified,
     reason_columns,
+    share_column,
 )
-from resources.tables import Column
 
 LABEL = LABELS["engagement_score"]
 R2_FLOOR = 0.3
@@ -52,14 +52,7 @@ SPEC = ModelSpec(
         words=TOP_WORDS,
     ),
     columns=(
-        Column(
-            "engagement_score",
-            "float64",
-            nullable=False,
-            meaning="Expected mean daily engagement of the next 7 days (0-1)",
-            minimum=0,
-            maximum=1,
-        ),
+        share_column("engagement_score", "Expected mean daily engagement of the next 7 days (0-1)"),
         *reason_columns("log-odds or score, as the explanations say"),
     ),
     unified=(

@@ -16,6 +16,7 @@ from engagement_assets.lifecycle.spec import (
     QualityGate,
     Unified,
     reason_columns,
+    share_column,
 )
 from engagement_assets.models.anomaly.spec import SPEC as ANOMALY_SPEC
 from engagement_assets.models.churn.spec import SPEC as CHURN_SPEC
@@ -84,20 +85,16 @@ SPEC = ModelSpec(
         },
     ),
     columns=(
-        Column(
+        share_column(
             "refined_churn_probability",
-            "float64",
-            meaning="Churn probability (0-1); the base model's where the correction was not "
+            "Churn probability (0-1); the base model's where the correction was not "
             "adopted, null where it does not score",
-            minimum=0,
-            maximum=1,
+            nullable=True,
         ),
-        Column(
+        share_column(
             "refined_engagement_score",
-            "float64",
-            meaning="Engagement of the next 7 days (0-1); the base model's where not adopted",
-            minimum=0,
-            maximum=1,
+            "Engagement of the next 7 days (0-1); the base model's where not adopted",
+            nullable=True,
         ),
         Column(
             "refined_future_revenue_usd",

@@ -13,6 +13,7 @@ from engagement_assets.lifecycle.spec import (
     QualityGate,
     Unified,
     reason_columns,
+    share_column,
 )
 from resources.tables import Column
 
@@ -69,14 +70,7 @@ SPEC = ModelSpec(
         Column("future_revenue_usd_p10", "float64", nullable=False, meaning="Its 10 % quantile"),
         Column("future_revenue_usd_p50", "float64", nullable=False, meaning="Its median"),
         Column("future_revenue_usd_p90", "float64", nullable=False, meaning="Its 90 % quantile"),
-        Column(
-            "payment_chance",
-            "float64",
-            nullable=False,
-            meaning="Chance of any of it (0-1)",
-            minimum=0,
-            maximum=1,
-        ),
+        share_column("payment_chance", "Chance of any of it (0-1)"),
         Column(
             "lifetime_value_usd",
             "float64",

@@ -212,10 +212,8 @@ def test_only_raising_reasons_can_be_asked_for_and_may_run_out():
         typical=TYPICAL,
         k=2,
         only_raising=True,
-        names={"plan": "Price plan"},
     )
     assert found["reason_1_feature"].tolist() == ["flag", "plan", None]
-    assert found["reason_1_name"].tolist() == ["flag", "Price plan", None]
     assert found["reason_2_feature"].tolist() == ["logins", None, None]
     assert found["reason_2_value"].tolist() == ["0", None, None]
     assert found["reason_2_contribution"].isna().tolist() == [False, True, True]
