@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from engagement_assets.features.catalogue import CATEGORY_FEATURES, CUSTOMER_FEATURES, FEATURES
-from engagement_assets.learning.explanations.explanation import Explanation
 from engagement_assets.learning.stacking.folds import BaseLearner
 from engagement_assets.lifecycle import reports
 from engagement_assets.lifecycle.adapter import Inputs, Predicted
@@ -88,13 +87,21 @@ class ScoredModel(ABC):
         if explanation is None:
             return Predicted(table, {}, "Nobody is scored.", figures=self.figures(table))
         figures, text = self.explanation_report(predictions, rows)
+        exactness: dict[str, float | int | str] = {
+            "additivity_error": explanation.additivity_error,
+            "method": explanation.method,
+        }
+        warnings = []
+        if explanation.fallback_reason:
+            exactness["fallback_reason"] = explanation.fallback_reason
+            warnings.append(f"SHAP by the booster itself: {explanation.fallback_reason}")
         return Predicted(
             table,
             explanation.summary() | figures,
             text,
             figures=self.figures(table),
-            explanation_figures=explanation_figures(explanation),
-            warnings=explanation_warnings(explanation),
+            explanation_figures=exactness,
+            warnings=warnings,
         )
 
     def explanation_report(
@@ -157,20 +164,3 @@ def snapshot_rows(inputs: Inputs, day: date) -> pd.DataFrame:
     """
     rows: pd.DataFrame = inputs.engine.lake.read(CUSTOMER_FEATURES, days=[day]).to_pandas()
     return rows
-
-
-def explanation_figures(explanation: Explanation) -> dict[str, float | int | str]:
-    """Return how exact an explanation is and how it was made, for metadata."""
-    figures: dict[str, float | int | str] = {
-        "additivity_error": explanation.additivity_error,
-        "method": explanation.method,
-    }
-    if explanation.fallback_reason:
-        figures["fallback_reason"] = explanation.fallback_reason
-    return figures
-
-
-def explanation_warnings(explanation: Explanation) -> list[str]:
-    """Return what a person should know of an explanation."""
-    reason = explanation.fallback_reason
-    return [f"SHAP by the booster itself: {reason}"] if reason else []

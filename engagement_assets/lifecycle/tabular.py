@@ -46,12 +46,16 @@ class LabelledSnapshots(ScoredModel):
         target: The column of the label that is predicted.
         output: The column of the predictions that predicts it.
         estimator: Class of what is fitted, saved and loaded.
+        parameter_names: The estimator's names of settings that it calls otherwise.
+        advantage_of: From n truths and two predictions to how much better the first is.
     """
 
     label: ClassVar[Label]
     target: ClassVar[str]
     output: ClassVar[str]
     estimator: ClassVar[Any]
+    parameter_names: ClassVar[Mapping[str, str]] = {}
+    advantage_of: ClassVar[Callable[..., Interval]] = staticmethod(squared_error_advantage)
 
     @abstractmethod
     def measures(self, fitted: Any, rows: pd.DataFrame, *, n_bootstrap: int) -> dict[str, Any]:
@@ -73,7 +77,10 @@ class LabelledSnapshots(ScoredModel):
         first_day: date,  # noqa: ARG002 - for models that look at the length of the history
     ) -> Any:
         """Fit an estimator on labelled rows of training people; see `learn`."""
-        fitted = self.estimator(**parameters)
+        names = self.parameter_names
+        fitted = self.estimator(
+            **{names.get(name, name): value for name, value in parameters.items()}
+        )
         return fitted.fit(rows[list(features)], rows[self.target], groups=rows["customer_id"])
 
     def open(self, model: RegisteredModel, *, threads: int) -> Any:
@@ -260,12 +267,6 @@ class LabelledSnapshots(ScoredModel):
         test = split_rows(self.known(rows), test=True)
         scores = [self.score(self.open(model, threads=threads), test) for model in (first, second)]
         return self.advantage_of(test[self.target], *scores, n_bootstrap=n_bootstrap, seed=seed)
-
-    def advantage_of(
-        self, truth: pd.Series, first: Floats, second: Floats, *, n_bootstrap: int, seed: int
-    ) -> Interval:
-        """Return how much better the first of two predictions of n targets is."""
-        return squared_error_advantage(truth, first, second, n_bootstrap=n_bootstrap, seed=seed)
 
     def test_rows(self, inputs: Inputs, model: RegisteredModel) -> pd.DataFrame:
         """Labelled rows of a version's test snapshot, all people."""

@@ -66,8 +66,8 @@ def null_share_outcome(lake: Lake, day: date, reference: date | None) -> Outcome
         "features_null": sum(s[1] == 1 for s in shares.values()),
     }
     if lost:
-        told = ", ".join(f"{name} {a:.0%} to {b:.0%}" for name, (a, b) in lost.items())
-        return Outcome(f"share of nulls rose since {reference}: {told}", [day], figures)
+        rises = ", ".join(f"{name} {a:.0%} to {b:.0%}" for name, (a, b) in lost.items())
+        return Outcome(f"share of nulls rose since {reference}: {rises}", [day], figures)
     return Outcome(metadata=figures)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from engagement_assets.learning.evaluation.binary import Floats
+from engagement_assets.learning.json_data import JsonData
 
 # share of the samples below an interval of 95 %, and above it
 _TAIL = (1.0 - 0.95) / 2.0
@@ -26,7 +27,7 @@ Weighted = Callable[[Floats], float]
 
 
 @dataclass(frozen=True)
-class Interval:
+class Interval(JsonData):
     """An estimate and its bootstrap interval.
 
     Attributes:
@@ -38,15 +39,6 @@ class Interval:
     value: float
     low: float
     high: float
-
-    def to_dict(self) -> dict[str, float]:
-        """Return the three numbers as JSON data."""
-        return {"value": self.value, "low": self.low, "high": self.high}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, float]) -> Interval:
-        """Read what `to_dict` wrote."""
-        return cls(float(data["value"]), float(data["low"]), float(data["high"]))
 
     def __str__(self) -> str:
         return f"{self.value:.4f} ({self.low:.4f} to {self.high:.4f})"

@@ -17,9 +17,7 @@ AUC and makes a ranking of rows arbitrary inside a step.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -31,6 +29,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from engagement_assets.learning.evaluation.binary import Floats, as_labels
 from engagement_assets.learning.evaluation.metrics import log_loss
+from engagement_assets.learning.json_data import JsonData
 
 METHODS = ("sigmoid", "beta", "isotonic")
 
@@ -43,7 +42,7 @@ _MOST_KNOTS = 30
 
 
 @dataclass(frozen=True)
-class Calibrator:
+class Calibrator(JsonData):
     """A strictly increasing map from a score in log-odds to a probability inside (0, 1).
 
     Attributes:
@@ -60,6 +59,10 @@ class Calibrator:
     values: tuple[float, ...] = ()
     log_losses: dict[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ValueError(f"unknown calibration {self.method!r}: expected one of {METHODS}")
+
     def __call__(self, scores: ArrayLike) -> Floats:
         """Return the probabilities of n scores in log-odds, strictly inside (0, 1)."""
         s = np.asarray(scores, dtype=np.float64)
@@ -72,34 +75,6 @@ class Calibrator:
         beyond = out - np.clip(out, -_SOFT_LIMIT, _SOFT_LIMIT)
         probability: Floats = expit(out - beyond + _SOFT_RANGE * np.tanh(beyond / _SOFT_RANGE))
         return probability
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the map as JSON data."""
-        return {
-            "method": self.method,
-            "parameters": list(self.parameters),
-            "knots": list(self.knots),
-            "values": list(self.values),
-            "log_losses": dict(self.log_losses),
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Calibrator:
-        """Read what `to_dict` wrote.
-
-        Raises:
-            ValueError: When the method is unknown.
-        """
-        if data["method"] not in METHODS:
-            raise ValueError(f"unknown calibration {data['method']!r}: expected one of {METHODS}")
-        low, high, intercept = (float(number) for number in data["parameters"])
-        return cls(
-            method=str(data["method"]),
-            parameters=(low, high, intercept),
-            knots=tuple(float(number) for number in data["knots"]),
-            values=tuple(float(number) for number in data["values"]),
-            log_losses={str(k): float(v) for k, v in data["log_losses"].items()},
-        )
 
 
 def fit_calibrator(

@@ -21,9 +21,7 @@ the atom: the non-randomised probability integral transform of Czado, Gneiting a
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,6 +31,7 @@ from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.evaluation.bootstrap import Interval, bootstrapped, mean
 from engagement_assets.learning.evaluation.metrics import DECILES, quantile_bins
 from engagement_assets.learning.evaluation.regression import checked_numbers
+from engagement_assets.learning.json_data import JsonData
 
 _LEAST_ROWS = 50
 
@@ -110,7 +109,7 @@ def covered_with_atom(
 
 
 @dataclass(frozen=True)
-class ConformalShift:
+class ConformalShift(JsonData):
     """How far each quantile of each group is moved, as a share of the row's scale.
 
     Attributes:
@@ -130,23 +129,6 @@ class ConformalShift:
         by_row = np.array([known[name] for name in groups.tolist()], dtype=np.float64)
         moved: Floats = quantiles + by_row.reshape(quantiles.shape) * scale[:, None]
         return moved
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the shifts as JSON data."""
-        return {
-            "levels": list(self.levels),
-            "shifts": {name: list(values) for name, values in self.shifts.items()},
-            "rows": dict(self.rows),
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> ConformalShift:
-        """Read what `to_dict` wrote."""
-        return cls(
-            tuple(float(level) for level in data["levels"]),
-            {str(k): tuple(float(x) for x in v) for k, v in data["shifts"].items()},
-            {str(k): int(v) for k, v in data["rows"].items()},
-        )
 
 
 def fit_conformal_shift(

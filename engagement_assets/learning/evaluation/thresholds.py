@@ -13,14 +13,13 @@ until an experiment has measured it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from engagement_assets.learning.evaluation.binary import Floats, as_labels
+from engagement_assets.learning.evaluation.binary import Floats, Ranked, as_labels
+from engagement_assets.learning.json_data import JsonData
 
 NOBODY = 1.0
 
@@ -66,7 +65,7 @@ class CostModel:
 
 
 @dataclass(frozen=True)
-class ThresholdChoice:
+class ThresholdChoice(JsonData):
     """A threshold and what it brings on the rows it was chosen on.
 
     Attributes:
@@ -90,15 +89,6 @@ class ThresholdChoice:
     recall: float
     treated_share: float
     success_rate: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON data."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> ThresholdChoice:
-        """Read what `to_dict` wrote."""
-        return cls(**data)
 
 
 def cost_threshold(
@@ -188,6 +178,6 @@ def _cumulative(y: Floats, p: Floats) -> tuple[Floats, Floats, Floats]:
     """Distinct scores from the highest, with the rows and positives at or above each."""
     if p.shape != y.shape:
         raise ValueError(f"{len(y)} labels but probabilities of shape {p.shape}")
-    order = np.argsort(-p, kind="stable")
-    ends = np.flatnonzero(np.r_[np.diff(p[order]) != 0.0, True])
-    return p[order][ends], (ends + 1).astype(np.float64), np.cumsum(y[order])[ends]
+    ranked = Ranked(y, p)
+    positives, negatives = ranked.cumulative(np.ones_like(y))
+    return ranked.p[ranked.starts], positives + negatives, positives

@@ -1,19 +1,19 @@
 """From the margins of trees to money: means, quantiles, and the zero of most rows.
 
 Belongs here: pure arithmetic of the candidates and of quantiles with an atom at 0. Does not belong
-here: training (`estimator.py`) or conformal calibration (`evaluation.quantiles`).
+here: training (`revenue.py`) or conformal calibration (`evaluation.quantiles`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
 from engagement_assets.learning.evaluation.binary import Floats
+from engagement_assets.learning.json_data import JsonData
 
 HURDLE, TWEEDIE, SQUARED = "hurdle", "tweedie", "squared"
 CANDIDATES = (HURDLE, TWEEDIE, SQUARED)
@@ -48,7 +48,7 @@ class Learning:
 
 
 @dataclass(frozen=True)
-class Prior:
+class Prior(JsonData):
     """How a rough guess of the amount becomes an offset of a log link.
 
     Attributes:
@@ -80,18 +80,9 @@ class Prior:
         logs: Floats = np.log(np.maximum(filled, self.least))
         return logs
 
-    def to_dict(self) -> dict[str, float]:
-        """Return it as JSON data."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, float]) -> Prior:
-        """Read what `to_dict` wrote."""
-        return cls(**data)
-
 
 @dataclass(frozen=True)
-class MeanCalibration:
+class MeanCalibration(JsonData):
     """A rising map from a candidate's amount to the amount that out-of-fold rows paid.
 
     Trees that start from a prior, or that are few, leave many rows a little that pay nothing.
@@ -136,15 +127,6 @@ class MeanCalibration:
         inside = np.interp(predicted, knots, values)
         amounts: Floats = np.where(predicted > knots[-1], predicted * ratio, inside)
         return amounts
-
-    def to_dict(self) -> dict[str, list[float]]:
-        """Return it as JSON data."""
-        return {"knots": list(self.knots), "values": list(self.values)}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, list[float]]) -> MeanCalibration:
-        """Read what `to_dict` wrote."""
-        return cls(tuple(data["knots"]), tuple(data["values"]))
 
 
 def learning(name: str, amounts: Floats, *, cut_off: float) -> Learning:

@@ -6,8 +6,7 @@ measuring and wording themselves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import date
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar
 
@@ -17,7 +16,6 @@ from numpy.typing import NDArray
 
 from engagement_assets.features.labels import Label
 from engagement_assets.learning.evaluation.binary import Floats
-from engagement_assets.learning.evaluation.bootstrap import Interval
 from engagement_assets.learning.evaluation.metrics import (
     calibration_error_by_chance,
     evaluate,
@@ -38,12 +36,6 @@ from engagement_assets.models.churn.spec import LABEL, SPEC
 from resources.registry import RegisteredModel
 
 RECALL = 0.8
-# The installation's settings by the estimator's names.
-COSTS = {
-    "cost_lost_customer": "cost_miss",
-    "cost_intervention": "cost_action",
-    "save_rate": "success_rate",
-}
 
 
 class ChurnAdapter(LabelledSnapshots):
@@ -54,18 +46,13 @@ class ChurnAdapter(LabelledSnapshots):
     target = LABEL.name
     output = "churn_probability"
     estimator = CalibratedBoostingClassifier
-
-    def fit(
-        self,
-        rows: pd.DataFrame,
-        *,
-        features: Sequence[str],
-        parameters: Mapping[str, Any],
-        first_day: date,
-    ) -> Any:
-        """Fit a classifier that knows the installation's costs."""
-        named = {COSTS.get(name, name): value for name, value in parameters.items()}
-        return super().fit(rows, features=features, parameters=named, first_day=first_day)
+    parameter_names: ClassVar[Mapping[str, str]] = {
+        "cost_lost_customer": "cost_miss",
+        "cost_intervention": "cost_action",
+        "save_rate": "success_rate",
+    }
+    advantage_of = staticmethod(paired_auc_difference)
+    evaluation_markdown = staticmethod(evaluation_markdown)
 
     def measures(self, fitted: Any, rows: pd.DataFrame, *, n_bootstrap: int) -> dict[str, Any]:
         """Return metrics, thresholds and costs, lift and reliability."""
@@ -132,16 +119,6 @@ class ChurnAdapter(LabelledSnapshots):
             seed=seed,
             n_bootstrap=n_bootstrap,
         )
-
-    def advantage_of(
-        self, truth: pd.Series, first: Floats, second: Floats, *, n_bootstrap: int, seed: int
-    ) -> Interval:
-        """Return the AUC of the first probabilities less that of the second."""
-        return paired_auc_difference(truth, first, second, n_bootstrap=n_bootstrap, seed=seed)
-
-    def evaluation_markdown(self, card: Mapping[str, Any]) -> str:
-        """The evaluation of a version."""
-        return evaluation_markdown(card)
 
     def figures(self, table: pd.DataFrame) -> dict[str, float | int]:
         """Return the mean probability."""

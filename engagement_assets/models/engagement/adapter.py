@@ -6,7 +6,6 @@ measuring and wording themselves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -31,6 +30,7 @@ class EngagementAdapter(LabelledSnapshots):
     target = LABEL.name
     output = "engagement_score"
     estimator = BoundedBoostingRegressor
+    evaluation_markdown = staticmethod(evaluation_markdown)
 
     def measures(self, fitted: Any, rows: pd.DataFrame, *, n_bootstrap: int) -> dict[str, Any]:
         """Return metrics, deciles and how the regressor was chosen."""
@@ -52,10 +52,6 @@ class EngagementAdapter(LabelledSnapshots):
     def predicted(self, fitted: Any, rows: pd.DataFrame) -> dict[str, Any]:
         """Return the expected scores."""
         return {"engagement_score": self.score(fitted, rows)}
-
-    def evaluation_markdown(self, card: Mapping[str, Any]) -> str:
-        """The evaluation of a version."""
-        return evaluation_markdown(card)
 
     def figures(self, table: pd.DataFrame) -> dict[str, float | int]:
         """Return the mean score and the share over a half."""

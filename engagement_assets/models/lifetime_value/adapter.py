@@ -43,6 +43,7 @@ class LifetimeValueAdapter(LabelledSnapshots):
     target = FUTURE
     output = FUTURE
     estimator = ValueModel
+    evaluation_markdown = staticmethod(evaluation_markdown)
 
     def fit(
         self,
@@ -127,10 +128,6 @@ class LifetimeValueAdapter(LabelledSnapshots):
             "payment_chance": chance,
             "lifetime_value_usd": lifetime_value(rows[REVENUE], mean),
         }
-
-    def evaluation_markdown(self, card: Mapping[str, Any]) -> str:
-        """The evaluation of a version."""
-        return evaluation_markdown(card)
 
     def figures(self, table: pd.DataFrame) -> dict[str, float | int]:
         """Return the expected revenue of all."""
