@@ -239,11 +239,6 @@ def parts_outcome(spec: ModelSpec, lake: Lake, days: Sequence[date]) -> Outcome:
     """Judge whether the stored parts of each score add up to the stored score.
 
     A part that is null adds nothing; a score that is none never adds up.
-
-    Args:
-        spec: A model with `additive_parts`.
-        lake: Where its predictions lie.
-        days: The partitions to judge.
     """
     errors = {}
     for day in days:

@@ -77,14 +77,8 @@ def assess_flags(
 ) -> Assessment:
     """Measure whom a threshold flags among the test people; fit a mitigation where a gap is.
 
-    Args:
-        score: The score of rows.
-        rows: Labelled rows of the test snapshot, all people.
-        label: Name of the label of 0 and 1.
-        threshold: A customer is flagged at or above this score.
-        price: What flags cost and reach, by the labels.
-        seed: Seed of the resamples.
-        n_bootstrap: Resamples behind each interval.
+    `rows` are labelled rows of the test snapshot, all people; a customer whose `score` is at or
+    above the threshold is flagged; `price` says what flags cost and reach, by the labels.
     """
     test = split_rows(rows, test=True)
     scores, sensitive = np.asarray(score(test), dtype=np.float64), sensitive_columns(test)
@@ -116,13 +110,6 @@ def assess_regression(
 
     Thresholds repair the selection; a group that is predicted too low or too high needs another
     model.
-
-    Args:
-        predict: The predicted number of rows.
-        rows: Labelled rows of the test snapshot, all people.
-        label: Name of the true number.
-        seed: Seed of the resamples.
-        n_bootstrap: Resamples behind each interval.
     """
     test = split_rows(rows, test=True)
     numbers, sensitive = np.asarray(predict(test), dtype=np.float64), sensitive_columns(test)

@@ -32,13 +32,7 @@ class Context:
     reference: Any = None
 
     def column(self, name: str, column: str, customers: pd.Series) -> NDArray[np.float64]:
-        """Return a predicted number of n customers in their order; NaN where it is not predicted.
-
-        Args:
-            name: The use case.
-            column: A column of its table.
-            customers: n ids.
-        """
+        """Return a predicted number of n customers in their order; NaN where there is none."""
         table = self.predictions.get(name)
         if table is None or column not in table:
             return np.full(len(customers), np.nan)

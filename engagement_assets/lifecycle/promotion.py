@@ -26,13 +26,7 @@ def promote_or_keep(
 ) -> Verdict:
     """Judge a candidate on its test rows and promote it if it deserves to serve.
 
-    Args:
-        spec: The model.
-        inputs: What its adapter read from.
-        registry: Where the champion is kept.
-        candidate: The candidate.
-        champion: The present champion, or None.
-        fairness: The candidate's fairness report, as data; None for a model without one.
+    `fairness` is the candidate's report as data; None for a model without one.
     """
     lead = None
     if champion is not None:

@@ -32,12 +32,7 @@ def table_markdown(table: pd.DataFrame) -> str:
 
 
 def metrics_markdown(card: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    """The metrics of a card with their intervals.
-
-    Args:
-        card: With `metrics`.
-        names: What to call each metric; those that are not named keep their own name.
-    """
+    """The metrics of a card with their intervals; what has no name of its own keeps its key."""
     rows = []
     for name, figure in card["metrics"].items():
         words = names.get(name, name.replace("_", " "))
@@ -62,15 +57,7 @@ def learnt_from(card: Mapping[str, Any]) -> str:
 def evaluation_report(
     card: Mapping[str, Any], title: str, names: Mapping[str, str], *paragraphs: str, note: str = ""
 ) -> str:
-    """The evaluation of a version: who was learnt from, the metrics, and what else is given.
-
-    Args:
-        card: The version's.
-        title: What the model is called.
-        names: What to call each metric.
-        paragraphs: Markdown that follows.
-        note: Added to who was learnt from.
-    """
+    """The evaluation of a version: who was learnt from, the metrics, and further paragraphs."""
     return "\n\n".join(
         [
             f"## {title} {card.get('version', '')} on other people at a later time",
@@ -89,15 +76,7 @@ def explanation_markdown(
     categories: list[str],
     unit: str = "log-odds",
 ) -> str:
-    """What moves the scores of one day's predictions, over all customers.
-
-    Args:
-        explanation: Of all customers.
-        title: Heading.
-        meanings: For a feature, its meaning.
-        categories: Features whose codes have no order of their own.
-        unit: Unit of the contributions.
-    """
+    """What moves the scores of one day's predictions, over all customers."""
     table = importance_table(explanation, categories=categories)
     shown = table.head(_STRONGEST).copy()
     shown["meaning"] = [meanings.get(name, "") for name in shown["feature"]]
@@ -122,12 +101,7 @@ def explanation_markdown(
 
 
 def explanation_pictures(explanation: Explanation, *, unit: str) -> list[str]:
-    """Lines of Markdown: contributions over all rows, and to the row with the highest score.
-
-    Args:
-        explanation: Of all rows, with their values.
-        unit: Unit of the contributions.
-    """
+    """Lines of Markdown: contributions over all rows, and to the row with the highest score."""
     from engagement_assets.learning.explanations.pictures import (  # noqa: PLC0415 - loads matplotlib
         beeswarm,
         waterfall,

@@ -35,23 +35,14 @@ class ScoredModel(ABC):
     def load(
         self, model: RegisteredModel, *, parameters: Mapping[str, Any], threads: int
     ) -> Predictor:
-        """Load a version, ready to predict many times.
-
-        Args:
-            model: The version.
-            parameters: What the spec's `parameters` name.
-            threads: Threads of one prediction.
-        """
+        """Load a version, ready to predict many times; `parameters` are those its spec names."""
 
     def base_learner(
         self, model: RegisteredModel, rows: pd.DataFrame | None, *, threads: int
     ) -> BaseLearner:
         """Return what an ensemble stacks: the version, and how it is fitted on other rows.
 
-        Args:
-            model: The version.
-            rows: Labelled rows that it may be fitted on; None where it is only to predict.
-            threads: Threads.
+        `rows` are labelled rows that it may be fitted on; None where it is only to predict.
 
         Raises:
             NotImplementedError: The model cannot be stacked.
@@ -59,12 +50,7 @@ class ScoredModel(ABC):
         raise NotImplementedError(f"{self.spec.name} cannot be stacked")
 
     def reference(self, customers: pd.Series, context: Context) -> bytes | None:  # noqa: ARG002 - for those that place customers among others
-        """Return what stands for a day's customers where one of them is scored alone, or None.
-
-        Args:
-            customers: All customers of the day.
-            context: The day's predictions, its own among them.
-        """
+        """Return what stands for a day's customers where one of them is scored alone, or None."""
         return None
 
     def read_reference(self, content: bytes) -> Any:
@@ -76,13 +62,7 @@ class ScoredModel(ABC):
         return {}
 
     def report(self, predictions: Predictions, rows: pd.DataFrame, card: Mapping[str, Any]) -> Any:  # noqa: ARG002 - others need them
-        """Return a day's table with what moves its scores.
-
-        Args:
-            predictions: Of the day.
-            rows: The features behind them.
-            card: Of the version.
-        """
+        """Return a day's table with what moves its scores."""
         table, explanation = predictions.table, predictions.explanation
         if explanation is None:
             return Predicted(table, {}, "Nobody is scored.", figures=self.figures(table))

@@ -439,14 +439,7 @@ def metric_value(metric: Any) -> float:
 def untrainable(
     spec: UseCaseSpec, lake: Lake, snapshots: Snapshots, *, first_day: date
 ) -> str | None:
-    """Why a use case cannot be learnt from a lake, or None where it can.
-
-    Args:
-        spec: The use case.
-        lake: Where the tables lie.
-        snapshots: What it would be learnt from.
-        first_day: First day of the data.
-    """
+    """Why a use case cannot be learnt from a lake, or None where it can."""
     missing = [table for table in spec.required if not lake.has_rows(table)]
     if missing:
         return f"there are no rows in {', '.join(missing)}"
@@ -464,11 +457,7 @@ def share_column(name: str, meaning: str, *, nullable: bool = False) -> Column:
 
 
 def reason_columns(unit: str) -> tuple[Column, ...]:
-    """Return the columns of a prediction's reasons, the strongest first.
-
-    Args:
-        unit: Unit of the contributions, for people.
-    """
+    """Return the columns of a prediction's reasons, the strongest first, in a unit for people."""
     return tuple(
         column
         for n in range(1, REASONS + 1)

@@ -223,15 +223,7 @@ class LabelledSnapshots(ScoredModel):
         n_bootstrap: int,
         seed: int,
     ) -> Assessment:
-        """Measure fairness on the test people of labelled rows; a gap is given a mitigation.
-
-        Args:
-            model: The version.
-            rows: Labelled rows of its test snapshot, all people.
-            threads: Threads.
-            n_bootstrap: Resamples behind each interval.
-            seed: Seed of the resamples.
-        """
+        """Measure fairness on the test people of labelled rows; a gap is given a mitigation."""
         return assess_regression(
             partial(self.score, self.open(model, threads=threads)),
             self.known(rows),

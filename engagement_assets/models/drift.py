@@ -7,50 +7,26 @@ belong here: what a feature is checked for without a model (`features/checks.py`
 from datetime import date
 
 import dagster as dg
+import pyarrow as pa
 
 from engagement_assets.features.catalogue import (
     CUSTOMER_FEATURES,
     CUSTOMER_FEATURES_TABLE,
     FEATURES,
 )
-from engagement_assets.lifecycle.spec import ModelSpec
 from engagement_assets.models.churn.spec import SPEC as CHURN
 from resources.checks import CheckedTable, FurtherCheck, Outcome, column_drift, table_checks
-from resources.lake import Lake
 from resources.registry import ModelRegistry
 
 NULL_SHARE_STEP = 0.1
 
 
-def reference_day(spec: ModelSpec, registry: ModelRegistry, lake: Lake, day: date) -> date | None:
-    """The snapshot to compare with: the champion's training snapshot, or the one before."""
-    version = registry.champion(spec.name)
-    if version is not None:
-        trained = date.fromisoformat(registry.card(spec.name, version)["training_snapshot"])
-        if lake.exists(CUSTOMER_FEATURES, trained):
-            return trained
-    earlier = [there for there in lake.days(CUSTOMER_FEATURES) if there < day]
-    return earlier[-1] if earlier else None
-
-
-def _reference(checked: CheckedTable) -> date | None:
-    registry = checked.resources.registry.registry
-    return reference_day(CHURN, registry, checked.lake, checked.days[-1])
-
-
-def _null_share(checked: CheckedTable) -> Outcome:
-    return null_share_outcome(checked.lake, checked.days[-1], _reference(checked))
-
-
-def _drift(checked: CheckedTable) -> Outcome:
-    return drift_outcome(checked.lake, checked.days[-1], _reference(checked))
-
-
-def null_share_outcome(lake: Lake, day: date, reference: date | None) -> Outcome:
-    """Whether no feature lost values against the reference snapshot."""
+def null_share(checked: CheckedTable) -> Outcome:
+    """Judge whether no feature lost values against the reference snapshot."""
+    reference = _reference(checked)
     if reference is None:
         return Outcome(note="not judged: there is no earlier snapshot to compare with")
-    now, before = (lake.read(CUSTOMER_FEATURES, days=[d]) for d in (day, reference))
+    now, before = _snapshots(checked, reference)
     if not now.num_rows or not before.num_rows:
         return Outcome(note="not judged: a snapshot is empty")
     shares = {
@@ -67,15 +43,17 @@ def null_share_outcome(lake: Lake, day: date, reference: date | None) -> Outcome
     }
     if lost:
         rises = ", ".join(f"{name} {a:.0%} to {b:.0%}" for name, (a, b) in lost.items())
-        return Outcome(f"share of nulls rose since {reference}: {rises}", [day], figures)
+        problem = f"share of nulls rose since {reference}: {rises}"
+        return Outcome(problem, [checked.days[-1]], figures)
     return Outcome(metadata=figures)
 
 
-def drift_outcome(lake: Lake, day: date, reference: date | None) -> Outcome:
-    """Whether no feature's distribution moved against the reference snapshot."""
+def drift(checked: CheckedTable) -> Outcome:
+    """Judge whether no feature's distribution moved against the reference snapshot."""
+    reference, day = _reference(checked), checked.days[-1]
     if reference is None or reference == day:
         return Outcome(note="not judged: there is no other snapshot to compare with")
-    now, before = (lake.read(CUSTOMER_FEATURES, days=[d]) for d in (day, reference))
+    now, before = _snapshots(checked, reference)
     if not now.num_rows or not before.num_rows:
         return Outcome(note="not judged: a snapshot is empty")
     indices = {
@@ -98,6 +76,24 @@ def drift_outcome(lake: Lake, day: date, reference: date | None) -> Outcome:
     return Outcome(metadata=figures)
 
 
+def _reference(checked: CheckedTable) -> date | None:
+    """Return the champion's training snapshot, or the one before the day."""
+    registry: ModelRegistry = checked.resources.registry.registry
+    version = registry.champion(CHURN.name)
+    if version is not None:
+        trained = date.fromisoformat(registry.card(CHURN.name, version)["training_snapshot"])
+        if checked.lake.exists(CUSTOMER_FEATURES, trained):
+            return trained
+    earlier = [day for day in checked.lake.days(CUSTOMER_FEATURES) if day < checked.days[-1]]
+    return earlier[-1] if earlier else None
+
+
+def _snapshots(checked: CheckedTable, reference: date) -> list[pa.Table]:
+    """Return the features of the day and of the reference."""
+    days = (checked.days[-1], reference)
+    return [checked.lake.read(CUSTOMER_FEATURES, days=[day]) for day in days]
+
+
 drift_checks = table_checks(
     "feature_drift_checks",
     [],
@@ -107,14 +103,14 @@ drift_checks = table_checks(
             "null_share",
             "No feature's share of nulls rose by more than 10 points against the reference "
             "snapshot.",
-            _null_share,
+            null_share,
         ),
         FurtherCheck(
             CUSTOMER_FEATURES_TABLE,
             "drift",
             "No feature's population stability index against the champion's training snapshot "
             "exceeds 0.25, nor what chance gives on so few customers.",
-            _drift,
+            drift,
         ),
     ],
     resources=["registry"],

@@ -21,11 +21,7 @@ _GRID = "#dfe4ea"
 
 
 def reliability_plot(table: pd.DataFrame) -> str:
-    """Draw the observed rate against the predicted probability, as a Markdown image.
-
-    Args:
-        table: From `metrics.reliability_table`: mean_probability, positive_rate, rows.
-    """
+    """Draw observed rates against predicted probabilities, from `metrics.reliability_table`."""
     title = "Reliability"
     figure, axes = _new(4.6, 4.2, title)
     limit = 1.08 * 100 * max(table["mean_probability"].max(), table["positive_rate"].max(), 0.01)

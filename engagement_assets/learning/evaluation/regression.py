@@ -43,12 +43,7 @@ def checked_numbers(y: ArrayLike, prediction: ArrayLike) -> tuple[Floats, Floats
 
 
 def r2(y: ArrayLike, prediction: ArrayLike) -> float:
-    """Share of the variance that is explained; NaN where the targets are all the same.
-
-    Args:
-        y: n targets.
-        prediction: n predictions.
-    """
+    """Share of the variance of n targets that n predictions explain; NaN where all are the same."""
     target, predicted = checked_numbers(y, prediction)
     return _r2(target, (target - predicted) ** 2)(np.ones_like(target))
 

@@ -126,10 +126,6 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc] # as said
         For stacking, which needs models that have not seen some groups and cannot afford to
         choose everything again for each.
 
-        Args:
-            X: n x f as in `fit`.
-            y: n targets as in `fit`.
-
         Raises:
             ValueError: As in `fit`.
         """

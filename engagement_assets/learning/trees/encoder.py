@@ -173,11 +173,7 @@ class TableEncoder:
 
 
 def typical_values(X: pd.DataFrame, encoder: TableEncoder) -> dict[str, float | str | None]:
-    """The median of each number and the most frequent level of each category.
-
-    Args:
-        X: The rows the encoder was fitted on.
-        encoder: The encoder.
+    """The median of each number and the most frequent level of each category of fitted rows.
 
     Returns:
         For each feature a float, a text, or None where all values are null.

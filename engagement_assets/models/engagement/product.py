@@ -22,11 +22,7 @@ BINS = 5
 
 
 def group_table(explanation: Explanation, groups: Mapping[str, str]) -> pd.DataFrame:
-    """How much each group of features moves the score together.
-
-    Args:
-        explanation: Of n customers.
-        groups: The group of each feature; those without one are "other".
+    """How much each group of features moves the score together; the rest is "other".
 
     Returns:
         One row a group, the strongest first: group, features, mean_abs_contribution (of the sum of

@@ -52,13 +52,9 @@ def evaluation_markdown(card: Mapping[str, Any]) -> str:
 def product_report(
     explanation: Explanation, inputs: pd.DataFrame, score: pd.Series, *, margin_unit: str
 ) -> tuple[dict[str, Any], str]:
-    """Which product features and behaviours matter, over all customers of a snapshot.
+    """Report which features and behaviours matter, over all n customers of a snapshot.
 
-    Args:
-        explanation: Of all n customers.
-        inputs: Their n rows of features, before encoding.
-        score: Their n predicted scores.
-        margin_unit: Unit of the contributions.
+    `inputs` are their features before encoding, `score` their predicted scores.
 
     Returns:
         The tables as JSON data, and the report as Markdown.

@@ -57,17 +57,24 @@ from engagement_assets.models.ensemble.training import (
     with_features,
 )
 from engagement_assets.models.lifetime_value.model import lifetime_value
-from resources.registry import ModelRegistry, RegisteredModel, registered
+from resources.registry import RegisteredModel, registered
 
 # coarse: most customers without use share one health, whose place moves with how many they are
 HEALTH_EDGES = (20.0, 40.0, 60.0, 80.0)
 LOWEST_SHARE = 0.1
+# By base model: the label that is refined, and how.
+TAUGHT = {
+    "churn": (CHURN, targets.CHURN),
+    "engagement": (ENGAGEMENT, targets.ENGAGEMENT),
+    "lifetime_value": (VALUE, targets.VALUE),
+}
 
 
 class EnsembleAdapter(ScoredModel):
     """Refined predictions and health of every customer; see `ModelAdapter`."""
 
     spec: ClassVar[ModelSpec] = SPEC
+    evaluation_markdown = staticmethod(evaluation_markdown)
 
     def load(
         self,
@@ -167,10 +174,6 @@ class EnsembleAdapter(ScoredModel):
             digests |= data_versions(inputs.engine.lake, _days(model), label)
         return digests
 
-    def evaluation_markdown(self, card: Mapping[str, Any]) -> str:
-        """The evaluation of a version."""
-        return evaluation_markdown(card)
-
     def assess(self, inputs: Inputs, model: RegisteredModel) -> Assessment:
         """Who is among the tenth of lowest health of the test people who used the app.
 
@@ -238,7 +241,7 @@ def _champions(inputs: Inputs) -> dict[str, RegisteredModel]:
     Raises:
         NotTrainableError: The models that every correction needs do not serve yet.
     """
-    registry: ModelRegistry = inputs.registry
+    registry = inputs.registry
     versions = {name: registry.champion(name) for name in BASES}
     missing = [name for name in ("churn", "engagement") if versions[name] is None]
     if missing:
@@ -252,8 +255,7 @@ def _champions(inputs: Inputs) -> dict[str, RegisteredModel]:
 
 def _taught(champions: Mapping[str, RegisteredModel]) -> list[tuple[Label, RegisteredModel]]:
     """The labels that are refined, each with the champion whose snapshots are used."""
-    labels = {"churn": CHURN, "engagement": ENGAGEMENT, "lifetime_value": VALUE}
-    return [(labels[name], champions[name]) for name in labels if name in champions]
+    return [(TAUGHT[name][0], champions[name]) for name in TAUGHT if name in champions]
 
 
 def _days(model: RegisteredModel) -> list[date]:
@@ -266,16 +268,11 @@ def _target_rows(
 ) -> tuple[dict[str, TargetRows], dict[str, pd.DataFrame]]:
     """Rows of every target, and the training rows of every base model."""
     lake = inputs.engine.lake
-    refined = {
-        CHURN.name: targets.CHURN,
-        ENGAGEMENT.name: targets.ENGAGEMENT,
-        VALUE.name: targets.VALUE,
-    }
     rows: dict[str, TargetRows] = {}
     labels: dict[str, pd.DataFrame] = {}
     for label, model in _taught(champions):
         *train, test = _days(model)
-        target = refined[label.name]
+        target = TAUGHT[model.name][1]
         known = [
             table[table[target.label].notna()]
             for table in (labelled_snapshots(lake, train, label), labelled_rows(lake, test, label))
@@ -310,13 +307,7 @@ def _opened(model: RegisteredModel) -> Ensemble:
 
 
 def refined_of(ensemble: Ensemble, base: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """Refined predictions, a column a target; null where there is no correction of it.
-
-    Args:
-        ensemble: The corrections.
-        base: n base predictions.
-        rows: Rows of `features/customer_features` in the same order.
-    """
+    """Refine n base predictions of n rows, a column a target; null where it has no correction."""
     known = base.drop(columns="lifetime_value_usd")
     refined = ensemble.predict(with_features(known, rows, FEATURES))
     return refined.reindex(columns=[*refined, *(t for t in targets.TARGETS if t not in refined)])

@@ -44,10 +44,6 @@ def targets_table(targets: Mapping[str, Any]) -> list[str]:
 def health_report(parts: pd.DataFrame, targets: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """What the health of a day's customers is made of.
 
-    Args:
-        parts: Points of each part, as `health_parts` gives them.
-        targets: What a version says of its corrections.
-
     Returns:
         Mean, spread and share of each part as JSON data, and as Markdown.
     """

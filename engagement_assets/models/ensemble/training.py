@@ -50,15 +50,6 @@ def train_ensemble(
 ) -> Trained[Ensemble]:
     """Fit a correction of every target on what the base models say of customers they did not see.
 
-    Args:
-        rows: What each target is learnt from and judged on, by the target's name.
-        bases: The base models by the name of their column.
-        features: Features that are given to the corrections besides.
-        n_bootstrap: Resamples behind each interval.
-        random_state: Seed.
-        n_jobs: Threads.
-        folds: Folds of customers for the base predictions.
-
     Raises:
         ValueError: A table has no rows.
     """
@@ -115,15 +106,7 @@ def judged_gain(
     n_bootstrap: int,
     seed: int,
 ) -> dict[str, Any]:
-    """Loss of base and correction on test rows, and the gain with its paired interval.
-
-    Args:
-        correction: The correction.
-        inputs: n x f inputs of the test rows.
-        test: The test rows, with the label.
-        n_bootstrap: Resamples behind each interval.
-        seed: Seed of the resamples.
-    """
+    """Loss of base and correction on n test rows, and the gain with its paired interval."""
     target = correction.target
     labels = test[target.label].to_numpy(np.float64)
     base = target.value(target.margin(inputs[target.base].to_numpy(np.float64)))

@@ -49,13 +49,6 @@ def train_graph_engagement(
 
     The customers who are judged lend their features to their neighbours, never their label.
 
-    Args:
-        train: The snapshot that is learnt from.
-        test: A later one.
-        seed: Seed.
-        threads: Threads.
-        n_bootstrap: Resamples behind each interval, over the test customers.
-
     Raises:
         ValueError: Too few customers have a label.
     """

@@ -80,16 +80,7 @@ class ValueModel:
         window_days: int,
         parameters: Mapping[str, Any],
     ) -> ValueModel:
-        """Measure the credibility of a rate and fit the regressor; see both for what they raise.
-
-        Args:
-            rows: Labelled rows of the training snapshots, with `customer_id`.
-            future_usd: Their revenue in the days after.
-            features: Columns to learn from.
-            first_day: First day of the data.
-            window_days: How many days after.
-            parameters: Parameters of `ZeroInflatedRevenueRegressor`.
-        """
+        """Measure the credibility of a rate and fit the regressor; see both for what they raise."""
         inputs = HistoryInputs.fit(
             rows, future_usd, features=features, first_day=first_day, window_days=window_days
         )

@@ -6,9 +6,7 @@ Does not belong here: learning and wording themselves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date, timedelta
-from typing import Any
 
 from engagement_assets.learning.cascades.reach import load_estimator
 from engagement_assets.learning.evaluation.bootstrap import Interval
@@ -27,6 +25,8 @@ from resources.registry import RegisteredModel
 
 class ViralityAdapter:
     """Virality's methods; see `ModelAdapter`."""
+
+    evaluation_markdown = staticmethod(virality_markdown)
 
     def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained:
         """Compare the methods on later posts and fit one on all."""
@@ -56,10 +56,6 @@ class ViralityAdapter:
             for there in lake.days(table)
             if day - timedelta(days=VIRALITY_DAYS) < there <= day
         }
-
-    def evaluation_markdown(self, card: Mapping[str, Any]) -> str:
-        """The evaluation of a version."""
-        return virality_markdown(card)
 
     def champion_advantage(
         self,

@@ -38,11 +38,7 @@ def post_cascades(
 ) -> tuple[Cascades, date]:
     """Read the cascades of recent posts, with their authors' place in the graph.
 
-    Args:
-        engine: Runs the queries.
-        sql: The folder `sql/`.
-        day: As of its end.
-        days: How far back posts are taken.
+    Posts are those of some days up to the end of `day`.
 
     Returns:
         The cascades, and the day of the graph and of the authors' metrics.
@@ -86,12 +82,7 @@ def fit_virality(
 ) -> Trained[ReachEstimator]:
     """Compare all methods on later posts, and fit the one that is asked for on all.
 
-    Args:
-        posts: Recent posts.
-        estimator: A method's name, or `auto` for the one that is best on earlier posts set aside.
-        seed: Seed.
-        threads: Threads.
-        n_bootstrap: Resamples behind each interval.
+    The method is named, or `auto` for the one that is best on earlier posts set aside.
 
     Raises:
         ValueError: Too few posts have a known reach.

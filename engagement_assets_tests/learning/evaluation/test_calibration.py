@@ -112,4 +112,4 @@ def test_bad_input_is_named():
     with pytest.raises(ValueError, match="finite log-odds"):
         fit_calibrator([0, 1], [0.1, np.inf])
     with pytest.raises(ValueError, match="unknown calibration 'magic'"):
-        Calibrator.from_dict({"method": "magic"})
+        Calibrator.from_dict({"method": "magic", "parameters": [1.0, 1.0, 0.0]})
