@@ -61,8 +61,8 @@ docs: $(STAMP)
 
 # the steps of deploy/Dockerfile without a container engine; ARGS names other targets
 docker-steps: $(STAMP)
-	@$(BIN)/python -m deploy.build_steps $(or $(ARGS),platform api lambda) --reuse-venv .venv \
-	  --build-arg "TORCH_INDEX=$$TORCH_INDEX"
+	@$(BIN)/python -m engagement_assets_tests.deploy.build_steps $(or $(ARGS),platform api lambda) \
+	  --reuse-venv .venv --build-arg "TORCH_INDEX=$$TORCH_INDEX"
 
 install: $(STAMP)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy import build_steps
-from deploy.build_steps import BuildError, Image
+from engagement_assets_tests.deploy import build_steps
+from engagement_assets_tests.deploy.build_steps import BuildError, Image
 
 DOCKERFILE = build_steps.DOCKERFILE
 TEXT = DOCKERFILE.read_text()

@@ -1,6 +1,6 @@
 """Run the steps of the Dockerfile without a container engine, in a clean folder.
 
-    python -m deploy.build_steps platform --reuse-venv .venv
+    python -m engagement_assets_tests.deploy.build_steps platform --reuse-venv .venv
 
 Where no engine is at hand, this shows that the steps install what the platform needs, that what
 they copy suffices, and that what the image starts does load. A folder stands for the image's root.
@@ -32,7 +32,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 DOCKERFILE = PROJECT / "deploy" / "Dockerfile"
 # Folders of the image that are made below the stand-in's root.
 MAPPED = re.compile(r"(?<![\w./:-])/(?=(?:opt|build|tmp)\b)")
@@ -270,7 +270,7 @@ class Image:
             return
         place = self._place(target)
         place.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["curl", "-fsSL", "-o", str(place), address], check=True)  # noqa: S607
+        subprocess.run(["curl", "-fsSL", "-o", str(place), address], check=True)
 
     def _run(self, rest: str) -> None:
         if any(word in rest for word in NOT_HERE):
@@ -323,7 +323,9 @@ def build(target: str, image: Image, stages: Mapping[str, Stage], built: set[str
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     arguments_before, stages = read_dockerfile(DOCKERFILE.read_text())
-    parser = argparse.ArgumentParser(prog="python -m deploy.build_steps", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m engagement_assets_tests.deploy.build_steps", description=__doc__
+    )
     parser.add_argument("targets", nargs="+", choices=tuple(ENTRIES))
     parser.add_argument("--reuse-venv", type=Path)
     parser.add_argument("--root", type=Path, help="where to build; a folder thrown away by default")
