@@ -89,7 +89,9 @@ def fairness(trained: Trained, customers: pd.DataFrame, now: pd.Timestamp) -> Fa
     age = (now.tz_localize(None) - pd.to_datetime(known["birth_date"])).dt.days / 365.25
     people = pd.DataFrame({"gender": known["gender"], "age_band": age_bands(age)})
     # an author who is no customer has the id None, and so no group
-    authors = data.users.append(pd.Index([None], dtype=object))[data.user_of_author()]
+    user_of = np.full(data.n_authors, -1)
+    user_of[data.own[data.own >= 0]] = np.flatnonzero(data.own >= 0)
+    authors = data.users.append(pd.Index([None], dtype=object))[user_of]
     return ranking_fairness(
         trained.judged.lists,
         trained.test.relevant,

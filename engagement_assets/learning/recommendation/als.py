@@ -5,6 +5,7 @@ Belongs here: the estimator. Does not belong here: other linear models (`ease`).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from engagement_assets.learning.recommendation.recommender import Recommender
 _AT_ONCE = 100_000
 
 
+@dataclass(kw_only=True, eq=False)
 class AlsRecommender(Recommender):
     """Weighted matrix factorisation (Hu, Koren and Volinsky, ICDM 2008).
 
@@ -37,29 +39,19 @@ class AlsRecommender(Recommender):
     """
 
     kind = "als"
+    factors: int = 64
+    regularisation: float = 1.0
+    alpha: float = 10.0
+    penalty_exponent: float = 0.0
+    iterations: int = 10
+    steps: int = 3
+    random_state: int = 0
 
-    def __init__(
-        self,
-        *,
-        factors: int = 64,
-        regularisation: float = 1.0,
-        alpha: float = 10.0,
-        penalty_exponent: float = 0.0,
-        iterations: int = 10,
-        steps: int = 3,
-        random_state: int = 0,
-    ) -> None:
-        if factors < 1 or iterations < 1 or steps < 1:
+    def __post_init__(self) -> None:
+        if self.factors < 1 or self.iterations < 1 or self.steps < 1:
             raise ValueError("factors, iterations and steps must be at least 1")
-        if not regularisation > 0 or not alpha > 0:
+        if not self.regularisation > 0 or not self.alpha > 0:
             raise ValueError("regularisation and alpha must be above 0")
-        self.factors = factors
-        self.regularisation = regularisation
-        self.alpha = alpha
-        self.penalty_exponent = penalty_exponent
-        self.iterations = iterations
-        self.steps = steps
-        self.random_state = random_state
 
     def _fit(self, data: Dataset) -> None:
         matrix = data.matrix()
@@ -114,14 +106,6 @@ class AlsRecommender(Recommender):
         """Products of the factors."""
         scores: Floats = self.user_factors_[users] @ self.item_factors_[items].T
         return scores
-
-    def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        return {}, {"user_factors": self.user_factors_, "item_factors": self.item_factors_}
-
-    def _restore(self, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
-        del state
-        self.user_factors_ = arrays["user_factors"]
-        self.item_factors_ = arrays["item_factors"]
 
 
 def _products(left: Floats, right: Floats, row: Ints, column: NDArray[Any]) -> Floats:

@@ -105,13 +105,6 @@ class Dataset:
         """Number of authors."""
         return int(self.author.max(initial=-1)) + 1
 
-    def user_of_author(self) -> Ints:
-        """The user that each author is; -1 for an author who is no user."""
-        out = np.full(self.n_authors, -1, dtype=np.int64)
-        known = np.flatnonzero(self.own >= 0)
-        out[self.own[known]] = known
-        return out
-
     def by_author(self) -> sp.csr_matrix:
         """Sums of weights, n x authors."""
         known = self.author[self.item] >= 0

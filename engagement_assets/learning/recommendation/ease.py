@@ -6,12 +6,10 @@ Belongs here: the estimator. Does not belong here: other factor models (`als`).
 from __future__ import annotations
 
 import logging
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import lapack
-from scipy.sparse import csr_matrix
 
 from engagement_assets.learning.recommendation.data import Dataset, Floats, Ints
 from engagement_assets.learning.recommendation.popularity import popularity
@@ -20,6 +18,7 @@ from engagement_assets.learning.recommendation.recommender import Recommender
 logger = logging.getLogger(__name__)
 
 
+@dataclass(kw_only=True, eq=False)
 class EaseRecommender(Recommender):
     """Embarrassingly shallow autoencoder (Steck, WWW 2019).
 
@@ -36,25 +35,20 @@ class EaseRecommender(Recommender):
     """
 
     kind = "ease"
+    regularisation: float = 200.0
+    use_weights: bool = False
+    max_items: int = 4_000
+    items_half_life_days: float | None = None
 
-    def __init__(
-        self,
-        *,
-        regularisation: float = 200.0,
-        use_weights: bool = False,
-        max_items: int = 4_000,
-        items_half_life_days: float | None = None,
-    ) -> None:
-        if not regularisation > 0:
-            raise ValueError(f"regularisation must be above 0, got {regularisation}")
-        if max_items < 1:
-            raise ValueError(f"max_items must be at least 1, got {max_items}")
-        self.regularisation = regularisation
-        self.use_weights = use_weights
-        if items_half_life_days is not None and not items_half_life_days > 0:
-            raise ValueError(f"items_half_life_days must be above 0, got {items_half_life_days}")
-        self.max_items = max_items
-        self.items_half_life_days = items_half_life_days
+    def __post_init__(self) -> None:
+        if not self.regularisation > 0:
+            raise ValueError(f"regularisation must be above 0, got {self.regularisation}")
+        if self.max_items < 1:
+            raise ValueError(f"max_items must be at least 1, got {self.max_items}")
+        if self.items_half_life_days is not None and not self.items_half_life_days > 0:
+            raise ValueError(
+                f"items_half_life_days must be above 0, got {self.items_half_life_days}"
+            )
 
     def _fit(self, data: Dataset) -> None:
         matrix = data.matrix()
@@ -85,23 +79,6 @@ class EaseRecommender(Recommender):
         known = np.flatnonzero(column >= 0)
         out[:, known] = self.matrix_[users] @ self.weights_[:, column[known]]
         return out
-
-    def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        return {}, {
-            "items": self.items_,
-            "weights": self.weights_,
-            "data": self.matrix_.data,
-            "indices": self.matrix_.indices,
-            "indptr": self.matrix_.indptr,
-        }
-
-    def _restore(self, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
-        del state
-        self.items_, self.weights_ = arrays["items"], arrays["weights"]
-        self.matrix_ = csr_matrix(
-            (arrays["data"], arrays["indices"], arrays["indptr"]),
-            shape=(len(arrays["indptr"]) - 1, len(self.items_)),
-        )
 
 
 def _inverse(gram: Floats) -> Floats:

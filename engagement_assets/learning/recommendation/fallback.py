@@ -6,12 +6,10 @@ scores of items that nobody has touched. Does not belong here: the models.
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -19,7 +17,6 @@ import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 
-from engagement_assets.learning.recommendation import storage
 from engagement_assets.learning.recommendation.als import AlsRecommender
 from engagement_assets.learning.recommendation.data import Dataset, Floats, Ints
 from engagement_assets.learning.recommendation.ease import EaseRecommender
@@ -33,9 +30,6 @@ from engagement_assets.learning.recommendation.popularity import (
 from engagement_assets.learning.recommendation.recommender import BY_MODEL, Recommender
 from engagement_assets.learning.recommendation.terms import taste_terms
 
-if TYPE_CHECKING:
-    from upath import UPath
-
 logger = logging.getLogger(__name__)
 
 BY_CONTENT, BY_SEGMENT, BY_POPULARITY = "content", "segment popularity", "popularity"
@@ -43,7 +37,6 @@ SOURCES = (BY_MODEL, BY_CONTENT, BY_SEGMENT, BY_POPULARITY)
 _MODEL, _CONTENT, _SEGMENT, _POPULAR = range(4)
 # So many interactions' worth of everybody's popularity is mixed into a segment's.
 _PRIOR = 20.0
-CHAIN_FILE = "cold_start.json"
 
 ESTIMATORS: dict[str, type[Recommender]] = {
     kind.kind: kind
@@ -57,6 +50,7 @@ ESTIMATORS: dict[str, type[Recommender]] = {
 }
 
 
+@dataclass(eq=False)
 class FallbackRecommender(Recommender):
     """A recommender with an answer for everybody.
 
@@ -75,24 +69,17 @@ class FallbackRecommender(Recommender):
         neighbours: Nearest items by text that stand for a new item.
     """
 
-    kind = "cold_start"
+    kind = "fallback"
+    base: Recommender
+    _: KW_ONLY
+    min_history: int | None = None
+    min_segment: int = 50
+    half_life_days: float = 7.0
+    neighbours: int = 10
 
-    def __init__(
-        self,
-        base: Recommender,
-        *,
-        min_history: int | None = None,
-        min_segment: int = 50,
-        half_life_days: float = 7.0,
-        neighbours: int = 10,
-    ) -> None:
-        if isinstance(base, FallbackRecommender):
+    def __post_init__(self) -> None:
+        if isinstance(self.base, FallbackRecommender):
             raise TypeError("the base is already wrapped in FallbackRecommender")
-        self.base = base
-        self.min_history = min_history
-        self.min_segment = min_segment
-        self.half_life_days = half_life_days
-        self.neighbours = neighbours
 
     def _fit(self, data: Dataset) -> None:
         self.base.fit_dataset(data)
@@ -202,18 +189,18 @@ class FallbackRecommender(Recommender):
     def _mixture(self, old: Ints, new: Ints) -> sp.csc_matrix:
         """Which old items stand for each new one with a text, old x new; columns sum to 1 or 0."""
         vectors = self.data_.vectors
-        told = np.zeros(0, dtype=np.int64)
+        has_text = np.zeros(0, dtype=np.int64)
         if vectors is not None:
-            told = np.flatnonzero(np.abs(vectors[new]).sum(axis=1))
+            has_text = np.flatnonzero(np.abs(vectors[new]).sum(axis=1))
         key = (old.tobytes(), new.tobytes())
-        if vectors is None or not len(told):
+        if vectors is None or not len(has_text):
             return sp.csc_matrix((len(old), len(new)), dtype=np.float32)
-        # Blocks of users share their candidates: the neighbours are found once.
+        # Blocks of users share their candidates: the neighbours are looked up once.
         if self._mixed is None or self._mixed[0] != key:
-            likeness = torch.from_numpy(vectors[new[told]]) @ torch.from_numpy(vectors[old]).T
+            likeness = torch.from_numpy(vectors[new[has_text]]) @ torch.from_numpy(vectors[old]).T
             nearest = torch.topk(likeness, min(self.neighbours, len(old)), dim=1)
             share = np.maximum(nearest.values.numpy(), 0.0)
-            column = np.repeat(told, share.shape[1])
+            column = np.repeat(has_text, share.shape[1])
             made = sp.csc_matrix(
                 (share.ravel(), (nearest.indices.numpy().ravel(), column)),
                 shape=(len(old), len(new)),
@@ -240,53 +227,10 @@ class FallbackRecommender(Recommender):
         """The constructor's parameters but the base."""
         return {name: value for name, value in super().get_params().items() if name != "base"}
 
-    def save(self, folder: Path | UPath | str, *, dataset: bool = False) -> None:
-        """Write the base and, beside its files, the chain.
-
-        Args:
-            folder: Made when it is not there.
-            dataset: Write the interactions too. They are left out by default: they are people's
-                history, which belongs in tables that can be erased, and `refresh` gives newer ones.
-        """
-        self._fitted()
-        target = Path(folder) if isinstance(folder, str) else folder
-        self.base.save(target, dataset=dataset)
-        state = {"format": storage.FORMAT, "parameters": self.get_params(), "base": self.base.kind}
-        (target / CHAIN_FILE).write_text(json.dumps(state, indent=1, allow_nan=False))
+    def _describe(self) -> dict[str, Any]:
+        return {**super()._describe(), "base": self.base._describe()}
 
     @classmethod
-    def load(cls, folder: Path | UPath | str) -> Self:
-        """Read what `save` wrote; see `Recommender.load`."""
-        source = Path(folder) if isinstance(folder, str) else folder
-        state = json.loads((source / CHAIN_FILE).read_text())
-        if state.get("format") != storage.FORMAT:
-            raise ValueError(
-                f"{source} has format {state.get('format')!r}, expected {storage.FORMAT!r}"
-            )
-        base = ESTIMATORS[state["base"]].load(source)
-        made = cls(base, **state["parameters"])
-        if hasattr(base, "data_"):
-            made._prepare(base.data_)
-        return made
-
-    def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        return {}, {}
-
-    def _restore(self, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
-        del state, arrays
-
-
-def load_recommender(folder: Path | UPath | str) -> Recommender:
-    """Load whichever recommender a folder holds.
-
-    Raises:
-        FileNotFoundError: A file is missing.
-        ValueError: The files are of another format or kind.
-    """
-    source = Path(folder) if isinstance(folder, str) else folder
-    if (source / CHAIN_FILE).exists():
-        return FallbackRecommender.load(source)
-    kind = json.loads((source / storage.STATE_FILE).read_text()).get("kind")
-    if kind not in ESTIMATORS:
-        raise ValueError(f"{source} holds a {kind!r}, expected one of {sorted(ESTIMATORS)}")
-    return ESTIMATORS[kind].load(source)
+    def _of_description(cls, state: Mapping[str, Any]) -> Self:
+        base = ESTIMATORS[state["base"]["kind"]]._of_description(state["base"])
+        return cls(base, **state["parameters"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ _FEWEST_CHOICES = 20
 _PENALTY = 1e-3
 
 
+@dataclass(kw_only=True, eq=False)
 class HybridRecommender(Recommender):
     """Conditional logit of what users turn to next (McFadden 1974), over all terms that are known.
 
@@ -54,32 +56,24 @@ class HybridRecommender(Recommender):
     kind = "hybrid"
     fewest_items = 1
     scores_new_items = True
+    outlives_data = ("weights_",)
+    half_lives_days: Sequence[float] = (0.5, 2.0, 14.0)
+    components: Sequence[str] = ()
+    component_parameters: dict[str, dict[str, Any]] | None = None
+    holdout_days: float | None = 1.0
+    holdout_share: float = 0.1
+    negatives: int = 50
+    max_choices: int = 20_000
+    random_state: int = 0
 
-    def __init__(
-        self,
-        *,
-        half_lives_days: Sequence[float] = (0.5, 2.0, 14.0),
-        components: Sequence[str] = (),
-        component_parameters: dict[str, dict[str, Any]] | None = None,
-        holdout_days: float | None = 1.0,
-        holdout_share: float = 0.1,
-        negatives: int = 50,
-        max_choices: int = 20_000,
-        random_state: int = 0,
-    ) -> None:
-        unknown = sorted(set(components) - set(COMPONENTS))
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.components) - set(COMPONENTS))
         if unknown:
             raise ValueError(f"unknown components {unknown}; there are {sorted(COMPONENTS)}")
-        if not half_lives_days or min(half_lives_days) <= 0:
+        if not self.half_lives_days or min(self.half_lives_days) <= 0:
             raise ValueError("half_lives_days must be one or more numbers above 0")
-        self.half_lives_days = list(half_lives_days)
-        self.components = list(components)
-        self.component_parameters = component_parameters
-        self.holdout_days = holdout_days
-        self.holdout_share = holdout_share
-        self.negatives = negatives
-        self.max_choices = max_choices
-        self.random_state = random_state
+        # as they come back from JSON
+        self.half_lives_days, self.components = list(self.half_lives_days), list(self.components)
 
     def _fit(self, data: Dataset) -> None:
         earlier, users, items = self._choices(data)
@@ -92,8 +86,7 @@ class HybridRecommender(Recommender):
             self.weights_ = None
         else:
             self.weights_ = self._learn(self._make_terms(earlier), users, items, pool, earlier)
-        self._made = self._make_terms(data)
-        self._align(data)
+        self._remake(data)
 
     def serves(self, data: Dataset) -> NDArray[np.bool_]:
         """Whoever has interacted with something, or is linked with an author."""
@@ -110,13 +103,12 @@ class HybridRecommender(Recommender):
         if not hasattr(self, "weights_"):
             raise NotFittedError("the hybrid has no weights to keep: call fit first")
         self.data_ = data
-        self._made = self._make_terms(data)
-        self._align(data)
+        self._remake(data)
         return self
 
-    def _align(self, data: Dataset) -> None:
-        """Match weights to terms by name; a term that the data no longer allow counts nothing."""
-        del data
+    def _remake(self, data: Dataset) -> None:
+        """Make the terms and match weights by name; one the data no longer allow counts nothing."""
+        self._made = self._make_terms(data)
         self.terms_ = [term.name for term in self._made]
         if self.weights_ is None:
             self.weights_ = {self.terms_[0]: 1.0}
@@ -182,17 +174,6 @@ class HybridRecommender(Recommender):
             if weight:
                 term.add(out, users, items, weight)
         return out
-
-    def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        # The terms follow from the dataset, which is stored beside.
-        return {"weights": self.weights_}, {}
-
-    def _restore(self, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
-        del arrays
-        self.weights_ = {str(name): float(value) for name, value in state["weights"].items()}
-        if hasattr(self, "data_"):
-            self._made = self._make_terms(self.data_)
-            self._align(self.data_)
 
 
 def _conditional_logit(values: NDArray[np.float64], barred: NDArray[np.bool_]) -> Any:

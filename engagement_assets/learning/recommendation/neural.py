@@ -1,16 +1,16 @@
 """Neural collaborative filtering with a content tower.
 
-Belongs here: the estimator. Does not belong here: the layers and the training loop (`network`).
+Belongs here: the estimator. Does not belong here: layers and training loop (`neural_layers`).
 """
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from engagement_assets.learning.recommendation.data import Dataset, Floats, Ints
 from engagement_assets.learning.recommendation.neural_layers import (
@@ -31,78 +31,46 @@ _BELOW = 1_000.0
 _MOST_REDRAWS = 5
 
 
-class NeuralRecommender(Recommender):
-    """Embeddings of users and items, projected content and an MLP; see `network.FusionNetwork`.
+@dataclass(kw_only=True, eq=False)
+class NeuralRecommender(Training, Recommender):
+    """Embeddings of users and items, projected content and an MLP (`neural_layers.FusionNetwork`).
 
     The content of an item is its text embedding and its category. In training identities are hidden
     now and then (Volkovs et al., DropoutNet, NIPS 2017), so that an item without interactions is
     scored by its content, and a user without interactions like anybody.
 
+    Further parameters are those of the training loop: see `neural_layers.Training`.
+
     Args:
         width: Width of the embeddings and of the projected content.
-        negatives: Sampled items for each pair, drawn anew each epoch.
-        epochs: Most passes over the pairs.
-        patience: Stop after so many epochs without a better loss on the pairs set aside.
         validation_share: Share of the pairs that is set aside to choose the number of epochs.
-        batch_size: Pairs and negatives in a step. A large one is faster and wants a higher
-            learning rate.
-        learning_rate: Of Adam.
-        l2: Penalty of the embeddings.
         dropout: Of the MLP.
-        id_dropout: Share of identities that is hidden in training.
         use_weights: Weigh a pair by log(1 + weight), scaled to mean 1.
         max_interactions: Learn from the latest so many interactions.
         shortlist: The MLP ranks so many items of each user that score best without it; all when
             None.
-        random_state: Seed.
         n_jobs: Threads; torch's own number when None. The same number gives the same result.
 
     Attributes:
-        epochs_: Number of epochs that was kept.
+        epochs_: Epochs after which the loss on the pairs set aside was least.
         losses_: Loss on the pairs set aside after each epoch; empty when too few to set aside.
     """
 
     kind = "neural"
     scores_new_items = True
+    width: int = 64
+    validation_share: float = 0.05
+    dropout: float = 0.0
+    use_weights: bool = True
+    max_interactions: int | None = None
+    shortlist: int | None = 200
+    n_jobs: int | None = None
 
-    def __init__(  # noqa: PLR0913 - every parameter in the constructor
-        self,
-        *,
-        width: int = 64,
-        negatives: int = 4,
-        epochs: int = 20,
-        patience: int = 2,
-        validation_share: float = 0.05,
-        batch_size: int = 1024,
-        learning_rate: float = 0.001,
-        l2: float = 0.0,
-        dropout: float = 0.0,
-        id_dropout: float = 0.1,
-        use_weights: bool = True,
-        max_interactions: int | None = None,
-        shortlist: int | None = 200,
-        random_state: int = 0,
-        n_jobs: int | None = None,
-    ) -> None:
-        if min(width, negatives, epochs, batch_size) < 1:
+    def __post_init__(self) -> None:
+        if min(self.width, self.negatives, self.epochs, self.batch_size) < 1:
             raise ValueError("width, negatives, epochs and batch_size must be at least 1")
-        if not 0.0 <= validation_share < 1.0:
-            raise ValueError(f"validation_share must lie in [0, 1), got {validation_share}")
-        self.width = width
-        self.negatives = negatives
-        self.epochs = epochs
-        self.patience = patience
-        self.validation_share = validation_share
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.l2 = l2
-        self.dropout = dropout
-        self.id_dropout = id_dropout
-        self.use_weights = use_weights
-        self.max_interactions = max_interactions
-        self.shortlist = shortlist
-        self.random_state = random_state
-        self.n_jobs = n_jobs
+        if not 0.0 <= self.validation_share < 1.0:
+            raise ValueError(f"validation_share must lie in [0, 1), got {self.validation_share}")
 
     def _fit(self, data: Dataset) -> None:
         learnt = data.limited(days=None, interactions=self.max_interactions)
@@ -116,29 +84,19 @@ class NeuralRecommender(Recommender):
                 "%d pairs are too few to set some aside: all %d epochs are trained",
                 len(pairs), self.epochs,
             )  # fmt: skip
-        how = Training(
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            negatives=self.negatives,
-            l2=self.l2,
-            id_dropout=self.id_dropout,
-            patience=self.patience,
-            seed=self.random_state,
-        )
         with torch_threads(self.n_jobs), torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.random_state)
             network = self._network_of(data)
             sampler = _sampler(data, pairs)
             self.epochs_, losses = train(
-                network, pairs.take(~aside), pairs.take(aside), sampler, how
+                network, pairs.take(~aside), pairs.take(aside), sampler, self
             )
         self.losses_ = [loss for loss in losses if np.isfinite(loss)]
         known = (
             np.bincount(pairs.user, minlength=data.shape[0]) > 0,
             np.bincount(pairs.item, minlength=data.shape[1]) > 0,
         )
-        self._keep(network, known=known)
+        self._prepare_scoring(network, known=known)
 
     def _network_of(self, data: Dataset) -> FusionNetwork:
         return FusionNetwork(
@@ -149,8 +107,8 @@ class NeuralRecommender(Recommender):
             dropout=self.dropout,
         )
 
-    def _keep(self, network: FusionNetwork, *, known: tuple[Any, Any]) -> None:
-        """Keep what scoring needs: identities never seen are zero."""
+    def _prepare_scoring(self, network: FusionNetwork, *, known: tuple[Any, Any]) -> None:
+        """Compute what scoring needs: identities never seen are zero."""
         w = self.width
         first = network.fusion[0]
         with torch.inference_mode():
@@ -175,11 +133,11 @@ class NeuralRecommender(Recommender):
                         layer.weight,
                         layer.bias,
                     )
-        self._kept = {name: array.detach().numpy().copy() for name, array in arrays.items()}
+        self._arrays = {name: array.detach().numpy().copy() for name, array in arrays.items()}
 
     def score_block(self, users: Ints, items: Ints) -> Floats:
         """Log-odds; those outside a user's shortlist are 1,000 lower and lack the MLP."""
-        cached = self._kept
+        cached = self._arrays
         out: Floats = cached["user"][users] @ cached["item"][items].T + cached["bias"][items]
         rows = np.arange(len(users))[:, None]
         size = len(items) if self.shortlist is None else min(self.shortlist, len(items))
@@ -195,7 +153,7 @@ class NeuralRecommender(Recommender):
 
     def _fused(self, users: Ints, items: Ints, columns: Ints) -> Floats:
         """The MLP's part for the given columns of each user."""
-        cached = self._kept
+        cached = self._arrays
         layers = sorted({int(n.split(".")[1]) for n in cached if n.startswith("layer.")})
         out = np.empty(columns.shape, dtype=np.float32)
         at_once = max(1, 200_000 // columns.shape[1])
@@ -215,13 +173,6 @@ class NeuralRecommender(Recommender):
                     x = torch.relu(x) if layer != layers[-1] else x
                 out[span] = x[..., 0].numpy()
         return out
-
-    def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        return {"epochs_used": self.epochs_, "losses": self.losses_}, dict(self._kept)
-
-    def _restore(self, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
-        self.epochs_, self.losses_ = int(state["epochs_used"]), list(state["losses"])
-        self._kept = arrays
 
 
 def _pairs(data: Dataset, *, use_weights: bool) -> Pairs:

@@ -84,18 +84,30 @@ class FusionNetwork(nn.Module):
         return out
 
 
-@dataclass(frozen=True)
+@dataclass(kw_only=True, eq=False)
 class Training:
-    """How the network is trained; see `NeuralRecommender` for the meaning."""
+    """How the network is trained.
 
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    negatives: int
-    l2: float
-    id_dropout: float
-    patience: int
-    seed: int
+    Attributes:
+        epochs: Most passes over the pairs.
+        batch_size: Pairs and negatives in a step. A large one is faster and wants a higher
+            learning rate.
+        learning_rate: Of Adam.
+        negatives: Sampled items for each pair, drawn anew each epoch.
+        l2: Penalty of the embeddings.
+        id_dropout: Share of identities that is hidden in training.
+        patience: Stop after so many epochs without a better loss on the pairs set aside.
+        random_state: Seed.
+    """
+
+    epochs: int = 20
+    batch_size: int = 1024
+    learning_rate: float = 0.001
+    negatives: int = 4
+    l2: float = 0.0
+    id_dropout: float = 0.1
+    patience: int = 2
+    random_state: int = 0
 
 
 @dataclass(frozen=True)
@@ -134,7 +146,7 @@ def train(
         how: Settings.
 
     Returns:
-        The number of epochs that is kept and the loss on `aside` after each epoch.
+        The best number of epochs and the loss on `aside` after each epoch.
     """
     tables = [network.user.weight, network.item.weight, network.bias.weight]
     rest = [p for p in network.parameters() if all(p is not table for table in tables)]
@@ -142,22 +154,22 @@ def train(
         torch.optim.SparseAdam(tables, lr=how.learning_rate),
         torch.optim.Adam(rest, lr=how.learning_rate),
     ]
-    rng = np.random.default_rng([how.seed, 1])
-    fixed = sampler(aside, how.negatives, np.random.default_rng([how.seed, 2]))
+    rng = np.random.default_rng([how.random_state, 1])
+    fixed = sampler(aside, how.negatives, np.random.default_rng([how.random_state, 2]))
     losses: list[float] = []
     best, best_weights = np.inf, copy.deepcopy(network.state_dict())
-    kept_epoch = 0
+    best_epoch = 0
     for epoch in range(1, how.epochs + 1):
         _one_epoch(network, pairs, sampler, how, optimisers, rng)
         losses.append(_loss_of(network, aside, fixed) if len(aside) else float("nan"))
         logger.info("Epoch %d of at most %d: loss %.4f", epoch, how.epochs, losses[-1])
         if not len(aside) or losses[-1] < best:
-            best, best_weights, kept_epoch = losses[-1], copy.deepcopy(network.state_dict()), epoch
-        elif epoch - kept_epoch >= how.patience:
+            best, best_weights, best_epoch = losses[-1], copy.deepcopy(network.state_dict()), epoch
+        elif epoch - best_epoch >= how.patience:
             break
     network.load_state_dict(best_weights)
     network.eval()
-    return kept_epoch, losses
+    return best_epoch, losses
 
 
 def _one_epoch(

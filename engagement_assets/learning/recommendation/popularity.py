@@ -6,11 +6,10 @@ to (`cold_start`).
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
 from engagement_assets.learning.recommendation.data import Dataset, Days, Floats, Ints
 from engagement_assets.learning.recommendation.recommender import Recommender
@@ -40,6 +39,7 @@ def segment_popularity(data: Dataset, half_life_days: float) -> sp.csr_matrix:
     return made
 
 
+@dataclass(kw_only=True, eq=False)
 class PopularityRecommender(Recommender):
     """The items with the most recent interactions, the same for everybody.
 
@@ -50,11 +50,11 @@ class PopularityRecommender(Recommender):
 
     kind = "popularity"
     fewest_items = 0
+    half_life_days: float = 7.0
 
-    def __init__(self, *, half_life_days: float = 7.0) -> None:
-        if not half_life_days > 0:
-            raise ValueError(f"half_life_days must be above 0, got {half_life_days}")
-        self.half_life_days = half_life_days
+    def __post_init__(self) -> None:
+        if not self.half_life_days > 0:
+            raise ValueError(f"half_life_days must be above 0, got {self.half_life_days}")
 
     def _fit(self, data: Dataset) -> None:
         self.popularity_ = popularity(data, self.half_life_days).astype(np.float32)
@@ -62,10 +62,3 @@ class PopularityRecommender(Recommender):
     def score_block(self, users: Ints, items: Ints) -> Floats:
         """The popularity of each item, for each user."""
         return np.tile(self.popularity_[items], (len(users), 1))
-
-    def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        return {}, {"popularity": self.popularity_}
-
-    def _restore(self, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
-        del state
-        self.popularity_ = arrays["popularity"]

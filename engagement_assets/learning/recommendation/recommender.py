@@ -1,4 +1,4 @@
-"""The interface that every recommender has.
+"""The interface of every recommender.
 
 Belongs here: fitting on checked tables, scoring in blocks, lists that leave out what was seen and
 hold enough categories, saving. Does not belong here: any particular method.
@@ -7,9 +7,10 @@ hold enough categories, saving. Does not belong here: any particular method.
 from __future__ import annotations
 
 import inspect
+import json
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -19,7 +20,6 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from engagement_assets.learning.recommendation import storage
 from engagement_assets.learning.recommendation.data import (
     Dataset,
     Encoder,
@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 # Scores of one block of users and all candidates take at most so many numbers.
 _BLOCK_NUMBERS = 4_000_000
 BY_MODEL, BY_RULE = "model", "category rule"
+FORMAT = "recommender/2"
+STATE_FILE = "recommender.json"
 
 
 class UnknownUserError(KeyError):
@@ -69,12 +71,14 @@ class Recommender(ABC):
         kind: Name of the method.
         fewest_items: Distinct items that a user must have interacted with for good lists.
         scores_new_items: Whether items without interactions have meaningful scores.
+        outlives_data: Attributes that a refresh keeps, and so are saved.
         data_: What it was fitted on.
     """
 
     kind: ClassVar[str]
     fewest_items: ClassVar[int] = 3
     scores_new_items: ClassVar[bool] = False
+    outlives_data: ClassVar[tuple[str, ...]] = ()
     data_: Dataset
 
     def fit(
@@ -172,7 +176,7 @@ class Recommender(ABC):
 
         Raises:
             ValueError: k is under 1, or there are no candidates.
-            UnknownUserError: A user was not there at `fit` (see `cold_start.FallbackRecommender`).
+            UnknownUserError: A user was not there at `fit` (see `fallback.FallbackRecommender`).
         """
         rows, columns = self._user_numbers(users), self._item_numbers(candidates)
         lists = self.lists(
@@ -290,44 +294,47 @@ class Recommender(ABC):
         names = inspect.signature(type(self).__init__).parameters
         return {name: getattr(self, name) for name in names if name != "self"}
 
-    def save(self, folder: Path | UPath | str, *, dataset: bool = True) -> None:
-        """Write the fitted recommender as data.
+    def save(self, folder: Path | UPath | str) -> None:
+        """Write the settings and what outlives the data, as JSON.
+
+        What else was learnt is of single users' histories, which belong in tables that can be
+        erased: `refresh` a loaded one with them. The same data give the same recommender again.
 
         Args:
             folder: Made when it is not there.
-            dataset: Write what it was fitted on too. Without it a loaded one cannot recommend.
         """
-        data = self._fitted()
-        state, arrays = self._state()
-        storage.write(
-            folder,
-            kind=self.kind,
-            state={"parameters": self.get_params(), **state},
-            arrays=arrays,
-            data=data if dataset else None,
-        )
+        self._fitted()
+        target = Path(folder) if isinstance(folder, str) else folder
+        target.mkdir(parents=True, exist_ok=True)
+        state = {"format": FORMAT, **self._describe()}
+        (target / STATE_FILE).write_text(json.dumps(state, indent=1, allow_nan=False))
 
     @classmethod
     def load(cls, folder: Path | UPath | str) -> Self:
-        """Read what `save` wrote.
+        """Read what `save` wrote; `refresh` it before it recommends.
 
         Raises:
-            FileNotFoundError: A file is missing.
-            ValueError: The files are of another format or kind.
+            FileNotFoundError: The file is missing.
+            ValueError: The file is of another format or kind.
         """
-        state, arrays, data = storage.read(folder, kind=cls.kind)
+        source = Path(folder) if isinstance(folder, str) else folder
+        state = json.loads((source / STATE_FILE).read_text())
+        for name, expected in (("format", FORMAT), ("kind", cls.kind)):
+            if state.get(name) != expected:
+                raise ValueError(f"{source} has {name} {state.get(name)!r}, expected {expected!r}")
+        return cls._of_description(state)
+
+    def _describe(self) -> dict[str, Any]:
+        """Kind, parameters and what outlives the data, as JSON data."""
+        learnt = {name: getattr(self, name) for name in self.outlives_data}
+        return {"kind": self.kind, "parameters": self.get_params(), "learnt": learnt}
+
+    @classmethod
+    def _of_description(cls, state: Mapping[str, Any]) -> Self:
         made = cls(**state["parameters"])
-        if data is not None:
-            made.data_ = data
-        made._restore(state, arrays)
+        for name, value in state["learnt"].items():
+            setattr(made, name, value)
         return made
-
-    @abstractmethod
-    def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """What was learnt: JSON data and arrays."""
-
-    @abstractmethod
-    def _restore(self, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None: ...
 
 
 def _take_best(scores: Floats, items: Ints, best: Ints, value: Floats) -> None:

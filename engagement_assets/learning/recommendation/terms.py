@@ -34,24 +34,6 @@ class Term(Protocol):
 
 
 @dataclass(frozen=True)
-class OfItem:
-    """The same for every user: a value of each of m items."""
-
-    name: str
-    values: Floats
-
-    def pairs(self, users: Ints, items: Ints) -> Floats:
-        """See `Term`."""
-        del users
-        return self.values[items]
-
-    def add(self, out: Floats, users: Ints, items: Ints, weight: float) -> None:
-        """See `Term`."""
-        del users
-        out += np.float32(weight) * self.values[items]
-
-
-@dataclass(frozen=True)
 class Dot:
     """The inner product of n x d and m x d vectors."""
 
@@ -67,27 +49,6 @@ class Dot:
     def add(self, out: Floats, users: Ints, items: Ints, weight: float) -> None:
         """See `Term`."""
         out += (np.float32(weight) * self.users[users]) @ self.items[items].T
-
-
-@dataclass(frozen=True)
-class Table:
-    """A value of each user and kind of item, n x c; `kind` of each item, -1 for none."""
-
-    name: str
-    values: Floats
-    kind: Ints
-
-    def _padded(self, users: Ints) -> Floats:
-        return np.pad(self.values[users], ((0, 0), (0, 1)))
-
-    def pairs(self, users: Ints, items: Ints) -> Floats:
-        """See `Term`."""
-        products: Floats = np.take_along_axis(self._padded(users), self.kind[items], axis=1)
-        return products
-
-    def add(self, out: Floats, users: Ints, items: Ints, weight: float) -> None:
-        """See `Term`."""
-        out += (np.float32(weight) * self._padded(users))[:, self.kind[items]]
 
 
 @dataclass(frozen=True)
@@ -141,6 +102,11 @@ class OfRecommender:
         out += np.float32(weight) * self.model.score_block(users, items)
 
 
+def _of_item(name: str, values: Floats, data: Dataset) -> Term:
+    """The same for every user: a value of each of m items."""
+    return Dot(name, np.ones((data.shape[0], 1), dtype=np.float32), values[:, None])
+
+
 def terms(data: Dataset, *, half_lives_days: tuple[float, ...]) -> list[Term]:
     """The terms that a dataset allows: those of what it does not know are left out."""
     return [
@@ -158,7 +124,8 @@ def taste_terms(data: Dataset) -> list[Term]:
 
 def _popular(data: Dataset, half_life_days: float) -> Term:
     logs = np.log1p(popularity(data, half_life_days))
-    return OfItem(f"popularity, half-life {half_life_days:g} days", logs.astype(np.float32))
+    name = f"popularity, half-life {half_life_days:g} days"
+    return _of_item(name, logs.astype(np.float32), data)
 
 
 def _age(data: Dataset) -> list[Term]:
@@ -168,8 +135,8 @@ def _age(data: Dataset) -> list[Term]:
     age = np.maximum(data.as_of - data.published, 0.0)
     age[~known] = np.median(age[known])
     return [
-        OfItem("age in days", age.astype(np.float32)),
-        OfItem("logarithm of age", np.log(age + 0.05).astype(np.float32)),
+        _of_item("age in days", age.astype(np.float32), data),
+        _of_item("logarithm of age", np.log(age + 0.05).astype(np.float32), data),
     ]
 
 
@@ -186,9 +153,8 @@ def _category(data: Dataset) -> list[Term]:
     # So many prior units of weight: a user of few interactions is taken to be like everybody.
     prior = 10.0
     share = (taken + prior * common) / (taken.sum(axis=1, keepdims=True) + prior)
-    return [
-        Table("taste for the category", np.log(share / common).astype(np.float32), data.category)
-    ]
+    belongs = (data.category[:, None] == np.arange(width)).astype(np.float32)
+    return [Dot("taste for the category", np.log(share / common).astype(np.float32), belongs)]
 
 
 def _author(data: Dataset) -> list[Term]:

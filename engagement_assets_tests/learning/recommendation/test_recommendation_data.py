@@ -24,7 +24,6 @@ def test_what_is_known_before_a_moment_has_no_later_row_link_or_candidate():
 def test_an_author_who_is_no_user_is_told_from_one_who_is():
     items = pd.DataFrame({"item": ["x", "y"], "author": ["a", "outsider"]})
     data = prepare(ROWS, items=items)
-    assert data.user_of_author().tolist() == [0, -1]
     assert data.own.tolist() == [0, -1]
 
 

@@ -9,7 +9,7 @@ import pytest
 from engagement_assets.learning.recommendation.als import AlsRecommender
 from engagement_assets.learning.recommendation.data import RecommendationDataError
 from engagement_assets.learning.recommendation.ease import EaseRecommender
-from engagement_assets.learning.recommendation.fallback import ESTIMATORS, load_recommender
+from engagement_assets.learning.recommendation.fallback import ESTIMATORS
 from engagement_assets.learning.recommendation.hybrid import HybridRecommender
 from engagement_assets.learning.recommendation.neural import NeuralRecommender
 from engagement_assets.learning.recommendation.popularity import PopularityRecommender
@@ -85,11 +85,17 @@ def test_a_refit_gives_the_same_scores_whatever_the_order_of_the_rows(fitted, wo
 
 
 @pytest.mark.parametrize("kind", EVERY)
-def test_saving_and_loading_gives_the_same_lists(fitted, world, kind, tmp_path):
+def test_a_loaded_one_makes_the_same_lists_of_the_same_data(fitted, world, kind, tmp_path):
     fitted[kind].save(tmp_path / kind)
-    loaded = load_recommender(tmp_path / kind)
+    assert [file.name for file in (tmp_path / kind).iterdir()] == ["recommender.json"]
+    loaded = ESTIMATORS[kind].load(tmp_path / kind)
     assert loaded.get_params() == fitted[kind].get_params()
     users = world.users["user"]
+    text = (tmp_path / kind / "recommender.json").read_text()
+    assert not [user for user in users if user in text]
+    with pytest.raises(NotFittedError):
+        loaded.recommend(users)
+    loaded.refresh(fitted[kind].data_)
     pd.testing.assert_frame_equal(
         loaded.recommend(users, k=7), fitted[kind].recommend(users, k=7), rtol=1e-5
     )
