@@ -23,7 +23,7 @@ def inputs_of(
     source: SourceResource,
     settings: ModelSettings,
 ) -> Inputs:
-    """What a model's adapter read from."""
+    """Return what a model's adapter reads from."""
     return Inputs(
         engine=engine.engine(KNOWN_TABLES),
         sql=engine.sql,
@@ -37,7 +37,7 @@ def inputs_of(
 
 
 def last_day(lake: Lake, as_of: str | None) -> date:
-    """The last day whose data may be used.
+    """Return the last day whose data may be used.
 
     Raises:
         MissingPartitionError: Nothing is ingested yet.

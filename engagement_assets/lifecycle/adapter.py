@@ -106,18 +106,18 @@ class ModelAdapter(Protocol):
         """
 
     def data_versions(self, inputs: Inputs, snapshots: Snapshots) -> dict[str, str]:
-        """A digest of each partition that was learnt from or scored on, by its name."""
+        """Return a digest of each partition that was learnt from or scored on, by its name."""
 
     def evaluation_markdown(self, card: Mapping[str, Any]) -> str:
-        """The evaluation of a version."""
+        """Return the evaluation of a version."""
 
     def assess(self, inputs: Inputs, model: RegisteredModel) -> Assessment:
-        """The fairness of a version on its test people."""
+        """Return the fairness of a version on its test people."""
 
     def champion_advantage(
         self, inputs: Inputs, champion: RegisteredModel, candidate: RegisteredModel
     ) -> Interval:
-        """How much better the champion is on the candidate's test rows; above 0: it is better."""
+        """Return how much better the champion is on the candidate's test rows: above 0, better."""
 
     def predict(self, inputs: Inputs, model: RegisteredModel, day: date) -> Predicted:
         """Predict and explain a snapshot."""

@@ -44,7 +44,7 @@ class TrainingConfig(dg.Config):
 
 
 def training_assets(spec: ModelSpec) -> list[dg.AssetsDefinition]:
-    """The assets that a training run makes, the candidate first."""
+    """Return the assets that a training run makes, the candidate first."""
     makers = {
         "model": _model,
         "evaluation": _evaluation,
@@ -108,7 +108,7 @@ def _model(spec: ModelSpec) -> dg.AssetsDefinition:
 def _usable(
     context: dg.AssetExecutionContext, spec: ModelSpec, inputs: Inputs, wanted: Snapshots
 ) -> Snapshots:
-    """The latest training snapshot, which must be there, and those earlier ones that are.
+    """Return the latest training snapshot, which must be there, and those earlier ones that are.
 
     Raises:
         NotTrainableError: A table without which it cannot be learnt has no rows, or the history is
@@ -134,7 +134,7 @@ def _usable(
 
 
 def _at_hand(spec: ModelSpec, there: set[date], wanted: Snapshots) -> Snapshots:
-    """The latest snapshot that is there, and the latest whose labels were known by then.
+    """Return the latest snapshot that is there, and the latest whose labels were known by then.
 
     Raises:
         NotTrainableError: There are no two.
@@ -156,7 +156,7 @@ def _headline(spec: ModelSpec, card: dict[str, Any]) -> str:
 
 
 def _figures(card: dict[str, Any]) -> dict[str, Any]:
-    """Metadata of a version: metrics, thresholds and who it was learnt from and scored on."""
+    """Gather metadata of a version: metrics, thresholds, who was learnt from and scored."""
     shown: dict[str, Any] = {name: metric_value(metric) for name, metric in card["metrics"].items()}
     if "threshold" in card.get("thresholds", {}):
         shown["threshold"] = card["thresholds"]["threshold"]
@@ -230,7 +230,7 @@ def _fairness(spec: ModelSpec) -> dg.AssetsDefinition:
 
 
 def _not_trained(model: NotTrained) -> dg.Output[Report]:
-    """A report that says why there is nothing to report on."""
+    """Return a report that says why there is nothing to report on."""
     return dg.Output(
         Report({NOT_TRAINED: model.reason}, f"Not trained: {model.reason}."),
         metadata={NOT_TRAINED: model.reason},
@@ -301,7 +301,7 @@ def _verdict_result(
     candidate: RegisteredModel,
     fairness: Report | None,
 ) -> dg.MaterializeResult:
-    """The verdict on the candidate, and the card of the model that serves, where there is one."""
+    """Report the verdict on the candidate, and the card of the model that serves, if any."""
     from engagement_assets.lifecycle.card import model_card  # noqa: PLC0415 - only here
 
     judged = {

@@ -74,12 +74,12 @@ def _metrics(metrics: Mapping[str, Any] | None) -> str:
     if not metrics:
         return "Not recorded."
     rows = ["| metric | value | 95 % interval |", "|---|--:|--:|"]
-    for name, found in metrics.items():
-        if isinstance(found, Mapping):
-            span = f"{_text(found.get('low'))} to {_text(found.get('high'))}"
-            rows.append(f"| {_words(name)} | {_text(found.get('value'))} | {span} |")
+    for name, metric in metrics.items():
+        if isinstance(metric, Mapping):
+            span = f"{_text(metric.get('low'))} to {_text(metric.get('high'))}"
+            rows.append(f"| {_words(name)} | {_text(metric.get('value'))} | {span} |")
         else:
-            rows.append(f"| {_words(name)} | {_text(found)} | – |")
+            rows.append(f"| {_words(name)} | {_text(metric)} | – |")
     return "\n".join(rows)
 
 

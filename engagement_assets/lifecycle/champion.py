@@ -62,7 +62,7 @@ def judge(
             raise KeyError(f"the candidate has no metric {gate.metric!r}; it has {sorted(metrics)}")
         value = metric_value(metrics[gate.metric])
         good = gate.holds(value, figures or {})
-        (passed if good else failed).append(gate.told(value, figures or {}))
+        (passed if good else failed).append(gate.describe(value, figures or {}))
     if fairness is not None:
         verdict = str(fairness["verdict"])
         named = "; ".join(["", *fairness["failures"]]).replace("; ", ": ", 1)

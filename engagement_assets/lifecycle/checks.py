@@ -44,7 +44,7 @@ SCORE_DRIFT = (
 
 
 def model_checks(spec: ModelSpec) -> list[dg.AssetChecksDefinition]:
-    """Every check of a model."""
+    """Return every check of a model."""
     checks = [_gates(spec)]
     if spec.daily_parts:
         checks.append(output_checks(spec))
@@ -54,12 +54,12 @@ def model_checks(spec: ModelSpec) -> list[dg.AssetChecksDefinition]:
 
 
 def prediction_blocking(spec: UseCaseSpec) -> list[dg.AssetCheckKey]:
-    """What a day's output must pass before anything uses it."""
+    """Return what a day's output must pass before anything uses it."""
     return blocking_keys([spec.table])
 
 
 def prediction_blocking_keys(models: Sequence[str]) -> list[dg.AssetCheckKey]:
-    """What the predictions of models must pass before anything uses them."""
+    """Return what the predictions of models must pass before anything uses them."""
     return [
         dg.AssetCheckKey(dg.AssetKey([name, "predictions"]), check)
         for name in models
@@ -68,7 +68,7 @@ def prediction_blocking_keys(models: Sequence[str]) -> list[dg.AssetCheckKey]:
 
 
 def gate_specs(spec: ModelSpec) -> list[dg.AssetCheckSpec]:
-    """The checks on the evaluation: on the report, so that a refused candidate has one too.
+    """Return the checks on the evaluation: on the report, so that a refused candidate has one too.
 
     They do not block: the champion judges the same figures itself, and a step that Dagster skips
     would stop the models that are learnt from the present champion too.
@@ -84,7 +84,7 @@ def gate_specs(spec: ModelSpec) -> list[dg.AssetCheckSpec]:
 
 
 def fairness_spec(spec: ModelSpec) -> dg.AssetCheckSpec:
-    """The check on fairness.
+    """Return the check on fairness.
 
     The report's own step makes it, and the champion judges the same report: a blocking check of
     Dagster's would stop the reports across models too, which matter most when one fails.
@@ -111,7 +111,7 @@ def _gates(spec: ModelSpec) -> dg.AssetChecksDefinition:
                 asset_key=dg.AssetKey([spec.name, "evaluation"]),
                 check_name=gate.check,
                 passed=gate.holds(value, figures),
-                description=gate.told(value, figures),
+                description=gate.describe(value, figures),
                 metadata={VERSION: figures[VERSION], gate.metric: value},
             )
 
@@ -152,7 +152,7 @@ def fairness_result(spec: ModelSpec, figures: Mapping[str, Any]) -> dg.AssetChec
 
 
 def output_checks(spec: UseCaseSpec) -> dg.AssetChecksDefinition:
-    """The checks on what a use case makes each day.
+    """Return the checks on what a use case makes each day.
 
     A rule has no scores that could drift from its training's.
     """
@@ -171,7 +171,7 @@ def output_checks(spec: UseCaseSpec) -> dg.AssetChecksDefinition:
 
 
 def score_drift(spec: UseCaseSpec, lake: Lake, registry: ModelRegistry, day: date) -> Outcome:
-    """Whether the scores of a day are spread as the test scores of the model that made them."""
+    """Judge whether a day's scores are spread as the test scores of the model that made them."""
     table = lake.read(spec.output, days=[day], columns=[spec.score, "model_version"])
     if not table.num_rows:
         champion = registry.champion(spec.name)
@@ -222,13 +222,13 @@ def _explanations(spec: ModelSpec) -> dg.AssetChecksDefinition:
             return
         error = float(made.metadata["additivity_error"].value)
         fallback = made.metadata.get("fallback_reason")
-        told = f"largest error {error:.1e}"
+        text = f"largest error {error:.1e}"
         if fallback is not None:
-            told += f"; the fast method was not used: {fallback.value}"
+            text += f"; the fast method was not used: {fallback.value}"
         yield dg.AssetCheckResult(
             passed=error <= ADDITIVITY_TOLERANCE and fallback is None,
             severity=dg.AssetCheckSeverity.WARN,
-            description=told,
+            description=text,
             metadata={"additivity_error": error},
         )
 

@@ -24,7 +24,7 @@ from resources.tables import asset_keys
 
 
 def choices_asset(spec: DecisionSpec) -> dg.AssetsDefinition:
-    """Choices of a day for every customer that the decision judges."""
+    """Return choices of a day for every customer that the decision judges."""
     inputs = [f"{name}/predictions" for name in spec.listens_to]
 
     @dg.asset(

@@ -30,7 +30,7 @@ NOT_MADE = "not_made"
 
 
 def daily_asset(spec: ModelSpec) -> dg.AssetsDefinition:
-    """Predictions and explanations of a day, made by the champion."""
+    """Return predictions and explanations of a day, made by the champion."""
     outs = {
         "predictions": dg.AssetOut(
             **asset_fields(spec.table),
@@ -137,12 +137,12 @@ def _nothing(
 
 
 def one_or_all(values: dict[str, Any]) -> Any:
-    """The value of a single partition, or all by partition key, as the IO managers take them."""
+    """Return a single partition's value, or all by partition key, as the IO managers take them."""
     return next(iter(values.values())) if len(values) == 1 else values
 
 
 def _sample(spec: ModelSpec, table: pd.DataFrame) -> str:
-    """The rows with the highest scores and their first two reasons, for the UI."""
+    """Return the rows with the highest scores and their first two reasons, for the UI."""
     reasons = [n for n in (1, 2) if f"reason_{n}_feature" in table.columns]
     shown = [name for name in table.columns[:6] if name != "snapshot_date"]
     head = [*shown, *(f"reason {n}" for n in reasons)]

@@ -45,7 +45,7 @@ class Snapshots:
         count: int = TRAINING_SNAPSHOTS,
         window_days: int = CHURN_WINDOW_DAYS,
     ) -> "Snapshots":
-        """The latest ones whose labels are known once `last_day` is ingested.
+        """Return the latest ones whose labels are known once `last_day` is ingested.
 
         The labels of every training snapshot close by the test snapshot, so nothing that is learnt
         lies after it.

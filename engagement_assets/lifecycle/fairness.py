@@ -60,7 +60,7 @@ class Assessment:
         }
 
     def to_markdown(self) -> str:
-        """The report as text."""
+        """Return the report as text."""
         mitigation = "\n\n" + self.mitigation.to_markdown() if self.mitigation else ""
         return self.report.to_markdown() + mitigation
 

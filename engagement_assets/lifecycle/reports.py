@@ -15,7 +15,7 @@ _STRONGEST = 20
 
 
 def table_markdown(table: pd.DataFrame) -> str:
-    """A small table as Markdown, numbers to four significant digits."""
+    """Return a small table as Markdown, numbers to four significant digits."""
 
     def text(value: Any) -> str:
         if isinstance(value, float):
@@ -32,7 +32,7 @@ def table_markdown(table: pd.DataFrame) -> str:
 
 
 def metrics_markdown(card: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    """The metrics of a card with their intervals; what has no name of its own keeps its key."""
+    """Write the metrics of a card with their intervals, each by its name or else its key."""
     rows = []
     for name, figure in card["metrics"].items():
         words = names.get(name, name.replace("_", " "))
@@ -45,7 +45,7 @@ def metrics_markdown(card: Mapping[str, Any], names: Mapping[str, str]) -> str:
 
 
 def learnt_from(card: Mapping[str, Any]) -> str:
-    """Who was learnt from and who was scored, in a sentence."""
+    """Return who was learnt from and who was scored, in a sentence."""
     return (
         f"Learnt from {card['training_customers']:,} customers at "
         f"{', '.join(card['training_snapshots'])}; "
@@ -57,7 +57,7 @@ def learnt_from(card: Mapping[str, Any]) -> str:
 def evaluation_report(
     card: Mapping[str, Any], title: str, names: Mapping[str, str], *paragraphs: str, note: str = ""
 ) -> str:
-    """The evaluation of a version: who was learnt from, the metrics, and further paragraphs."""
+    """Write the evaluation of a version: its people, metrics, and further paragraphs."""
     return "\n\n".join(
         [
             f"## {title} {card.get('version', '')} on other people at a later time",
@@ -76,7 +76,7 @@ def explanation_markdown(
     categories: list[str],
     unit: str = "log-odds",
 ) -> str:
-    """What moves the scores of one day's predictions, over all customers."""
+    """Return what moves the scores of one day's predictions, over all customers."""
     table = importance_table(explanation, categories=categories)
     shown = table.head(_STRONGEST).copy()
     shown["meaning"] = [meanings.get(name, "") for name in shown["feature"]]
@@ -101,7 +101,7 @@ def explanation_markdown(
 
 
 def explanation_pictures(explanation: Explanation, *, unit: str) -> list[str]:
-    """Lines of Markdown: contributions over all rows, and to the row with the highest score."""
+    """Draw contributions over all rows, and to the row with the highest score, as Markdown."""
     from engagement_assets.learning.explanations.pictures import (  # noqa: PLC0415 - loads matplotlib
         beeswarm,
         waterfall,

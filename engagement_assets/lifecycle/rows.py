@@ -14,7 +14,7 @@ from resources.lake import Lake
 
 
 def labelled_rows(lake: Lake, snapshot: date, label: Label) -> pd.DataFrame:
-    """Features and a label, with every column of its own, of the customers who have one.
+    """Return features and a label, with every column of its own, of the customers who have one.
 
     Raises:
         MissingPartitionError: The snapshot or its labels are not in the lake.
@@ -27,7 +27,7 @@ def labelled_rows(lake: Lake, snapshot: date, label: Label) -> pd.DataFrame:
 
 
 def labelled_snapshots(lake: Lake, snapshots: Sequence[date], label: Label) -> pd.DataFrame:
-    """Labelled rows of several snapshots, one below the other.
+    """Return labelled rows of several snapshots, one below the other.
 
     Raises:
         MissingPartitionError: One of them or its labels is not in the lake.
@@ -38,7 +38,7 @@ def labelled_snapshots(lake: Lake, snapshots: Sequence[date], label: Label) -> p
 
 
 def data_versions(lake: Lake, snapshots: Sequence[date], label: Label) -> dict[str, str]:
-    """What the rows of snapshots were made from: a digest of each partition by its name."""
+    """Return what the rows of snapshots were made from: a digest of each partition by its name."""
     return {
         f"{table}/{day}": lake.digest(table, day)
         for day in snapshots

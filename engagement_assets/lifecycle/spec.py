@@ -51,7 +51,7 @@ class QualityGate:
     by_chance: str | None = None
 
     def limit(self, figures: Mapping[str, Any]) -> float:
-        """The limit for a candidate with these figures."""
+        """Return the limit for a candidate with these figures."""
         if self.at_least is not None:
             return self.at_least
         if self.at_most is None:
@@ -59,12 +59,12 @@ class QualityGate:
         return max(self.at_most, float(figures[self.by_chance])) if self.by_chance else self.at_most
 
     def holds(self, value: float, figures: Mapping[str, Any]) -> bool:
-        """Whether a value is good enough; a NaN never is."""
+        """Return whether a value is good enough; a NaN never is."""
         limit = self.limit(figures)
         return bool(value >= limit if self.at_least is not None else value <= limit)
 
-    def told(self, value: float, figures: Mapping[str, Any]) -> str:
-        """The value beside its limit."""
+    def describe(self, value: float, figures: Mapping[str, Any]) -> str:
+        """Return the value beside its limit, for people."""
         kind = "least" if self.at_least is not None else "most"
         return f"{self.words} {value:.4f}, at {kind} {self.limit(figures):.4g} wanted"
 
@@ -283,7 +283,7 @@ class UseCaseSpec:
         }
 
     def dates(self, last_day: date, *, first_day: date) -> Snapshots:
-        """The snapshots to learn from and to be scored on, once `last_day` is ingested."""
+        """Return the snapshots to learn from and to be scored on, once `last_day` is ingested."""
         return Snapshots.before(
             last_day, first_day=first_day, count=self.snapshots, window_days=self.window_days
         )
@@ -432,14 +432,14 @@ def _loaded(implementation: str) -> Any:
 
 
 def metric_value(metric: Any) -> float:
-    """The value of a card's metric: a number, or one with its interval."""
+    """Return the value of a card's metric: a number, or one with its interval."""
     return float(metric["value"] if isinstance(metric, Mapping) else metric)
 
 
 def untrainable(
     spec: UseCaseSpec, lake: Lake, snapshots: Snapshots, *, first_day: date
 ) -> str | None:
-    """Why a use case cannot be learnt from a lake, or None where it can."""
+    """Return why a use case cannot be learnt from a lake, or None where it can."""
     missing = [table for table in spec.required if not lake.has_rows(table)]
     if missing:
         return f"there are no rows in {', '.join(missing)}"

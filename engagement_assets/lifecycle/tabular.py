@@ -205,7 +205,7 @@ class LabelledSnapshots(ScoredModel):
         return Trained(fitted, card)
 
     def assess(self, inputs: Inputs, model: RegisteredModel) -> Assessment:
-        """The fairness of a version on its test people."""
+        """Return the fairness of a version on its test people."""
         return self.fairness(
             model,
             self.test_rows(inputs, model),
@@ -235,7 +235,7 @@ class LabelledSnapshots(ScoredModel):
     def champion_advantage(
         self, inputs: Inputs, champion: RegisteredModel, candidate: RegisteredModel
     ) -> Interval:
-        """How much better the champion is on the candidate's test rows; above 0: it is better."""
+        """Return how much better the champion is on the candidate's test rows: above 0, better."""
         return self.advantage(
             champion,
             candidate,
@@ -261,12 +261,12 @@ class LabelledSnapshots(ScoredModel):
         return self.advantage_of(test[self.target], *scores, n_bootstrap=n_bootstrap, seed=seed)
 
     def test_rows(self, inputs: Inputs, model: RegisteredModel) -> pd.DataFrame:
-        """Labelled rows of a version's test snapshot, all people."""
+        """Return labelled rows of a version's test snapshot, all people."""
         day = date.fromisoformat(model.card["test_snapshot"])
         return labelled_rows(inputs.engine.lake, day, self.label)
 
     def data_versions(self, inputs: Inputs, snapshots: Snapshots) -> dict[str, str]:
-        """A digest of each partition that was learnt from or scored on."""
+        """Return a digest of each partition that was learnt from or scored on."""
         return data_versions(inputs.engine.lake, snapshots.all, self.label)
 
 

@@ -29,7 +29,7 @@ class Explains(Protocol):
 
 
 def split_rows(rows: pd.DataFrame, *, test: bool) -> pd.DataFrame:
-    """The training people, or the test people, of labelled snapshot rows."""
+    """Return the training people, or the test people, of labelled snapshot rows."""
     held_out = hash_split(rows["customer_id"])
     return rows[held_out if test else ~held_out].reset_index(drop=True)
 
@@ -37,7 +37,7 @@ def split_rows(rows: pd.DataFrame, *, test: bool) -> pd.DataFrame:
 def learn_and_score(
     train_rows: pd.DataFrame, test_rows: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The training people at the training snapshots and the test people at the later one.
+    """Return the training people at the training snapshots and the test people at the later one.
 
     Raises:
         ValueError: When there are no people to learn from or to score.
@@ -60,7 +60,7 @@ def sensitive_columns(rows: pd.DataFrame) -> pd.DataFrame:
 def data_card(
     snapshots: Snapshots, learn: pd.DataFrame, score: pd.DataFrame, features: Sequence[str]
 ) -> dict[str, Any]:
-    """What a card says of the data of a training."""
+    """Return what a card says of the data of a training."""
     return {
         "training_snapshot": snapshots.train[0].isoformat(),
         "training_snapshots": [day.isoformat() for day in snapshots.train],
@@ -73,7 +73,7 @@ def data_card(
 
 
 def explanation_card(model: Explains, inputs: pd.DataFrame) -> dict[str, Any]:
-    """What a card says of the explanations of the first test rows."""
+    """Return what a card says of the explanations of the first test rows."""
     explanation = model.explain(inputs.head(EXPLAINED_TEST_ROWS)).summary()
     # wall time, which would make each refit of the same model another version
     del explanation["seconds"]
@@ -81,7 +81,7 @@ def explanation_card(model: Explains, inputs: pd.DataFrame) -> dict[str, Any]:
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as JSON data: plain numbers, null for NaN."""
+    """Return rows as JSON data: plain numbers, null for NaN."""
     plain = table.astype(object).where(table.notna(), None)
     return [
         {str(name): getattr(value, "item", lambda v=value: v)() for name, value in row.items()}

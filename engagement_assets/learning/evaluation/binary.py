@@ -82,7 +82,7 @@ class Ranked:
         return values if self._all_distinct else np.add.reduceat(values, self.starts)
 
     def cumulative(self, weights: Floats) -> tuple[Floats, Floats]:
-        """Weighted positives and negatives at or above each distinct score, from the highest."""
+        """Count weighted positives and negatives at or above each distinct score, highest first."""
         positives = weights * self.y
         return (
             np.cumsum(self._grouped(positives)),
@@ -90,7 +90,7 @@ class Ranked:
         )
 
     def auc(self, weights: Floats) -> float:
-        """Area under the ROC curve by the trapezoidal rule over distinct scores."""
+        """Return area under the ROC curve by the trapezoidal rule over distinct scores."""
         true, false = self.cumulative(weights)
         if true[-1] == 0.0 or false[-1] == 0.0:
             return math.nan
@@ -98,7 +98,7 @@ class Ranked:
         return float(np.dot(np.diff(false, prepend=0.0), heights) / (true[-1] * false[-1]))
 
     def precision_at_recall(self, weights: Floats, recall: float) -> float:
-        """Precision at the highest score whose recall reaches the target."""
+        """Return precision at the highest score whose recall reaches the target."""
         true, false = self.cumulative(weights)
         if true[-1] == 0.0:
             return math.nan

@@ -24,7 +24,7 @@ _CHANCE_DRAWS = 200
 
 
 def auc(y: ArrayLike, p: ArrayLike) -> float:
-    """Area under the ROC curve; tied scores count half.
+    """Return area under the ROC curve; tied scores count half.
 
     Args:
         y: n labels of 0 and 1.
@@ -44,7 +44,7 @@ def _f1(y: Floats, flagged: NDArray[np.bool_], weights: Floats) -> float:
 
 
 def log_loss(y: ArrayLike, p: ArrayLike) -> float:
-    """Mean negative log likelihood in nats; probabilities are clipped at 1e-15.
+    """Return mean negative log likelihood in nats; probabilities are clipped at 1e-15.
 
     Args:
         y: n labels of 0 and 1, one class allowed.
@@ -78,7 +78,7 @@ def quantile_bins(p: ArrayLike, *, bins: int = _CALIBRATION_BINS) -> NDArray[np.
 def expected_calibration_error(
     y: ArrayLike, p: ArrayLike, *, bins: int = _CALIBRATION_BINS
 ) -> float:
-    """Expected calibration error over bins of equal size.
+    """Return expected calibration error over bins of equal size.
 
     The rows are put into `bins` quantile bins by probability; the error is the mean over rows of
     |observed rate - mean probability| of the row's bin (Naeini et al., AAAI 2015, with bins of
@@ -115,7 +115,7 @@ def calibration_error_by_chance(p: ArrayLike, *, seed: int = 0) -> float:
 
 
 def reliability_table(y: ArrayLike, p: ArrayLike, *, bins: int = _CALIBRATION_BINS) -> pd.DataFrame:
-    """Observed rate against mean probability in quantile bins.
+    """Return observed rate against mean probability in quantile bins.
 
     Args:
         y: n labels of 0 and 1, one class allowed.
@@ -208,7 +208,7 @@ def paired_auc_difference(
     n_bootstrap: int = 1000,
     seed: int = 0,
 ) -> Interval:
-    """AUC of the first scores less AUC of the second on the same rows, by a paired bootstrap.
+    """Compute AUC of the first scores less that of the second, by a paired bootstrap.
 
     Args:
         y: n labels of 0 and 1.

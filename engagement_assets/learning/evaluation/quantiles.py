@@ -37,7 +37,7 @@ _LEAST_ROWS = 50
 
 
 def pinball_loss(y: ArrayLike, quantile: ArrayLike, *, level: float) -> float:
-    """Mean pinball loss of one quantile, in units of the target (Koenker and Bassett 1978).
+    """Return mean pinball loss of one quantile, in units of the target (Koenker and Bassett 1978).
 
     Args:
         y: n targets.
@@ -48,7 +48,7 @@ def pinball_loss(y: ArrayLike, quantile: ArrayLike, *, level: float) -> float:
 
 
 def pinball_losses(y: ArrayLike, quantile: ArrayLike, *, level: float) -> Floats:
-    """The pinball loss of each of n rows; see `pinball_loss`.
+    """Return the pinball loss of each of n rows; see `pinball_loss`.
 
     Raises:
         ValueError: When the level is not strictly between 0 and 1.
@@ -62,7 +62,7 @@ def pinball_losses(y: ArrayLike, quantile: ArrayLike, *, level: float) -> Floats
 
 
 def covered(y: ArrayLike, low: ArrayLike, high: ArrayLike) -> NDArray[np.bool_]:
-    """Whether each of n targets lies in its interval, ends included."""
+    """Return whether each of n targets lies in its interval, ends included."""
     truth, first = checked_numbers(y, low)
     _, last = checked_numbers(y, high)
     inside: NDArray[np.bool_] = (truth >= first) & (truth <= last)
@@ -175,7 +175,7 @@ def fit_conformal_shift(
 
 
 def _shift(gaps: Floats, level: float) -> float:
-    """The conformal quantile of gaps, on the side that keeps the promise of the level."""
+    """Return the conformal quantile of gaps, on the side that keeps the promise of the level."""
     ordered, n = np.sort(gaps), len(gaps)
     if level > 0.5:
         return float(ordered[min(math.ceil((n + 1) * level) - 1, n - 1)])
@@ -236,7 +236,7 @@ def coverage_table(
     n_bootstrap: int = 500,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Coverage in tenths of the rows, the highest predictions first.
+    """Return coverage in tenths of the rows, the highest predictions first.
 
     Args:
         y: n targets.

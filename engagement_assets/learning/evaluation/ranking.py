@@ -37,7 +37,7 @@ class UserMetrics:
     values: dict[str, Floats]
 
     def intervals(self, *, n_bootstrap: int, seed: int) -> dict[str, Interval]:
-        """Means over the users and their intervals."""
+        """Return means over the users and their intervals."""
         counts = resample_counts(len(self.rows), n_bootstrap=n_bootstrap, seed=seed)
         return {
             name: interval(float(values.mean()), counts @ values / len(values))
@@ -46,7 +46,7 @@ class UserMetrics:
 
 
 def resample_counts(n: int, *, n_bootstrap: int, seed: int) -> NDArray[np.float32]:
-    """How often each of n users is drawn in each resample: n_bootstrap x n."""
+    """Draw users: how often each of n is in each resample, n_bootstrap x n."""
     rng = np.random.default_rng(seed)
     out = np.empty((n_bootstrap, n), dtype=np.float32)
     for row in out:
@@ -121,7 +121,7 @@ def list_metrics(
     category: ArrayLike,
     popularity: ArrayLike,
 ) -> dict[str, float]:
-    """What lists are like, whatever users turned to later.
+    """Return what lists are like, whatever users turned to later.
 
     Args:
         lists: n x k items; -1 where a list has no more.
@@ -161,7 +161,7 @@ def list_metrics(
 
 
 def gini(values: ArrayLike) -> float:
-    """Gini coefficient of n values of at least 0: 0 all alike, towards 1 one has all."""
+    """Return Gini coefficient of n values of at least 0: 0 all alike, towards 1 one has all."""
     ordered = np.sort(np.asarray(values, dtype=np.float64))
     if not ordered.sum():
         return 0.0
@@ -177,7 +177,7 @@ def sampled_metrics(
     n_bootstrap: int = 200,
     seed: int = 0,
 ) -> Mapping[str, Interval]:
-    """Hit rate and NDCG at k of one relevant item among sampled others.
+    """Return hit rate and NDCG at k of one relevant item among sampled others.
 
     The protocol of He et al., Neural Collaborative Filtering (WWW 2017): each user's last item
     against 99 random items that the user never touched. Ties count against the method.
@@ -200,7 +200,7 @@ def sampled_metrics(
 
 
 def paired_difference(one: Floats, other: Floats, *, n_bootstrap: int, seed: int) -> Interval:
-    """Mean of `one` minus `other` over the same users, with its interval."""
+    """Return mean of `one` minus `other` over the same users, with its interval."""
     counts = resample_counts(len(one), n_bootstrap=n_bootstrap, seed=seed)
     gap = np.asarray(one) - np.asarray(other)
     return interval(float(gap.mean()), counts @ gap / len(gap))

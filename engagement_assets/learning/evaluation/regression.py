@@ -43,13 +43,13 @@ def checked_numbers(y: ArrayLike, prediction: ArrayLike) -> tuple[Floats, Floats
 
 
 def r2(y: ArrayLike, prediction: ArrayLike) -> float:
-    """Share of the variance of n targets that n predictions explain; NaN where all are the same."""
+    """Return the share of n targets' variance that is explained; NaN where all are the same."""
     target, predicted = checked_numbers(y, prediction)
     return _r2(target, (target - predicted) ** 2)(np.ones_like(target))
 
 
 def normalised_gini(y: ArrayLike, prediction: ArrayLike) -> float:
-    """How well the predictions rank the targets: 1 as the targets themselves, 0 as chance.
+    """Measure how predictions rank the targets: 1 as the targets themselves, 0 as chance.
 
     The Gini coefficient of the targets in the order of the predictions (twice the area between
     Lorenz curve and diagonal) over that in their own order. Tied predictions share the targets of
@@ -109,7 +109,7 @@ def paired_loss_difference(
     n_bootstrap: int = 1000,
     seed: int = 0,
 ) -> Interval:
-    """Mean loss of the second model less that of the first on the same rows, by a paired bootstrap.
+    """Compute mean loss of the second model less that of the first, by a paired bootstrap.
 
     Above 0 the first model is better.
 
@@ -132,7 +132,7 @@ def paired_loss_difference(
 def squared_error_advantage(
     y: ArrayLike, first: ArrayLike, second: ArrayLike, *, n_bootstrap: int = 1000, seed: int = 0
 ) -> Interval:
-    """Mean squared error of the second prediction less that of the first, on the same n rows.
+    """Compute squared error of the second prediction less that of the first, on n rows.
 
     Above 0 the first is better; see `paired_loss_difference`.
     """
@@ -148,7 +148,7 @@ def decile_table(
     n_bootstrap: int = 500,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Mean target against mean prediction in tenths of the rows, the highest first.
+    """Return mean target against mean prediction in tenths of the rows, the highest first.
 
     Args:
         y: n targets.

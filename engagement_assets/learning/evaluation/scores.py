@@ -15,7 +15,7 @@ TWENTIETHS = tuple(round(0.05 * n, 2) for n in range(1, 20))
 
 
 def score_shares(scores: Any, *, edges: Sequence[float] = TWENTIETHS) -> list[float]:
-    """Share of the scores up to each edge and above the last; the reference of their drift.
+    """Return share of the scores up to each edge and above the last; the reference of their drift.
 
     Args:
         scores: n numbers.
@@ -31,6 +31,6 @@ def score_shares(scores: Any, *, edges: Sequence[float] = TWENTIETHS) -> list[fl
 
 
 def quantile_edges(scores: Any, *, bins: int = 20) -> list[float]:
-    """Edges that cut scores without natural bounds into bins of like size; ties give fewer."""
+    """Cut scores without natural bounds into bins of like size; ties give fewer edges."""
     inner = np.quantile(np.asarray(scores, dtype=np.float64), np.linspace(0, 1, bins + 1)[1:-1])
     return [float(edge) for edge in np.unique(inner)]

@@ -156,7 +156,7 @@ def describe_threshold(
 
 
 def threshold_at_recall(y: ArrayLike, p: ArrayLike, *, recall: float = 0.8) -> float:
-    """The highest threshold that finds at least this share of the positives.
+    """Return the highest threshold that finds at least this share of the positives.
 
     Args:
         y: n labels of 0 and 1.
@@ -175,7 +175,7 @@ def threshold_at_recall(y: ArrayLike, p: ArrayLike, *, recall: float = 0.8) -> f
 
 
 def _cumulative(y: Floats, p: Floats) -> tuple[Floats, Floats, Floats]:
-    """Distinct scores from the highest, with the rows and positives at or above each."""
+    """Return distinct scores from the highest, with the rows and positives at or above each."""
     if p.shape != y.shape:
         raise ValueError(f"{len(y)} labels but probabilities of shape {p.shape}")
     ranked = Ranked(y, p)

@@ -146,7 +146,7 @@ def _data(explanation: Explanation) -> pd.DataFrame:
 
 
 def _colours(values: pd.Series) -> NDArray[np.float64]:
-    """Numbers that colour n dots; NaN is grey, and shap warns of a column of nothing else."""
+    """Number n dots' colours; NaN is grey, and shap warns of a column of nothing else."""
     if not pd.api.types.is_numeric_dtype(values.dtype):
         codes = pd.Categorical(values.astype("string")).codes.astype(np.float64)
         values = pd.Series(np.where(codes < 0, np.nan, codes))
@@ -159,5 +159,5 @@ def _names(explanation: Explanation) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """A text in which a dollar sign starts no formula."""
+    """Return a text in which a dollar sign starts no formula."""
     return text.replace("$", r"\$")

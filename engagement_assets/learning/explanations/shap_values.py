@@ -148,7 +148,7 @@ def _predict(
 def _own_contributions(
     booster: xgb.Booster, matrix: NDArray[np.float32], threads: int
 ) -> NDArray[np.float32]:
-    """The booster's own n x (f + 1) contributions; the last column is the base value."""
+    """Return the booster's own n x (f + 1) contributions; the last column is the base value."""
     return _predict(booster, matrix, threads, pred_contribs=True)
 
 
@@ -192,7 +192,7 @@ def _undo_threshold_step(trees: Any) -> None:
 def rank_correlations(
     matrix: NDArray[np.float32], contributions: NDArray[Any], seed: int
 ) -> NDArray[np.float64]:
-    """The f Spearman correlations of value and contribution on a sample; see `Explanation`."""
+    """Compute f Spearman correlations of value and contribution on a sample of rows."""
     rows = np.random.default_rng(seed).permutation(len(matrix))[:_ROWS_FOR_DIRECTION]
     out = np.full(matrix.shape[1], math.nan)
     if len(rows) < 3:

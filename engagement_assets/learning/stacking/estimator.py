@@ -64,19 +64,19 @@ class Target:
         return self.objective == "binary:logistic"
 
     def margin(self, base: Floats) -> Floats:
-        """A base prediction as the trees add to it."""
+        """Return a base prediction as the trees add to it."""
         if not self.is_probability:
             return base
         p = np.clip(base, _CERTAIN, 1 - _CERTAIN)
         return np.asarray(np.log(p / (1 - p)))
 
     def value(self, margin: Floats) -> Floats:
-        """The prediction that a margin stands for."""
+        """Return the prediction that a margin stands for."""
         value = 1 / (1 + np.exp(-margin)) if self.is_probability else margin
         return np.asarray(np.clip(value, self.low, self.high), dtype=np.float64)
 
     def losses(self, labels: Floats, predicted: Floats) -> Floats:
-        """The n losses: log loss of a probability, squared error of a number."""
+        """Return the n losses: log loss of a probability, squared error of a number."""
         if self.is_probability:
             p = np.clip(predicted, _CERTAIN, 1 - _CERTAIN)
             return np.asarray(-(labels * np.log(p) + (1 - labels) * np.log(1 - p)))
@@ -134,7 +134,7 @@ class Correction:
         return self
 
     def predict(self, inputs: pd.DataFrame) -> Floats:
-        """The n refined predictions.
+        """Return the n refined predictions.
 
         Raises:
             ValueError: When columns are missing or have infinite values.
@@ -169,7 +169,7 @@ class Correction:
         return xgb.DMatrix(matrix, base_margin=margin)
 
     def to_dict(self) -> dict[str, Any]:
-        """All but the trees, as JSON data."""
+        """Return all but the trees, as JSON data."""
         return {
             "target": self.target.name,
             "encoder": self.encoder_.to_dict(),
@@ -203,7 +203,7 @@ class Ensemble:
         self.adopted = dict(adopted)
 
     def predict(self, inputs: pd.DataFrame) -> pd.DataFrame:
-        """Refined predictions, a column a target; null where the base prediction is null."""
+        """Return refined predictions, a column a target; null where the base prediction is null."""
         refined = {}
         for name, correction in self.corrections.items():
             target = correction.target

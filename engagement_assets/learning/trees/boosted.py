@@ -141,7 +141,7 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc] # as said
         raise NotImplementedError
 
     def tree_counts(self) -> list[int]:
-        """The numbers of trees that are tried, rising."""
+        """Return the numbers of trees that are tried, rising."""
         return sorted({max(1, round(self.n_estimators * share)) for share in TREE_SHARES})
 
     def _train(
@@ -192,7 +192,7 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc] # as said
         offset: Floats | None = None,
         **more: Any,
     ) -> dict[int, Floats]:
-        """The out-of-fold margin of every row, for each number of trees that is tried.
+        """Return the out-of-fold margin of every row, for each number of trees that is tried.
 
         Args:
             matrix: n x f, as the encoder gives it.
@@ -245,7 +245,7 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc] # as said
         return losses, self.calibrator_(margin)
 
     def _booster_names(self) -> list[str] | None:
-        """The names for the trees, or None where XGBoost would refuse one of them."""
+        """Return the names for the trees, or None where XGBoost would refuse one of them."""
         names = self.encoder_.features
         return None if any(set(name) & _REFUSED_BY_XGBOOST for name in names) else names
 
@@ -257,7 +257,7 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc] # as said
 
     @staticmethod
     def _margin(booster: xgb.Booster, data: xgb.DMatrix, *, trees: int = 0) -> Floats:
-        """The margins by the first trees, or by all where `trees` is 0."""
+        """Return the margins by the first trees, or by all where `trees` is 0."""
         margin = booster.predict(data, output_margin=True, iteration_range=(0, trees))
         return np.asarray(margin, dtype=np.float64)
 
@@ -407,12 +407,12 @@ def regression_folds(rows: int, *, folds: int, groups: ArrayLike | None, seed: i
 
 
 def least(losses: Mapping[Any, float]) -> Any:
-    """The key of the least loss, the first of equals."""
+    """Return the key of the least loss, the first of equals."""
     return min(losses, key=lambda key: losses[key])
 
 
 def named_columns(X: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """The named columns of a table.
+    """Return the named columns of a table.
 
     Raises:
         ValueError: When some are missing; all are named.

@@ -142,14 +142,14 @@ class TableEncoder:
     def _column(self, values: pd.Series, name: str, kind: str) -> NDArray[Any]:
         if values.isna().all():
             return np.full(len(values), np.nan, dtype=np.float32)
-        found = _kind(values)
-        if found != kind:
+        kind_now = _kind(values)
+        if kind_now != kind:
             raise TypeError(
-                f"column {name!r} was a {kind} when the model was fitted and is a {found} now "
+                f"column {name!r} was a {kind} when the model was fitted and is a {kind_now} now "
                 f"({values.dtype})"
             )
         if kind == NUMBER:
-            with np.errstate(over="ignore"):  # told apart below as infinite
+            with np.errstate(over="ignore"):  # reported below as infinite
                 return _as_numbers(values).astype(np.float32)
         levels = self.levels[name]
         codes = pd.Index(levels, dtype=object).get_indexer(
@@ -173,7 +173,7 @@ class TableEncoder:
 
 
 def typical_values(X: pd.DataFrame, encoder: TableEncoder) -> dict[str, float | str | None]:
-    """The median of each number and the most frequent level of each category of fitted rows.
+    """Return the median of each number and the most frequent level of each category of fitted rows.
 
     Returns:
         For each feature a float, a text, or None where all values are null.
@@ -222,7 +222,7 @@ def _kind(values: pd.Series) -> str:
 
 
 def _plain_code(value: Any, places: Mapping[str, int] | None) -> float | None:
-    """The code of one value, or None where the careful way must decide or complain."""
+    """Return the code of one value, or None where the careful way must decide or complain."""
     if value is None or value is pd.NA or (isinstance(value, float) and value != value):  # noqa: PLR0124 - NaN
         return math.nan
     if places is not None:

@@ -167,7 +167,7 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):  # type: ignor
         return self
 
     def _guess(self, matrix: Matrix) -> Floats:
-        """The column of the prior."""
+        """Return the column of the prior."""
         place = self.encoder_.features.index(str(self.prior))
         return matrix[:, place].astype(np.float64)
 
@@ -236,7 +236,7 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):  # type: ignor
         self.booster_ = self._train_mean(matrix, learnt[self.mean_])
 
     def _train_mean(self, matrix: Matrix, how: Learning) -> xgb.Booster:
-        """The trees of the mean on every row that they may learn from."""
+        """Return the trees of the mean on every row that they may learn from."""
         start, more = how.start(self._offset(matrix))
         return self._train(
             matrix[how.use],

@@ -75,7 +75,7 @@ class Prior(JsonData):
         return cls(raw.typical, raw.least, float(raw.offset(guess).mean()))
 
     def offset(self, guess: Floats) -> Floats:
-        """The logarithm of each of n guesses."""
+        """Return the logarithm of each of n guesses."""
         filled = np.where(np.isnan(guess), self.typical, guess)
         logs: Floats = np.log(np.maximum(filled, self.least))
         return logs
@@ -121,7 +121,7 @@ class MeanCalibration(JsonData):
         return cls(raw.knots, tuple((factor * values).tolist()))
 
     def __call__(self, predicted: Floats) -> Floats:
-        """The expected amount of each of n predictions."""
+        """Return the expected amount of each of n predictions."""
         knots, values = np.array(self.knots), np.array(self.values)
         ratio = values[-1] / knots[-1] if knots[-1] > 0.0 else 1.0
         inside = np.interp(predicted, knots, values)
@@ -130,7 +130,7 @@ class MeanCalibration(JsonData):
 
 
 def learning(name: str, amounts: Floats, *, cut_off: float) -> Learning:
-    """What a candidate learns from n amounts.
+    """Return what a candidate learns from n amounts.
 
     Args:
         name: One of `CANDIDATES`.
@@ -149,7 +149,7 @@ def learning(name: str, amounts: Floats, *, cut_off: float) -> Learning:
 
 
 def expected(name: str, margin: Floats, chance: Floats) -> Floats:
-    """The n expected amounts of a candidate, before scaling; never negative.
+    """Return the n expected amounts of a candidate, before scaling; never negative.
 
     Args:
         name: One of `CANDIDATES`.
@@ -170,7 +170,7 @@ def signed_log(amounts: Floats) -> Floats:
 
 
 def from_margins(margins: Floats, chance: Floats, *, levels: tuple[float, ...]) -> Floats:
-    """The n x k quantiles in money, rising, at 0 where the chance says so.
+    """Return the n x k quantiles in money, rising, at 0 where the chance says so.
 
     Args:
         margins: n x k quantiles in signed logarithms.
@@ -204,7 +204,7 @@ def at_zero(
 
 
 def like(quantiles: Floats, edges: list[float]) -> NDArray[np.object_]:
-    """The group of each of n rows: how many quantiles are at 0, and the size of the greatest.
+    """Name the group of each of n rows by its quantiles at 0 and the size of the greatest.
 
     Args:
         quantiles: n x k quantiles, rising.

@@ -24,7 +24,7 @@ METRIC_NAMES = {
 
 
 def evaluation_markdown(card: Mapping[str, Any]) -> str:
-    """The evaluation of a version: metrics with intervals, reliability and lift."""
+    """Return the evaluation of a version: metrics with intervals, reliability and lift."""
     choice = card["thresholds"]
     lift = pd.DataFrame(card["lift"])
     return evaluation_report(

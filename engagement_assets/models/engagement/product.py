@@ -22,7 +22,7 @@ BINS = 5
 
 
 def group_table(explanation: Explanation, groups: Mapping[str, str]) -> pd.DataFrame:
-    """How much each group of features moves the score together; the rest is "other".
+    """Measure how much each group of features moves the score; the rest is "other".
 
     Returns:
         One row a group, the strongest first: group, features, mean_abs_contribution (of the sum of
@@ -67,7 +67,7 @@ def dependence_table(
     *,
     bins: int = BINS,
 ) -> pd.DataFrame:
-    """How the contribution of one feature goes with its value.
+    """Measure how the contribution of one feature goes with its value.
 
     Args:
         explanation: Of n customers.
@@ -105,7 +105,7 @@ def dependence_table(
 
 
 def _bins(values: pd.Series, bins: int) -> pd.Series:
-    """The bin of each value, as ordered categories with a name for people."""
+    """Return the bin of each value, as ordered categories with a name for people."""
     if pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype):
         numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
         known = numbers[~np.isnan(numbers)]

@@ -36,7 +36,7 @@ DEPENDENCES = 8
 
 
 def evaluation_markdown(card: Mapping[str, Any]) -> str:
-    """The evaluation of a version: metrics with intervals and deciles."""
+    """Return the evaluation of a version: metrics with intervals and deciles."""
     deciles = pd.DataFrame(card["deciles"])
     return evaluation_report(
         card,

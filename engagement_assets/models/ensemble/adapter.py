@@ -168,14 +168,14 @@ class EnsembleAdapter(ScoredModel):
         inputs: Inputs,
         snapshots: Snapshots,  # noqa: ARG002 - as said
     ) -> dict[str, str]:
-        """A digest of each partition that was learnt from or scored on."""
+        """Return a digest of each partition that was learnt from or scored on."""
         digests: dict[str, str] = {}
         for label, model in _taught(_champions(inputs)):
             digests |= data_versions(inputs.engine.lake, _days(model), label)
         return digests
 
     def assess(self, inputs: Inputs, model: RegisteredModel) -> Assessment:
-        """Who is among the tenth of lowest health of the test people who used the app.
+        """Assess who is among the tenth of lowest health of the test people who used the app.
 
         Groups may truly leave more or less often, which stands beside each rate.
         """
@@ -196,7 +196,7 @@ class EnsembleAdapter(ScoredModel):
     def champion_advantage(
         self, inputs: Inputs, champion: RegisteredModel, candidate: RegisteredModel
     ) -> Interval:
-        """Log loss of the candidate less the champion's on the same test rows."""
+        """Return log loss of the candidate less the champion's on the same test rows."""
         day = date.fromisoformat(candidate.card["test_snapshot"])
         rows = split_rows(labelled_rows(inputs.engine.lake, day, CHURN), test=True)
         bases = _bases(_champions(inputs), {}, threads=inputs.threads)
@@ -236,7 +236,7 @@ def base_predictions(customers: pd.Series, context: Context) -> pd.DataFrame:
 
 
 def _champions(inputs: Inputs) -> dict[str, RegisteredModel]:
-    """The base models that serve.
+    """Return the base models that serve.
 
     Raises:
         NotTrainableError: The models that every correction needs do not serve yet.
@@ -254,7 +254,7 @@ def _champions(inputs: Inputs) -> dict[str, RegisteredModel]:
 
 
 def _taught(champions: Mapping[str, RegisteredModel]) -> list[tuple[Label, RegisteredModel]]:
-    """The labels that are refined, each with the champion whose snapshots are used."""
+    """Return the labels that are refined, each with the champion whose snapshots are used."""
     return [(TAUGHT[name][0], champions[name]) for name in TAUGHT if name in champions]
 
 
@@ -266,7 +266,7 @@ def _days(model: RegisteredModel) -> list[date]:
 def _target_rows(
     inputs: Inputs, champions: Mapping[str, RegisteredModel]
 ) -> tuple[dict[str, TargetRows], dict[str, pd.DataFrame]]:
-    """Rows of every target, and the training rows of every base model."""
+    """Return rows of every target, and the training rows of every base model."""
     lake = inputs.engine.lake
     rows: dict[str, TargetRows] = {}
     labels: dict[str, pd.DataFrame] = {}
@@ -294,7 +294,7 @@ def _bases(
     *,
     threads: int,
 ) -> dict[str, BaseLearner]:
-    """Base learners of the champions; without rows they can predict and not be fitted again."""
+    """Make base learners of champions; without rows they predict and are not fitted again."""
     made = [
         scored_model(STACKED[name]).base_learner(model, rows.get(name), threads=threads)
         for name, model in champions.items()

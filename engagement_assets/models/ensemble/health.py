@@ -112,7 +112,7 @@ class HealthReference:
         return share
 
     def _rank(self, part: str, values: Floats) -> Floats:
-        """Rank from 0 to 1, ties in the middle; a value that nobody had lies between the ranks."""
+        """Rank from 0 to 1, ties in the middle; a value that nobody had lies between two ranks."""
         column = self.ranked[part]
         below = np.searchsorted(column, values, side="left")
         up_to = np.searchsorted(column, values, side="right")

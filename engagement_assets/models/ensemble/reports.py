@@ -10,7 +10,7 @@ import pandas as pd
 
 
 def evaluation_markdown(card: Mapping[str, Any]) -> str:
-    """Base model against correction, target by target."""
+    """Return base model against correction, target by target."""
     return "\n".join(
         [
             f"## Ensemble {card.get('version', '')} on other people at a later time",
@@ -25,7 +25,7 @@ def evaluation_markdown(card: Mapping[str, Any]) -> str:
 
 
 def targets_table(targets: Mapping[str, Any]) -> list[str]:
-    """Loss of base and correction of every target, as lines of a Markdown table."""
+    """Return loss of base and correction of every target, as lines of a Markdown table."""
     lines = [
         "| prediction | loss | base | corrected | gain (95 %) | trees | served |",
         "|---|---|---:|---:|---|---:|---|",
@@ -42,7 +42,7 @@ def targets_table(targets: Mapping[str, Any]) -> list[str]:
 
 
 def health_report(parts: pd.DataFrame, targets: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    """What the health of a day's customers is made of.
+    """Return what the health of a day's customers is made of.
 
     Returns:
         Mean, spread and share of each part as JSON data, and as Markdown.

@@ -84,7 +84,7 @@ def train_ensemble(
 def with_features(
     predictions: pd.DataFrame, rows: pd.DataFrame, features: Sequence[str]
 ) -> pd.DataFrame:
-    """Base predictions beside some features of the same rows."""
+    """Return base predictions beside some features of the same rows."""
     return pd.concat(
         [predictions.reset_index(drop=True), rows[list(features)].reset_index(drop=True)], axis=1
     )
@@ -93,7 +93,7 @@ def with_features(
 def champions_table(
     bases: Mapping[str, BaseLearner], rows: pd.DataFrame, features: Sequence[str]
 ) -> pd.DataFrame:
-    """Predictions of rows by the champions, beside the features that corrections look at."""
+    """Return predictions of rows by the champions, beside the features that corrections look at."""
     predictions = pd.DataFrame({base.name: base.champion(rows) for base in bases.values()})
     return with_features(predictions, rows, features)
 
@@ -106,7 +106,7 @@ def judged_gain(
     n_bootstrap: int,
     seed: int,
 ) -> dict[str, Any]:
-    """Loss of base and correction on n test rows, and the gain with its paired interval."""
+    """Return loss of base and correction on n test rows, and the gain with its paired interval."""
     target = correction.target
     labels = test[target.label].to_numpy(np.float64)
     base = target.value(target.margin(inputs[target.base].to_numpy(np.float64)))
@@ -121,7 +121,7 @@ def judged_gain(
 
 
 def mean_loss(losses: Floats, *, n_bootstrap: int, seed: int) -> Interval:
-    """Mean of n losses and its bootstrap interval over rows."""
+    """Return mean of n losses and its bootstrap interval over rows."""
     draws = resamples(len(losses), n_bootstrap=n_bootstrap, seed=seed)
     total = len(losses)
     return interval(float(losses.mean()), [float(counts @ losses) / total for counts in draws])

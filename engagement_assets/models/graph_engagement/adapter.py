@@ -49,9 +49,9 @@ class GraphEngagementAdapter:
         return replace(trained, card=card)
 
     def data_versions(self, inputs: Inputs, snapshots: Snapshots) -> dict[str, str]:
-        """A digest of the features and labels of both snapshots."""
+        """Return a digest of the features and labels of both snapshots."""
         return data_versions(inputs.engine.lake, snapshots.all, LABEL)
 
     def evaluation_markdown(self, card: Mapping[str, Any]) -> str:
-        """The evaluation of a version."""
+        """Return the evaluation of a version."""
         return gain_markdown(card)

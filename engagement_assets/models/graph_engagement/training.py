@@ -103,7 +103,7 @@ def train_graph_engagement(
 def _trees(
     features: pd.DataFrame, label: pd.Series, later: pd.DataFrame, *, seed: int, threads: int
 ) -> Floats:
-    """Gradient boosted trees on the features alone, the strong method without a graph."""
+    """Predict by boosted trees on the features alone, the strong method without a graph."""
     known = label.notna().to_numpy()
     encoder = TableEncoder.fit(features)
     data = xgb.DMatrix(encoder.transform(features)[known], label=label[known], nthread=threads)
@@ -125,7 +125,7 @@ def _gain(truth: Floats, with_graph: Floats, without: Floats, weight: Floats) ->
 
 
 def gain_markdown(card: Mapping[str, Any]) -> str:
-    """The comparison as a table."""
+    """Return the comparison as a table."""
     lines = [
         f"Engagement of the next week of {card['test_customers']:,} customers who were not learnt "
         f"from, at a later snapshot; learnt from {card['training_customers']:,}.",

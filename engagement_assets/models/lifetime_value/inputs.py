@@ -15,16 +15,17 @@ what that rate would bring in the days that are predicted, if everybody kept it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from engagement_assets.learning.evaluation.binary import Floats
+from engagement_assets.learning.json_data import JsonData
 from engagement_assets.learning.trees.boosted import named_columns
 
 if TYPE_CHECKING:
@@ -34,10 +35,6 @@ INPUTS_FILE = "inputs.json"
 FORMAT = "engagement-value-inputs/1"
 REVENUE = "revenue_to_date_usd"
 GUESS = "revenue_at_past_rate_usd"
-GUESS_MEANING = (
-    "What the past rate of revenue, shrunk by how far it can be believed, would bring in the days "
-    "that are predicted (USD)"
-)
 # Beyond these a rate would hardly be believed, or believed after a day.
 _PRIOR_DAYS = (1.0, 365.0)
 # Where too few pay to measure it.
@@ -50,7 +47,7 @@ _CUT_OFF = 0.99
 
 
 @dataclass(frozen=True)
-class HistoryInputs:
+class HistoryInputs(JsonData):
     """How a snapshot becomes the inputs of the value model.
 
     Attributes:
@@ -135,14 +132,7 @@ class HistoryInputs:
 
     def save(self, folder: Path | UPath) -> None:
         """Write it as JSON data."""
-        state = {
-            "format": FORMAT,
-            "features": list(self.features),
-            "first_day": self.first_day.isoformat(),
-            "window_days": self.window_days,
-            "prior_days": self.prior_days,
-            "mean_rate": self.mean_rate,
-        }
+        state = {"format": FORMAT, **self.to_dict(), "first_day": self.first_day.isoformat()}
         (folder / INPUTS_FILE).write_text(json.dumps(state, indent=1))
 
     @classmethod
@@ -153,20 +143,15 @@ class HistoryInputs:
             FileNotFoundError: When the file is missing.
             ValueError: When it is of another format.
         """
-        state: Mapping[str, Any] = json.loads((folder / INPUTS_FILE).read_text())
+        state = json.loads((folder / INPUTS_FILE).read_text())
         if state.get("format") != FORMAT:
             raise ValueError(f"{folder} has format {state.get('format')!r}, expected {FORMAT!r}")
-        return cls(
-            tuple(str(name) for name in state["features"]),
-            date.fromisoformat(state["first_day"]),
-            int(state["window_days"]),
-            float(state["prior_days"]),
-            float(state["mean_rate"]),
-        )
+        del state["format"]
+        return cls.from_dict(state | {"first_day": date.fromisoformat(state["first_day"])})
 
 
 def observed_days(rows: pd.DataFrame, first_day: date) -> Floats:
-    """Days of a customer's history that the data can know, at least 1.
+    """Return days of a customer's history that the data can know, at least 1.
 
     Raises:
         ValueError: When `snapshot_date` or `tenure_days` is missing.

@@ -28,7 +28,7 @@ LIFETIME_VALUE_LIMITS = (0.0, 10_000.0)
 
 
 def lifetime_value(revenue_to_date_usd: ArrayLike, future_revenue_usd: ArrayLike) -> Floats:
-    """Revenue to date plus future revenue in USD, within 0 and 10,000 as the label has it.
+    """Return revenue to date plus future revenue in USD, within 0 and 10,000 as the label has it.
 
     Args:
         revenue_to_date_usd: n amounts; null, where the source has no transactions, counts nothing.
@@ -89,7 +89,7 @@ class ValueModel:
         return cls(inputs, regressor)
 
     def refitted(self, rows: pd.DataFrame, future_usd: pd.Series) -> ValueModel:
-        """The same inputs and the same model of the mean, fitted on other rows."""
+        """Return the same inputs and the same model of the mean, fitted on other rows."""
         return ValueModel(self.inputs, self.regressor.refitted(self.inputs(rows), future_usd))
 
     def predict(self, rows: pd.DataFrame) -> Floats:

@@ -33,7 +33,7 @@ METRIC_NAMES = {
 
 
 def evaluation_markdown(card: Mapping[str, Any]) -> str:
-    """The evaluation of a version: metrics with intervals, deciles, coverage, the comparison."""
+    """Report the evaluation of a version: metrics with intervals, deciles, coverage, methods."""
     deciles = pd.DataFrame(card["deciles"])
     compared = "; ".join(
         f"{name} {loss:.2f} USD" for name, loss in card["out_of_fold_rmse"].items()

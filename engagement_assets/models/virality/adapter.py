@@ -48,7 +48,7 @@ class ViralityAdapter:
         return Trained(virality.model, card)
 
     def data_versions(self, inputs: Inputs, snapshots: Snapshots) -> dict[str, str]:
-        """A digest of each partition of posts and interactions that was learnt from."""
+        """Return a digest of each partition of posts and interactions that was learnt from."""
         lake, day = inputs.engine.lake, snapshots.test
         return {
             f"{table}/{there}": lake.digest(table, there)
@@ -63,7 +63,7 @@ class ViralityAdapter:
         champion: RegisteredModel,
         candidate: RegisteredModel,
     ) -> Interval:
-        """How much less the champion's method errs on the candidate's later posts.
+        """Return how much less the champion's method errs on the candidate's later posts.
 
         Both methods were fitted on the same earlier posts: either version may have seen the later
         ones. Differences are to the best method, which a candidate is unless another is set.

@@ -62,7 +62,7 @@ def post_cascades(
 
 
 def metrics_day_before(lake: Lake, day: date) -> date:
-    """The latest partition of `network/metrics` before a day, or its earliest where none is.
+    """Return the latest partition of `network/metrics` before a day, or its earliest where none is.
 
     An author's place must be known when the post is made; with few partitions the earliest one is
     the nearest to that.
@@ -113,7 +113,7 @@ def fit_virality(
 
 
 def virality_markdown(card: Mapping[str, Any]) -> str:
-    """The methods beside each other as a table."""
+    """Return the methods beside each other as a table."""
     lines = [
         f"{card['test_posts']:,} later posts; reach within {CASCADES.horizon_hours:g} hours from "
         f"the first {CASCADES.observe_hours:g}. In use: **{card['estimator']}**; best on earlier "
