@@ -6,7 +6,7 @@ Belongs here: the interface and what passes through it. Does not belong here: an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -88,10 +88,6 @@ class Predicted:
     figures: dict[str, float | int] = field(default_factory=dict)
     explanation_figures: dict[str, float | int | str] = field(default_factory=dict)
     warnings: Sequence[str] = ()
-
-    def with_warnings(self, further: Sequence[str]) -> Predicted:
-        """Return the same with further warnings."""
-        return replace(self, warnings=(*self.warnings, *further))
 
 
 class ModelAdapter(Protocol):

@@ -24,7 +24,6 @@ from engagement_assets.learning.fairness.measures import (
     truly_top,
 )
 from engagement_assets.learning.fairness.mitigation import (
-    GroupThresholds,
     Mitigation,
     Price,
     fit_group_thresholds,
@@ -85,17 +84,14 @@ def assess_flags(
     settings: dict[str, Any] = {"attributes": SENSITIVE, "n_bootstrap": n_bootstrap, "seed": seed}
     settings["equal_opportunity"] = True
     report = selection_fairness(test[label], scores >= threshold, sensitive, **settings)
-    if not report.gap_attributes(SELECTED):
-        return Assessment(report)
-    mitigation = mitigate(
-        test[label],
-        scores,
-        sensitive,
-        thresholds=_thresholds(report, score, rows, threshold),
+    return _mitigated(
+        report,
+        score,
+        rows,
+        threshold=threshold,
+        fit=partial(mitigate, test[label], scores, sensitive, **settings),
         price=partial(price, test[label]),
-        **settings,
     )
-    return Assessment(report, mitigation)
 
 
 def assess_regression(
@@ -115,30 +111,34 @@ def assess_regression(
     numbers, sensitive = np.asarray(predict(test), dtype=np.float64), sensitive_columns(test)
     settings: dict[str, Any] = {"attributes": SENSITIVE, "n_bootstrap": n_bootstrap, "seed": seed}
     report = regression_fairness(test[label], numbers, sensitive, **settings)
-    if not report.gap_attributes(SELECTED):
-        return Assessment(report)
-    mitigation = mitigate(
-        truly_top(test[label]),
-        numbers,
-        sensitive,
-        thresholds=_thresholds(report, predict, rows, top_threshold(numbers)),
+    return _mitigated(
+        report,
+        predict,
+        rows,
+        threshold=top_threshold(numbers),
+        fit=partial(mitigate, truly_top(test[label]), numbers, sensitive, **settings),
         price=partial(value_price, test[label], share=TOP_SHARE),
-        **settings,
     )
-    return Assessment(report, mitigation)
 
 
-def _thresholds(
+def _mitigated(
     report: FairnessReport,
     score: Callable[[pd.DataFrame], Floats],
     rows: pd.DataFrame,
+    *,
     threshold: float,
-) -> GroupThresholds:
-    """Fit thresholds on the training people, whom the model has seen only at earlier snapshots."""
+    fit: Callable[..., Mitigation],
+    price: Callable[[NDArray[np.bool_]], Price],
+) -> Assessment:
+    """Fit thresholds where a gap is, on the training people of labelled rows.
+
+    The model has seen these only at earlier snapshots.
+    """
+    attributes = report.gap_attributes(SELECTED)
+    if not attributes:
+        return Assessment(report)
     learn = split_rows(rows, test=False)
-    return fit_group_thresholds(
-        score(learn),
-        sensitive_columns(learn),
-        attributes=report.gap_attributes(SELECTED),
-        threshold=threshold,
+    thresholds = fit_group_thresholds(
+        score(learn), sensitive_columns(learn), attributes=attributes, threshold=threshold
     )
+    return Assessment(report, fit(thresholds=thresholds, price=price))

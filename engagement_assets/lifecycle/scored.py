@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any, ClassVar
 
@@ -118,7 +119,7 @@ class ScoredModel(ABC):
         absent = [
             f"{table} of {day} is not there" for name, table in tables.items() if name not in there
         ]
-        return predicted.with_warnings(sorted(absent))
+        return replace(predicted, warnings=(*predicted.warnings, *sorted(absent)))
 
 
 def scored_model(spec: ModelSpec) -> ScoredModel:

@@ -236,11 +236,6 @@ class UseCaseSpec:
         return f"{self.name}/{self.daily_parts[0]}"
 
     @property
-    def reads(self) -> tuple[str, ...]:
-        """Every table that it is made from, in training and each day."""
-        return tuple(dict.fromkeys((*self.learns_from, *self.predicts_from)))
-
-    @property
     def output_columns(self) -> tuple[Column, ...]:
         """Columns of each day's output between the snapshot date and the version."""
         return self.columns

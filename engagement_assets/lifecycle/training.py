@@ -6,26 +6,17 @@ or reading the lake (`rows.py`).
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 
 from engagement_assets.learning.evaluation.splits import hash_split
-from engagement_assets.learning.explanations.explanation import Explanation
 from engagement_assets.learning.fairness.groups import age_bands
 from engagement_assets.lifecycle.dates import Snapshots
 
 # Explanations are checked on this many test rows when a model is trained; predictions explain all.
 EXPLAINED_TEST_ROWS = 2_000
 SENSITIVE = ("gender", "age_band", "location")
-
-
-class Explains(Protocol):
-    """What the check of explanations needs of a model."""
-
-    def explain(self, X: pd.DataFrame) -> Explanation:  # noqa: N803 - scikit-learn's name
-        """Exact contributions of every value."""
-        ...
 
 
 def split_rows(rows: pd.DataFrame, *, test: bool) -> pd.DataFrame:
@@ -72,9 +63,9 @@ def data_card(
     }
 
 
-def explanation_card(model: Explains, inputs: pd.DataFrame) -> dict[str, Any]:
-    """Return what a card says of the explanations of the first test rows."""
-    explanation = model.explain(inputs.head(EXPLAINED_TEST_ROWS)).summary()
+def explanation_card(model: Any, inputs: pd.DataFrame) -> dict[str, Any]:
+    """Return what a card says of the explanations that a model gives of the first test rows."""
+    explanation: dict[str, Any] = model.explain(inputs.head(EXPLAINED_TEST_ROWS)).summary()
     # wall time, which would make each refit of the same model another version
     del explanation["seconds"]
     return explanation

@@ -49,7 +49,6 @@ def test_a_decision_writes_its_choices_with_the_version_of_its_policy() -> None:
         "greeting",
         "policy_version",
     )
-    assert spec.reads == ("features/customer_features", "churn/predictions")
 
 
 @pytest.mark.parametrize(

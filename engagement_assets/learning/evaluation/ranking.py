@@ -17,11 +17,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.evaluation.bootstrap import Interval, interval
 
-Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-PER_USER = ("precision", "recall", "ndcg", "hit_rate")
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class UserMetrics:
 
     Attributes:
         rows: Which rows of the lists they are, u of n.
-        values: u values of each of `PER_USER`.
+        values: u values of each metric: precision, recall, ndcg, hit_rate.
     """
 
     rows: Ints

@@ -95,9 +95,7 @@ def cost_threshold(
     y: ArrayLike,
     p: ArrayLike,
     *,
-    cost_miss: float,
-    cost_action: float,
-    success_rate: float,
+    costs: CostModel,
 ) -> ThresholdChoice:
     """Choose the threshold that costs least on these rows.
 
@@ -108,18 +106,14 @@ def cost_threshold(
     Args:
         y: n labels of 0 and 1.
         p: n probabilities.
-        cost_miss: Cost of a missed positive.
-        cost_action: Cost of acting on one row, in the same currency.
-        success_rate: Share of the positives that an action averts, in (0, 1].
+        costs: The cost model.
 
     Raises:
         OneClassError: When only one class is present.
-        ValueError: When a cost or the success rate is out of its bounds.
     """
-    costs = CostModel(cost_miss, cost_action, success_rate)
     labels = as_labels(y)
     scores, contacted, positives = _cumulative(labels, np.asarray(p, dtype=np.float64))
-    change = cost_action * contacted - success_rate * cost_miss * positives
+    change = costs.cost_action * contacted - costs.success_rate * costs.cost_miss * positives
     best = int(np.argmin(np.r_[0.0, change]))
     threshold = NOBODY if best == 0 else float(scores[best - 1])
     return describe_threshold(labels, p, threshold=threshold, costs=costs)
@@ -128,17 +122,7 @@ def cost_threshold(
 def describe_threshold(
     y: ArrayLike, p: ArrayLike, *, threshold: float, costs: CostModel
 ) -> ThresholdChoice:
-    """Return what a given threshold brings on these rows.
-
-    Args:
-        y: n labels of 0 and 1.
-        p: n probabilities.
-        threshold: Act at or above this probability.
-        costs: The cost model.
-
-    Raises:
-        OneClassError: When only one class is present.
-    """
+    """Return what acting at or above a threshold brings on n rows; see `cost_threshold`."""
     labels = as_labels(y)
     marked: NDArray[np.bool_] = np.asarray(p, dtype=np.float64) >= threshold
     hits = float(np.dot(labels, marked))

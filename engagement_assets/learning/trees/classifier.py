@@ -92,7 +92,7 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):  # type: igno
         """
         named = None if groups is None else pd.factorize(np.asarray(groups))[0]
         # An impossible cost should fail before minutes of training, not after.
-        CostModel(self.cost_miss, self.cost_action, self.success_rate)
+        costs = CostModel(self.cost_miss, self.cost_action, self.success_rate)
         encoder = TableEncoder.fit(X)
         labels = as_labels(y)
         if len(labels) != len(X):
@@ -108,13 +108,7 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):  # type: igno
             matrix, labels, splitter.split(matrix, labels, named)
         )
         self.n_trees_ = least(self.tree_log_losses_)
-        self.threshold_choice_ = cost_threshold(
-            labels,
-            self.oof_probability_,
-            cost_miss=self.cost_miss,
-            cost_action=self.cost_action,
-            success_rate=self.success_rate,
-        )
+        self.threshold_choice_ = cost_threshold(labels, self.oof_probability_, costs=costs)
         self.threshold_ = self.threshold_choice_.threshold
         self.threshold_at_recall_ = threshold_at_recall(
             labels, self.oof_probability_, recall=self.recall_target

@@ -12,11 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from engagement_assets.learning.explanations.explanation import (
-    Explanation,
-    as_text,
-    importance_table,
-)
+from engagement_assets.learning.explanations.explanation import Explanation, as_text
 
 BINS = 5
 
@@ -49,15 +45,6 @@ def group_table(explanation: Explanation, groups: Mapping[str, str]) -> pd.DataF
     return table.sort_values(
         "mean_abs_contribution", ascending=False, kind="stable", ignore_index=True
     )
-
-
-def feature_table(
-    explanation: Explanation, groups: Mapping[str, str], *, categories: tuple[str, ...] = ()
-) -> pd.DataFrame:
-    """`importance_table` with the group of each feature."""
-    table = importance_table(explanation, categories=categories)
-    table.insert(1, "group", [groups.get(name, "other") for name in table["feature"]])
-    return table
 
 
 def dependence_table(

@@ -11,18 +11,14 @@ import pandas as pd
 
 from engagement_assets.features.catalogue import CATEGORY_FEATURES, FEATURES
 from engagement_assets.learning.evaluation.plots import decile_plot
-from engagement_assets.learning.explanations.explanation import Explanation
+from engagement_assets.learning.explanations.explanation import Explanation, importance_table
 from engagement_assets.lifecycle.reports import (
     evaluation_report,
     explanation_pictures,
     table_markdown,
 )
 from engagement_assets.lifecycle.training import records
-from engagement_assets.models.engagement.product import (
-    dependence_table,
-    feature_table,
-    group_table,
-)
+from engagement_assets.models.engagement.product import dependence_table, group_table
 
 METRIC_NAMES = {
     "r2": "R²",
@@ -61,7 +57,8 @@ def product_report(
     """
     groups = {feature.name: feature.group for feature in FEATURES.values()}
     by_group = group_table(explanation, groups)
-    by_feature = feature_table(explanation, groups, categories=tuple(CATEGORY_FEATURES))
+    by_feature = importance_table(explanation, categories=tuple(CATEGORY_FEATURES))
+    by_feature.insert(1, "group", [groups.get(name, "other") for name in by_feature["feature"]])
     strongest = [name for name in by_feature["feature"] if name in inputs.columns][:DEPENDENCES]
     bends = {name: dependence_table(explanation, inputs[name], score) for name in strongest}
     figures = {

@@ -18,13 +18,7 @@ COSTS = CostModel(cost_miss=100.0, cost_action=5.0, success_rate=0.3)
 
 
 def choose(y, p, costs=COSTS):
-    return cost_threshold(
-        y,
-        p,
-        cost_miss=costs.cost_miss,
-        cost_action=costs.cost_action,
-        success_rate=costs.success_rate,
-    )
+    return cost_threshold(y, p, costs=costs)
 
 
 def calibrated(n=200_000, seed=0):
