@@ -22,10 +22,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.graphs import PUBLIC, public_graph, simulated_graph
-from engagement_assets.learning.evaluation.bootstrap import Interval
-from engagement_assets.learning.graph.embeddings import Node2Vec
-from engagement_assets.learning.graph.graph import SocialGraph
-from engagement_assets.learning.graph.link_prediction import (
+from benchmarks.held_out_edges import (
     HeldOut,
     adamic_adar,
     common_neighbours,
@@ -33,6 +30,9 @@ from engagement_assets.learning.graph.link_prediction import (
     hold_out,
     link_auc,
 )
+from engagement_assets.learning.evaluation.bootstrap import Interval
+from engagement_assets.learning.graph.embeddings import Node2Vec
+from engagement_assets.learning.graph.graph import SocialGraph
 
 SEEDS = range(5)
 # A small graph gives few walks: more passes over them, so that every node is seen often enough.

@@ -22,6 +22,8 @@ Floats = NDArray[np.float64]
 _DIGITS = 10
 _TOLERANCE = 1e-10
 _MAX_STEPS = 1000
+# Chance to follow an edge rather than to restart anywhere.
+_DAMPING = 0.85
 CONFIDENCE = 0.95
 
 
@@ -45,19 +47,18 @@ def significant(values: Floats) -> Floats:
     return rounded
 
 
-def pagerank(graph: SocialGraph, *, damping: float = 0.85) -> Floats:
+def pagerank(graph: SocialGraph) -> Floats:
     """PageRank (Page et al. 1999) of n nodes; sums to 1, and weighs edges where they have weights.
 
     Args:
         graph: The graph; a node without an edge has its share of the restarts.
-        damping: Chance to follow an edge rather than to restart anywhere.
     """
     if graph.n_nodes == 0:
         return np.zeros(0)
     weighted = graph.weight is not None
     ranking = nk.centrality.PageRank(
         graph.networkit(weighted=weighted),
-        damp=damping,
+        damp=_DAMPING,
         tol=1e-12,
         distributeSinks=nk.centrality.SinkHandling.DistributeSinks,
     )

@@ -65,13 +65,9 @@ def modularity(graph: SocialGraph, labels: Labels) -> float:
     """
     if graph.n_edges == 0:
         return 0.0
-    weight = np.ones(graph.n_edges) if graph.weight is None else graph.weight
-    total = weight.sum()
-    strength = np.bincount(graph.source, weights=weight, minlength=graph.n_nodes)
-    strength += np.bincount(graph.target, weights=weight, minlength=graph.n_nodes)
-    inside = weight[labels[graph.source] == labels[graph.target]].sum() / total
-    shares = np.bincount(labels, weights=strength) / (2 * total)
-    return float(inside - (shares**2).sum())
+    communities = nk.structures.Partition(graph.n_nodes, labels)
+    whole = graph.networkit(weighted=graph.weight is not None)
+    return float(nk.community.Modularity().getQuality(communities, whole))
 
 
 def carry_over(today: pd.Series, before: pd.Series) -> pd.Series:

@@ -1,13 +1,14 @@
 """Node embeddings: nodes that walks visit together lie close together.
 
 Belongs here: node2vec on any social graph. Does not belong here: the walks (`walks.py`) and what
-embeddings are used for (`link_prediction.py`).
+embeddings are used for.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 # scikit-learn has no types
+@dataclass(kw_only=True, eq=False, repr=False)
 class Node2Vec(BaseEstimator):  # type: ignore[misc] # as said
     """node2vec (Grover and Leskovec 2016): skip-gram with negative sampling over random walks.
 
@@ -47,32 +49,17 @@ class Node2Vec(BaseEstimator):  # type: ignore[misc] # as said
         embedding_: n x `dimensions`, float32; zero for a node without an edge.
     """
 
-    def __init__(  # noqa: PLR0913 - scikit-learn wants every parameter in the constructor
-        self,
-        *,
-        dimensions: int = 64,
-        p: float = 1.0,
-        q: float = 1.0,
-        walk_length: int = 40,
-        walks_per_node: int = 10,
-        window: int = 3,
-        negatives: int = 5,
-        epochs: int = 1,
-        learning_rate: float = 0.1,
-        random_state: int = 0,
-        n_jobs: int = 1,
-    ) -> None:
-        self.dimensions = dimensions
-        self.p = p
-        self.q = q
-        self.walk_length = walk_length
-        self.walks_per_node = walks_per_node
-        self.window = window
-        self.negatives = negatives
-        self.epochs = epochs
-        self.learning_rate = learning_rate
-        self.random_state = random_state
-        self.n_jobs = n_jobs
+    dimensions: int = 64
+    p: float = 1.0
+    q: float = 1.0
+    walk_length: int = 40
+    walks_per_node: int = 10
+    window: int = 3
+    negatives: int = 5
+    epochs: int = 1
+    learning_rate: float = 0.1
+    random_state: int = 0
+    n_jobs: int = 1
 
     def fit(self, graph: SocialGraph) -> Self:
         """Learn a vector for every node of a graph.

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -131,6 +130,7 @@ class _Network(torch.nn.Module):
 
 
 # scikit-learn has no types
+@dataclass(kw_only=True, eq=False, repr=False)
 class _GraphSage(BaseEstimator):  # type: ignore[misc] # as said
     """What the regressor and the classifier share.
 
@@ -155,34 +155,23 @@ class _GraphSage(BaseEstimator):  # type: ignore[misc] # as said
         feature_names_in_: The f feature names in order.
         n_features_in_: Their number.
         table_: How the features become numbers.
-        epochs_: Steps after which the best network was found.
+        epochs_: Steps after which the loss on the nodes set aside was least.
         validation_loss_: Its loss on the nodes set aside.
     """
 
-    def __init__(  # noqa: PLR0913 - scikit-learn wants every parameter in the constructor
-        self,
-        *,
-        hidden: int = 64,
-        layers: int = 2,
-        dropout: float = 0.2,
-        learning_rate: float = 0.01,
-        epochs: int = 120,
-        patience: int = 15,
-        weight_decay: float = 1e-4,
-        use_graph: bool = True,
-        random_state: int = 0,
-        n_jobs: int | None = None,
-    ) -> None:
-        self.hidden = hidden
-        self.layers = layers
-        self.dropout = dropout
-        self.learning_rate = learning_rate
-        self.epochs = epochs
-        self.patience = patience
-        self.weight_decay = weight_decay
-        self.use_graph = use_graph
-        self.random_state = random_state
-        self.n_jobs = n_jobs
+    _learnt: ClassVar[tuple[str, ...]]
+    _n_outputs: ClassVar[int]
+
+    hidden: int = 64
+    layers: int = 2
+    dropout: float = 0.2
+    learning_rate: float = 0.01
+    epochs: int = 120
+    patience: int = 15
+    weight_decay: float = 1e-4
+    use_graph: bool = True
+    random_state: int = 0
+    n_jobs: int | None = None
 
     def _name_features(self, names: list[str]) -> None:
         self.feature_names_in_ = np.array(names, dtype=object)
@@ -225,7 +214,7 @@ class _GraphSage(BaseEstimator):  # type: ignore[misc] # as said
         order = torch.from_numpy(np.random.default_rng(self.random_state).permutation(len(known)))
         aside = order[: max(1, len(known) // 10)]
         learn = order[len(aside) :]
-        network, loss_of = self._network, self._loss()
+        network = self._network
         optimiser = torch.optim.Adam(
             network.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay
         )
@@ -234,14 +223,14 @@ class _GraphSage(BaseEstimator):  # type: ignore[misc] # as said
         for epoch in range(1, self.epochs + 1):
             network.train()
             optimiser.zero_grad()
-            loss = loss_of(network(x, near)[known[learn]], target[learn])
+            loss = self._loss(network(x, near)[known[learn]], target[learn])
             loss.backward()  # type: ignore[no-untyped-call] # torch's own
             optimiser.step()
             if epoch % _CHECK_EPOCHS:
                 continue
             network.eval()
             with torch.inference_mode():
-                seen = float(loss_of(network(x, near)[known[aside]], target[aside]))
+                seen = float(self._loss(network(x, near)[known[aside]], target[aside]))
             if seen < best:
                 best, best_weights, waited, self.epochs_ = seen, _copy(network), 0, epoch
             else:
@@ -274,21 +263,12 @@ class _GraphSage(BaseEstimator):  # type: ignore[misc] # as said
         return _Neighbours.of(edges[:, (edges >= 0).all(axis=0)].astype(np.int64), len(X))
 
     def _make(self, inputs: int) -> _Network:
-        return _Network(inputs, self.hidden, self._n_outputs(), self.layers, self.dropout)
+        return _Network(inputs, self.hidden, self._n_outputs, self.layers, self.dropout)
 
     def _targets(self, labels: NDArray[Any]) -> torch.Tensor:
         raise NotImplementedError
 
-    def _loss(self) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-        raise NotImplementedError
-
-    def _n_outputs(self) -> int:
-        raise NotImplementedError
-
-    def _state(self) -> dict[str, Any]:
-        raise NotImplementedError
-
-    def _restore(self, state: dict[str, Any]) -> None:
+    def _loss(self, outputs: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         raise NotImplementedError
 
     def save(self, folder: Path | UPath) -> None:
@@ -304,7 +284,7 @@ class _GraphSage(BaseEstimator):  # type: ignore[misc] # as said
             "epochs_used": self.epochs_,
             "validation_loss": self.validation_loss_,
             "inputs": self._network.enter.in_features,
-            **self._state(),
+            "learnt": {name: np.asarray(getattr(self, name)).tolist() for name in self._learnt},
         }
         (folder / WEIGHTS_FILE).write_bytes(save_tensors(_copy(self._network)))
         (folder / STATE_FILE).write_text(json.dumps(state, indent=1, allow_nan=False))
@@ -328,7 +308,8 @@ class _GraphSage(BaseEstimator):  # type: ignore[misc] # as said
         model._name_features(state["features"])
         model.epochs_ = state["epochs_used"]
         model.validation_loss_ = state["validation_loss"]
-        model._restore(state)
+        for name, value in state["learnt"].items():
+            setattr(model, name, np.array(value) if isinstance(value, list) else value)
         model._network = model._make(state["inputs"])
         model._network.load_state_dict(load_tensors((folder / WEIGHTS_FILE).read_bytes()))
         model._network.eval()
@@ -340,6 +321,9 @@ class GraphSageRegressor(RegressorMixin, _GraphSage):  # type: ignore[misc] # as
 
     See `_GraphSage` for parameters. Further attributes: `mean_` and `deviation_` of the labels.
     """
+
+    _learnt = ("mean_", "deviation_")
+    _n_outputs = 1
 
     def predict(self, X: pd.DataFrame, *, graph: SocialGraph) -> NDArray[np.float64]:
         """The n predicted labels of n nodes, in the order of X."""
@@ -357,17 +341,8 @@ class GraphSageRegressor(RegressorMixin, _GraphSage):  # type: ignore[misc] # as
         self.deviation_ = float(values.std()) or 1.0
         return torch.from_numpy(((values - self.mean_) / self.deviation_).astype(np.float32))
 
-    def _loss(self) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-        return lambda found, target: torch.nn.functional.mse_loss(found[:, 0], target)
-
-    def _n_outputs(self) -> int:
-        return 1
-
-    def _state(self) -> dict[str, Any]:
-        return {"mean": self.mean_, "deviation": self.deviation_}
-
-    def _restore(self, state: dict[str, Any]) -> None:
-        self.mean_, self.deviation_ = state["mean"], state["deviation"]
+    def _loss(self, outputs: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.mse_loss(outputs[:, 0], target)
 
 
 class GraphSageClassifier(ClassifierMixin, _GraphSage):  # type: ignore[misc] # as said
@@ -375,6 +350,12 @@ class GraphSageClassifier(ClassifierMixin, _GraphSage):  # type: ignore[misc] # 
 
     See `_GraphSage` for parameters. Further attributes: `classes_`.
     """
+
+    _learnt = ("classes_",)
+
+    @property
+    def _n_outputs(self) -> int:  # type: ignore[override] # known once there are labels
+        return len(self.classes_)
 
     def predict_proba(self, X: pd.DataFrame, *, graph: SocialGraph) -> NDArray[np.float64]:
         """The n x c probabilities of the c classes."""
@@ -393,17 +374,8 @@ class GraphSageClassifier(ClassifierMixin, _GraphSage):  # type: ignore[misc] # 
             raise ValueError("all labels are the same: there is nothing to tell apart")
         return torch.from_numpy(places.astype(np.int64))
 
-    def _loss(self) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-        return torch.nn.functional.cross_entropy
-
-    def _n_outputs(self) -> int:
-        return len(self.classes_)
-
-    def _state(self) -> dict[str, Any]:
-        return {"classes": self.classes_.tolist()}
-
-    def _restore(self, state: dict[str, Any]) -> None:
-        self.classes_ = np.array(state["classes"])
+    def _loss(self, outputs: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(outputs, target)
 
 
 def _copy(network: torch.nn.Module) -> dict[str, torch.Tensor]:

@@ -7,7 +7,6 @@ belong here: the spread itself (`spread.py`).
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,8 +109,8 @@ def reverse_sets(
             # against the edge's direction: the way back has the other half's number
             back = np.where(edge < m, edge + m, edge - m)
             passed = rng.random(len(edge)) < model.probability_[back]
-            told = np.unique((fresh // n)[origin[passed]] * n + near[passed])
-            fresh = told[~np.isin(told, reached)]
+            members_now = np.unique((fresh // n)[origin[passed]] * n + near[passed])
+            fresh = members_now[~np.isin(members_now, reached)]
             reached = np.union1d(reached, fresh)
         owners.append(first + reached // n)
         members.append(reached % n)
@@ -130,14 +129,9 @@ def plain_seeds(model: IndependentCascade, k: int, *, random_state: int = 0) -> 
 
 
 def compare_seeds(
-    model: IndependentCascade,
-    k: int,
-    *,
-    simulations: int = 200,
-    random_state: int = 0,
-    progress: Callable[[str], None] = lambda _: None,
+    model: IndependentCascade, k: int, *, random_state: int = 0
 ) -> tuple[Chosen, dict[str, Interval]]:
-    """Greedy seeds beside the plain ones, by simulated reach.
+    """Compare greedy seeds with the plain ones, by simulated reach.
 
     The simulations are fresh: none was used to choose.
 
@@ -146,8 +140,7 @@ def compare_seeds(
     """
     chosen = maximise_influence(model, k, random_state=random_state)
     methods = {"greedy": chosen.seeds, **plain_seeds(model, k, random_state=random_state)}
-    reach = {}
-    for name, seeds in methods.items():
-        reach[name] = model.simulate(seeds, simulations=simulations, random_state=random_state + 1)
-        progress(f"{name}: {reach[name].value:,.1f} people from {k} seeds")
-    return chosen, reach
+    return chosen, {
+        name: model.simulate(seeds, random_state=random_state + 1)
+        for name, seeds in methods.items()
+    }

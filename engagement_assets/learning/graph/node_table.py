@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from engagement_assets.learning.json_data import JsonData
+
 _CLIP = 5.0
 
 
@@ -21,7 +23,7 @@ class NodeTableError(TypeError):
 
 
 @dataclass(frozen=True)
-class NodeTable:
+class NodeTable(JsonData):
     """How the columns of a table become numbers; fitted on one table, used on others.
 
     Numbers are put on one scale (skewed ones by their logarithm first), a null is the median and a
@@ -78,21 +80,6 @@ class NodeTable:
         if not columns:
             return np.zeros((len(table), 0), dtype=np.float32)
         return np.column_stack(columns).astype(np.float32)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON data."""
-        return {
-            "numbers": {name: list(scale) for name, scale in self.numbers.items()},
-            "categories": {name: list(values) for name, values in self.categories.items()},
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> NodeTable:
-        """Read what `to_dict` wrote."""
-        return cls(
-            {name: tuple(scale) for name, scale in data["numbers"].items()},
-            {name: tuple(values) for name, values in data["categories"].items()},
-        )
 
 
 def _flattened(values: NDArray[np.float64], by_logarithm: bool) -> NDArray[np.float64]:

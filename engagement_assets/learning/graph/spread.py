@@ -6,29 +6,19 @@ to reach (`influence_maximisation.py`).
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from safetensors.numpy import load as load_arrays
-from safetensors.numpy import save as save_arrays
 
 from engagement_assets.learning.evaluation.bootstrap import Interval, interval, resamples
 from engagement_assets.learning.graph.graph import SocialGraph
 
-if TYPE_CHECKING:
-    from upath import UPath
-
 logger = logging.getLogger(__name__)
 
-FORMAT = "independent-cascade/1"
-ARRAYS_FILE = "spread.safetensors"
-STATE_FILE = "spread.json"
 _SURE = 1e-12
 _TOGETHER = 64
 
@@ -104,6 +94,7 @@ def outgoing(
     return edge, origin, np.where(forth, graph.target[along], graph.source[along])
 
 
+@dataclass(kw_only=True, eq=False)
 class IndependentCascade:
     """Each active person draws each neighbour in once, by the chance of their edge.
 
@@ -124,12 +115,9 @@ class IndependentCascade:
         global_: Chance over all edges together.
     """
 
-    def __init__(
-        self, *, iterations: int = 50, tolerance: float = 1e-4, prior_trials: float = 10.0
-    ) -> None:
-        self.iterations = iterations
-        self.tolerance = tolerance
-        self.prior_trials = prior_trials
+    iterations: int = 50
+    tolerance: float = 1e-4
+    prior_trials: float = 10.0
 
     def fit(self, graph: SocialGraph, cascades: pd.DataFrame) -> Self:
         """Estimate the chance of every edge.
@@ -248,52 +236,11 @@ class IndependentCascade:
         while len(fresh):
             edge, origin, near = outgoing(self.graph_, fresh % n)
             passed = rng.random(len(edge)) < self.probability_[edge]
-            told = (fresh // n)[origin[passed]] * n + near[passed]
-            fresh = np.unique(told[~reached[told]])
+            drawn_in = (fresh // n)[origin[passed]] * n + near[passed]
+            fresh = np.unique(drawn_in[~reached[drawn_in]])
             reached[fresh] = True
         sizes: NDArray[np.int64] = reached.reshape(runs, n).sum(axis=1)
         return sizes
-
-    def save(self, folder: Path | UPath) -> None:
-        """Write as data: the graph and the chances; node ids must be text or numbers."""
-        folder.mkdir(parents=True, exist_ok=True)
-        arrays = {
-            "source": self.graph_.source,
-            "target": self.graph_.target,
-            "probability": self.probability_,
-        }
-        state = {
-            "format": FORMAT,
-            "parameters": {
-                "iterations": self.iterations,
-                "tolerance": self.tolerance,
-                "prior_trials": self.prior_trials,
-            },
-            "background": self.background_,
-            "global": self.global_,
-            "nodes": self.graph_.nodes.tolist(),
-        }
-        (folder / ARRAYS_FILE).write_bytes(save_arrays(arrays))
-        (folder / STATE_FILE).write_text(json.dumps(state))
-
-    @classmethod
-    def load(cls, folder: Path | UPath) -> Self:
-        """Read what `save` wrote.
-
-        Raises:
-            SpreadError: The files are of another format.
-        """
-        state = json.loads((folder / STATE_FILE).read_text())
-        if state.get("format") != FORMAT:
-            raise SpreadError(f"{folder}: format {state.get('format')!r}, expected {FORMAT!r}")
-        arrays = load_arrays((folder / ARRAYS_FILE).read_bytes())
-        model = cls(**state["parameters"])
-        model.graph_ = SocialGraph(
-            np.array(state["nodes"], dtype=object), arrays["source"], arrays["target"]
-        )
-        model.probability_ = arrays["probability"]
-        model.background_, model.global_ = state["background"], state["global"]
-        return model
 
 
 def cascades_of_posts(

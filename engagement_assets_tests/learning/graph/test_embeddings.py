@@ -5,9 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engagement_assets.learning.graph.embeddings import Node2Vec
-from engagement_assets.learning.graph.graph import SocialGraph, build_graph
-from engagement_assets.learning.graph.link_prediction import (
+from benchmarks.held_out_edges import (
     LinkPredictionError,
     adamic_adar,
     common_neighbours,
@@ -15,6 +13,8 @@ from engagement_assets.learning.graph.link_prediction import (
     hold_out,
     link_auc,
 )
+from engagement_assets.learning.graph.embeddings import Node2Vec
+from engagement_assets.learning.graph.graph import SocialGraph, build_graph
 from engagement_assets.learning.graph.walks import Walker
 
 

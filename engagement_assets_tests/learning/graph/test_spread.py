@@ -1,7 +1,5 @@
 """The spread that was planted is found, and the seeds that reach most."""
 
-from pathlib import Path
-
 import networkx as nx
 import numpy as np
 import pandas as pd
@@ -102,15 +100,6 @@ def test_simulation_gives_the_expected_reach_of_a_path() -> None:
     assert model.simulate(np.array([], dtype=np.int64)).value == 0
     with pytest.raises(SpreadError, match="no node"):
         model.simulate(np.array([3]))
-
-
-def test_it_survives_saving(graph: SocialGraph, tmp_path: Path) -> None:
-    model = IndependentCascade().fit(graph, cascades(graph, np.full(2 * graph.n_edges, 0.3), 50))
-    model.save(tmp_path)
-    again = IndependentCascade.load(tmp_path)
-    seeds = np.array([1, 2])
-    assert again.simulate(seeds) == model.simulate(seeds)
-    assert again.graph_.nodes.tolist() == graph.nodes.tolist()
 
 
 def two_stars() -> SocialGraph:

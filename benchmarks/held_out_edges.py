@@ -1,7 +1,7 @@
-"""Link prediction: who will connect, by shared neighbours or by embeddings, and how well.
+"""Hold edges of a graph out and score pairs of nodes, by shared neighbours or by embeddings.
 
 Belongs here: holding edges out, scores of pairs, their AUC. Does not belong here: embeddings
-themselves (`embeddings.py`).
+themselves (`engagement_assets.learning.graph.embeddings`), tables of results (`link_prediction`).
 """
 
 from __future__ import annotations
