@@ -22,6 +22,10 @@ from engagement_assets.learning.torch_threads import torch_threads
 
 Floats = NDArray[np.float64]
 
+# Width of the two hidden layers; the one between them is half the columns wide, at most half of it.
+_HIDDEN = 64
+# Of Adam, falling to 0 along a cosine.
+_LEARNING_RATE = 2e-3
 _HIDDEN_SHARE = 0.5
 _NOISE = 0.05
 _LARGEST_BATCH = 1024
@@ -41,31 +45,19 @@ class MaskedAutoencoder:
     machine's number of cores.
 
     Args:
-        hidden: Width of the two hidden layers; the narrow layer between them is half the columns
-            wide, at most half of `hidden`.
         epochs: Passes over the rows; more where that is under 600 steps.
-        learning_rate: Of Adam, falling to 0 along a cosine.
         seed: Seed of the first weights, the order of the rows and the masks.
     """
 
-    def __init__(
-        self,
-        *,
-        hidden: int = 64,
-        epochs: int = 20,
-        learning_rate: float = 2e-3,
-        seed: int = 0,
-    ) -> None:
-        self.hidden = hidden
+    def __init__(self, *, epochs: int = 20, seed: int = 0) -> None:
         self.epochs = epochs
-        self.learning_rate = learning_rate
         self.seed = seed
 
     def fit(self, matrix: Matrix) -> Self:
         """Fit to n x c values by the Huber loss, which odd rows in the training do not rule."""
         with torch_threads(1), torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            self._network = _network(matrix.shape[1], self.hidden)
+            self._network = _network(matrix.shape[1])
             self._learn(torch.from_numpy(matrix))
         return self
 
@@ -73,7 +65,7 @@ class MaskedAutoencoder:
         batch = int(np.clip(len(rows) // _STEPS_A_PASS, _LEAST_BATCH, _LARGEST_BATCH))
         a_pass = -(-len(rows) // batch)
         passes = max(self.epochs, -(-_LEAST_STEPS // a_pass))
-        optimiser = torch.optim.Adam(self._network.parameters(), lr=self.learning_rate)
+        optimiser = torch.optim.Adam(self._network.parameters(), lr=_LEARNING_RATE)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, passes * a_pass)
         self._network.train()
         for _ in range(passes):
@@ -122,14 +114,14 @@ class MaskedAutoencoder:
     def take_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Take on the weights that `to_arrays` gave."""
         weights = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
-        self._network = _network(weights["5.weight"].shape[0], self.hidden)
+        self._network = _network(weights["5.weight"].shape[0])
         self._network.load_state_dict(weights)
         self._network.eval()
         return self
 
 
-def _network(columns: int, hidden: int) -> torch.nn.Sequential:
-    narrow = max(1, min(hidden // 2, (columns + 1) // 2))
+def _network(columns: int) -> torch.nn.Sequential:
+    hidden, narrow = _HIDDEN, max(1, min(_HIDDEN // 2, (columns + 1) // 2))
     return torch.nn.Sequential(
         torch.nn.Linear(2 * columns, hidden),
         torch.nn.ReLU(),

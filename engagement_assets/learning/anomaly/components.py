@@ -60,35 +60,24 @@ class Components:
         return COMPONENTS if self.traces is None else (*COMPONENTS, TRACES)
 
     @classmethod
-    def fit(  # noqa: PLR0913 - the parameters of four detectors
+    def fit(
         cls,
         matrix: Matrix,
         *,
         n_estimators: int,
-        max_samples: int,
-        hidden: int,
         epochs: int,
         neighbour_samples: int,
-        neighbour_rows: int,
         sides: Sequence[tuple[int, bool]],
         seed: int,
         n_jobs: int | None,
     ) -> Components:
         """Fit all on n x c values; `sides` are columns and whether their upper side is a trace."""
-        autoencoder = MaskedAutoencoder(hidden=hidden, epochs=epochs, seed=seed)
+        autoencoder = MaskedAutoencoder(epochs=epochs, seed=seed)
         tails = TailProbabilities.fit(matrix)
         return cls(
-            IsolationTrees.fit(
-                matrix,
-                n_estimators=n_estimators,
-                max_samples=max_samples,
-                seed=seed,
-                n_jobs=n_jobs,
-            ),
+            IsolationTrees.fit(matrix, n_estimators=n_estimators, seed=seed, n_jobs=n_jobs),
             autoencoder.fit(matrix),
-            SubsampleNeighbours.fit(
-                matrix, n_samples=neighbour_samples, sample_rows=neighbour_rows, seed=seed
-            ),
+            SubsampleNeighbours.fit(matrix, n_samples=neighbour_samples, seed=seed),
             tails,
             _directed(tails, sides),
         )
@@ -143,9 +132,7 @@ class Components:
         }
 
     @classmethod
-    def from_arrays(
-        cls, arrays: Mapping[str, NDArray[Any]], *, hidden: int, seed: int
-    ) -> Components:
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], *, seed: int) -> Components:
         """Read what `to_arrays` gave."""
 
         def of(part: str) -> dict[str, NDArray[Any]]:
@@ -155,7 +142,7 @@ class Components:
         tails, sides = TailProbabilities(of(TAILS)["knots"]), of(TRACES)
         return cls(
             IsolationTrees.from_arrays(of(ISOLATION)),
-            MaskedAutoencoder(hidden=hidden, seed=seed).take_arrays(of(RECONSTRUCTION)),
+            MaskedAutoencoder(seed=seed).take_arrays(of(RECONSTRUCTION)),
             SubsampleNeighbours.from_arrays(of(NEIGHBOURS)["samples"]),
             tails,
             None if not sides else DirectedTails(tails, sides["columns"], sides["high"]),

@@ -49,11 +49,16 @@ FORMAT = "anomaly-detector/1"
 DETECTOR_FILE = "detector.json"
 ARRAYS_FILE = "components.safetensors"
 REVIEW_LABELS = "review_labels"
+# Ranks beside those of the components: of their mean, of all without review labels, of all.
+MEAN, UNSUPERVISED, WHOLE = "mean", "unsupervised", "whole"
 METHOD = "shares of the components' surprises"
 FEWEST_ROWS = 10
 # Of the surprise of a row with values that cannot be, what is put down to those values.
 _IMPOSSIBLE_PART = 0.5
 _BLENDS = (0.0, 0.25, 0.5, 0.75, 1.0)
+_SAVED = (
+    "typical_values_", "n_rows_", "blend_", "review_label_counts_", "statements_",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,7 @@ class Assessment:
 
 
 # scikit-learn has no types
+@dataclass(kw_only=True, eq=False, repr=False)
 class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
     """An ensemble of four unsupervised detectors, taught by reviewers' labels where there are.
 
@@ -90,11 +96,8 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
 
     Args:
         n_estimators: Trees of the forest.
-        max_samples: Training rows of a tree.
-        hidden: Width of the autoencoder.
         epochs: Passes of the autoencoder over the rows.
         neighbour_samples: Subsamples in which neighbours are looked for.
-        neighbour_rows: Rows of a subsample.
         review_share: Share of the training rows that score over `flag_above`, in (0, 1).
         flag_above: Score over which `predict` flags a row, in (0, 1).
         trace_weight: Weight of the declared traces of fraud against the mean of the four, in
@@ -117,36 +120,16 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         statements_: What could not be done, in sentences.
     """
 
-    def __init__(  # noqa: PLR0913 - scikit-learn wants every parameter in the constructor
-        self,
-        *,
-        n_estimators: int = 200,
-        max_samples: int = 256,
-        hidden: int = 64,
-        epochs: int = 20,
-        neighbour_samples: int = 64,
-        neighbour_rows: int = 64,
-        review_share: float = 0.01,
-        flag_above: float = 0.9,
-        trace_weight: float = 0.7,
-        min_review_labels: int = 8,
-        rules: KindRules | None = None,
-        random_state: int = 0,
-        n_jobs: int | None = None,
-    ) -> None:
-        self.n_estimators = n_estimators
-        self.max_samples = max_samples
-        self.hidden = hidden
-        self.epochs = epochs
-        self.neighbour_samples = neighbour_samples
-        self.neighbour_rows = neighbour_rows
-        self.review_share = review_share
-        self.flag_above = flag_above
-        self.trace_weight = trace_weight
-        self.min_review_labels = min_review_labels
-        self.rules = rules
-        self.random_state = random_state
-        self.n_jobs = n_jobs
+    n_estimators: int = 200
+    epochs: int = 20
+    neighbour_samples: int = 64
+    review_share: float = 0.01
+    flag_above: float = 0.9
+    trace_weight: float = 0.7
+    min_review_labels: int = 8
+    rules: KindRules | None = None
+    random_state: int = 0
+    n_jobs: int | None = None
 
     def fit(
         self, X: pd.DataFrame, y: None = None, *, review_labels: pd.Series | None = None
@@ -187,11 +170,8 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         self.components_ = Components.fit(
             matrix,
             n_estimators=self.n_estimators,
-            max_samples=self.max_samples,
-            hidden=self.hidden,
             epochs=self.epochs,
             neighbour_samples=self.neighbour_samples,
-            neighbour_rows=self.neighbour_rows,
             sides=self._sides(preparation) if self.trace_weight > 0.0 else (),
             seed=self.random_state,
             n_jobs=self.n_jobs,
@@ -246,8 +226,8 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         )
 
     def _mixed(self, surprises: Floats) -> Floats:
-        """What `unsupervised_rank_` ranks: the four, and the declared traces where there are."""
-        four = self.mean_rank_(surprises[:, : len(COMPONENTS)].mean(axis=1))
+        """Mix the mean of the four with the declared traces, where there are."""
+        four = self.ranks_[MEAN](surprises[:, : len(COMPONENTS)].mean(axis=1))
         if self.components_.traces is None:
             return four
         return (1.0 - self.trace_weight) * four + self.trace_weight * surprises[:, -1]
@@ -256,9 +236,9 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         self, matrix: Matrix, surprises: Floats, judged: Floats | None
     ) -> None:
         """Fit the trees if there are review labels enough, choose the blend and rank the result."""
-        self.mean_rank_ = TailRank.fit(surprises[:, : len(COMPONENTS)].mean(axis=1))
+        self.ranks_[MEAN] = TailRank.fit(surprises[:, : len(COMPONENTS)].mean(axis=1))
         mixed = self._mixed(surprises)
-        self.unsupervised_rank_ = TailRank.fit(mixed)
+        self.ranks_[UNSUPERVISED] = TailRank.fit(mixed)
         self.review_label_model_: ReviewLabelModel | None = None
         self.blend_, self.blend_scores_ = 0.0, {}
         known = np.array([]) if judged is None else judged[~np.isnan(judged)]
@@ -271,13 +251,13 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
                 f"{len(known) - frauds} of innocence, {self.min_review_labels} of each are needed; "
                 "the unsupervised score stands"
             )
-            self.rank_ = self.unsupervised_rank_
+            self.ranks_[WHOLE] = self.ranks_[UNSUPERVISED]
             return
         self.review_label_model_, margin = ReviewLabelModel.fit(
             beside(matrix, surprises), judged, seed=self.random_state
         )
         self.ranks_[REVIEW_LABELS] = TailRank.fit(margin)
-        alone, taught = self.unsupervised_rank_(mixed), self.ranks_[REVIEW_LABELS](margin)
+        alone, taught = self.ranks_[UNSUPERVISED](mixed), self.ranks_[REVIEW_LABELS](margin)
         # A row that nobody looked at counts as innocent, so this is a lower bound for each blend.
         label = np.nan_to_num(judged, nan=0.0)
         self.blend_scores_ = {
@@ -285,7 +265,7 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
             for weight in _BLENDS
         }
         self.blend_ = max(self.blend_scores_, key=lambda weight: self.blend_scores_[weight])
-        self.rank_ = TailRank.fit((1.0 - self.blend_) * alone + self.blend_ * taught)
+        self.ranks_[WHOLE] = TailRank.fit((1.0 - self.blend_) * alone + self.blend_ * taught)
 
     def score_samples(self, X: pd.DataFrame) -> Floats:
         """Return n scores in [0, 1), higher for rows that are less like the training rows.
@@ -299,19 +279,13 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         """
         return self.scores(X)[0]
 
-    def component_scores(self, X: pd.DataFrame) -> pd.DataFrame:
-        """Return the n x m scores in [0, 1) of the components, on the scale of `score_samples`."""
-        return self.scores(X)[1]
-
     def scores(self, X: pd.DataFrame) -> tuple[Floats, pd.DataFrame]:
-        """Return `score_samples` and `component_scores` of one pass over the n rows."""
-        check_is_fitted(self, "rank_")
+        """Return `score_samples` and, on its scale, the n x m scores of the components."""
+        check_is_fitted(self, "ranks_")
         # asking for fewer threads takes longer than a few rows do
         limits = threadpool_limits(limits=self.n_jobs) if len(X) > FEW_ROWS else nullcontext()
         with limits:
-            matrix = self.preparation_.transform(X)
-            surprises = self._surprises(self.components_.score(matrix))
-            blended, taught = self._blended(matrix, surprises)
+            _, surprises, blended, taught = self._measure(X)
         return self._score(blended), self._component_table(surprises, taught, X.index)
 
     def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:
@@ -320,11 +294,9 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
 
     def assess(self, X: pd.DataFrame) -> Assessment:
         """Score, explain and sort n rows in one go; errors as of `score_samples`."""
-        check_is_fitted(self, "rank_")
+        check_is_fitted(self, "ranks_")
         began = time.perf_counter()
-        matrix = self.preparation_.transform(X)
-        surprises = self._surprises(self.components_.score(matrix))
-        blended, taught = self._blended(matrix, surprises)
+        matrix, surprises, blended, taught = self._measure(X)
         shares = column_shares(
             self.components_,
             matrix,
@@ -333,7 +305,7 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
             review_labels=self.review_label_model_ if self.blend_ > 0.0 else None,
             review_label_part=part(self.blend_ * (0.0 if taught is None else taught), blended),
         )
-        total = self.rank_(blended)
+        total = self.ranks_[WHOLE](blended)
         by_feature = self.preparation_.by_feature(shares)
         impossible = self.ruler_.impossible(X, self.preparation_.features)
         wrong: Floats = np.any(impossible, axis=1) * _IMPOSSIBLE_PART
@@ -374,10 +346,29 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         )
         return table.assign(kind=assessment.kind)
 
-    def _score(self, blended: Floats) -> Floats:
-        return score_of(
-            self.rank_(blended), review_share=self.review_share, flag_above=self.flag_above
+    def _measure(self, X: pd.DataFrame) -> tuple[Matrix, Floats, Floats, Floats | None]:
+        """Prepare and score n rows.
+
+        Returns:
+            The n x c matrix, the n x m surprises of the components, what the score ranks, and the
+            surprise of the review labels where they were learnt from.
+        """
+        matrix = self.preparation_.transform(X)
+        surprises = self._surprises(self.components_.score(matrix))
+        mixed = self._mixed(surprises)
+        if self.review_label_model_ is None:
+            return matrix, surprises, mixed, None
+        taught = self.ranks_[REVIEW_LABELS](
+            self.review_label_model_.margin(beside(matrix, surprises))
         )
+        alone = self.ranks_[UNSUPERVISED](mixed)
+        return matrix, surprises, (1.0 - self.blend_) * alone + self.blend_ * taught, taught
+
+    def _score(self, blended: Floats) -> Floats:
+        return self._on_scale(self.ranks_[WHOLE](blended))
+
+    def _on_scale(self, surprise: Floats) -> Floats:
+        return score_of(surprise, review_share=self.review_share, flag_above=self.flag_above)
 
     def _trace_part(self, surprises: Floats) -> Floats:
         """Share of the declared traces in each of n unsupervised surprises."""
@@ -385,31 +376,15 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
             return np.zeros(len(surprises))
         return part(self.trace_weight * surprises[:, -1], self._mixed(surprises))
 
-    def _blended(self, matrix: Matrix, surprises: Floats) -> tuple[Floats, Floats | None]:
-        """What `rank_` ranks, and the surprise of the review labels where they were learnt from."""
-        mixed = self._mixed(surprises)
-        if self.review_label_model_ is None:
-            return mixed, None
-        taught = self.ranks_[REVIEW_LABELS](
-            self.review_label_model_.margin(beside(matrix, surprises))
-        )
-        alone = self.unsupervised_rank_(mixed)
-        return (1.0 - self.blend_) * alone + self.blend_ * taught, taught
-
     def _component_table(
         self, surprises: Floats, taught: Floats | None, index: pd.Index
     ) -> pd.DataFrame:
-        scores = {
-            name: score_of(
-                surprises[:, i], review_share=self.review_share, flag_above=self.flag_above
-            )
-            for i, name in enumerate(self.components_.names)
-        }
+        parts = dict(zip(self.components_.names, surprises.T, strict=True))
         if taught is not None:
-            scores[REVIEW_LABELS] = score_of(
-                taught, review_share=self.review_share, flag_above=self.flag_above
-            )
-        return pd.DataFrame(scores, index=index)
+            parts[REVIEW_LABELS] = taught
+        return pd.DataFrame(
+            {name: self._on_scale(part) for name, part in parts.items()}, index=index
+        )
 
     def save(self, folder: Path | UPath | str) -> None:
         """Write the fitted detector as JSON, safetensors and UBJSON.
@@ -417,7 +392,7 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         Args:
             folder: Made when it is not there; files of the same name are replaced.
         """
-        check_is_fitted(self, "rank_")
+        check_is_fitted(self, "ranks_")
         target = Path(folder) if isinstance(folder, str) else folder
         target.mkdir(parents=True, exist_ok=True)
         files = {} if self.review_label_model_ is None else self.review_label_model_.to_files()
@@ -429,17 +404,11 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
             "rules": None if rules is None else rules.to_dict(),
             "preparation": self.preparation_.to_dict(),
             "ranks": {name: rank.to_dict() for name, rank in self.ranks_.items()},
-            "mean_rank": self.mean_rank_.to_dict(),
-            "unsupervised_rank": self.unsupervised_rank_.to_dict(),
-            "rank": self.rank_.to_dict(),
-            "typical_values": self.typical_values_,
-            "ruler": self.ruler_.to_dict(),
-            "training_rows": self.n_rows_,
-            "blend": self.blend_,
+            "steep_fall": self.ruler_.steep_fall,
+            "typical_use": self.ruler_.typical_use,
             "blend_scores": [list(pair) for pair in self.blend_scores_.items()],
-            "review_label_counts": self.review_label_counts_,
             "review_label_files": list(files),
-            "statements": self.statements_,
+            **{name: getattr(self, name) for name in _SAVED},
         }
         for name, content in files.items():
             (target / name).write_bytes(content)
@@ -464,20 +433,18 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         detector._name_features(detector.preparation_)
         detector.components_ = Components.from_arrays(
             load_arrays((source / ARRAYS_FILE).read_bytes()),
-            hidden=detector.hidden,
             seed=detector.random_state,
         )
         detector.ranks_ = {name: TailRank.from_dict(data) for name, data in state["ranks"].items()}
-        detector.mean_rank_ = TailRank.from_dict(state["mean_rank"])
-        detector.unsupervised_rank_ = TailRank.from_dict(state["unsupervised_rank"])
-        detector.rank_ = TailRank.from_dict(state["rank"])
-        detector.typical_values_ = dict(state["typical_values"])
-        detector.ruler_ = KindRuler.from_dict(state["ruler"], detector.typical_values_)
-        detector.n_rows_ = int(state["training_rows"])
-        detector.blend_ = float(state["blend"])
+        for name in _SAVED:
+            setattr(detector, name, state[name])
+        detector.ruler_ = KindRuler(
+            rules or KindRules(),
+            state["steep_fall"],
+            state["typical_use"],
+            detector.typical_values_,
+        )
         detector.blend_scores_ = {float(w): float(score) for w, score in state["blend_scores"]}
-        detector.review_label_counts_ = dict(state["review_label_counts"])
-        detector.statements_ = list(state["statements"])
         files = [(source / name).read_bytes() for name in state["review_label_files"]]
         detector.review_label_model_ = ReviewLabelModel.from_files(files) if files else None
         return detector

@@ -22,10 +22,10 @@ from engagement_assets.learning.anomaly.preparation import Matrix
 
 Floats = NDArray[np.float64]
 
-# Rows that are walked at once: their node numbers stay in the processor's cache.
-_ROWS_AT_ONCE = 4096
-# So few are walked through all trees at once: a tree at a time is mostly overhead for them.
-_FEW_ROWS = 32
+# Training rows of a tree at most.
+_MAX_SAMPLES = 256
+# Walks of a row through a tree that are made at once: what they touch stays in the cache.
+_WALKS_AT_ONCE = 65_536
 _EULER = 0.5772156649015329
 
 
@@ -51,10 +51,10 @@ class IsolationTrees:
 
     @classmethod
     def fit(
-        cls, matrix: Matrix, *, n_estimators: int, max_samples: int, seed: int, n_jobs: int | None
+        cls, matrix: Matrix, *, n_estimators: int, seed: int, n_jobs: int | None
     ) -> IsolationTrees:
-        """Grow the trees on n x c values, each on `max_samples` rows at most."""
-        rows = min(max_samples, len(matrix))
+        """Grow the trees on n x c values, each on 256 rows at most."""
+        rows = min(_MAX_SAMPLES, len(matrix))
         forest = IsolationForest(
             n_estimators=n_estimators, max_samples=rows, random_state=seed, n_jobs=n_jobs
         ).fit(matrix)
@@ -91,64 +91,45 @@ class IsolationTrees:
 
     def _walk(self, matrix: Matrix, *, attribute: bool) -> tuple[Floats, Floats]:
         n, columns = matrix.shape
-        if n <= _FEW_ROWS and not attribute:
-            return self._score_few(matrix), np.zeros((0, columns))
+        trees, nodes = self.feature.shape
         score = np.empty(n)
         worth = np.zeros((n if attribute else 0, columns))
         expected = _expected_path(np.array([self.rows]))[0] or 1.0
-        log_size = np.log2(self.size)
+        feature, threshold, left, right, size = (
+            array.ravel()
+            for array in (self.feature, self.threshold, self.left, self.right, self.size)
+        )
+        log_size = np.log2(size)
         ends = _expected_path(np.arange(self.rows + 1))
-        for start in range(0, n, _ROWS_AT_ONCE):
-            part = np.ascontiguousarray(matrix[start : start + _ROWS_AT_ONCE])
-            at_row = np.arange(len(part)) * columns
+        block = max(1, _WALKS_AT_ONCE // trees)
+        for start in range(0, n, block):
+            part = np.ascontiguousarray(matrix[start : start + block])
             flat = part.ravel()
-            length = np.zeros(len(part))
+            # a walk is a row in a tree: where its row begins, where its tree begins, where it is
+            at_row = np.repeat(np.arange(len(part)) * columns, trees)
+            at_tree = np.tile(np.arange(trees) * nodes, len(part))
+            at = at_tree.copy()
+            length = np.zeros(len(at))
             credit = np.zeros(part.size if attribute else 0)
-            for tree in range(len(self.feature)):
-                feature, size = self.feature[tree], log_size[tree]
-                node = np.zeros(len(part), dtype=np.int32)
-                going = np.arange(len(part))
-                while going.size:
-                    here = node[going]
-                    split = feature[here]
-                    inner = split >= 0
-                    going, here, split = going[inner], here[inner], split[inner]
-                    places = at_row[going] + split
-                    goes_left = flat[places] <= self.threshold[tree][here]
-                    there = np.where(goes_left, self.left[tree][here], self.right[tree][here])
-                    if attribute:
-                        # one place a row, so no place comes twice
-                        credit[places] += size[here] - size[there] - 1.0
-                    node[going] = there
-                    length[going] += 1.0
-                length += ends[self.size[tree][node]]
-            mean = length / len(self.feature)
+            going = np.arange(len(at))
+            while going.size:
+                here = at[going]
+                split = feature[here]
+                inner = split >= 0
+                going, here, split = going[inner], here[inner], split[inner]
+                places = at_row[going] + split
+                there = np.where(flat[places] <= threshold[here], left[here], right[here])
+                at[going] = at_tree[going] + there
+                length[going] += 1.0
+                if attribute:
+                    gain = log_size[here] - log_size[at[going]] - 1.0
+                    credit += np.bincount(places, weights=gain, minlength=len(credit))
+            length += ends[size[at]]
+            mean = length.reshape(-1, trees).mean(axis=1)
             score[start : start + len(part)] = 2.0 ** (-mean / expected)
             if attribute:
-                worth[start : start + len(part)] = credit.reshape(part.shape) / len(self.feature)
+                worth[start : start + len(part)] = credit.reshape(part.shape) / trees
         return score, worth
-
-    def _score_few(self, matrix: Matrix) -> Floats:
-        """The scores of a few rows, each through all trees at once instead of tree by tree."""
-        every = np.arange(len(self.feature))
-        expected = _expected_path(np.array([self.rows]))[0] or 1.0
-        ends = _expected_path(np.arange(self.rows + 1))
-        score = np.empty(len(matrix))
-        for row, values in enumerate(matrix):
-            node = np.zeros(len(every), dtype=np.int32)
-            length = np.zeros(len(every))
-            while True:
-                split = self.feature[every, node]
-                inner = split >= 0
-                if not inner.any():
-                    break
-                # a leaf points at itself, whichever way it is told to go
-                goes_left = values[split] <= self.threshold[every, node]
-                node = np.where(goes_left, self.left[every, node], self.right[every, node])
-                length += inner
-            length += ends[self.size[every, node]]
-            score[row] = 2.0 ** (-length.mean() / expected)
-        return score
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the trees as named arrays."""

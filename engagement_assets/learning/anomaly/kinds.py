@@ -22,12 +22,14 @@ A rule whose features the table lacks is left out, and `unusable` says so.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from engagement_assets.learning.json_data import JsonData
 
 DATA_ERROR = "data_error"
 FRAUD_LIKE = "fraud_like"
@@ -44,7 +46,7 @@ Bound = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True)
-class KindRules:
+class KindRules(JsonData):
     """The declared rules of a table; empty ones leave every row `unusual`.
 
     Attributes:
@@ -100,21 +102,6 @@ class KindRules:
         if lacking - have:
             statements.append(f"rules name features that are not here: {sorted(lacking - have)}")
         return statements
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the rules as JSON data."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> KindRules:
-        """Read what `to_dict` wrote."""
-        plain = dict(data)
-        plain["bounds"] = {name: tuple(bound) for name, bound in data["bounds"].items()}
-        for name in ("at_most", "only_with"):
-            plain[name] = tuple(tuple(pair) for pair in data[name])
-        for name in ("high_in_fraud", "low_in_fraud", "high_traces", "low_traces"):
-            plain[name] = tuple(data[name])
-        return cls(**plain)
 
 
 @dataclass(frozen=True)
@@ -223,20 +210,6 @@ class KindRuler:
         total = np.maximum(contributions, 0.0).sum(axis=1)
         fraud: NDArray[np.bool_] = (total > 0) & (traces >= FRAUD_SHARE * total)
         return fraud
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the ruler as JSON data, but for the typical values, which the detector keeps."""
-        return {
-            "rules": self.rules.to_dict(),
-            "steep_fall": self.steep_fall,
-            "typical_use": self.typical_use,
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any], typical: Mapping[str, Any]) -> KindRuler:
-        """Read what `to_dict` wrote."""
-        rules = KindRules.from_dict(data["rules"])
-        return cls(rules, data["steep_fall"], data["typical_use"], typical)
 
 
 def _numbers(values: pd.Series) -> NDArray[np.float64]:

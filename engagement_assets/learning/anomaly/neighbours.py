@@ -21,6 +21,7 @@ from engagement_assets.learning.anomaly.preparation import Matrix
 
 Floats = NDArray[np.float64]
 
+_SAMPLE_ROWS = 64
 _ROWS_AT_ONCE = 8192
 
 
@@ -37,12 +38,10 @@ class SubsampleNeighbours:
     drawn: NDArray[np.int64]
 
     @classmethod
-    def fit(
-        cls, matrix: Matrix, *, n_samples: int, sample_rows: int, seed: int
-    ) -> SubsampleNeighbours:
-        """Draw the samples from n x c values, at most half of the rows each."""
+    def fit(cls, matrix: Matrix, *, n_samples: int, seed: int) -> SubsampleNeighbours:
+        """Draw the samples from n x c values, of 64 rows or half of all."""
         rng = np.random.default_rng(seed)
-        rows = max(1, min(sample_rows, len(matrix) // 2))
+        rows = max(1, min(_SAMPLE_ROWS, len(matrix) // 2))
         drawn = np.stack(
             [rng.choice(len(matrix), size=rows, replace=False) for _ in range(n_samples)]
         )

@@ -20,11 +20,11 @@ def matrix():
 
 @pytest.fixture(scope="module")
 def trees(matrix):
-    return IsolationTrees.fit(matrix, n_estimators=30, max_samples=128, seed=3, n_jobs=1)
+    return IsolationTrees.fit(matrix, n_estimators=30, seed=3, n_jobs=1)
 
 
 def test_the_forest_kept_as_arrays_scores_as_scikit_learn_does(matrix, trees):
-    forest = IsolationForest(n_estimators=30, max_samples=128, random_state=3).fit(matrix)
+    forest = IsolationForest(n_estimators=30, max_samples=256, random_state=3).fit(matrix)
     other = np.random.default_rng(1).standard_normal((500, 5)).astype(np.float32) * 2
     assert trees.score(other) == pytest.approx(-forest.score_samples(other), abs=1e-6)
 
@@ -39,7 +39,7 @@ def test_attributions_sum_to_what_paths_are_shorter_by(matrix, trees):
                 goes_left = row[trees.feature[tree, node]] <= trees.threshold[tree, node]
                 node = (trees.left if goes_left else trees.right)[tree, node]
                 length += 1
-            expected[i] += np.log2(128 / trees.size[tree, node]) - length
+            expected[i] += np.log2(256 / trees.size[tree, node]) - length
     assert trees.attribute(matrix).sum(axis=1) == pytest.approx(expected / 30, abs=1e-6)
 
 
@@ -79,7 +79,7 @@ def test_the_autoencoder_is_surprised_by_what_does_not_go_together():
     rng = np.random.default_rng(0)
     cause = rng.standard_normal((800, 1))
     rows = np.hstack([cause, -cause, cause, rng.standard_normal((800, 2))]).astype(np.float32)
-    network = MaskedAutoencoder(hidden=16, epochs=30, seed=0).fit(rows)
+    network = MaskedAutoencoder(epochs=30, seed=0).fit(rows)
     usual = np.array([[1.5, -1.5, 1.5, 0.0, 0.0]], dtype=np.float32)
     contradiction = np.array([[1.5, 1.5, 1.5, 0.0, 0.0]], dtype=np.float32)
     assert network.errors(contradiction)[0, 1] > 5 * network.errors(usual)[0, 1]

@@ -127,7 +127,7 @@ def test_contributions_sum_to_the_surprise_and_are_never_negative(taught):
 
 
 def test_every_component_gives_a_score_on_the_same_scale(taught):
-    found = taught.component_scores(table(5)[0])
+    found = taught.scores(table(5)[0])[1]
     assert list(found.columns) == [*COMPONENTS, "traces", "review_labels"]
     assert found.min().min() >= 0.0
     assert found.max().max() < 1.0
