@@ -25,6 +25,7 @@ import pyarrow as pa
 
 from engagement_assets.learning.fairness.groups import age_bands
 from engagement_assets.learning.fairness.measures import ranking_fairness
+from engagement_assets.learning.fairness.rendering import report_markdown
 from engagement_assets.learning.fairness.report import FairnessReport
 from engagement_assets.learning.recommendation.fallback import ESTIMATORS
 from engagement_assets.learning.recommendation.tables import prepare
@@ -156,7 +157,7 @@ def main() -> None:
     print(f"\nLeast number of categories in a list of 50: {told}. Sampled protocol, NDCG@10:")
     for name, found in trained.card["methods"].items():
         print(f"- {name}: {found['metrics']['sampled_ndcg']['value']:.4f}")
-    print(f"\n{report.to_markdown()}")
+    print(f"\n{report_markdown(report)}")
     if options.json:
         results = {
             "training_seconds": training,

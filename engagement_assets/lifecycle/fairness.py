@@ -30,6 +30,7 @@ from engagement_assets.learning.fairness.mitigation import (
     mitigate,
     value_price,
 )
+from engagement_assets.learning.fairness.rendering import report_markdown
 from engagement_assets.learning.fairness.report import FairnessReport
 from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns, split_rows
 
@@ -61,7 +62,7 @@ class Assessment:
     def to_markdown(self) -> str:
         """Return the report as text."""
         mitigation = "\n\n" + self.mitigation.to_markdown() if self.mitigation else ""
-        return self.report.to_markdown() + mitigation
+        return report_markdown(self.report) + mitigation
 
 
 def assess_flags(

@@ -1,7 +1,7 @@
 """Cascades of posts: who came in the first hours, and how many in the end.
 
 Belongs here: turning posts and interactions into the inputs and the label of virality. Does not
-belong here: prediction (`virality.py`).
+belong here: prediction (`reach.py`).
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
-"""Two plain methods of foretelling a post's reach, and what every method shares.
+"""Predict a post's reach by a line or boosted trees; what every method of it shares.
 
 Belongs here: the interface, the linear and the boosted method. Does not belong here: the LSTM
-(`virality_lstm.py`), choosing and comparing (`virality.py`).
+(`lstm.py`), choosing and comparing (`reach.py`).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
@@ -90,6 +91,7 @@ class LinearReach:
         return model
 
 
+@dataclass(kw_only=True, eq=False)
 class BoostedReach:
     """Gradient boosted trees (XGBoost) on the flattened sequence and the author's columns.
 
@@ -100,11 +102,9 @@ class BoostedReach:
     """
 
     name: ClassVar[str] = "boosted"
-
-    def __init__(self, *, n_estimators: int = 300, random_state: int = 0, n_jobs: int = 2) -> None:
-        self.n_estimators = n_estimators
-        self.random_state = random_state
-        self.n_jobs = n_jobs
+    n_estimators: int = 300
+    random_state: int = 0
+    n_jobs: int = 2
 
     def fit(self, posts: Cascades) -> Self:
         """Fit to the logarithm of the reach by squared error."""

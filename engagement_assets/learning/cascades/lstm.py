@@ -1,11 +1,12 @@
-"""The sequence network behind virality.
+"""Predict a post's reach by a sequence network over its first hours.
 
 Belongs here: the LSTM estimator. Does not belong here: the other methods and the choice among them
-(`virality.py`).
+(`reach.py`).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
@@ -54,6 +55,7 @@ class _Network(torch.nn.Module):
         return grown
 
 
+@dataclass(kw_only=True, eq=False)
 class LstmReach:
     """A long short-term memory network (Hochreiter and Schmidhuber 1997) over the first hours.
 
@@ -70,23 +72,12 @@ class LstmReach:
     """
 
     name: ClassVar[str] = "lstm"
-
-    def __init__(
-        self,
-        *,
-        hidden: int = 32,
-        epochs: int = 30,
-        patience: int = 4,
-        learning_rate: float = 3e-3,
-        random_state: int = 0,
-        n_jobs: int = 2,
-    ) -> None:
-        self.hidden = hidden
-        self.epochs = epochs
-        self.patience = patience
-        self.learning_rate = learning_rate
-        self.random_state = random_state
-        self.n_jobs = n_jobs
+    hidden: int = 32
+    epochs: int = 30
+    patience: int = 4
+    learning_rate: float = 3e-3
+    random_state: int = 0
+    n_jobs: int = 2
 
     def fit(self, posts: Cascades) -> Self:
         """Fit to the logarithm of the reach by squared error."""

@@ -133,13 +133,13 @@ def _absolute(posts: Cascades, predicted: Floats) -> Floats:
     return errors
 
 
-def _spearman(truth: Floats, found: Floats) -> float:
-    if np.ptp(truth) == 0 or np.ptp(found) == 0:
+def _spearman(truth: Floats, predicted: Floats) -> float:
+    if np.ptp(truth) == 0 or np.ptp(predicted) == 0:
         return 0.0
-    return float(spearmanr(truth, found).statistic)
+    return float(spearmanr(truth, predicted).statistic)
 
 
-def _top_precision(truth: Floats, found: Floats) -> float:
+def _top_precision(truth: Floats, predicted: Floats) -> float:
     count = max(1, round(TOP_SHARE * len(truth)))
     floor = np.sort(truth)[-count]
-    return float((truth[np.argsort(-found, kind="stable")[:count]] >= floor).mean())
+    return float((truth[np.argsort(-predicted, kind="stable")[:count]] >= floor).mean())

@@ -34,13 +34,13 @@ from numpy.typing import ArrayLike, NDArray
 from engagement_assets.learning.evaluation.binary import Floats, as_labels
 from engagement_assets.learning.evaluation.ranking import Ints, user_metrics
 from engagement_assets.learning.evaluation.regression import checked_numbers
-from engagement_assets.learning.fairness.report import (
-    FairnessReport,
+from engagement_assets.learning.fairness.judging import (
     Measure,
     Samples,
     Side,
     fairness_report,
 )
+from engagement_assets.learning.fairness.report import FairnessReport
 
 TOP_SHARE = 0.1
 SELECTED, WITH_LABEL = "selected", "with_label"

@@ -1,4 +1,4 @@
-"""Repairing a failure of the 80 % rule by thresholds that differ between groups, and its price.
+"""Repair a failure of the 80 % rule by thresholds that differ between groups, at a stated price.
 
 Belongs here: per-group thresholds, fitted on training people and judged on test people. Does not
 belong here: the judgement itself (`fairness`) or the decision to use them.
@@ -27,7 +27,9 @@ from engagement_assets.learning.evaluation.binary import Floats, as_labels
 from engagement_assets.learning.evaluation.thresholds import CostModel
 from engagement_assets.learning.fairness.groups import group_names
 from engagement_assets.learning.fairness.measures import selection_fairness, truly_top
+from engagement_assets.learning.fairness.rendering import report_markdown
 from engagement_assets.learning.fairness.report import FairnessReport
+from engagement_assets.learning.json_data import JsonData
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +39,7 @@ Price = dict[str, float | None]
 
 
 @dataclass(frozen=True)
-class GroupThresholds:
+class GroupThresholds(JsonData):
     """A threshold for everybody and lower ones for some groups.
 
     Attributes:
@@ -67,19 +69,6 @@ class GroupThresholds:
         """Flag n customers by their probability and their groups."""
         flagged: NDArray[np.bool_] = np.asarray(probability, np.float64) >= self.of(sensitive)
         return flagged
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the thresholds as JSON data."""
-        return {"base": self.base, "lowered": {c: dict(g) for c, g in self.lowered.items()}}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> GroupThresholds:
-        """Read what `to_dict` wrote."""
-        lowered = {
-            str(column): {str(group): float(t) for group, t in groups.items()}
-            for column, groups in data["lowered"].items()
-        }
-        return cls(float(data["base"]), lowered)
 
 
 def fit_group_thresholds(
@@ -203,7 +192,7 @@ class Mitigation:
             cells = [self.price[when][name] for when in ("before", "after")]
             shown = ["–" if value is None else f"{value:.4f}" for value in cells]
             lines.append(f"| {name.replace('_', ' ')} | {shown[0]} | {shown[1]} |")
-        lines += ["", "After:", "", self.after.to_markdown()]
+        lines += ["", "After:", "", report_markdown(self.after)]
         return "\n".join(lines)
 
 
@@ -226,7 +215,7 @@ def mitigate(
         thresholds: Fitted on other people by `fit_group_thresholds`.
         price: Figures of who is selected: `offer_price` or `value_price`.
         attributes: The attributes to report; those with lowered thresholds must be there.
-        settings: Settings of `report.fairness_report`.
+        settings: Settings of `judging.fairness_report`.
     """
     values = np.asarray(scores, dtype=np.float64)
     flags = {"before": values >= thresholds.base, "after": thresholds.select(values, sensitive)}

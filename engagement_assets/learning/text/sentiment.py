@@ -198,10 +198,10 @@ def _text(value: object, position: int) -> str:
     return value
 
 
-def _table(found: dict[str, NDArray[np.float64]]) -> pd.DataFrame:
+def _table(probabilities: dict[str, NDArray[np.float64]]) -> pd.DataFrame:
     table = pd.DataFrame(
         {
-            f"p_{name}": found[task][:, place]
+            f"p_{name}": probabilities[task][:, place]
             for task, names in TASKS.items()
             for place, name in enumerate(names)
         }
@@ -210,5 +210,5 @@ def _table(found: dict[str, NDArray[np.float64]]) -> pd.DataFrame:
     names = np.array(TASKS["emotion"], dtype=object)
     legible = table["score"].notna().to_numpy()
     emotion = np.full(len(table), None, dtype=object)
-    emotion[legible] = names[found["emotion"][legible].argmax(axis=1)]
+    emotion[legible] = names[probabilities["emotion"][legible].argmax(axis=1)]
     return table.assign(emotion=emotion)[list(COLUMNS)]

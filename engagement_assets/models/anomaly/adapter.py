@@ -99,15 +99,15 @@ class AnomalyAdapter(ScoredModel):
         learn = snapshot_rows(inputs, snapshots.train[0])
         score = snapshot_rows(inputs, snapshots.test)
         reviews = _reviews(inputs)
-        told = dict(inputs.parameters)
-        seed = int(told.pop("random_state"))
+        parameters = dict(inputs.parameters)
+        seed = int(parameters.pop("random_state"))
         return train_anomaly(
             learn,
             score,
             training_snapshot=snapshots.train[0],
             test_snapshot=snapshots.test,
             features=ANOMALY_INPUTS,
-            parameters={**told, "rules": PLATFORM_RULES},
+            parameters={**parameters, "rules": PLATFORM_RULES},
             verdicts=latest_verdicts(reviews, learn["customer_id"], until=snapshots.test),
             test_verdicts=latest_verdicts(reviews, score["customer_id"]),
             n_bootstrap=inputs.bootstrap,

@@ -45,28 +45,28 @@ def score_anomaly(detector: AnomalyDetector, snapshot: pd.DataFrame, *, k: int) 
     for name in names:
         table[f"{name}_score"] = components.get(name, np.nan)
     unusual = (table["anomaly_score"] > EXPLAINED_ABOVE) | detector.ruler_.data_errors(inputs)
-    return table.join(_told(detector, inputs, unusual.to_numpy(np.bool_), k=k))
+    return table.join(_reasons(detector, inputs, unusual.to_numpy(np.bool_), k=k))
 
 
-def _told(
+def _reasons(
     detector: AnomalyDetector, inputs: pd.DataFrame, flagged: NDArray[np.bool_], *, k: int
 ) -> pd.DataFrame:
     """Kind and reasons of the flagged rows, null for the others."""
     if not flagged.any():
-        return _nothing_told(inputs.index, min(k, len(inputs.columns)))
+        return _no_reasons(inputs.index, min(k, len(inputs.columns)))
     rows = inputs[flagged]
-    found = detector.assess(rows)
+    assessment = detector.assess(rows)
     reasons = top_reasons(
-        found.explanation, rows, typical=detector.typical_values_, k=k, only_raising=True
+        assessment.explanation, rows, typical=detector.typical_values_, k=k, only_raising=True
     )
-    reasons.insert(0, "kind", found.kind)
+    reasons.insert(0, "kind", assessment.kind)
     return reasons.reindex(inputs.index)
 
 
-def _nothing_told(index: pd.Index, k: int) -> pd.DataFrame:
-    told: dict[str, pd.Series] = {"kind": pd.Series(None, index=index, dtype=object)}
+def _no_reasons(index: pd.Index, k: int) -> pd.DataFrame:
+    columns: dict[str, pd.Series] = {"kind": pd.Series(None, index=index, dtype=object)}
     for j in range(1, k + 1):
         for part in ("feature", "value", "typical"):
-            told[f"reason_{j}_{part}"] = pd.Series(None, index=index, dtype=object)
-        told[f"reason_{j}_contribution"] = pd.Series(np.nan, index=index, dtype=np.float32)
-    return pd.DataFrame(told, index=index)
+            columns[f"reason_{j}_{part}"] = pd.Series(None, index=index, dtype=object)
+        columns[f"reason_{j}_contribution"] = pd.Series(np.nan, index=index, dtype=np.float32)
+    return pd.DataFrame(columns, index=index)

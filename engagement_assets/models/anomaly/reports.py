@@ -23,7 +23,7 @@ SHOWN = 15
 
 def evaluation_markdown(card: Mapping[str, Any]) -> str:
     """The evaluation of a version: what it does with other people at a later time."""
-    statements = [f"- {said}" for said in card["statements"]] or ["- Nothing out of the ordinary."]
+    statements = [f"- {text}" for text in card["statements"]] or ["- Nothing out of the ordinary."]
     return "\n".join(
         [
             f"## Anomaly detector {card.get('version', '')} on other people at a later time",

@@ -114,8 +114,8 @@ def train_anomaly(  # noqa: PLR0913 - two snapshots with their dates, and the se
     statements = list(model.statements_)
     metrics = _described(scores, n_bootstrap=n_bootstrap, seed=seed)
     metrics["seed_rank_correlation"] = _stability(model, learn, score, columns, given)
-    found, statement = verdict_metrics(later, scores, n_bootstrap=n_bootstrap, seed=seed)
-    metrics |= found
+    measured, statement = verdict_metrics(later, scores, n_bootstrap=n_bootstrap, seed=seed)
+    metrics |= measured
     statements += [statement] if statement else []
     card = {
         "training_snapshot": training_snapshot.isoformat(),
@@ -151,10 +151,10 @@ def verdict_metrics(
         return {}, f"not measured against verdicts: {error}"
     except ValueError:
         return {}, "not measured against verdicts: there are none on the test people"
-    found = detection_metrics(
+    measured = detection_metrics(
         labels, scores[known], top_share=None, n_bootstrap=n_bootstrap, seed=seed
     )
-    return {f"verdicts_{name}": value.to_dict() for name, value in found.items()}, None
+    return {f"verdicts_{name}": value.to_dict() for name, value in measured.items()}, None
 
 
 def detection_metrics(
@@ -212,9 +212,9 @@ def _described(scores: Floats, *, n_bootstrap: int, seed: int) -> dict[str, Any]
     """The share over the review mark, and quantiles, on the test people."""
     over = (scores > EXPLAINED_ABOVE).astype(np.float64)
     draws = resamples(len(over), n_bootstrap=n_bootstrap, seed=seed)
-    found = interval(float(over.mean()), [float(w @ over / len(over)) for w in draws])
+    share = interval(float(over.mean()), [float(w @ over / len(over)) for w in draws])
     quantiles = {f"score_p{q}": float(np.quantile(scores, q / 100)) for q in (50, 90, 99)}
-    return {"share_for_review": found.to_dict(), **quantiles}
+    return {"share_for_review": share.to_dict(), **quantiles}
 
 
 def _stability(

@@ -121,9 +121,9 @@ class RecommendationAdapter:
         day = date.fromisoformat(candidate.card["test_snapshot"]) + timedelta(days=1)
         data = dataset_as_of(inputs, day, rehearsal_days=REHEARSAL_DAYS)
         settings = _settings(inputs, data)
-        found = window(data, start=data.as_of - settings.test_days, settings=settings, name="test")
+        test = window(data, start=data.as_of - settings.test_days, settings=settings, name="test")
         ndcg = [
-            judge(_again(model, found.data), found, settings).metrics.values["ndcg"]
+            judge(_again(model, test.data), test, settings).metrics.values["ndcg"]
             for model in (champion, candidate)
         ]
         return paired_difference(*ndcg, n_bootstrap=inputs.bootstrap, seed=inputs.seed)
@@ -160,25 +160,25 @@ def lists_of(
     data = recommender.data_
     place = pd.Index(data.users).get_indexer(people)
     candidates = data.candidates()
-    found = recommender.lists(place, candidates, k=ITEMS_SHOWN, min_categories=LEAST_CATEGORIES)
-    shown = found.items >= 0
+    lists = recommender.lists(place, candidates, k=ITEMS_SHOWN, min_categories=LEAST_CATEGORIES)
+    shown = lists.items >= 0
     ids = np.asarray(data.items, dtype=object)
-    category = np.where(shown, data.category[found.items], -1)
+    category = np.where(shown, data.category[lists.items], -1)
     sources = np.array(SOURCES, dtype=object)[recommender.stage_[place]]
     table = pd.DataFrame(
         {
             "customer_id": people.to_numpy(),
             "items": [
                 json.dumps([str(ids[item]) for item in row[there]])
-                for row, there in zip(found.items, shown, strict=True)
+                for row, there in zip(lists.items, shown, strict=True)
             ],
             "items_shown": shown.sum(axis=1).astype(np.int64),
             "categories_shown": _distinct(category),
-            "top_score": np.where(shown[:, 0], found.scores[:, 0], 0.0).astype(np.float64),
+            "top_score": np.where(shown[:, 0], lists.scores[:, 0], 0.0).astype(np.float64),
             "source": sources,
         }
     )
-    used = np.unique(found.items[shown])
+    used = np.unique(lists.items[shown])
     return table, {"coverage": len(used) / max(len(candidates), 1), "candidates": len(candidates)}
 
 

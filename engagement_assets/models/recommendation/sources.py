@@ -72,14 +72,14 @@ def dataset_as_of(inputs: Inputs, day: date, *, rehearsal_days: int = 0) -> Data
 
 def embeddings(items: pd.DataFrame) -> pd.DataFrame | None:
     """Sentence embeddings of the items that have a text, by item; None where none has."""
-    told = items[items["text"].notna() & (items["text"].str.strip() != "")]
-    if told.empty:
+    with_text = items[items["text"].notna() & (items["text"].str.strip() != "")]
+    if with_text.empty:
         return None
     # posts repeat each other, and a text costs the same each time it is read
-    distinct = pd.unique(told["text"])
-    logger.info("reading %d texts of %d posts", len(distinct), len(told))
+    distinct = pd.unique(with_text["text"])
+    logger.info("reading %d texts of %d posts", len(distinct), len(with_text))
     vectors = pd.DataFrame(_encoder().encode(list(distinct)), index=distinct)
-    return vectors.loc[told["text"]].set_axis(told["item"], axis="index")
+    return vectors.loc[with_text["text"]].set_axis(with_text["item"], axis="index")
 
 
 @cache

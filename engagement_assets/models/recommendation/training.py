@@ -259,23 +259,23 @@ def window(data: Dataset, *, start: float, settings: TrainingSettings, name: str
     )
 
 
-def judge(model: Recommender, found: Window, settings: TrainingSettings) -> Judged:
+def judge(model: Recommender, on: Window, settings: TrainingSettings) -> Judged:
     """Make the lists of a window's users and measure them."""
     lists = model.lists(
-        found.users, found.items, k=settings.k, min_categories=settings.min_categories
+        on.users, on.items, k=settings.k, min_categories=settings.min_categories
     ).items
-    return Judged(lists, user_metrics(lists, found.relevant, k=settings.k))
+    return Judged(lists, user_metrics(lists, on.relevant, k=settings.k))
 
 
 def _figures(
-    model: FallbackRecommender, judged: Judged, found: Window, settings: TrainingSettings
+    model: FallbackRecommender, judged: Judged, on: Window, settings: TrainingSettings
 ) -> dict[str, Any]:
     metrics: dict[str, Interval] = judged.metrics.intervals(
         n_bootstrap=settings.n_bootstrap, seed=settings.seed
     )
     if settings.sampled_protocol:
-        metrics |= sampled(model, found, settings)
-    stage = model.stage_[found.users]
+        metrics |= sampled(model, on, settings)
+    stage = model.stage_[on.users]
     by_source = {
         SOURCES[s]: {
             "customers": int((stage == s).sum()),
@@ -283,30 +283,30 @@ def _figures(
         }
         for s in np.unique(stage)
     }
-    used = np.bincount(found.data.item, minlength=found.data.shape[1])
+    used = np.bincount(on.data.item, minlength=on.data.shape[1])
     return {
         "metrics": {name: value.to_dict() for name, value in metrics.items()},
         "lists": list_metrics(
             judged.lists,
-            n_candidates=len(found.items),
-            category=found.data.category,
+            n_candidates=len(on.items),
+            category=on.data.category,
             popularity=used,
         ),
         "by_source": by_source,
     }
 
 
-def sampled(model: Recommender, found: Window, settings: TrainingSettings) -> dict[str, Interval]:
+def sampled(model: Recommender, on: Window, settings: TrainingSettings) -> dict[str, Interval]:
     """One relevant item of each user among 99 candidates the user never turned to."""
     rng = np.random.default_rng([settings.seed, 1])
-    known = found.data.matrix()[found.users] + found.relevant
-    at = {int(item): place for place, item in enumerate(found.items)}
-    count = min(_SAMPLED_NEGATIVES, len(found.items) - 1)
-    positive, negative = np.zeros(len(found.users)), np.zeros((len(found.users), count))
-    for start in range(0, len(found.users), _ROWS_AT_ONCE):
+    known = on.data.matrix()[on.users] + on.relevant
+    at = {int(item): place for place, item in enumerate(on.items)}
+    count = min(_SAMPLED_NEGATIVES, len(on.items) - 1)
+    positive, negative = np.zeros(len(on.users)), np.zeros((len(on.users), count))
+    for start in range(0, len(on.users), _ROWS_AT_ONCE):
         span = slice(start, start + _ROWS_AT_ONCE)
-        scores = model.score_block(found.users[span], found.items)
-        touched, relevant = known[span], found.relevant[span]
+        scores = model.score_block(on.users[span], on.items)
+        touched, relevant = known[span], on.relevant[span]
         for row in range(len(scores)):
             mine = touched[row].indices
             places = [at[int(item)] for item in mine if int(item) in at]

@@ -131,7 +131,7 @@ def network_spread(
     yield dg.Output(
         Report(figures, spread_markdown(spread)),
         output_name="spread",
-        metadata={f"reach_{name}": found["value"] for name, found in spread.reach.items()},
+        metadata={f"reach_{name}": people["value"] for name, people in spread.reach.items()},
     )
 
 

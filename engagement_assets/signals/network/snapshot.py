@@ -105,11 +105,11 @@ def land_network(
         columns = ["customer_id", "community"]
         rows = lake.read(NETWORK_METRICS.key, days=[earlier[-1]], columns=columns).to_pandas()
         before = rows.rename(columns={"customer_id": "node"})
-    found = network_metrics(graph, settings=settings, threads=threads, before=before)
+    network = network_metrics(graph, settings=settings, threads=threads, before=before)
     return NetworkDay(
-        metrics=_land(lake, NETWORK_METRICS, found.table, day),
-        influencers=_land(lake, INFLUENCERS, influencers(found.table), day),
-        figures=found.figures,
+        metrics=_land(lake, NETWORK_METRICS, network.table, day),
+        influencers=_land(lake, INFLUENCERS, influencers(network.table), day),
+        figures=network.figures,
         labels_from=earlier[-1] if earlier else None,
     )
 

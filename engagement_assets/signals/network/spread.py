@@ -97,7 +97,7 @@ def fit_spread(
     count = max(1, min(k, graph.n_nodes // 10))
     chosen, reach = compare_seeds(model, count, random_state=seed)
     return Spread(
-        model, chosen, {name: found.to_dict() for name, found in reach.items()}, gain, cut
+        model, chosen, {name: people.to_dict() for name, people in reach.items()}, gain, cut
     )
 
 
@@ -119,7 +119,7 @@ def spread_markdown(spread: Spread) -> str:
         "|---|---|",
     ]
     lines += [
-        f"| {name} | {found['value']:,.1f} ({found['low']:,.1f} to {found['high']:,.1f}) |"
-        for name, found in spread.reach.items()
+        f"| {name} | {people['value']:,.1f} ({people['low']:,.1f} to {people['high']:,.1f}) |"
+        for name, people in spread.reach.items()
     ]
     return "\n".join(lines)

@@ -120,9 +120,9 @@ def score_days(
 
 def _scores(texts: pa.Table, scorer: Callable[[], TextScorer]) -> pd.DataFrame:
     model = scorer()
-    told = texts.drop_columns(["text"]).to_pandas()
+    known = texts.drop_columns(["text"]).to_pandas()
     scored = model.score_texts(texts.column("text").to_pylist())
-    frame: pd.DataFrame = pd.concat([told, scored.reset_index(drop=True)], axis=1)
+    frame: pd.DataFrame = pd.concat([known, scored.reset_index(drop=True)], axis=1)
     frame["text_id"] = frame["source_table"] + "/" + frame["row_id"].astype(str)
     frame["model_version"] = model.version
     return frame

@@ -59,7 +59,7 @@ def refusals(card: Mapping[str, Any], *, tasks: tuple[str, ...], encoder: str) -
         tasks: What it must have learnt, itself or the adapter that it went on from.
         encoder: The encoder that texts are scored with.
     """
-    found = []
+    reasons = []
     learnt: set[str] = set()
     source: Mapping[str, Any] = card
     while source:
@@ -67,14 +67,16 @@ def refusals(card: Mapping[str, Any], *, tasks: tuple[str, ...], encoder: str) -
         source = source.get("start", {})
     untrained = [task for task in tasks if task not in learnt]
     if untrained:
-        found.append(f"it was never trained on {', '.join(untrained)}: go on from another adapter")
+        reasons.append(
+            f"it was never trained on {', '.join(untrained)}: go on from another adapter"
+        )
     if card["encoder"] != encoder:
-        found.append(f"texts are scored with {encoder}, it was trained on {card['encoder']}")
+        reasons.append(f"texts are scored with {encoder}, it was trained on {card['encoder']}")
     for task, metric in card["metrics"].items():
         ours, plain = metric["adapter"]["value"], metric["tfidf_logistic_regression"]["value"]
         if not ours >= plain:
-            found.append(
+            reasons.append(
                 f"{task}: {metric['measure']} {ours:.3f} on texts kept aside, at least {plain:.3f} "
                 "wanted, which TF-IDF with logistic regression reaches"
             )
-    return found
+    return reasons

@@ -23,6 +23,7 @@ from engagement_assets.learning.fairness.mitigation import (
     mitigate,
     offer_price,
 )
+from engagement_assets.learning.fairness.rendering import report_markdown
 from engagement_assets.learning.fairness.report import ALL, FairnessReport
 
 COSTS = CostModel(cost_miss=100.0, cost_action=5.0, success_rate=0.3)
@@ -135,8 +136,8 @@ def test_what_is_not_judged_is_never_said_to_hold():
     }
     nothing = selection_fairness(frame["y"], frame["flagged"], frame, attributes=["location"])
     assert (nothing.verdict, nothing.tests, nothing.passes) == ("not judged", 0, True)
-    assert "not judged" in nothing.to_markdown()
-    assert "holds" not in nothing.to_markdown()
+    assert "not judged" in report_markdown(nothing)
+    assert "holds" not in report_markdown(nothing)
 
 
 def test_nobody_selected_is_not_judged():
@@ -223,7 +224,7 @@ def test_a_report_survives_json_and_names_every_group_for_people():
     data = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     assert data["verdict"] == "fails"
     assert FairnessReport.from_dict(data).to_dict() == report.to_dict()
-    text = report.to_markdown()
+    text = report_markdown(report)
     for part in ("**fails**", "b\\|c", "| flagged |", "Selected are the flagged."):
         assert part in text
 
