@@ -1,1 +1,1 @@
-"""What is learnt before features from text and from the social graph."""
+"""Signals from texts and the social graph, learnt before features are computed."""

@@ -1,4 +1,4 @@
-"""Whose fault a row's surprise is: the shares of the columns, over all that the score is made of.
+"""Share a row's surprise among its columns, over all that the score is made of.
 
 Belongs here: putting the components' and the review labels' accounts together. Does not belong
 here: those accounts (`components.py`, `review_labels.py`) and the surprise itself (`detector.py`).

@@ -1,4 +1,4 @@
-"""A network that fills in what is hidden from it, and is surprised where it fails.
+"""Score rows by a masked autoencoder's error in reconstructing hidden columns.
 
 Belongs here: fitting, scoring, the weights as arrays. Does not belong here: preparing the table
 (`preparation.py`).

@@ -1,4 +1,4 @@
-"""What a raw score means: how rare it was among the training rows.
+"""Calibrate raw scores by how rare they are among the training rows.
 
 Belongs here: the map from a raw score to surprise, and from surprise to the score in 0 to 1. Does
 not belong here: making raw scores (the components) or probabilities of a label
@@ -25,8 +25,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
-
-"""Scores over this go to a person."""
 
 _MOST_KNOTS = 1500
 _ALL_OF_THE_TOP = 500

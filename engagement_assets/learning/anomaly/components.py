@@ -1,4 +1,4 @@
-"""The unsupervised detectors, fitted together on one prepared matrix.
+"""Fit the unsupervised detectors together on one prepared matrix.
 
 Belongs here: fitting them, their scores and whose fault a score is, their arrays. Does not belong
 here: each of them (`isolation.py`, `autoencoder.py`, `neighbours.py`, `tails.py`) and what a score

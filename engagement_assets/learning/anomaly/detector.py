@@ -1,4 +1,4 @@
-"""The anomaly detector: how unlike the rest each row is, why, and of what kind.
+"""Detect anomalies: score how unlike the rest each row is, with reasons and a kind.
 
 Belongs here: putting the components, the review labels and the calibration together; saving and
 loading. Does not belong here: the components (`components.py`), what a score means
@@ -63,7 +63,7 @@ _SAVED = (
 
 @dataclass(frozen=True)
 class Assessment:
-    """What the detector says of n rows.
+    """Scores, reasons and kinds of n rows.
 
     Attributes:
         score: n scores in [0, 1).
@@ -344,7 +344,8 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         table = top_reasons(
             assessment.explanation, X, typical=self.typical_values_, k=k, only_raising=True
         )
-        return table.assign(kind=assessment.kind)
+        table.insert(0, "kind", assessment.kind)
+        return table
 
     def _measure(self, X: pd.DataFrame) -> tuple[Matrix, Floats, Floats, Floats | None]:
         """Prepare and score n rows.

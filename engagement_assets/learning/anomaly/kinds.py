@@ -1,4 +1,4 @@
-"""What kind of odd a row is: an error in the data, a sudden drop of use, like fraud, or unusual.
+"""Classify anomalies: an error in the data, a sudden drop of use, like fraud, or unusual.
 
 Belongs here: the rules and what they need of a table. Does not belong here: the score
 (`detector.py`), the rules of any one table.

@@ -1,4 +1,4 @@
-"""How far a row lies from its nearest neighbour in many small samples of the training rows.
+"""Score rows by the distance to their nearest neighbours in small samples of the training rows.
 
 Belongs here: sampling, distances, attribution, the arrays. Does not belong here: preparing the
 table (`preparation.py`).

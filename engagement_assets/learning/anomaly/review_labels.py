@@ -1,4 +1,4 @@
-"""What reviewers' labels teach: boosted trees on the columns and the detectors' surprises.
+"""Learn from reviewers' labels: boosted trees on the columns and the detectors' surprises.
 
 Belongs here: fitting on few review labels among many rows that nobody looked at, out-of-fold
 scores, contributions. Does not belong here: whether it is used, and how it is mixed with the

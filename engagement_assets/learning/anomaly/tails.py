@@ -1,4 +1,4 @@
-"""How far out in the tail of each column a row lies.
+"""Score rows by how far out in the tails of the columns they lie.
 
 Belongs here: the empirical tails and their arrays. Does not belong here: preparing the table
 (`preparation.py`).

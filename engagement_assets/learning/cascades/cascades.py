@@ -1,4 +1,4 @@
-"""Cascades of posts: who came in the first hours, and how many in the end.
+"""Build cascades of posts: arrivals in the first hours, and the final reach.
 
 Belongs here: turning posts and interactions into the inputs and the label of virality. Does not
 belong here: prediction (`reach.py`).
@@ -24,7 +24,7 @@ _INTERACTIONS = ("post_id", "customer_id", "kind", "occurred_at")
 
 @dataclass(frozen=True)
 class CascadeSettings:
-    """What counts as early and as final.
+    """The hours that count as early and as final.
 
     Attributes:
         observe_hours: Hours after posting that are seen.
@@ -68,9 +68,9 @@ class Cascades:
     def rows(self, chosen: NDArray[np.int64] | NDArray[np.bool_]) -> Cascades:
         """Some of the posts."""
         return Cascades(
-            self.posts[chosen] if chosen.dtype == bool else self.posts.iloc[chosen],
+            self.posts.iloc[chosen],
             self.sequence[chosen],
-            self.static[chosen] if chosen.dtype == bool else self.static.iloc[chosen],
+            self.static.iloc[chosen],
             self.early_reach[chosen],
             self.reach[chosen],
         )

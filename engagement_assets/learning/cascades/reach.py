@@ -1,4 +1,4 @@
-"""Virality: a post's final reach from its first hours, by three methods and the best of them.
+"""Predict a post's final reach from its first hours by three methods, and choose the best.
 
 Belongs here: choosing among the methods, comparing them. Does not belong here: the methods
 (`estimators.py`, `lstm.py`), inputs and label (`cascades.py`).
@@ -24,14 +24,14 @@ from engagement_assets.learning.cascades.estimators import (
     split_by_time,
 )
 from engagement_assets.learning.cascades.lstm import LstmReach
-from engagement_assets.learning.evaluation.bootstrap import Interval, interval, resamples
+from engagement_assets.learning.evaluation.bootstrap import Interval, bootstrapped, mean
 
 TOP_SHARE = 0.05
 
 
 @dataclass(frozen=True)
 class ReachFigures:
-    """How well a method foretells reach.
+    """Errors of a method's predicted reach.
 
     Attributes:
         log_mae: Mean absolute error of ln(1 + reach).
@@ -107,22 +107,24 @@ def compare(
         for name, method in estimators(random_state=random_state, n_jobs=n_jobs).items()
     }
     errors = {name: _absolute(judged, forecast) for name, forecast in predicted.items()}
-    counts = list(resamples(len(judged), n_bootstrap=n_bootstrap, seed=random_state))
+    differences = {name: errors[name] - errors[default] for name in errors}
 
-    def mean(values: Floats) -> Interval:
-        return interval(values.mean(), [float(values @ count) / len(values) for count in counts])
+    def intervals(values: dict[str, Floats]) -> dict[str, Interval]:
+        means = {name: mean(value) for name, value in values.items()}
+        return bootstrapped(means, rows=len(judged), n_bootstrap=n_bootstrap, seed=random_state)
 
+    log_mae = intervals(errors)
     return Comparison(
         figures={
             name: ReachFigures(
-                log_mae=mean(errors[name]),
+                log_mae=log_mae[name],
                 log_rmse=float(np.sqrt((errors[name] ** 2).mean())),
                 spearman=_spearman(judged.reach, forecast),
                 top_precision=_top_precision(judged.reach, forecast),
             )
             for name, forecast in predicted.items()
         },
-        differences={name: mean(errors[name] - errors[default]) for name in errors},
+        differences=intervals(differences),
         default=default,
         posts=len(judged),
     )

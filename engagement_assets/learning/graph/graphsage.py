@@ -43,7 +43,7 @@ _CHECK_EPOCHS = 3
 
 @dataclass(frozen=True)
 class _Neighbours:
-    """Who is next to whom, in both directions, node by node.
+    """The neighbours of each node, in both directions, node by node.
 
     Attributes:
         ids: Rows of the neighbours of the first node, then of the second, and so on.
@@ -132,7 +132,7 @@ class _Network(torch.nn.Module):
 # scikit-learn has no types
 @dataclass(kw_only=True, eq=False, repr=False)
 class _GraphSage(BaseEstimator):  # type: ignore[misc] # as said
-    """What the regressor and the classifier share.
+    """Base of the regressor and the classifier.
 
     GraphSAGE (Hamilton, Ying and Leskovec 2017) with mean aggregation, all nodes at once, jumping
     knowledge (Xu et al. 2018). It is inductive: fitted on one graph and table it predicts on

@@ -1,4 +1,4 @@
-"""Whom to reach so that most are reached.
+"""Maximise influence: choose the people from whom a spread reaches most.
 
 Belongs here: greedy influence maximisation, and the plain choices it is compared with. Does not
 belong here: the spread itself (`spread.py`).

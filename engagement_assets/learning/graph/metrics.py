@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class MetricSettings:
-    """How much work the metrics may be.
+    """Seed and effort of the metrics.
 
     Attributes:
         seed: Seed of sampling and of communities.

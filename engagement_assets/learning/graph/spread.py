@@ -1,4 +1,4 @@
-"""How engagement spreads along edges: an independent cascade model fitted on interactions.
+"""Model how engagement spreads along edges: an independent cascade fitted on interactions.
 
 Belongs here: turning interactions into cascades, fitting, simulating. Does not belong here: whom
 to reach (`influence_maximisation.py`).
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from engagement_assets.learning.evaluation.bootstrap import Interval, interval, resamples
+from engagement_assets.learning.evaluation.bootstrap import Interval, bootstrapped, mean
 from engagement_assets.learning.graph.graph import SocialGraph
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Trials:
 
 
 def trials(graph: SocialGraph, cascades: pd.DataFrame) -> Trials:
-    """Every time a person's neighbour took part in a cascade before they did or did not.
+    """List the trials of cascades: a neighbour took part before a person did, or did not.
 
     Args:
         graph: Who is connected.
@@ -193,8 +193,8 @@ class IndependentCascade:
         better = (
             self.log_likelihood(cascades) - self.log_likelihood(cascades, constant=True)
         ).to_numpy()
-        draws = resamples(len(better), n_bootstrap=n_bootstrap, seed=0)
-        return interval(better.mean(), [float(better @ c) / len(better) for c in draws])
+        gains = {"gain": mean(better)}
+        return bootstrapped(gains, rows=len(better), n_bootstrap=n_bootstrap)["gain"]
 
     def simulate(
         self, seeds: NDArray[np.int64], *, simulations: int = 200, random_state: int = 0

@@ -140,11 +140,11 @@ class Dataset:
         return np.flatnonzero(out)
 
     def before(self, moment: float) -> Dataset:
-        """What was known before a moment: the same numbers, fewer interactions."""
+        """Return the dataset as known before a moment; ids keep their numbers."""
         return self.rows(self.day < moment, as_of=moment)
 
     def rows(self, keep: NDArray[Any], *, as_of: float | None = None) -> Dataset:
-        """Some of the interactions; the same users and items."""
+        """Select interactions; users and items stay."""
         return replace(
             self,
             user=self.user[keep],
@@ -156,7 +156,7 @@ class Dataset:
         )
 
     def limited(self, *, days: float | None, interactions: int | None) -> Dataset:
-        """The latest interactions, by age and by number; what is left out is logged.
+        """Limit the interactions to the latest, by age and by number; what is left out is logged.
 
         What was seen stays known.
         """

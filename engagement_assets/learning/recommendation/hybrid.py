@@ -124,7 +124,7 @@ class HybridRecommender(Recommender):
         return made
 
     def _choices(self, data: Dataset) -> tuple[Dataset, Ints, Ints]:
-        """What came before, and who then chose what for the first time."""
+        """Split off the latest interactions: the earlier ones, and users with their new items."""
         rng = np.random.default_rng([self.random_state, 1])
         if self.holdout_days is not None:
             late = data.day >= data.as_of - self.holdout_days

@@ -86,7 +86,7 @@ class FusionNetwork(nn.Module):
 
 @dataclass(kw_only=True, eq=False)
 class Training:
-    """How the network is trained.
+    """Settings of the training loop.
 
     Attributes:
         epochs: Most passes over the pairs.
@@ -120,7 +120,7 @@ class Pairs:
     day: NDArray[np.float64]
 
     def take(self, rows: Any) -> Pairs:
-        """Some of the pairs."""
+        """Select pairs."""
         return Pairs(self.user[rows], self.item[rows], self.weight[rows], self.day[rows])
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""What is popular now.
+"""Recommend what is popular now.
 
 Belongs here: time-decayed popularity, overall and by segment. Does not belong here: whom to show it
 to (`cold_start`).

@@ -127,7 +127,7 @@ class Recommender(ABC):
     def _fit(self, data: Dataset) -> None: ...
 
     def serves(self, data: Dataset) -> NDArray[np.bool_]:
-        """Which users it knows enough of for good lists: n booleans."""
+        """Return which of n users have interactions enough for good lists."""
         served: NDArray[np.bool_] = np.diff(data.matrix().indptr) >= self.fewest_items
         return served
 
@@ -160,7 +160,7 @@ class Recommender(ABC):
         exclude_seen: bool = True,
         min_categories: int = 3,
     ) -> pd.DataFrame:
-        """The k best items of each user.
+        """Recommend the k best items to each user.
 
         Args:
             users: Ids of users.

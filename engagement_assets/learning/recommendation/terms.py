@@ -103,12 +103,12 @@ class OfRecommender:
 
 
 def _of_item(name: str, values: Floats, data: Dataset) -> Term:
-    """The same for every user: a value of each of m items."""
+    """Return a term that is the same for every user: a value of each of m items."""
     return Dot(name, np.ones((data.shape[0], 1), dtype=np.float32), values[:, None])
 
 
 def terms(data: Dataset, *, half_lives_days: tuple[float, ...]) -> list[Term]:
-    """The terms that a dataset allows: those of what it does not know are left out."""
+    """Return the terms that a dataset allows; those of columns it lacks are left out."""
     return [
         *(_popular(data, days) for days in half_lives_days),
         *_age(data),
@@ -118,7 +118,7 @@ def terms(data: Dataset, *, half_lives_days: tuple[float, ...]) -> list[Term]:
 
 
 def taste_terms(data: Dataset) -> list[Term]:
-    """Those of what a user likes in items, which need few interactions."""
+    """Return the terms of a user's tastes, which need few interactions."""
     return [*_category(data), *_text(data)]
 
 

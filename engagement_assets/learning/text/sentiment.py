@@ -39,7 +39,7 @@ COLUMNS = (*_SCORED, "emotion", *(f"p_{name}" for name in TASKS["emotion"]))
 
 @dataclass(frozen=True)
 class TextScore:
-    """What one text says.
+    """Sentiment and emotion of one text.
 
     Attributes:
         score: Probability of positive minus that of negative, -1 to 1; None where the text has

@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, recall_score
 from sklearn.pipeline import make_pipeline, make_union
 
-from engagement_assets.learning.evaluation.bootstrap import Interval, interval, resamples
+from engagement_assets.learning.evaluation.bootstrap import Interval, bootstrapped
 from engagement_assets.learning.text.corpus import TASKS, Labelled
 from engagement_assets.learning.text.encoder import TextEncoder, by_length
 from engagement_assets.learning.text.heads import SentimentNetwork
@@ -35,7 +35,7 @@ _BATCHES_SORTED = 50
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How to fine-tune.
+    """Settings of fine-tuning.
 
     Attributes:
         epochs: Passes over the larger task.
@@ -223,7 +223,7 @@ def evaluate(
 
 
 def plain_prediction(corpus: Labelled) -> NDArray[np.int64]:
-    """What TF-IDF with logistic regression predicts for the texts kept aside.
+    """Predict the labels of the texts kept aside by TF-IDF with logistic regression.
 
     Words and word pairs, and character n-grams of 2 to 5, balanced classes: the usual strong
     plain method.
@@ -249,10 +249,12 @@ def measured(
     """A task's measure with its bootstrap interval over the texts."""
     score = {"macro_recall": recall_score, "macro_f1": f1_score}[MEASURES[task]]
 
-    def value(counts: NDArray[np.float64] | None = None) -> float:
+    def value(weights: NDArray[np.float64]) -> float:
         return float(
-            score(labels, predicted, average="macro", zero_division=0, sample_weight=counts)
+            score(labels, predicted, average="macro", zero_division=0, sample_weight=weights)
         )
 
-    draws = resamples(len(labels), n_bootstrap=settings.bootstrap, seed=settings.seed)
-    return interval(value(), [value(counts) for counts in draws])
+    figure = {task: value}
+    return bootstrapped(
+        figure, rows=len(labels), n_bootstrap=settings.bootstrap, seed=settings.seed
+    )[task]

@@ -1,4 +1,4 @@
-"""What the anomaly model does in its life: from the lake to candidate, fairness and predictions.
+"""Adapt the anomaly model to the lifecycle: candidate, fairness and predictions.
 
 Belongs here: putting the pure modules of this folder behind the interface that every model has.
 Does not belong here: scoring, measuring and wording themselves.
@@ -16,7 +16,7 @@ import pandas as pd
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.learning.anomaly.detector import AnomalyDetector
 from engagement_assets.learning.evaluation.binary import Floats
-from engagement_assets.learning.evaluation.bootstrap import Interval, interval, resamples
+from engagement_assets.learning.evaluation.bootstrap import Interval, bootstrapped
 from engagement_assets.learning.fairness.measures import selection_fairness
 from engagement_assets.learning.stacking.folds import BaseLearner
 from engagement_assets.lifecycle.adapter import Inputs, Predicted, Trained
@@ -36,7 +36,7 @@ from engagement_assets.models.anomaly.rules import (
 )
 from engagement_assets.models.anomaly.spec import SPEC
 from engagement_assets.models.anomaly.training import (
-    detection_metrics,
+    average_precision,
     latest_verdicts,
     train_anomaly,
 )
@@ -47,7 +47,7 @@ REVIEWS = "source/reviews"
 
 
 class AnomalyAdapter(ScoredModel):
-    """How unlike the others each customer is; see `ModelAdapter`."""
+    """The anomaly model's methods; see `ModelAdapter`."""
 
     spec: ClassVar[ModelSpec] = SPEC
 
@@ -158,9 +158,13 @@ class AnomalyAdapter(ScoredModel):
         first, second = (
             self._scores(model, rows[known], inputs.threads) for model in (champion, candidate)
         )
-        return _precision_advantage(
-            labels, first, second, bootstrap=inputs.bootstrap, seed=inputs.seed
-        )
+        of_champion, of_candidate = (average_precision(labels, s) for s in (first, second))
+        return bootstrapped(
+            {"advantage": lambda weights: of_champion(weights) - of_candidate(weights)},
+            rows=len(labels),
+            n_bootstrap=inputs.bootstrap,
+            seed=inputs.seed,
+        )["advantage"]
 
     def _scores(self, model: RegisteredModel, rows: pd.DataFrame, threads: int) -> Floats:
         detector = self.open(model, threads=threads)
@@ -203,26 +207,3 @@ def _reviews(inputs: Inputs) -> pd.DataFrame:
 def _test_rows(inputs: Inputs, model: RegisteredModel) -> pd.DataFrame:
     rows = snapshot_rows(inputs, date.fromisoformat(model.card["test_snapshot"]))
     return split_rows(rows[shows_life(rows)], test=True)
-
-
-def _precision_advantage(
-    labels: np.ndarray, champion: np.ndarray, candidate: np.ndarray, *, bootstrap: int, seed: int
-) -> Interval:
-    """Champion minus candidate average precision, with a paired bootstrap interval."""
-
-    def advantage(rows: np.ndarray) -> float:
-        if len(np.unique(labels[rows])) < 2:
-            return float("nan")
-        one, two = (
-            detection_metrics(labels[rows], scores[rows], top_share=None, n_bootstrap=0)[
-                "average_precision"
-            ].value
-            for scores in (champion, candidate)
-        )
-        return one - two
-
-    every = np.arange(len(labels))
-    draws = resamples(len(labels), n_bootstrap=bootstrap, seed=seed)
-    return interval(
-        advantage(every), [advantage(np.repeat(every, times.astype(int))) for times in draws]
-    )

@@ -11,7 +11,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from engagement_assets.learning.anomaly.detector import REVIEW_LABELS, AnomalyDetector
-from engagement_assets.learning.explanations.explanation import top_reasons
 from engagement_assets.models.anomaly.rules import shows_life
 from engagement_assets.models.anomaly.spec import EXPLAINED_ABOVE
 
@@ -54,13 +53,7 @@ def _reasons(
     """Kind and reasons of the flagged rows, null for the others."""
     if not flagged.any():
         return _no_reasons(inputs.index, min(k, len(inputs.columns)))
-    rows = inputs[flagged]
-    assessment = detector.assess(rows)
-    reasons = top_reasons(
-        assessment.explanation, rows, typical=detector.typical_values_, k=k, only_raising=True
-    )
-    reasons.insert(0, "kind", assessment.kind)
-    return reasons.reindex(inputs.index)
+    return detector.reasons(inputs[flagged], k=k).reindex(inputs.index)
 
 
 def _no_reasons(index: pd.Index, k: int) -> pd.DataFrame:

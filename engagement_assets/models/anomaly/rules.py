@@ -1,4 +1,4 @@
-"""What the detector is told of the platform's features: which it sees, and what they mean.
+"""The detector's inputs among the platform's features, and the rules of the kinds.
 
 Belongs here: the inputs, who is scored, and the rules of the kinds. Does not belong here: how a
 rule is applied (`kinds.py`).

@@ -18,9 +18,13 @@ from scipy.stats import spearmanr
 from sklearn.metrics import average_precision_score
 
 from engagement_assets.learning.anomaly.detector import AnomalyDetector
-from engagement_assets.learning.evaluation.binary import OneClassError, as_labels
-from engagement_assets.learning.evaluation.bootstrap import Interval, interval, resamples
-from engagement_assets.learning.evaluation.metrics import auc
+from engagement_assets.learning.evaluation.binary import OneClassError, Ranked, as_labels
+from engagement_assets.learning.evaluation.bootstrap import (
+    Interval,
+    Weighted,
+    bootstrapped,
+    mean,
+)
 from engagement_assets.learning.evaluation.scores import score_shares
 from engagement_assets.learning.evaluation.splits import hash_split
 from engagement_assets.lifecycle.adapter import Trained
@@ -165,7 +169,7 @@ def detection_metrics(
     n_bootstrap: int,
     seed: int = 0,
 ) -> dict[str, Interval]:
-    """How well scores find the rows with label 1, each metric with a bootstrap interval.
+    """Measure how well scores rank the rows with label 1, with bootstrap intervals.
 
     Args:
         y: n labels of 0 and 1.
@@ -183,38 +187,46 @@ def detection_metrics(
         OneClassError: Only one class is present.
     """
     labels, s = as_labels(y), np.asarray(scores, dtype=np.float64)
-
-    def measure(rows: NDArray[Any]) -> list[float]:
-        drawn, ranked = labels[rows], s[rows]
-        if drawn.min() == drawn.max():
-            return [np.nan] * (2 if top_share is None else 4)
-        values = [auc(drawn, ranked), float(average_precision_score(drawn, ranked))]
-        if top_share is not None:
-            top = drawn[np.argsort(-ranked, kind="stable")[: _top(len(rows), top_share)]]
-            values += [float(top.mean()), float(top.sum() / drawn.sum())]
-        return values
-
-    every = np.arange(len(labels))
-    draws = resamples(len(labels), n_bootstrap=n_bootstrap, seed=seed)
-    drawn = np.array([measure(np.repeat(every, times.astype(int))) for times in draws])
-    names = ["auroc", "average_precision", "precision_at_top", "recall_at_top"]
-    return {
-        name: interval(value, drawn[:, i] if len(drawn) else [])
-        for i, (name, value) in enumerate(zip(names, measure(every), strict=False))
+    ranked = Ranked(labels, s)
+    figures: dict[str, Weighted] = {
+        "auroc": lambda weights: ranked.auc(weights[ranked.order]),
+        "average_precision": average_precision(labels, s),
     }
+    if top_share is not None:
+        count = max(1, round(len(labels) * top_share))
+
+        def hits(weights: Floats) -> float:
+            drawn = weights[ranked.order]
+            above = np.cumsum(drawn) - drawn
+            return float(np.clip(count - above, 0.0, drawn) @ ranked.y)
+
+        figures["precision_at_top"] = lambda weights: hits(weights) / count
+        figures["recall_at_top"] = lambda weights: hits(weights) / float(weights @ labels)
+    both = {name: _of_both_classes(figure, labels) for name, figure in figures.items()}
+    return bootstrapped(both, rows=len(labels), n_bootstrap=n_bootstrap, seed=seed)
 
 
-def _top(rows: int, share: float) -> int:
-    return max(1, round(rows * share))
+def average_precision(labels: Floats, scores: Floats) -> Weighted:
+    """Return the average precision of n weighted rows, NaN where only one class is left."""
+
+    def weighted(weights: Floats) -> float:
+        return float(average_precision_score(labels, scores, sample_weight=weights))
+
+    return _of_both_classes(weighted, labels)
+
+
+def _of_both_classes(figure: Weighted, labels: Floats) -> Weighted:
+    return lambda weights: figure(weights) if 0 < weights @ labels < weights.sum() else np.nan
 
 
 def _described(scores: Floats, *, n_bootstrap: int, seed: int) -> dict[str, Any]:
     """The share over the review mark, and quantiles, on the test people."""
     over = (scores > EXPLAINED_ABOVE).astype(np.float64)
-    draws = resamples(len(over), n_bootstrap=n_bootstrap, seed=seed)
-    share = interval(float(over.mean()), [float(w @ over / len(over)) for w in draws])
+    share = bootstrapped(
+        {"share_for_review": mean(over)}, rows=len(over), n_bootstrap=n_bootstrap, seed=seed
+    )
     quantiles = {f"score_p{q}": float(np.quantile(scores, q / 100)) for q in (50, 90, 99)}
-    return {"share_for_review": share.to_dict(), **quantiles}
+    return {name: value.to_dict() for name, value in share.items()} | quantiles
 
 
 def _stability(

@@ -1,4 +1,4 @@
-"""Which items each customer is shown: estimators, cold starts, categories, training.
+"""Recommend posts to customers: training, daily lists, reports.
 
 Belongs here: recommenders of any table of (user, item, time, weight) with one interface, the rules
 of a list and how a champion among them is found. Does not belong here: ranking metrics and their

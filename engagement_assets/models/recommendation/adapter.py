@@ -1,4 +1,4 @@
-"""What the recommender does in its life: from the lake to candidate, fairness and daily lists.
+"""Adapt the recommender to the lifecycle: candidate, fairness and daily lists.
 
 Belongs here: putting the pure modules of this folder behind the interface that every model has.
 Does not belong here: learning, measuring and wording themselves.

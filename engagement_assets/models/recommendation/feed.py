@@ -1,4 +1,4 @@
-"""How recommenders are set for a feed of posts, which lives for hours.
+"""Settings of recommenders for a feed of posts, which are read for hours.
 
 Belongs here: parameters that were measured on such a feed (`benchmarks.recommendation`). Does not
 belong here: the estimators' own defaults, which are for any table.

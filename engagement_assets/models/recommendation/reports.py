@@ -25,7 +25,7 @@ def evaluation_markdown(card: Mapping[str, Any]) -> str:
 
 
 def lists_report(table: pd.DataFrame, figures: Mapping[str, float]) -> tuple[dict[str, Any], str]:
-    """What a day's lists are like.
+    """Describe a day's lists.
 
     Args:
         table: The predictions of a day.

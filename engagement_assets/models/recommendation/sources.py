@@ -34,7 +34,7 @@ SEGMENT = "account_type"
 
 
 def dataset_as_of(inputs: Inputs, day: date, *, rehearsal_days: int = 0) -> Dataset:
-    """All that is known at the end of a day.
+    """Read all that is known at the end of a day.
 
     Args:
         inputs: What is read from.

@@ -1,4 +1,4 @@
-"""Which recommender wins: every selectable one on a time split, judged on a later window.
+"""Train every selectable recommender on a time split and choose the best on a later window.
 
 Belongs here: windows, fitting the candidates, measuring, choosing, the card. Does not belong here:
 the estimators, the metrics (`engagement_assets.learning.evaluation.ranking`) and Dagster.
@@ -42,7 +42,7 @@ _ROWS_AT_ONCE = 2_000
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How recommenders are trained and judged.
+    """Settings of training and judging.
 
     Attributes:
         candidates: Names of the estimators that compete (`cold_start.ESTIMATORS`).
@@ -297,7 +297,7 @@ def _figures(
 
 
 def sampled(model: Recommender, on: Window, settings: TrainingSettings) -> dict[str, Interval]:
-    """One relevant item of each user among 99 candidates the user never turned to."""
+    """Rank one relevant item of each user among 99 candidates the user never turned to."""
     rng = np.random.default_rng([settings.seed, 1])
     known = on.data.matrix()[on.users] + on.relevant
     at = {int(item): place for place, item in enumerate(on.items)}

@@ -1,4 +1,4 @@
-"""What is learnt from the social graph, as assets: embeddings, spread and seeds.
+"""Assets learnt from the social graph: embeddings, spread and seeds.
 
 Belongs here: wrapping `spread.py` and the embeddings for Dagster. Does not belong here: the daily
 metrics (`assets.py`).

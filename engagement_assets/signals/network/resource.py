@@ -1,4 +1,4 @@
-"""What the network assets are told by the settings.
+"""Settings of the network assets.
 
 Belongs here: seeds, weights and sizes. Does not belong here: what is computed (`metrics.py`,
 `embeddings.py`, `spread.py`).
@@ -20,8 +20,3 @@ class NetworkResource(dg.ConfigurableResource):
     node2vec_p: float = same(Settings, "node2vec_p")
     node2vec_q: float = same(Settings, "node2vec_q")
     bootstrap: int = same(Settings, "bootstrap")
-
-    @property
-    def weighted(self) -> bool:
-        """Whether edges carry weights."""
-        return self.message_weight > 0 or self.reaction_weight > 0

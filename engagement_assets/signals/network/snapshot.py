@@ -23,7 +23,7 @@ from resources.tables import Table
 
 @dataclass(frozen=True)
 class NetworkDay:
-    """What was landed for one day.
+    """Partitions landed for one day.
 
     Attributes:
         metrics: `network/metrics`.
@@ -46,7 +46,7 @@ def graph_of(
     message_weight: float = 0.0,
     reaction_weight: float = 0.0,
 ) -> SocialGraph:
-    """The graph of all customers and connections known by the end of a day.
+    """Build the graph of all customers and connections known by the end of a day.
 
     Args:
         engine: Runs the queries; declares the source tables.

@@ -1,4 +1,4 @@
-"""How engagement spreads along a lake's social graph as of a day, and whom to reach.
+"""Fit how engagement spreads along a lake's graph as of a day, and choose whom to reach.
 
 Belongs here: reading recent posts, fitting the spread, wording its report. Does not belong here:
 the estimator (`engagement_assets.learning.graph.spread`), when it runs (`insights.py`).

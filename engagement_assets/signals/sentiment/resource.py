@@ -1,4 +1,4 @@
-"""What the sentiment assets are told by the settings.
+"""Settings of the sentiment assets.
 
 Belongs here: which model, which window, which limit. Does not belong here: the model (`model.py`).
 """

@@ -45,7 +45,7 @@ class TextScorer(Protocol):
 
 @dataclass(frozen=True)
 class DayScored:
-    """What was landed for one day.
+    """Partitions landed for one day.
 
     Attributes:
         day: The partition.
