@@ -119,11 +119,13 @@ class Components:
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was learnt as named arrays."""
         parts: dict[str, Mapping[str, NDArray[Any]]] = {
-            ISOLATION: self.isolation.to_arrays(),
+            ISOLATION: vars(self.isolation),
             RECONSTRUCTION: self.reconstruction.to_arrays(),
-            NEIGHBOURS: self.neighbours.to_arrays(),
-            TAILS: self.tails.to_arrays(),
-            TRACES: {} if self.traces is None else self.traces.to_arrays(),
+            NEIGHBOURS: {"samples": self.neighbours.samples},
+            TAILS: vars(self.tails),
+            TRACES: {}
+            if self.traces is None
+            else {"columns": self.traces.columns, "high": self.traces.high},
         }
         return {
             f"{part}/{name}": np.ascontiguousarray(array)
@@ -139,11 +141,11 @@ class Components:
             ours = f"{part}/"
             return {n[len(ours) :]: a for n, a in arrays.items() if n.startswith(ours)}
 
-        tails, sides = TailProbabilities(of(TAILS)["knots"]), of(TRACES)
+        tails, sides = TailProbabilities(**of(TAILS)), of(TRACES)
         return cls(
-            IsolationTrees.from_arrays(of(ISOLATION)),
+            IsolationTrees(**of(ISOLATION)),
             MaskedAutoencoder(seed=seed).take_arrays(of(RECONSTRUCTION)),
-            SubsampleNeighbours.from_arrays(of(NEIGHBOURS)["samples"]),
+            SubsampleNeighbours(**of(NEIGHBOURS)),
             tails,
             None if not sides else DirectedTails(tails, sides["columns"], sides["high"]),
         )

@@ -10,7 +10,6 @@ attribution walks anyway.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +38,6 @@ class IsolationTrees:
         left: Node on the left; a leaf points at itself.
         right: Node on the right; a leaf points at itself.
         size: Training rows of the tree that reached the node.
-        rows: Training rows of each tree.
     """
 
     feature: NDArray[np.int32]
@@ -47,16 +45,17 @@ class IsolationTrees:
     left: NDArray[np.int32]
     right: NDArray[np.int32]
     size: NDArray[np.int32]
-    rows: int
 
     @classmethod
     def fit(
         cls, matrix: Matrix, *, n_estimators: int, seed: int, n_jobs: int | None
     ) -> IsolationTrees:
         """Grow the trees on n x c values, each on 256 rows at most."""
-        rows = min(_MAX_SAMPLES, len(matrix))
         forest = IsolationForest(
-            n_estimators=n_estimators, max_samples=rows, random_state=seed, n_jobs=n_jobs
+            n_estimators=n_estimators,
+            max_samples=min(_MAX_SAMPLES, len(matrix)),
+            random_state=seed,
+            n_jobs=n_jobs,
         ).fit(matrix)
         trees = [estimator.tree_ for estimator in forest.estimators_]
         most = max(tree.node_count for tree in trees)
@@ -72,7 +71,12 @@ class IsolationTrees:
             left[i, inner] = tree.children_left[inner]
             right[i, inner] = tree.children_right[inner]
             size[i, : tree.node_count] = tree.n_node_samples
-        return cls(feature, threshold, left, right, size, rows)
+        return cls(feature, threshold, left, right, size)
+
+    @property
+    def rows(self) -> int:
+        """Training rows of each tree."""
+        return int(self.size[0, 0])
 
     def score(self, matrix: Matrix) -> Floats:
         """The n anomaly scores of the paper, in (0, 1): 2 ** -(mean path / expected path)."""
@@ -130,23 +134,6 @@ class IsolationTrees:
             if attribute:
                 worth[start : start + len(part)] = credit.reshape(part.shape) / trees
         return score, worth
-
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the trees as named arrays."""
-        return {
-            "feature": self.feature,
-            "threshold": self.threshold,
-            "left": self.left,
-            "right": self.right,
-            "size": self.size,
-            "rows": np.array([self.rows], dtype=np.int64),
-        }
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> IsolationTrees:
-        """Read what `to_arrays` gave."""
-        names = ("feature", "threshold", "left", "right", "size")
-        return cls(**{name: arrays[name] for name in names}, rows=int(arrays["rows"][0]))
 
 
 def _down(threshold: Floats) -> NDArray[np.float32]:

@@ -12,7 +12,6 @@ other; and its cost grows with the rows, not with their square.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,11 +30,12 @@ class SubsampleNeighbours:
 
     Attributes:
         samples: s x m x c values.
-        drawn: s x m positions of the sampled rows among the training rows.
+        drawn: s x m positions of the sampled rows among the training rows; None after a load, as
+            they matter to the training rows alone.
     """
 
     samples: NDArray[np.float32]
-    drawn: NDArray[np.int64]
+    drawn: NDArray[np.int64] | None = None
 
     @classmethod
     def fit(cls, matrix: Matrix, *, n_samples: int, seed: int) -> SubsampleNeighbours:
@@ -66,12 +66,13 @@ class SubsampleNeighbours:
         total = np.zeros(n)
         parts = np.zeros((n if attribute else 0, matrix.shape[1]))
         own = np.einsum("ij,ij->i", matrix, matrix)
-        for sample, drawn in zip(self.samples, self.drawn, strict=True):
+        for number, sample in enumerate(self.samples):
             theirs = np.einsum("ij,ij->i", sample, sample)
             for start in range(0, n, _ROWS_AT_ONCE):
                 part = matrix[start : start + _ROWS_AT_ONCE]
                 squared = theirs - 2.0 * (part @ sample.T)
-                if training:
+                if training and self.drawn is not None:
+                    drawn = self.drawn[number]
                     inside = (drawn >= start) & (drawn < start + len(part))
                     squared[drawn[inside] - start, inside] = np.inf
                 nearest = squared.argmin(axis=1)
@@ -80,12 +81,3 @@ class SubsampleNeighbours:
                 if attribute:
                     parts[start : start + len(part)] += (part - sample[nearest]) ** 2
         return total / len(self.samples), parts / len(self.samples)
-
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the samples as named arrays; who was drawn matters to the training rows only."""
-        return {"samples": self.samples}
-
-    @classmethod
-    def from_arrays(cls, samples: NDArray[np.float32]) -> SubsampleNeighbours:
-        """Read what `to_arrays` gave."""
-        return cls(samples, np.full(samples.shape[:2], -1, dtype=np.int64))

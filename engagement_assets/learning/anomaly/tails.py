@@ -12,7 +12,6 @@ parameter and no chance in it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,10 +66,6 @@ class TailProbabilities:
             high[:, j] = -np.log((above + 1.0) / (count + 2.0))
         return low, high
 
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the knots as a named array."""
-        return {"knots": self.knots}
-
 
 @dataclass(frozen=True)
 class DirectedTails:
@@ -97,7 +92,3 @@ class DirectedTails:
         """The sum over the columns, in nats, for n rows."""
         total: Floats = self.attribute(matrix).sum(axis=1)
         return total
-
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the columns and sides as named arrays."""
-        return {"columns": self.columns, "high": self.high}

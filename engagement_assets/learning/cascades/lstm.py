@@ -29,6 +29,11 @@ from engagement_assets.learning.graph.node_table import NodeTable
 from engagement_assets.learning.torch_threads import torch_threads
 
 WEIGHTS_FILE = "network.safetensors"
+_HIDDEN = 32
+_LEARNING_RATE = 3e-3
+_MOST_PASSES = 30
+# Passes without progress before it stops.
+_PATIENCE = 4
 _LARGEST_BATCH = 512
 _LEAST_BATCH = 32
 # Few posts want small batches, so that a pass over them is enough steps.
@@ -63,19 +68,11 @@ class LstmReach:
     the error on the last tenth of the posts, set aside, no longer falls.
 
     Args:
-        hidden: Width.
-        epochs: Most passes over the posts.
-        patience: Passes without progress before it stops.
-        learning_rate: Of Adam.
         random_state: Seed.
         n_jobs: Torch's threads.
     """
 
     name: ClassVar[str] = "lstm"
-    hidden: int = 32
-    epochs: int = 30
-    patience: int = 4
-    learning_rate: float = 3e-3
     random_state: int = 0
     n_jobs: int = 2
 
@@ -90,16 +87,16 @@ class LstmReach:
         return self
 
     def _make(self, channels: int) -> _Network:
-        return _Network(channels, _width(self.table_), self.hidden)
+        return _Network(channels, _width(self.table_), _HIDDEN)
 
     def _learn(self, learn: Cascades, aside: Cascades) -> None:
         inputs, target = self._tensors(learn), torch.from_numpy(np.log1p(learn.reach)).float()
         checks, truth = self._tensors(aside), torch.from_numpy(np.log1p(aside.reach)).float()
-        optimiser = torch.optim.Adam(self._network.parameters(), lr=self.learning_rate)
+        optimiser = torch.optim.Adam(self._network.parameters(), lr=_LEARNING_RATE)
         rng = np.random.default_rng(self.random_state)
         batch = int(np.clip(len(learn) // _STEPS_A_PASS, _LEAST_BATCH, _LARGEST_BATCH))
         best, best_weights, waited = float("inf"), self._weights(), 0
-        for _ in range(self.epochs):
+        for _ in range(_MOST_PASSES):
             self._network.train()
             order = torch.from_numpy(rng.permutation(len(learn)))
             for start in range(0, len(learn), batch):
@@ -115,7 +112,7 @@ class LstmReach:
             waited += 1
             if error < best:
                 best, best_weights, waited = error, self._weights(), 0
-            if waited >= self.patience:
+            if waited >= _PATIENCE:
                 break
         self._network.load_state_dict(best_weights)
         self._network.eval()
@@ -140,10 +137,7 @@ class LstmReach:
     def save(self, folder: Folder) -> None:
         """Write as safetensors and JSON."""
         state = {
-            "parameters": {
-                name: getattr(self, name)
-                for name in ("hidden", "epochs", "patience", "learning_rate", "random_state")
-            },
+            "random_state": self.random_state,
             "table": self.table_.to_dict(),
             "channels": self._network.lstm.input_size,
         }
@@ -154,7 +148,7 @@ class LstmReach:
     def load(cls, folder: Folder) -> Self:
         """Read what `save` wrote."""
         state = read_state(folder, cls.name)
-        model = cls(**state["parameters"])
+        model = cls(random_state=state["random_state"])
         model.table_ = NodeTable.from_dict(state["table"])
         model._network = model._make(state["channels"])
         model._network.load_state_dict(load_tensors((folder / WEIGHTS_FILE).read_bytes()))

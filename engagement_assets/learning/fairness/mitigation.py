@@ -34,6 +34,8 @@ from engagement_assets.learning.json_data import JsonData
 logger = logging.getLogger(__name__)
 
 _MOST_ROUNDS = 50
+# Smallest group that gets a threshold of its own, in people.
+_MIN_GROUP_SIZE = 100
 
 Price = dict[str, float | None]
 
@@ -78,7 +80,6 @@ def fit_group_thresholds(
     attributes: Sequence[str],
     threshold: float,
     target_ratio: float = 0.9,
-    min_group_size: int = 100,
 ) -> GroupThresholds:
     """Lower the thresholds of groups that are selected too seldom.
 
@@ -89,7 +90,6 @@ def fit_group_thresholds(
         threshold: The threshold of everybody.
         target_ratio: Least selection rate of a group as a share of the highest group's. Above 0.8,
             so that the rule also holds on other people.
-        min_group_size: Smallest group that gets a threshold of its own, in customers.
 
     Raises:
         ValueError: When the target ratio is not in (0, 1] or a column is missing.
@@ -100,9 +100,7 @@ def fit_group_thresholds(
     if missing:
         raise ValueError(f"sensitive columns are missing: {missing}")
     values = np.asarray(scores, dtype=np.float64)
-    members = {
-        column: _members(group_names(sensitive[column]), min_group_size) for column in attributes
-    }
+    members = {column: _members(group_names(sensitive[column])) for column in attributes}
     lowered: dict[str, dict[str, float]] = {column: {} for column in attributes}
     flagged = values >= threshold
     # Lowering a group of one column raises rates in the others; thresholds only fall, so it ends.
@@ -130,9 +128,9 @@ def fit_group_thresholds(
     )
 
 
-def _members(groups: NDArray[np.object_], min_size: int) -> dict[str, NDArray[np.intp]]:
+def _members(groups: NDArray[np.object_]) -> dict[str, NDArray[np.intp]]:
     rows = pd.Series(np.arange(len(groups))).groupby(groups)
-    return {str(g): r.to_numpy() for g, r in rows if len(r) >= min_size}
+    return {str(g): r.to_numpy() for g, r in rows if len(r) >= _MIN_GROUP_SIZE}
 
 
 def _nth_highest(scores: Floats, n: int) -> float:

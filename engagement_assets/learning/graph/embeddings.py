@@ -7,20 +7,21 @@ embeddings are used for.
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from gensim.models import Word2Vec
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
 from engagement_assets.learning.graph.graph import SocialGraph
 from engagement_assets.learning.graph.walks import Walker
 
 logger = logging.getLogger(__name__)
+
+# Random nodes beside each true neighbour.
+_NEGATIVES = 5
 
 
 # scikit-learn has no types
@@ -28,8 +29,8 @@ logger = logging.getLogger(__name__)
 class Node2Vec(BaseEstimator):  # type: ignore[misc] # as said
     """node2vec (Grover and Leskovec 2016): skip-gram with negative sampling over random walks.
 
-    gensim's skip-gram does the learning. With `n_jobs=1` the same seed and graph give the same
-    vectors; with more it is faster and no two fits are alike.
+    gensim's skip-gram does the learning, on one thread: the same seed and graph give the same
+    vectors.
 
     Args:
         dimensions: Length of a vector.
@@ -38,11 +39,9 @@ class Node2Vec(BaseEstimator):  # type: ignore[misc] # as said
         walk_length: Nodes of a walk.
         walks_per_node: Walks from each node.
         window: Nodes of a walk on either side that count as its neighbours.
-        negatives: Random nodes beside each true neighbour.
         epochs: Passes over the walks.
         learning_rate: Of the first steps; it falls to almost 0.
         random_state: Seed.
-        n_jobs: Threads of the learning.
 
     Attributes:
         nodes_: The n node ids in the order of the vectors.
@@ -55,11 +54,9 @@ class Node2Vec(BaseEstimator):  # type: ignore[misc] # as said
     walk_length: int = 40
     walks_per_node: int = 10
     window: int = 3
-    negatives: int = 5
     epochs: int = 1
     learning_rate: float = 0.1
     random_state: int = 0
-    n_jobs: int = 1
 
     def fit(self, graph: SocialGraph) -> Self:
         """Learn a vector for every node of a graph.
@@ -75,14 +72,14 @@ class Node2Vec(BaseEstimator):  # type: ignore[misc] # as said
         model = Word2Vec(
             vector_size=self.dimensions,
             window=self.window,
-            negative=self.negatives,
+            negative=_NEGATIVES,
             sg=1,
             hs=0,
             min_count=0,
             sample=0,
             alpha=self.learning_rate,
             seed=self.random_state,
-            workers=self.n_jobs,
+            workers=1,
             batch_words=100_000,
         )
         # every node with an edge starts as many walks; how often others pass decides the negatives
@@ -98,15 +95,6 @@ class Node2Vec(BaseEstimator):  # type: ignore[misc] # as said
         rows = np.array([int(word) for word in model.wv.index_to_key])
         self.embedding_[rows] = model.wv.vectors
         return self
-
-    def transform(self, ids: Iterable[Hashable]) -> NDArray[np.float32]:
-        """The vectors of k nodes, k x `dimensions`; zero for a node the graph did not have."""
-        check_is_fitted(self, "embedding_")
-        graph = SocialGraph(self.nodes_, np.zeros(0, np.int64), np.zeros(0, np.int64))
-        places = graph.positions(ids)
-        vectors = np.zeros((len(places), self.dimensions), dtype=np.float32)
-        vectors[places >= 0] = self.embedding_[places[places >= 0]]
-        return vectors
 
 
 class _Sentences:

@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 
 _SURE = 1e-12
 _TOGETHER = 64
+_MOST_STEPS = 50
+# Expectation maximisation stops when no chance moves by more.
+_TOLERANCE = 1e-4
 
 
 class SpreadError(ValueError):
@@ -104,8 +107,6 @@ class IndependentCascade:
     chance is drawn towards that of all edges by a beta prior worth `prior_trials` trials.
 
     Args:
-        iterations: Most steps of expectation maximisation.
-        tolerance: It stops when no chance moves by more.
         prior_trials: How many trials the prior is worth.
 
     Attributes:
@@ -115,8 +116,6 @@ class IndependentCascade:
         global_: Chance over all edges together.
     """
 
-    iterations: int = 50
-    tolerance: float = 1e-4
     prior_trials: float = 10.0
 
     def fit(self, graph: SocialGraph, cascades: pd.DataFrame) -> Self:
@@ -140,11 +139,11 @@ class IndependentCascade:
         rate = max(_SURE, seen.active.mean())
         self.background_ = self.global_ = rate / 2
         probability = np.full(2 * graph.n_edges, rate / 2)
-        for step in range(self.iterations):
+        for step in range(_MOST_STEPS):
             before = probability
             probability = self._step(seen, tried, probability)
             moved = np.abs(probability - before).max()
-            if moved < self.tolerance:
+            if moved < _TOLERANCE:
                 logger.info("independent cascade: settled after %d steps", step + 1)
                 break
         self.probability_ = probability

@@ -21,6 +21,7 @@ from engagement_assets.learning.evaluation.scores import quantile_edges, score_s
 from engagement_assets.learning.fairness.measures import ranking_fairness
 from engagement_assets.learning.fairness.report import FairnessReport
 from engagement_assets.learning.recommendation.data import Dataset, RecommendationDataError
+from engagement_assets.learning.recommendation.diversity import count_categories
 from engagement_assets.learning.recommendation.fallback import SOURCES, FallbackRecommender
 from engagement_assets.lifecycle.adapter import (
     Inputs,
@@ -163,7 +164,6 @@ def lists_of(
     lists = recommender.lists(place, candidates, k=ITEMS_SHOWN, min_categories=LEAST_CATEGORIES)
     shown = lists.items >= 0
     ids = np.asarray(data.items, dtype=object)
-    category = np.where(shown, data.category[lists.items], -1)
     sources = np.array(SOURCES, dtype=object)[recommender.stage_[place]]
     table = pd.DataFrame(
         {
@@ -173,21 +173,13 @@ def lists_of(
                 for row, there in zip(lists.items, shown, strict=True)
             ],
             "items_shown": shown.sum(axis=1).astype(np.int64),
-            "categories_shown": _distinct(category),
+            "categories_shown": count_categories(lists.items, data.category),
             "top_score": np.where(shown[:, 0], lists.scores[:, 0], 0.0).astype(np.float64),
             "source": sources,
         }
     )
     used = np.unique(lists.items[shown])
     return table, {"coverage": len(used) / max(len(candidates), 1), "candidates": len(candidates)}
-
-
-def _distinct(category: np.ndarray) -> np.ndarray:
-    """Known categories of each row."""
-    ordered = np.sort(category, axis=1)
-    new = np.diff(ordered, axis=1, prepend=-1) != 0
-    counted: np.ndarray = (new & (ordered >= 0)).sum(axis=1).astype(np.int64)
-    return counted
 
 
 def _last_day(snapshots: Snapshots) -> date:
@@ -241,7 +233,7 @@ def _floors(card: Mapping[str, Any], trained: Any) -> dict[str, float]:
     category = trained.test.data.category
     among = len(np.unique(category[trained.test.items][category[trained.test.items] >= 0]))
     lists = trained.judged.lists
-    held = _distinct(np.where(lists >= 0, category[lists], -1))
+    held = count_categories(lists, category)
     wanted = np.minimum(LEAST_CATEGORIES, np.minimum(among, (lists >= 0).sum(axis=1)))
     return {
         "lead_over_popularity": card["over_baseline"]["value"],

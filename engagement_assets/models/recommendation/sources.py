@@ -90,19 +90,16 @@ def _encoder() -> TextEncoder:
     return TextEncoder.load()
 
 
-def weigh(
-    interactions: pd.DataFrame, *, weights: Mapping[str, float] = KIND_WEIGHTS
-) -> pd.DataFrame:
+def weigh(interactions: pd.DataFrame) -> pd.DataFrame:
     """Return the platform's `interactions` as user, item, time and weight.
 
     Args:
         interactions: `customer_id`, `post_id`, `kind`, `occurred_at`.
-        weights: Weight of each kind.
 
     Raises:
         RecommendationDataError: A kind has no weight.
     """
-    weight = interactions["kind"].astype(object).map(dict(weights))
+    weight = interactions["kind"].astype(object).map(dict(KIND_WEIGHTS))
     if weight.isna().any():
         unknown = sorted({str(kind) for kind in interactions["kind"][weight.isna()]})
         raise RecommendationDataError(f"kinds of interaction without a weight: {unknown}")

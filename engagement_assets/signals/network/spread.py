@@ -67,7 +67,6 @@ def fit_spread(
     *,
     day: date,
     seed: int,
-    k: int = SEEDS,
     n_bootstrap: int = 200,
 ) -> Spread:
     """Fit how engagement spreads, and choose whom to reach.
@@ -78,7 +77,6 @@ def fit_spread(
         interactions: Recent interactions.
         day: As of its end.
         seed: Seed.
-        k: How many people to reach, at most a tenth of the graph.
         n_bootstrap: Resamples behind the interval of the gain.
 
     Raises:
@@ -94,7 +92,7 @@ def fit_spread(
     )
     model = IndependentCascade().fit(graph, learn)
     gain = model.gain(judge, n_bootstrap=n_bootstrap).to_dict() if len(judge) else None
-    count = max(1, min(k, graph.n_nodes // 10))
+    count = max(1, min(SEEDS, graph.n_nodes // 10))
     chosen, reach = compare_seeds(model, count, random_state=seed)
     return Spread(
         model, chosen, {name: people.to_dict() for name, people in reach.items()}, gain, cut
