@@ -344,8 +344,7 @@ class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
         table = top_reasons(
             assessment.explanation, X, typical=self.typical_values_, k=k, only_raising=True
         )
-        table.insert(0, "kind", assessment.kind)
-        return table
+        return table.assign(kind=assessment.kind)
 
     def _measure(self, X: pd.DataFrame) -> tuple[Matrix, Floats, Floats, Floats | None]:
         """Prepare and score n rows.

@@ -53,7 +53,9 @@ def _reasons(
     """Kind and reasons of the flagged rows, null for the others."""
     if not flagged.any():
         return _no_reasons(inputs.index, min(k, len(inputs.columns)))
-    return detector.reasons(inputs[flagged], k=k).reindex(inputs.index)
+    reasons = detector.reasons(inputs[flagged], k=k)
+    reasons.insert(0, "kind", reasons.pop("kind"))
+    return reasons.reindex(inputs.index)
 
 
 def _no_reasons(index: pd.Index, k: int) -> pd.DataFrame:
