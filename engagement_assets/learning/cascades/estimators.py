@@ -24,7 +24,6 @@ Folder = Path | UPath
 Floats = NDArray[np.float64]
 STATE_FILE = "virality.json"
 TREES_FILE = "booster.ubj"
-_TREES = 300
 
 
 class ReachEstimator(Protocol):
@@ -97,11 +96,13 @@ class BoostedReach:
     """Gradient boosted trees (XGBoost) on the flattened sequence and the author's columns.
 
     Args:
+        n_estimators: Trees.
         random_state: Seed.
         n_jobs: Threads.
     """
 
     name: ClassVar[str] = "boosted"
+    n_estimators: int = 300
     random_state: int = 0
     n_jobs: int = 2
 
@@ -120,7 +121,7 @@ class BoostedReach:
             "seed": self.random_state,
             "nthread": self.n_jobs,
         }
-        self.booster_ = xgb.train(parameters, data, num_boost_round=_TREES)
+        self.booster_ = xgb.train(parameters, data, num_boost_round=self.n_estimators)
         return self
 
     def predict(self, posts: Cascades) -> Floats:
@@ -130,7 +131,8 @@ class BoostedReach:
 
     def save(self, folder: Folder) -> None:
         """Write as UBJSON and JSON."""
-        write_state(folder, self.name, {"random_state": self.random_state})
+        state = {"random_state": self.random_state, "n_estimators": self.n_estimators}
+        write_state(folder, self.name, state)
         (folder / TREES_FILE).write_bytes(bytes(self.booster_.save_raw("ubj")))
 
     @classmethod
