@@ -124,6 +124,8 @@ BENCHMARKS = (
         ["--runs", "150"],
         "",
     ),
+    ("code_size", "Lines of code outside tests and benchmarks", [], FIGURE_HEAD),
+    ("default_runs", "Default runs of 1,500 customers, 20 pairs of seed and date", [], ""),
     ("small_world", "A small world against the code before it was reshaped", [], ""),
     ("parallel_training", "Training one after another, and at once", [], TIME_HEAD),
     ("churn_telecom", "Churn on public telecom data, 5 folds", [], ""),
@@ -139,6 +141,7 @@ WITH_JSON = (
     "main_job", "stages", "suite", "sentiment", "network", "link_prediction", "network_learning",
     "models", "recommendation", "movielens", "anomaly", "anomaly_planted", "parallel_training",
     "publish", "serving", "soak", "fuzz", "million", "lake_size", "fairness_chance",
+    "default_runs", "code_size",
 )  # fmt: skip
 
 

@@ -1,12 +1,12 @@
 """Whether a fresh default run ends with every model serving, over pairs of seed and date.
 
-    python -m benchmarks.default_runs --folder FOLDER --json benchmarks/results/default_runs.jsonl
+    python -m benchmarks.default_runs --json benchmarks/results/default_runs.json
 
 Each pair is a whole run of the command line on a new home of 1,500 customers (about four minutes on
-two cores), whose home is removed afterwards. A line is appended to the JSON file when a pair is
-done, and pairs that stand there are not run again, so it may be stopped at any time. Every refusal
-is written with its gap and what the truth gives that group. Belongs here: running and summing up.
-Does not belong here: the rule (`engagement_assets.learning.fairness`).
+two cores), whose home is removed afterwards. The JSON file is written when a pair is done, and
+pairs that stand there are not run again, so it may be stopped at any time. Every refusal is written
+with its gap and what the truth gives that group. Belongs here: running and summing up. Does not
+belong here: the rule (`engagement_assets.learning.fairness`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from datetime import date, timedelta
 from pathlib import Path
@@ -26,31 +27,24 @@ from resources.registry import ModelRegistry
 CUSTOMERS = 1_500
 LAST = date(2026, 11, 26)
 APART = timedelta(days=17)
-KEPT = 4_000
+LAST_CHARACTERS = 4_000
 
 
 def main() -> int:
     """Run the pairs that are not done; returns 1 where a run left a trainable model unserved."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True, help="where homes are made")
-    parser.add_argument("--json", type=Path, required=True, help="one line a pair")
+    parser.add_argument("--json", type=Path, required=True, help="the pairs that are done")
     parser.add_argument("--pairs", type=int, default=20)
     options = parser.parse_args()
-    done = lines(options.json)
-    for pair in range(options.pairs):
-        if all(line["pair"] != pair for line in done):
-            line = run(pair, options.folder / f"pair-{pair}")
-            with options.json.open("a") as file:
-                file.write(json.dumps(line) + "\n")
-            done.append(line)
-            print(summary([line]), flush=True)
+    done = json.loads(options.json.read_text()) if options.json.exists() else []
+    with tempfile.TemporaryDirectory() as folder:
+        for pair in range(options.pairs):
+            if all(line["pair"] != pair for line in done):
+                done.append(run(pair, Path(folder) / f"pair-{pair}"))
+                options.json.write_text(json.dumps(done, indent=1) + "\n")
+                print(f"pair {pair} is done", file=sys.stderr, flush=True)
     print(summary(done))
     return int(any(line["not_serving"] for line in done))
-
-
-def lines(path: Path) -> list[dict[str, Any]]:
-    """The pairs that are done."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def run(pair: int, home: Path) -> dict[str, Any]:
@@ -88,7 +82,7 @@ def run(pair: int, home: Path) -> dict[str, Any]:
         "not_serving": [name for name, model in able.items() if not model["serves"]],
         "overview": (home / "reports" / "governance" / "fairness" / "report.json").exists(),
         "models": models,
-        "said": made.stderr[-KEPT:] if made.returncode or not models else "",
+        "said": made.stderr[-LAST_CHARACTERS:] if made.returncode or not models else "",
     }
     shutil.rmtree(home, ignore_errors=True)
     return line
@@ -110,8 +104,11 @@ def verdict(path: Path, registry: ModelRegistry) -> dict[str, Any]:
 
 
 def summary(done: list[dict[str, Any]]) -> str:
-    """Every refusal with its gap, and how many runs end with every model serving."""
-    out = []
+    """Every refusal with its gap, and how many runs end with every model serving, as Markdown."""
+    out = [
+        "| seed | last day | exit status | not serving | refused | fairness |",
+        "|--:|---|--:|---|---|---|",
+    ]
     for line in done:
         refused = [
             f"{name}: {row['side']} by {row['attribute']}={row['group']}, {row['measure']} "
@@ -121,12 +118,12 @@ def summary(done: list[dict[str, Any]]) -> str:
         ]
         verdicts = ", ".join(f"{name} {model['verdict']}" for name, model in line["models"].items())
         out.append(
-            f"seed {line['seed']}, {line['date']}: exit {line['exit_status']} in "
-            f"{line['seconds']} s; not serving: {', '.join(line['not_serving']) or 'none'}; "
-            f"refused: {'; '.join(refused) or 'none'} ({verdicts})"
+            f"| {line['seed']} | {line['date']} | {line['exit_status']} | "
+            f"{', '.join(line['not_serving']) or 'none'} | {'; '.join(refused) or 'none'} | "
+            f"{verdicts} |"
         )
     good = sum(not line["not_serving"] and not line["exit_status"] for line in done)
-    return "\n".join([*out, f"{good} of {len(done)} runs end with every model serving"])
+    return "\n".join([*out, "", f"{good} of {len(done)} runs end with every model serving."])
 
 
 if __name__ == "__main__":
