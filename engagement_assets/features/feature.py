@@ -23,7 +23,7 @@ class Feature(Column):
     Its `nullable` follows from `needs` and `null_note`.
 
     Attributes:
-        group: One of `GROUPS`; also the table that holds it, `features/<group>`.
+        group: One of `GROUPS`, set by its module; also the table that holds it, `features/<group>`.
         sources: Tables that its value comes from.
         without_rows: The value of a customer without rows in the sources: `zero`, `null`, or
             `value` where every customer has one.
@@ -37,7 +37,7 @@ class Feature(Column):
         model_input: Whether models learn from it unless told otherwise.
     """
 
-    group: str
+    group: str = ""
     sources: tuple[str, ...]
     without_rows: WithoutRows
     needs: tuple[str, ...] = ()

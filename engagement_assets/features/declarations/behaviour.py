@@ -10,21 +10,20 @@ from engagement_assets.features.declarations.forms import (
     TIMES_OF_DAY,
     count,
     number,
+    of_group,
     text,
 )
-from engagement_assets.features.feature import Feature
 
-FEATURES: tuple[Feature, ...] = (
+FEATURES = of_group(
+    "behaviour",
     text(
         "primary_device",
-        "behaviour",
         "Device of most of the customer's sessions in the month; of equals the first by name.",
         SESSIONS,
         null_note="no session of the month names its device",
     ),
     text(
         "primary_time_of_day",
-        "behaviour",
         "Part of the day in which most of the customer's sessions of the month began: night is "
         "0-5, morning 6-11, afternoon 12-17, evening 18-23 o'clock; of equals the earliest.",
         SESSIONS,
@@ -33,7 +32,6 @@ FEATURES: tuple[Feature, ...] = (
     ),
     number(
         "scroll_depth_avg",
-        "behaviour",
         "share",
         "Mean share of the page that the customer saw in the sessions of the month.",
         SESSIONS,
@@ -42,7 +40,6 @@ FEATURES: tuple[Feature, ...] = (
     ),
     number(
         "click_rate",
-        "behaviour",
         "share",
         "Items that the customer clicked, of those shown in the sessions of the month; clicks "
         "beyond what a session showed do not count.",
@@ -52,7 +49,6 @@ FEATURES: tuple[Feature, ...] = (
     ),
     number(
         "bounce_rate",
-        "behaviour",
         "share",
         "Share of the sessions of the month in which the customer saw at most one page.",
         SESSIONS,
@@ -61,7 +57,6 @@ FEATURES: tuple[Feature, ...] = (
     ),
     number(
         "weekend_session_share",
-        "behaviour",
         "share",
         "Share of the sessions of the month that began on a Saturday or Sunday.",
         SESSIONS,
@@ -70,7 +65,6 @@ FEATURES: tuple[Feature, ...] = (
     ),
     number(
         "night_session_share",
-        "behaviour",
         "share",
         "Share of the sessions of the month that began between 0 and 6 o'clock.",
         SESSIONS,
@@ -79,14 +73,12 @@ FEATURES: tuple[Feature, ...] = (
     ),
     count(
         "device_count",
-        "behaviour",
         "devices",
         "Different devices of the sessions of the month.",
         SESSIONS,
     ),
     number(
         "pages_per_session",
-        "behaviour",
         "pages",
         "Mean number of pages that the customer saw in a session of the month.",
         SESSIONS,

@@ -4,14 +4,14 @@ Belongs here: the declarations of the group `demographics`. Does not belong here
 groups, and how a feature is computed (`sql/features/demographics.sql`).
 """
 
-from engagement_assets.features.declarations.forms import CUSTOMERS, text
+from engagement_assets.features.declarations.forms import CUSTOMERS, of_group, text
 from engagement_assets.features.feature import Feature
 from engagement_assets.source.contract import GENDERS
 
-FEATURES: tuple[Feature, ...] = (
+FEATURES = of_group(
+    "demographics",
     Feature(
         name="age",
-        group="demographics",
         type="int64",
         unit="years",
         meaning="Whole years of age on the snapshot date.",
@@ -25,7 +25,6 @@ FEATURES: tuple[Feature, ...] = (
     ),
     text(
         "gender",
-        "demographics",
         "Gender as the customer stated it.",
         CUSTOMERS,
         null_note="the customer has not stated it",
@@ -34,7 +33,6 @@ FEATURES: tuple[Feature, ...] = (
     ),
     text(
         "location",
-        "demographics",
         "Region in which the customer lives.",
         CUSTOMERS,
         null_note="it is not known",
@@ -42,14 +40,12 @@ FEATURES: tuple[Feature, ...] = (
     ),
     text(
         "account_type",
-        "demographics",
         "Kind of account that the customer holds, such as free or premium.",
         CUSTOMERS,
         null_note="it is not known",
     ),
     Feature(
         name="tenure_days",
-        group="demographics",
         type="int64",
         unit="days",
         meaning="Calendar days from the sign-up to the snapshot date; 0 on the day of sign-up.",

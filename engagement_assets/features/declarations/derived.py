@@ -18,14 +18,15 @@ from engagement_assets.features.declarations.forms import (
     STEEPEST_TREND,
     count,
     number,
+    of_group,
 )
 from engagement_assets.features.feature import Feature
 from engagement_assets.signals.tables import CUSTOMER_SENTIMENT, NETWORK_METRICS
 
-FEATURES: tuple[Feature, ...] = (
+FEATURES = of_group(
+    "derived",
     number(
         "avg_sentiment_score",
-        "derived",
         "-1 to 1",
         "Mean sentiment of what the customer wrote in the 90 days (a setting) that end with the "
         "snapshot date, from -1 (bad) to 1 (good); only of customers who agreed to it.",
@@ -36,7 +37,6 @@ FEATURES: tuple[Feature, ...] = (
     ),
     number(
         "network_centrality",
-        "derived",
         "0-1",
         "How well connected the customer's connections are in their turn: eigenvector centrality.",
         NETWORK_METRICS.key,
@@ -46,7 +46,6 @@ FEATURES: tuple[Feature, ...] = (
     ),
     number(
         "content_diversity_score",
-        "derived",
         "nats",
         "Shannon entropy of the categories of the posts that the customer viewed in the month: 0 "
         "for a single category, ln(k) for k categories in equal parts. Views of unknown posts do "
@@ -57,7 +56,6 @@ FEATURES: tuple[Feature, ...] = (
     ),
     number(
         "session_consistency_score",
-        "derived",
         "0-1",
         "Regularity of the days with a session: 1 for every day of the month, 0 for one day or "
         "none. With the month laid in a circle and cut into gaps by those days, it is "
@@ -69,7 +67,6 @@ FEATURES: tuple[Feature, ...] = (
     # every action table adds to daily engagement, and none of them is needed for it
     Feature(
         name="last_7_day_engagement_trend",
-        group="derived",
         type="float64",
         unit="per day",
         meaning="Least-squares slope of daily engagement over the 7 days that end with the "
@@ -82,7 +79,6 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         name="trust_score",
-        group="derived",
         type="float64",
         unit="0-1",
         meaning="How far the customer has earned trust: 0.3 of tenure (1 - exp(-days / 180)), 0.4 "
@@ -98,7 +94,6 @@ FEATURES: tuple[Feature, ...] = (
     ),
     number(
         "response_time_avg_hours",
-        "derived",
         "hours",
         "Mean time that the customer took to reply to the messages received in the month and "
         "answered by the end of the snapshot date.",
@@ -108,7 +103,6 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         name="peak_activity_hour",
-        group="derived",
         type="int64",
         unit="hour of the day",
         meaning="Hour in which most of the customer's sessions of the month began; of equals the "
@@ -121,7 +115,6 @@ FEATURES: tuple[Feature, ...] = (
     ),
     count(
         "referral_count",
-        "derived",
         "customers",
         "Different customers that the customer ever brought in.",
         "source/referrals",

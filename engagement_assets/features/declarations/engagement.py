@@ -13,14 +13,15 @@ from engagement_assets.features.declarations.forms import (
     SESSIONS,
     count,
     number,
+    of_group,
 )
 from engagement_assets.features.feature import Feature
 
-FEATURES: tuple[Feature, ...] = (
-    count("logins_month", "engagement", "sessions", "Sessions begun in the month.", SESSIONS),
+FEATURES = of_group(
+    "engagement",
+    count("logins_month", "sessions", "Sessions begun in the month.", SESSIONS),
     Feature(
         name="active_days_month",
-        group="engagement",
         type="int64",
         unit="days",
         meaning="Days of the month on which at least one session began.",
@@ -31,7 +32,6 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         name="days_since_last_login",
-        group="engagement",
         type="int64",
         unit="days",
         meaning="Calendar days from the last session ever to the snapshot date; 0 if it began on "
@@ -43,7 +43,6 @@ FEATURES: tuple[Feature, ...] = (
     ),
     number(
         "session_duration_avg_minutes",
-        "engagement",
         "minutes",
         "Mean length of the sessions begun in the month.",
         SESSIONS,
@@ -52,7 +51,6 @@ FEATURES: tuple[Feature, ...] = (
     ),
     number(
         "session_minutes_month",
-        "engagement",
         "minutes",
         "Total length of the sessions begun in the month.",
         SESSIONS,
@@ -60,42 +58,36 @@ FEATURES: tuple[Feature, ...] = (
     ),
     count(
         "messages_sent_month",
-        "engagement",
         "messages",
         "Messages that the customer sent in the month.",
         MESSAGES,
     ),
     count(
         "messages_received_month",
-        "engagement",
         "messages",
         "Messages that were sent to the customer in the month.",
         MESSAGES,
     ),
     count(
         "posts_month",
-        "engagement",
         "posts",
         "Posts that the customer published in the month.",
         POSTS,
     ),
     count(
         "content_views_month",
-        "engagement",
         "views",
         "Views of posts by the customer in the month, each view counted.",
         INTERACTIONS,
     ),
     count(
         "events_joined_month",
-        "engagement",
         "events",
         "Events that the customer joined in the month.",
         EVENT_JOINS,
     ),
     number(
         "notification_open_rate_month",
-        "engagement",
         "share",
         "Share of the notifications sent to the customer in the month that were opened by the end "
         "of the snapshot date.",
@@ -105,7 +97,6 @@ FEATURES: tuple[Feature, ...] = (
     ),
     count(
         "premium_features_used_count",
-        "engagement",
         "features",
         "Different premium features that the customer used in the month.",
         "source/premium_usage",

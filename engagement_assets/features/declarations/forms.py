@@ -8,6 +8,8 @@ location are sensitive: fairness is measured by them, and models do not learn fr
 user names them, because a model that never saw an attribute cannot have used it.
 """
 
+from dataclasses import replace
+
 from engagement_assets.features.feature import Feature, WithoutRows
 
 CUSTOMERS = "source/customers"
@@ -29,9 +31,13 @@ NO_SESSION = "the customer had no session in the month"
 NO_SIGNAL = "the snapshot date's partition lacks the customer"
 
 
+def of_group(group: str, *features: Feature) -> tuple[Feature, ...]:
+    """The features of a group, in order."""
+    return tuple(replace(feature, group=group) for feature in features)
+
+
 def text(
     name: str,
-    group: str,
     meaning: str,
     source: str,
     *,
@@ -42,7 +48,6 @@ def text(
     """A category; a sensitive one is not a model input."""
     return Feature(
         name=name,
-        group=group,
         type="string",
         meaning=meaning,
         sources=(source,),
@@ -54,11 +59,10 @@ def text(
     )
 
 
-def count(name: str, group: str, unit: str, meaning: str, *sources: str) -> Feature:
+def count(name: str, unit: str, meaning: str, *sources: str) -> Feature:
     """A count: 0 without rows, null for everybody while an optional source is unknown."""
     return Feature(
         name=name,
-        group=group,
         type="int64",
         unit=unit,
         meaning=meaning,
@@ -71,7 +75,6 @@ def count(name: str, group: str, unit: str, meaning: str, *sources: str) -> Feat
 
 def number(
     name: str,
-    group: str,
     unit: str,
     meaning: str,
     *sources: str,
@@ -83,7 +86,6 @@ def number(
     """A number that is not a count, null for everybody while an optional source is unknown."""
     return Feature(
         name=name,
-        group=group,
         type="float64",
         unit=unit,
         meaning=meaning,

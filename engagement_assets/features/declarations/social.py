@@ -11,35 +11,32 @@ from engagement_assets.features.declarations.forms import (
     POSTS,
     count,
     number,
+    of_group,
 )
-from engagement_assets.features.feature import Feature
 from engagement_assets.signals.tables import NETWORK_METRICS
 
-FEATURES: tuple[Feature, ...] = (
+FEATURES = of_group(
+    "social",
     count(
         "connection_count",
-        "social",
         "customers",
         "Other customers that the customer was ever connected with, whoever of the two asked.",
         CONNECTIONS,
     ),
     count(
         "new_connections_month",
-        "social",
         "customers",
         "Other customers that the customer was first connected with in the month.",
         CONNECTIONS,
     ),
     count(
         "reactions_given_month",
-        "social",
         "reactions",
         "Likes and shares that the customer gave in the month.",
         INTERACTIONS,
     ),
     count(
         "reactions_received_month",
-        "social",
         "reactions",
         "Likes and shares that others gave in the month to any post of the customer.",
         INTERACTIONS,
@@ -47,14 +44,12 @@ FEATURES: tuple[Feature, ...] = (
     ),
     count(
         "comments_written_month",
-        "social",
         "comments",
         "Comments that the customer wrote in the month.",
         INTERACTIONS,
     ),
     count(
         "comments_received_month",
-        "social",
         "comments",
         "Comments that others wrote in the month on any post of the customer.",
         INTERACTIONS,
@@ -62,7 +57,6 @@ FEATURES: tuple[Feature, ...] = (
     ),
     number(
         "influence_score",
-        "social",
         "0-1",
         "How much attention flows to the customer through the social graph: PageRank, scaled so "
         "that the most influential customer has 1.",
@@ -73,7 +67,6 @@ FEATURES: tuple[Feature, ...] = (
     ),
     number(
         "betweenness_centrality",
-        "social",
         "0-1",
         "Share of the shortest paths between other customers that lead through the customer.",
         NETWORK_METRICS.key,

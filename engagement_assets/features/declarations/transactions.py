@@ -4,13 +4,18 @@ Belongs here: the declarations of the group `transactions`. Does not belong here
 groups, and how a feature is computed (`sql/features/transactions.sql`).
 """
 
-from engagement_assets.features.declarations.forms import JOB_RATINGS, TRANSACTIONS, count, number
-from engagement_assets.features.feature import Feature
+from engagement_assets.features.declarations.forms import (
+    JOB_RATINGS,
+    TRANSACTIONS,
+    count,
+    number,
+    of_group,
+)
 
-FEATURES: tuple[Feature, ...] = (
+FEATURES = of_group(
+    "transactions",
     number(
         "transaction_revenue_month",
-        "transactions",
         "USD",
         "Payments of the customer in the month less refunds; negative when refunds prevail.",
         TRANSACTIONS,
@@ -21,13 +26,11 @@ FEATURES: tuple[Feature, ...] = (
     count(
         "transaction_count_month",
         "transactions",
-        "transactions",
         "Payments and refunds of the customer in the month.",
         TRANSACTIONS,
     ),
     number(
         "revenue_to_date_usd",
-        "transactions",
         "USD",
         "Payments of the customer less refunds, over the whole history.",
         TRANSACTIONS,
@@ -37,21 +40,18 @@ FEATURES: tuple[Feature, ...] = (
     ),
     count(
         "gig_listings_month",
-        "transactions",
         "listings",
         "Gigs that the customer offered in the month.",
         "source/gig_listings",
     ),
     count(
         "gig_applications_month",
-        "transactions",
         "applications",
         "Applications for gigs that the customer made in the month.",
         "source/gig_applications",
     ),
     number(
         "job_rating_avg",
-        "transactions",
         "1-5",
         "Mean rating of the customer's finished gigs over the whole history.",
         JOB_RATINGS,
