@@ -13,6 +13,8 @@ from engagement_assets.features.catalogue import (
     CUSTOMER_FEATURES,
     CUSTOMER_FEATURES_TABLE,
     FEATURE_TABLES,
+    FEATURES,
+    GROUP_FEATURES,
 )
 from engagement_assets.features.labels import LABELS, Label
 from engagement_assets.source.contract import REQUIRED_TABLES, TABLES
@@ -121,6 +123,23 @@ def query_parameters(
     return {name: value for name, value in known.items() if name in query.parameters}
 
 
+def wide_query() -> Query:
+    """The SQL of the table of all features: the groups of `:snapshot_date` side by side."""
+    first, *others = GROUP_FEATURES
+    columns = ", ".join(f"{feature.group}.{feature.name}" for feature in FEATURES.values())
+    joins = " ".join(
+        f"LEFT JOIN features.{group} AS {group} ON {group}.customer_id = {first}.customer_id "
+        f"AND {group}.day = :snapshot_date"
+        for group in others
+    )
+    return Query(
+        CUSTOMER_FEATURES,
+        f"SELECT {first}.customer_id, {first}.snapshot_date, {columns} "  # noqa: S608 - names are declared
+        f"FROM features.{first} AS {first} {joins} WHERE {first}.day = :snapshot_date "
+        f"ORDER BY {first}.customer_id",
+    )
+
+
 def land_feature_table(engine: Engine, sql: SqlFolder, table: str, snapshot_date: date) -> Written:
     """Land one of the feature tables for one snapshot date.
 
@@ -139,7 +158,7 @@ def land_feature_table(engine: Engine, sql: SqlFolder, table: str, snapshot_date
     """
     wide = table == CUSTOMER_FEATURES
     expected = _customers_of_groups(engine.lake, snapshot_date) if wide else None
-    query = sql.query(table)
+    query = wide_query() if wide else sql.query(table)
     written = engine.land(
         query,
         query_parameters(query, snapshot_date),

@@ -22,6 +22,7 @@ from engagement_assets.features.catalogue import (
 )
 from engagement_assets.features.feature import Feature
 from engagement_assets.features.labels import LABELS, Label
+from engagement_assets.features.snapshot import wide_query
 from engagement_assets.signals.tables import SIGNAL_TABLES
 from engagement_assets.source.contract import REQUIRED_TABLES, TABLES
 
@@ -137,7 +138,7 @@ def test_a_declaration_cannot_be_changed() -> None:
 
 
 def test_the_wide_table_takes_each_feature_from_its_group() -> None:
-    tree = SQL.query(CUSTOMER_FEATURES).tree
+    tree = wide_query().tree
     taken = {column.alias_or_name: column.table for column in tree.selects}
     assert all(isinstance(column, exp.Column) for column in tree.selects)
     assert {name: taken[name] for name in FEATURE_NAMES} == {

@@ -100,7 +100,8 @@ def test_features_read_the_source_only_through_what_is_known(name: str) -> None:
     text = (SQL.root / f"{name}.sql").read_text(encoding="utf-8")
     tree = sqlglot.parse_one(text, read="duckdb")
     read = {f"{table.db}.{table.name}" for table in tree.find_all(exp.Table) if table.db}
-    allowed = {f"shared.known_{table}" for table in EVENT_TABLES} | {"shared.daily_engagement"}
+    known = {f"shared.{kind}_{table}" for table in EVENT_TABLES for kind in ("known", "month")}
+    allowed = known | {"shared.daily_engagement"}
     assert {table for table in read if table.startswith(("source.", "shared."))} <= allowed
 
 

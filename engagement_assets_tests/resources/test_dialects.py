@@ -21,6 +21,8 @@ from engagement_assets.decisions.customers.unified import (
     changes_query,
     customers_query,
 )
+from engagement_assets.features.catalogue import CUSTOMER_FEATURES
+from engagement_assets.features.snapshot import wide_query
 from engagement_assets.settings.installation import PROJECT
 from engagement_assets.source.contract import TABLES
 from engagement_assets.source.ingestion import ingest
@@ -35,7 +37,11 @@ from resources.tables import Table, by_sql_name
 
 SQL = SqlFolder(PROJECT / "sql")
 # those that are made from the specs
-GENERATED = {CUSTOMERS: customers_query, CHANGES: changes_query}
+GENERATED = {
+    CUSTOMERS: customers_query,
+    CHANGES: changes_query,
+    CUSTOMER_FEATURES: wide_query,
+}
 OURS = [*(name for name in SQL.names() if not name.startswith("source/")), *GENERATED]
 # words that Trino keeps for itself, so that no table, column or alias may be called so
 RESERVED = {

@@ -20,9 +20,7 @@ sessions AS (
       WHEN clicks > impressions THEN impressions
       ELSE clicks
     END AS clicks
-  FROM shared.known_sessions
-  WHERE day >= CAST(:snapshot_date - INTERVAL 29 DAY AS DATE)
-    AND occurred_at >= CAST(:snapshot_date AS TIMESTAMP) - INTERVAL 29 DAY
+  FROM shared.month_sessions
 ),
 totals AS (
   SELECT

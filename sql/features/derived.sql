@@ -25,11 +25,9 @@ category_views AS (
     interactions.customer_id,
     posts.category,
     COUNT(*) AS views
-  FROM shared.known_interactions AS interactions
+  FROM shared.month_interactions AS interactions
   INNER JOIN shared.known_posts AS posts ON posts.post_id = interactions.post_id
-  WHERE interactions.day >= CAST(:snapshot_date - INTERVAL 29 DAY AS DATE)
-    AND interactions.occurred_at >= CAST(:snapshot_date AS TIMESTAMP) - INTERVAL 29 DAY
-    AND interactions.kind = 'view'
+  WHERE interactions.kind = 'view'
     AND posts.category IS NOT NULL
   GROUP BY interactions.customer_id, posts.category
 ),
@@ -48,9 +46,7 @@ login_hours AS (
     CAST(occurred_at AS DATE) AS login_on,
     EXTRACT(HOUR FROM occurred_at) AS hour_of_day,
     COUNT(*) AS logins
-  FROM shared.known_sessions
-  WHERE day >= CAST(:snapshot_date - INTERVAL 29 DAY AS DATE)
-    AND occurred_at >= CAST(:snapshot_date AS TIMESTAMP) - INTERVAL 29 DAY
+  FROM shared.month_sessions
   GROUP BY customer_id, CAST(occurred_at AS DATE), EXTRACT(HOUR FROM occurred_at)
 ),
 -- Regularity of login days. The 30 days are laid in a circle and the days with a login cut it
@@ -149,10 +145,8 @@ replies AS (
     CAST(SUM(DATE_DIFF('millisecond', occurred_at, replied_at)) AS DOUBLE)
     / 3600000
     / COUNT(*) AS hours
-  FROM shared.known_messages
-  WHERE day >= CAST(:snapshot_date - INTERVAL 29 DAY AS DATE)
-    AND occurred_at >= CAST(:snapshot_date AS TIMESTAMP) - INTERVAL 29 DAY
-    AND replied_at >= occurred_at
+  FROM shared.month_messages
+  WHERE replied_at >= occurred_at
   GROUP BY recipient_id
 ),
 referrals AS (

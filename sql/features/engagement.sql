@@ -16,9 +16,7 @@ sessions AS (
     COUNT(*) AS logins_month,
     COUNT(DISTINCT CAST(occurred_at AS DATE)) AS active_days_month,
     CAST(SUM(CAST(duration_seconds AS DECIMAL(18, 3))) AS DOUBLE) / 60 AS minutes
-  FROM shared.known_sessions
-  WHERE day >= CAST(:snapshot_date - INTERVAL 29 DAY AS DATE)
-    AND occurred_at >= CAST(:snapshot_date AS TIMESTAMP) - INTERVAL 29 DAY
+  FROM shared.month_sessions
   GROUP BY customer_id
 ),
 -- the whole history, so that a long absence keeps its length
@@ -33,9 +31,7 @@ messages AS (
   SELECT
     customer_id,
     recipient_id
-  FROM shared.known_messages
-  WHERE day >= CAST(:snapshot_date - INTERVAL 29 DAY AS DATE)
-    AND occurred_at >= CAST(:snapshot_date AS TIMESTAMP) - INTERVAL 29 DAY
+  FROM shared.month_messages
 ),
 sent AS (
   SELECT customer_id, COUNT(*) AS messages_sent_month
@@ -49,24 +45,18 @@ received AS (
 ),
 posts AS (
   SELECT customer_id, COUNT(*) AS posts_month
-  FROM shared.known_posts
-  WHERE day >= CAST(:snapshot_date - INTERVAL 29 DAY AS DATE)
-    AND occurred_at >= CAST(:snapshot_date AS TIMESTAMP) - INTERVAL 29 DAY
+  FROM shared.month_posts
   GROUP BY customer_id
 ),
 views AS (
   SELECT customer_id, COUNT(*) AS content_views_month
-  FROM shared.known_interactions
-  WHERE day >= CAST(:snapshot_date - INTERVAL 29 DAY AS DATE)
-    AND occurred_at >= CAST(:snapshot_date AS TIMESTAMP) - INTERVAL 29 DAY
-    AND kind = 'view'
+  FROM shared.month_interactions
+  WHERE kind = 'view'
   GROUP BY customer_id
 ),
 event_joins AS (
   SELECT customer_id, COUNT(*) AS events_joined_month
-  FROM shared.known_event_joins
-  WHERE day >= CAST(:snapshot_date - INTERVAL 29 DAY AS DATE)
-    AND occurred_at >= CAST(:snapshot_date AS TIMESTAMP) - INTERVAL 29 DAY
+  FROM shared.month_event_joins
   GROUP BY customer_id
 ),
 -- no row, no rate: a customer who was sent nothing has neither a good nor a bad one
@@ -74,16 +64,12 @@ notifications AS (
   SELECT
     customer_id,
     CAST(COUNT(opened_at) AS DOUBLE) / COUNT(*) AS open_rate
-  FROM shared.known_notifications
-  WHERE day >= CAST(:snapshot_date - INTERVAL 29 DAY AS DATE)
-    AND occurred_at >= CAST(:snapshot_date AS TIMESTAMP) - INTERVAL 29 DAY
+  FROM shared.month_notifications
   GROUP BY customer_id
 ),
 premium AS (
   SELECT customer_id, COUNT(DISTINCT feature) AS premium_features_used_count
-  FROM shared.known_premium_usage
-  WHERE day >= CAST(:snapshot_date - INTERVAL 29 DAY AS DATE)
-    AND occurred_at >= CAST(:snapshot_date AS TIMESTAMP) - INTERVAL 29 DAY
+  FROM shared.month_premium_usage
   GROUP BY customer_id
 )
 SELECT

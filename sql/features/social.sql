@@ -40,10 +40,8 @@ ties AS (
 ),
 interactions AS (
   SELECT customer_id, post_id, kind
-  FROM shared.known_interactions
-  WHERE day >= CAST(:snapshot_date - INTERVAL 29 DAY AS DATE)
-    AND occurred_at >= CAST(:snapshot_date AS TIMESTAMP) - INTERVAL 29 DAY
-    AND kind IN ('like', 'share', 'comment')
+  FROM shared.month_interactions
+  WHERE kind IN ('like', 'share', 'comment')
 ),
 given AS (
   SELECT

@@ -24,16 +24,12 @@ payments AS (
 ),
 listings AS (
   SELECT customer_id, COUNT(*) AS gig_listings_month
-  FROM shared.known_gig_listings
-  WHERE day >= CAST(:snapshot_date - INTERVAL 29 DAY AS DATE)
-    AND occurred_at >= CAST(:snapshot_date AS TIMESTAMP) - INTERVAL 29 DAY
+  FROM shared.month_gig_listings
   GROUP BY customer_id
 ),
 applications AS (
   SELECT customer_id, COUNT(*) AS gig_applications_month
-  FROM shared.known_gig_applications
-  WHERE day >= CAST(:snapshot_date - INTERVAL 29 DAY AS DATE)
-    AND occurred_at >= CAST(:snapshot_date AS TIMESTAMP) - INTERVAL 29 DAY
+  FROM shared.month_gig_applications
   GROUP BY customer_id
 ),
 ratings AS (

@@ -5,17 +5,11 @@
 WITH
 active AS (
   SELECT DISTINCT customer_id
-  FROM shared.known_sessions
-  WHERE day >= CAST(:snapshot_date - INTERVAL 29 DAY AS DATE)
-    AND occurred_at >= CAST(:snapshot_date AS TIMESTAMP) - INTERVAL 29 DAY
+  FROM shared.month_sessions
 ),
 returned AS (
   SELECT DISTINCT customer_id
-  FROM source.sessions
-  WHERE day BETWEEN :first_day AND :known_by_day
-    AND occurred_at >= CAST(:first_day AS TIMESTAMP)
-    AND occurred_at < CAST(:last_day AS TIMESTAMP) + INTERVAL 1 DAY
-    AND recorded_at < CAST(:known_by_day AS TIMESTAMP) + INTERVAL 1 DAY
+  FROM shared.days_sessions
 )
 SELECT
   customers.customer_id,

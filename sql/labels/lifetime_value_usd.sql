@@ -24,11 +24,7 @@ future AS (
   SELECT
     customer_id,
     SUM(CAST(amount_usd AS DECIMAL(18, 2))) AS revenue
-  FROM source.transactions
-  WHERE day BETWEEN :first_day AND :known_by_day
-    AND occurred_at >= CAST(:first_day AS TIMESTAMP)
-    AND occurred_at < CAST(:last_day AS TIMESTAMP) + INTERVAL 1 DAY
-    AND recorded_at < CAST(:known_by_day AS TIMESTAMP) + INTERVAL 1 DAY
+  FROM shared.days_transactions
   GROUP BY customer_id
 ),
 revenues AS (

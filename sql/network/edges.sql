@@ -13,10 +13,8 @@ messages AS (
     CASE WHEN customer_id < recipient_id THEN customer_id ELSE recipient_id END AS source,
     CASE WHEN customer_id < recipient_id THEN recipient_id ELSE customer_id END AS target,
     COUNT(*) AS messages
-  FROM shared.known_messages
+  FROM shared.month_messages
   WHERE :message_weight > 0
-    AND day >= CAST(:snapshot_date - INTERVAL 29 DAY AS DATE)
-    AND occurred_at >= CAST(:snapshot_date AS TIMESTAMP) - INTERVAL 29 DAY
   GROUP BY 1, 2
 ),
 reactions AS (
@@ -30,11 +28,9 @@ reactions AS (
       ELSE interactions.customer_id
     END AS target,
     COUNT(*) AS reactions
-  FROM shared.known_interactions AS interactions
+  FROM shared.month_interactions AS interactions
   INNER JOIN shared.known_posts AS posts ON posts.post_id = interactions.post_id
   WHERE :reaction_weight > 0
-    AND interactions.day >= CAST(:snapshot_date - INTERVAL 29 DAY AS DATE)
-    AND interactions.occurred_at >= CAST(:snapshot_date AS TIMESTAMP) - INTERVAL 29 DAY
     AND interactions.kind IN ('like', 'share', 'comment')
   GROUP BY 1, 2
 )

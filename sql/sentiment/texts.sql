@@ -4,39 +4,19 @@ WITH
 opt_ins AS (
   SELECT customer_id FROM shared.sentiment_opt_ins
 ),
-written AS (
-  SELECT
-    day,
-    'posts' AS source_table,
-    post_id AS row_id,
-    customer_id,
-    occurred_at,
-    text
+texts AS (
+  SELECT day, 'posts' AS source_table, post_id AS row_id, customer_id, occurred_at, text
   FROM source.posts
-  WHERE day BETWEEN :first_day AND :last_day
-    AND text IS NOT NULL
-    AND customer_id IN (SELECT customer_id FROM opt_ins)
   UNION ALL
-  SELECT
-    day,
-    'interactions' AS source_table,
-    interaction_id AS row_id,
-    customer_id,
-    occurred_at,
-    text
+  SELECT day, 'interactions', interaction_id, customer_id, occurred_at, text
   FROM source.interactions
-  WHERE day BETWEEN :first_day AND :last_day
-    AND text IS NOT NULL
-    AND customer_id IN (SELECT customer_id FROM opt_ins)
   UNION ALL
-  SELECT
-    day,
-    'messages' AS source_table,
-    message_id AS row_id,
-    customer_id,
-    occurred_at,
-    text
+  SELECT day, 'messages', message_id, customer_id, occurred_at, text
   FROM source.messages
+),
+written AS (
+  SELECT *
+  FROM texts
   WHERE day BETWEEN :first_day AND :last_day
     AND text IS NOT NULL
     AND customer_id IN (SELECT customer_id FROM opt_ins)

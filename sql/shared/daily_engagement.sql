@@ -5,70 +5,38 @@
 -- customer did nothing has no row and counts as 0. Nine decimals, as an exact DECIMAL, so that
 -- means and slopes over days do not depend on the order of the rows.
 WITH
+acts AS (
+  SELECT customer_id, occurred_at FROM shared.days_interactions
+  UNION ALL
+  SELECT customer_id, occurred_at FROM shared.days_messages
+  UNION ALL
+  SELECT customer_id, occurred_at FROM shared.days_posts
+  UNION ALL
+  SELECT customer_id, occurred_at FROM shared.days_event_joins
+),
 parts AS (
   SELECT
     customer_id,
-    CAST(occurred_at AS DATE) AS used_on,
+    occurred_at,
     CAST(duration_seconds AS DECIMAL(18, 3)) AS seconds,
     0 AS actions
-  FROM source.sessions
-  WHERE day BETWEEN :first_day AND :known_by_day
-    AND occurred_at >= CAST(:first_day AS TIMESTAMP)
-    AND occurred_at < CAST(:last_day AS TIMESTAMP) + INTERVAL 1 DAY
-    AND recorded_at < CAST(:known_by_day AS TIMESTAMP) + INTERVAL 1 DAY
+  FROM shared.days_sessions
   UNION ALL
   SELECT
     customer_id,
-    CAST(occurred_at AS DATE),
-    CAST(0 AS DECIMAL(18, 3)),
-    1
-  FROM source.interactions
-  WHERE day BETWEEN :first_day AND :known_by_day
-    AND occurred_at >= CAST(:first_day AS TIMESTAMP)
-    AND occurred_at < CAST(:last_day AS TIMESTAMP) + INTERVAL 1 DAY
-    AND recorded_at < CAST(:known_by_day AS TIMESTAMP) + INTERVAL 1 DAY
-  UNION ALL
-  SELECT
-    customer_id,
-    CAST(occurred_at AS DATE),
-    CAST(0 AS DECIMAL(18, 3)),
-    1
-  FROM source.messages
-  WHERE day BETWEEN :first_day AND :known_by_day
-    AND occurred_at >= CAST(:first_day AS TIMESTAMP)
-    AND occurred_at < CAST(:last_day AS TIMESTAMP) + INTERVAL 1 DAY
-    AND recorded_at < CAST(:known_by_day AS TIMESTAMP) + INTERVAL 1 DAY
-  UNION ALL
-  SELECT
-    customer_id,
-    CAST(occurred_at AS DATE),
-    CAST(0 AS DECIMAL(18, 3)),
-    1
-  FROM source.posts
-  WHERE day BETWEEN :first_day AND :known_by_day
-    AND occurred_at >= CAST(:first_day AS TIMESTAMP)
-    AND occurred_at < CAST(:last_day AS TIMESTAMP) + INTERVAL 1 DAY
-    AND recorded_at < CAST(:known_by_day AS TIMESTAMP) + INTERVAL 1 DAY
-  UNION ALL
-  SELECT
-    customer_id,
-    CAST(occurred_at AS DATE),
-    CAST(0 AS DECIMAL(18, 3)),
-    1
-  FROM source.event_joins
-  WHERE day BETWEEN :first_day AND :known_by_day
-    AND occurred_at >= CAST(:first_day AS TIMESTAMP)
-    AND occurred_at < CAST(:last_day AS TIMESTAMP) + INTERVAL 1 DAY
-    AND recorded_at < CAST(:known_by_day AS TIMESTAMP) + INTERVAL 1 DAY
+    occurred_at,
+    CAST(0 AS DECIMAL(18, 3)) AS seconds,
+    1 AS actions
+  FROM acts
 ),
 totals AS (
   SELECT
     customer_id,
-    used_on,
+    CAST(occurred_at AS DATE) AS used_on,
     CAST(SUM(seconds) AS DOUBLE) / 60 AS minutes,
     CAST(SUM(actions) AS DOUBLE) AS actions
   FROM parts
-  GROUP BY customer_id, used_on
+  GROUP BY customer_id, CAST(occurred_at AS DATE)
 )
 SELECT
   customer_id,
