@@ -22,6 +22,8 @@ from resources.lake import PARTITION_COLUMN, Lake
 from resources.sql import Query, quote_name
 from resources.tables import Table
 
+asset_key = dg.AssetKey.from_user_string
+
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 PARTITION = "dagster/partition"
@@ -206,11 +208,16 @@ def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
 
 
 def blocking_keys(
-    tables: Iterable[Table], further: Iterable[FurtherCheck] = ()
+    tables: Iterable[str], further: Iterable[FurtherCheck] = ()
 ) -> list[dg.AssetCheckKey]:
-    """The checks that must pass before anything is made from these tables."""
-    specs = [spec for table in tables for spec in check_specs(table)]
-    return [spec.key for spec in (*specs, *(check.spec for check in further)) if spec.blocking]
+    """The checks that must pass before anything is made from tables `<group>/<noun>`.
+
+    One that a table does not get never ran, and blocks nothing.
+    """
+    return [
+        *(dg.AssetCheckKey(asset_key(table), check) for table in tables for check in BLOCKING),
+        *(check.spec.key for check in further if check.blocking),
+    ]
 
 
 def table_checks(
@@ -229,7 +236,7 @@ def table_checks(
         resources: Resources that these need, besides `lake` and `engine`.
     """
     own = {check.spec.key: check for check in further}
-    by_key = {dg.AssetKey(table.asset_key): table for table in tables}
+    by_key = {asset_key(table.key): table for table in tables}
     by_key |= {key.asset_key: check.table for key, check in own.items()}
     specs = [spec for table in tables for spec in check_specs(table)]
 

@@ -85,10 +85,7 @@ class DuckDBEngine:
             connection.close()
 
     def select(self, query: Query, parameters: Mapping[str, ParameterValue]) -> pa.Table:
-        """Run a query over the lake.
-
-        Returns:
-            The result as an Arrow table.
+        """Run a query over the lake; see `Engine`.
 
         Raises:
             EngineError: A table is neither there nor declared, or DuckDB refuses the query.
@@ -108,12 +105,7 @@ class DuckDBEngine:
         into: Table,
         day: date | None,
     ) -> Written:
-        """Run a query and put its result in place of one partition.
-
-        Raises:
-            SchemaError: The result breaks the declared schema; the old partition stays.
-            EngineError: The query failed.
-        """
+        """Run a query and put its result in place of one partition; see `Engine`."""
         return self.lake.write(into, self.select(query, parameters), day=day)
 
     def view(self, table: str) -> str:

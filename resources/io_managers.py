@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol, TypedDict
+from typing import Any, ClassVar, Protocol, TypedDict
 
 import dagster as dg
 import pandas as pd
@@ -112,6 +112,21 @@ class LakeFormatIOManager(dg.UPathIOManager):
         return UPath(*context.asset_key.path) / self.file_name
 
 
+class LakeFormatFactory(dg.ConfigurableIOManagerFactory):
+    """Base of their configurations."""
+
+    kind: ClassVar[type[LakeFormatIOManager]]
+
+    root: str = Field(description="Folder or URL under which the values lie.")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="What fsspec needs for that URL; nothing for a folder."
+    )
+
+    def create_io_manager(self, context: dg.InitResourceContext) -> Any:
+        """The IO manager."""
+        return self.kind(UPath(self.root, **self.options))
+
+
 class _TableIOManager(LakeFormatIOManager):
     file_name = FILE_NAME
 
@@ -131,17 +146,10 @@ class _TableIOManager(LakeFormatIOManager):
         return {"dagster/row_count": dg.MetadataValue.int(len(obj))}
 
 
-class TableIOManager(dg.ConfigurableIOManagerFactory):
+class TableIOManager(LakeFormatFactory):
     """A `pandas.DataFrame` as one Parquet partition, checked against the asset's column schema."""
 
-    root: str = Field(description="Root of the lake.")
-    options: dict[str, Any] = Field(
-        default_factory=dict, description="What fsspec needs for that URL; nothing for a folder."
-    )
-
-    def create_io_manager(self, context: dg.InitResourceContext) -> _TableIOManager:
-        """The IO manager."""
-        return _TableIOManager(UPath(self.root, **self.options))
+    kind = _TableIOManager
 
 
 @dataclass(frozen=True)
@@ -183,17 +191,10 @@ class _ReportIOManager(LakeFormatIOManager):
         return {"report": dg.MetadataValue.md(obj.markdown)}
 
 
-class ReportIOManager(dg.ConfigurableIOManagerFactory):
+class ReportIOManager(LakeFormatFactory):
     """A `Report` as JSON beside Markdown."""
 
-    root: str = Field(description="Folder of the reports.")
-    options: dict[str, Any] = Field(
-        default_factory=dict, description="What fsspec needs for that URL; nothing for a folder."
-    )
-
-    def create_io_manager(self, context: dg.InitResourceContext) -> _ReportIOManager:
-        """The IO manager."""
-        return _ReportIOManager(UPath(self.root, **self.options))
+    kind = _ReportIOManager
 
 
 class Saveable(Protocol):
@@ -256,17 +257,10 @@ class _ModelIOManager(LakeFormatIOManager):
         return registered(self.registry, latest["name"], latest["version"])
 
 
-class ModelIOManager(dg.ConfigurableIOManagerFactory):
+class ModelIOManager(LakeFormatFactory):
     """A `ModelPackage` in as a registry version, a `RegisteredModel` out; `NotTrained` as it is."""
 
-    root: str = Field(description="Folder of the registry.")
-    options: dict[str, Any] = Field(
-        default_factory=dict, description="What fsspec needs for that URL; nothing for a folder."
-    )
-
-    def create_io_manager(self, context: dg.InitResourceContext) -> _ModelIOManager:
-        """The IO manager."""
-        return _ModelIOManager(UPath(self.root, **self.options))
+    kind = _ModelIOManager
 
 
 class RegistryResource(dg.ConfigurableResource):

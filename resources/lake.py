@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -229,14 +229,8 @@ class Lake:
             CorruptPartitionError: Its file is not whole; the message names it.
         """
         self.require(table, [day])
-        path = self.path(table, day)
-        try:
-            with _reached(path), path.open("rb") as file:
-                return pq.read_table(file, filters=[(column, "in", list(values))])
-        except StorageError:
-            raise
-        except (pa.ArrowInvalid, OSError) as error:
-            raise _corrupt(table, path, error) from error
+        with self._opened(table, day) as file:
+            return pq.read_table(file, filters=[(column, "in", list(values))])
 
     def has_rows(self, table: str) -> bool:
         """Whether any day of a table has a row."""
@@ -275,27 +269,31 @@ class Lake:
         return hashlib.sha256(content).hexdigest()[:16]
 
     def _footer(self, table: str, day: date | None) -> pq.ParquetFile:
-        path = self.path(table, day)
         try:
-            with _reached(path), path.open("rb") as file:
+            with self._opened(table, day) as file:
                 return pq.ParquetFile(file)
         except FileNotFoundError as error:
             raise _missing(table, day) from error
-        except StorageError:
-            raise
-        except (pa.ArrowInvalid, OSError) as error:
-            raise _corrupt(table, path, error) from error
 
     def _read_one(self, table: str, day: date | None, columns: Sequence[str] | None) -> pa.Table:
+        with self._opened(table, day) as file:
+            # ParquetFile, not read_table: the latter would add the folder's `day` as a column
+            return pq.ParquetFile(file).read(columns=list(columns) if columns else None)
+
+    @contextmanager
+    def _opened(self, table: str, day: date | None) -> Iterator[IO[bytes]]:
+        """Open the file of a partition, and name it where it is not whole."""
         path = self.path(table, day)
         try:
             with _reached(path), path.open("rb") as file:
-                # ParquetFile, not read_table: the latter would add the folder's `day` as a column
-                return pq.ParquetFile(file).read(columns=list(columns) if columns else None)
+                yield file
         except (StorageError, FileNotFoundError):
             raise
         except (pa.ArrowInvalid, OSError) as error:
-            raise _corrupt(table, path, error) from error
+            raise CorruptPartitionError(
+                f"table {table}: {path} is not a whole Parquet file ({error}); materialise that "
+                "partition again"
+            ) from error
 
 
 def put_atomically(path: UPath, payload: bytes) -> None:
@@ -383,13 +381,6 @@ def _encode_empty(table: Table) -> bytes:
 
 def _missing(table: str, day: date | None) -> MissingPartitionError:
     return MissingPartitionError(_missing_message(table, [day] if day else [], set()))
-
-
-def _corrupt(table: str, path: UPath, error: Exception) -> CorruptPartitionError:
-    return CorruptPartitionError(
-        f"table {table}: {path} is not a whole Parquet file ({error}); materialise that partition "
-        "again"
-    )
 
 
 def _missing_message(table: str, missing: Sequence[date], there: set[date]) -> str:

@@ -58,19 +58,19 @@ def resources(settings: Settings, *, sql_root: str) -> dict[str, Any]:
         )
     storage = options(region=aws.region, kms_key=aws.kms_key)
     lake = LakeResource(root=f"{aws.root}/lake", options=storage)
-    first_day = settings.first_day.isoformat()
+    engine = AthenaEngineResource(
+        lake=lake,
+        sql_root=sql_root,
+        region=aws.region,
+        database=aws.glue_database,
+        workgroup=aws.athena_workgroup,
+        first_day=settings.first_day.isoformat(),
+        query_timeout_seconds=aws.query_timeout,
+        usd_per_terabyte=aws.usd_per_tb,
+    )
     return {
         "lake": lake,
-        "engine": AthenaEngineResource(
-            lake=lake,
-            sql_root=sql_root,
-            region=aws.region,
-            database=aws.glue_database,
-            workgroup=aws.athena_workgroup,
-            first_day=first_day,
-            query_timeout_seconds=aws.query_timeout,
-            usd_per_terabyte=aws.usd_per_tb,
-        ),
+        "engine": engine,
         "registry": RegistryResource(root=f"{aws.root}/registry", options=storage),
         "alerts": TopicAlertSink(
             log_path=f"{aws.root}/alerts",
@@ -79,12 +79,7 @@ def resources(settings: Settings, *, sql_root: str) -> dict[str, Any]:
             topic=aws.alert_topic,
             region=aws.region,
         ),
-        "catalogue": GlueCatalogue(
-            database=aws.glue_database,
-            region=aws.region,
-            root=f"{aws.root}/lake",
-            first_day=first_day,
-        ),
+        "catalogue": GlueCatalogue(engine=engine),
         "analysts": AthenaInstead(database=""),
         "tables": TableIOManager(root=f"{aws.root}/lake", options=storage),
         "models": ModelIOManager(root=f"{aws.root}/registry", options=storage),

@@ -6,7 +6,12 @@ feature is, and how far features moved since a model was trained (`models/drift.
 
 from datetime import date
 
-from engagement_assets.features.catalogue import CUSTOMER_FEATURES_TABLE, FEATURE_TABLES, FEATURES
+from engagement_assets.features.catalogue import (
+    CUSTOMER_FEATURES,
+    CUSTOMER_FEATURES_TABLE,
+    FEATURE_TABLES,
+    FEATURES,
+)
 from engagement_assets.features.labels import LABELS
 from engagement_assets.source.contract import TABLES
 from resources.checks import (
@@ -65,7 +70,7 @@ def label_rate_outcome(name: str, means: dict[date, float]) -> Outcome:
     return Outcome(metadata=figures)
 
 
-FEATURE_BLOCKING = blocking_keys([CUSTOMER_FEATURES_TABLE])
+FEATURE_BLOCKING = blocking_keys([CUSTOMER_FEATURES])
 CHECKS = [
     table_checks(
         "feature_checks",

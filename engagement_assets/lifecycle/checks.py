@@ -13,12 +13,10 @@ import numpy as np
 from engagement_assets.learning.evaluation.scores import TWENTIETHS, score_shares
 from engagement_assets.lifecycle.spec import ModelSpec, UseCaseSpec, metric_value
 from resources.checks import (
-    BLOCKING,
     PSI_LIMIT,
     CheckedTable,
     FurtherCheck,
     Outcome,
-    blocking_keys,
     psi,
     psi_by_chance,
     result,
@@ -51,20 +49,6 @@ def model_checks(spec: ModelSpec) -> list[dg.AssetChecksDefinition]:
     if "explanations" in spec.daily_parts and spec.additive:
         checks.append(_explanations(spec))
     return checks
-
-
-def prediction_blocking(spec: UseCaseSpec) -> list[dg.AssetCheckKey]:
-    """Return what a day's output must pass before anything uses it."""
-    return blocking_keys([spec.table])
-
-
-def prediction_blocking_keys(models: Sequence[str]) -> list[dg.AssetCheckKey]:
-    """Return what the predictions of models must pass before anything uses them."""
-    return [
-        dg.AssetCheckKey(dg.AssetKey([name, "predictions"]), check)
-        for name in models
-        for check in BLOCKING
-    ]
 
 
 def gate_specs(spec: ModelSpec) -> list[dg.AssetCheckSpec]:

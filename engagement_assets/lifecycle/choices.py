@@ -9,13 +9,13 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from engagement_assets.lifecycle.checks import prediction_blocking_keys
 from engagement_assets.lifecycle.daily import one_or_all
 from engagement_assets.lifecycle.decision import RulePolicy
 from engagement_assets.lifecycle.predictor import Context
 from engagement_assets.lifecycle.resource import ModelSettings
 from engagement_assets.lifecycle.spec import DecisionSpec
 from engagement_assets.settings.partitions import DAILY, partition_days
+from resources.checks import blocking_keys
 from resources.gate import VERSION, require_checks
 from resources.io_managers import asset_fields
 from resources.lake import Lake
@@ -41,7 +41,7 @@ def choices_asset(spec: DecisionSpec) -> dg.AssetsDefinition:
     ) -> Any:
         """Choose for the customers of this run's days."""
         days = partition_days(context)
-        require_checks(context.instance, prediction_blocking_keys(spec.listens_to), days=days)
+        require_checks(context.instance, blocking_keys(inputs), days=days)
         policy = spec.rule()(settings.parameters(spec.parameters))
         tables = {}
         for day in days:

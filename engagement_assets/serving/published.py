@@ -12,7 +12,6 @@ import dagster as dg
 
 from engagement_assets.decisions.customers.unified import (
     CUSTOMERS,
-    CUSTOMERS_TABLE,
     KNOWN_TABLES,
     USE_CASES,
 )
@@ -76,8 +75,7 @@ def published(
 ) -> dg.MaterializeResult:
     """Publish the last day of this run."""
     *earlier, day = partition_days(context)
-    blocking = blocking_keys([CUSTOMERS_TABLE])
-    require_checks(context.instance, blocking, days=[day])
+    require_checks(context.instance, blocking_keys([CUSTOMERS]), days=[day])
     for other in earlier:
         _note(context, other, {NOT_PUBLISHED: f"of a range the last day is published, {day}"})
     _note(context, day, _publish(context, source, engine, online_store.store, day))

@@ -66,7 +66,7 @@ FURTHER = [
         blocking=True,
     ),
 ]
-SOURCE_BLOCKING = blocking_keys(SOURCE_TABLES, FURTHER)
+SOURCE_BLOCKING = blocking_keys((table.key for table in SOURCE_TABLES), FURTHER)
 source_checks = table_checks("source_checks", SOURCE_TABLES, further=FURTHER, resources=["source"])
 
 

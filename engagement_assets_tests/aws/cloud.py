@@ -18,7 +18,7 @@ import pytest
 
 from engagement_assets_tests.aws.athena_server import AthenaServer, Faults
 from resources.aws import athena, clients
-from resources.aws.athena import AthenaEngine, AthenaSettings
+from resources.aws.athena import AthenaEngine
 from resources.aws.glue import GlueTables
 from resources.aws.storage import options
 from resources.lake import Lake
@@ -125,8 +125,7 @@ class Cloud:
     def engine(self, **declared: Any) -> AthenaEngine:
         """An engine; tables are declared as `group__table=schema`."""
         schemas = {name.replace("__", "."): schema for name, schema in declared.items()}
-        settings = AthenaSettings(region=REGION, workgroup=self.workgroup)
-        return AthenaEngine(self.lake, self.tables, settings, schemas)
+        return AthenaEngine(self.lake, self.tables, self.workgroup, schemas)
 
     def client(self, service: str) -> Any:
         return self.servers.client(service)

@@ -218,7 +218,7 @@ def test_what_a_killed_run_left_is_swept_once_it_is_a_day_old(installed, engine,
 def test_a_query_that_takes_too_long_is_stopped(installed, engine):
     server = installed.servers.athena
     server.faults.hangs = True
-    quick = replace(engine, settings=replace(engine.settings, query_timeout_seconds=0.1))
+    quick = replace(engine, query_timeout_seconds=0.1)
     with pytest.raises(EngineError, match=r"had not finished after 0.1 s; .* was stopped"):
         quick.select(EVERYTHING, {})
     assert list(server.executions.values())[-1].state == "CANCELLED"

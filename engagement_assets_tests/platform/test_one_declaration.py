@@ -70,7 +70,7 @@ def judged(root: Path, *rows: dict[str, object]) -> dict[str, bool]:
 
 def test_a_declared_table_gets_every_check(tmp_path: Path) -> None:
     assert judged(tmp_path, GOOD) == {"schema": True, "keys": True, "bounds": True, "volume": True}
-    names = {key.name for key in blocking_keys([ORDERS])}
+    names = {key.name for key in blocking_keys([ORDERS.key])}
     assert names == {"schema", "keys", "bounds"}
 
 

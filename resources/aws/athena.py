@@ -49,23 +49,6 @@ _LIMIT = "Bytes scanned limit was exceeded"
 
 
 @dataclass(frozen=True)
-class AthenaSettings:
-    """How queries are run.
-
-    Attributes:
-        region: Region of Athena, Glue and the bucket.
-        workgroup: The workgroup, which holds the limit on scanned bytes and the encryption.
-        query_timeout_seconds: A query that runs longer is stopped.
-        usd_per_terabyte: Price of a scanned terabyte.
-    """
-
-    region: str
-    workgroup: str
-    query_timeout_seconds: float = 600.0
-    usd_per_terabyte: float = 5.0
-
-
-@dataclass(frozen=True)
 class Cost:
     """What one query is billed.
 
@@ -85,21 +68,27 @@ class AthenaEngine:
     Attributes:
         lake: The tables, on S3.
         tables: The lake's tables in Glue.
-        settings: How queries are run.
+        workgroup: The workgroup, which holds the limit on scanned bytes and the encryption.
         declared: Tables that a query may name, by `<group>.<noun>`. One without a partition is
             empty; one that is not here is an error.
+        query_timeout_seconds: A query that runs longer is stopped.
+        usd_per_terabyte: Price of a scanned terabyte.
     """
 
     lake: Lake
     tables: GlueTables
-    settings: AthenaSettings
+    workgroup: str
     declared: Mapping[str, Table] = field(default_factory=dict)
+    query_timeout_seconds: float = 600.0
+    usd_per_terabyte: float = 5.0
+
+    @property
+    def region(self) -> str:
+        """Region of Athena, Glue and the bucket."""
+        return self.tables.region
 
     def select(self, query: Query, parameters: Mapping[str, ParameterValue]) -> pa.Table:
-        """Run a query over the lake.
-
-        Returns:
-            The result in the order that the query asks for.
+        """Run a query over the lake; see `Engine`.
 
         Raises:
             EngineError: A table is not declared, or Athena refuses or stops the query.
@@ -120,12 +109,7 @@ class AthenaEngine:
         into: Table,
         day: date | None,
     ) -> Written:
-        """Run a query and put its result in place of one partition.
-
-        Raises:
-            SchemaError: The result breaks the declared schema; the old partition stays.
-            EngineError: The query failed; the old partition stays.
-        """
+        """Run a query and put its result in place of one partition; see `Engine`."""
         names = output_names(query.tree)
         # no file tells the columns of a result without rows; the query's own names must, so that
         # a wrong column is an error on an empty day too
@@ -159,18 +143,17 @@ class AthenaEngine:
             rows = self._read(folder)
             if rows is None and empty is None:
                 empty = self._no_rows(query.name, sql, folder)
-        found = empty if rows is None else rows
-        return _sorted(found, order), cost
+        return _sorted(empty if rows is None else rows, order), cost
 
     @contextmanager
     def _staging(self) -> Iterator[str]:
         """A folder for one result, removed afterwards whatever happens."""
-        sweep(f"{self.lake.root}/{STAGING}", self.settings.region)
+        sweep(f"{self.lake.root}/{STAGING}", self.region)
         folder = f"{self.lake.root.rstrip('/')}/{STAGING}/{uuid.uuid4().hex}/"
         try:
             yield folder
         finally:
-            _remove(folder, self.settings.region)
+            _remove(folder, self.region)
 
     def _finished(self, name: str, statement: str, folder: str) -> Cost:
         """Run a statement to its end and give what it costs.
@@ -178,10 +161,10 @@ class AthenaEngine:
         Raises:
             EngineError: It failed, ran too long, or reads more than the workgroup allows.
         """
-        found = self._execution(name, statement, folder)
-        scanned = int(found.get("Statistics", {}).get("DataScannedInBytes", 0))
+        statistics = self._execution(name, statement, folder).get("Statistics", {})
+        scanned = int(statistics.get("DataScannedInBytes", 0))
         billed = max(scanned, LEAST_BILLED)
-        return Cost(scanned, billed / TERABYTE * self.settings.usd_per_terabyte)
+        return Cost(scanned, billed / TERABYTE * self.usd_per_terabyte)
 
     def _execution(self, name: str, statement: str, folder: str) -> dict[str, Any]:
         length = len(statement.encode())
@@ -190,7 +173,7 @@ class AthenaEngine:
                 f"{name}: the statement has {length:,} bytes for Athena, which takes "
                 f"{LONGEST_STATEMENT:,}: split it into tables that are landed one by one"
             )
-        athena = client("athena", self.settings.region)
+        athena = client("athena", self.region)
         with told(f"{name}: starting the query in Athena"):
             execution = athena.start_query_execution(
                 QueryString=statement,
@@ -199,7 +182,7 @@ class AthenaEngine:
                 QueryExecutionContext={"Database": self.tables.database},
                 # Athena's own notes on the query; UNLOAD wants its folder to itself
                 ResultConfiguration={"OutputLocation": f"{folder}output/", **self._encryption},
-                WorkGroup=self.settings.workgroup,
+                WorkGroup=self.workgroup,
             )["QueryExecutionId"]
         try:
             return self._wait(athena, name, execution)
@@ -217,20 +200,20 @@ class AthenaEngine:
         return {"EncryptionConfiguration": {"EncryptionOption": "SSE_KMS", "KmsKey": key}}
 
     def _wait(self, athena: Any, name: str, execution: str) -> dict[str, Any]:
-        until = time.monotonic() + self.settings.query_timeout_seconds
+        until = time.monotonic() + self.query_timeout_seconds
         pause = FIRST_PAUSE_SECONDS
         while True:
             with told(f"{name}: asking Athena for the query {execution}"):
-                found = athena.get_query_execution(QueryExecutionId=execution)["QueryExecution"]
-            status = found["Status"]
+                query = athena.get_query_execution(QueryExecutionId=execution)["QueryExecution"]
+            status = query["Status"]
             if status["State"] == "SUCCEEDED":
-                return dict(found)
+                return dict(query)
             if status["State"] in ("FAILED", "CANCELLED"):
-                raise EngineError(_why(name, execution, status, self.settings.workgroup))
+                raise EngineError(_why(name, execution, status, self.workgroup))
             if time.monotonic() >= until:
                 raise EngineError(
                     f"{name}: Athena had not finished after "
-                    f"{self.settings.query_timeout_seconds:g} s; the query {execution} was "
+                    f"{self.query_timeout_seconds:g} s; the query {execution} was "
                     "stopped. Raise ENGAGEMENT_QUERY_TIMEOUT, or make the query smaller"
                 )
             time.sleep(pause)
@@ -239,9 +222,9 @@ class AthenaEngine:
     def _read(self, folder: str) -> pa.Table | None:
         """The rows of a result, or None where Athena wrote no file because there are none."""
         bucket, prefix = split_url(folder)
-        s3 = client("s3", self.settings.region)
+        s3 = client("s3", self.region)
         with told(f"reading the result in {folder}"):
-            keys = [found["Key"] for found in _objects(s3, bucket, f"{prefix}rows/")]
+            keys = [entry["Key"] for entry in _objects(s3, bucket, f"{prefix}rows/")]
             if not keys:
                 return None
             with ThreadPoolExecutor(READERS) as pool:
@@ -255,10 +238,10 @@ class AthenaEngine:
         describes the statement, not the query in it. The query alone with LIMIT 0 reads nothing
         and its result has columns.
         """
-        found = self._execution(name, f"SELECT * FROM ({sql}) AS empty_result LIMIT 0", folder)
+        query = self._execution(name, f"SELECT * FROM ({sql}) AS empty_result LIMIT 0", folder)
         with told(f"{name}: asking Athena for the columns of the result"):
-            answer = client("athena", self.settings.region).get_query_results(
-                QueryExecutionId=found["QueryExecutionId"], MaxResults=1
+            answer = client("athena", self.region).get_query_results(
+                QueryExecutionId=query["QueryExecutionId"], MaxResults=1
             )
         columns = answer["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]
         return pa.schema([(column["Name"], arrow_type(column)) for column in columns]).empty_table()
@@ -324,9 +307,9 @@ def _remove(folder: str, region: str, *, before: datetime | None = None) -> int:
     s3 = client("s3", region)
     with told(f"removing results in {folder}"):
         keys = [
-            {"Key": found["Key"]}
-            for found in _objects(s3, bucket, prefix)
-            if before is None or found["LastModified"] < before
+            {"Key": entry["Key"]}
+            for entry in _objects(s3, bucket, prefix)
+            if before is None or entry["LastModified"] < before
         ]
         # a call takes a thousand keys
         for start in range(0, len(keys), 1000):

@@ -9,6 +9,7 @@ from datetime import date
 
 from pydantic import Field
 
+from resources.aws.glue import GlueTables
 from resources.engine import Engine
 from resources.platform import EngineResource
 from resources.tables import Table, by_sql_name
@@ -30,18 +31,19 @@ class AthenaEngineResource(EngineResource):
 
     def engine(self, tables: Iterable[Table]) -> Engine:
         """An engine that knows these tables even before they have rows."""
-        from resources.aws.athena import AthenaEngine, AthenaSettings  # noqa: PLC0415 - AWS only
-        from resources.aws.glue import GlueTables  # noqa: PLC0415 - as above
+        from resources.aws.athena import AthenaEngine  # noqa: PLC0415 - AWS only
 
-        lake = self.lake.lake
         return AthenaEngine(
-            lake,
-            GlueTables(self.database, self.region, lake.root, date.fromisoformat(self.first_day)),
-            AthenaSettings(
-                region=self.region,
-                workgroup=self.workgroup,
-                query_timeout_seconds=self.query_timeout_seconds,
-                usd_per_terabyte=self.usd_per_terabyte,
-            ),
+            self.lake.lake,
+            self.tables,
+            self.workgroup,
             declared=by_sql_name(tables),
+            query_timeout_seconds=self.query_timeout_seconds,
+            usd_per_terabyte=self.usd_per_terabyte,
         )
+
+    @property
+    def tables(self) -> GlueTables:
+        """The lake's tables as Glue holds them."""
+        root, first_day = self.lake.root, date.fromisoformat(self.first_day)
+        return GlueTables(self.database, self.region, root, first_day)

@@ -21,9 +21,8 @@ from engagement_assets.decisions.customers.unified import (
     customers_query,
 )
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
-from engagement_assets.lifecycle.checks import prediction_blocking
 from engagement_assets.settings.partitions import DAILY, partition_days
-from resources.checks import table_checks
+from resources.checks import blocking_keys, table_checks
 from resources.engine import Engine
 from resources.gate import require_checks
 from resources.io_managers import asset_fields
@@ -61,7 +60,7 @@ def unified_predictions(
 ) -> Iterator[dg.MaterializeResult]:
     """Land the unified predictions of this run."""
     days = partition_days(context)
-    blocking = [key for spec in USE_CASES for key in prediction_blocking(spec)]
+    blocking = blocking_keys(spec.output for spec in USE_CASES)
     require_checks(context.instance, blocking, days=days)
     run = engine.engine(KNOWN_TABLES)
     for day in days:
