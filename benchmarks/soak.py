@@ -35,7 +35,7 @@ from benchmarks.api_server import (
     publish_home,
 )
 from benchmarks.load import Outcome, get, offer, post
-from resources.online_store.protocol import Release
+from resources.online_store.releases import Release
 from resources.online_store.sqlite import SqliteStore
 
 RATE = 200.0

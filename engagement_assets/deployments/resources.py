@@ -19,7 +19,7 @@ from engagement_assets.signals.network.resource import NetworkResource
 from engagement_assets.signals.sentiment.resource import SentimentResource
 from engagement_assets.source.resource import SourceResource
 from resources.lake import Lake
-from resources.online_store.protocol import OnlineStore
+from resources.online_store.store import OnlineStore
 from resources.progress import terminal_logger
 from resources.registry import ModelRegistry
 

@@ -26,7 +26,8 @@ from engagement_assets.serving.scoring import Scorer, plain
 from engagement_assets.settings.api import ApiSettings
 from engagement_assets.settings.deployment import choose, deployment
 from engagement_assets.settings.installation import Settings, current_home
-from resources.online_store.protocol import OnlineStore, Release
+from resources.online_store.releases import Release
+from resources.online_store.store import OnlineStore
 from resources.registry import ModelRegistry
 
 

@@ -29,13 +29,13 @@ from engagement_assets.source.resource import SourceResource
 from resources.checks import Outcome, blocking_keys, result, run_days
 from resources.gate import require_checks
 from resources.lake import Lake
-from resources.online_store.protocol import (
+from resources.online_store.releases import (
     OlderReleaseError,
-    OnlineStore,
     StoreBusyError,
     ThrottledError,
 )
 from resources.online_store.resource import OnlineStoreResource
+from resources.online_store.store import OnlineStore
 from resources.platform import EngineResource, LakeResource
 from resources.tables import asset_keys
 

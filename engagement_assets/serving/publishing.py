@@ -31,7 +31,8 @@ from engagement_assets.serving.records import (
 from engagement_assets.source.consent import Consent
 from resources.engine import Engine
 from resources.lake import Lake
-from resources.online_store.protocol import OnlineStore, Publication, Release
+from resources.online_store.releases import Release
+from resources.online_store.store import OnlineStore, Publication
 from resources.sql import SqlFolder
 
 PURPOSE = "personalisation"

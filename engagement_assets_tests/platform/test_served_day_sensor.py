@@ -7,7 +7,7 @@ import pytest
 
 from engagement_assets.orchestration.sensors import SERVED_DAY_AGE, served_day_sensor
 from resources.gauges import LoggedGauges
-from resources.online_store.protocol import Release
+from resources.online_store.releases import Release
 from resources.online_store.resource import SqliteOnlineStore
 
 

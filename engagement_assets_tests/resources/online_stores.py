@@ -18,8 +18,9 @@ from botocore.config import Config
 
 from resources.online_store.dynamodb import DynamoDBStore
 from resources.online_store.lease import Clocks
-from resources.online_store.protocol import OnlineStore, Publication, Release
+from resources.online_store.releases import Release
 from resources.online_store.sqlite import SqliteStore
+from resources.online_store.store import OnlineStore, Publication
 
 DAY = date(2026, 2, 3)
 YESTERDAY = DAY - timedelta(days=1)

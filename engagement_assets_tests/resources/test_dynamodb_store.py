@@ -25,7 +25,7 @@ from engagement_assets_tests.resources.online_stores import (
 from resources.online_store.dynamodb import MAX_DOCUMENT_BYTES, PART_BYTES, DynamoDBStore
 from resources.online_store.dynamodb_requests import LONGEST_WAIT
 from resources.online_store.lease import Clocks
-from resources.online_store.protocol import OnlineStoreError, ThrottledError
+from resources.online_store.releases import OnlineStoreError, ThrottledError
 
 QUICK = Clocks(sleep=quick)
 

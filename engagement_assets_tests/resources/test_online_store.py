@@ -25,7 +25,7 @@ from engagement_assets_tests.resources.online_stores import (
     sqlite_stores,
 )
 from resources.online_store.lease import Clocks
-from resources.online_store.protocol import (
+from resources.online_store.releases import (
     LostLeaseError,
     OlderReleaseError,
     OnlineStoreError,

@@ -22,7 +22,7 @@ from engagement_assets_tests.resources.online_stores import (
     release,
     sqlite_stores,
 )
-from resources.online_store.protocol import OnlineStoreError
+from resources.online_store.releases import OnlineStoreError
 from resources.online_store.sqlite import REMOVED_AT_ONCE, SqliteStore
 from resources.online_store.sqlite_file import FORMAT
 

@@ -11,7 +11,7 @@ from engagement_assets_tests.resources.online_stores import (
     release,
 )
 from resources.online_store.dynamodb_requests import make_client
-from resources.online_store.protocol import OnlineStoreError
+from resources.online_store.releases import OnlineStoreError
 from resources.online_store.resource import (
     DynamoDBOnlineStore,
     OnlineStoreResource,

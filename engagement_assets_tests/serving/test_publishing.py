@@ -21,7 +21,7 @@ from engagement_assets.source.contract import TABLES
 from engagement_assets_tests.decisions.tables import write_predictions
 from engagement_assets_tests.serving.worlds import DAY, unify, write_features, write_world
 from resources.lake import MissingPartitionError
-from resources.online_store.protocol import OlderReleaseError, Release
+from resources.online_store.releases import OlderReleaseError, Release
 
 SIZE = 8
 

@@ -15,11 +15,10 @@ their errors (`dynamodb_requests.py`) and the lease (`lease.py`, `dynamodb_lease
 """
 
 import hashlib
-import json
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import date, datetime, timedelta
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import datetime, timedelta
 from typing import Any
 
 from resources.online_store.dynamodb_lease import LEASE, DynamoDBLeaseCell
@@ -29,21 +28,14 @@ from resources.online_store.dynamodb_requests import (
     number,
     text,
 )
-from resources.online_store.lease import LEASE_SECONDS, Clocks, Held, held
-from resources.online_store.protocol import (
-    AlreadyServed,
-    OnlineStoreError,
-    Publication,
-    Release,
-    checked_batch,
-    findable,
-    later,
-    older,
-)
+from resources.online_store.lease import Clocks, Held
+from resources.online_store.releases import OnlineStoreError, Release, findable
+from resources.online_store.store import OnlineStore, Publication, check_not_older
 
 logger = logging.getLogger(__name__)
 
 SERVED = "meta#served"
+RELEASE = ("release", "snapshot_date", "details", "published_at")
 # DynamoDB takes items of up to 400 KB, their key and attribute names included.
 PART_BYTES = 350_000
 MAX_DOCUMENT_BYTES = 390_000
@@ -53,7 +45,7 @@ RETENTION_DAYS = 35
 YOUNG = timedelta(days=2)
 
 
-class DynamoDBStore:
+class DynamoDBStore(OnlineStore):
     """Documents by release and customer in one table.
 
     Args:
@@ -62,10 +54,11 @@ class DynamoDBStore:
         retention_days: Days after which what was published is removed; more than publishing may
             ever stand still, since the release that is served is removed too.
         threads: Requests at once while publishing.
-        lease_seconds: How long a publisher must be silent before another takes over.
         attempts: How often a request that is throttled is tried.
-        clocks: Those of this process.
+        about: As of `OnlineStore`.
     """
+
+    is_local = False
 
     def __init__(
         self,
@@ -74,24 +67,17 @@ class DynamoDBStore:
         *,
         retention_days: int = RETENTION_DAYS,
         threads: int = 8,
-        lease_seconds: float = LEASE_SECONDS,
         attempts: int = 10,
-        clocks: Clocks = Clocks(),  # noqa: B008 - frozen, and never changed
+        **about: Any,
     ) -> None:
+        super().__init__(**about)
         if retention_days <= YOUNG.days:
             raise ValueError(f"retention_days must be over {YOUNG.days}, got {retention_days}")
         self.table = table
         self.retention = timedelta(days=retention_days)
-        self.clocks = clocks
         self.requests = Requests(
-            table, client, threads=threads, attempts=attempts, sleep=clocks.sleep
+            table, client, threads=threads, attempts=attempts, sleep=self._clocks.sleep
         )
-        self._seconds = lease_seconds
-
-    @property
-    def is_local(self) -> bool:
-        """A read takes milliseconds."""
-        return False
 
     def close(self) -> None:
         """Nothing: the client keeps its own connections."""
@@ -99,17 +85,17 @@ class DynamoDBStore:
     def served(self) -> Release | None:
         """The release that is served, or None before the first."""
         item = self.requests.item(SERVED)
-        return _release(item) if item else None
+        return Release.read(*(item[name]["S"] for name in RELEASE)) if item else None
 
     def get(self, release: str, customer_ids: Sequence[str]) -> dict[str, bytes]:
         """Documents of customers (at most 100) by id; those who have none are left out."""
         keys = {f"{release}#{name}": name for name in findable(customer_ids)}
-        found = self.requests.items(list(keys), consistent=False)
-        missing = [key for key in keys if key not in found]
+        items = self.requests.items(list(keys), consistent=False)
+        missing = [key for key in keys if key not in items]
         if missing:
             # records never change, so a cheap read is right or has not seen the record yet
-            found |= self.requests.items(missing, consistent=True)
-        return {keys[key]: bytes(item["document"]["B"]) for key, item in found.items()}
+            items |= self.requests.items(missing, consistent=True)
+        return {keys[key]: bytes(item["document"]["B"]) for key, item in items.items()}
 
     def blob(self, release: str, name: str) -> bytes | None:
         """What `put_blob` put, or None.
@@ -123,10 +109,10 @@ class DynamoDBStore:
             return None
         parts = [f"{key}#{n}" for n in range(int(head["parts"]["N"]))]
         # few at a time: one answer holds 16 MB at most
-        found: dict[str, Any] = {}
+        items: dict[str, Any] = {}
         for start in range(0, len(parts), 40):
-            found |= self.requests.items(parts[start : start + 40], consistent=True)
-        content = b"".join(bytes(found[part]["content"]["B"]) for part in parts if part in found)
+            items |= self.requests.items(parts[start : start + 40], consistent=True)
+        content = b"".join(bytes(items[part]["content"]["B"]) for part in parts if part in items)
         if hashlib.sha256(content).hexdigest() != head["digest"]["S"]:
             raise OnlineStoreError(
                 f"{name} of release {release} in table {self.table} is not whole: part of it has "
@@ -134,107 +120,71 @@ class DynamoDBStore:
             )
         return content
 
-    @contextmanager
-    def publishing(self, release: Release, *, owner: str) -> Iterator[Publication]:
-        """Fill a release, going on where an earlier try of the same name stopped.
+    def _cell(self) -> DynamoDBLeaseCell:
+        return DynamoDBLeaseCell(self.requests)
 
-        Raises:
-            StoreBusyError: Another publisher is at work.
-            OlderReleaseError: A newer day is served.
-            OnlineStoreError: The table cannot be written; the message says why.
-        """
-        done_already = self._already(release)
-        if done_already is not None:
-            yield done_already
-            return
-        cell = DynamoDBLeaseCell(self.requests)
-        with held(cell, owner, seconds=self._seconds, clocks=self.clocks) as keeper:
-            # once more: whoever had the lease before may have served it meanwhile
-            done_already = self._already(release)
-            if done_already is not None:
-                yield done_already
-                return
-            yield _DynamoDBPublication(self, release, keeper)
+    def _done(self, name: str) -> int:
+        item = self.requests.item(_release_key(name))
+        return int(item["done"]["N"]) if item else 0
 
-    def _already(self, release: Release) -> AlreadyServed | None:
-        served = self.served()
-        if served is None:
-            return None
-        if served.name == release.name:
-            item = self.requests.item(_release_key(release.name))
-            return AlreadyServed(served, int(item["done"]["N"]) if item else 0)
-        if served.snapshot_date > release.snapshot_date:
-            raise older(release, served)
-        return None
+    def _begin(self, release: Release, keeper: Held, stack: ExitStack) -> Publication:
+        del stack
+        return _DynamoDBPublication(release, keeper, self._clocks, self)
 
 
-class _DynamoDBPublication:
-    """A release that is being filled; see `Publication`."""
-
-    is_served = False
-
-    def __init__(self, store: DynamoDBStore, release: Release, keeper: Held) -> None:
+class _DynamoDBPublication(Publication):
+    def __init__(
+        self, release: Release, keeper: Held, clocks: Clocks, store: DynamoDBStore
+    ) -> None:
+        super().__init__(release, keeper, clocks)
         self._store = store
         self._requests = store.requests
-        self._release = release
-        self._keeper = keeper
-        self._expires = number((store.clocks.now() + store.retention).timestamp())
-        self._done = self._begin()
-
-    @property
-    def done(self) -> int:
-        """Batches, from the first on, that are put."""
-        return self._done
+        self._expires = number((clocks.now() + store.retention).timestamp())
+        self.done = self._begin()
 
     def _begin(self) -> int:
-        now = self._store.clocks.now()
-        key = _release_key(self._release.name)
-        found = self._requests.item(key)
-        if found is not None:
-            age = abs(now.timestamp() - float(found["began_at"]["N"]))
-            found = found if age < YOUNG.total_seconds() else None
-        done = int(found["done"]["N"]) if found else 0
+        now = self._clocks.now()
+        key = _release_key(self.release.name)
+        earlier = self._requests.item(key)
+        if earlier is not None:
+            age = abs(now.timestamp() - float(earlier["began_at"]["N"]))
+            earlier = earlier if age < YOUNG.total_seconds() else None
+        done = int(earlier["done"]["N"]) if earlier else 0
         item = {
             "key": text(key),
-            "snapshot_date": text(self._release.snapshot_date.isoformat()),
-            "details": text(json.dumps(dict(self._release.details), sort_keys=True)),
+            "snapshot_date": text(self.release.snapshot_date.isoformat()),
+            "details": text(self._details),
             "done": number(done),
-            "began_at": found["began_at"] if found else number(now.timestamp()),
-            "expires_at": found["expires_at"] if found else self._expires,
+            "began_at": earlier["began_at"] if earlier else number(now.timestamp()),
+            "expires_at": earlier["expires_at"] if earlier else self._expires,
         }
         self._fenced({"Put": {"Item": item}})
         return done
 
-    def put(self, batch: int, documents: Iterable[tuple[str, bytes]]) -> None:
-        """Put a batch of (customer id, document); the release says so once all are there."""
-        if batch > self._done:
-            raise later(self._done, batch)
-        if batch < self._done:
-            return
+    def _put(self, batch: int, documents: Sequence[tuple[str, bytes]]) -> None:
         self._keeper.check()
         self._requests.put_all(
             {
-                "key": text(f"{self._release.name}#{name}"),
+                "key": text(f"{self.release.name}#{name}"),
                 "document": {"B": _small(name, document)},
                 "expires_at": self._expires,
             }
-            for name, document in checked_batch(documents)
+            for name, document in documents
         )
         self._fenced(
             {
                 "Update": {
-                    "Key": {"key": text(_release_key(self._release.name))},
+                    "Key": {"key": text(_release_key(self.release.name))},
                     "UpdateExpression": "SET done = :done",
                     "ExpressionAttributeValues": {":done": number(batch + 1)},
                 }
             }
         )
-        self._done = batch + 1
 
     def put_blob(self, name: str, content: bytes) -> None:
         """Put something that belongs to the release as a whole, in parts and then their number."""
         self._keeper.check()
-        key = _blob_key(self._release.name, name)
+        key = _blob_key(self.release.name, name)
         starts = range(0, len(content), PART_BYTES)
         self._requests.put_all(
             {
@@ -252,16 +202,14 @@ class _DynamoDBPublication:
         }
         self._fenced({"Put": {"Item": item}})
 
-    def serve(self) -> Release:
-        """Move the pointer; what is older than the release before is no longer known."""
-        at = self._store.clocks.now()
+    def _serve(self, at: datetime) -> None:
         before = self._requests.item(SERVED)
-        day = self._release.snapshot_date.isoformat()
+        day = self.release.snapshot_date.isoformat()
         item = {
             "key": text(SERVED),
-            "release": text(self._release.name),
+            "release": text(self.release.name),
             "snapshot_date": text(day),
-            "details": text(json.dumps(dict(self._release.details), sort_keys=True)),
+            "details": text(self._details),
             "published_at": text(at.isoformat()),
             **({"previous": before["release"]} if before else {}),
         }
@@ -275,20 +223,17 @@ class _DynamoDBPublication:
         }
         try:
             self._fenced(pointer)
-        except ConditionError as error:
+        except ConditionError:
             served = self._store.served()
-            if served is None:
-                raise
-            raise older(self._release, served) from error
+            if served is not None:
+                check_not_older(self.release, served)
+            raise
         self._let_go(before)
-        return Release(
-            self._release.name, self._release.snapshot_date, dict(self._release.details), at
-        )
 
     def _let_go(self, before: dict[str, Any] | None) -> None:
         """Forget the release before the last one, so that no try goes on with it."""
         gone = before.get("previous") if before else None
-        if gone is None or gone["S"] == self._release.name:
+        if gone is None or gone["S"] == self.release.name:
             return
         try:
             self._requests.delete(_release_key(gone["S"]))
@@ -318,15 +263,6 @@ class _DynamoDBPublication:
             if error.place == 0:
                 raise self._keeper.lost() from error
             raise
-
-
-def _release(item: dict[str, Any]) -> Release:
-    return Release(
-        item["release"]["S"],
-        date.fromisoformat(item["snapshot_date"]["S"]),
-        json.loads(item["details"]["S"]),
-        datetime.fromisoformat(item["published_at"]["S"]),
-    )
 
 
 def _release_key(name: str) -> str:

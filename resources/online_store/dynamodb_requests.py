@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
-from resources.online_store.protocol import OnlineStoreError, ThrottledError
+from resources.online_store.releases import OnlineStoreError, ThrottledError
 
 # What DynamoDB takes in one request.
 PUT_AT_ONCE = 25

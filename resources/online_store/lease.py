@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from resources.online_store.protocol import LostLeaseError, OnlineStoreError, StoreBusyError
+from resources.online_store.releases import LostLeaseError, OnlineStoreError, StoreBusyError
 
 logger = logging.getLogger(__name__)
 

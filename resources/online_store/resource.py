@@ -4,9 +4,8 @@ Belongs here: configuration. Does not belong here: the stores, and which of them
 (`engagement_assets.deployments.resources`).
 """
 
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -14,8 +13,8 @@ from pydantic import Field
 from resources.online_store.dynamodb import RETENTION_DAYS, DynamoDBStore
 from resources.online_store.dynamodb_requests import make_client
 from resources.online_store.lease import LEASE_SECONDS
-from resources.online_store.protocol import OnlineStore
 from resources.online_store.sqlite import SqliteStore
+from resources.online_store.store import OnlineStore
 
 LEASE_TEXT = (
     "How long a publisher must be silent before another takes over; raise it where a publisher may "
@@ -39,13 +38,9 @@ class SqliteOnlineStore(OnlineStoreResource):
     lease_seconds: float = Field(default=LEASE_SECONDS, description=LEASE_TEXT)
 
     @cached_property
-    def _opened(self) -> SqliteStore:
-        return SqliteStore(Path(self.path), lease_seconds=self.lease_seconds)
-
-    @property
     def store(self) -> SqliteStore:
         """The store; its readers' connections stay open."""
-        return self._opened
+        return SqliteStore(Path(self.path), lease_seconds=self.lease_seconds)
 
 
 class DynamoDBOnlineStore(OnlineStoreResource):
@@ -67,21 +62,17 @@ class DynamoDBOnlineStore(OnlineStoreResource):
     lease_seconds: float = Field(default=LEASE_SECONDS, description=LEASE_TEXT)
 
     @cached_property
-    def _opened(self) -> DynamoDBStore:
+    def store(self) -> DynamoDBStore:
+        """The store; its client is made with the first request."""
         return DynamoDBStore(
             self.table,
-            self._client,
+            partial(
+                make_client,
+                region=self.region,
+                endpoint_url=self.endpoint_url,
+                connections=self.threads + 2,
+            ),
             retention_days=self.retention_days,
             threads=self.threads,
             lease_seconds=self.lease_seconds,
-        )
-
-    @property
-    def store(self) -> DynamoDBStore:
-        """The store; its client is made with the first request."""
-        return self._opened
-
-    def _client(self) -> Any:
-        return make_client(
-            region=self.region, endpoint_url=self.endpoint_url, connections=self.threads + 2
         )

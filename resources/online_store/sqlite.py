@@ -6,61 +6,45 @@ more. Belongs here: publishing and reading. Does not belong here: the lease (`le
 file's tables (`sqlite_file.py`).
 """
 
-import json
 import logging
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import date, datetime
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from resources.online_store.lease import LEASE_SECONDS, Clocks, Held, held
-from resources.online_store.protocol import (
-    AlreadyServed,
-    OnlineStoreError,
-    Publication,
-    Release,
-    checked_batch,
-    findable,
-    later,
-    older,
-)
+from resources.online_store.lease import Clocks, Held
+from resources.online_store.releases import OnlineStoreError, Release, findable
 from resources.online_store.sqlite_file import SqliteFile, SqliteLeaseCell, translated
+from resources.online_store.store import OnlineStore, Publication, check_not_older
 
 logger = logging.getLogger(__name__)
 
 # Records of an old release that one transaction removes: more would hold a writer up, fewer would
 # take longer in all.
 REMOVED_AT_ONCE = 2_000
-RELEASE = "SELECT id, name, snapshot_date, details, published_at, done FROM releases"
+SERVED = (
+    "SELECT name, snapshot_date, details, published_at FROM releases "
+    "WHERE id = (SELECT release_id FROM served)"
+)
 
 
-class SqliteStore:
+class SqliteStore(OnlineStore):
     """Documents by release and customer in one file.
 
     Args:
         path: The file; made with the first publication.
-        lease_seconds: How long a publisher must be silent before another takes over.
-        clocks: Those of this process.
+        about: As of `OnlineStore`.
     """
 
-    def __init__(
-        self,
-        path: Path | str,
-        *,
-        lease_seconds: float = LEASE_SECONDS,
-        clocks: Clocks = Clocks(),  # noqa: B008 - frozen, and never changed
-    ) -> None:
+    is_local = True
+
+    def __init__(self, path: Path | str, **about: Any) -> None:
+        super().__init__(**about)
         self.path = Path(path)
         self._file = SqliteFile(self.path)
-        self._seconds = lease_seconds
-        self._clocks = clocks
         self._ids: dict[str, int] = {}
-
-    @property
-    def is_local(self) -> bool:
-        """A read takes microseconds."""
-        return True
 
     def close(self) -> None:
         """Close the readers' connections of all threads; the next read opens one again."""
@@ -72,10 +56,8 @@ class SqliteStore:
         reader = self._file.reader()
         if reader is None:
             return None
-        row = reader.execute(
-            f"{RELEASE} WHERE id = (SELECT release_id FROM served)"  # noqa: S608 - a constant
-        ).fetchone()
-        return _release(row) if row else None
+        row = reader.execute(SERVED).fetchone()
+        return Release.read(*row) if row else None
 
     @translated
     def get(self, release: str, customer_ids: Sequence[str]) -> dict[str, bytes]:
@@ -118,39 +100,13 @@ class SqliteStore:
         self._ids[release] = row[0]
         return int(row[0])
 
-    @contextmanager
-    def publishing(self, release: Release, *, owner: str) -> Iterator[Publication]:
-        """Fill a release, going on where an earlier try of the same name stopped.
-
-        Raises:
-            StoreBusyError: Another publisher is at work.
-            OlderReleaseError: A newer day is served.
-            OnlineStoreError: The file cannot be written; the message says why.
-        """
+    def _cell(self) -> SqliteLeaseCell:
         self._file.make()
-        done_already = self._already(release)
-        if done_already is not None:
-            yield done_already
-            return
-        cell = SqliteLeaseCell(self._file)
-        with held(cell, owner, seconds=self._seconds, clocks=self._clocks) as keeper:
-            # once more: whoever had the lease before may have served it meanwhile
-            done_already = self._already(release)
-            if done_already is not None:
-                yield done_already
-                return
-            with self._file.writer() as writer:
-                yield _SqlitePublication(self, writer, release, keeper, self._clocks)
+        return SqliteLeaseCell(self._file)
 
-    def _already(self, release: Release) -> AlreadyServed | None:
-        served = self.served()
-        if served is None:
-            return None
-        if served.name == release.name:
-            return AlreadyServed(served, self._done(served.name))
-        if served.snapshot_date > release.snapshot_date:
-            raise older(release, served)
-        return None
+    def _begin(self, release: Release, keeper: Held, stack: ExitStack) -> Publication:
+        writer = stack.enter_context(self._file.writer())
+        return _SqlitePublication(release, keeper, self._clocks, writer)
 
     @translated
     def _done(self, name: str) -> int:
@@ -161,60 +117,36 @@ class SqliteStore:
         return int(row[0]) if row else 0
 
 
-class _SqlitePublication:
-    """A release that is being filled; see `Publication`."""
-
-    is_served = False
-
+class _SqlitePublication(Publication):
     def __init__(
-        self,
-        store: SqliteStore,
-        writer: sqlite3.Connection,
-        release: Release,
-        keeper: Held,
-        clocks: Clocks,
+        self, release: Release, keeper: Held, clocks: Clocks, writer: sqlite3.Connection
     ) -> None:
-        self._store = store
+        super().__init__(release, keeper, clocks)
         self._writer = writer
-        self._release = release
-        self._keeper = keeper
-        self._clocks = clocks
-        self._number, self._done = self._begin()
-
-    @property
-    def done(self) -> int:
-        """Batches, from the first on, that are put."""
-        return self._done
+        self._number, self.done = self._begin()
 
     @translated
     def _begin(self) -> tuple[int, int]:
-        details = json.dumps(dict(self._release.details), sort_keys=True)
         with self._transaction() as writer:
             writer.execute(
                 "INSERT INTO releases (name, snapshot_date, details) VALUES (?, ?, ?) "
                 "ON CONFLICT (name) WHERE NOT dropped DO UPDATE SET details = excluded.details",
-                (self._release.name, self._release.snapshot_date.isoformat(), details),
+                (self.release.name, self.release.snapshot_date.isoformat(), self._details),
             )
             row = writer.execute(
                 "SELECT id, done FROM releases WHERE name = ? AND NOT dropped",
-                (self._release.name,),
+                (self.release.name,),
             ).fetchone()
         return int(row[0]), int(row[1])
 
     @translated
-    def put(self, batch: int, documents: Iterable[tuple[str, bytes]]) -> None:
-        """Put a batch of (customer id, document) in one transaction."""
-        if batch > self._done:
-            raise later(self._done, batch)
-        if batch < self._done:
-            return
-        rows = [(self._number, name, document) for name, document in checked_batch(documents)]
+    def _put(self, batch: int, documents: Sequence[tuple[str, bytes]]) -> None:
+        rows = [(self._number, name, document) for name, document in documents]
         with self._transaction() as writer:
             writer.executemany(
                 "INSERT INTO records (release_id, customer_id, document) VALUES (?, ?, ?)", rows
             )
             writer.execute("UPDATE releases SET done = ? WHERE id = ?", (batch + 1, self._number))
-        self._done = batch + 1
 
     @translated
     def put_blob(self, name: str, content: bytes) -> None:
@@ -226,15 +158,11 @@ class _SqlitePublication:
             )
 
     @translated
-    def serve(self) -> Release:
-        """Move the pointer, then let go of all but this release and the one before."""
-        at = self._clocks.now()
+    def _serve(self, at: datetime) -> None:
         with self._transaction() as writer:
-            row = writer.execute(
-                f"{RELEASE} WHERE id = (SELECT release_id FROM served)"  # noqa: S608 - a constant
-            ).fetchone()
-            if row and _release(row).snapshot_date > self._release.snapshot_date:
-                raise older(self._release, _release(row))
+            row = writer.execute(SERVED).fetchone()
+            if row:
+                check_not_older(self.release, Release.read(*row))
             writer.execute(
                 "UPDATE releases SET published_at = ? WHERE id = ?", (at.isoformat(), self._number)
             )
@@ -249,10 +177,7 @@ class _SqlitePublication:
             self._let_go()
         except (sqlite3.Error, OnlineStoreError) as error:
             # the release is served; what is left over goes with the next one
-            logger.warning("old releases stay in %s until the next: %s", self._store.path, error)
-        return Release(
-            self._release.name, self._release.snapshot_date, dict(self._release.details), at
-        )
+            logger.warning("old releases stay in the online store until the next: %s", error)
 
     def _let_go(self) -> None:
         with self._transaction() as writer:
@@ -293,13 +218,3 @@ class _SqlitePublication:
             self._writer.execute("ROLLBACK")
             raise
         self._writer.execute("COMMIT")
-
-
-def _release(row: Sequence[object]) -> Release:
-    _, name, day, details, published, *_ = row
-    return Release(
-        str(name),
-        date.fromisoformat(str(day)),
-        json.loads(str(details)),
-        datetime.fromisoformat(str(published)) if published else None,
-    )

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from resources.online_store.lease import Lease
-from resources.online_store.protocol import OnlineStoreError
+from resources.online_store.releases import OnlineStoreError
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")

@@ -30,7 +30,7 @@ from engagement_assets.serving.api.service import (
     heading,
     recommended,
 )
-from resources.online_store.protocol import OnlineStoreError
+from resources.online_store.releases import OnlineStoreError
 
 PREFIX = "/v1"
 router = APIRouter(prefix=PREFIX)

@@ -21,7 +21,8 @@ from engagement_assets.features.catalogue import CUSTOMER_FEATURES_TABLE
 from engagement_assets.serving.api.lake_reader import LakeReader
 from engagement_assets.serving.records import EXPLAINED, decode
 from engagement_assets.serving.scoring import Scored, Scorer
-from resources.online_store.protocol import OnlineStore, Release, age_days
+from resources.online_store.releases import Release, age_days
+from resources.online_store.store import OnlineStore
 
 # The pointer to the release that is served is read again after so long.
 LOOK_AGAIN_SECONDS = 1.0
