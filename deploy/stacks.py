@@ -30,12 +30,7 @@ class StackError(RuntimeError):
 
 
 class Stacks:
-    """The stacks of one project.
-
-    Args:
-        client: boto3's CloudFormation client.
-        project: Name that begins the name of every stack.
-    """
+    """The stacks of one project, whose name begins the name of each."""
 
     def __init__(self, client: Any, project: str) -> None:
         self._client = client

@@ -63,11 +63,7 @@ class Channel(ABC):
 
 
 class Webhook(Channel):
-    """Posts each alert as JSON.
-
-    Args:
-        url: An http or https address.
-    """
+    """Posts each alert as JSON to an http or https address."""
 
     name = "webhook"
 

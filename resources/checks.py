@@ -40,12 +40,7 @@ BLOCKING = ("schema", "keys", "bounds")
 
 
 def run_days(context: dg.AssetCheckExecutionContext, there: Sequence[date]) -> list[date]:
-    """The days a check run is about: those of its run, or the last one when run by hand.
-
-    Args:
-        context: The check's context.
-        there: Days that the table has.
-    """
+    """The days a check run is about: those of its run, or the last one when run by hand."""
     tags = context.run.tags
     if RANGE_START in tags:
         first, last = (date.fromisoformat(tags[name]) for name in (RANGE_START, RANGE_END))
@@ -88,14 +83,7 @@ class Outcome:
 def result(
     key: dg.AssetCheckKey, outcome: Outcome, days: Sequence[date], *, warn: bool
 ) -> dg.AssetCheckResult:
-    """A check result that says which days it is about.
-
-    Args:
-        key: The check.
-        outcome: What it found.
-        days: The days looked at.
-        warn: Whether a failure is a warning, which does not block.
-    """
+    """A check result that says which days it is about; one that warns does not block."""
     metadata = dict(outcome.metadata)
     if days:
         metadata |= {FIRST_DAY: days[0].isoformat(), LAST_DAY: days[-1].isoformat()}
@@ -227,14 +215,7 @@ def table_checks(
     further: Sequence[FurtherCheck] = (),
     resources: Iterable[str] = (),
 ) -> dg.AssetChecksDefinition:
-    """Every check of some tables.
-
-    Args:
-        name: Name of the step.
-        tables: The tables.
-        further: Checks of their own kind.
-        resources: Resources that these need, besides `lake` and `engine`.
-    """
+    """Every check of some tables, and further ones, which may need resources of their own."""
     own = {check.spec.key: check for check in further}
     by_key = {asset_key(table.key): table for table in tables}
     by_key |= {key.asset_key: check.table for key, check in own.items()}
@@ -266,17 +247,7 @@ def table_checks(
 def daily_counts(
     engine: Engine, table: Table, measures: Mapping[str, str], days: Sequence[date]
 ) -> dict[date, dict[str, float]]:
-    """Aggregates of each day's partition.
-
-    Args:
-        engine: Runs the query.
-        table: The table.
-        measures: SQL aggregate by name.
-        days: Days to look at.
-
-    Returns:
-        Measures by day; a day whose partition is empty is not there.
-    """
+    """Aggregates of each day, SQL by name; a day whose partition is empty is not there."""
     columns = ", ".join(f"{sql} AS {quote_name(name)}" for name, sql in measures.items())
     query = Query(
         f"check of {table.key}",
@@ -338,13 +309,7 @@ def bounds_outcome(counts: Mapping[date, Mapping[str, float]], names: Iterable[s
 
 
 def volume_outcome(rows: Mapping[date, int], day: date, *, window: int = 7) -> Outcome:
-    """Whether a day's rows lie within half to double the mean of the days before it.
-
-    Args:
-        rows: Rows by day.
-        day: The day.
-        window: How many earlier days count.
-    """
+    """Whether a day's rows lie within half to double the mean of the days before it."""
     before = [rows[d] for d in (day - timedelta(days=n) for n in range(1, window + 1)) if d in rows]
     now = rows.get(day, 0)
     figures: dict[str, float] = {"rows": now, "days_before": len(before)}
@@ -391,11 +356,6 @@ def psi_by_chance(bins: int, reference: int, current: int) -> float:
     Under no drift the index is near a chi-squared variable with `bins` - 1 degrees of freedom
     times 1/n + 1/m (Yurdakul, Statistical properties of the population stability index, 2018);
     the quantile is Wilson and Hilferty's.
-
-    Args:
-        bins: Number of bins.
-        reference: Rows of the reference.
-        current: Rows now.
     """
     if bins < 2 or not reference or not current:
         return math.inf
@@ -409,11 +369,6 @@ def column_drift(reference: pa.ChunkedArray, current: pa.ChunkedArray, *, bins: 
     """Population stability index of a column, null as a bin of its own.
 
     Numbers are cut at the quantiles of the reference; text by its values.
-
-    Args:
-        reference: Values at the time of the training snapshot.
-        current: Values now.
-        bins: Number of quantile bins.
     """
     import numpy as np  # noqa: PLC0415 - loads only when drift is measured
     import pandas as pd  # noqa: PLC0415 - as above

@@ -35,11 +35,6 @@ def require_checks(
     A check that never ran on these days does not block: a range may be made before its checks run,
     and within a run Dagster orders them.
 
-    Args:
-        instance: Where past results are.
-        checks: The blocking checks upstream.
-        days: Partitions that are about to be used.
-
     Raises:
         BlockedByCheckError: Names every check and day that failed.
     """

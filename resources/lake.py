@@ -171,11 +171,6 @@ class Lake:
         The file is written beside and then swapped in, so a reader or a killed run sees either the
         old partition or the new one. Of two writers at once, the later swap stays.
 
-        Args:
-            table: The table, whose declaration the rows must keep.
-            rows: The partition's rows; columns in any order.
-            day: The partition, or None for an unpartitioned table.
-
         Raises:
             SchemaError: The rows break the declaration; the old partition stays.
         """

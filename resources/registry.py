@@ -210,11 +210,6 @@ class ModelRegistry:
 
         A version that was rolled back is not gone back to by a further rollback.
 
-        Args:
-            name: Model name.
-            to: An earlier champion; None for the one before.
-            reason: Why, for the record.
-
         Returns:
             The version that serves now.
 

@@ -218,9 +218,6 @@ class Table:
     def conform(self, rows: pa.Table) -> pa.Table:
         """Put the columns of some rows in declared order, by name, and check them.
 
-        Args:
-            rows: The rows to check; column order does not matter.
-
         Returns:
             The same rows with the declared column order and types. A lossless change of type (a
             dictionary to its values, a narrower integer to a wider one, a timestamp with a zone to
@@ -269,9 +266,6 @@ def by_sql_name(tables: Iterable[Table]) -> dict[str, Table]:
 
 def privacy_register(tables: Iterable[Table]) -> dict[str, tuple[str, ...]]:
     """The columns by which a customer's rows are found and removed, by table.
-
-    Args:
-        tables: The tables of the lake.
 
     Raises:
         SchemaError: A table names no column of a customer, so that an erasure would pass it by.

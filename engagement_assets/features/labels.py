@@ -49,11 +49,7 @@ class Label(Table):
         return last_day - timedelta(days=self.window_days)
 
     def require_closed(self, snapshot_date: date, *, last_day: date) -> None:
-        """Check that its window has closed.
-
-        Args:
-            snapshot_date: The snapshot date.
-            last_day: The last day that was ingested.
+        """Check that its window has closed once `last_day` is ingested.
 
         Raises:
             LabelWindowOpenError: It has not; the message says when it will.

@@ -146,12 +146,6 @@ def land_feature_table(engine: Engine, sql: SqlFolder, table: str, snapshot_date
     It does not check the source: call `require_source` before. The table of all features checks
     that the groups are there and hold the same number of customers.
 
-    Args:
-        engine: Runs the query; made with `KNOWN_TABLES`.
-        sql: The folder `sql/`.
-        table: A key of `FEATURE_TABLES`, such as `features/social`.
-        snapshot_date: The snapshot date, which is also the partition.
-
     Raises:
         MissingPartitionError: A group has no partition yet.
         SnapshotError: The groups, or the result, hold different numbers of customers.
@@ -176,16 +170,9 @@ def land_feature_table(engine: Engine, sql: SqlFolder, table: str, snapshot_date
 def land_snapshot(
     engine: Engine, sql: SqlFolder, snapshot_date: date, *, first_day: date | None = None
 ) -> dict[str, Written]:
-    """Land the feature tables of one snapshot date.
+    """Land the feature tables of one snapshot date; gives what was written, by lake table.
 
-    Args:
-        engine: Runs the queries; made with `KNOWN_TABLES`.
-        sql: The folder `sql/`.
-        snapshot_date: The snapshot date, which is also the partition.
-        first_day: First day of the data; the first partition of `source/sessions` when None.
-
-    Returns:
-        What was written, by lake table.
+    Without a `first_day` the data begin with the first partition of `source/sessions`.
 
     Raises:
         SnapshotDateError: The date lies before the data begins or after it ends.
@@ -207,21 +194,12 @@ def land_labels(
     first_day: date | None = None,
     last_day: date | None = None,
 ) -> dict[str, Written]:
-    """Land labels of one snapshot date.
+    """Land labels of one snapshot date; gives what was written, by lake table.
 
     A label whose required table has no rows is null, which is logged: `missing_tables` says so
     beforehand.
 
-    Args:
-        engine: Runs the queries; made with `KNOWN_TABLES`.
-        sql: The folder `sql/`.
-        snapshot_date: The snapshot date, which is also the partition.
-        names: Which labels; keys of `LABELS`.
-        first_day: First day of the data; the first partition of `source/sessions` when None.
-        last_day: Last day that was ingested; the last partition of `source/sessions` when None.
-
-    Returns:
-        What was written, by lake table.
+    Without a `first_day` or `last_day` the data are those of `source/sessions`.
 
     Raises:
         LabelWindowOpenError: The window of a label has not closed; then nothing is written.

@@ -60,17 +60,12 @@ class CatalogueFile(Catalogue):
 
 
 def write_catalogue(engine: DuckDBEngine, path: Path) -> list[str]:
-    """Write a DuckDB file of views over the lake, beside and then swapped in.
+    """Write a DuckDB file of views over a local lake, beside and then swapped in.
 
     The file holds no rows, so it stays small and a query always sees the newest partitions. Open
     it with `duckdb -readonly`. It holds absolute paths: make it again where the lake is moved.
 
-    Args:
-        engine: Knows the lake, which must be a local folder.
-        path: The file.
-
-    Returns:
-        The tables, as `<group>.<table>`.
+    Its tables are given back as `<group>.<table>`.
     """
     root = Path(engine.lake.root)
     tables = sorted(

@@ -64,13 +64,7 @@ class Published:
 
 
 def agreed_customers(engine: Engine, sql: SqlFolder, consent: Consent) -> frozenset[str]:
-    """Customers who agree to personalisation, by all that is known.
-
-    Args:
-        engine: Runs the query; declares the source tables.
-        sql: The folder `sql/`.
-        consent: By what consent is judged.
-    """
+    """Customers who agree to personalisation, by all that is known."""
     if consent.granted_by_source:
         days = engine.lake.days("source/customers")
         rows = engine.lake.read("source/customers", days=days, columns=["customer_id"])
@@ -114,14 +108,7 @@ def publish_day(
 ) -> Published:
     """Publish a day, going on where an earlier try stopped.
 
-    Args:
-        lake: Where the day's features and predictions are.
-        store: Where they are published.
-        day: The date of the features.
-        agreed: Customers who agree to personalisation.
-        owner: Names this run to other publishers.
-        batch: Customers of a batch.
-        progress: Told how many customers of how many are put, after each batch.
+    After each batch `progress` is told how many customers of how many are put.
 
     Raises:
         MissingPartitionError: The day is not in the lake.

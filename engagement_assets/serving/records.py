@@ -129,14 +129,7 @@ class DayTables:
 def documents(
     tables: DayTables, agreed: frozenset[str], *, size: int, first: int = 0
 ) -> Iterator[list[dict[str, Any]]]:
-    """The documents of a day in batches, in the order of the ids.
-
-    Args:
-        tables: The day.
-        agreed: Customers who agree to personalisation.
-        size: Customers of a batch.
-        first: The batch to begin with.
-    """
+    """The documents of a day, `size` a batch from batch `first` on, in the order of the ids."""
     # found once: where each customer's row is in each model's table
     places = {
         name: places_of(tables.features.column("customer_id"), table)

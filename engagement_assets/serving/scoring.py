@@ -69,13 +69,8 @@ class Scorer:
         self.cards = dict(cards)
 
     @classmethod
-    def load(cls, registry: ModelRegistry, settings: ModelSettings, *, threads: int = 1) -> Scorer:
+    def load(cls, registry: ModelRegistry, settings: ModelSettings) -> Scorer:
         """Load the champions; a model without one is left out.
-
-        Args:
-            registry: Where they are.
-            settings: What adapters are given.
-            threads: Threads of one scoring. One customer is scored fastest by one.
 
         Raises:
             TamperedModelError: A file is not what was registered.
@@ -89,7 +84,8 @@ class Scorer:
             spec.name: scored_model(spec).load(
                 opened[spec.name],
                 parameters=settings.parameters(spec.parameters),
-                threads=threads,
+                # one customer is scored fastest by one
+                threads=1,
             )
             for spec in EXPLAINED
             if spec.name in opened

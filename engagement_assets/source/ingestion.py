@@ -104,13 +104,7 @@ def ingest(
     Each table of the contract gets one partition a day, and so does the quarantine. The outcome of
     a day is the same whether it is taken in alone or in a range.
 
-    Args:
-        reader: The source.
-        lake: Where the partitions go.
-        first: First day.
-        last: Last day, included.
-        settings: How; the defaults when None.
-        progress: Called with a line after each chunk of days; logged when None.
+    `progress` is called with a line after each chunk of days; without it they are logged.
 
     Raises:
         SourceError: The source cannot be read as the contract asks.

@@ -82,12 +82,7 @@ def open_mapped(
 ) -> "MappedReader":
     """Open a source by its name.
 
-    Args:
-        name: Folder under `root`.
-        root: The folder of sources, `sql/source`.
-        data: Folder or URL of the raw files: `:data` in the SQL.
-        first_day: Set in place of the one in `source.toml`.
-        last_day: Set in place of the one in `source.toml`.
+    `data` is `:data` in the SQL; days that are given stand in place of those in `source.toml`.
 
     Raises:
         UnknownSourceError: There is no such folder; the message lists those there are.
@@ -166,12 +161,6 @@ def bind(sql: str, parameters: Mapping[str, str]) -> str:
 
 class MappedReader:
     """A source mapped by SQL files.
-
-    Args:
-        name: Its name.
-        folder: The folder of its SQL files.
-        data: Folder or URL of the raw files.
-        settings: What it says about itself.
 
     Raises:
         MissingTableError: A required table has no SQL file.

@@ -63,13 +63,7 @@ class DailySimulator(Protocol):
 
 
 class SimulatedReader:
-    """The simulator as a source.
-
-    Args:
-        simulator: Makes the rows of a day.
-        first_day: Its first day.
-        tables: The contract's tables that it has.
-    """
+    """The simulator as a source."""
 
     name = SIMULATED
     timezone = "UTC"

@@ -18,16 +18,7 @@ CHURN = "truth/churn"
 
 
 def write_truth(lake: Lake, simulator: Simulator, days: Iterable[date]) -> list[Written]:
-    """Write the truth of some days, a partition each.
-
-    Args:
-        lake: Where the simulated tables lie.
-        simulator: Their world.
-        days: Days whose end the churn probabilities look ahead from.
-
-    Returns:
-        What was written.
-    """
+    """Write the truth of the ends of some days, a partition each; gives what was written."""
     written = []
     for day in days:
         for table, rows in (

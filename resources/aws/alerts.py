@@ -19,12 +19,7 @@ LONGEST_SUBJECT = 99
 
 
 class Topic(Channel):
-    """Publishes each alert as JSON, with its kind and severity as attributes to filter by.
-
-    Args:
-        arn: The topic.
-        region: Its region.
-    """
+    """Publishes each alert as JSON, with its kind and severity as attributes to filter by."""
 
     name = "topic"
 

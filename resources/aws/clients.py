@@ -32,12 +32,7 @@ def config() -> Any:
 
 @lru_cache(maxsize=64)
 def client(service: str, region: str) -> Any:
-    """The client of a service, one a process: making one takes tens of milliseconds.
-
-    Args:
-        service: boto3's name of it, such as `athena`.
-        region: The region.
-    """
+    """The client of a service, one a process: making one takes tens of milliseconds."""
     import boto3
 
     with told(f"making a client for {service}"):

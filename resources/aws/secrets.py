@@ -30,10 +30,7 @@ _KEPT = _Kept()
 def read_secret(name: str, *, region: str, kept_seconds: float = KEPT_SECONDS) -> dict[str, Any]:
     """Read a secret that holds one JSON object.
 
-    Args:
-        name: Its name or ARN.
-        region: Its region.
-        kept_seconds: For how long the last answer is good enough; 0 always asks.
+    The last answer is good enough for `kept_seconds`; 0 always asks.
 
     Raises:
         AwsError: It is not there, may not be read, or is not a JSON object. The message never

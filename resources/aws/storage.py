@@ -24,12 +24,7 @@ def encryption(kms_key: str) -> dict[str, str]:
 
 
 def options(*, region: str, kms_key: str = "") -> dict[str, Any]:
-    """What s3fs needs, as plain data that a Dagster resource can hold.
-
-    Args:
-        region: The bucket's region.
-        kms_key: Key of SSE-KMS, sent with every put; "" for the bucket's default encryption.
-    """
+    """What s3fs needs, as plain data that a Dagster resource can hold."""
     return {
         # another process may have written since: what is listed is always asked for
         "use_listings_cache": False,

@@ -60,11 +60,6 @@ class ConditionError(OnlineStoreError):
 def make_client(*, region: str = "", endpoint_url: str = "", connections: int = 10) -> Any:
     """A boto3 client of DynamoDB whose requests fail soon rather than hang.
 
-    Args:
-        region: The region; the environment's when empty.
-        endpoint_url: Another endpoint than AWS's, when not empty.
-        connections: Most connections at once.
-
     Raises:
         OnlineStoreError: There is no region, or the endpoint is no address.
     """
@@ -100,15 +95,7 @@ def number(value: float) -> dict[str, str]:
 
 
 class Requests:
-    """Requests to one table.
-
-    Args:
-        table: Its name.
-        client: A boto3 client of DynamoDB, or what makes one.
-        threads: Requests at once in `put_all`.
-        attempts: How often a request that is throttled is tried.
-        sleep: Waits for some seconds.
-    """
+    """Requests to one table; its client may be what makes one when it is first needed."""
 
     def __init__(
         self,
@@ -218,13 +205,7 @@ class Requests:
         again_on: frozenset[str] = frozenset(),
         **arguments: Any,
     ) -> dict[str, Any]:
-        """One request, tried again where the table throttles.
-
-        Args:
-            operation: Method of the client.
-            named: Whether it takes the table's name.
-            again_on: Further error codes to try again on.
-            **arguments: Its arguments.
+        """One request, tried again where the table throttles and on further codes.
 
         Raises:
             ConditionError: Its condition does not hold.

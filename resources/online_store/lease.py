@@ -147,12 +147,6 @@ def held(
 ) -> Iterator[Held]:
     """Hold the lease within a block; it is given back at the end, also of a block that failed.
 
-    Args:
-        cell: Where it is written.
-        owner: Names this publisher in the errors of others.
-        seconds: How long another's lease must stand still before it is taken.
-        clocks: Those of this process.
-
     Raises:
         StoreBusyError: Another publisher lives.
     """

@@ -94,11 +94,7 @@ def _said(error: sqlite3.Error) -> str:
 
 
 class SqliteFile:
-    """Connections to the file; readers have one a thread.
-
-    Args:
-        path: The file.
-    """
+    """Connections to the file; readers have one a thread."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -67,12 +67,7 @@ class Installation:
 
 
 def create_app(settings: ApiSettings, installation: Installation) -> FastAPI:
-    """Make the application; its models are loaded when it starts.
-
-    Args:
-        settings: How it is served.
-        installation: Where store, models and keys are.
-    """
+    """Make the application; its models are loaded when it starts."""
     app = FastAPI(
         title="Engagement platform",
         version=VERSION,

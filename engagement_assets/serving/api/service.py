@@ -127,10 +127,7 @@ class CustomerService:
     ) -> dict[str, Known]:
         """What is known of customers (at most 100); unknown ones are left out.
 
-        Args:
-            ids: The customers.
-            view: The release to answer from, the same for all of them.
-            compute: Whether to score them now although they were.
+        All from one release; with `compute` they are scored now although they were.
         """
         documents = await self._ask(self.store.get, view.release.name, ids)
         records = {who: decode(document) for who, document in documents.items()}
@@ -204,13 +201,7 @@ def rows_of(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 def recommended(
     known: Known | None, view: View, *, limit: int, exclude: frozenset[str]
 ) -> dict[str, Any]:
-    """A list for a customer.
-
-    Args:
-        known: The customer, or None for somebody unknown.
-        view: The release.
-        limit: Most items.
-        exclude: Items that must not be in it.
+    """A list for a customer, or for somebody unknown where `known` is None.
 
     Returns:
         `items`, `list_source`, `withheld`: why there are none, or None.

@@ -20,15 +20,7 @@ CHURN_DAYS = 30
 
 
 class Forecast:
-    """Chance of no session in the 30 days after a day, for some customers.
-
-    Args:
-        population: The customers.
-        life: Their lives, of which nothing after the day is used.
-        experiment: The experiment.
-        day: Day of the world.
-        who: The customers, signed up by the end of the day.
-    """
+    """Chance of no session in the 30 days after a day, for some customers signed up by then."""
 
     def __init__(
         self,

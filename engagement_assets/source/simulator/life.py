@@ -89,14 +89,7 @@ class LifeCourses:
         return factor * norm if when.weekday() >= 5 else norm
 
     def rate(self, day: int) -> np.ndarray:
-        """Expected sessions of a day without the experiment's effect.
-
-        Args:
-            day: Day of the world.
-
-        Returns:
-            One number a customer signed up by the end of the day.
-        """
+        """Expected sessions of those signed up by the end of a day, without the experiment."""
         count = self._population.count(day)
         mood = np.exp(-self._population.sensitivity[:count] * self.discontent(day))
         living = self._population.rate[:count] * mood * self.remaining(day) * self.away(day)

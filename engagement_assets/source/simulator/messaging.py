@@ -117,12 +117,7 @@ class Notifier:
         self._fit = np.clip(chances, -2.0, 1.2)
 
     def rows(self, day: int, agreed: np.ndarray) -> pa.Table:
-        """The rows of table `notifications` of a day.
-
-        Args:
-            day: Day of the world.
-            agreed: Whether each customer signed up before the day has agreed to notifications.
-        """
+        """The rows of table `notifications` of a day, of those who agreed before it."""
         people = self._population
         count = people.count(day - 1)
         rng = generator(people.seed, "notifications", day)

@@ -37,11 +37,7 @@ _AWAY_SHARE = 1.0 - p.AWAY_CHANCE * (1.0 - p.AWAY_FACTOR)
 class Outlook:
     """Expectations of all customers signed up by the end of a day.
 
-    Args:
-        population: The customers.
-        life: Their lives, of which nothing after the day is used.
-        experiment: The experiment.
-        day: Day of the world.
+    Of their lives nothing after the day is used.
     """
 
     def __init__(

@@ -127,12 +127,6 @@ def later_rate(founders: int, days: int) -> float:
 def populate(*, customers: int, seed: int, days: int, horizon: int) -> Population:
     """Draw the customers who sign up by a horizon.
 
-    Args:
-        customers: How many sign up by the last day of the asked range.
-        seed: The world's seed.
-        days: Length of the asked range.
-        horizon: Last day of the world for which sign-ups are needed.
-
     Returns:
         The population. A later horizon only adds customers at its end.
     """

@@ -13,15 +13,6 @@ import numpy as np
 
 
 def generator(seed: int, stream: str, *keys: int) -> np.random.Generator:
-    """Make the generator of one stream.
-
-    Args:
-        seed: The world's seed, not negative.
-        stream: What is drawn, such as ``"away"``.
-        keys: Which part of it, such as the week; not negative.
-
-    Returns:
-        A generator that depends on nothing but the arguments.
-    """
+    """Make the generator of one stream, such as ``"away"``, and of its part, such as the week."""
     words = np.random.SeedSequence([seed, crc32(stream.encode()), *keys])
     return np.random.Generator(np.random.SFC64(words))

@@ -91,15 +91,7 @@ class SessionMaker:
         self._hours = np.minimum(self._hours, 23).astype(np.int8)
 
     def batch(self, day: int, *, late: bool) -> SessionBatch:
-        """Sessions of a day of the world.
-
-        Args:
-            day: Day on which they happen.
-            late: Whether to make those recorded a day late, or those recorded at once.
-
-        Returns:
-            The sessions, in the order of their customers.
-        """
+        """Sessions of a day of the world, recorded at once or a day late, by customer."""
         people = self._population
         count = people.count(day)
         offline = generator(people.seed, "offline", day).random(count) < p.LATE_SHARE

@@ -74,16 +74,7 @@ def tones(mood: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def post_texts(category: np.ndarray, tone: np.ndarray, rng: np.random.Generator) -> pa.Array:
-    """A text for each post.
-
-    Args:
-        category: Index into `CATEGORIES`.
-        tone: Index into `TONES`.
-        rng: Where the choices come from.
-
-    Returns:
-        Arrow string array, no nulls.
-    """
+    """A text for each post, given indices into `CATEGORIES` and `TONES`; no nulls."""
     pools = _pools()
     nothing = np.zeros(len(tone), dtype=np.int64)
     aside = pools["tail"].take(nothing, rng)

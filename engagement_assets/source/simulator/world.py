@@ -46,7 +46,8 @@ class Simulator:
         days: Length of the range.
 
     Raises:
-        ValueError: Fewer than one customer or day, or a negative seed.
+        ValueError: Fewer than one customer or day, a negative seed, or later a day before the
+            first day.
     """
 
     def __init__(self, *, customers: int, seed: int, first_day: date, days: int = 400) -> None:
@@ -71,18 +72,12 @@ class Simulator:
 
         Returns:
             Every contract table by name, with exactly the contract's schema.
-
-        Raises:
-            ValueError: The day lies before the first day.
         """
         number = self._number(day)
         return self._reach(number).day(number)
 
     def truth_customers(self, day: date | None = None) -> pa.Table:
-        """What causes each customer's behaviour.
-
-        Args:
-            day: Whose end counts; the last day of the range by default.
+        """What causes each customer's behaviour by the end of a day, the range's last by default.
 
         Returns:
             One row for each customer signed up by then: persona, is_bot, is_fraud, community,
@@ -91,9 +86,6 @@ class Simulator:
             the customer began to leave, null if not by then), experiment_variant (null if not
             assigned by then), nominal_effect (by age) and expected_effect (what the treatment adds
             to the expected daily engagement of a usual week).
-
-        Raises:
-            ValueError: The day lies before the first day.
         """
         number = LEAD_DAYS + self._days - 1 if day is None else self._number(day)
         return self._reach(number).truth.customers(number)
@@ -101,14 +93,8 @@ class Simulator:
     def truth_churn(self, day: date) -> pa.Table:
         """How likely each customer is to have no session in the 30 days after a day.
 
-        Args:
-            day: The day at whose end all causes are known.
-
         Returns:
             customer_id and churn_probability of all customers signed up by then.
-
-        Raises:
-            ValueError: The day lies before the first day.
         """
         number = self._number(day)
         return self._reach(number).truth.churn(number)
@@ -119,9 +105,6 @@ class Simulator:
         Returns:
             customer_id, expected_engagement, and what it would be in either variant of the
             experiment: control_engagement and treated_engagement.
-
-        Raises:
-            ValueError: The day lies before the first day.
         """
         number = self._number(day)
         return self._reach(number).truth.engagement(number)
@@ -129,15 +112,8 @@ class Simulator:
     def truth_future_engagement(self, day: date, *, days: int = 7) -> pa.Table:
         """Expected mean daily engagement of each customer over the days after a day.
 
-        Args:
-            day: The day at whose end all causes are known.
-            days: How many days after it.
-
         Returns:
             customer_id and expected_engagement of all customers signed up by then.
-
-        Raises:
-            ValueError: The day lies before the first day.
         """
         number = self._number(day)
         return self._reach(number).truth.future_engagement(number, days=days)
@@ -147,9 +123,6 @@ class Simulator:
 
         Returns:
             customer_id and expected_revenue_usd of all customers signed up by then.
-
-        Raises:
-            ValueError: The day lies before the first day.
         """
         number = self._number(day)
         return self._reach(number).truth.future_revenue(number, days=days)
