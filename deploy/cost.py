@@ -235,7 +235,7 @@ def online_lines(sizes: Sizes, prices: Prices) -> list[Line]:
     read_units = -(-sizes.document_kib // 4) / 2
     stored = sizes.customers * sizes.releases_kept * sizes.document_kib * KIB / GB
     seconds = requests * sizes.request_seconds * sizes.function_gib
-    kept = prices.dynamodb_gb_month + prices.dynamodb_pitr_gb_month
+    storage_price = prices.dynamodb_gb_month + prices.dynamodb_pitr_gb_month
     return [
         Line(
             "DynamoDB writes",
@@ -253,7 +253,7 @@ def online_lines(sizes: Sizes, prices: Prices) -> list[Line]:
             "DynamoDB storage and recovery",
             f"{sizes.customers:,} x {sizes.releases_kept} releases x {sizes.document_kib:g} KiB = "
             f"{stored:,.2f} GB x ({prices.dynamodb_gb_month} + {prices.dynamodb_pitr_gb_month})",
-            stored * kept,
+            stored * storage_price,
         ),
         Line(
             "Lambda",

@@ -38,12 +38,12 @@ class Stacks:
 
     def outputs(self) -> dict[str, str]:
         """The outputs of every stack of the project that stands."""
-        found: dict[str, str] = {}
+        outputs: dict[str, str] = {}
         for name in templates.ORDER:
             stack = self._find(name)
             for output in stack.get("Outputs", []) if stack else []:
-                found[output["OutputKey"]] = output["OutputValue"]
-        return found
+                outputs[output["OutputKey"]] = output["OutputValue"]
+        return outputs
 
     def deploy(
         self, given: Mapping[str, str], *, only: Collection[str] = (), without: Collection[str] = ()

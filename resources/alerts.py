@@ -96,13 +96,13 @@ class AlertSink(dg.ConfigurableResource):
 
 
 def _failed(instance: dg.DagsterInstance, state: dict) -> list[dict]:
-    told = set(state["told"])
+    known = set(state["told"])
     failures = instance.fetch_run_status_changes(dg.DagsterEventType.RUN_FAILURE, limit=BATCH)
     alerts = [
         *(_alert(entry) for entry in _evaluations(instance, state)),
         *(_alert(record.event_log_entry) for record in failures.records),
     ]
-    return [alert for alert in alerts if alert is not None and alert["id"] not in told]
+    return [alert for alert in alerts if alert is not None and alert["id"] not in known]
 
 
 def _evaluations(instance: dg.DagsterInstance, state: dict) -> list[dg.EventLogEntry]:

@@ -59,10 +59,10 @@ def explain(error: BaseException) -> str:
 
 def _explain_answer(answer: Any, action: str) -> str:
     """What AWS answered."""
-    code, said = answer["Error"].get("Code", ""), answer["Error"].get("Message", "")
+    code, message = answer["Error"].get("Code", ""), answer["Error"].get("Message", "")
     tries = answer.get("ResponseMetadata", {}).get("RetryAttempts", 0) + 1
     if code in ("NoSuchBucket",) or (code == "404" and action == "HeadBucket"):
-        return f"{action}: there is no such bucket; check ENGAGEMENT_BUCKET ({said})"
+        return f"{action}: there is no such bucket; check ENGAGEMENT_BUCKET ({message})"
     meanings = {
         "this role may not do that: allow the action in its policy": _NO_PERMISSION,
         f"AWS throttled the call, also after {tries} tries: ask for less at once or a higher "
@@ -74,8 +74,8 @@ def _explain_answer(answer: Any, action: str) -> str:
     }
     for meaning, codes in meanings.items():
         if code in codes:
-            return f"{action}: {meaning} ({code}: {said})"
-    return f"{action}: {code}: {said}"
+            return f"{action}: {meaning} ({code}: {message})"
+    return f"{action}: {code}: {message}"
 
 
 def _botocore(error: BaseException) -> BaseException:

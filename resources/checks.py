@@ -292,7 +292,7 @@ def keys_outcome(counts: Mapping[date, Mapping[str, float]], key: Sequence[str])
     rows = int(sum(row["rows"] for row in counts.values()))
     if bad:
         return Outcome(
-            f"null or repeated keys ({', '.join(key)}) on {_told(bad)}", bad, {"rows": rows}
+            f"null or repeated keys ({', '.join(key)}) on {_listed(bad)}", bad, {"rows": rows}
         )
     return Outcome(metadata={"rows": rows})
 
@@ -303,8 +303,8 @@ def bounds_outcome(counts: Mapping[date, Mapping[str, float]], names: Iterable[s
     wrong = {name: total for name, total in totals.items() if total}
     if wrong:
         bad = [day for day, row in counts.items() if any(row[name] for name in wrong)]
-        told = ", ".join(f"{name} ({total} rows)" for name, total in wrong.items())
-        return Outcome(f"out of bounds: {told}", bad, wrong)
+        listed = ", ".join(f"{name} ({total} rows)" for name, total in wrong.items())
+        return Outcome(f"out of bounds: {listed}", bad, wrong)
     return Outcome(metadata={"columns_with_bounds": len(totals)})
 
 
@@ -391,6 +391,6 @@ def column_drift(reference: pa.ChunkedArray, current: pa.ChunkedArray, *, bins: 
     return Drift(index, max(PSI_LIMIT, psi_by_chance(len(every), len(before), len(now))))
 
 
-def _told(days: Sequence[date]) -> str:
+def _listed(days: Sequence[date]) -> str:
     more = f" and {len(days) - 3} more days" if len(days) > 3 else ""
     return ", ".join(day.isoformat() for day in days[:3]) + more

@@ -162,8 +162,8 @@ def _join(node: exp.Expression) -> str | None:
     return f"{method} JOIN does not exist in Athena" if method == "ASOF" else None
 
 
-def _never(said: str) -> Callable[[exp.Expression], str | None]:
-    return lambda _node: said
+def _never(problem: str) -> Callable[[exp.Expression], str | None]:
+    return lambda _node: problem
 
 
 _CHECKS: dict[type[exp.Expression], Callable[[exp.Expression], str | None]] = {

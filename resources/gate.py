@@ -80,8 +80,8 @@ def _failures(records: Iterable[AssetCheckExecutionRecord], days: list[date]) ->
         first, last = str(values.get(FIRST_DAY, "")), str(values.get(LAST_DAY, ""))
         covered = {day for day in open_days if first <= day <= last}
         if not _passes(evaluation):
-            told = values.get(FAILED_DAYS)
-            bad = set(told) if isinstance(told, list) else covered
+            named = values.get(FAILED_DAYS)
+            bad = set(named) if isinstance(named, list) else covered
             failed += sorted(covered & bad)
         open_days -= covered
         if not open_days:

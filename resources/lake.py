@@ -123,10 +123,10 @@ class Lake:
             # one listing of everything below, where a look into each day would be a request a day
             with _reached(folder):
                 files = folder.fs.find(folder.path)
-            found = (path.split("/")[-2:] for path in files)
+            parts = (path.split("/")[-2:] for path in files)
             return sorted(
                 date.fromisoformat(parent.removeprefix(prefix))
-                for parent, name in found
+                for parent, name in parts
                 if name == FILE_NAME and parent.startswith(prefix)
             )
         if not folder.exists():

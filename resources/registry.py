@@ -141,9 +141,9 @@ class ModelRegistry:
             raise TamperedModelError(f"{where}: {CARD_FILE} belongs to another version")
         if _version_of(card) != version:
             raise TamperedModelError(f"{where}: {CARD_FILE} was changed after registration")
-        found = {path.name for path in folder.iterdir()} - {CARD_FILE}
-        for file in sorted(found | set(card["files"])):
-            if file not in found:
+        files = {path.name for path in folder.iterdir()} - {CARD_FILE}
+        for file in sorted(files | set(card["files"])):
+            if file not in files:
                 raise TamperedModelError(f"{where}: {file} is missing")
             if file not in card["files"]:
                 raise TamperedModelError(f"{where}: {file} was added after registration")
@@ -171,12 +171,12 @@ class ModelRegistry:
         folder = self._model(name)
         if not folder.exists():
             return []
-        found = [
+        versions = [
             path.name
             for path in folder.iterdir()
             if _VERSION.fullmatch(path.name) and (path / CARD_FILE).exists()
         ]
-        return sorted(found, key=lambda v: (str(_read_card(folder / v).get("registered_at")), v))
+        return sorted(versions, key=lambda v: (str(_read_card(folder / v).get("registered_at")), v))
 
     def promote(self, name: str, version: str, reason: str) -> None:
         """Make a version the champion, with the reason on record.

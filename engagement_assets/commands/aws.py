@@ -12,7 +12,7 @@ from engagement_assets.deployments.resources import resources_for
 from engagement_assets.governance.tables import KNOWN_TABLES
 from engagement_assets.settings.deployment import AwsSettings, Deployment
 from engagement_assets.settings.installation import Settings, current_home
-from resources.aws.clients import client, told
+from resources.aws.clients import aws_call, client
 from resources.aws.errors import AwsError
 from resources.aws.glue import MEND, GlueTables
 from resources.aws.secrets import read_secret
@@ -57,7 +57,7 @@ def _tables() -> GlueTables:
 
 def _bucket(aws: AwsSettings) -> str:
     s3 = client("s3", aws.region)
-    with told(f"looking at the bucket {aws.bucket}"):
+    with aws_call(f"looking at the bucket {aws.bucket}"):
         s3.head_bucket(Bucket=aws.bucket)
         versioned = s3.get_bucket_versioning(Bucket=aws.bucket).get("Status")
         rules = s3.get_bucket_encryption(Bucket=aws.bucket)["ServerSideEncryptionConfiguration"]
@@ -73,9 +73,9 @@ def _bucket(aws: AwsSettings) -> str:
 
 
 def _workgroup(aws: AwsSettings) -> str:
-    with told(f"looking at the workgroup {aws.athena_workgroup}"):
-        found = client("athena", aws.region).get_work_group(WorkGroup=aws.athena_workgroup)
-    group: dict[str, Any] = found["WorkGroup"]
+    with aws_call(f"looking at the workgroup {aws.athena_workgroup}"):
+        answer = client("athena", aws.region).get_work_group(WorkGroup=aws.athena_workgroup)
+    group: dict[str, Any] = answer["WorkGroup"]
     limit = group.get("Configuration", {}).get("BytesScannedCutoffPerQuery")
     if group["State"] != "ENABLED":
         raise NotAsItShouldBeError(f"{aws.athena_workgroup} is switched off")
@@ -90,28 +90,28 @@ def _workgroup(aws: AwsSettings) -> str:
 def _glue(tables: GlueTables) -> str:
     wrong = {table.key: problems for table in KNOWN_TABLES if (problems := tables.problems(table))}
     if wrong:
-        told_of = "; ".join(f"{table}: {', '.join(found)}" for table, found in wrong.items())
-        raise NotAsItShouldBeError(f"{told_of}; {MEND}")
+        listed = "; ".join(f"{table}: {', '.join(faults)}" for table, faults in wrong.items())
+        raise NotAsItShouldBeError(f"{listed}; {MEND}")
     return f"all {len(KNOWN_TABLES)} are in {tables.database} as declared"
 
 
 def _topic(aws: AwsSettings) -> str:
     sns = client("sns", aws.region)
-    with told(f"looking at the topic {aws.alert_topic}"):
+    with aws_call(f"looking at the topic {aws.alert_topic}"):
         sns.get_topic_attributes(TopicArn=aws.alert_topic)
         # a page of a hundred is enough to know whether somebody listens
-        found = sns.list_subscriptions_by_topic(TopicArn=aws.alert_topic)["Subscriptions"]
+        subscriptions = sns.list_subscriptions_by_topic(TopicArn=aws.alert_topic)["Subscriptions"]
     # one that waits for its owner's word has no ARN yet
-    listeners = sum(one["SubscriptionArn"].startswith("arn:") for one in found)
+    listeners = sum(one["SubscriptionArn"].startswith("arn:") for one in subscriptions)
     if not listeners:
         raise NotAsItShouldBeError(f"nobody has subscribed to {aws.alert_topic}")
     return f"{aws.alert_topic} has subscribers: {listeners}"
 
 
 def _online_table(aws: AwsSettings) -> str:
-    with told(f"looking at the DynamoDB table {aws.online_table}"):
-        found = client("dynamodb", aws.region).describe_table(TableName=aws.online_table)
-    status = found["Table"]["TableStatus"]
+    with aws_call(f"looking at the DynamoDB table {aws.online_table}"):
+        answer = client("dynamodb", aws.region).describe_table(TableName=aws.online_table)
+    status = answer["Table"]["TableStatus"]
     if status != "ACTIVE":
         raise NotAsItShouldBeError(f"{aws.online_table} is {status}")
     return f"{aws.online_table} is active"

@@ -175,8 +175,8 @@ def _why(job: str, outcome: Any) -> str:
     for event, error in _errors(outcome):
         cause = error.cause or error
         data = event.step_failure_data.user_failure_data
-        said = data.description if data and data.description else cause.message.strip()
-        reasons.append(f"{event.step_key}: {said}")
+        reason = data.description if data and data.description else cause.message.strip()
+        reasons.append(f"{event.step_key}: {reason}")
     return (
         f"the job {job} failed (run {outcome.run_id[:8]}).\n  "
         + "\n  ".join(reasons)
@@ -228,7 +228,7 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool) -> None:
         runner.run("publish", (end, end))
     _make_weekly(runner, made, settings)
     if settings.source == SIMULATED:
-        tests = {found.test for found in dates.values() if found.test >= start}
+        tests = {snapshots.test for snapshots in dates.values() if snapshots.test >= start}
         _write_truth(runner, settings, lake, sorted({*tests, end}))
 
 
@@ -310,13 +310,13 @@ def _make_signals(
 
 def ranges(days: Sequence[date]) -> list[tuple[date, date]]:
     """First and last of each stretch of consecutive days."""
-    found: list[tuple[date, date]] = []
+    stretches: list[tuple[date, date]] = []
     for day in days:
-        if found and day - found[-1][1] == timedelta(days=1):
-            found[-1] = (found[-1][0], day)
+        if stretches and day - stretches[-1][1] == timedelta(days=1):
+            stretches[-1] = (stretches[-1][0], day)
         else:
-            found.append((day, day))
-    return found
+            stretches.append((day, day))
+    return stretches
 
 
 def _make_snapshots(
@@ -393,13 +393,13 @@ def needs_training(spec: ModelSpec, settings: Settings, *, retrain: bool) -> boo
     age = settings.end - timedelta(days=spec.window_days) - tested
     if age > timedelta(days=MAX_AGE_DAYS[spec.cadence]):
         return True
-    told = {
+    costs = {
         "cost_lost_customer_usd": settings.cost_lost_customer,
         "cost_intervention_usd": settings.cost_intervention,
         "save_rate": settings.save_rate,
     }
-    kept = card.get("thresholds", {})
-    return any(kept[name] != value for name, value in told.items() if name in kept)
+    thresholds = card.get("thresholds", {})
+    return any(thresholds[name] != value for name, value in costs.items() if name in thresholds)
 
 
 @dataclass

@@ -90,10 +90,10 @@ def _models(settings: Settings, lake: Lake) -> list[str]:
     return lines
 
 
-def _figure(found: Any) -> str:
-    text = f"{metric_value(found):.4f}"
-    if isinstance(found, Mapping) and {"low", "high"} <= found.keys():
-        text += f" ({found['low']:.4f} – {found['high']:.4f})"
+def _figure(metric: Any) -> str:
+    text = f"{metric_value(metric):.4f}"
+    if isinstance(metric, Mapping) and {"low", "high"} <= metric.keys():
+        text += f" ({metric['low']:.4f} – {metric['high']:.4f})"
     return text
 
 

@@ -111,9 +111,9 @@ def promote_or_say(
 
     registry = registry_of(settings)
     version = register_adapter(registry, folder)
-    found = refusals(card, tasks=tasks, encoder=settings.text_encoder or builtin)
-    if found:
-        _say(f"{NAME} {version} is registered and does not score: {'; '.join(found)}")
+    reasons = refusals(card, tasks=tasks, encoder=settings.text_encoder or builtin)
+    if reasons:
+        _say(f"{NAME} {version} is registered and does not score: {'; '.join(reasons)}")
         return
     registry.promote(NAME, version, "not below TF-IDF with logistic regression on texts kept aside")
     _say(f"{NAME} {version} is the champion: it scores the texts of the next run")

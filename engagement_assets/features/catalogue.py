@@ -95,22 +95,10 @@ def _dictionary_line(feature: Feature) -> str:
         f"`{feature.name}`",
         feature.type,
         feature.unit,
-        range_text(feature),
+        feature.legal or "any",
         feature.meaning,
         ", ".join(f"`{source}`" for source in feature.sources),
         feature.null_rule,
         "yes" if feature.model_input else "no (sensitive)" if feature.sensitive else "no",
     )
     return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
-
-
-def range_text(feature: Feature) -> str:
-    """The values that a feature can take, in words."""
-    if feature.allowed:
-        return ", ".join(feature.allowed)
-    least, most = feature.minimum, feature.maximum
-    if least is not None and most is not None:
-        return f"{least:g} to {most:g}"
-    if least is not None:
-        return f"at least {least:g}"
-    return f"at most {most:g}" if most is not None else "any"

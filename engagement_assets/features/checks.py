@@ -47,10 +47,10 @@ def sources_outcome(provided: frozenset[str]) -> Outcome:
         for table in missing
     }
     if missing:
-        told = "; ".join(
+        listed = "; ".join(
             f"{table} (null: {', '.join(names) or 'no feature'})" for table, names in lost.items()
         )
-        return Outcome(f"the source has no table {told}", (), {"missing": len(missing)})
+        return Outcome(f"the source has no table {listed}", (), {"missing": len(missing)})
     return Outcome(metadata={"missing": 0})
 
 

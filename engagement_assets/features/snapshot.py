@@ -99,10 +99,10 @@ def require_source(
         if have and (missing := [day for day in days if day >= have[0] and day not in set(have)])
     }
     if gaps:
-        told = "; ".join(
+        listed = "; ".join(
             f"{name} lacks {len(lacks)} from {lacks[0]}" for name, lacks in gaps.items()
         )
-        logger.warning("what happened on days that are missing is not counted: %s", told)
+        logger.warning("what happened on days that are missing is not counted: %s", listed)
     return gaps
 
 
@@ -250,9 +250,9 @@ def _customers_of_groups(lake: Lake, snapshot_date: date) -> int:
         lake.require(table.key, [snapshot_date])
     counts = {table.noun: lake.row_count(table.key, snapshot_date) for table in groups}
     if len(set(counts.values())) != 1:
-        told = ", ".join(f"{group} {count}" for group, count in counts.items())
+        listed = ", ".join(f"{group} {count}" for group, count in counts.items())
         raise SnapshotError(
-            f"the feature groups of {snapshot_date} hold different numbers of customers ({told}); "
-            "materialise them again from the same source"
+            f"the feature groups of {snapshot_date} hold different numbers of customers "
+            f"({listed}); materialise them again from the same source"
         )
     return next(iter(counts.values()))

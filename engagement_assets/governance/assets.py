@@ -78,8 +78,8 @@ def fairness_measures(
 
 def _latest(reports: Any) -> dict[str, Any]:
     """Figures of each model's latest fairness report, None where none was made."""
-    found = {spec.name: reports.latest([spec.name, "fairness"]) for spec in MODELS}
-    return {name: report.figures if report else None for name, report in found.items()}
+    latest = {spec.name: reports.latest([spec.name, "fairness"]) for spec in MODELS}
+    return {name: report.figures if report else None for name, report in latest.items()}
 
 
 @dg.asset(

@@ -68,6 +68,7 @@ FAIRNESS_MEASURES_TABLE = Table(
     description="Every measure of every group of every model's latest fairness report: value, "
     "interval, p-value corrected over the report, the gap that would have been seen, and whether "
     "it fails.",
+    unique=("model", "side", "attribute", "group_name", "measure"),
     owner="team:governance",
     without_customer="a row is about a group of customers",
 )

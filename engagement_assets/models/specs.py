@@ -13,7 +13,7 @@ from engagement_assets.models.lifetime_value.spec import SPEC as LIFETIME_VALUE
 from engagement_assets.models.recommendation.spec import SPEC as RECOMMENDATION
 from engagement_assets.models.virality.spec import SPEC as VIRALITY
 
-__all__ = ["ANOMALY", "EVERY_MODEL", "MODELS", "RECOMMENDATION"]
+__all__ = ["ANOMALY", "EVERY_MODEL", "MODELS"]
 
 # the ensemble listens to those before it
 EVERY_MODEL = (

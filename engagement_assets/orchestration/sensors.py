@@ -30,8 +30,8 @@ DRIFT_HISTORY = 90
 )
 def alerts_sensor(context: dg.SensorEvaluationContext, alerts: AlertSink) -> dg.SkipReason:
     """Tell what failed since the last look."""
-    told = alerts.tell(context.instance)
-    return dg.SkipReason(f"{told} new alerts" if told else "nothing failed")
+    fresh = alerts.tell(context.instance)
+    return dg.SkipReason(f"{fresh} new alerts" if fresh else "nothing failed")
 
 
 @dg.sensor(

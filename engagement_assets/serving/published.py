@@ -90,12 +90,12 @@ def _publish(
     day: date,
 ) -> dict[str, Any]:
     lake = engine.lake.lake
-    said = 0
+    tenths = 0
 
     def progress(done: int, of: int) -> None:
-        nonlocal said
-        if done * PROGRESS_SHARE // max(of, 1) > said:
-            said = done * PROGRESS_SHARE // max(of, 1)
+        nonlocal tenths
+        if done * PROGRESS_SHARE // max(of, 1) > tenths:
+            tenths = done * PROGRESS_SHARE // max(of, 1)
             context.log.info("%s of %s customers published", f"{done:,}", f"{of:,}")
 
     try:
@@ -118,7 +118,7 @@ def _publish(
 
 
 def _figures(done: Published) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    figures: dict[str, Any] = {
         "release": done.release.name,
         "served_day": done.release.snapshot_date.isoformat(),
         "customers": done.customers,
@@ -128,7 +128,9 @@ def _figures(done: Published) -> dict[str, Any]:
         "bytes": done.bytes,
         "seconds": done.seconds,
     }
-    return found | ({"unchanged": "this very release is served already"} if done.was_served else {})
+    return figures | (
+        {"unchanged": "this very release is served already"} if done.was_served else {}
+    )
 
 
 def _note(context: dg.AssetExecutionContext, day: date, metadata: dict[str, Any]) -> None:
@@ -210,10 +212,10 @@ def count_outcome(lake: Lake, store: OnlineStore, agreed: frozenset[str]) -> Out
         document["customer_id"]: decode(encode(document))
         for document in document_of(tables, agreed, rows)
     }
-    found = {
+    served_now = {
         name: decode(content) for name, content in store.get(served.name, list(expected)).items()
     }
-    wrong = sorted(name for name, document in expected.items() if found.get(name) != document)
+    wrong = sorted(name for name, document in expected.items() if served_now.get(name) != document)
     figures = {"compared": len(expected), "customers": tables.customers, "different": len(wrong)}
     if wrong:
         return Outcome(

@@ -18,12 +18,12 @@ import orjson
 from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.lifecycle.predictor import Context
 from engagement_assets.lifecycle.scored import scored_model
-from engagement_assets.models.specs import RECOMMENDATION
 from engagement_assets.serving.cold_start import cold_start_lists
 from engagement_assets.serving.records import (
     DOCUMENT_FORMAT,
     EXPLAINED,
     INPUTS,
+    LISTING,
     DayTables,
     documents,
     encode,
@@ -174,7 +174,7 @@ def day_blobs(tables: DayTables) -> dict[str, bytes]:
     """What is kept of a day as a whole, by name."""
     lists = cold_start_lists(
         tables.features.select(["customer_id", "location"]),
-        tables.predictions.get(RECOMMENDATION.name),
+        tables.predictions.get(LISTING.name),
     )
     return {COLD_START: orjson.dumps(lists)} | references_of(tables)
 

@@ -38,7 +38,7 @@ from engagement_assets.decisions.customers.unified import CUSTOMERS
 from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES, FEATURE_NAMES
 from engagement_assets.lifecycle.spec import REASONS, ModelSpec, UseCaseSpec
-from engagement_assets.models.specs import MODELS, RECOMMENDATION
+from engagement_assets.models.specs import MODELS
 from resources.lake import Lake
 
 DOCUMENT_FORMAT = 2
@@ -46,6 +46,8 @@ DOCUMENT_FORMAT = 2
 LEVEL = 1
 EXPLAINED = tuple(spec for spec in MODELS if spec.online)
 INPUTS = (CUSTOMER_FEATURES, *(spec.output for spec in (*MODELS, *DECISIONS)), CUSTOMERS)
+# the model that lists items for a customer
+LISTING = next(spec for spec in MODELS if {"items", "source"} <= set(spec.table.names))
 ACTIONS_APART = "; "
 REASON_PARTS = ("feature", "value", "typical", "contribution")
 
@@ -167,10 +169,10 @@ def _batch(
         name: tables.predictions[name].take(where.slice(start, count))
         for name, where in places.items()
     }
-    said = [_predictions(spec, rows.get(spec.name), count) for spec in EXPLAINED]
+    predictions = [_predictions(spec, rows.get(spec.name), count) for spec in EXPLAINED]
     reasons = [_reasons(spec, rows.get(spec.name), count) for spec in EXPLAINED]
     choices = [_predictions(spec, rows.get(spec.name), count) for spec in DECISIONS]
-    lists = _lists(rows.get(RECOMMENDATION.name), customers, agreed)
+    lists = _lists(rows.get(LISTING.name), customers, agreed)
     due = tables.actions.slice(start, count).to_pylist()
     names = [spec.name for spec in EXPLAINED]
     decisions = [spec.name for spec in DECISIONS]
@@ -191,7 +193,7 @@ def _batch(
         for customer, values, scores, whys, chosen, shown, actions in zip(
             customers,
             _dicts(features, FEATURE_NAMES),
-            zip(*said, strict=True),
+            zip(*predictions, strict=True),
             zip(*reasons, strict=True),
             zip(*choices, strict=True),
             lists,
@@ -262,8 +264,8 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
 
 def places_of(customers: pa.ChunkedArray, table: pa.Table) -> pa.Array:
     """Where each customer is in a table, null for one who is not there: what `take` takes."""
-    found = pc.index_in(customers, value_set=table.column("customer_id").combine_chunks())
-    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+    places = pc.index_in(customers, value_set=table.column("customer_id").combine_chunks())
+    return places.combine_chunks() if isinstance(places, pa.ChunkedArray) else places
 
 
 def _version(spec: UseCaseSpec, rows: pa.Table | None) -> str | None:

@@ -116,8 +116,8 @@ class Declared(BaseSettings):
                 wrong.append(str(cause) if cause else f"{shown} is no setting")
             else:
                 own = isinstance(cause, ValueError) and str(cause).startswith("expected ")
-                said = str(cause) if own else f"expected {expectation(cls.model_fields[name])}"
-                wrong.append(f"{shown}={problem['input']}: {said} ({plain(cls, name)})")
+                expected = str(cause) if own else f"expected {expectation(cls.model_fields[name])}"
+                wrong.append(f"{shown}={problem['input']}: {expected} ({plain(cls, name)})")
         if missing:
             wrong.append(f"{cls.needed_by} needs {', '.join(missing)}; see {cls.page}")
         return "\n".join(wrong)

@@ -52,10 +52,10 @@ def repeated_rows(
     if before is not None:
         connection.register("before_rows", before)
         keys += f" UNION ALL SELECT hash({columns}) FROM before_rows"  # noqa: S608 - names are declared
-    found = connection.execute(
+    repeats = connection.execute(
         f"SELECT count(*) > count(DISTINCT h) FROM ({keys})"  # noqa: S608 - see above
     ).fetchone()
-    if not found or not found[0]:
+    if not repeats or not repeats[0]:
         return np.empty(0, dtype=np.int64)
     rows = _candidates(connection, table, typed=typed, keys=keys, present=present, before=before)
     return np.array(sorted(_repeats(rows, refused=refused, lookback=lookback)), dtype=np.int64)

@@ -235,20 +235,20 @@ class MappedReader:
             return self._run(connection, table, f"FROM ({self._sql(table)}) WHERE {condition}")
 
     def _find_first_day(self) -> date:
-        found: list[datetime] = []
+        firsts: list[datetime] = []
         with connect(self.timezone) as connection:
             for table in REQUIRED_TABLES:
                 moment = self._known_at(connection, table)
                 sql = f"SELECT min({moment}) AS first FROM ({self._sql(table)})"  # noqa: S608 - the user's own SQL
                 value = self._run(connection, table, sql).column("first")[0].as_py()
                 if value is not None:
-                    found.append(value)
-        if not found:
+                    firsts.append(value)
+        if not firsts:
             raise MissingDataError(
                 f"source {self.name}: {' and '.join(REQUIRED_TABLES)} have no row with a time, so "
                 "its first day is unknown; check the data or set first_day"
             )
-        return min(found).date()
+        return min(firsts).date()
 
     def _known_at(self, connection: duckdb.DuckDBPyConnection, table: str) -> str:
         described = self._run(connection, table, f"DESCRIBE FROM ({self._sql(table)})")

@@ -6,7 +6,7 @@ SQL (`mapping.py`) and what happens to their rows (`ingestion.py`).
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
@@ -14,6 +14,9 @@ from engagement_assets.settings.installation import SIMULATED
 from engagement_assets.source.contract import REQUIRED_TABLES
 from engagement_assets.source.errors import DayOutOfRangeError, MissingTableError
 from resources.days import days_between
+
+if TYPE_CHECKING:
+    from engagement_assets.source.simulator import Simulator
 
 
 class SourceReader(Protocol):
@@ -54,14 +57,6 @@ class SourceReader(Protocol):
         ...
 
 
-class DailySimulator(Protocol):
-    """What the simulator offers to ingestion."""
-
-    def day(self, day: date) -> Mapping[str, pa.Table]:
-        """The rows that became known on one day, a table of the contract each."""
-        ...
-
-
 class SimulatedReader:
     """The simulator as a source."""
 
@@ -70,9 +65,7 @@ class SimulatedReader:
     # it has a table of consents, so that nothing is granted beside it
     granted_consents: tuple[str, ...] = ()
 
-    def __init__(
-        self, simulator: DailySimulator, *, first_day: date, tables: frozenset[str]
-    ) -> None:
+    def __init__(self, simulator: "Simulator", *, first_day: date, tables: frozenset[str]) -> None:
         self.simulator = simulator
         self.first_day = first_day
         # its world goes on

@@ -213,12 +213,12 @@ def _refusals(
     )
     tests = ", ".join(f"CASE WHEN {rule.broken} THEN {rule.reason} END" for rule in rules)
     broken = " OR ".join(f"coalesce({rule.broken}, FALSE)" for rule in rules)
-    found = connection.execute(
+    broken_rows = connection.execute(
         f"SELECT typed._row, [{tests}] FROM ({typed}) AS typed {joins} WHERE {broken} "  # noqa: S608 - names are declared
         "ORDER BY typed._row"
     ).fetchall()
     refusals = _Refusals()
-    for row, texts in found:
+    for row, texts in broken_rows:
         refusals.rows[row] = [text for text in texts if text is not None]
         refusals.counts.update(
             rule.label for rule, text in zip(rules, texts, strict=True) if text is not None

@@ -11,7 +11,7 @@ from engagement_assets_tests.aws.answers import answering
 from engagement_assets_tests.aws.cloud import CREDENTIALS, REGION, Cloud
 from engagement_assets_tests.resources.test_lake import ROWS, SCHEMA, write
 from resources.aws import clients
-from resources.aws.clients import ATTEMPTS, client, told
+from resources.aws.clients import ATTEMPTS, aws_call, client
 from resources.aws.errors import AwsError
 from resources.aws.storage import change_text, options
 from resources.lake import Lake, StorageError
@@ -46,7 +46,7 @@ def test_what_aws_answers_is_said_with_what_to_do(monkeypatch, status, code, sai
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
         with (
             pytest.raises(AwsError, match=f"reading a file: .*{said}") as caught,
-            told("reading a file"),
+            aws_call("reading a file"),
         ):
             client("s3", REGION).get_object(Bucket="bucket", Key="key")
         assert caught.value.code == code
@@ -56,7 +56,7 @@ def test_what_aws_answers_is_said_with_what_to_do(monkeypatch, status, code, sai
 def test_throttling_is_tried_again_a_bounded_number_of_times(monkeypatch):
     with answering(503, "SlowDown", "too fast") as (url, calls):
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
-        with pytest.raises(AwsError, match=f"also after {ATTEMPTS} tries"), told("reading"):
+        with pytest.raises(AwsError, match=f"also after {ATTEMPTS} tries"), aws_call("reading"):
             client("s3", REGION).get_object(Bucket="bucket", Key="key")
         assert len(calls) == ATTEMPTS
 
@@ -66,14 +66,17 @@ def test_an_endpoint_that_cannot_be_reached_is_named(monkeypatch):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{port}")
-    with pytest.raises(AwsError, match=rf"cannot be reached .*127.0.0.1:{port}"), told("reading"):
+    with (
+        pytest.raises(AwsError, match=rf"cannot be reached .*127.0.0.1:{port}"),
+        aws_call("reading"),
+    ):
         client("s3", REGION).get_object(Bucket="bucket", Key="key")
 
 
 def test_missing_credentials_are_told(monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name)
-    with pytest.raises(AwsError, match="no credentials were found"), told("reading"):
+    with pytest.raises(AwsError, match="no credentials were found"), aws_call("reading"):
         client("s3", REGION).get_object(Bucket="bucket", Key="key")
 
 

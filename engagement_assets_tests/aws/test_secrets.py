@@ -5,12 +5,12 @@ import pytest
 from engagement_assets_tests.aws.cloud import REGION, Cloud
 from resources.aws import secrets
 from resources.aws.errors import AwsError
-from resources.aws.secrets import KEPT_SECONDS, forget_secrets, read_secret
+from resources.aws.secrets import KEPT_SECONDS, read_secret
 
 
 @pytest.fixture(autouse=True)
 def _none_kept():
-    forget_secrets()
+    secrets._ANSWERS.clear()
 
 
 def change(cloud: Cloud, text: str) -> None:

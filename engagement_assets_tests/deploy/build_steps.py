@@ -119,7 +119,7 @@ def in_order(stages: Mapping[str, Stage], target: str) -> list[Stage]:
             sources.append(match[1])
     ordered: list[Stage] = []
     for source in sources:
-        ordered += [found for found in in_order(stages, source) if found not in ordered]
+        ordered += [earlier for earlier in in_order(stages, source) if earlier not in ordered]
     return [*ordered, stage]
 
 

@@ -28,11 +28,11 @@ class Topic(Channel):
 
     def send(self, alert: dict) -> None:
         """Publish one alert."""
-        from resources.aws.clients import client, told  # noqa: PLC0415 - loads boto3
+        from resources.aws.clients import aws_call, client  # noqa: PLC0415 - loads boto3
         from resources.aws.errors import AwsError  # noqa: PLC0415 - as above
 
         try:
-            with told(f"publishing an alert to {self.arn}"):
+            with aws_call(f"publishing an alert to {self.arn}"):
                 client("sns", self.region).publish(
                     TopicArn=self.arn,
                     Subject=subject(alert),

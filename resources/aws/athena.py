@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from resources.aws.clients import client, told
+from resources.aws.clients import aws_call, client
 from resources.aws.errors import AwsError
 from resources.aws.glue import GlueTables
 from resources.aws.results import arrow_type, normalised
@@ -174,7 +174,7 @@ class AthenaEngine:
                 f"{LONGEST_STATEMENT:,}: split it into tables that are landed one by one"
             )
         athena = client("athena", self.region)
-        with told(f"{name}: starting the query in Athena"):
+        with aws_call(f"{name}: starting the query in Athena"):
             execution = athena.start_query_execution(
                 QueryString=statement,
                 # a retry of the very same call starts nothing anew
@@ -203,7 +203,7 @@ class AthenaEngine:
         until = time.monotonic() + self.query_timeout_seconds
         pause = FIRST_PAUSE_SECONDS
         while True:
-            with told(f"{name}: asking Athena for the query {execution}"):
+            with aws_call(f"{name}: asking Athena for the query {execution}"):
                 query = athena.get_query_execution(QueryExecutionId=execution)["QueryExecution"]
             status = query["Status"]
             if status["State"] == "SUCCEEDED":
@@ -223,7 +223,7 @@ class AthenaEngine:
         """The rows of a result, or None where Athena wrote no file because there are none."""
         bucket, prefix = split_url(folder)
         s3 = client("s3", self.region)
-        with told(f"reading the result in {folder}"):
+        with aws_call(f"reading the result in {folder}"):
             keys = [entry["Key"] for entry in _objects(s3, bucket, f"{prefix}rows/")]
             if not keys:
                 return None
@@ -239,7 +239,7 @@ class AthenaEngine:
         and its result has columns.
         """
         query = self._execution(name, f"SELECT * FROM ({sql}) AS empty_result LIMIT 0", folder)
-        with told(f"{name}: asking Athena for the columns of the result"):
+        with aws_call(f"{name}: asking Athena for the columns of the result"):
             answer = client("athena", self.region).get_query_results(
                 QueryExecutionId=query["QueryExecutionId"], MaxResults=1
             )
@@ -269,7 +269,7 @@ def _why(name: str, execution: str, status: Mapping[str, Any], workgroup: str) -
 
 def _stop(athena: Any, execution: str) -> None:
     try:
-        with told(f"stopping the query {execution}"):
+        with aws_call(f"stopping the query {execution}"):
             athena.stop_query_execution(QueryExecutionId=execution)
     except AwsError as error:
         # what is raised already matters more than that it could not be stopped
@@ -305,7 +305,7 @@ def sweep(staging: str, region: str) -> int:
 def _remove(folder: str, region: str, *, before: datetime | None = None) -> int:
     bucket, prefix = split_url(folder)
     s3 = client("s3", region)
-    with told(f"removing results in {folder}"):
+    with aws_call(f"removing results in {folder}"):
         keys = [
             {"Key": entry["Key"]}
             for entry in _objects(s3, bucket, prefix)

@@ -35,13 +35,13 @@ def client(service: str, region: str) -> Any:
     """The client of a service, one a process: making one takes tens of milliseconds."""
     import boto3
 
-    with told(f"making a client for {service}"):
+    with aws_call(f"making a client for {service}"):
         # a session of its own: the shared one may not be used by several threads
         return boto3.session.Session().client(service, region_name=region, config=config())
 
 
 @contextmanager
-def told(doing: str) -> Iterator[None]:
+def aws_call(doing: str) -> Iterator[None]:
     """Turn botocore's errors into an `AwsError` that begins with what was being done.
 
     Raises:

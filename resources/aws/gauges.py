@@ -23,11 +23,11 @@ class CloudWatchGauges(Gauges):
         Raises:
             AwsError: CloudWatch did not take it.
         """
-        from resources.aws.clients import client, told  # noqa: PLC0415 - loads boto3
+        from resources.aws.clients import aws_call, client  # noqa: PLC0415 - loads boto3
 
         dimensions = [{"Name": key, "Value": text} for key, text in self.dimensions.items()]
         metric = {"MetricName": name, "Dimensions": dimensions, "Value": value}
-        with told(f"putting the metric {name}"):
+        with aws_call(f"putting the metric {name}"):
             client("cloudwatch", self.region).put_metric_data(
                 Namespace=NAMESPACE, MetricData=[metric]
             )

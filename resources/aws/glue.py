@@ -13,7 +13,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from resources.aws.clients import client, told
+from resources.aws.clients import aws_call, client
 from resources.aws.errors import GlueTableError
 from resources.aws.storage import split_url
 from resources.lake import PARTITION_COLUMN
@@ -66,7 +66,7 @@ class GlueTables:
         """Make or mend every declared table, and the database; gives the names in Glue."""
         glue = self._client
         with (
-            told(f"making the Glue database {self.database}"),
+            aws_call(f"making the Glue database {self.database}"),
             suppress(glue.exceptions.AlreadyExistsException),
         ):
             glue.create_database(DatabaseInput={"Name": self.database})
@@ -77,7 +77,7 @@ class GlueTables:
             # one that is as it should be is left alone: Glue keeps every change as a version
             if self.problems(table):
                 wanted = self.definition(table)
-                with told(f"mending the Glue table {self.database}.{wanted['Name']}"):
+                with aws_call(f"mending the Glue table {self.database}.{wanted['Name']}"):
                     glue.update_table(DatabaseName=self.database, TableInput=wanted)
         _verified.cache_clear()
         return sorted(names)
@@ -96,7 +96,7 @@ class GlueTables:
         glue = self._client
         wanted = self.definition(table)
         with (
-            told(f"making the Glue table of {table.key} in {self.database}"),
+            aws_call(f"making the Glue table of {table.key} in {self.database}"),
             # another process made it in the meantime; it is checked like any other
             suppress(glue.exceptions.AlreadyExistsException),
         ):
@@ -146,12 +146,12 @@ class GlueTables:
 
     def _there(self, table: Table) -> dict[str, Any] | None:
         glue = self._client
-        with told(f"reading the Glue table of {table.key} in {self.database}"):
+        with aws_call(f"reading the Glue table of {table.key} in {self.database}"):
             try:
-                found = glue.get_table(DatabaseName=self.database, Name=_name(table))
+                answer = glue.get_table(DatabaseName=self.database, Name=_name(table))
             except glue.exceptions.EntityNotFoundException:
                 return None
-        return dict(found["Table"])
+        return dict(answer["Table"])
 
 
 @lru_cache(maxsize=1024)
@@ -181,7 +181,7 @@ def _differences(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[st
         elif have[name] != kind:
             problems.append(f"column {name} is {have[name]}, declared {kind}")
     problems += [f"column {name} is not declared" for name in have if name not in want]
-    places = [found["StorageDescriptor"].get("Location", "") for found in (there, wanted)]
+    places = [table["StorageDescriptor"].get("Location", "") for table in (there, wanted)]
     if places[0].rstrip("/") != places[1].rstrip("/"):
         problems.append(f"it lies at {places[0]}, not at {places[1]}")
     parameters = there.get("Parameters", {})

@@ -7,24 +7,17 @@ every request asks. Does not belong here: what a secret means to whoever reads i
 import json
 import threading
 import time
-from dataclasses import dataclass, field
 from typing import Any
 
-from resources.aws.clients import client, told
+from resources.aws.clients import aws_call, client
 from resources.aws.errors import AwsError
 
 KEPT_SECONDS = 300.0
 
 
-@dataclass
-class _Kept:
-    """Secrets that were read, each with the time until which it holds."""
-
-    values: dict[tuple[str, str], tuple[float, dict[str, Any]]] = field(default_factory=dict)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-
-_KEPT = _Kept()
+# secrets that were read, each with the time until which it holds
+_ANSWERS: dict[tuple[str, str], tuple[float, dict[str, Any]]] = {}
+_LOCK = threading.Lock()
 
 
 def read_secret(name: str, *, region: str, kept_seconds: float = KEPT_SECONDS) -> dict[str, Any]:
@@ -36,32 +29,26 @@ def read_secret(name: str, *, region: str, kept_seconds: float = KEPT_SECONDS) -
         AwsError: It is not there, may not be read, or is not a JSON object. The message never
             holds what the secret says.
     """
-    with _KEPT.lock:
-        until, value = _KEPT.values.get((region, name), (0.0, {}))
+    with _LOCK:
+        until, value = _ANSWERS.get((region, name), (0.0, {}))
         if kept_seconds and time.monotonic() < until:
             return dict(value)
         value = _read(name, region)
-        _KEPT.values[region, name] = (time.monotonic() + kept_seconds, value)
+        _ANSWERS[region, name] = (time.monotonic() + kept_seconds, value)
         return dict(value)
-
-
-def forget_secrets() -> None:
-    """Ask again for every secret, such as after one was refused."""
-    with _KEPT.lock:
-        _KEPT.values.clear()
 
 
 def _read(name: str, region: str) -> dict[str, Any]:
     secrets = client("secretsmanager", region)
-    with told(f"reading the secret {name}"):
+    with aws_call(f"reading the secret {name}"):
         try:
-            found = secrets.get_secret_value(SecretId=name)
+            answer = secrets.get_secret_value(SecretId=name)
         except secrets.exceptions.ResourceNotFoundException as error:
             raise AwsError(
                 f"reading the secret {name}: there is none of that name in {region}"
             ) from error
     try:
-        value = json.loads(found.get("SecretString", ""))
+        value = json.loads(answer.get("SecretString", ""))
     except json.JSONDecodeError:
         # not chained: the cause would show the secret
         raise AwsError(f"the secret {name} is not JSON: expected one JSON object") from None

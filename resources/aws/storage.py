@@ -94,7 +94,7 @@ def change_text(
 def _read(s3: Any, bucket: str, key: str) -> tuple[str | None, dict[str, str]]:
     """The text and the condition that it is still the same."""
     try:
-        found = s3.get_object(Bucket=bucket, Key=key)
+        answer = s3.get_object(Bucket=bucket, Key=key)
     except s3.exceptions.NoSuchKey:
         return None, {"IfNoneMatch": "*"}
-    return found["Body"].read().decode(), {"IfMatch": found["ETag"]}
+    return answer["Body"].read().decode(), {"IfMatch": answer["ETag"]}

@@ -128,12 +128,12 @@ class Requests:
     def item(self, key: str) -> dict[str, Any] | None:
         """One item, as it is now."""
         answer = self.call("get_item", Key={"key": text(key)}, ConsistentRead=True)
-        found: dict[str, Any] | None = answer.get("Item")
-        return found
+        item: dict[str, Any] | None = answer.get("Item")
+        return item
 
     def items(self, keys: Sequence[str], *, consistent: bool) -> dict[str, dict[str, Any]]:
         """Items by key; those that are not there are left out."""
-        found: dict[str, dict[str, Any]] = {}
+        items: dict[str, dict[str, Any]] = {}
         for start in range(0, len(keys), GET_AT_ONCE):
             asked: Any = {
                 self.table: {
@@ -144,14 +144,14 @@ class Requests:
             for tried in itertools.count(1):
                 answer = self.call("batch_get_item", named=False, RequestItems=asked)
                 rows = answer["Responses"].get(self.table, [])
-                found |= {row["key"]["S"]: row for row in rows}
+                items |= {row["key"]["S"]: row for row in rows}
                 asked = answer.get("UnprocessedKeys")
                 if not asked:
                     break
                 # an answer that is full, of 16 MB, brought something and is no throttling
                 if not rows:
                     self._wait(tried, f"{len(asked[self.table]['Keys'])} keys were not read")
-        return found
+        return items
 
     def put_all(self, items: Iterable[dict[str, Any]]) -> None:
         """Put items, several requests at once; when it ends all are there.
@@ -225,7 +225,7 @@ class Requests:
             except ClientError as error:
                 code = self._code(error)
                 if code not in THROTTLED | again_on:
-                    raise self._said(code, error) from error
+                    raise self._refusal(code, error) from error
                 self._wait(tried, f"it answers {code}")
             except BotoCoreError as error:
                 raise OnlineStoreError(
@@ -251,7 +251,7 @@ class Requests:
             return "ThrottlingException"
         return code
 
-    def _said(self, code: str, error: Exception) -> OnlineStoreError:
+    def _refusal(self, code: str, error: Exception) -> OnlineStoreError:
         region = getattr(getattr(self.client, "meta", None), "region_name", "unknown")
         words = WORDS.get(code)
         if words is None:

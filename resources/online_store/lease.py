@@ -107,8 +107,8 @@ class Held:
     def lost(self) -> LostLeaseError:
         """The error of one who lost it; no more is tried afterwards."""
         self._lost.set()
-        found = self._cell.read()
-        by = f"{found.owner} took over" if found else "another publisher took over and has ended"
+        holder = self._cell.read()
+        by = f"{holder.owner} took over" if holder else "another publisher took over and has ended"
         return LostLeaseError(
             f"{self.lease.owner} lost the lease of the online store: {by} while it was silent. "
             "Nothing more is written; publish again if that other run does not"
@@ -161,27 +161,27 @@ def held(
 
 
 def _take(cell: LeaseCell, lease: Lease, *, seconds: float, clocks: Clocks) -> None:
-    found = cell.read()
-    if found is not None:
+    holder = cell.read()
+    if holder is not None:
         logger.info(
             "%s holds the lease of the online store; watching for up to %.0f s whether it lives",
-            found.owner,
+            holder.owner,
             seconds,
         )
         began = clocks.monotonic()
-        while found is not None and clocks.monotonic() - began < seconds:
+        while holder is not None and clocks.monotonic() - began < seconds:
             clocks.sleep(seconds / LOOKS)
             now = cell.read()
-            if now is not None and now != found:
+            if now is not None and now != holder:
                 raise _busy(now)
-            found = now
-    if not cell.take(lease, instead_of=found):
+            holder = now
+    if not cell.take(lease, instead_of=holder):
         now = cell.read()
         # a taking whose answer was lost on the way is tried again, and then finds itself
         if now is None or now.token != lease.token:
             raise _busy(now)
-    if found is not None:
-        logger.warning("took the lease of the online store over from %s, silent", found.owner)
+    if holder is not None:
+        logger.warning("took the lease of the online store over from %s, silent", holder.owner)
 
 
 def _busy(lease: Lease | None) -> StoreBusyError:

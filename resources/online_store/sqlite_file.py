@@ -69,28 +69,28 @@ def translated(function: Callable[Arguments, Result]) -> Callable[Arguments, Res
         try:
             return function(*arguments, **named)
         except sqlite3.Error as error:
-            raise OnlineStoreError(_said(error)) from error
+            raise OnlineStoreError(_in_words(error)) from error
 
     return call
 
 
-def _said(error: sqlite3.Error) -> str:
-    told = str(error)
-    if "locked" in told or "busy" in told:
+def _in_words(error: sqlite3.Error) -> str:
+    text = str(error)
+    if "locked" in text or "busy" in text:
         return (
             f"the online store's file was locked for over {BUSY_SECONDS:.0f} s by another process "
-            f"({told}); end it, or try again"
+            f"({text}); end it, or try again"
         )
-    if "not a database" in told or "malformed" in told:
+    if "not a database" in text or "malformed" in text:
         return (
-            f"the online store's file is damaged ({told}); remove it and its -wal and -shm files, "
+            f"the online store's file is damaged ({text}); remove it and its -wal and -shm files, "
             "then run the job `publish`: everything in it is made from the lake"
         )
-    if "full" in told:
-        return f"the online store's disk is full ({told}); make room and publish again"
-    if "UNIQUE" in told:
-        return f"a customer stands in two batches of a release ({told})"
-    return f"the online store's file cannot be used: {told}"
+    if "full" in text:
+        return f"the online store's disk is full ({text}); make room and publish again"
+    if "UNIQUE" in text:
+        return f"a customer stands in two batches of a release ({text})"
+    return f"the online store's file cannot be used: {text}"
 
 
 class SqliteFile:

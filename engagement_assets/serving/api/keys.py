@@ -89,8 +89,8 @@ def new_key(
     identity = secrets.token_hex(6)
     token = f"eng_{identity}_{secrets.token_hex(32)}"
     expires = None if days is None else (made + timedelta(days=days)).isoformat()
-    kept = ApiKey(identity, name, _hash(token), tuple(scopes), made.isoformat(), expires, rate)
-    return kept, token
+    key = ApiKey(identity, name, _hash(token), tuple(scopes), made.isoformat(), expires, rate)
+    return key, token
 
 
 def _hash(token: str) -> str:
@@ -154,13 +154,13 @@ class KeyFile:
             return self._ring
         self._looked = time.monotonic()
         try:
-            told = self.path.stat()
+            status = self.path.stat()
         except FileNotFoundError:
             self._ring, self._seen = KeyRing(), None
             return self._ring
-        if (told.st_mtime_ns, told.st_size) != self._seen:
+        if (status.st_mtime_ns, status.st_size) != self._seen:
             self._ring = read_keys(self.path)
-            self._seen = (told.st_mtime_ns, told.st_size)
+            self._seen = (status.st_mtime_ns, status.st_size)
         return self._ring
 
 
@@ -230,9 +230,9 @@ def add_key(
         KeysError: The file is not one of keys, or a scope or rate is not legal.
     """
     ring = read_keys(path)
-    kept, token = new_key(name, scopes, days=days, rate=rate)
-    write_keys(path, KeyRing({**ring.keys, kept.id: kept}))
-    return kept, token
+    key, token = new_key(name, scopes, days=days, rate=rate)
+    write_keys(path, KeyRing({**ring.keys, key.id: key}))
+    return key, token
 
 
 def drop_key(path: Path, identity: str) -> None:

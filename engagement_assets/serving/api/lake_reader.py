@@ -46,12 +46,12 @@ class LakeReader:
         day = self._last_day()
         if day is None:
             return {}
-        found = self.engine.lake.read_where(
+        rows = self.engine.lake.read_where(
             CUSTOMER_FEATURES, day=day, column="customer_id", values=ids
         ).to_pylist()
         return {
             row["customer_id"]: _record(row, day, agreed=self._agreed(row["customer_id"]))
-            for row in found
+            for row in rows
         }
 
     def _agreed(self, customer_id: str) -> bool:

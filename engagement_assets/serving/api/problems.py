@@ -62,14 +62,14 @@ def problem_body(
     status: int, detail: str, request_id: str, more: Mapping[str, Any] | None = None
 ) -> bytes:
     """The answer's body."""
-    told = {
+    problem = {
         "type": "about:blank",
         "title": TITLES.get(status, "Error"),
         "status": status,
         "detail": detail,
         "request_id": request_id,
     }
-    return orjson.dumps(told | dict(more or {}))
+    return orjson.dumps(problem | dict(more or {}))
 
 
 def add_handlers(app: FastAPI) -> None:

@@ -286,8 +286,8 @@ async def score(request: Request, service: Service, body: schemas.ScoreRequest) 
 )
 async def sentiment(request: Request, body: schemas.SentimentRequest) -> Response:
     """Only with your statement that the writer agreed; the texts are kept nowhere."""
-    found, version = await to_thread.run_sync(request.app.state.sentiment, body.texts)
-    return _json({"model_version": version, "texts": found})
+    scores, version = await to_thread.run_sync(request.app.state.sentiment, body.texts)
+    return _json({"model_version": version, "texts": scores})
 
 
 @router.get(

@@ -197,8 +197,8 @@ def _feature(feature: Feature) -> tuple[Any, Any]:
         bounds = {"max_length": 256}
     elif feature.type == "float64":
         bounds = {"ge": -1e30, "le": 1e30} | bounds
-    told = f"{feature.meaning} ({feature.unit})" if feature.unit else feature.meaning
-    return (Annotated[kind, Field(**bounds)] | None, Field(default=None, description=told))
+    text = f"{feature.meaning} ({feature.unit})" if feature.unit else feature.meaning
+    return (Annotated[kind, Field(**bounds)] | None, Field(default=None, description=text))
 
 
 Features: Any = _model(

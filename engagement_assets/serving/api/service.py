@@ -162,10 +162,10 @@ class CustomerService:
         return [
             {
                 **record,
-                "predictions": said.predictions,
-                "explanations": said.explanations,
-                "decisions": said.decisions,
-                "actions_due": actions_due(said.decisions),
+                "predictions": scores.predictions,
+                "explanations": scores.explanations,
+                "decisions": scores.decisions,
+                "actions_due": actions_due(scores.decisions),
                 "model_versions": {
                     # what is not scored online was made then and is still that version's
                     **dict.fromkeys(versions),
@@ -173,7 +173,7 @@ class CustomerService:
                     **{spec.name: versions[spec.name] for spec in (*EXPLAINED, *DECISIONS)},
                 },
             }
-            for record, said in zip(records, scored, strict=True)
+            for record, scores in zip(records, scored, strict=True)
         ]
 
     def _score(

@@ -22,6 +22,12 @@ ALGORITHMS = ("RS256", "ES256", "EdDSA")
 REQUIRED = ("exp", "iat", "iss", "aud", "sub")
 # An issuer's keys are asked for again after so long, and when a token names one that is not known.
 KEYS_SECONDS = 300
+REFUSALS: dict[type[Exception], str] = {
+    jwt.ExpiredSignatureError: "has expired",
+    jwt.ImmatureSignatureError: "is not valid yet: compare the clocks",
+    jwt.InvalidAudienceError: "is for another audience",
+    jwt.InvalidIssuerError: "is of another issuer",
+}
 
 
 class TokenError(Exception):
@@ -80,18 +86,10 @@ class TokenChecker:
                 leeway=self.leeway,
                 options={"require": list(REQUIRED)},
             )
-        except jwt.ExpiredSignatureError as error:
-            raise TokenError("the token has expired") from error
-        except jwt.ImmatureSignatureError as error:
-            raise TokenError("the token is not valid yet: compare the clocks") from error
-        except jwt.InvalidAudienceError as error:
-            raise TokenError("the token is for another audience") from error
-        except jwt.InvalidIssuerError as error:
-            raise TokenError("the token is of another issuer") from error
         except jwt.MissingRequiredClaimError as error:
             raise TokenError(f"the token lacks the claim {error.claim}") from error
         except (jwt.PyJWTError, ValueError) as error:
-            raise TokenError("the token is not accepted") from error
+            raise TokenError(f"the token {REFUSALS.get(type(error), 'is not accepted')}") from error
         return claims
 
     def _key(self, token: str) -> Any:

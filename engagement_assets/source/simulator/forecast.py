@@ -46,9 +46,9 @@ class Forecast:
         self._weeks = [days[week == w] for w in range(day // p.DAYS_PER_WEEK, int(week[-1]) + 1)]
         self._season = [np.array([life.season(int(d)) for d in part]) for part in self._weeks]
         decay_days = population.decay_days[who]
-        self._kept_left = self._kept(life.leaving_from[who], decay_days)
+        self._kept_left = self._use_left(life.leaving_from[who], decay_days)
         self._kept_after = [
-            self._kept(np.full(len(who), days.mean() + 0.5), decay_days) if len(days) else []
+            self._use_left(np.full(len(who), days.mean() + 0.5), decay_days) if len(days) else []
             for days in self._weeks
         ]
         self._whole = [(part.sum(), float(len(part))) for part in self._season]
@@ -69,8 +69,8 @@ class Forecast:
             if len(self._weeks[week]):
                 after = quiet.copy()
                 for later in range(week, len(path)):
-                    kept = self._kept_after[week][later]
-                    after *= self._quiet(later, path[later][0], *kept)
+                    left = self._kept_after[week][later]
+                    after *= self._quiet(later, path[later][0], *left)
                 total += survival * begins * after
                 whole, days = self._whole[week]
                 quiet *= self._quiet(week, rate, whole, days)
@@ -89,17 +89,17 @@ class Forecast:
             path.append((rate, -np.expm1(-part * hazard(self._hazard, discontent))))
         return path
 
-    def _kept(
+    def _use_left(
         self, leaving: np.ndarray, decay_days: np.ndarray
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """Share of use left to leavers in each week, summed over days: with season and without."""
-        kept = []
+        shares = []
         for days, season in zip(self._weeks, self._season, strict=True):
             left = np.zeros((len(leaving), len(days)))
             for column, day in enumerate(days):
                 left[:, column] = decay(day + 0.5 - leaving, decay_days)
-            kept.append((left @ season, left.sum(axis=1)))
-        return kept
+            shares.append((left @ season, left.sum(axis=1)))
+        return shares
 
     def _quiet(
         self, week: int, rate: np.ndarray, seasons: np.ndarray | float, days: np.ndarray | float

@@ -107,12 +107,12 @@ class FriendshipGraph:
     def _build(self, day: int) -> "_Index":
         self._life.advance(day)
         high = int(np.searchsorted(self.formed, day))
-        kept = np.flatnonzero(self._stands(slice(0, high)))
-        one, other = self.one[kept], self.other[kept]
+        standing = np.flatnonzero(self._stands(slice(0, high)))
+        one, other = self.one[standing], self.other[standing]
         # Each edge twice, next to itself, so that a stable sort keeps the order of formation.
         end = np.stack([one, other], axis=1).ravel()
         friend = np.stack([other, one], axis=1).ravel()
-        since = np.repeat(np.floor(self.formed[kept]).astype(np.int32), 2)
+        since = np.repeat(np.floor(self.formed[standing]).astype(np.int32), 2)
         order = stable_order(end)
         degree = np.bincount(end, minlength=self._population.size)
         start = np.cumsum(degree) - degree

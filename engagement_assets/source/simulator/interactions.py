@@ -101,9 +101,9 @@ def interaction_rows(
     customer = batch.customer[session]
     if len(session) == 0:
         return tables.empty("interactions")
-    post, liking, found = _choose(wall, customer, seconds, seen, population, rng)
-    session, seconds, customer = session[found], seconds[found], customer[found]
-    post, liking = post[found], liking[found]
+    post, liking, there = _choose(wall, customer, seconds, seen, population, rng)
+    session, seconds, customer = session[there], seconds[there], customer[there]
+    post, liking = post[there], liking[there]
     kind = _kinds(liking, rng)
     return tables.build(
         "interactions",
@@ -150,8 +150,8 @@ def _choose(
     best = np.argmax(utility, axis=1)[:, None]
     chosen = np.take_along_axis(candidates, best, axis=1)[:, 0]
     liking = np.take_along_axis(match, best, axis=1)[:, 0]
-    found = ~np.take_along_axis(own, best, axis=1)[:, 0]
-    return chosen, liking, found
+    there = ~np.take_along_axis(own, best, axis=1)[:, 0]
+    return chosen, liking, there
 
 
 def _kinds(liking: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -116,8 +116,8 @@ class LifeCourses:
 def next_discontent(discontent: np.ndarray, mean: np.ndarray, noise: np.ndarray) -> np.ndarray:
     """Discontent of the week after, given standard normal noise."""
     spread = np.float32(math.sqrt(1.0 - p.DISCONTENT_PERSISTENCE**2))
-    kept = np.float32(p.DISCONTENT_PERSISTENCE) * (discontent - mean)
-    following: np.ndarray = mean + kept + spread * noise
+    carried = np.float32(p.DISCONTENT_PERSISTENCE) * (discontent - mean)
+    following: np.ndarray = mean + carried + spread * noise
     return following
 
 

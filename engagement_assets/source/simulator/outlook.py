@@ -172,15 +172,15 @@ class Outlook:
             -length / p.DAYS_PER_WEEK * self._hazard(state.discontent)
         )
         half = length / 2.0
-        kept = state.left * tau * -np.expm1(-length / tau)
-        kept += begins * (half + tau * -np.expm1(-half / tau))
-        kept += (state.stayers - begins) * length
+        days_used = state.left * tau * -np.expm1(-length / tau)
+        days_used += begins * (half + tau * -np.expm1(-half / tau))
+        days_used += (state.stayers - begins) * length
         state.left = state.left * np.exp(-length / tau) + begins * np.exp(-half / tau)
         state.stayers = state.stayers - begins
         plain = self._rate(state.discontent) * span.season
         treated = lifted(plain, self._weight, self._effect)
         rate = plain + span.treated * (treated - plain)
-        used = np.where(self._bot, p.BOT_RATE * length, rate * kept * _AWAY_SHARE)
+        used = np.where(self._bot, p.BOT_RATE * length, rate * days_used * _AWAY_SHARE)
         return used, state.stayers.copy()
 
     def _expected_bills(self, days: int, spans: list["_Span"], staying: np.ndarray) -> np.ndarray:

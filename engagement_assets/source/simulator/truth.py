@@ -92,14 +92,14 @@ class Truth:
     def future_engagement(self, day: int, *, days: int) -> pa.Table:
         """Expected mean daily engagement over the days after a day, given all causes at its end."""
         outlook = Outlook(self._population, self._life, self._experiment, day)
-        return self._told(day, "expected_engagement", outlook.engagement(days=days, paths=_PATHS))
+        return self._column(day, "expected_engagement", outlook.engagement(days=days, paths=_PATHS))
 
     def future_revenue(self, day: int, *, days: int) -> pa.Table:
         """Expected revenue in USD of the days after a day, given all causes at its end."""
         outlook = Outlook(self._population, self._life, self._experiment, day)
-        return self._told(day, "expected_revenue_usd", outlook.revenue(days=days, paths=_PATHS))
+        return self._column(day, "expected_revenue_usd", outlook.revenue(days=days, paths=_PATHS))
 
-    def _told(self, day: int, name: str, values: np.ndarray) -> pa.Table:
+    def _column(self, day: int, name: str, values: np.ndarray) -> pa.Table:
         everybody = self._population.named(np.arange(self._population.count(day)))
         return pa.table({"customer_id": everybody, name: values})
 
