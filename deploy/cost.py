@@ -27,123 +27,74 @@ KIB = 1024
 
 @dataclass(frozen=True)
 class Prices:
-    """USD, on-demand, us-east-1; assumptions, see the module's docstring.
+    """USD, on-demand, us-east-1; assumptions, see the module's docstring."""
 
-    Attributes:
-        athena_tb: Scanned by Athena, a TB.
-        s3_gb_month: S3 Standard.
-        s3_put_1000: PUT, COPY, LIST, by the thousand.
-        s3_get_1000: GET, by the thousand.
-        fargate_vcpu_hour: A Fargate vCPU, x86.
-        fargate_gb_hour: A GB of a Fargate task's memory.
-        dynamodb_write_million: Write units, on demand, by the million.
-        dynamodb_read_million: Read units, on demand, by the million; an eventually consistent read
-            of up to 4 KiB takes half a unit.
-        dynamodb_gb_month: Stored in DynamoDB.
-        dynamodb_pitr_gb_month: Point-in-time recovery of it.
-        rds_hour: db.t4g.small, PostgreSQL, one zone.
-        rds_gb_month: gp3 storage.
-        lambda_request_million: Invocations, by the million.
-        lambda_gb_second: Memory and time.
-        http_api_million: HTTP API requests, by the million.
-        kms_key_month: A key; each of its yearly rotations adds one, up to two.
-        kms_10000: Calls, by ten thousand.
-        nat_hour: A NAT gateway.
-        nat_gb: Through it.
-        logs_gb: Taken in by CloudWatch Logs.
-        alarm_month: An alarm.
-        metric_month: A custom metric.
-        secret_month: A secret.
-        ecr_gb_month: Images.
-    """
-
-    athena_tb: float = 5.0
-    s3_gb_month: float = 0.023
-    s3_put_1000: float = 0.005
-    s3_get_1000: float = 0.0004
-    fargate_vcpu_hour: float = 0.04048
-    fargate_gb_hour: float = 0.004445
-    dynamodb_write_million: float = 0.625
+    athena_tb: float = 5.0  # scanned by Athena, a TB
+    s3_gb_month: float = 0.023  # S3 Standard
+    s3_put_1000: float = 0.005  # PUT, COPY, LIST, by the thousand
+    s3_get_1000: float = 0.0004  # GET, by the thousand
+    fargate_vcpu_hour: float = 0.04048  # a Fargate vCPU, x86
+    fargate_gb_hour: float = 0.004445  # a GB of a Fargate task's memory
+    dynamodb_write_million: float = 0.625  # write units, on demand, by the million
+    # read units, on demand, by the million; an eventually consistent read of up to 4 KiB takes
+    # half a unit
     dynamodb_read_million: float = 0.125
-    dynamodb_gb_month: float = 0.25
-    dynamodb_pitr_gb_month: float = 0.20
-    rds_hour: float = 0.032
-    rds_gb_month: float = 0.115
-    lambda_request_million: float = 0.20
-    lambda_gb_second: float = 0.0000166667
-    http_api_million: float = 1.0
-    kms_key_month: float = 1.0
-    kms_10000: float = 0.03
-    nat_hour: float = 0.045
-    nat_gb: float = 0.045
-    logs_gb: float = 0.50
-    alarm_month: float = 0.10
-    metric_month: float = 0.30
-    secret_month: float = 0.40
-    ecr_gb_month: float = 0.10
+    dynamodb_gb_month: float = 0.25  # stored in DynamoDB
+    dynamodb_pitr_gb_month: float = 0.20  # point-in-time recovery of it
+    rds_hour: float = 0.032  # db.t4g.small, PostgreSQL, one zone
+    rds_gb_month: float = 0.115  # gp3 storage
+    lambda_request_million: float = 0.20  # invocations, by the million
+    lambda_gb_second: float = 0.0000166667  # memory and time
+    http_api_million: float = 1.0  # HTTP API requests, by the million
+    kms_key_month: float = 1.0  # a key; each of its yearly rotations adds one, up to two
+    kms_10000: float = 0.03  # calls, by ten thousand
+    nat_hour: float = 0.045  # a NAT gateway
+    nat_gb: float = 0.045  # through it
+    logs_gb: float = 0.50  # taken in by CloudWatch Logs
+    alarm_month: float = 0.10  # an alarm
+    metric_month: float = 0.30  # a custom metric
+    secret_month: float = 0.40  # a secret
+    ecr_gb_month: float = 0.10  # images
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What one customer and one day weigh, and how much is asked.
+    """What one customer and one day weigh, and how much is asked."""
 
-    Attributes:
-        customers: Customers.
-        days_kept: Days of raw rows in the lake.
-        rows_customer_day: 44,720,317 rows / 100,000 customers / 400 days (RESULTS.md).
-        bytes_row: 949,259,407 bytes of Parquet / 44,720,317 rows (RESULTS.md).
-        bytes_derived_customer_day: Features, signals, predictions and explanations of a customer
-            and day, in Parquet: 38,668,590 bytes / 100,000 customers (RESULTS.md).
-        queries_day: Athena queries a day: tables, checks, analysts; an assumption.
-        days_scanned: Days of raw rows that a scanning query reads, by its partitions.
-        scanning_queries_day: Of these queries, those that scan so much; the rest pay the 10 MB
-            minimum.
-        job_seconds: A day's job: 149 s on two cores at 100,000 customers (RESULTS.md).
-        training_seconds: Training and evaluating every model, 336 s there (RESULTS.md).
-        job_scale_customers: For so many customers.
-        job_start_seconds: Fargate's start and the loading of the image, which is paid too.
-        document_kib: A customer's document in the online store as it is billed, in whole KiB; it
-            has 1,560 bytes on average (RESULTS.md).
-        published_share: Share of customers whose document is written each day; 1 is everyone.
-        releases_kept: Releases in the table at once.
-        requests_second: Requests of the API, on average.
-        request_seconds: How long the function takes for one.
-        function_gib: Its memory.
-        log_bytes_request: Access log and application log of a request.
-        log_gb_day: Logs of Dagster and its runs.
-    """
-
-    customers: int = 100_000
-    days_kept: int = 400
+    customers: int = 100_000  # customers
+    days_kept: int = 400  # days of raw rows in the lake
+    # 44,720,317 rows / 100,000 customers / 400 days (RESULTS.md)
     rows_customer_day: float = 44_720_317 / 100_000 / 400
+    # 949,259,407 bytes of Parquet / 44,720,317 rows (RESULTS.md)
     bytes_row: float = 949_259_407 / 44_720_317
+    # features, signals, predictions and explanations of a customer and day, in Parquet:
+    # 38,668,590 bytes / 100,000 customers (RESULTS.md)
     bytes_derived_customer_day: float = 38_668_590 / 100_000
-    queries_day: int = 200
-    days_scanned: int = 30
+    queries_day: int = 200  # Athena queries a day: tables, checks, analysts; an assumption
+    days_scanned: int = 30  # days of raw rows that a scanning query reads, by its partitions
+    # of these queries, those that scan so much; the rest pay the 10 MB minimum
     scanning_queries_day: int = 60
-    job_seconds: float = 149.0
-    training_seconds: float = 336.0
-    job_scale_customers: int = 100_000
+    job_seconds: float = 149.0  # a day's job: 149 s on two cores at 100,000 customers (RESULTS.md)
+    training_seconds: float = 336.0  # training and evaluating every model, 336 s there (RESULTS.md)
+    job_scale_customers: int = 100_000  # for so many customers
+    # Fargate's start and the loading of the image, which is paid too
     job_start_seconds: float = 90.0
+    # a customer's document in the online store as it is billed, in whole KiB; it has 1,560 bytes
+    # on average (RESULTS.md)
     document_kib: float = 2.0
+    # share of customers whose document is written each day; 1 is everyone
     published_share: float = 1.0
-    releases_kept: int = 2
-    requests_second: float = 5.0
-    request_seconds: float = 0.02
-    function_gib: float = 1769 / 1024
-    log_bytes_request: float = 600.0
-    log_gb_day: float = 0.05
+    releases_kept: int = 2  # releases in the table at once
+    requests_second: float = 5.0  # requests of the API, on average
+    request_seconds: float = 0.02  # how long the function takes for one
+    function_gib: float = 1769 / 1024  # its memory
+    log_bytes_request: float = 600.0  # access log and application log of a request
+    log_gb_day: float = 0.05  # logs of Dagster and its runs
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of an estimate.
-
-    Attributes:
-        what: What is paid.
-        arithmetic: How the figure comes about, in words and numbers.
-        usd: USD a month.
-    """
+    """One line of an estimate: what is paid, how its figure comes about, and USD a month."""
 
     what: str
     arithmetic: str

@@ -104,8 +104,6 @@ class FurtherCheck:
     """A check of a table besides those that every table gets.
 
     Attributes:
-        table: The table.
-        name: Name of the check.
         description: What holds, a sentence.
         judge: Judges the days of a run.
         blocking: Whether what is made from the table waits for it; otherwise it warns.
@@ -132,8 +130,6 @@ class CheckedTable:
     """The days of a table that a run is about, counted in one scan for all its checks.
 
     Attributes:
-        table: The table.
-        lake: Where it lies.
         days: The days to judge.
         resources: The check's resources, by name.
     """

@@ -23,12 +23,7 @@ _FRACTIONAL = (exp.Div, exp.Exp, exp.Ln, exp.Log, exp.Sqrt, exp.Avg, exp.Round, 
 
 @dataclass(frozen=True)
 class Order:
-    """One key of a query's ORDER BY.
-
-    Attributes:
-        column: The output column.
-        descending: Whether the greatest comes first.
-    """
+    """One key of a query's ORDER BY: an output column and its direction."""
 
     column: str
     descending: bool

@@ -24,12 +24,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from upath import UPath
+from upath import UPath
 
-    Folder = Path | UPath
+from resources.lake import put_atomically
+
+Folder = Path | UPath
 
 CARD_FILE = "card.json"
 CHAMPION_FILE = "champion.json"
@@ -251,12 +252,7 @@ class ModelRegistry:
             self._append_remotely(path, entry)
             return
         text = _to_json({"history": [*self.history(name), entry]})
-        beside = path.with_name(f".{CHAMPION_FILE}.{uuid.uuid4().hex}")
-        try:
-            beside.write_text(text)
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+        put_atomically(UPath(path), text.encode())
 
     def _append_remotely(self, path: UPath, entry: dict[str, str]) -> None:
         """Add to a history on an object store; on S3 two promoters at once lose nothing."""

@@ -128,7 +128,6 @@ class Table:
         description: What one row is.
         unique: Columns that name a row within a partition.
         owner: Who answers for it, as Dagster names owners.
-        partitioned: Whether it has a partition a day.
         steady: Whether its rows a day should be alike from day to day.
         checked: Whether it gets generated asset checks.
         without_customer: Why no row is about one customer, where none is.
@@ -139,7 +138,6 @@ class Table:
     description: str = field(default="", kw_only=True)
     unique: tuple[str, ...] = field(default=(), kw_only=True)
     owner: str = field(default="", kw_only=True)
-    partitioned: bool = field(default=True, kw_only=True)
     steady: bool = field(default=False, kw_only=True)
     checked: bool = field(default=True, kw_only=True)
     without_customer: str = field(default="", kw_only=True)
@@ -183,11 +181,6 @@ class Table:
     def customer_columns(self) -> tuple[str, ...]:
         """Columns whose value is a customer id."""
         return tuple(column.name for column in self.columns if column.names_customer)
-
-    @property
-    def personal_columns(self) -> tuple[str, ...]:
-        """Columns that hold personal data."""
-        return tuple(column.name for column in self.columns if column.personal)
 
     @property
     def bounds(self) -> dict[str, str]:

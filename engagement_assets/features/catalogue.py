@@ -21,10 +21,8 @@ GROUP_SOURCES: dict[str, tuple[str, ...]] = {
     for group, features in GROUP_FEATURES.items()
 }
 """Lake tables that the SQL of a group reads: each needs the customers, whom it has a row for."""
-SENSITIVE_FEATURES: tuple[str, ...] = tuple(f.name for f in DECLARED if f.sensitive)
 MODEL_INPUTS: tuple[str, ...] = tuple(f.name for f in DECLARED if f.model_input)
 """Features that a model learns from unless told otherwise: all but the sensitive ones."""
-NUMERIC_FEATURES: tuple[str, ...] = tuple(f.name for f in DECLARED if f.numeric)
 CATEGORY_FEATURES: tuple[str, ...] = tuple(f.name for f in DECLARED if not f.numeric)
 
 OWNER = "team:data-science"

@@ -20,12 +20,7 @@ NOT_TABLES = ("truth",)
 
 @dataclass(frozen=True)
 class Published:
-    """A catalogue as it was made.
-
-    Attributes:
-        where: Where analysts find it.
-        tables: Its tables.
-    """
+    """A catalogue as it was made: where analysts find it, and its tables."""
 
     where: str
     tables: list[str]

@@ -46,9 +46,9 @@ def _raw(
     name: str,
     meaning: str,
     row_key: tuple[str, ...],
-    event_time: str,
     columns: tuple[Column, ...],
     *,
+    event_time: str = "occurred_at",
     required: bool = False,
     versioned: bool = False,
 ) -> SourceTable:
@@ -93,7 +93,6 @@ _DECLARED = (
         "customers",
         "One person with an account; a later row for the same customer replaces the earlier",
         ("customer_id",),
-        "signed_up_at",
         (
             _customer(),
             _when("When the account was made", "signed_up_at"),
@@ -105,6 +104,7 @@ _DECLARED = (
             Column("full_name", "string", "Name", personal=True),
             Column("phone", "string", "Telephone number", personal=True),
         ),
+        event_time="signed_up_at",
         required=True,
         versioned=True,
     ),
@@ -112,7 +112,6 @@ _DECLARED = (
         "sessions",
         "One visit of a customer to the app",
         ("session_id",),
-        "occurred_at",
         (
             _id("session_id", "The session"),
             _customer(),
@@ -140,7 +139,6 @@ _DECLARED = (
         "posts",
         "One post that a customer published",
         ("post_id",),
-        "occurred_at",
         (
             _id("post_id", "The post"),
             _customer(meaning="The author"),
@@ -153,7 +151,6 @@ _DECLARED = (
         "messages",
         "One message from a customer to another",
         ("message_id",),
-        "occurred_at",
         (
             _id("message_id", "The message"),
             _customer(meaning="The sender"),
@@ -167,7 +164,6 @@ _DECLARED = (
         "interactions",
         "One view, like, comment or share of a post by a customer",
         ("interaction_id",),
-        "occurred_at",
         (
             _id("interaction_id", "The interaction"),
             _customer(meaning="Who interacted"),
@@ -186,14 +182,12 @@ _DECLARED = (
         "event_joins",
         "One customer joining one event",
         ("customer_id", "event_id"),
-        "occurred_at",
         (_customer(), _id("event_id", "The event"), _when("When the customer joined")),
     ),
     _raw(
         "connections",
         "One connection made between two customers",
         ("customer_id", "other_customer_id"),
-        "occurred_at",
         (
             _customer(meaning="Who asked"),
             _customer("other_customer_id", "Who accepted"),
@@ -204,7 +198,6 @@ _DECLARED = (
         "referrals",
         "One customer brought in by another",
         ("referral_id",),
-        "occurred_at",
         (
             _id("referral_id", "The referral"),
             _customer(meaning="The referrer"),
@@ -216,7 +209,6 @@ _DECLARED = (
         "transactions",
         "One payment by a customer",
         ("transaction_id",),
-        "occurred_at",
         (
             _id("transaction_id", "The payment"),
             _customer(),
@@ -237,21 +229,18 @@ _DECLARED = (
         "premium_usage",
         "One use of a premium feature",
         ("customer_id", "feature", "occurred_at"),
-        "occurred_at",
         (_customer(), _id("feature", "The premium feature"), _when("When")),
     ),
     _raw(
         "gig_listings",
         "One gig that a customer offers",
         ("listing_id",),
-        "occurred_at",
         (_id("listing_id", "The listing"), _customer(meaning="Who offers it"), _when("When")),
     ),
     _raw(
         "gig_applications",
         "One application of a customer for a gig",
         ("application_id",),
-        "occurred_at",
         (
             _id("application_id", "The application"),
             _customer(meaning="Who applies"),
@@ -263,7 +252,6 @@ _DECLARED = (
         "job_ratings",
         "One rating of a customer's finished gig",
         ("rating_id",),
-        "occurred_at",
         (
             _id("rating_id", "The rating"),
             _customer(meaning="Who did the work"),
@@ -277,7 +265,6 @@ _DECLARED = (
         "notifications",
         "One notification sent to a customer",
         ("notification_id",),
-        "occurred_at",
         (
             _id("notification_id", "The notification"),
             _customer(),
@@ -290,7 +277,6 @@ _DECLARED = (
         "action_log",
         "One marketing action taken on a customer, with the chance it had of being taken",
         ("action_id",),
-        "occurred_at",
         (
             _id("action_id", "The action taken"),
             _customer(),
@@ -315,7 +301,6 @@ _DECLARED = (
         "experiment_assignments",
         "One customer put into one variant of an experiment",
         ("experiment", "customer_id"),
-        "occurred_at",
         (
             _id("experiment", "The experiment"),
             _customer(),
@@ -327,7 +312,6 @@ _DECLARED = (
         "consents",
         "One consent given or withdrawn; the latest of a customer and purpose holds",
         ("customer_id", "purpose", "occurred_at"),
-        "occurred_at",
         (
             _customer(),
             Column("purpose", "string", "For what", nullable=False, allowed=CONSENT_PURPOSES),
@@ -339,7 +323,6 @@ _DECLARED = (
         "reviews",
         "One review of a customer by the trust team",
         ("customer_id", "occurred_at"),
-        "occurred_at",
         (
             _customer(),
             Column("confirmed_fraud", "bool", "Whether fraud was confirmed", nullable=False),

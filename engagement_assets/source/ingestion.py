@@ -42,9 +42,6 @@ class IngestReport:
     """What an ingestion did.
 
     Attributes:
-        source: The source's name.
-        first: First day.
-        last: Last day.
         rows: Good rows by table and day.
         quarantined: Rows in quarantine by table and day.
         late: Good rows by table and day that happened before the day they became known.

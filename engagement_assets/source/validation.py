@@ -40,10 +40,6 @@ class Batch:
     """The raw rows of one table for a range of days.
 
     Attributes:
-        table: The contract.
-        rows: The rows as they came.
-        first: First day of the range.
-        last: Last day of the range.
         source: Name of the source, for errors.
         first_day: First day of the source, which takes rows that became known earlier.
         timezone: The zone of naive times, which the connection has too.

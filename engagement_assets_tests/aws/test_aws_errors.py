@@ -11,7 +11,7 @@ from engagement_assets_tests.aws.answers import answering
 from engagement_assets_tests.aws.cloud import CREDENTIALS, REGION, Cloud
 from engagement_assets_tests.resources.test_lake import ROWS, SCHEMA, write
 from resources.aws import clients
-from resources.aws.clients import ATTEMPTS, aws_call, client
+from resources.aws.clients import CONFIG, aws_call, client
 from resources.aws.errors import AwsError
 from resources.aws.storage import change_text, options
 from resources.lake import Lake, StorageError
@@ -56,9 +56,9 @@ def test_what_aws_answers_is_said_with_what_to_do(monkeypatch, status, code, sai
 def test_throttling_is_tried_again_a_bounded_number_of_times(monkeypatch):
     with answering(503, "SlowDown", "too fast") as (url, calls):
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
-        with pytest.raises(AwsError, match=f"also after {ATTEMPTS} tries"), aws_call("reading"):
+        with pytest.raises(AwsError, match="also after 5 tries"), aws_call("reading"):
             client("s3", REGION).get_object(Bucket="bucket", Key="key")
-        assert len(calls) == ATTEMPTS
+        assert len(calls) == CONFIG["retries"]["total_max_attempts"] == 5
 
 
 def test_an_endpoint_that_cannot_be_reached_is_named(monkeypatch):

@@ -16,8 +16,6 @@ from engagement_assets.features.catalogue import (
     GROUP_FEATURES,
     GROUP_SOURCES,
     MODEL_INPUTS,
-    NUMERIC_FEATURES,
-    SENSITIVE_FEATURES,
     dictionary_markdown,
 )
 from engagement_assets.features.feature import Feature
@@ -107,9 +105,11 @@ def test_the_sql_of_a_label_reads_its_sources(label: Label) -> None:
 
 
 def test_sensitive_features_are_not_learnt_from_by_default() -> None:
-    assert SENSITIVE_FEATURES == ("age", "gender", "location")
-    assert set(MODEL_INPUTS) == set(FEATURE_NAMES) - set(SENSITIVE_FEATURES)
-    assert set(NUMERIC_FEATURES) | set(CATEGORY_FEATURES) == set(FEATURE_NAMES)
+    sensitive = tuple(name for name, feature in FEATURES.items() if feature.sensitive)
+    assert sensitive == ("age", "gender", "location")
+    assert set(MODEL_INPUTS) == set(FEATURE_NAMES) - set(sensitive)
+    numeric = {name for name, feature in FEATURES.items() if feature.numeric}
+    assert numeric | set(CATEGORY_FEATURES) == set(FEATURE_NAMES)
 
 
 def test_null_rules_read_as_sentences() -> None:

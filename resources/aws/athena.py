@@ -50,12 +50,7 @@ _LIMIT = "Bytes scanned limit was exceeded"
 
 @dataclass(frozen=True)
 class Cost:
-    """What one query is billed.
-
-    Attributes:
-        scanned_bytes: Bytes that Athena read.
-        usd: Their price, with Athena's least billed amount.
-    """
+    """What one query is billed: the bytes that Athena read, at least its least amount."""
 
     scanned_bytes: int
     usd: float

@@ -13,31 +13,24 @@ from typing import Any
 from resources.aws.errors import AwsError
 from resources.botocore_errors import aws_errors, code_of, explain
 
-CONNECT_SECONDS = 10
-READ_SECONDS = 60
-# The first try and four more, with growing pauses between; then the error names the number.
-ATTEMPTS = 5
-
-
-def config() -> Any:
-    """How every client behaves: bounded retries and bounded waits."""
-    from botocore.config import Config
-
-    return Config(
-        connect_timeout=CONNECT_SECONDS,
-        read_timeout=READ_SECONDS,
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-    )
+# How every client behaves: bounded waits and retries. The first try and four more, with growing
+# pauses between; then the error names the number.
+CONFIG = {
+    "connect_timeout": 10,
+    "read_timeout": 60,
+    "retries": {"mode": "standard", "total_max_attempts": 5},
+}
 
 
 @lru_cache(maxsize=64)
 def client(service: str, region: str) -> Any:
     """The client of a service, one a process: making one takes tens of milliseconds."""
     import boto3
+    from botocore.config import Config
 
     with aws_call(f"making a client for {service}"):
         # a session of its own: the shared one may not be used by several threads
-        return boto3.session.Session().client(service, region_name=region, config=config())
+        return boto3.session.Session().client(service, region_name=region, config=Config(**CONFIG))
 
 
 @contextmanager

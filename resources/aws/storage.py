@@ -7,7 +7,7 @@ Does not belong here: what lies there (`resources.lake`, `resources.registry`).
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from resources.aws.clients import ATTEMPTS, CONNECT_SECONDS, READ_SECONDS, client
+from resources.aws.clients import CONFIG, client
 from resources.aws.errors import AwsError
 from resources.botocore_errors import code_of, explain
 
@@ -29,11 +29,7 @@ def options(*, region: str, kms_key: str = "") -> dict[str, Any]:
         # another process may have written since: what is listed is always asked for
         "use_listings_cache": False,
         "client_kwargs": {"region_name": region},
-        "config_kwargs": {
-            "connect_timeout": CONNECT_SECONDS,
-            "read_timeout": READ_SECONDS,
-            "retries": {"mode": "standard", "total_max_attempts": ATTEMPTS},
-        },
+        "config_kwargs": CONFIG,
         "s3_additional_kwargs": encryption(kms_key),
     }
 

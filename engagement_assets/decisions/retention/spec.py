@@ -11,13 +11,7 @@ from resources.tables import Column
 
 @dataclass(frozen=True)
 class Band:
-    """A range of churn probabilities.
-
-    Attributes:
-        name: Name of the band.
-        above: A customer is in it when the probability is greater than this.
-        action: What is done.
-    """
+    """A range of churn probabilities, those greater than `above`, and what is done."""
 
     name: str
     above: float

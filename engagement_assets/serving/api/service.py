@@ -38,7 +38,6 @@ class View:
     """A release and what belongs to all of it.
 
     Attributes:
-        release: The release.
         references: What one customer's numbers need of all others, by model.
         cold_start: Lists for somebody of whom nothing is known: `items`, and `by_location`.
     """
@@ -66,8 +65,6 @@ class CustomerService:
     """Answers for customers.
 
     Attributes:
-        store: The online store.
-        scorer: The champions.
         reader: Looks customers up in the lake; None where the store alone is asked.
         read_references: Reads what depends on all customers of a release.
         limiter: How many scorings run at once.

@@ -39,8 +39,6 @@ class TokenChecker:
     """Checks tokens of one issuer for one audience.
 
     Attributes:
-        issuer: `iss`.
-        audience: `aud`.
         keys: An https:// address, or a JWKS as data.
         leeway: Seconds by which clocks may differ.
     """

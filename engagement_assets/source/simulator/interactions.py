@@ -36,29 +36,18 @@ _LIKE, _COMMENT, _SHARE = 0.18, 0.02, 0.02
 
 @dataclass(frozen=True)
 class Wall:
-    """The posts of some days that can be seen, in order of time.
+    """The posts of some days that can be seen, in order of time."""
 
-    Attributes:
-        seconds: Seconds since the start of the day on which they are seen; negative before.
-        author: Customer.
-        taste: Place in the space of tastes.
-        quality: Logarithm of what draws people to it.
-        reach: Cumulated weight with which posts are come across, recent ones more.
-        ids: Post ids.
-        feed_start: Where each customer's feed of friends' posts begins in `feed_post`.
-        feed_size: How many posts are in it.
-        feed_post: Numbers of posts.
-    """
-
+    # seconds since the start of the day on which they are seen; negative before
     seconds: np.ndarray
-    author: np.ndarray
-    taste: np.ndarray
-    quality: np.ndarray
-    reach: np.ndarray
-    ids: pa.Array
-    feed_start: np.ndarray
-    feed_size: np.ndarray
-    feed_post: np.ndarray
+    author: np.ndarray  # customer
+    taste: np.ndarray  # place in the space of tastes
+    quality: np.ndarray  # logarithm of what draws people to it
+    reach: np.ndarray  # cumulated weight with which posts are come across, recent ones more
+    ids: pa.Array  # post ids
+    feed_start: np.ndarray  # where each customer's feed of friends' posts begins in `feed_post`
+    feed_size: np.ndarray  # how many posts are in it
+    feed_post: np.ndarray  # numbers of posts
 
 
 def hang(days: Sequence[Posts], day: int, friends: Friends) -> Wall:

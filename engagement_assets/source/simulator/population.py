@@ -33,65 +33,36 @@ PREMIUM_WAIT_DAYS = (500.0, 15_000.0)
 
 @dataclass(frozen=True)
 class Population:
-    """The customers of a world, one entry of every array a customer.
+    """The customers of a world, one entry of every array a customer."""
 
-    Attributes:
-        founders: How many sign up by the last day of the asked range.
-        days: Length of the asked range in days.
-        seed: The world's seed.
-        signed_up: Instant of sign-up in days of the world.
-        persona: Index into `PERSONAS`.
-        birth_day: Day of the world of the birth, negative.
-        gender: Index into the contract's genders.
-        location: Index into `LOCATIONS`.
-        premium_from: Instant from which the account is premium, in days; infinite if never.
-        is_bot: Whether a program uses the account.
-        is_fraud: Whether the account is used to cheat.
-        rate: Sessions a day when content.
-        hazard: Chance a week to begin to leave when content.
-        decay_days: Time in which the use of a leaver falls to 1/e.
-        sensitivity: Fall of the log rate with discontent.
-        is_occasional: Whether the customer looks in only now and then.
-        minutes: Median minutes of a session.
-        depth: Index into `DEPTH_FACTORS`: how much is done in a session.
-        weekend: Factor of use at the weekend.
-        habit: Index into `HOUR_HABITS`.
-        device: Index into `DEVICES` of the usual device.
-        community: Number of the community.
-        sociability: Expected number of friends, relative.
-        taste: Shape (customers, `TASTE_DIMENSIONS`).
-        favourite: Index into `CATEGORIES`.
-        payment_chance: Chance of a payment in a session.
-        payment_usd: Median payment.
-    """
-
-    founders: int
-    days: int
-    seed: int
-    signed_up: np.ndarray
-    persona: np.ndarray
-    birth_day: np.ndarray
-    gender: np.ndarray
-    location: np.ndarray
+    founders: int  # how many sign up by the last day of the asked range
+    days: int  # length of the asked range in days
+    seed: int  # the world's seed
+    signed_up: np.ndarray  # instant of sign-up in days of the world
+    persona: np.ndarray  # index into `PERSONAS`
+    birth_day: np.ndarray  # day of the world of the birth, negative
+    gender: np.ndarray  # index into the contract's genders
+    location: np.ndarray  # index into `LOCATIONS`
+    # instant from which the account is premium, in days; infinite if never
     premium_from: np.ndarray
-    is_bot: np.ndarray
-    is_fraud: np.ndarray
-    rate: np.ndarray
-    hazard: np.ndarray
-    decay_days: np.ndarray
-    sensitivity: np.ndarray
-    is_occasional: np.ndarray
-    minutes: np.ndarray
-    depth: np.ndarray
-    weekend: np.ndarray
-    habit: np.ndarray
-    device: np.ndarray
-    community: np.ndarray
-    sociability: np.ndarray
-    taste: np.ndarray
-    favourite: np.ndarray
-    payment_chance: np.ndarray
-    payment_usd: np.ndarray
+    is_bot: np.ndarray  # whether a program uses the account
+    is_fraud: np.ndarray  # whether the account is used to cheat
+    rate: np.ndarray  # sessions a day when content
+    hazard: np.ndarray  # chance a week to begin to leave when content
+    decay_days: np.ndarray  # time in which the use of a leaver falls to 1/e
+    sensitivity: np.ndarray  # fall of the log rate with discontent
+    is_occasional: np.ndarray  # whether the customer looks in only now and then
+    minutes: np.ndarray  # median minutes of a session
+    depth: np.ndarray  # index into `DEPTH_FACTORS`: how much is done in a session
+    weekend: np.ndarray  # factor of use at the weekend
+    habit: np.ndarray  # index into `HOUR_HABITS`
+    device: np.ndarray  # index into `DEVICES` of the usual device
+    community: np.ndarray  # number of the community
+    sociability: np.ndarray  # expected number of friends, relative
+    taste: np.ndarray  # shape (customers, `TASTE_DIMENSIONS`)
+    favourite: np.ndarray  # index into `CATEGORIES`
+    payment_chance: np.ndarray  # chance of a payment in a session
+    payment_usd: np.ndarray  # median payment
 
     @property
     def size(self) -> int:

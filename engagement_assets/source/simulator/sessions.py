@@ -27,33 +27,19 @@ _LATE_HOURS = 6.0
 
 @dataclass(frozen=True)
 class SessionBatch:
-    """The sessions of a day that are recorded on the day, or those recorded a day late.
+    """The sessions of a day that are recorded on the day, or those recorded a day late."""
 
-    Attributes:
-        day: Day of the world on which they happen.
-        late: Whether they are recorded a day late.
-        customer: Customer of each session.
-        start: Seconds of the day.
-        duration: Seconds.
-        interactions: Number of interactions in each session.
-        messages: Number of messages.
-        posts: Number of posts.
-        events: Number of events joined.
-        device: Index into `DEVICES`.
-        recorded: Seconds of the following day at which a late session is recorded.
-    """
-
-    day: int
-    late: bool
-    customer: np.ndarray
-    start: np.ndarray
-    duration: np.ndarray
-    interactions: np.ndarray
-    messages: np.ndarray
-    posts: np.ndarray
-    events: np.ndarray
-    device: np.ndarray
-    recorded: np.ndarray
+    day: int  # day of the world on which they happen
+    late: bool  # whether they are recorded a day late
+    customer: np.ndarray  # customer of each session
+    start: np.ndarray  # seconds of the day
+    duration: np.ndarray  # seconds
+    interactions: np.ndarray  # number of interactions in each session
+    messages: np.ndarray  # number of messages
+    posts: np.ndarray  # number of posts
+    events: np.ndarray  # number of events joined
+    device: np.ndarray  # index into `DEVICES`
+    recorded: np.ndarray  # seconds of the following day at which a late session is recorded
 
     @property
     def size(self) -> int:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from engagement_assets.source.simulator import vocabulary as words
 from engagement_assets.source.simulator.parameters import CATEGORIES
 
-TONES = ("negative", "neutral", "positive")
+# a tone is an index into negative, neutral, positive
 _TYPO_CHANCE = 0.08
 _TONE_SCALE = 0.9
 
@@ -62,7 +62,7 @@ def _pools() -> dict[str, _Pool]:
 
 
 def tones(mood: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The tone of each text, an index into `TONES`, given the mood of its author.
+    """The tone of each text, 0 negative to 2 positive, given the mood of its author.
 
     The odds of a positive against a negative text are ``exp(2 * 0.9 * mood)``.
     """
@@ -74,7 +74,7 @@ def tones(mood: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def post_texts(category: np.ndarray, tone: np.ndarray, rng: np.random.Generator) -> pa.Array:
-    """A text for each post, given indices into `CATEGORIES` and `TONES`; no nulls."""
+    """A text for each post, given indices into `CATEGORIES` and tones; no nulls."""
     pools = _pools()
     nothing = np.zeros(len(tone), dtype=np.int64)
     aside = pools["tail"].take(nothing, rng)
