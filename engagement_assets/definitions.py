@@ -10,7 +10,7 @@ from engagement_assets.decisions.assets import ASSETS as DECISION_ASSETS
 from engagement_assets.decisions.assets import CHECKS as DECISION_CHECKS
 from engagement_assets.decisions.customers.assets import ASSETS as UNIFIED_ASSETS
 from engagement_assets.decisions.customers.assets import CHECKS as UNIFIED_CHECKS
-from engagement_assets.deployments.resources import loggers_for, resources_for
+from engagement_assets.deployments.resources import loggers_for, resources_of
 from engagement_assets.features.assets import LABEL_ASSETS, customer_snapshot
 from engagement_assets.features.checks import CHECKS as FEATURE_CHECKS
 from engagement_assets.governance.assets import ASSETS as GOVERNANCE_ASSETS
@@ -65,7 +65,7 @@ defs = dg.Definitions(
     jobs=JOBS,
     schedules=SCHEDULES,
     sensors=[*SENSORS, AUTOMATION],
-    resources=resources_for(deployment(), Settings.load(current_home())),
+    resources=resources_of(Settings.load(current_home())),
     loggers=loggers_for(deployment()),
     # One process a run: a step's own would load the location again, and steps run one after
     # another; within a step DuckDB and XGBoost use every core.

@@ -16,12 +16,7 @@ import dagster as dg
 from engagement_assets.decisions.customers.unified import CHANGES, CUSTOMERS
 from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.definitions import defs
-from engagement_assets.deployments.resources import (
-    lake_of,
-    registry_of,
-    resources_for,
-    store_of,
-)
+from engagement_assets.deployments.resources import resources_of
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
 from engagement_assets.governance.tables import REVIEW_QUEUE
@@ -29,29 +24,30 @@ from engagement_assets.lifecycle.assets import PROMOTED, REASONS
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.spec import Cadence, ModelSpec, untrainable
 from engagement_assets.models.specs import MODELS
-from engagement_assets.orchestration.jobs import PROCESSES, WEEKLY
-from engagement_assets.settings.deployment import Deployment, choose, deployment
+from engagement_assets.orchestration.jobs import PROCESSES, WEEKLY, network_insights_job
+from engagement_assets.settings.deployment import Deployment, choose
 from engagement_assets.settings.installation import SIMULATED, Settings
 from engagement_assets.signals.sentiment.scoring import window_days
 from engagement_assets.signals.tables import (
     CUSTOMER_SENTIMENT,
+    EMBEDDINGS,
     NETWORK_METRICS,
+    SEEDS,
     SENTIMENT_SCORES,
 )
+from resources.checks import PARTITION, RANGE_END, RANGE_START, asset_key
 from resources.days import days_between
 from resources.lake import Lake
+from resources.online_store.store import OnlineStore
+from resources.registry import ModelRegistry
 
 # A champion is retrained when data this many days newer than its own can be learnt from.
 MAX_AGE_DAYS: dict[Cadence, int] = {"daily": 0, "weekly": 6, "quarterly": 60}
 # What the job `predictions` makes of a day.
 PREDICTED = (*(spec.output for spec in (*MODELS, *DECISIONS)), CUSTOMERS, CHANGES, REVIEW_QUEUE)
 BY_NAME = {spec.name: spec for spec in MODELS}
-INSIGHTS = ("network/embeddings", "network/seeds")
 FAIRNESS_OVERVIEW = "governance/fairness"
 # Tags of a run that this command starts: its days, and whether it was brought to an end.
-PARTITION = "dagster/partition"
-RANGE_START = "dagster/asset_partition_range_start"
-RANGE_END = "dagster/asset_partition_range_end"
 DAYS = (PARTITION, RANGE_START, RANGE_END)
 MAX_RETRIES = "dagster/max_retries"
 PROGRESS = "engagement/progress"
@@ -195,7 +191,9 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool) -> None:
     Raises:
         JobFailedError: A job failed, or no model can be learnt from so few days.
     """
-    lake = lake_of(settings)
+    own = resources_of(settings)
+    lake: Lake = own["lake"].lake
+    registry: ModelRegistry = own["registry"].registry
     start, end = settings.start, settings.end
     runner.resume()
     made = Made(runner.instance, lake)
@@ -203,7 +201,7 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool) -> None:
     if new:
         runner.run("ingest", (new[0], new[-1]))
     dates = {spec.name: spec.dates(end, first_day=start) for spec in MODELS}
-    due = [spec for spec in MODELS if needs_training(spec, settings, retrain=retrain)]
+    due = [spec for spec in MODELS if needs_training(spec, registry, settings, retrain=retrain)]
     able = [spec for spec in due if _able(runner, spec, lake, dates[spec.name], settings)]
     if len(due) == len(MODELS) and not able:
         raise JobFailedError(
@@ -220,11 +218,11 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool) -> None:
     if (
         able
         or any(made.missing(table, [end]) for table in PREDICTED)
-        or not resources_for(deployment(), settings)["catalogue"].exists()
-        or not predicted_by_champions(settings, lake)
+        or not own["catalogue"].exists()
+        or not predicted_by_champions(registry, lake, end)
     ):
         runner.run("predictions", (end, end))
-    elif not is_published(settings):
+    elif not is_published(own["online_store"].store, end):
         runner.run("publish", (end, end))
     _make_weekly(runner, made, settings)
     if settings.source == SIMULATED:
@@ -283,10 +281,10 @@ def _make_weekly(runner: Runner, made: "Made", settings: Settings) -> None:
         runner.say(f"no weekly model is trained: there are no rows in {', '.join(missing)}")
         return
     tables = [spec.output for spec in WEEKLY if spec.daily_parts]
-    if any(made.missing(table, [day]) for table in (*tables, *INSIGHTS)):
+    if any(made.missing(table, [day]) for table in (*tables, EMBEDDINGS.key, SEEDS.key)):
         config = {"config": {"as_of": day.isoformat()}}
         runner.run("weekly_training", ops={f"{spec.name}__model": config for spec in WEEKLY})
-        runner.run("network_insights", (day, day))
+        runner.run(network_insights_job.name, (day, day))
 
 
 def _make_signals(
@@ -356,30 +354,30 @@ def _write_truth(runner: Runner, settings: Settings, lake: Lake, days: Sequence[
     write_truth(lake, world, wanted)
 
 
-def predicted_by_champions(settings: Settings, lake: Lake) -> bool:
-    """Whether the last day's predictions are the champions', which a rollback moves."""
-    registry = registry_of(settings)
+def predicted_by_champions(registry: ModelRegistry, lake: Lake, day: date) -> bool:
+    """Whether a day's predictions are the champions', which a rollback moves."""
     for spec in MODELS:
-        made_by = lake.read(spec.predictions, days=[settings.end], columns=["model_version"])
+        made_by = lake.read(spec.predictions, days=[day], columns=["model_version"])
         versions = set(made_by.column("model_version").to_pylist())
         if not versions <= {registry.champion(spec.name)}:
             return False
     return True
 
 
-def is_published(settings: Settings) -> bool:
-    """Whether the online store serves the last day, or a newer one."""
-    served = store_of(settings).served()
-    return served is not None and served.snapshot_date >= settings.end
+def is_published(store: OnlineStore, day: date) -> bool:
+    """Whether the online store serves a day, or a newer one."""
+    served = store.served()
+    return served is not None and served.snapshot_date >= day
 
 
-def needs_training(spec: ModelSpec, settings: Settings, *, retrain: bool) -> bool:
+def needs_training(
+    spec: ModelSpec, registry: ModelRegistry, settings: Settings, *, retrain: bool
+) -> bool:
     """Whether there is no champion, it is older than its cadence, or its costs are not today's.
 
     After a rollback only `RETRAIN=1` trains: the same data would give the very version that was
     turned down.
     """
-    registry = registry_of(settings)
     version = registry.champion(spec.name)
     if version is None or retrain:
         return True
@@ -411,7 +409,7 @@ class Made:
 
     def missing(self, table: str, days: Sequence[date]) -> list[date]:
         """The days of a table that are not made yet."""
-        recorded = self.instance.get_materialized_partitions(dg.AssetKey(table.split("/")))
+        recorded = self.instance.get_materialized_partitions(asset_key(table))
         there = set(self.lake.days(table))
         return [day for day in days if day not in there or day.isoformat() not in recorded]
 
@@ -421,7 +419,7 @@ class Made:
         return any(self._made_at(table) > made_at for table in inputs)
 
     def _made_at(self, asset: str) -> float:
-        event = self.instance.get_latest_materialization_event(dg.AssetKey(asset.split("/")))
+        event = self.instance.get_latest_materialization_event(asset_key(asset))
         return event.timestamp if event else 0.0
 
     def absent(self, tables: Sequence[str]) -> bool:

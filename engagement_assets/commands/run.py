@@ -12,8 +12,7 @@ import dagster as dg
 
 from engagement_assets.commands.pipeline import Runner, make_all
 from engagement_assets.commands.summary import headline, summary
-from engagement_assets.deployments.resources import registry_of, resources_for
-from engagement_assets.settings.deployment import deployment
+from engagement_assets.deployments.resources import resources_of
 from engagement_assets.settings.installation import Settings
 from resources.event_log import end_abandoned_runs
 
@@ -34,7 +33,7 @@ def run(settings: Settings, *, retrain: bool) -> None:
         try:
             make_all(runner, settings, retrain=retrain)
         finally:
-            resources_for(deployment(), settings)["alerts"].tell(instance)
+            resources_of(settings)["alerts"].tell(instance)
         sys.stdout.write(summary(settings, instance, seconds=time.monotonic() - runner.started))
 
 
@@ -44,7 +43,8 @@ def roll_back(settings: Settings, model: str, version: str | None) -> str:
     Raises:
         RegistryError: There is none to go back to.
     """
-    now = registry_of(settings).rollback(model, to=version, reason="engagement rollback")
+    registry = resources_of(settings)["registry"].registry
+    now: str = registry.rollback(model, to=version, reason="engagement rollback")
     with dg.DagsterInstance.get() as instance:
         instance.report_runless_asset_event(
             dg.AssetMaterialization(

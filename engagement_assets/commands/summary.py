@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from engagement_assets.definitions import defs
-from engagement_assets.deployments.resources import PLATFORMS, lake_of, registry_of
+from engagement_assets.deployments.resources import PLATFORMS, resources_of
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES, FEATURES
 from engagement_assets.lifecycle.spec import metric_value
 from engagement_assets.models.specs import MODELS
@@ -19,6 +19,7 @@ from engagement_assets.settings.deployment import choose
 from engagement_assets.settings.installation import SIMULATED, Settings
 from engagement_assets.source.contract import TABLES
 from resources.lake import Lake
+from resources.registry import ModelRegistry
 
 
 def headline(settings: Settings) -> str:
@@ -28,12 +29,14 @@ def headline(settings: Settings) -> str:
         if settings.source == SIMULATED
         else f"source {settings.source} from {settings.source_data}"
     )
-    return f"{what}, {settings.start} to {settings.end}\nthe lake is {lake_of(settings).root}\n\n"
+    lake = resources_of(settings)["lake"].root
+    return f"{what}, {settings.start} to {settings.end}\nthe lake is {lake}\n\n"
 
 
 def summary(settings: Settings, instance: dg.DagsterInstance, *, seconds: float) -> str:
     """What was made, the headline figures, and where to look."""
-    lake = lake_of(settings)
+    own = resources_of(settings)
+    lake = own["lake"].lake
     lines = ["", f"Done in {seconds:.0f} s.", "", "Raw tables"]
     rows = {name: _rows(lake, f"source/{name}") for name in TABLES}
     shown = {name: count for name, count in rows.items() if count}
@@ -43,7 +46,7 @@ def summary(settings: Settings, instance: dg.DagsterInstance, *, seconds: float)
         lines.append(f"  without rows: {', '.join(absent)}")
     lines.append(f"  {'quarantine':<24} {_rows(lake, 'source/quarantine'):>12,} rows")
     lines += _features(lake, settings.end)
-    lines += _models(settings, lake)
+    lines += _models(own["registry"].registry, lake, settings.end)
     lines += _checks(instance)
     lines += ["", "Where to look", *(f"  {line}" for line in choose(PLATFORMS).places(settings))]
     return "\n".join(lines) + "\n"
@@ -62,9 +65,8 @@ def _features(lake: Lake, day: date) -> list[str]:
     ]
 
 
-def _models(settings: Settings, lake: Lake) -> list[str]:
+def _models(registry: ModelRegistry, lake: Lake, day: date) -> list[str]:
     """Each model's version, what it was learnt from, its gates' figures, and its predictions."""
-    registry = registry_of(settings)
     lines = ["", "Models, on customers or days they did not see (95 % intervals)"]
     for spec in MODELS:
         version = registry.champion(spec.name)
@@ -74,8 +76,8 @@ def _models(settings: Settings, lake: Lake) -> list[str]:
         card = registry.card(spec.name, version)
         figures = {gate.metric: gate.words for gate in spec.gates}
         predicted = (
-            f"{lake.row_count(spec.output, settings.end):,} rows at {settings.end}"
-            if lake.exists(spec.output, settings.end)
+            f"{lake.row_count(spec.output, day):,} rows at {day}"
+            if lake.exists(spec.output, day)
             else "nothing predicted"
         )
         lines.append(

@@ -106,10 +106,10 @@ def promote_or_say(
     from engagement_assets.commands.homes import open_home
 
     settings = open_home({})
-    from engagement_assets.deployments.resources import registry_of
+    from engagement_assets.deployments.resources import resources_of
     from engagement_assets.signals.sentiment.versions import NAME, refusals, register_adapter
 
-    registry = registry_of(settings)
+    registry = resources_of(settings)["registry"].registry
     version = register_adapter(registry, folder)
     reasons = refusals(card, tasks=tasks, encoder=settings.text_encoder or builtin)
     if reasons:

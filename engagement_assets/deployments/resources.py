@@ -18,10 +18,7 @@ from engagement_assets.settings.installation import MAPPINGS, PROJECT, Settings,
 from engagement_assets.signals.network.resource import NetworkResource
 from engagement_assets.signals.sentiment.resource import SentimentResource
 from engagement_assets.source.resource import SourceResource
-from resources.lake import Lake
-from resources.online_store.store import OnlineStore
 from resources.progress import terminal_logger
-from resources.registry import ModelRegistry
 
 if TYPE_CHECKING:
     from engagement_assets.serving.api.access import KeySource
@@ -86,19 +83,6 @@ def loggers_for(which: Deployment) -> dict[str, dg.LoggerDefinition]:
     return {"terminal": terminal_logger, "console": dg.colored_console_logger, **own}
 
 
-def lake_of(settings: Settings) -> Lake:
-    """The lake of the deployment that the environment names."""
-    lake: Lake = resources_for(deployment(), settings)["lake"].lake
-    return lake
-
-
-def registry_of(settings: Settings) -> ModelRegistry:
-    """The registry of the deployment that the environment names."""
-    registry: ModelRegistry = resources_for(deployment(), settings)["registry"].registry
-    return registry
-
-
-def store_of(settings: Settings) -> OnlineStore:
-    """The online store of the deployment that the environment names."""
-    store: OnlineStore = resources_for(deployment(), settings)["online_store"].store
-    return store
+def resources_of(settings: Settings) -> dict[str, Any]:
+    """The resources of the deployment that the environment names."""
+    return resources_for(deployment(), settings)

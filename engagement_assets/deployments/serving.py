@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from engagement_assets.decisions.specs import DECISIONS
-from engagement_assets.deployments.resources import PLATFORMS, resources_for
+from engagement_assets.deployments.resources import PLATFORMS, resources_of
 from engagement_assets.features.tables import KNOWN_TABLES
 from engagement_assets.lifecycle.scored import scored_model
 from engagement_assets.models.specs import MODELS
@@ -24,7 +24,7 @@ from engagement_assets.serving.publishing import COLD_START, PURPOSE
 from engagement_assets.serving.records import EXPLAINED
 from engagement_assets.serving.scoring import Scorer, plain
 from engagement_assets.settings.api import ApiSettings
-from engagement_assets.settings.deployment import choose, deployment
+from engagement_assets.settings.deployment import choose
 from engagement_assets.settings.installation import Settings, current_home
 from resources.online_store.releases import Release
 from resources.online_store.store import OnlineStore
@@ -34,7 +34,7 @@ from resources.registry import ModelRegistry
 def installation_from_environ(settings: ApiSettings) -> Installation:
     """What the application needs, of the home and deployment that the environment names."""
     home = Settings.load(current_home())
-    resources = resources_for(deployment(), home)
+    resources = resources_of(home)
     registry = resources["registry"].registry
     load_scorer = partial(Scorer.load, registry, resources["settings"])
 

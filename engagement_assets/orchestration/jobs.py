@@ -36,6 +36,7 @@ GOVERNANCE = dg.AssetSelection.assets(
 FAIRNESS = dg.AssetSelection.assets(["governance", "fairness"])
 CATALOGUE = dg.AssetSelection.assets(["lake", "catalogue"])
 PUBLISHED = dg.AssetSelection.assets(["serving", "published"])
+PREDICTED = PREDICTIONS | UNIFIED | GOVERNANCE | CATALOGUE | PUBLISHED
 
 
 def trained(specs: Iterable[UseCaseSpec]) -> dg.AssetSelection:
@@ -132,7 +133,7 @@ fairness_overview_job = dg.define_asset_job(
 )
 predictions_job = dg.define_asset_job(
     "predictions",
-    PREDICTIONS | UNIFIED | GOVERNANCE | CATALOGUE | PUBLISHED,
+    PREDICTED,
     description="Predicts and explains one day with the champions, and publishes it.",
 )
 publish_job = dg.define_asset_job(
@@ -140,17 +141,7 @@ publish_job = dg.define_asset_job(
     PUBLISHED,
     description="Publishes the predictions of a day to the online store, as the lake has them.",
 )
-DAILY = (
-    SOURCE
-    | TEXT_SCORES
-    | SIGNALS
-    | FEATURES
-    | PREDICTIONS
-    | UNIFIED
-    | GOVERNANCE
-    | CATALOGUE
-    | PUBLISHED
-)
+DAILY = SOURCE | TEXT_SCORES | SIGNALS | FEATURES | PREDICTED
 daily_job = dg.define_asset_job(
     "daily",
     DAILY,

@@ -69,15 +69,16 @@ def test_going_back_to_an_unknown_version_is_an_error(home):
 
 
 def test_new_costs_ask_for_training_but_not_against_a_rollback(home, tmp_path):
+    registry = ModelRegistry(home.path / "registry")
     settings = Settings.load(home.path)
     dearer = settings.with_values(cost_intervention=settings.cost_intervention + 1)
-    assert not needs_training(CHURN, settings, retrain=False)
-    assert needs_training(CHURN, settings, retrain=True)
-    assert needs_training(CHURN, dearer, retrain=False)
+    assert not needs_training(CHURN, registry, settings, retrain=False)
+    assert needs_training(CHURN, registry, settings, retrain=True)
+    assert needs_training(CHURN, registry, dearer, retrain=False)
     for name in ("cost_lost_customer", "save_rate"):
         changed = settings.with_values(**{name: 0.9 * getattr(settings, name)})
-        assert needs_training(CHURN, changed, retrain=False), name
-    registry, _, _ = second_champion(home, tmp_path / "files")
+        assert needs_training(CHURN, registry, changed, retrain=False), name
+    second_champion(home, tmp_path / "files")
     registry.rollback("churn")
-    assert not needs_training(CHURN, dearer, retrain=False)
-    assert needs_training(CHURN, dearer, retrain=True)
+    assert not needs_training(CHURN, registry, dearer, retrain=False)
+    assert needs_training(CHURN, registry, dearer, retrain=True)

@@ -72,9 +72,11 @@ async def _view(service: CustomerService) -> View:
             503, "no day has been published yet: run the job `daily`", headers={"Retry-After": "60"}
         ) from error
     except OnlineStoreError as error:
-        raise ProblemError(
-            503, "the online store cannot be read now", headers={"Retry-After": "2"}
-        ) from error
+        raise _unreadable() from error
+
+
+def _unreadable() -> ProblemError:
+    return ProblemError(503, "the online store cannot be read now", headers={"Retry-After": "2"})
 
 
 async def _known(
@@ -83,9 +85,7 @@ async def _known(
     try:
         known = await service.customers(ids, view=view, compute=compute)
     except OnlineStoreError as error:
-        raise ProblemError(
-            503, "the online store cannot be read now", headers={"Retry-After": "2"}
-        ) from error
+        raise _unreadable() from error
     for one in known.values():
         request.app.state.metrics.answers.labels(one.served_from).inc()
     return known
