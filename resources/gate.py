@@ -79,7 +79,7 @@ def _failures(records: Iterable[AssetCheckExecutionRecord], days: list[date]) ->
         values = {name: value.value for name, value in evaluation.metadata.items()}
         first, last = str(values.get(FIRST_DAY, "")), str(values.get(LAST_DAY, ""))
         covered = {day for day in open_days if first <= day <= last}
-        if not _passes(evaluation):
+        if not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR:
             named = values.get(FAILED_DAYS)
             bad = set(named) if isinstance(named, list) else covered
             failed += sorted(covered & bad)
@@ -87,10 +87,6 @@ def _failures(records: Iterable[AssetCheckExecutionRecord], days: list[date]) ->
         if not open_days:
             break
     return sorted(failed)
-
-
-def _passes(evaluation: dg.AssetCheckEvaluation) -> bool:
-    return evaluation.passed or evaluation.severity != dg.AssetCheckSeverity.ERROR
 
 
 def _evaluation(record: AssetCheckExecutionRecord) -> dg.AssetCheckEvaluation | None:

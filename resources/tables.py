@@ -286,10 +286,16 @@ def _cast(array: pa.ChunkedArray, want: pa.DataType) -> pa.ChunkedArray:
         pa.types.is_integer(have) and pa.types.is_floating(want)
     ):
         raise pa.ArrowInvalid(f"a {have} is not a {want}")
-    if pa.types.is_timestamp(have) and have.tz is not None:
-        # Arrow keeps the instant in UTC; dropping the zone leaves UTC wall time.
-        array = array.cast(pa.timestamp(have.unit, tz="UTC")).cast(pa.timestamp(have.unit))
-    return array.cast(want)
+    return (utc(array) if pa.types.is_timestamp(have) else array).cast(want)
+
+
+def utc(times: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Timestamps in UTC without a zone, whatever zone they have."""
+    unit, zone = times.type.unit, times.type.tz
+    # Arrow keeps the instant in UTC; dropping the zone leaves UTC wall time
+    return (
+        times if zone is None else times.cast(pa.timestamp(unit, tz="UTC")).cast(pa.timestamp(unit))
+    )
 
 
 def _kind(kind: pa.DataType) -> str:

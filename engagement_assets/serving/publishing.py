@@ -118,10 +118,16 @@ def publish_day(
     """
     began = time.perf_counter()
     tables = DayTables.read(lake, day)
-    about = _described(release_of(lake, day, agreed, batch=batch), tables, batch=batch)
-    batches = about.details["batches"]
+    batches = -(-tables.customers // batch)
+    about = {
+        "customers": tables.customers,
+        "batches": batches,
+        "model_versions": dict(tables.versions),
+    }
+    release = release_of(lake, day, agreed, batch=batch)
+    release = replace(release, details={**release.details, **about})
     size = 0
-    with store.publishing(about, owner=owner) as publication:
+    with store.publishing(release, owner=owner) as publication:
         resumed = publication.done
         if not publication.is_served:
             size = _fill(publication, tables, agreed, batch=batch, progress=progress)
@@ -135,16 +141,6 @@ def publish_day(
         seconds=time.perf_counter() - began,
         was_served=publication.is_served,
     )
-
-
-def _described(release: Release, tables: DayTables, *, batch: int) -> Release:
-    """A release with what readers are told of it."""
-    about = {
-        "customers": tables.customers,
-        "batches": -(-tables.customers // batch),
-        "model_versions": dict(tables.versions),
-    }
-    return replace(release, details={**release.details, **about})
 
 
 def _fill(

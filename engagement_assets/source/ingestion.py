@@ -18,10 +18,7 @@ import pyarrow.compute as pc
 from engagement_assets.source.casting import connect
 from engagement_assets.source.contract import RECORDED_AT, TABLES, SourceTable
 from engagement_assets.source.errors import ReaderError
-from engagement_assets.source.quarantine import (
-    QUARANTINE,
-    sorted_quarantine,
-)
+from engagement_assets.source.quarantine import QUARANTINE, Intake, sorted_quarantine
 from engagement_assets.source.readers import (
     SourceReader,
     check_days,
@@ -83,8 +80,7 @@ class IngestReport:
     @property
     def quarantine_share(self) -> float:
         """Share of the delivered rows that are in quarantine; 0 of no rows."""
-        delivered = self.total_rows + self.total_quarantined
-        return self.total_quarantined / delivered if delivered else 0.0
+        return Intake(self.total_rows, self.total_quarantined).share
 
 
 def ingest(

@@ -236,14 +236,13 @@ def _bad_rows(
         ),
     )
     given = batch.rows.column_names
-    key = ", ".join(quote_name(name) for name in batch.table.row_key if name in given)
     whole = ", ".join(f"{quote_name(name)} := {quote_name(name)}" for name in given)
     keyed = ", ".join(
         f"{quote_name(name)} := {quote_name(name)}" for name in batch.table.row_key if name in given
     )
     raw = (
         "SELECT _row, "  # noqa: S608 - names are those of the raw table, quoted
-        f"{f'CAST(to_json(struct_pack({keyed})) AS VARCHAR)' if key else 'NULL'} AS key, "
+        f"{f'CAST(to_json(struct_pack({keyed})) AS VARCHAR)' if keyed else 'NULL'} AS key, "
         f"CAST(to_json(struct_pack({whole})) AS VARCHAR) AS row FROM raw_rows"
     )
     return connection.execute(

@@ -9,6 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from resources.tables import utc
+
 _TYPES = {
     "varchar": pa.string(),
     "char": pa.string(),
@@ -52,9 +54,7 @@ def _normal(values: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_dictionary(kind):
         return _normal(values.cast(kind.value_type))
     if pa.types.is_timestamp(kind):
-        if kind.tz is not None:
-            values = values.cast(pa.timestamp(kind.unit, tz="UTC")).cast(pa.timestamp(kind.unit))
-        return values.cast(pa.timestamp("us"))
+        return utc(values).cast(pa.timestamp("us"))
     if pa.types.is_integer(kind):
         return values.cast(pa.int64())
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):

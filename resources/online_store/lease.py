@@ -89,6 +89,7 @@ class Held:
         self._lost = threading.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+        self._thread.start()
 
     @property
     def token(self) -> str:
@@ -113,10 +114,6 @@ class Held:
             f"{self.lease.owner} lost the lease of the online store: {by} while it was silent. "
             "Nothing more is written; publish again if that other run does not"
         )
-
-    def start(self) -> None:
-        """Begin to keep it alive."""
-        self._thread.start()
 
     def stop(self) -> None:
         """Stop keeping it alive and give it back."""
@@ -153,7 +150,6 @@ def held(
     lease = Lease(owner, uuid.uuid4().hex)
     _take(cell, lease, seconds=seconds, clocks=clocks)
     keeper = Held(cell, lease, every=seconds / BEATS)
-    keeper.start()
     try:
         yield keeper
     finally:

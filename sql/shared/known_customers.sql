@@ -1,21 +1,10 @@
 -- One row for each customer known by :snapshot_date, in the version that was the latest by then.
 -- Two versions recorded at the same instant are ordered by their values, so that the choice never
 -- depends on the order of the rows in the files.
-SELECT
-  customer_id,
-  signed_up_at,
-  birth_date,
-  gender,
-  location,
-  account_type
+SELECT *
 FROM (
   SELECT
-    customer_id,
-    signed_up_at,
-    birth_date,
-    gender,
-    location,
-    account_type,
+    *,
     ROW_NUMBER() OVER (
       PARTITION BY customer_id
       ORDER BY

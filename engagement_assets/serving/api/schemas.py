@@ -7,6 +7,7 @@ follows the declarations of models and features is made from them, so it cannot 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
@@ -18,7 +19,6 @@ from engagement_assets.features.feature import Feature
 from engagement_assets.lifecycle.spec import UseCaseSpec
 from engagement_assets.models.specs import MODELS
 from engagement_assets.serving.records import EXPLAINED
-from resources.tables import Column
 
 EXAMPLE_ID = "c0000001"
 ID_PATTERN = r"^[^\x00-\x1f\x7f]+$"
@@ -59,42 +59,29 @@ def _model(name: str, base: type[BaseModel], members: dict[str, Any]) -> Any:
 
 
 def _prediction(spec: UseCaseSpec) -> type[BaseModel]:
-    columns: tuple[Column, ...] = tuple(
-        column for column in spec.output_columns if not column.name.startswith("reason_")
-    )
     members: dict[str, Any] = {
         column.name: (
-            _TYPES[column.type] if not column.nullable else _TYPES[column.type] | None,
+            _TYPES[column.type] | None if column.nullable else _TYPES[column.type],
             Field(description=column.text),
         )
-        for column in columns
+        for column in spec.output_columns
+        if not column.name.startswith("reason_")
     }
     name = "".join(part.capitalize() for part in f"{spec.name}_{spec.daily_parts[0]}".split("_"))
     made: type[BaseModel] = _model(name, Answer, members)
     return made
 
 
-Predictions: Any = _model(
-    "Predictions",
-    Answer,
-    {
-        spec.name: (
-            _prediction(spec) | None,
-            Field(description="What the model says; null where it does not score the customer"),
-        )
-        for spec in EXPLAINED
-    },
+def _predictions(name: str, specs: Iterable[UseCaseSpec], text: str) -> Any:
+    members = {spec.name: (_prediction(spec) | None, Field(description=text)) for spec in specs}
+    return _model(name, Answer, members)
+
+
+Predictions = _predictions(
+    "Predictions", EXPLAINED, "What the model says; null where it does not score the customer"
 )
-Decisions: Any = _model(
-    "Decisions",
-    Answer,
-    {
-        spec.name: (
-            _prediction(spec) | None,
-            Field(description="What is chosen; null where the customer is not judged"),
-        )
-        for spec in DECISIONS
-    },
+Decisions = _predictions(
+    "Decisions", DECISIONS, "What is chosen; null where the customer is not judged"
 )
 ModelVersions: Any = _model(
     "ModelVersions",
@@ -197,8 +184,8 @@ def _feature(feature: Feature) -> tuple[Any, Any]:
         bounds = {"max_length": 256}
     elif feature.type == "float64":
         bounds = {"ge": -1e30, "le": 1e30} | bounds
-    text = f"{feature.meaning} ({feature.unit})" if feature.unit else feature.meaning
-    return (Annotated[kind, Field(**bounds)] | None, Field(default=None, description=text))
+    member = Field(default=None, description=feature.text)
+    return (Annotated[kind, Field(**bounds)] | None, member)
 
 
 Features: Any = _model(

@@ -82,26 +82,23 @@ class Truth:
         real = self._experiment.rate(day)
         names = ("expected_engagement", "control_engagement", "treated_engagement")
         values = [1.0 - np.exp(-rate * weight) for rate in (real, plain, treated)]
-        return pa.table(
-            {
-                "customer_id": self._population.named(np.arange(count)),
-                **dict(zip(names, values, strict=True)),
-            }
-        )
+        return self._columns(day, **dict(zip(names, values, strict=True)))
 
     def future_engagement(self, day: int, *, days: int) -> pa.Table:
         """Expected mean daily engagement over the days after a day, given all causes at its end."""
         outlook = Outlook(self._population, self._life, self._experiment, day)
-        return self._column(day, "expected_engagement", outlook.engagement(days=days, paths=_PATHS))
+        engagement = outlook.engagement(days=days, paths=_PATHS)
+        return self._columns(day, expected_engagement=engagement)
 
     def future_revenue(self, day: int, *, days: int) -> pa.Table:
         """Expected revenue in USD of the days after a day, given all causes at its end."""
         outlook = Outlook(self._population, self._life, self._experiment, day)
-        return self._column(day, "expected_revenue_usd", outlook.revenue(days=days, paths=_PATHS))
+        revenue = outlook.revenue(days=days, paths=_PATHS)
+        return self._columns(day, expected_revenue_usd=revenue)
 
-    def _column(self, day: int, name: str, values: np.ndarray) -> pa.Table:
+    def _columns(self, day: int, **values: np.ndarray) -> pa.Table:
         everybody = self._population.named(np.arange(self._population.count(day)))
-        return pa.table({"customer_id": everybody, name: values})
+        return pa.table({"customer_id": everybody, **values})
 
     def churn(self, day: int) -> pa.Table:
         """Probability of no session in the 30 days after a day, given all causes at its end."""
@@ -114,12 +111,7 @@ class Truth:
         for left in (False, True):
             who = np.flatnonzero(((leaving < day + 1) == left) & ~gone & (chance > 0))
             chance[who] = self._average(day, who, left=left)
-        return pa.table(
-            {
-                "customer_id": self._population.named(np.arange(count)),
-                "churn_probability": np.clip(chance, 0.0, 1.0),
-            }
-        )
+        return self._columns(day, churn_probability=np.clip(chance, 0.0, 1.0))
 
     def _average(self, day: int, who: np.ndarray, *, left: bool) -> np.ndarray:
         forecast = Forecast(self._population, self._life, self._experiment, day, who)
