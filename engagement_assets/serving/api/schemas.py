@@ -77,10 +77,10 @@ def _predictions(name: str, specs: Iterable[UseCaseSpec], text: str) -> Any:
     return _model(name, Answer, members)
 
 
-Predictions = _predictions(
+Predictions: Any = _predictions(
     "Predictions", EXPLAINED, "What the model says; null where it does not score the customer"
 )
-Decisions = _predictions(
+Decisions: Any = _predictions(
     "Decisions", DECISIONS, "What is chosen; null where the customer is not judged"
 )
 ModelVersions: Any = _model(
