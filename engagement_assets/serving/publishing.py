@@ -32,7 +32,7 @@ from engagement_assets.source.consent import Consent
 from resources.engine import Engine
 from resources.lake import Lake
 from resources.online_store.releases import Release
-from resources.online_store.store import OnlineStore, Publication
+from resources.online_store.store import Filling, OnlineStore
 from resources.sql import SqlFolder
 
 PURPOSE = "personalisation"
@@ -144,7 +144,7 @@ def publish_day(
 
 
 def _fill(
-    publication: Publication,
+    publication: Filling,
     tables: DayTables,
     agreed: frozenset[str],
     *,

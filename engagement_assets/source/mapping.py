@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -48,6 +47,17 @@ _CORRUPT = re.compile(
     re.IGNORECASE,
 )
 _ABSENT = re.compile(r"no files found|no such file|could not open|404", re.IGNORECASE)
+
+
+# the kinds that settings have in TOML
+_KINDS: dict[str, type] = {
+    "description": str,
+    "first_day": date,
+    "last_day": date,
+    "timezone": str,
+    "granted_consents": list,
+    "parameters": dict,
+}
 
 
 @dataclass(frozen=True)
@@ -117,20 +127,22 @@ def read_settings(path: Path) -> MappedSettings:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SourceSettingsError(f"{path} is not TOML: {error}") from error
-    known = list(MappedSettings.__dataclass_fields__)
-    unknown = sorted(values.keys() - set(known))
+    unknown = sorted(values.keys() - _KINDS.keys())
     if unknown:
         raise SourceSettingsError(
-            f"{path}: unknown settings {', '.join(unknown)}; known are {', '.join(known)}"
+            f"{path}: unknown settings {', '.join(unknown)}; known are {', '.join(_KINDS)}"
         )
-    settings = MappedSettings(
-        description=_typed(path, values, "description", str, ""),
-        first_day=_typed(path, values, "first_day", date, None),
-        last_day=_typed(path, values, "last_day", date, None),
-        timezone=_typed(path, values, "timezone", str, "UTC"),
-        granted_consents=tuple(_typed(path, values, "granted_consents", list, ["analytics"])),
-        parameters=_typed(path, values, "parameters", dict, {}),
-    )
+    for name, value in values.items():
+        kind = _KINDS[name]
+        # a TOML date-time is a datetime, which Python counts as a date
+        if not isinstance(value, kind) or isinstance(value, datetime):
+            raise SourceSettingsError(
+                f"{path}: {name} is {value!r}, expected a {kind.__name__}"
+                + (", such as 2024-01-31 without quotes" if kind is date else "")
+            )
+    if "granted_consents" in values:
+        values["granted_consents"] = tuple(values["granted_consents"])
+    settings = MappedSettings(**values)
     strange = [purpose for purpose in settings.granted_consents if purpose not in CONSENT_PURPOSES]
     if strange:
         raise SourceSettingsError(
@@ -334,14 +346,3 @@ class _LazyTables(Mapping[str, pa.Table]):
 
 def _any_kind(declared: str) -> str:
     return {"string": "VARCHAR", "timestamp": "TIMESTAMP", "date": "DATE"}.get(declared, "VARCHAR")
-
-
-def _typed(path: Path, values: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:
-    value = values.get(name, default)
-    # a TOML date-time is a datetime, which Python counts as a date
-    if name in values and (not isinstance(value, kind) or isinstance(value, datetime)):
-        raise SourceSettingsError(
-            f"{path}: {name} is {value!r}, expected a {kind.__name__}"
-            + (", such as 2024-01-31 without quotes" if kind is date else "")
-        )
-    return value

@@ -10,7 +10,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from resources.online_store.lease import LEASE_SECONDS, Clocks, Held, LeaseCell, held
@@ -86,14 +86,13 @@ class Publication(ABC):
         """Move the pointer; see `serve`."""
 
 
-class AlreadyServed(Publication):
+@dataclass(frozen=True)
+class AlreadyServed:
     """The publication of a release that is served already: nothing is left to do."""
 
-    is_served = True
-
-    def __init__(self, release: Release, done: int) -> None:
-        self.release = release
-        self.done = done
+    release: Release
+    done: int
+    is_served: bool = True
 
     def put(self, batch: int, documents: Iterable[tuple[str, bytes]]) -> None:
         """Nothing: the same documents are served."""
@@ -105,11 +104,8 @@ class AlreadyServed(Publication):
         """Return the release, as it is served."""
         return self.release
 
-    def _put(self, batch: int, documents: Sequence[tuple[str, bytes]]) -> None:
-        raise NotImplementedError
 
-    def _serve(self, at: datetime) -> None:
-        raise NotImplementedError
+Filling = Publication | AlreadyServed
 
 
 class OnlineStore(ABC):
@@ -147,7 +143,7 @@ class OnlineStore(ABC):
         """Return what `put_blob` put, or None."""
 
     @contextmanager
-    def publishing(self, release: Release, *, owner: str) -> Iterator[Publication]:
+    def publishing(self, release: Release, *, owner: str) -> Iterator[Filling]:
         """Fill a release, going on where an earlier try of the same name stopped.
 
         Args:
@@ -160,6 +156,7 @@ class OnlineStore(ABC):
             OnlineStoreError: The store cannot be written; the message says why.
         """
         cell = self._cell()
+        publication: Filling | None
         with ExitStack() as stack:
             publication = self._already(release)
             if publication is None:
@@ -170,7 +167,7 @@ class OnlineStore(ABC):
                 publication = self._already(release) or self._begin(release, keeper, stack)
             yield publication
 
-    def _already(self, release: Release) -> Publication | None:
+    def _already(self, release: Release) -> AlreadyServed | None:
         served = self.served()
         if served is None:
             return None

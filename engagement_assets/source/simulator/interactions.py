@@ -94,6 +94,8 @@ def interaction_rows(
     session, seconds, customer = session[there], seconds[there], customer[there]
     post, liking = post[there], liking[there]
     kind = _kinds(liking, rng)
+    comments = np.flatnonzero(kind == INTERACTION_KINDS.index("comment"))
+    mood = author_mood(population, life, batch.day)[customer]
     return tables.build(
         "interactions",
         {
@@ -102,7 +104,7 @@ def interaction_rows(
             "post_id": wall.ids.take(pa.array(post)),
             "kind": tables.labels(INTERACTION_KINDS, kind),
             "occurred_at": tables.timestamps(first_day, batch.day, seconds),
-            "text": _comments(kind, customer, author_mood(population, life, batch.day), rng),
+            "text": text.some_texts(mood, comments, rng),
             "recorded_at": batch.recorded_at(first_day, session, seconds),
         },
     )
@@ -150,13 +152,3 @@ def _kinds(liking: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     order = np.array([2, 3, 1, 0])
     kinds: np.ndarray = order[np.searchsorted(edges, draws, side="right")]
     return kinds
-
-
-def _comments(
-    kind: np.ndarray, customer: np.ndarray, mood: np.ndarray, rng: np.random.Generator
-) -> pa.Array:
-    written = np.flatnonzero(kind == INTERACTION_KINDS.index("comment"))
-    words = text.short_texts(text.tones(mood[customer[written]], rng), rng)
-    place = np.full(len(kind), -1, dtype=np.int64)
-    place[written] = np.arange(len(written))
-    return words.take(pa.array(place, mask=place < 0))

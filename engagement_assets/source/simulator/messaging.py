@@ -51,9 +51,7 @@ def message_rows(
     delay, answered = _replies(sender, recipient, population, life, batch.day, rng)
     written = np.flatnonzero(rng.random(len(session)) < p.MESSAGE_TEXT_SHARE)
     mood = author_mood(population, life, batch.day)
-    words = text.short_texts(text.tones(mood[sender[written]], rng), rng)
-    place = np.full(len(session), -1, dtype=np.int64)
-    place[written] = np.arange(len(written))
+    words = text.some_texts(mood[sender], written, rng)
     return tables.build(
         "messages",
         {
@@ -62,7 +60,7 @@ def message_rows(
             "recipient_id": population.named(recipient),
             "occurred_at": tables.timestamps(first_day, batch.day, seconds),
             "replied_at": tables.timestamps(first_day, batch.day, seconds + delay, answered),
-            "text": words.take(pa.array(place, mask=place < 0)),
+            "text": words,
             "recorded_at": batch.recorded_at(first_day, session, seconds),
         },
     )

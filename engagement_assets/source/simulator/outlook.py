@@ -94,7 +94,9 @@ class Outlook:
                 leaving = np.where(np.isinf(leaving) & (begun < end), begun, leaving)
                 for day in ahead[(ahead >= start) & (ahead < end)]:
                     share = decay(day + 0.5 - leaving, self._tau) * away
-                    rate = self._rate(discontent) * share * self._weekend(int(day))
+                    rate = (
+                        self._rate(discontent) * share * self._life.weekend(int(day))[: self._count]
+                    )
                     rate = np.where(self._bot, p.BOT_RATE, rate * self._life.season(int(day)))
                     real = lifted(rate, self._weight, effect * share)
                     total += 1.0 - np.exp(-real * self._weight)
@@ -126,9 +128,6 @@ class Outlook:
 
     def _hazard(self, discontent: np.ndarray) -> np.ndarray:
         return hazard(self._people.hazard[: self._count], discontent)
-
-    def _weekend(self, day: int) -> np.ndarray:
-        return self._life.weekend(day)[: self._count]
 
     def _spans(self, days: int) -> list["_Span"]:
         ahead = np.arange(self._day + 1, self._day + 1 + days)

@@ -102,6 +102,14 @@ def short_texts(tone: np.ndarray, rng: np.random.Generator) -> pa.Array:
     return _join(parts)
 
 
+def some_texts(mood: np.ndarray, written: np.ndarray, rng: np.random.Generator) -> pa.Array:
+    """A short text for some rows, given the mood of every row's author; null elsewhere."""
+    words = short_texts(tones(mood[written], rng), rng)
+    place = np.full(len(mood), -1, dtype=np.int64)
+    place[written] = np.arange(len(written))
+    return words.take(pa.array(place, mask=place < 0))
+
+
 def _join(parts: list[pa.Array]) -> pa.Array:
     joined = pc.binary_join_element_wise(*parts, " ")
     single = pc.replace_substring_regex(joined, r" {2,}", " ")

@@ -23,7 +23,7 @@ from engagement_assets.source.simulator.parameters import LEAD_DAYS
 from engagement_assets.source.simulator.population import populate
 from engagement_assets.source.simulator.posts import Posts, post_rows, write_posts
 from engagement_assets.source.simulator.records import Records
-from engagement_assets.source.simulator.sessions import SessionBatch, SessionMaker, session_rows
+from engagement_assets.source.simulator.sessions import SessionMaker, session_rows
 from engagement_assets.source.simulator.truth import Truth
 
 _HORIZON_STEP = 90
@@ -173,10 +173,9 @@ class _World:
     def day(self, day: int) -> dict[str, pa.Table]:
         """All rows recorded on a day."""
         people, first_day = self._population, self._first_day
-        parts = [self._session_tables(self._batch(day, late=False), self._posts(day, late=False))]
+        parts = [self._session_tables(self._posts(day, late=False))]
         if day > LEAD_DAYS:
-            late = self._posts(day - 1, late=True)
-            parts.append(self._session_tables(late.batch, late))
+            parts.append(self._session_tables(self._posts(day - 1, late=True)))
         records = self._records
         offers = self._gigs.listings(day)
         out = {name: pa.concat_tables([part[name] for part in parts]) for name in parts[0]}
@@ -193,9 +192,10 @@ class _World:
         )
         return {name: out[name] if name in out else tables.empty(name) for name in TABLES}
 
-    def _session_tables(self, batch: SessionBatch, posts: Posts) -> dict[str, pa.Table]:
-        """The tables whose rows hang on the sessions of a batch."""
+    def _session_tables(self, posts: Posts) -> dict[str, pa.Table]:
+        """The tables whose rows hang on the sessions in which posts are written."""
         people, life, first_day = self._population, self._life, self._first_day
+        batch = posts.batch
         friends = self._graph.friends(batch.day)
         days = range(max(batch.day - _WALL_DAYS + 1, 0), batch.day + 1)
         wall = interactions.hang([self._posts(day, late=False) for day in days], batch.day, friends)
@@ -212,9 +212,6 @@ class _World:
             "action_log": campaigns.action_rows(batch, people, first_day),
             "event_joins": campaigns.event_rows(batch, people, first_day),
         }
-
-    def _batch(self, day: int, *, late: bool) -> SessionBatch:
-        return self._posts(day, late=late).batch
 
     def _posts(self, day: int, *, late: bool) -> Posts:
         """The posts of a day, kept for the days after, which need them."""
