@@ -13,7 +13,7 @@ import dagster as dg
 from pydantic import Field
 
 from resources.engine import DuckDBEngine, Engine
-from resources.lake import Lake
+from resources.lake import Lake, Written
 from resources.sql import SqlFolder
 from resources.tables import Table, by_sql_name
 
@@ -46,6 +46,15 @@ class EngineResource(dg.ConfigurableResource):
     @abstractmethod
     def engine(self, tables: Iterable[Table]) -> Engine:
         """An engine that knows these tables even before they have rows."""
+
+
+def note_landed(context: dg.AssetExecutionContext, written: Written, **more: Any) -> None:
+    """Say in the metadata of a partition what was landed, and what it cost."""
+    context.add_asset_metadata(
+        {"dagster/row_count": written.rows, **more, **written.cost_metadata},
+        asset_key=dg.AssetKey.from_user_string(written.table),
+        partition_key=str(written.day),
+    )
 
 
 class DuckDBEngineResource(EngineResource):

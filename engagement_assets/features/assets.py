@@ -34,7 +34,7 @@ from engagement_assets.source.resource import SourceResource
 from resources.gate import require_checks
 from resources.io_managers import asset_fields
 from resources.lake import MissingPartitionError
-from resources.platform import EngineResource, LakeResource
+from resources.platform import EngineResource, LakeResource, note_landed
 from resources.tables import Table, asset_keys
 
 CODE_VERSION = "1"
@@ -103,16 +103,8 @@ def customer_snapshot(
         context.log.info(
             "snapshot %s (%s of %s): %s customers", day, number, len(days), f"{customers:,}"
         )
-        for table, written in landed.items():
-            context.add_asset_metadata(
-                {
-                    "dagster/row_count": written.rows,
-                    "bytes": written.bytes,
-                    **written.cost_metadata,
-                },
-                asset_key=FEATURE_TABLES[table].asset_key,
-                partition_key=day.isoformat(),
-            )
+        for written in landed.values():
+            note_landed(context, written, bytes=written.bytes)
     for made in FEATURE_TABLES.values():
         yield dg.MaterializeResult(asset_key=made.asset_key)
 
@@ -142,13 +134,7 @@ def label_asset(label: Label) -> dg.AssetsDefinition:
                 landed = land_labels(run, engine.sql, day, names=[label.name], first_day=first_day)
             except (LabelWindowOpenError, SnapshotDateError) as error:
                 raise dg.Failure(str(error), allow_retries=False) from error
-            context.add_asset_metadata(
-                {
-                    "dagster/row_count": landed[label.key].rows,
-                    **landed[label.key].cost_metadata,
-                },
-                partition_key=day.isoformat(),
-            )
+            note_landed(context, landed[label.key])
         return dg.MaterializeResult(
             metadata={"window_days": label.window_days, "missing_tables": ", ".join(absent)}
         )

@@ -23,7 +23,7 @@ from engagement_assets.models.specs import ANOMALY, MODELS
 from engagement_assets.settings.partitions import DAILY, partition_days
 from resources.checks import table_checks
 from resources.io_managers import Report, asset_fields
-from resources.platform import EngineResource
+from resources.platform import EngineResource, note_landed
 from resources.tables import asset_keys
 
 OWNERS = ["team:governance"]
@@ -102,15 +102,7 @@ def review_queue(
             into=REVIEW_QUEUE_TABLE,
             day=day,
         )
-        context.add_asset_metadata(
-            {
-                "dagster/row_count": landed.rows,
-                "waiting": landed.rows,
-                **landed.cost_metadata,
-            },
-            asset_key=REVIEW_QUEUE_TABLE.asset_key,
-            partition_key=day.isoformat(),
-        )
+        note_landed(context, landed, waiting=landed.rows)
     yield dg.MaterializeResult()
 
 

@@ -5,8 +5,7 @@ columns (`unified.py`).
 """
 
 from collections.abc import Iterator
-from datetime import date, timedelta
-from typing import Any
+from datetime import timedelta
 
 import dagster as dg
 
@@ -23,15 +22,15 @@ from engagement_assets.decisions.customers.unified import (
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.settings.partitions import DAILY, partition_days
 from resources.checks import blocking_keys, table_checks
-from resources.engine import Engine
 from resources.gate import require_checks
 from resources.io_managers import asset_fields
-from resources.platform import EngineResource
+from resources.platform import EngineResource, note_landed
 from resources.tables import asset_keys
 
 CODE_VERSION = "1"
 KINDS = {"sql", "duckdb", "parquet"}
 TABLES = (CUSTOMERS_TABLE, CHANGES_TABLE)
+NOT_COMPARED = "nothing: there are no predictions of the day before"
 
 
 @dg.multi_asset(
@@ -64,30 +63,16 @@ def unified_predictions(
     require_checks(context.instance, blocking, days=days)
     run = engine.engine(KNOWN_TABLES)
     for day in days:
-        for table, metadata in zip(TABLES, _land_day(run, day), strict=True):
-            context.add_asset_metadata(
-                metadata, asset_key=table.asset_key, partition_key=day.isoformat()
-            )
+        customers = run.land(
+            customers_query(), {"snapshot_date": day}, into=CUSTOMERS_TABLE, day=day
+        )
+        note_landed(context, customers)
+        changes = run.land(changes_query(), changes_parameters(day), into=CHANGES_TABLE, day=day)
+        before = day - timedelta(days=1)
+        compared = before.isoformat() if run.lake.exists(CUSTOMERS, before) else NOT_COMPARED
+        note_landed(context, changes, compared_with=compared)
     for table in TABLES:
         yield dg.MaterializeResult(asset_key=table.asset_key)
-
-
-def _land_day(run: Engine, day: date) -> list[dict[str, Any]]:
-    """Land both tables of a day and return their metadata."""
-    customers = run.land(customers_query(), {"snapshot_date": day}, into=CUSTOMERS_TABLE, day=day)
-    day_before = day - timedelta(days=1)
-    changes = run.land(changes_query(), changes_parameters(day), into=CHANGES_TABLE, day=day)
-    compared = run.lake.exists(CUSTOMERS, day_before)
-    return [
-        {"dagster/row_count": customers.rows, **customers.cost_metadata},
-        {
-            "dagster/row_count": changes.rows,
-            **changes.cost_metadata,
-            "compared_with": day_before.isoformat()
-            if compared
-            else "nothing: there are no predictions of the day before",
-        },
-    ]
 
 
 ASSETS = [unified_predictions]
