@@ -304,12 +304,12 @@ def bounds_outcome(counts: Mapping[date, Mapping[str, float]], names: Iterable[s
     return Outcome(metadata={"columns_with_bounds": len(totals)})
 
 
-def volume_outcome(rows: Mapping[date, int], day: date, *, window: int = 7) -> Outcome:
+def volume_outcome(rows: Mapping[date, int], day: date) -> Outcome:
     """Whether a day's rows lie within half to double the mean of the days before it."""
-    before = [rows[d] for d in (day - timedelta(days=n) for n in range(1, window + 1)) if d in rows]
+    before = [rows[d] for d in (day - timedelta(days=n) for n in range(1, 8)) if d in rows]
     now = rows.get(day, 0)
     figures: dict[str, float] = {"rows": now, "days_before": len(before)}
-    if len(before) < window or sum(before) == 0:
+    if len(before) < 7 or sum(before) == 0:
         return Outcome(metadata=figures, note="not judged: fewer than 7 earlier days with rows")
     mean = sum(before) / len(before)
     # counts of small tables vary by chance: four standard deviations of a Poisson count are allowed
@@ -317,7 +317,7 @@ def volume_outcome(rows: Mapping[date, int], day: date, *, window: int = 7) -> O
     figures["mean_before"] = round(mean, 1)
     if not low <= now <= high:
         return Outcome(
-            f"{now:,} rows on {day}; the {window} days before had {mean:,.0f} on average",
+            f"{now:,} rows on {day}; the 7 days before had {mean:,.0f} on average",
             [day],
             figures,
         )

@@ -21,7 +21,7 @@ def blocks() -> dict[str, str]:
     }
 
 
-def outdated(root: Path = PROJECT) -> dict[Path, str]:
+def outdated() -> dict[Path, str]:
     """The text that each file must have, of those that have another.
 
     Raises:
@@ -29,7 +29,7 @@ def outdated(root: Path = PROJECT) -> dict[Path, str]:
     """
     texts = {}
     for name, block in blocks().items():
-        path = root / name
+        path = PROJECT / name
         text = path.read_text()
         parts = re.split(
             r"(?<=made by )(`?engagement docs[^\n]*\n).*?(\n[^\n]*end of what is made)",

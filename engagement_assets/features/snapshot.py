@@ -192,14 +192,13 @@ def land_labels(
     *,
     names: Iterable[str] = tuple(LABELS),
     first_day: date | None = None,
-    last_day: date | None = None,
 ) -> dict[str, Written]:
     """Land labels of one snapshot date; gives what was written, by lake table.
 
     A label whose required table has no rows is null, which is logged: `missing_tables` says so
     beforehand.
 
-    Without a `first_day` or `last_day` the data are those of `source/sessions`.
+    Without a `first_day` the data begin with the first partition of `source/sessions`.
 
     Raises:
         LabelWindowOpenError: The window of a label has not closed; then nothing is written.
@@ -207,7 +206,7 @@ def land_labels(
         MissingPartitionError: Days of a required table are missing.
     """
     begins, ends = data_days(engine.lake)
-    begins, ends = first_day or begins, last_day or ends
+    begins = first_day or begins
     labels = [LABELS[name] for name in names]
     for label in labels:
         label.require_closed(snapshot_date, last_day=ends)

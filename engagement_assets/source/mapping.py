@@ -88,11 +88,10 @@ def open_mapped(
     root: Path,
     data: str,
     first_day: date | None = None,
-    last_day: date | None = None,
 ) -> "MappedReader":
     """Open a source by its name.
 
-    `data` is `:data` in the SQL; days that are given stand in place of those in `source.toml`.
+    `data` is `:data` in the SQL; `first_day` stands in place of that in `source.toml`.
 
     Raises:
         UnknownSourceError: There is no such folder; the message lists those there are.
@@ -107,11 +106,7 @@ def open_mapped(
             f"your own is a folder {folder} with customers.sql and sessions.sql"
         )
     settings = read_settings(folder / SETTINGS_FILE)
-    settings = replace(
-        settings,
-        first_day=first_day or settings.first_day,
-        last_day=last_day or settings.last_day,
-    )
+    settings = replace(settings, first_day=first_day or settings.first_day)
     return MappedReader(name, folder=folder, data=data, settings=settings)
 
 

@@ -9,16 +9,6 @@ known AS (
     OR EXISTS (SELECT 1 FROM shared.known_reviews) AS ratings_or_reviews,
     EXISTS (SELECT 1 FROM shared.known_referrals) AS referrals
 ),
-sentiment AS (
-  SELECT customer_id, avg_sentiment_score
-  FROM sentiment.customer
-  WHERE day = :snapshot_date
-),
-centrality AS (
-  SELECT customer_id, eigenvector_centrality
-  FROM network.metrics
-  WHERE day = :snapshot_date
-),
 -- Shannon entropy in nats: H = ln N - sum(n ln n) / N over the n views of each category
 category_views AS (
   SELECT
@@ -186,8 +176,10 @@ SELECT
   CASE WHEN known.referrals THEN COALESCE(referrals.referral_count, 0) END AS referral_count
 FROM shared.known_customers AS customers
 CROSS JOIN known
-LEFT JOIN sentiment ON sentiment.customer_id = customers.customer_id
-LEFT JOIN centrality ON centrality.customer_id = customers.customer_id
+LEFT JOIN sentiment.customer AS sentiment
+  ON sentiment.customer_id = customers.customer_id AND sentiment.day = :snapshot_date
+LEFT JOIN network.metrics AS centrality
+  ON centrality.customer_id = customers.customer_id AND centrality.day = :snapshot_date
 LEFT JOIN diversity ON diversity.customer_id = customers.customer_id
 LEFT JOIN consistency ON consistency.customer_id = customers.customer_id
 LEFT JOIN peak_hours ON peak_hours.customer_id = customers.customer_id

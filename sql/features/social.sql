@@ -60,11 +60,6 @@ received AS (
   INNER JOIN shared.known_posts AS posts ON posts.post_id = interactions.post_id
   WHERE posts.customer_id <> interactions.customer_id
   GROUP BY posts.customer_id
-),
-metrics AS (
-  SELECT customer_id, influence_score, betweenness_centrality
-  FROM network.metrics
-  WHERE day = :snapshot_date
 )
 SELECT
   customers.customer_id,
@@ -88,5 +83,6 @@ CROSS JOIN known
 LEFT JOIN ties ON ties.customer_id = customers.customer_id
 LEFT JOIN given ON given.customer_id = customers.customer_id
 LEFT JOIN received ON received.customer_id = customers.customer_id
-LEFT JOIN metrics ON metrics.customer_id = customers.customer_id
+LEFT JOIN network.metrics AS metrics
+  ON metrics.customer_id = customers.customer_id AND metrics.day = :snapshot_date
 ORDER BY customers.customer_id

@@ -105,7 +105,18 @@ def _customer(known: Known, view: View) -> dict[str, Any]:
     }
 
 
-OF_ONE = _problems() | {404: {"model": schemas.UnknownCustomer, "content": {MEDIA_TYPE: {}}}}
+# what the endpoints of one customer have alike, and those that score
+OF_ONE: dict[str, Any] = {
+    "responses": _problems()
+    | {404: {"model": schemas.UnknownCustomer, "content": {MEDIA_TYPE: {}}}},
+    "dependencies": READ,
+    "tags": ["customers"],
+}
+SCORING: dict[str, Any] = {
+    "responses": _problems(400),
+    "dependencies": SCORE,
+    "tags": ["scoring"],
+}
 
 
 async def _one(
@@ -138,9 +149,7 @@ Compute = Annotated[
     "/customers/{customer_id}",
     summary="Everything that the models say of a customer",
     response_model=schemas.CustomerAnswer,
-    responses=OF_ONE,
-    dependencies=READ,
-    tags=["customers"],
+    **OF_ONE,
 )
 async def customer(
     request: Request, service: Service, customer_id: Path, compute: Compute = False
@@ -153,9 +162,7 @@ async def customer(
     "/customers/{customer_id}/explanations/{model}",
     summary="Why a model says what it says of a customer",
     response_model=schemas.ExplanationAnswer,
-    responses=OF_ONE,
-    dependencies=READ,
-    tags=["customers"],
+    **OF_ONE,
 )
 async def explanation(
     request: Request,
@@ -194,9 +201,7 @@ UNITS = {
     "/customers/{customer_id}/recommendations",
     summary="Posts to show a customer",
     response_model=schemas.RecommendationAnswer,
-    responses=OF_ONE,
-    dependencies=READ,
-    tags=["customers"],
+    **OF_ONE,
 )
 async def recommendations(
     request: Request,
@@ -239,9 +244,7 @@ async def batch(request: Request, service: Service, body: schemas.BatchRequest) 
     "/score",
     summary="Score features that you send",
     response_model=schemas.ScoreAnswer,
-    responses=_problems(400),
-    dependencies=SCORE,
-    tags=["scoring"],
+    **SCORING,
 )
 async def score(request: Request, service: Service, body: schemas.ScoreRequest) -> Response:
     """What the champions say of features; nothing is kept. A customer may stand in it repeatedly.
@@ -280,9 +283,7 @@ async def score(request: Request, service: Service, body: schemas.ScoreRequest) 
     "/sentiment",
     summary="Sentiment and emotion of texts",
     response_model=schemas.SentimentAnswer,
-    responses=_problems(400),
-    dependencies=SCORE,
-    tags=["scoring"],
+    **SCORING,
 )
 async def sentiment(request: Request, body: schemas.SentimentRequest) -> Response:
     """Only with your statement that the writer agreed; the texts are kept nowhere."""
