@@ -130,17 +130,11 @@ def premium_rows(batch: SessionBatch, population: Population, first_day: date) -
 
 @dataclass(frozen=True)
 class Listings:
-    """The gigs offered on a day, in order of time.
+    """The gigs offered on a day, in order of time."""
 
-    Attributes:
-        day: Day of the world.
-        customer: Who offers them.
-        seconds: Seconds of the day.
-    """
-
-    day: int
-    customer: np.ndarray
-    seconds: np.ndarray
+    day: int  # day of the world
+    customer: np.ndarray  # who offers them
+    seconds: np.ndarray  # seconds of the day
 
     def ids(self) -> pa.Array:
         """Listing ids."""

@@ -25,17 +25,11 @@ _NEWCOMER_TRIES = 16
 
 @dataclass(frozen=True)
 class Friends:
-    """The friends of every customer on a day, longest friendship first.
+    """The friends of every customer on a day, longest friendship first."""
 
-    Attributes:
-        start: Where each customer's friends begin in `friend`.
-        degree: How many friends each customer has.
-        friend: Customers.
-    """
-
-    start: np.ndarray
-    degree: np.ndarray
-    friend: np.ndarray
+    start: np.ndarray  # where each customer's friends begin in `friend`
+    degree: np.ndarray  # how many friends each customer has
+    friend: np.ndarray  # customers
 
     def pick(self, customer: np.ndarray, draws: np.ndarray) -> np.ndarray:
         """A friend of each customer, older friends more often; only where there are any."""

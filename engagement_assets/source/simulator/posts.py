@@ -23,25 +23,15 @@ _FAVOURITE = 0.55
 
 @dataclass(frozen=True)
 class Posts:
-    """The posts of a batch of sessions, in order of time.
+    """The posts of a batch of sessions, in order of time."""
 
-    Attributes:
-        batch: The sessions in which they are written.
-        session: Session of each post.
-        seconds: Seconds of the day.
-        author: Customer.
-        category: Index into `CATEGORIES`.
-        taste: Place in the space of tastes, shape (posts, `TASTE_DIMENSIONS`).
-        quality: Logarithm of what draws people to it.
-    """
-
-    batch: SessionBatch
-    session: np.ndarray
-    seconds: np.ndarray
-    author: np.ndarray
-    category: np.ndarray
-    taste: np.ndarray
-    quality: np.ndarray
+    batch: SessionBatch  # the sessions in which they are written
+    session: np.ndarray  # session of each post
+    seconds: np.ndarray  # seconds of the day
+    author: np.ndarray  # customer
+    category: np.ndarray  # index into `CATEGORIES`
+    taste: np.ndarray  # place in the space of tastes, shape (posts, `TASTE_DIMENSIONS`)
+    quality: np.ndarray  # logarithm of what draws people to it
 
     def ids(self) -> pa.Array:
         """Post ids."""
