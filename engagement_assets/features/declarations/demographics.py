@@ -4,7 +4,7 @@ Belongs here: the declarations of the group `demographics`. Does not belong here
 groups, and how a feature is computed (`sql/features/demographics.sql`).
 """
 
-from engagement_assets.features.declarations.forms import CUSTOMERS, of_group, text
+from engagement_assets.features.declarations.forms import CUSTOMERS, number, of_group, text
 from engagement_assets.features.feature import Feature
 from engagement_assets.source.contract import GENDERS
 
@@ -44,13 +44,12 @@ FEATURES = of_group(
         CUSTOMERS,
         null_note="it is not known",
     ),
-    Feature(
-        name="tenure_days",
-        type="int64",
-        unit="days",
-        meaning="Calendar days from the sign-up to the snapshot date; 0 on the day of sign-up.",
-        sources=(CUSTOMERS,),
+    number(
+        "tenure_days",
+        "days",
+        "Calendar days from the sign-up to the snapshot date; 0 on the day of sign-up.",
+        CUSTOMERS,
         without_rows="value",
-        minimum=0,
+        whole=True,
     ),
 )

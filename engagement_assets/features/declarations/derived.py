@@ -101,17 +101,14 @@ FEATURES = of_group(
         null_note="the customer answered none of them",
         bounds=(0, 720),
     ),
-    Feature(
-        name="peak_activity_hour",
-        type="int64",
-        unit="hour of the day",
-        meaning="Hour in which most of the customer's sessions of the month began; of equals the "
-        "earliest.",
-        sources=(SESSIONS,),
-        without_rows="null",
+    number(
+        "peak_activity_hour",
+        "hour of the day",
+        "Hour in which most of the customer's sessions of the month began; of equals the earliest.",
+        SESSIONS,
         null_note=NO_SESSION,
-        minimum=0,
-        maximum=23,
+        bounds=(0, 23),
+        whole=True,
     ),
     count(
         "referral_count",

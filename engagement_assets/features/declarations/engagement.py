@@ -15,31 +15,27 @@ from engagement_assets.features.declarations.forms import (
     number,
     of_group,
 )
-from engagement_assets.features.feature import Feature
 
 FEATURES = of_group(
     "engagement",
     count("logins_month", "sessions", "Sessions begun in the month.", SESSIONS),
-    Feature(
-        name="active_days_month",
-        type="int64",
-        unit="days",
-        meaning="Days of the month on which at least one session began.",
-        sources=(SESSIONS,),
+    number(
+        "active_days_month",
+        "days",
+        "Days of the month on which at least one session began.",
+        SESSIONS,
         without_rows="zero",
-        minimum=0,
-        maximum=30,
+        bounds=(0, 30),
+        whole=True,
     ),
-    Feature(
-        name="days_since_last_login",
-        type="int64",
-        unit="days",
-        meaning="Calendar days from the last session ever to the snapshot date; 0 if it began on "
-        "that date.",
-        sources=(SESSIONS,),
-        without_rows="null",
+    number(
+        "days_since_last_login",
+        "days",
+        "Calendar days from the last session ever to the snapshot date; 0 if it began on that "
+        "date.",
+        SESSIONS,
         null_note="the customer never had a session",
-        minimum=0,
+        whole=True,
     ),
     number(
         "session_duration_avg_minutes",

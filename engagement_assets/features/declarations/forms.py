@@ -82,11 +82,12 @@ def number(
     bounds: tuple[float | None, float | None] = (0, None),
     decimals: int | None = 6,
     without_rows: WithoutRows = "null",
+    whole: bool = False,
 ) -> Feature:
     """A number that is not a count, null for everybody while an optional source is unknown."""
     return Feature(
         name=name,
-        type="float64",
+        type="int64" if whole else "float64",
         unit=unit,
         meaning=meaning,
         sources=sources,
@@ -95,7 +96,7 @@ def number(
         null_note=null_note,
         minimum=bounds[0],
         maximum=bounds[1],
-        decimals=decimals,
+        decimals=None if whole else decimals,
     )
 
 
