@@ -238,7 +238,7 @@ def test_a_promotion_that_breaks_off_leaves_the_old_history(tmp_path, files, mon
     one, two, _ = three(registry, files)
     registry.promote("churn", one, "first")
     with monkeypatch.context() as broken:
-        broken.setattr("pathlib.Path.replace", lambda *_: (_ for _ in ()).throw(OSError("gone")))
+        broken.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("gone")))
         with pytest.raises(OSError, match="gone"):
             registry.promote("churn", two, "second")
     assert registry.champion("churn") == one
