@@ -90,19 +90,19 @@ def dates(options: argparse.Namespace) -> tuple[date, date]:
 
 def stage_tables(options: argparse.Namespace) -> dict[str, Any]:
     """Simulate, take in, score texts, measure the graph, and land both snapshots."""
-    from engagement_assets.features.catalogue import CUSTOMER_FEATURES  # noqa: PLC0415 - own cost
-    from engagement_assets.features.snapshot import land_snapshot  # noqa: PLC0415 - as above
-    from engagement_assets.learning.graph.metrics import MetricSettings  # noqa: PLC0415 - as above
-    from engagement_assets.signals.network.snapshot import (  # noqa: PLC0415 - as above
+    from engagement_assets.features.catalogue import CUSTOMER_FEATURES
+    from engagement_assets.features.snapshot import land_snapshot
+    from engagement_assets.learning.graph.metrics import MetricSettings
+    from engagement_assets.signals.network.snapshot import (
         graph_of,
         land_network,
     )
-    from engagement_assets.signals.sentiment.scoring import (  # noqa: PLC0415 - as above
+    from engagement_assets.signals.sentiment.scoring import (
         land_customer_sentiment,
         window_days,
     )
-    from engagement_assets.signals.tables import SENTIMENT_SCORES  # noqa: PLC0415 - as above
-    from resources.lake import Lake  # noqa: PLC0415 - as above
+    from engagement_assets.signals.tables import SENTIMENT_SCORES
+    from resources.lake import Lake
 
     lake, days = Lake(options.lake), dates(options)
     if not lake.days("source/sessions"):
@@ -124,15 +124,15 @@ def stage_tables(options: argparse.Namespace) -> dict[str, Any]:
 
 def rows_of(options: argparse.Namespace, day: date) -> pd.DataFrame:
     """Everybody's features at a snapshot."""
-    from engagement_assets.features.catalogue import CUSTOMER_FEATURES  # noqa: PLC0415 - own cost
-    from resources.lake import Lake  # noqa: PLC0415 - as above
+    from engagement_assets.features.catalogue import CUSTOMER_FEATURES
+    from resources.lake import Lake
 
     return Lake(options.lake).read(CUSTOMER_FEATURES, days=[day]).to_pandas()
 
 
 def reviews_of(options: argparse.Namespace) -> pd.DataFrame:
     """The table of reviews."""
-    from resources.lake import Lake  # noqa: PLC0415 - own cost
+    from resources.lake import Lake
 
     lake = Lake(options.lake)
     return lake.read("source/reviews", days=lake.days("source/reviews")).to_pandas()
@@ -140,11 +140,11 @@ def reviews_of(options: argparse.Namespace) -> pd.DataFrame:
 
 def stage_train(options: argparse.Namespace) -> dict[str, Any]:
     """Train with the reviews known by then, describe on other people, and save."""
-    from engagement_assets.models.anomaly.rules import (  # noqa: PLC0415 - own cost
+    from engagement_assets.models.anomaly.rules import (
         ANOMALY_INPUTS,
         PLATFORM_RULES,
     )
-    from engagement_assets.models.anomaly.training import (  # noqa: PLC0415 - as above
+    from engagement_assets.models.anomaly.training import (
         latest_verdicts,
         train_anomaly,
     )
@@ -171,8 +171,8 @@ def stage_train(options: argparse.Namespace) -> dict[str, Any]:
 
 def stage_predict(options: argparse.Namespace) -> dict[str, Any]:
     """Load the model and score everybody at the end, with reasons for those who go to review."""
-    from engagement_assets.learning.anomaly.detector import AnomalyDetector  # noqa: PLC0415 - own cost
-    from engagement_assets.models.anomaly.prediction import score_anomaly  # noqa: PLC0415 - own cost
+    from engagement_assets.learning.anomaly.detector import AnomalyDetector
+    from engagement_assets.models.anomaly.prediction import score_anomaly
 
     found = score_anomaly(
         AnomalyDetector.load(Path(options.lake) / ".anomaly"),
@@ -199,8 +199,8 @@ def planted(options: argparse.Namespace, rows: pd.DataFrame, day: date) -> pd.Da
 
 def stage_planted(options: argparse.Namespace) -> dict[str, Any]:
     """Every variant against the truth."""
-    from engagement_assets.learning.evaluation.splits import hash_split  # noqa: PLC0415 - own cost
-    from engagement_assets.models.anomaly.rules import shows_life  # noqa: PLC0415 - as above
+    from engagement_assets.learning.evaluation.splits import hash_split
+    from engagement_assets.models.anomaly.rules import shows_life
 
     learn_day, score_day = dates(options)
     everybody = {day: rows_of(options, day) for day in (learn_day, score_day)}
@@ -227,15 +227,15 @@ def measured(
     options: argparse.Namespace, learn: pd.DataFrame, score: pd.DataFrame, truth: pd.DataFrame
 ) -> dict[str, Any]:
     """The metrics of each variant on everybody and on other people."""
-    from sklearn.ensemble import IsolationForest  # noqa: PLC0415 - own cost
+    from sklearn.ensemble import IsolationForest
 
-    from engagement_assets.learning.anomaly.detector import AnomalyDetector  # noqa: PLC0415 - as above
-    from engagement_assets.learning.evaluation.splits import hash_split  # noqa: PLC0415 - as above
-    from engagement_assets.models.anomaly.rules import (  # noqa: PLC0415 - as above
+    from engagement_assets.learning.anomaly.detector import AnomalyDetector
+    from engagement_assets.learning.evaluation.splits import hash_split
+    from engagement_assets.models.anomaly.rules import (
         ANOMALY_INPUTS,
         PLATFORM_RULES,
     )
-    from engagement_assets.models.anomaly.training import latest_verdicts  # noqa: PLC0415 - as above
+    from engagement_assets.models.anomaly.training import latest_verdicts
 
     columns, learn_day = list(ANOMALY_INPUTS), dates(options)[0]
     others = np.asarray(hash_split(score["customer_id"]))
@@ -284,7 +284,7 @@ def figures(
     options: argparse.Namespace, truth: pd.DataFrame, scores: np.ndarray, who: np.ndarray
 ) -> dict[str, Any]:
     """Metrics of some customers, with intervals; bots and frauds apart in the top."""
-    from engagement_assets.models.anomaly.training import detection_metrics  # noqa: PLC0415 - own cost
+    from engagement_assets.models.anomaly.training import detection_metrics
 
     some, ranked = truth[who], scores[who]
     found = detection_metrics(

@@ -122,7 +122,15 @@ def summary(done: list[dict[str, Any]]) -> str:
             f"{verdicts} |"
         )
     good = sum(not line["not_serving"] and not line["exit_status"] for line in done)
-    return "\n".join([*out, "", f"{good} of {len(done)} runs end with every model serving."])
+    minutes = sum(line["seconds"] for line in done) / 60
+    return "\n".join(
+        [
+            *out,
+            "",
+            f"{good} of {len(done)} runs end with every model serving; {minutes:.0f} minutes in "
+            "all, which the time above leaves out for runs that were done before.",
+        ]
+    )
 
 
 if __name__ == "__main__":

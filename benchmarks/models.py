@@ -40,12 +40,12 @@ BY_NAME = {spec.name: spec for spec in MODELS}
 
 def inputs(options: argparse.Namespace, model: str) -> Any:
     """What a model's methods read from."""
-    from engagement_assets.decisions.customers.unified import (  # noqa: PLC0415 - a stage's cost
+    from engagement_assets.decisions.customers.unified import (
         KNOWN_TABLES,
     )
-    from engagement_assets.lifecycle.adapter import Inputs  # noqa: PLC0415 - as above
-    from engagement_assets.lifecycle.resource import ModelSettings  # noqa: PLC0415 - as above
-    from resources.engine import DuckDBEngine  # noqa: PLC0415 - as above
+    from engagement_assets.lifecycle.adapter import Inputs
+    from engagement_assets.lifecycle.resource import ModelSettings
+    from resources.engine import DuckDBEngine
 
     settings = ModelSettings(
         seed=options.seed, bootstrap=options.bootstrap, channel_cac=channel_costs(CHANNEL_CAC)
@@ -69,7 +69,7 @@ def registry(options: argparse.Namespace) -> ModelRegistry:
 
 def prepare(options: argparse.Namespace) -> dict[str, Any]:
     """Raw tables, signals, snapshots and labels; what is there stays."""
-    from engagement_assets.features.snapshot import (  # noqa: PLC0415 - as above
+    from engagement_assets.features.snapshot import (
         land_labels,
         land_snapshot,
     )
@@ -131,7 +131,7 @@ def predict(model: str) -> Callable[[argparse.Namespace], dict[str, Any]]:
         version = registered(store, model, str(store.champion(model)))
         predicted = spec.adapter().predict(told, version, day)
         table = predicted.table.assign(snapshot_date=day, model_version=version.version)
-        import pyarrow as pa  # noqa: PLC0415 - as above
+        import pyarrow as pa
 
         rows = pa.Table.from_pandas(table[list(spec.table.names)], preserve_index=False)
         told.engine.lake.write(spec.table, rows, day=day)
@@ -148,7 +148,7 @@ def predict(model: str) -> Callable[[argparse.Namespace], dict[str, Any]]:
 
 def unify(options: argparse.Namespace) -> dict[str, Any]:
     """The table of everything, and what moved."""
-    from engagement_assets.decisions.customers.unified import (  # noqa: PLC0415 - as above
+    from engagement_assets.decisions.customers.unified import (
         CHANGES_TABLE,
         CUSTOMERS_TABLE,
         changes_parameters,
@@ -174,15 +174,15 @@ def unify(options: argparse.Namespace) -> dict[str, Any]:
 
 def best_possible(options: argparse.Namespace) -> dict[str, Any]:
     """What the truth foresees on the same test rows, beside what the models do."""
-    from benchmarks.value_models import best_of, compare  # noqa: PLC0415 - as above
-    from engagement_assets.learning.evaluation.metrics import auc  # noqa: PLC0415 - as above
-    from engagement_assets.learning.trees.classifier import CalibratedBoostingClassifier  # noqa: PLC0415 - as above
-    from engagement_assets.learning.trees.regressor import (  # noqa: PLC0415 - as above
+    from benchmarks.value_models import best_of, compare
+    from engagement_assets.learning.evaluation.metrics import auc
+    from engagement_assets.learning.trees.classifier import CalibratedBoostingClassifier
+    from engagement_assets.learning.trees.regressor import (
         BoundedBoostingRegressor,
     )
-    from engagement_assets.lifecycle.rows import labelled_rows  # noqa: PLC0415 - as above
-    from engagement_assets.lifecycle.training import split_rows  # noqa: PLC0415 - as above
-    from engagement_assets.models.lifetime_value.model import ValueModel  # noqa: PLC0415 - as above
+    from engagement_assets.lifecycle.rows import labelled_rows
+    from engagement_assets.lifecycle.training import split_rows
+    from engagement_assets.models.lifetime_value.model import ValueModel
 
     store, lake, found = registry(options), Lake(options.lake), {}
     for model, label, target, money in (

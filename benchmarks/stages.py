@@ -74,7 +74,7 @@ def run_stage(stage: str, options: argparse.Namespace) -> dict[str, Any]:
 
 def simulator(options: argparse.Namespace) -> Any:
     """The simulated world."""
-    from engagement_assets.source.simulator import Simulator  # noqa: PLC0415 - a stage's own cost
+    from engagement_assets.source.simulator import Simulator
 
     return Simulator(
         customers=options.customers, seed=options.seed, first_day=FIRST_DAY, days=options.days
@@ -83,10 +83,10 @@ def simulator(options: argparse.Namespace) -> Any:
 
 def take_in(options: argparse.Namespace, first: date, last: date) -> dict[str, Any]:
     """Simulate days and take them into the lake, checks of single rows included."""
-    from engagement_assets.source.contract import TABLES  # noqa: PLC0415 - a stage's own cost
-    from engagement_assets.source.ingestion import ingest  # noqa: PLC0415 - as above
-    from engagement_assets.source.readers import SimulatedReader  # noqa: PLC0415 - as above
-    from resources.lake import Lake  # noqa: PLC0415 - as above
+    from engagement_assets.source.contract import TABLES
+    from engagement_assets.source.ingestion import ingest
+    from engagement_assets.source.readers import SimulatedReader
+    from resources.lake import Lake
 
     reader = SimulatedReader(simulator(options), first_day=FIRST_DAY, tables=frozenset(TABLES))
     report = ingest(reader, Lake(options.lake), first, last, progress=lambda _: None)
@@ -115,29 +115,29 @@ def stage_one_more_day(options: argparse.Namespace) -> dict[str, Any]:
 
 def engine(options: argparse.Namespace) -> Any:
     """The DuckDB engine over the lake."""
-    from engagement_assets.features.tables import KNOWN_TABLES  # noqa: PLC0415 - as above
-    from resources.engine import DuckDBEngine  # noqa: PLC0415 - as above
-    from resources.lake import Lake  # noqa: PLC0415 - as above
-    from resources.tables import by_sql_name  # noqa: PLC0415 - as above
+    from engagement_assets.features.tables import KNOWN_TABLES
+    from resources.engine import DuckDBEngine
+    from resources.lake import Lake
+    from resources.tables import by_sql_name
 
     return DuckDBEngine(Lake(options.lake), declared=by_sql_name(KNOWN_TABLES), threads=2)
 
 
 def snapshots(options: argparse.Namespace) -> Any:
     """Training and test snapshots."""
-    from engagement_assets.lifecycle.dates import Snapshots  # noqa: PLC0415 - as above
+    from engagement_assets.lifecycle.dates import Snapshots
 
     return Snapshots.before(end(options), first_day=FIRST_DAY)
 
 
 def stage_signals(options: argparse.Namespace) -> dict[str, Any]:
     """Texts and graph of the snapshots that follow, from the first text of their windows on."""
-    from engagement_assets.learning.graph.metrics import MetricSettings  # noqa: PLC0415 - as above
-    from engagement_assets.signals.network.snapshot import (  # noqa: PLC0415 - as above
+    from engagement_assets.learning.graph.metrics import MetricSettings
+    from engagement_assets.signals.network.snapshot import (
         graph_of,
         land_network,
     )
-    from engagement_assets.signals.sentiment.scoring import (  # noqa: PLC0415 - as above
+    from engagement_assets.signals.sentiment.scoring import (
         land_customer_sentiment,
         window_days,
     )
@@ -156,12 +156,12 @@ def stage_signals(options: argparse.Namespace) -> dict[str, Any]:
 
 def stage_signals_of_a_day(options: argparse.Namespace) -> dict[str, Any]:
     """What one more day costs: its texts, everybody's sentiment, the graph and its metrics."""
-    from engagement_assets.learning.graph.metrics import MetricSettings  # noqa: PLC0415 - as above
-    from engagement_assets.signals.network.snapshot import (  # noqa: PLC0415 - as above
+    from engagement_assets.learning.graph.metrics import MetricSettings
+    from engagement_assets.signals.network.snapshot import (
         graph_of,
         land_network,
     )
-    from engagement_assets.signals.sentiment.scoring import (  # noqa: PLC0415 - as above
+    from engagement_assets.signals.sentiment.scoring import (
         land_customer_sentiment,
     )
 
@@ -180,17 +180,17 @@ def stage_signals_of_a_day(options: argparse.Namespace) -> dict[str, Any]:
 
 def agreed(options: argparse.Namespace) -> Any:
     """The consents of the lake."""
-    from engagement_assets.signals.sentiment.scoring import PURPOSE  # noqa: PLC0415 - as above
-    from engagement_assets.source.consent import Consent  # noqa: PLC0415 - as above
-    from engagement_assets.source.contract import TABLES  # noqa: PLC0415 - as above
+    from engagement_assets.signals.sentiment.scoring import PURPOSE
+    from engagement_assets.source.consent import Consent
+    from engagement_assets.source.contract import TABLES
 
     return Consent.of(engine(options).lake, provided=frozenset(TABLES), granted=(), purpose=PURPOSE)
 
 
 def score(options: argparse.Namespace, days: list[date]) -> tuple[int, float]:
     """Score the texts of some days; how many, and seconds."""
-    from engagement_assets.learning.text.sentiment import SentimentModel  # noqa: PLC0415 - as above
-    from engagement_assets.signals.sentiment.scoring import score_days  # noqa: PLC0415 - as above
+    from engagement_assets.learning.text.sentiment import SentimentModel
+    from engagement_assets.signals.sentiment.scoring import score_days
 
     began = time.perf_counter()
     landed = score_days(
@@ -206,7 +206,7 @@ def score(options: argparse.Namespace, days: list[date]) -> tuple[int, float]:
 
 def stage_snapshot(options: argparse.Namespace) -> dict[str, Any]:
     """One snapshot of all features, at the end of the range."""
-    from engagement_assets.features.snapshot import land_snapshot  # noqa: PLC0415 - as above
+    from engagement_assets.features.snapshot import land_snapshot
 
     landed = land_snapshot(engine(options), SqlFolder(SQL), end(options))
     return {"customers": landed["features/customer_features"].rows}
@@ -214,7 +214,7 @@ def stage_snapshot(options: argparse.Namespace) -> dict[str, Any]:
 
 def stage_training_snapshots(options: argparse.Namespace) -> dict[str, Any]:
     """The snapshots that training needs, with their churn labels."""
-    from engagement_assets.features.snapshot import (  # noqa: PLC0415 - as above
+    from engagement_assets.features.snapshot import (
         land_labels,
         land_snapshot,
     )
@@ -228,16 +228,16 @@ def stage_training_snapshots(options: argparse.Namespace) -> dict[str, Any]:
 
 def stage_train(options: argparse.Namespace) -> dict[str, Any]:
     """Train, calibrate and evaluate, and save the model."""
-    from engagement_assets.features.catalogue import MODEL_INPUTS  # noqa: PLC0415 - as above
-    from engagement_assets.lifecycle.resource import ModelSettings  # noqa: PLC0415 - as above
-    from engagement_assets.lifecycle.rows import (  # noqa: PLC0415 - as above
+    from engagement_assets.features.catalogue import MODEL_INPUTS
+    from engagement_assets.lifecycle.resource import ModelSettings
+    from engagement_assets.lifecycle.rows import (
         labelled_rows,
         labelled_snapshots,
     )
-    from engagement_assets.models.churn.adapter import ChurnAdapter  # noqa: PLC0415 - as above
-    from engagement_assets.models.churn.spec import SPEC as CHURN_SPEC  # noqa: PLC0415 - as above
-    from resources.lake import Lake  # noqa: PLC0415 - as above
-    from resources.registry import ModelRegistry  # noqa: PLC0415 - as above
+    from engagement_assets.models.churn.adapter import ChurnAdapter
+    from engagement_assets.models.churn.spec import SPEC as CHURN_SPEC
+    from resources.lake import Lake
+    from resources.registry import ModelRegistry
 
     lake, chosen = Lake(options.lake), snapshots(options)
     trained = ChurnAdapter().learn(
@@ -259,11 +259,11 @@ def stage_train(options: argparse.Namespace) -> dict[str, Any]:
 
 def stage_predict_and_explain(options: argparse.Namespace) -> dict[str, Any]:
     """Predict and explain every active customer at the end of the range, and all customers."""
-    from engagement_assets.features.catalogue import CUSTOMER_FEATURES  # noqa: PLC0415 - as above
-    from engagement_assets.lifecycle.predictor import Context  # noqa: PLC0415 - as above
-    from engagement_assets.models.churn.adapter import ChurnAdapter  # noqa: PLC0415 - as above
-    from resources.lake import Lake  # noqa: PLC0415 - as above
-    from resources.registry import ModelRegistry, registered  # noqa: PLC0415 - as above
+    from engagement_assets.features.catalogue import CUSTOMER_FEATURES
+    from engagement_assets.lifecycle.predictor import Context
+    from engagement_assets.models.churn.adapter import ChurnAdapter
+    from resources.lake import Lake
+    from resources.registry import ModelRegistry, registered
 
     registry = ModelRegistry(Path(options.lake) / ".registry")
     model = registered(registry, "churn", str(registry.champion("churn")))
@@ -282,15 +282,15 @@ def stage_predict_and_explain(options: argparse.Namespace) -> dict[str, Any]:
 
 def stage_best_possible(options: argparse.Namespace) -> dict[str, Any]:
     """AUC of the truth on the same test people, beside the model's, with a paired interval."""
-    from engagement_assets.learning.evaluation.metrics import (  # noqa: PLC0415 - as above
+    from engagement_assets.learning.evaluation.metrics import (
         evaluate,
         paired_auc_difference,
     )
-    from engagement_assets.learning.trees.classifier import CalibratedBoostingClassifier  # noqa: PLC0415 - as above
-    from engagement_assets.lifecycle.rows import labelled_rows  # noqa: PLC0415 - as above
-    from engagement_assets.lifecycle.training import split_rows  # noqa: PLC0415 - as above
-    from resources.lake import Lake  # noqa: PLC0415 - as above
-    from resources.registry import ModelRegistry, registered  # noqa: PLC0415 - as above
+    from engagement_assets.learning.trees.classifier import CalibratedBoostingClassifier
+    from engagement_assets.lifecycle.rows import labelled_rows
+    from engagement_assets.lifecycle.training import split_rows
+    from resources.lake import Lake
+    from resources.registry import ModelRegistry, registered
 
     chosen = snapshots(options)
     truth = simulator(options).truth_churn(chosen.test).to_pandas()

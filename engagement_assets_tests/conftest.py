@@ -39,6 +39,6 @@ def aws() -> "Iterator[Servers]":
 @pytest.fixture
 def installed(aws: "Servers") -> "Cloud":
     """A new installation on AWS, with nothing in it."""
-    from engagement_assets_tests.aws.cloud import cloud  # noqa: PLC0415 - as above
+    from engagement_assets_tests.aws.cloud import cloud  # noqa: PLC0415 - loads moto
 
     return cloud(aws)

@@ -78,7 +78,7 @@ class Webhook(Channel):
             headers={"Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=WEBHOOK_TIMEOUT_SECONDS):  # noqa: S310 - as above
+            with urllib.request.urlopen(request, timeout=WEBHOOK_TIMEOUT_SECONDS):  # noqa: S310 - http(s) only
                 pass
         except (OSError, http.client.HTTPException, ValueError) as error:
             answers = isinstance(error, urllib.error.HTTPError)

@@ -367,7 +367,7 @@ def column_drift(reference: pa.ChunkedArray, current: pa.ChunkedArray, *, bins: 
     Numbers are cut at the quantiles of the reference; text by its values.
     """
     import numpy as np  # noqa: PLC0415 - loads only when drift is measured
-    import pandas as pd  # noqa: PLC0415 - as above
+    import pandas as pd  # noqa: PLC0415 - loads only when drift is measured
 
     before, now = reference.to_pandas(), current.to_pandas()
     if pd.api.types.is_numeric_dtype(before):

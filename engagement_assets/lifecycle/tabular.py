@@ -26,7 +26,7 @@ from engagement_assets.learning.stacking.folds import BaseLearner
 from engagement_assets.lifecycle.adapter import Inputs, Trained
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.fairness import Assessment, assess_regression
-from engagement_assets.lifecycle.predictor import Context, Predictions, Predictor, explained
+from engagement_assets.lifecycle.predictor import Predictions, explained
 from engagement_assets.lifecycle.rows import data_versions, labelled_rows, labelled_snapshots
 from engagement_assets.lifecycle.scored import ScoredModel
 from engagement_assets.lifecycle.training import (
@@ -104,28 +104,17 @@ class LabelledSnapshots(ScoredModel):
         """Return which of n customers the product scores."""
         return np.ones(len(rows), dtype=np.bool_)
 
-    def load(
-        self,
-        model: RegisteredModel,
-        *,
-        parameters: Mapping[str, Any],  # noqa: ARG002 - others need them
-        threads: int,
-    ) -> Predictor:
-        """Load a version, ready to predict many times."""
-        fitted = self.open(model, threads=threads)
-
-        def predictor(rows: pd.DataFrame, context: Context) -> Predictions:  # noqa: ARG001 - others need it
-            scored = rows[self.scored(rows)].reset_index(drop=True)
-            if scored.empty:
-                return Predictions(self.spec.nobody())
-            return explained(
-                {"customer_id": scored["customer_id"], **self.predicted(fitted, scored)},
-                fitted.explain(scored),
-                typical=fitted.typical_values_,
-                unit=fitted.margin_unit,
-            )
-
-        return predictor
+    def predictions(self, fitted: Any, rows: pd.DataFrame) -> Predictions:
+        """Predict the customers whom the product scores, with reasons."""
+        scored = rows[self.scored(rows)].reset_index(drop=True)
+        if scored.empty:
+            return Predictions(self.spec.nobody())
+        return explained(
+            {"customer_id": scored["customer_id"], **self.predicted(fitted, scored)},
+            fitted.explain(scored),
+            typical=fitted.typical_values_,
+            unit=fitted.margin_unit,
+        )
 
     def base_learner(
         self, model: RegisteredModel, rows: pd.DataFrame | None, *, threads: int
@@ -215,22 +204,17 @@ class LabelledSnapshots(ScoredModel):
         )
 
     def fairness(
-        self,
-        model: RegisteredModel,
-        rows: pd.DataFrame,
-        *,
-        threads: int,
-        n_bootstrap: int,
-        seed: int,
+        self, model: RegisteredModel, rows: pd.DataFrame, *, threads: int, **settings: int
     ) -> Assessment:
-        """Measure fairness on the test people of labelled rows; a gap is given a mitigation."""
-        return assess_regression(
-            partial(self.score, self.open(model, threads=threads)),
-            self.known(rows),
-            label=self.target,
-            seed=seed,
-            n_bootstrap=n_bootstrap,
-        )
+        """Measure fairness on the test people of labelled rows; a gap is given a mitigation.
+
+        `settings` are `n_bootstrap` and `seed`.
+        """
+        return self.judged(self.open(model, threads=threads), self.known(rows), **settings)
+
+    def judged(self, fitted: Any, rows: pd.DataFrame, **settings: int) -> Assessment:
+        """Measure the fairness of a fitted estimator on labelled rows whose target is known."""
+        return assess_regression(partial(self.score, fitted), rows, label=self.target, **settings)
 
     def champion_advantage(
         self, inputs: Inputs, champion: RegisteredModel, candidate: RegisteredModel

@@ -42,8 +42,7 @@ def alerts_sensor(context: dg.SensorEvaluationContext, alerts: AlertSink) -> dg.
 )
 def abandoned_runs_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Look for runs that were killed."""
-    # loads alembic, which takes a tenth of the time in which definitions load
-    from resources.event_log import end_abandoned_runs  # noqa: PLC0415 - as said
+    from resources.event_log import end_abandoned_runs  # noqa: PLC0415 - alembic loads slowly
 
     ended = end_abandoned_runs(context.instance)
     return dg.SkipReason(f"{len(ended)} runs without a process were marked failed")

@@ -48,13 +48,11 @@ def repeated_rows(
     names = table.unique
     columns = ", ".join(quote_name(name) for name in names)
     present = " AND ".join(f"{quote_name(name)} IS NOT NULL" for name in names)
-    keys = f"SELECT hash({columns}) AS h FROM ({typed}) WHERE {present}"  # noqa: S608 - names are declared
+    keys = f"SELECT hash({columns}) AS h FROM ({typed}) WHERE {present}"
     if before is not None:
         connection.register("before_rows", before)
-        keys += f" UNION ALL SELECT hash({columns}) FROM before_rows"  # noqa: S608 - names are declared
-    repeats = connection.execute(
-        f"SELECT count(*) > count(DISTINCT h) FROM ({keys})"  # noqa: S608 - see above
-    ).fetchone()
+        keys += f" UNION ALL SELECT hash({columns}) FROM before_rows"
+    repeats = connection.execute(f"SELECT count(*) > count(DISTINCT h) FROM ({keys})").fetchone()
     if not repeats or not repeats[0]:
         return np.empty(0, dtype=np.int64)
     rows = _candidates(connection, table, typed=typed, keys=keys, present=present, before=before)
@@ -73,16 +71,16 @@ def _candidates(
     """Rows whose key may come more than once: `(row, day, *identity)`, in order of precedence."""
     columns = ", ".join(quote_name(name) for name in table.unique)
     every = ", ".join(quote_name(field.name) for field in table.columns)
-    suspects = f"WITH twice AS (SELECT h FROM ({keys}) GROUP BY h HAVING count(*) > 1)"  # noqa: S608 - names are declared
+    suspects = f"WITH twice AS (SELECT h FROM ({keys}) GROUP BY h HAVING count(*) > 1)"
     batch = connection.execute(
-        f"{suspects} SELECT _row, _day, {columns} FROM ({typed}) "  # noqa: S608 - names are declared
+        f"{suspects} SELECT _row, _day, {columns} FROM ({typed}) "
         f"WHERE {present} AND hash({columns}) IN (SELECT h FROM twice) "
         f'ORDER BY {columns}, _day, "{RECORDED_AT.name}", {every}, _row'
     ).fetchall()
     if before is None:
         return batch
     earlier = connection.execute(
-        f"{suspects} SELECT -1, day, {columns} FROM before_rows "  # noqa: S608 - names are declared
+        f"{suspects} SELECT -1, day, {columns} FROM before_rows "
         f"WHERE hash({columns}) IN (SELECT h FROM twice) ORDER BY {columns}, day"
     ).fetchall()
     # a stable sort: within a key, the days before come first and the batch keeps its order

@@ -142,8 +142,8 @@ class _Chunk:
         refused = []
         # customers first: the other tables' rows must name known ones
         for name in sorted(TABLES, key=lambda name: name != CUSTOMERS):
-            # not `get`, which would take a KeyError inside the reader for a table it has not
-            rows = tables[name] if name in tables else None  # noqa: SIM401 - as said
+            # `get` would take a KeyError inside the reader for a table it has not
+            rows = tables[name] if name in tables else None  # noqa: SIM401 - `get` hides errors
             if rows is None or rows.num_rows == 0:
                 self._write_empty(name)
                 continue

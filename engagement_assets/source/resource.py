@@ -46,8 +46,7 @@ class SourceResource(dg.ConfigurableResource):
         """The reader of this source."""
         first_day = date.fromisoformat(self.first_day)
         if self.name == SIMULATED:
-            # imported here: the simulator's tables of words and NumPy tables load in half a second
-            from engagement_assets.source.simulator import Simulator  # noqa: PLC0415 - as said
+            from engagement_assets.source.simulator import Simulator  # noqa: PLC0415 - loads slowly
 
             simulator = Simulator(
                 customers=self.customers, seed=self.seed, first_day=first_day, days=self.days

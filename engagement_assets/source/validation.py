@@ -133,7 +133,7 @@ def typed_select(batch: Batch, plan: list[Cast]) -> str:
     )
     first_day = date_literal(batch.first_day)
     return (
-        f"SELECT * REPLACE ({default} AS {recorded}), "  # noqa: S608 - names are declared
+        f"SELECT * REPLACE ({default} AS {recorded}), "
         f"coalesce(greatest(CAST(coalesce({recorded}, {event}) AS DATE), {first_day}), {first_day})"
         f" AS {DAY} FROM (SELECT {inner} FROM raw_rows)"
     )
@@ -188,7 +188,7 @@ def _numbered(rows: pa.Table) -> pa.Table:
 
 def _check_range(connection: duckdb.DuckDBPyConnection, batch: Batch, typed: str) -> None:
     outside = connection.execute(
-        f"SELECT count(*), min({DAY}), max({DAY}) FROM ({typed}) WHERE {DAY} NOT BETWEEN "  # noqa: S608 - names are declared
+        f"SELECT count(*), min({DAY}), max({DAY}) FROM ({typed}) WHERE {DAY} NOT BETWEEN "
         f"{date_literal(batch.first)} AND {date_literal(batch.last)}"
     ).fetchone()
     if outside and outside[0]:
@@ -210,7 +210,7 @@ def _refusals(
     tests = ", ".join(f"CASE WHEN {rule.broken} THEN {rule.reason} END" for rule in rules)
     broken = " OR ".join(f"coalesce({rule.broken}, FALSE)" for rule in rules)
     broken_rows = connection.execute(
-        f"SELECT typed._row, [{tests}] FROM ({typed}) AS typed {joins} WHERE {broken} "  # noqa: S608 - names are declared
+        f"SELECT typed._row, [{tests}] FROM ({typed}) AS typed {joins} WHERE {broken} "
         "ORDER BY typed._row"
     ).fetchall()
     refusals = _Refusals()
@@ -241,12 +241,12 @@ def _bad_rows(
         f"{quote_name(name)} := {quote_name(name)}" for name in batch.table.row_key if name in given
     )
     raw = (
-        "SELECT _row, "  # noqa: S608 - names are those of the raw table, quoted
+        "SELECT _row, "
         f"{f'CAST(to_json(struct_pack({keyed})) AS VARCHAR)' if keyed else 'NULL'} AS key, "
         f"CAST(to_json(struct_pack({whole})) AS VARCHAR) AS row FROM raw_rows"
     )
     return connection.execute(
-        f'SELECT \'{batch.table.noun}\' AS "table", raw.key, typed."customer_id", '  # noqa: S608 - names are declared
+        f'SELECT \'{batch.table.noun}\' AS "table", raw.key, typed."customer_id", '
         f"refused.reason, raw.row, typed.{DAY} FROM refused JOIN ({raw}) AS raw USING (_row) "
         f"JOIN ({typed}) AS typed USING (_row)"
     ).to_arrow_table()
@@ -256,6 +256,6 @@ def _sorted_select(table: SourceTable, typed: str) -> str:
     columns = ", ".join(quote_name(field.name) for field in table.columns)
     order = dict.fromkeys((DAY, "customer_id", table.event_time, *table.row_key, RECORDED_AT.name))
     return (
-        f"SELECT {columns}, {DAY} FROM ({typed}) "  # noqa: S608 - names are declared
+        f"SELECT {columns}, {DAY} FROM ({typed}) "
         f"ORDER BY {', '.join(quote_name(name) for name in order)}"
     )

@@ -288,7 +288,7 @@ class Image:
             self._lend()
 
     def _lend(self) -> None:
-        (packages,) = self._reuse.resolve().glob("lib/python3*/site-packages")  # type: ignore[union-attr]
+        (packages,) = self._reuse.resolve().glob("lib/python3*/site-packages")  # type: ignore[union-attr] # only called with one
         (own,) = (self.root / "opt/venv").glob("lib/python3*/site-packages")
         (own / "lent.pth").write_text(f"{packages}\n")
 

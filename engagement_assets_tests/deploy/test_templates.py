@@ -296,7 +296,7 @@ def test_only_the_task_behind_the_tunnel_writes_to_its_own_file_system() -> None
     writable = {task for task, container in containers() if not container["ReadonlyRootFilesystem"]}
     assert writable == {"WebserverTask"}
     for _, container in containers():
-        assert {mount["ContainerPath"] for mount in container["MountPoints"]} == {"/tmp"}  # noqa: S108
+        assert {mount["ContainerPath"] for mount in container["MountPoints"]} == {"/tmp"}  # noqa: S108 - the container's
 
 
 def test_containers_get_exactly_the_documented_variables() -> None:

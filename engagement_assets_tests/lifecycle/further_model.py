@@ -20,17 +20,17 @@ from engagement_assets_tests.lifecycle.loyalty import SPEC
 specs.EVERY_MODEL = (*specs.EVERY_MODEL, SPEC)
 specs.MODELS = tuple(spec for spec in specs.EVERY_MODEL if spec.scores_customers)
 
-from fastapi.testclient import TestClient  # noqa: E402 - after the line
+from fastapi.testclient import TestClient
 
-from engagement_assets.definitions import defs  # noqa: E402 - as said
-from engagement_assets.serving.api.keys import new_key  # noqa: E402 - as said
-from engagement_assets.serving.api.routes import PREFIX  # noqa: E402 - as said
-from engagement_assets.settings.installation import current_home  # noqa: E402 - as said
-from engagement_assets.source.contract import TABLES  # noqa: E402 - as said
-from engagement_assets_tests.platform.homes import Home  # noqa: E402 - as said
-from engagement_assets_tests.platform.stories import run  # noqa: E402 - as said
-from engagement_assets_tests.serving.conftest import open_api  # noqa: E402 - as said
-from engagement_assets_tests.serving.worlds import (  # noqa: E402 - as said
+from engagement_assets.definitions import defs
+from engagement_assets.serving.api.keys import new_key
+from engagement_assets.serving.api.routes import PREFIX
+from engagement_assets.settings.installation import current_home
+from engagement_assets.source.contract import TABLES
+from engagement_assets_tests.platform.homes import Home
+from engagement_assets_tests.platform.stories import run
+from engagement_assets_tests.serving.conftest import open_api
+from engagement_assets_tests.serving.worlds import (
     DAY,
     names,
     write_customers,

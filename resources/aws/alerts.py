@@ -29,7 +29,7 @@ class Topic(Channel):
     def send(self, alert: dict) -> None:
         """Publish one alert."""
         from resources.aws.clients import aws_call, client  # noqa: PLC0415 - loads boto3
-        from resources.aws.errors import AwsError  # noqa: PLC0415 - as above
+        from resources.aws.errors import AwsError  # noqa: PLC0415 - loads boto3
 
         try:
             with aws_call(f"publishing an alert to {self.arn}"):

@@ -79,9 +79,8 @@ class Assessment:
     kind: NDArray[np.object_]
 
 
-# scikit-learn has no types
 @dataclass(kw_only=True, eq=False, repr=False)
-class AnomalyDetector(BaseEstimator):  # type: ignore[misc] # as said
+class AnomalyDetector(BaseEstimator):
     """An ensemble of four unsupervised detectors, taught by reviewers' labels where there are.
 
     An isolation forest, a masked autoencoder, nearest neighbours in subsamples and empirical tails

@@ -45,7 +45,7 @@ def checked_numbers(y: ArrayLike, prediction: ArrayLike) -> tuple[Floats, Floats
 def r2(y: ArrayLike, prediction: ArrayLike) -> float:
     """Return the share of n targets' variance that is explained; NaN where all are the same."""
     target, predicted = checked_numbers(y, prediction)
-    return _r2(target, (target - predicted) ** 2)(np.ones_like(target))
+    return weighted_r2(target, (target - predicted) ** 2)(np.ones_like(target))
 
 
 def normalised_gini(y: ArrayLike, prediction: ArrayLike) -> float:
@@ -60,7 +60,7 @@ def normalised_gini(y: ArrayLike, prediction: ArrayLike) -> float:
         prediction: n predictions; only their order matters.
     """
     target, predicted = checked_numbers(y, prediction)
-    return _gini_ratio(target, predicted)(np.ones_like(target))
+    return weighted_gini(target, predicted)(np.ones_like(target))
 
 
 def evaluate_regression(
@@ -89,7 +89,7 @@ def evaluate_regression(
     target, predicted = checked_numbers(y, prediction)
     squared, absolute = (target - predicted) ** 2, np.abs(target - predicted)
     scores: dict[str, Weighted] = {
-        "r2": _r2(target, squared),
+        "r2": weighted_r2(target, squared),
         "rmse": lambda w: float(np.sqrt(np.dot(w, squared) / w.sum())),
         "mae": mean(absolute),
         "mean_target": mean(target),
@@ -98,7 +98,7 @@ def evaluate_regression(
     }
     if payers:
         scores["mape_of_payers"] = ratio(*_share_errors(target, predicted))
-        scores["normalised_gini"] = _gini_ratio(target, predicted)
+        scores["normalised_gini"] = weighted_gini(target, predicted)
     return bootstrapped(scores, rows=len(target), n_bootstrap=n_bootstrap, seed=seed)
 
 
@@ -192,7 +192,9 @@ def _share_errors(y: Floats, prediction: Floats) -> tuple[Floats, Floats]:
     return np.where(pays, shares, 0.0), pays.astype(np.float64)
 
 
-def _r2(y: Floats, squared: Floats) -> Weighted:
+def weighted_r2(y: Floats, squared: Floats) -> Weighted:
+    """Return the R2 of n targets and squared errors by the weight of each; NaN without variance."""
+
     def score(weights: Floats) -> float:
         mean = np.dot(weights, y) / weights.sum()
         spread = float(np.dot(weights, (y - mean) ** 2))
@@ -201,7 +203,8 @@ def _r2(y: Floats, squared: Floats) -> Weighted:
     return score
 
 
-def _gini_ratio(y: Floats, prediction: Floats) -> Weighted:
+def weighted_gini(y: Floats, prediction: Floats) -> Weighted:
+    """Return the normalised Gini of n targets and predictions by the weight of each."""
     own, ranked = _gini(y, y), _gini(y, prediction)
 
     def ratio(weights: Floats) -> float:

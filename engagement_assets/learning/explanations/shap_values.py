@@ -172,7 +172,7 @@ def _fast_contributions(
                     out[start : start + _ROWS_AT_ONCE, i] = values[name]
         return out, None
     # Any failure of a young library must end in the exact slow path, never in a lost report.
-    except Exception as error:  # noqa: BLE001 - as said
+    except Exception as error:  # noqa: BLE001 - the slow path answers
         return None, f"it raised {type(error).__name__}: {error}"
 
 

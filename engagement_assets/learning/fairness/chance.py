@@ -3,7 +3,7 @@
 Belongs here: the tests of one gap, their correction over a report, their power. Does not belong
 here: which gaps are tested and what follows (`report`).
 
-A group is tested against all other judged people together, never against the group that happens to
+A group is tested against all other people together, never against the group that happens to
 be highest: that group is chosen by looking, and a test that ignores the choice refuses fair models
 too often (with twelve equal groups about three times as often as it says). Holm's correction
 (Scandinavian Journal of Statistics 6, 1979) over all tests of a report bounds the chance that a
@@ -32,7 +32,7 @@ _PERMUTATIONS, _AT_ONCE = 10_000, 100
 
 @dataclass(frozen=True)
 class Gap:
-    """A group compared with the other judged people.
+    """A group compared with all other people.
 
     Attributes:
         lower: Whether the group has less than the others.

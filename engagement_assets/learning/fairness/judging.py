@@ -4,13 +4,13 @@ Belongs here: the 80 % rule. Does not belong here: which figures a kind of model
 the report (`report`) or what follows from a failure.
 
 A group fails when a judged measure of it is under four fifths of the highest group's, the gap to
-the other judged people is significant after Holm's correction over every test of the report
-(`chance`), and the gap is beyond the truth's: where it is known what a group is due (its merit),
-the measure must also be under four fifths of that, beyond chance. A group that has more than five
-fourths of what the others have fails likewise, where no lower one does. That is the rule of the US
-Equal Employment Opportunity Commission (Uniform Guidelines, 29 CFR 1607.4 D) with its own test of
-significance. Groups under a stated size are reported, not judged. Intervals are percentile
-bootstraps.
+all other people is significant after Holm's correction over every test of the report (`chance`),
+and the gap is beyond the truth's: where it is known what a group is due beside the others, by its
+merit or by other measures, the ratio must also be under four fifths of that, beyond chance. A
+group that has more than five fourths of what the others have fails likewise, where no lower one
+does. That is the rule of the US Equal Employment Opportunity Commission (Uniform Guidelines, 29 CFR
+1607.4 D) with its own test of significance. Groups under a stated size are reported, not judged.
+Intervals are percentile bootstraps.
 """
 
 from __future__ import annotations
@@ -329,10 +329,10 @@ def _least_ratio(names: Sequence[str], one: NDArray[np.bool_], side: Side) -> fl
     1 where some are higher and some lower.
     """
     logs = []
-    for measure in side.measures:
+    for measure in (m for m in side.measures if m.name in names):
         above, below = measure.parts()
         counts = [part[who].sum() for who in (one, ~one) for part in (above, below)]
-        if measure.name in names and all(counts):
+        if all(counts):
             logs.append(math.log(counts[0] / counts[1] * counts[3] / counts[2]))
     one_way = logs and len({log > 0.0 for log in logs}) == 1
     return math.exp(min(logs, key=abs)) if one_way else 1.0

@@ -32,7 +32,7 @@ class Row:
         ratio: The value over that of the highest judged group.
         due: The ratio of the lower to the higher of the group and the others that the truth
             gives them, up to 1.
-        p_value: P-value of the gap to the other judged people, Holm-corrected over the report.
+        p_value: P-value of the gap to all other people, Holm-corrected over the report.
         least_detectable: Ratio to the others that would have been seen in four of five samples.
         gap: Whether the ratio is under four fifths beyond chance.
         fails: Whether that gap counts against the model.

@@ -24,9 +24,8 @@ logger = logging.getLogger(__name__)
 _NEGATIVES = 5
 
 
-# scikit-learn has no types
 @dataclass(kw_only=True, eq=False, repr=False)
-class Node2Vec(BaseEstimator):  # type: ignore[misc] # as said
+class Node2Vec(BaseEstimator):
     """node2vec (Grover and Leskovec 2016): skip-gram with negative sampling over random walks.
 
     gensim's skip-gram does the learning, on one thread: the same seed and graph give the same

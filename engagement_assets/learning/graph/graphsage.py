@@ -129,9 +129,8 @@ class _Network(torch.nn.Module):
         return output
 
 
-# scikit-learn has no types
 @dataclass(kw_only=True, eq=False, repr=False)
-class _GraphSage(BaseEstimator):  # type: ignore[misc] # as said
+class _GraphSage(BaseEstimator):
     """Base of the regressor and the classifier.
 
     GraphSAGE (Hamilton, Ying and Leskovec 2017) with mean aggregation, all nodes at once, jumping
@@ -316,7 +315,7 @@ class _GraphSage(BaseEstimator):  # type: ignore[misc] # as said
         return model
 
 
-class GraphSageRegressor(RegressorMixin, _GraphSage):  # type: ignore[misc] # as said
+class GraphSageRegressor(RegressorMixin, _GraphSage):
     """GraphSAGE for a number a node; squared error on labels put on one scale.
 
     See `_GraphSage` for parameters. Further attributes: `mean_` and `deviation_` of the labels.
@@ -345,7 +344,7 @@ class GraphSageRegressor(RegressorMixin, _GraphSage):  # type: ignore[misc] # as
         return torch.nn.functional.mse_loss(outputs[:, 0], target)
 
 
-class GraphSageClassifier(ClassifierMixin, _GraphSage):  # type: ignore[misc] # as said
+class GraphSageClassifier(ClassifierMixin, _GraphSage):
     """GraphSAGE for a class a node; cross-entropy.
 
     See `_GraphSage` for parameters. Further attributes: `classes_`.

@@ -65,8 +65,7 @@ class ConstantTargetError(ValueError):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-# scikit-learn has no types
-class BoostedTrees(BaseEstimator):  # type: ignore[misc] # as said
+class BoostedTrees(BaseEstimator):
     """A table encoder and boosted trees, the ground of an estimator.
 
     A subclass is a dataclass of its parameters too, which gives it the constructor that

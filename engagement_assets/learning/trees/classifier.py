@@ -36,8 +36,7 @@ FORMAT = "calibrated-boosting-classifier/1"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-# scikit-learn has no types
-class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):  # type: ignore[misc] # as said
+class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):
     """Calibrated gradient boosted trees with a cost-minimising threshold.
 
     `fit` scores every row by a model that did not see it (stratified folds), chooses the number of

@@ -36,8 +36,7 @@ OBJECTIVES = (LOGISTIC, SQUARED)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-# scikit-learn has no types
-class BoundedBoostingRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc] # as said
+class BoundedBoostingRegressor(RegressorMixin, BoostedTrees):
     """Gradient boosted trees for a target between 0 and 1.
 
     `fit` predicts every row by a model that did not see it, for each objective and number of trees,

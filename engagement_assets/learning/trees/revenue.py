@@ -88,8 +88,7 @@ class TooFewPayersError(ValueError):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-# scikit-learn has no types
-class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):  # type: ignore[misc] # as said
+class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):
     """Boosted trees for zero-inflated, heavy-tailed money; see the module for the method.
 
     See `BoostedTrees` for the other parameters and attributes.

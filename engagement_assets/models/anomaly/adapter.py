@@ -22,7 +22,7 @@ from engagement_assets.learning.stacking.folds import BaseLearner
 from engagement_assets.lifecycle.adapter import Inputs, Predicted, Trained
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.fairness import Assessment
-from engagement_assets.lifecycle.predictor import Context, Predictions, Predictor
+from engagement_assets.lifecycle.predictor import Predictions
 from engagement_assets.lifecycle.scored import ScoredModel, snapshot_rows
 from engagement_assets.lifecycle.spec import REASONS, ModelSpec
 from engagement_assets.lifecycle.tabular import where
@@ -57,20 +57,9 @@ class AnomalyAdapter(ScoredModel):
         detector.set_params(n_jobs=threads)
         return detector
 
-    def load(
-        self,
-        model: RegisteredModel,
-        *,
-        parameters: Mapping[str, Any],  # noqa: ARG002 - others need them
-        threads: int,
-    ) -> Predictor:
-        """Load a version, ready to predict many times."""
-        detector = self.open(model, threads=threads)
-
-        def predictor(rows: pd.DataFrame, context: Context) -> Predictions:  # noqa: ARG001 - others need it
-            return Predictions(score_anomaly(detector, rows, k=REASONS))
-
-        return predictor
+    def predictions(self, fitted: AnomalyDetector, rows: pd.DataFrame) -> Predictions:
+        """Predict every customer, with reasons."""
+        return Predictions(score_anomaly(fitted, rows, k=REASONS))
 
     def base_learner(
         self, model: RegisteredModel, rows: pd.DataFrame | None, *, threads: int

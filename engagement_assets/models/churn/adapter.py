@@ -33,7 +33,6 @@ from engagement_assets.lifecycle.tabular import LabelledSnapshots
 from engagement_assets.lifecycle.training import records
 from engagement_assets.models.churn.reports import evaluation_markdown
 from engagement_assets.models.churn.spec import LABEL, SPEC
-from resources.registry import RegisteredModel
 
 RECALL = 0.8
 
@@ -94,17 +93,8 @@ class ChurnAdapter(LabelledSnapshots):
             "above_cost_threshold": probability >= fitted.threshold_,
         }
 
-    def fairness(
-        self,
-        model: RegisteredModel,
-        rows: pd.DataFrame,
-        *,
-        threads: int,
-        n_bootstrap: int,
-        seed: int,
-    ) -> Assessment:
+    def judged(self, fitted: Any, rows: pd.DataFrame, **settings: int) -> Assessment:
         """Measure whom the cost threshold flags among the test people of labelled rows."""
-        fitted = self.open(model, threads=threads)
         costs = CostModel(
             cost_miss=fitted.cost_miss,
             cost_action=fitted.cost_action,
@@ -116,8 +106,7 @@ class ChurnAdapter(LabelledSnapshots):
             label=self.target,
             threshold=fitted.threshold_,
             price=partial(offer_price, costs=costs),
-            seed=seed,
-            n_bootstrap=n_bootstrap,
+            **settings,
         )
 
     def figures(self, table: pd.DataFrame) -> dict[str, float | int]:

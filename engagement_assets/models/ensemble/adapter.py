@@ -110,8 +110,11 @@ class EnsembleAdapter(ScoredModel):
         """Read what `reference` wrote."""
         return HealthReference.from_bytes(content)
 
-    # the champions' own snapshots are used, whatever the latest ones are
-    def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained[Ensemble]:  # noqa: ARG002 - as said
+    def train(
+        self,
+        inputs: Inputs,
+        snapshots: Snapshots,  # noqa: ARG002 - the champions' own snapshots are used
+    ) -> Trained[Ensemble]:
         """Learn corrections from what refits of the champions say of customers left out."""
         champions = _champions(inputs)
         rows, labels = _target_rows(inputs, champions)
@@ -166,7 +169,7 @@ class EnsembleAdapter(ScoredModel):
     def data_versions(
         self,
         inputs: Inputs,
-        snapshots: Snapshots,  # noqa: ARG002 - as said
+        snapshots: Snapshots,  # noqa: ARG002 - the champions' own snapshots are used
     ) -> dict[str, str]:
         """Return a digest of each partition that was learnt from or scored on."""
         digests: dict[str, str] = {}

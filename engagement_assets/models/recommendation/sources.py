@@ -84,8 +84,7 @@ def embeddings(items: pd.DataFrame) -> pd.DataFrame | None:
 
 @cache
 def _encoder() -> TextEncoder:
-    # torch stays unloaded until a text is read
-    from engagement_assets.learning.text.encoder import TextEncoder  # noqa: PLC0415 - as said
+    from engagement_assets.learning.text.encoder import TextEncoder  # noqa: PLC0415 - loads torch
 
     return TextEncoder.load()
 

@@ -172,7 +172,7 @@ def reload_if_new(app: FastAPI, installation: Installation) -> None:
         if installation.champions() != app.state.service.scorer.champions:
             app.state.reload()
     # whatever is wrong with the registry, the models that are loaded go on answering
-    except Exception as error:  # noqa: BLE001 - as said
+    except Exception as error:  # noqa: BLE001 - any fault: answers go on, the log has it
         logger.error("champions cannot be looked up: %s", type(error).__name__)
 
 

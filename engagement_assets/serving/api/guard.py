@@ -105,7 +105,7 @@ class Guard:
         except BodyError as error:
             await answer.problem(error.status_code, error.detail)
         # a caller learns nothing of what broke; the log has the kind and the place
-        except Exception as error:  # noqa: BLE001 - as said
+        except Exception as error:  # noqa: BLE001 - every fault is answered alike
             _log_failure(error, request_id)
             await answer.problem(500, "something went wrong here; tell us the request_id")
         finally:

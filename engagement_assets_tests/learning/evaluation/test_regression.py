@@ -10,6 +10,8 @@ from engagement_assets.learning.evaluation.regression import (
     normalised_gini,
     paired_loss_difference,
     r2,
+    weighted_gini,
+    weighted_r2,
 )
 
 
@@ -70,12 +72,10 @@ def test_intervals_hold_their_value_and_are_the_same_for_the_same_seed(numbers):
 def test_weights_are_resamples():
     # a row drawn twice counts as two rows
     y, p = np.array([0.0, 1.0, 3.0]), np.array([0.5, 0.5, 2.0])
-    from engagement_assets.learning.evaluation.regression import _gini_ratio, _r2  # noqa: PLC0415
-
     twice = np.array([1.0, 2.0, 1.0])
     longer = (y[[0, 1, 1, 2]], p[[0, 1, 1, 2]])
-    assert _r2(y, (y - p) ** 2)(twice) == pytest.approx(r2(*longer))
-    assert _gini_ratio(y, p)(twice) == pytest.approx(normalised_gini(*longer))
+    assert weighted_r2(y, (y - p) ** 2)(twice) == pytest.approx(r2(*longer))
+    assert weighted_gini(y, p)(twice) == pytest.approx(normalised_gini(*longer))
 
 
 def test_a_better_model_has_a_difference_above_0_beyond_chance(numbers):

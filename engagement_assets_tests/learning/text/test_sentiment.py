@@ -83,7 +83,7 @@ def test_what_is_no_text_is_an_error_with_its_position(
     model: SentimentModel, value: object
 ) -> None:
     with pytest.raises(TypeError, match="text 1 is"):
-        model.score_texts(["fine", value])  # type: ignore[list-item]
+        model.score_texts(["fine", value])  # type: ignore[list-item] # no text, on purpose
 
 
 def test_no_texts_give_an_empty_table(model: SentimentModel) -> None:
