@@ -31,7 +31,7 @@ import pandas as pd
 
 from benchmarks import stages
 from benchmarks.stages import DAYS, FIRST_DAY, GIB, SQL, WINDOW
-from resources.sql import SqlFolder
+from engagement_assets.source.known import product_sql
 
 BACK_DAYS = 30
 TOP_SHARE = 0.01
@@ -111,7 +111,7 @@ def stage_tables(options: argparse.Namespace) -> dict[str, Any]:
     windows = {d for day in missing for d in window_days(day, first_day=FIRST_DAY, days=WINDOW)}
     there = set(lake.days(SENTIMENT_SCORES))
     scored, _ = stages.score(options, sorted(windows - there))
-    run, sql = stages.engine(options), SqlFolder(SQL)
+    run, sql = stages.engine(options), product_sql(SQL)
     for day in missing:
         land_customer_sentiment(
             run, sql, day, first_day=FIRST_DAY, days=WINDOW, consent=stages.agreed(options)

@@ -38,10 +38,10 @@ from engagement_assets.learning.evaluation.binary import Ranked
 from engagement_assets.learning.evaluation.bootstrap import Interval, interval, resamples
 from engagement_assets.learning.trees.classifier import CalibratedBoostingClassifier
 from engagement_assets.source.ingestion import ingest
+from engagement_assets.source.known import product_sql
 from engagement_assets.source.mapping import open_mapped
 from resources.engine import DuckDBEngine
 from resources.lake import Lake
-from resources.sql import SqlFolder
 from resources.tables import by_sql_name
 
 ROOT = Path(__file__).parents[1]
@@ -74,7 +74,7 @@ def prepare(data: str, lake: Lake) -> None:
     if source.last_day is None or not days or days[-1] < source.last_day:
         ingest(source, lake, source.first_day, source.last_day or LAST_SNAPSHOT, progress=note)
     engine = DuckDBEngine(lake, declared=by_sql_name(KNOWN_TABLES))
-    sql = SqlFolder(ROOT / "sql")
+    sql = product_sql(ROOT / "sql")
     for day in SNAPSHOTS:
         if not lake.exists(f"labels/{LABEL}", day):
             land_snapshot(engine, sql, day, first_day=source.first_day)

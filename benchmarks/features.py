@@ -21,12 +21,12 @@ from engagement_assets.features.snapshot import (
     required_days,
 )
 from engagement_assets.features.tables import KNOWN_TABLES
+from engagement_assets.source.known import product_sql
 from resources.engine import DuckDBEngine
 from resources.lake import Lake, Written
-from resources.sql import SqlFolder
 from resources.tables import by_sql_name
 
-SQL = SqlFolder(Path(__file__).resolve().parents[1] / "sql")
+SQL = product_sql(Path(__file__).resolve().parents[1] / "sql")
 
 
 def peak_gib() -> float:

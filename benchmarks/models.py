@@ -29,9 +29,9 @@ from benchmarks.value_models import land_signals
 from engagement_assets.features.labels import LABELS
 from engagement_assets.models.specs import MODELS
 from engagement_assets.settings.installation import CHANNEL_CAC, channel_costs
+from engagement_assets.source.known import product_sql
 from resources.lake import Lake
 from resources.registry import ModelRegistry, registered
-from resources.sql import SqlFolder
 from resources.tables import by_sql_name
 
 FEATURES = "features/customer_features"
@@ -52,7 +52,7 @@ def inputs(options: argparse.Namespace, model: str) -> Any:
     )
     return Inputs(
         engine=DuckDBEngine(Lake(options.lake), declared=by_sql_name(KNOWN_TABLES), threads=2),
-        sql=SqlFolder(stages.SQL),
+        sql=product_sql(stages.SQL),
         registry=registry(options),
         first_day=stages.FIRST_DAY,
         parameters=settings.parameters(BY_NAME[model].parameters),
@@ -74,7 +74,7 @@ def prepare(options: argparse.Namespace) -> dict[str, Any]:
         land_snapshot,
     )
 
-    lake, sql, end = Lake(options.lake), SqlFolder(stages.SQL), stages.end(options)
+    lake, sql, end = Lake(options.lake), product_sql(stages.SQL), stages.end(options)
     if not lake.days("source/sessions"):
         stages.stage_simulate(options)
     labels: dict[date, set[str]] = {end: set()}

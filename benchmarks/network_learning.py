@@ -51,14 +51,14 @@ from engagement_assets.signals.network.spread import (
 )
 from engagement_assets.source.contract import TABLES
 from engagement_assets.source.ingestion import ingest
+from engagement_assets.source.known import product_sql
 from engagement_assets.source.readers import SimulatedReader
 from engagement_assets.source.simulator import Simulator
 from resources.engine import DuckDBEngine
 from resources.lake import Lake
-from resources.sql import SqlFolder
 from resources.tables import by_sql_name
 
-SQL = SqlFolder(Path(__file__).resolve().parents[1] / "sql")
+SQL = product_sql(Path(__file__).resolve().parents[1] / "sql")
 FIRST = date(2025, 1, 1)
 DAYS = 150
 SEED = 7

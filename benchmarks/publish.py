@@ -39,12 +39,12 @@ from engagement_assets.serving.publishing import (
 from engagement_assets.serving.records import INPUTS
 from engagement_assets.source.consent import Consent
 from engagement_assets.source.contract import TABLES
+from engagement_assets.source.known import product_sql
 from resources.engine import DuckDBEngine
 from resources.lake import Lake
 from resources.online_store.dynamodb import DynamoDBStore
 from resources.online_store.dynamodb_requests import make_client
 from resources.online_store.sqlite import SqliteStore
-from resources.sql import SqlFolder
 from resources.tables import Column, Table, by_sql_name
 
 READS = 5_000
@@ -90,7 +90,7 @@ def consents(lake: Lake) -> frozenset[str]:
     """Who agrees to personalisation."""
     consent = Consent.of(lake, provided=frozenset(TABLES), granted=(), purpose=PURPOSE)
     engine = DuckDBEngine(lake, declared=by_sql_name(KNOWN_TABLES), threads=2)
-    return agreed_customers(engine, SqlFolder(SQL), consent)
+    return agreed_customers(engine, product_sql(SQL), consent)
 
 
 def part_of(lake: Lake, day: date, customers: int, root: Path) -> Lake:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from engagement_assets.features.labels import LABELS
-from resources.sql import SqlFolder
+from engagement_assets.source.known import product_sql
 
 CHURN = LABELS["churn_30_day"]
 FIRST_DAY = date(2025, 1, 1)
@@ -145,7 +145,7 @@ def stage_signals(options: argparse.Namespace) -> dict[str, Any]:
     days = sorted({*snapshots(options).all, end(options)})
     windows = {d for day in days for d in window_days(day, first_day=FIRST_DAY, days=WINDOW)}
     scored, seconds = score(options, sorted(windows))
-    run, sql, consent = engine(options), SqlFolder(SQL), agreed(options)
+    run, sql, consent = engine(options), product_sql(SQL), agreed(options)
     for day in days:
         land_customer_sentiment(run, sql, day, first_day=FIRST_DAY, days=WINDOW, consent=consent)
         land_network(
@@ -166,7 +166,7 @@ def stage_signals_of_a_day(options: argparse.Namespace) -> dict[str, Any]:
     )
 
     day = end(options)
-    run, sql = engine(options), SqlFolder(SQL)
+    run, sql = engine(options), product_sql(SQL)
     scored, seconds = score(options, [day])
     land_customer_sentiment(
         run, sql, day, first_day=FIRST_DAY, days=WINDOW, consent=agreed(options)
@@ -195,7 +195,7 @@ def score(options: argparse.Namespace, days: list[date]) -> tuple[int, float]:
     began = time.perf_counter()
     landed = score_days(
         engine(options),
-        SqlFolder(SQL),
+        product_sql(SQL),
         days,
         scorer=cache(SentimentModel.load),
         consent=agreed(options),
@@ -208,7 +208,7 @@ def stage_snapshot(options: argparse.Namespace) -> dict[str, Any]:
     """One snapshot of all features, at the end of the range."""
     from engagement_assets.features.snapshot import land_snapshot
 
-    landed = land_snapshot(engine(options), SqlFolder(SQL), end(options))
+    landed = land_snapshot(engine(options), product_sql(SQL), end(options))
     return {"customers": landed["features/customer_features"].rows}
 
 
@@ -219,7 +219,7 @@ def stage_training_snapshots(options: argparse.Namespace) -> dict[str, Any]:
         land_snapshot,
     )
 
-    run, sql, chosen = engine(options), SqlFolder(SQL), snapshots(options)
+    run, sql, chosen = engine(options), product_sql(SQL), snapshots(options)
     for day in chosen.all:
         land_snapshot(run, sql, day)
         land_labels(run, sql, day, names=["churn_30_day"])

@@ -19,8 +19,8 @@ from engagement_assets.learning.trees.classifier import CalibratedBoostingClassi
 from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS, Snapshots
 from engagement_assets.lifecycle.rows import labelled_rows, labelled_snapshots
 from engagement_assets.lifecycle.training import split_rows
+from engagement_assets.source.known import product_sql
 from resources.lake import Lake
-from resources.sql import SqlFolder
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lake", required=True, help="a lake that benchmarks.stages left")
     options = parser.parse_args()
-    lake, sql = Lake(options.lake), SqlFolder(SQL)
+    lake, sql = Lake(options.lake), product_sql(SQL)
     last = FIRST_DAY + timedelta(days=DAYS - 1)
     scored_at = Snapshots.before(last, first_day=FIRST_DAY).train[0]
     months = [scored_at - timedelta(days=CHURN_WINDOW_DAYS * n) for n in range(1, 5)]

@@ -36,9 +36,9 @@ from engagement_assets.models.engagement.adapter import EngagementAdapter
 from engagement_assets.models.lifetime_value.adapter import LifetimeValueAdapter
 from engagement_assets.signals.network.snapshot import graph_of, land_network
 from engagement_assets.signals.sentiment.scoring import land_customer_sentiment, window_days
+from engagement_assets.source.known import product_sql
 from resources.lake import Lake
 from resources.registry import RegisteredModel
-from resources.sql import SqlFolder
 
 ENGAGEMENT = LABELS["engagement_score"]
 VALUE = LABELS["lifetime_value_usd"]
@@ -54,7 +54,7 @@ def snapshots(options: Any, window_days: int) -> Snapshots:
 
 def prepare(options: Any) -> None:
     """Simulate the world and land signals, features and labels; what is there stays."""
-    lake, sql = Lake(options.lake), SqlFolder(SQL)
+    lake, sql = Lake(options.lake), product_sql(SQL)
     if not lake.days("source/sessions"):
         stages.stage_simulate(options)
     wanted: dict[date, list[str]] = {stages.end(options): []}
@@ -81,7 +81,7 @@ def land_signals(options: Any, days: list[date]) -> None:
     } - there
     if windows:
         stages.score(options, sorted(windows))
-    run, sql, consent = stages.engine(options), SqlFolder(SQL), stages.agreed(options)
+    run, sql, consent = stages.engine(options), product_sql(SQL), stages.agreed(options)
     for day in days:
         land_customer_sentiment(
             run, sql, day, first_day=FIRST_DAY, days=stages.WINDOW, consent=consent

@@ -120,7 +120,8 @@ def _interval(node: exp.Expression) -> str | None:
 
 def _cast(node: exp.Expression) -> str | None:
     kind = node.args["to"].this
-    if kind in _TEXTS and not isinstance(node.this, exp.Literal):
+    # a count of whole units is written alike
+    if kind in _TEXTS and not isinstance(node.this, (exp.Literal, exp.DateDiff)):
         return f"{node.sql('duckdb')}: numbers and times are written differently as text"
     if kind in _INTEGERS and any(_fractional(inner) for inner in node.this.walk()):
         return f"{node.sql('duckdb')}: halves are rounded differently; use ROUND or FLOOR"

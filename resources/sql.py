@@ -135,13 +135,17 @@ class SqlFolder:
     A query may name `shared.<name>` as if it were a table; the `SELECT` of
     `<root>/shared/<name>.sql` is put in its place, parameters included, so that a formula that
     several tables need is written once. A name without a file comes from a pattern: from
-    `shared/known_{table}.sql` comes `shared.known_posts`, with `posts` in the place of `{table}`.
+    `shared/month_{table}.sql` comes `shared.month_posts`, with `posts` in the place of `{table}`;
+    or it is made from declarations. A recursive one goes in front of the query, where it is
+    computed once.
 
     Attributes:
         root: The folder.
+        made: Gives the `SELECT` of a shared name that has no file, or None.
     """
 
     root: Path
+    made: Callable[[str], str | None] = lambda name: None  # noqa: ARG005 - makes nothing
 
     def query(self, name: str) -> Query:
         """Read `<group>/<table>`.
@@ -149,22 +153,36 @@ class SqlFolder:
         Raises:
             SqlError: The file, or a shared one it names, is not there or does not parse.
         """
-        return _expanded(self.root, name, self._modified())
+        return _expanded(self, name, self._modified())
 
     def _modified(self) -> float:
         """When a file last changed, so that what was parsed before then is parsed again."""
         return max((path.stat().st_mtime for path in self.root.rglob("*.sql")), default=0.0)
 
-    def _expand(self, name: str) -> Query:
-        query = self._read(name)
-        if not any(table.db == "shared" for table in query.tree.find_all(exp.Table)):
-            return query
-        tree = query.tree.copy()
+    def _inline(self, name: str) -> exp.Expression:
+        """A query with the shared ones in their places, but for recursive ones."""
+        tree = self._read(name).tree.copy()
         for table in [table for table in tree.find_all(exp.Table) if table.db == "shared"]:
-            inner = self.query(f"shared/{table.name}").tree.copy()
+            inner = _inlined(self, f"shared/{table.name}", self._modified()).copy()
             if not isinstance(inner, exp.Query):
                 raise SqlError(f"shared/{table.name} must be a SELECT")
-            table.replace(inner.subquery(table.alias or table.name))
+            if not _recursive(inner):
+                table.replace(inner.subquery(table.alias or table.name))
+        return tree
+
+    def _expand(self, name: str) -> Query:
+        tree = _inlined(self, name, self._modified()).copy()
+        in_front = {table.name: table for table in tree.find_all(exp.Table) if table.db == "shared"}
+        if in_front and isinstance(tree, exp.Query):
+            for table in list(tree.find_all(exp.Table)):
+                if table.db == "shared":
+                    table.set("db", None)
+            for shared in in_front:
+                whole = self.query(f"shared/{shared}").tree
+                tree = tree.with_(shared, as_=whole.copy(), copy=False)
+            # its own parts may name what is put in front
+            ctes = tree.args["with_"].expressions
+            tree.args["with_"].set("expressions", ctes[-len(in_front) :] + ctes[: -len(in_front)])
         return Query(name, tree.sql(dialect="duckdb"))
 
     def names(self) -> list[str]:
@@ -184,12 +202,25 @@ class SqlFolder:
                 table = path.stem[len(before) : len(path.stem) - len(after)]
                 text = pattern.read_text(encoding="utf-8")
                 return Query(name, text.replace(PATTERN, table))
+        text = self.made(path.stem) if path.parent.name == "shared" else None
+        if text is not None:
+            return Query(name, text)
         raise SqlError(f"there is no SQL file {path}")
 
 
 @lru_cache(maxsize=256)
-def _expanded(root: Path, name: str, _modified: float) -> Query:
-    return SqlFolder(root)._expand(name)
+def _inlined(folder: SqlFolder, name: str, _modified: float) -> exp.Expression:
+    return folder._inline(name)
+
+
+@lru_cache(maxsize=256)
+def _expanded(folder: SqlFolder, name: str, _modified: float) -> Query:
+    return folder._expand(name)
+
+
+def _recursive(tree: exp.Expression) -> bool:
+    part = tree.args.get("with_")
+    return part is not None and bool(part.recursive)
 
 
 def quote_name(name: str) -> str:

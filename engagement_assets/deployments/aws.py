@@ -5,6 +5,7 @@ choosing one (`resources.py`).
 """
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import dagster as dg
@@ -15,6 +16,7 @@ from engagement_assets.settings.api import ApiSettings
 from engagement_assets.settings.deployment import AwsSettings
 from engagement_assets.settings.fields import SettingsError
 from engagement_assets.settings.installation import Settings
+from engagement_assets.source.known import product_sql
 from resources.aws.alerts import TopicAlertSink
 from resources.aws.gauges import CloudWatchGauges
 from resources.aws.platform import AthenaEngineResource
@@ -27,9 +29,19 @@ from resources.io_managers import (
 )
 from resources.online_store.resource import DynamoDBOnlineStore
 from resources.platform import LakeResource
+from resources.sql import SqlFolder
 
 if TYPE_CHECKING:
     from engagement_assets.serving.api.access import KeySource
+
+
+class AwsEngine(AthenaEngineResource):
+    """Athena with the product's SQL."""
+
+    @property
+    def sql(self) -> SqlFolder:
+        """The SQL files, and what is made from the contract."""
+        return product_sql(Path(self.sql_root))
 
 
 class AthenaInstead(DuckDBResource):
@@ -58,7 +70,7 @@ def resources(settings: Settings, *, sql_root: str) -> dict[str, Any]:
         )
     storage = options(region=aws.region, kms_key=aws.kms_key)
     lake = LakeResource(root=f"{aws.root}/lake", options=storage)
-    engine = AthenaEngineResource(
+    engine = AwsEngine(
         lake=lake,
         sql_root=sql_root,
         region=aws.region,

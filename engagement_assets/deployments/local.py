@@ -13,6 +13,7 @@ from dagster_duckdb import DuckDBResource
 from engagement_assets.serving.catalogue import CatalogueFile
 from engagement_assets.settings.api import ApiSettings
 from engagement_assets.settings.installation import CATALOGUE_FILE, ONLINE_FILE, PROJECT, Settings
+from engagement_assets.source.known import product_sql
 from resources.alerts import AlertSink
 from resources.gauges import LoggedGauges
 from resources.io_managers import (
@@ -23,9 +24,19 @@ from resources.io_managers import (
 )
 from resources.online_store.resource import SqliteOnlineStore
 from resources.platform import DuckDBEngineResource, LakeResource
+from resources.sql import SqlFolder
 
 if TYPE_CHECKING:
     from engagement_assets.serving.api.access import KeySource
+
+
+class LocalEngine(DuckDBEngineResource):
+    """DuckDB with the product's SQL."""
+
+    @property
+    def sql(self) -> SqlFolder:
+        """The SQL files, and what is made from the contract."""
+        return product_sql(Path(self.sql_root))
 
 
 def resources(settings: Settings, *, sql_root: str) -> dict[str, Any]:
@@ -35,7 +46,7 @@ def resources(settings: Settings, *, sql_root: str) -> dict[str, Any]:
     catalogue = str(settings.home / CATALOGUE_FILE)
     return {
         "lake": lake,
-        "engine": DuckDBEngineResource(lake=lake, sql_root=sql_root, threads=settings.threads),
+        "engine": LocalEngine(lake=lake, sql_root=sql_root, threads=settings.threads),
         "registry": RegistryResource(root=registry),
         "alerts": AlertSink(
             log_path=str(settings.home / "alerts.jsonl"), webhook_url=settings.webhook_url

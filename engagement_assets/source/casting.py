@@ -21,7 +21,7 @@ from resources.sql import quote_name, quote_text
 from resources.tables import DUCKDB_TYPES, Column
 
 _ACCEPTED: dict[str, tuple[str, ...]] = {
-    "string": ("text", "integer", "uuid"),
+    "string": ("text", "integer", "uuid", "decimal"),
     "int64": ("integer", "decimal", "float", "text"),
     "float64": ("integer", "decimal", "float", "text"),
     "bool": ("boolean", "integer", "text"),
@@ -29,7 +29,7 @@ _ACCEPTED: dict[str, tuple[str, ...]] = {
     "timestamp": ("timestamp", "zoned", "date", "text"),
 }
 _ADVICE = {
-    "string": "cast it to text in the SQL (a number with a fraction is no key)",
+    "string": "cast it in the SQL: to text, or a number that names something to a whole number",
     "timestamp": "convert it in the SQL, for instance to_timestamp(seconds)",
 }
 
@@ -121,7 +121,8 @@ def casts(table: SourceTable, columns: Mapping[str, str], *, timezone: str) -> l
     plan = []
     for field in table.columns:
         if field.name in columns:
-            plan.append(_cast(field, columns[field.name], timezone))
+            key = field.names_customer or field.name in table.row_key
+            plan.append(_cast(field, columns[field.name], timezone, key=key))
         else:
             plan.append(Cast(field, f"CAST(NULL AS {DUCKDB_TYPES[field.type]})", False))
     return plan
@@ -160,24 +161,74 @@ def kind_of(duckdb_type: str) -> str:
     return others.get(upper, "other")
 
 
-def _cast(field: Column, duckdb_type: str, timezone: str) -> Cast:
+def _cast(field: Column, duckdb_type: str, timezone: str, *, key: bool) -> Cast:
     column = quote_name(field.name)
     kind = kind_of(duckdb_type)
     if field.type == "timestamp":
         instant = _timestamp(column, kind, duckdb_type, timezone)
+        if kind == "date" and field == RECORDED_AT:
+            # a load date says that the row was known by the end of that day
+            instant = f"{instant} + INTERVAL 1 DAY - INTERVAL 1 MILLISECOND"
         # cut to what Athena reads of it, which would round the last half millisecond of a day
         # into the next one
-        return Cast(field, f"date_trunc('millisecond', {instant})", kind == "text")
+        return Cast(field, _finite(f"date_trunc('millisecond', {instant})"), True)
     if field.type == "date":
-        return Cast(field, _date(column, kind, timezone), kind == "text")
+        return Cast(field, _finite(_date(column, kind, timezone)), True)
+    if field.type == "string":
+        return _string(field, column, kind, duckdb_type, key=key)
+    return _plain(field, column, kind, duckdb_type)
+
+
+def _plain(field: Column, column: str, kind: str, duckdb_type: str) -> Cast:
+    """Numbers and truth values."""
     if duckdb_type.upper() == DUCKDB_TYPES[field.type]:
         return Cast(field, column, False)
     if field.type == "int64":
         return Cast(field, _integer(column, kind), True)
     if field.type == "bool" and kind == "integer":
         return Cast(field, f"CASE {column} WHEN 0 THEN FALSE WHEN 1 THEN TRUE END", True)
-    lossless = field.type == "string" or (field.type == "float64" and kind != "text")
+    lossless = field.type == "float64" and kind != "text"
     return Cast(field, f"TRY_CAST({column} AS {DUCKDB_TYPES[field.type]})", not lossless)
+
+
+def _string(field: Column, column: str, kind: str, duckdb_type: str, *, key: bool) -> Cast:
+    """Text without what only its way of storage adds to it."""
+    if kind == "decimal":
+        whole = f"CAST(CAST({column} AS HUGEINT) AS VARCHAR)"
+        return Cast(field, f"CASE WHEN {column} = trunc({column}) THEN {whole} END", True)
+    text = column
+    if duckdb_type.upper() == "JSON":
+        text = f"json_extract_string({column}, '$')"
+    elif kind != "text" or duckdb_type.upper() != "VARCHAR":
+        text = f"CAST({column} AS VARCHAR)"
+    if kind != "text":
+        return Cast(field, text, False)
+    if key:
+        # a whole number that was stored with a fraction is the same key
+        return Cast(
+            field,
+            f"CASE WHEN ends_with({text}, '0') AND contains({text}, '.') "
+            f"THEN regexp_replace({text}, '^([0-9]+)[.]0+$', '\\1') ELSE {text} END",
+            False,
+        )
+    if field.allowed:
+        text = f"lower({trimmed(text)})"
+    return Cast(field, f"CASE WHEN NOT {is_blank(text)} THEN {text} END", False)
+
+
+def trimmed(text: str) -> str:
+    """Expression of a text without white space around it."""
+    return f"trim({text}, E' \\t\\r\\n')"
+
+
+def is_blank(text: str) -> str:
+    """Predicate of a text that is empty or white space alone."""
+    # the comparison spares nearly every row the trim: a blank text sorts before '!'
+    return f"({text} < '!' AND {trimmed(text)} = '')"
+
+
+def _finite(expression: str) -> str:
+    return f"CASE WHEN isfinite({expression}) THEN {expression} END"
 
 
 def _integer(column: str, kind: str) -> str:
@@ -195,8 +246,7 @@ def _integer(column: str, kind: str) -> str:
 
 def _timestamp(column: str, kind: str, duckdb_type: str, timezone: str) -> str:
     if kind == "text":
-        zoned = f"TRY_CAST({column} AS TIMESTAMPTZ)"
-        return f"CASE WHEN isfinite({zoned}) THEN timezone('UTC', {zoned}) END"
+        return f"timezone('UTC', TRY_CAST({column} AS TIMESTAMPTZ))"
     if kind == "zoned":
         return f"timezone('UTC', {column})"
     naive = column if duckdb_type.upper() == "TIMESTAMP" else f"CAST({column} AS TIMESTAMP)"
@@ -207,8 +257,7 @@ def _timestamp(column: str, kind: str, duckdb_type: str, timezone: str) -> str:
 
 def _date(column: str, kind: str, timezone: str) -> str:
     if kind == "text":
-        parsed = f"TRY_CAST({column} AS DATE)"
-        return f"CASE WHEN isfinite({parsed}) THEN {parsed} END"
+        return f"TRY_CAST({column} AS DATE)"
     if kind == "zoned":
         return f"CAST(timezone({quote_text(timezone)}, {column}) AS DATE)"
     return column if kind == "date" else f"CAST({column} AS DATE)"

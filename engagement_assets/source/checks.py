@@ -7,7 +7,7 @@ rules on single rows, which ingestion applies before anything is written (`rules
 from collections.abc import Sequence
 from datetime import date
 
-from engagement_assets.source.contract import TABLES
+from engagement_assets.source.contract import CUSTOMERS, TABLES
 from engagement_assets.source.quarantine import (
     QUARANTINE,
     SOURCE_TABLES,
@@ -41,8 +41,13 @@ def _freshness(checked: CheckedTable) -> Outcome:
 
 
 def _quarantine_share(checked: CheckedTable) -> Outcome:
-    limit = checked.resources.source.settings.quarantine_share_limit
-    return quarantine_outcome(checked.lake, checked.days, limit=limit)
+    settings = checked.resources.source.settings
+    return quarantine_outcome(
+        checked.lake,
+        checked.days,
+        limit=settings.quarantine_share_limit,
+        least_rows=settings.quarantine_least_rows,
+    )
 
 
 FURTHER = [
@@ -55,7 +60,7 @@ FURTHER = [
         )
         for table in TABLES.values()
         # a day without sign-ups is a quiet day; one without sessions is a broken feed
-        if table.required and not table.versioned
+        if table.required and table.noun != CUSTOMERS
     ),
     FurtherCheck(
         QUARANTINE,
@@ -70,10 +75,19 @@ SOURCE_BLOCKING = blocking_keys((table.key for table in SOURCE_TABLES), FURTHER)
 source_checks = table_checks("source_checks", SOURCE_TABLES, further=FURTHER, resources=["source"])
 
 
-def quarantine_outcome(lake: Lake, days: Sequence[date], *, limit: float) -> Outcome:
-    """Whether on every day the share of rows in quarantine is within the limit."""
+def quarantine_outcome(
+    lake: Lake, days: Sequence[date], *, limit: float, least_rows: int
+) -> Outcome:
+    """Whether on every day the share of rows in quarantine is within the limit.
+
+    A day with no more than the least number of such rows is.
+    """
     intakes = {day: total(intake_of_day(lake, day)) for day in days}
-    bad = [day for day, intake in intakes.items() if intake.share > limit]
+    bad = [
+        day
+        for day, intake in intakes.items()
+        if intake.share > limit and intake.quarantined > least_rows
+    ]
     worst = max((intake.share for intake in intakes.values()), default=0.0)
     figures = {"worst_share": worst, "limit": limit}
     if bad:

@@ -22,24 +22,36 @@ RECORDED_AT = Column(
     "When the row became known (UTC); the row's event time where the source does not say",
     nullable=False,
 )
+WITHDRAWN_AT = "withdrawn_at"
+CUSTOMERS, MERGES, WITHDRAWALS = "customers", "customer_merges", "withdrawals"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceTable(Table):
     """One raw table; its noun is its name in a source.
 
+    A row may come again with the same key and a later `recorded_at`: it is a new version, which
+    holds from then on.
+
     Attributes:
-        row_key: Columns that together name a row; of a versioned table, all versions of it.
+        row_key: Columns that together name a row, of all its versions.
         event_time: The column that says when it happened.
         required: Whether the platform cannot run without it.
-        versioned: Whether a key may come again with a later `recorded_at`, replacing the earlier
-            row from then on.
+        ends: The column that says when a row ceased to hold.
+        strangers: Customer columns that may name somebody who is no customer.
     """
 
     row_key: tuple[str, ...]
     event_time: str
     required: bool
-    versioned: bool
+    ends: str
+    strangers: tuple[str, ...] = ()
+
+
+_ENDS = {
+    WITHDRAWN_AT: "When the row was deleted or cancelled, null where not (UTC)",
+    "closed_at": "When the account was closed, null where not (UTC)",
+}
 
 
 def _raw(
@@ -50,21 +62,24 @@ def _raw(
     *,
     event_time: str = "occurred_at",
     required: bool = False,
-    versioned: bool = False,
+    strangers: tuple[str, ...] = (),
+    ends: str = WITHDRAWN_AT,
 ) -> SourceTable:
-    """A raw table; `recorded_at` is added as the last column."""
+    """A raw table; when a row ceased to hold and `recorded_at` are added as the last columns."""
+    until = Column(ends, "timestamp", _ENDS[ends], not_before=event_time)
     return SourceTable(
         f"source/{name}",
-        (*columns, RECORDED_AT),
+        (*columns, until, RECORDED_AT),
         description=f"{meaning}. {'Required' if required else 'Optional'}. "
         f"Key: {', '.join(row_key)}; event time: {event_time}.",
-        unique=(*row_key, RECORDED_AT.name) if versioned else row_key,
+        unique=(*row_key, RECORDED_AT.name),
         owner=OWNER,
         steady=True,
         row_key=row_key,
         event_time=event_time,
         required=required,
-        versioned=versioned,
+        ends=ends,
+        strangers=strangers,
     )
 
 
@@ -91,7 +106,7 @@ def _later(name: str, meaning: str) -> Column:
 _DECLARED = (
     _raw(
         "customers",
-        "One person with an account; a later row for the same customer replaces the earlier",
+        "One person with an account",
         ("customer_id",),
         (
             _customer(),
@@ -106,7 +121,7 @@ _DECLARED = (
         ),
         event_time="signed_up_at",
         required=True,
-        versioned=True,
+        ends="closed_at",
     ),
     _raw(
         "sessions",
@@ -137,15 +152,21 @@ _DECLARED = (
     ),
     _raw(
         "posts",
-        "One post that a customer published",
+        "One post: of a customer, or of somebody else, such as a site or an editor",
         ("post_id",),
         (
             _id("post_id", "The post"),
-            _customer(meaning="The author"),
+            Column(
+                "customer_id",
+                "string",
+                "The author; null, or somebody who is no customer, for editorial content",
+                names_customer=True,
+            ),
             _when("When it was published"),
             Column("category", "string", "Subject of the post"),
             _text("What it says"),
         ),
+        strangers=("customer_id",),
     ),
     _raw(
         "messages",
@@ -328,6 +349,30 @@ _DECLARED = (
             Column("confirmed_fraud", "bool", "Whether fraud was confirmed", nullable=False),
             _when("When"),
         ),
+    ),
+    _raw(
+        MERGES,
+        "One customer whose account was joined into another, which has its history from then on",
+        ("merged_id",),
+        "occurred_at",
+        (
+            _customer("merged_id", "The customer who is no more"),
+            _customer(meaning="The customer who has the history from then on"),
+            _when("When the accounts were joined"),
+        ),
+    ),
+    _raw(
+        WITHDRAWALS,
+        "One row of another table that was deleted, where the source sends its key alone",
+        ("table", "row_key"),
+        "occurred_at",
+        (
+            Column("table", "string", "The raw table of the row", nullable=False),
+            _id("row_key", "The row's key columns as text, joined by |"),
+            Column("customer_id", "string", "Whom the row was about", names_customer=True),
+            _when("When it was deleted"),
+        ),
+        strangers=("customer_id",),
     ),
 )
 

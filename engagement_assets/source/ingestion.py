@@ -8,7 +8,8 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import duckdb
 import numpy as np
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engagement_assets.source.casting import connect
-from engagement_assets.source.contract import RECORDED_AT, TABLES, SourceTable
+from engagement_assets.source.contract import CUSTOMERS, RECORDED_AT, TABLES, SourceTable
 from engagement_assets.source.errors import ReaderError
 from engagement_assets.source.quarantine import QUARANTINE, Intake, sorted_quarantine
 from engagement_assets.source.readers import (
@@ -25,13 +26,13 @@ from engagement_assets.source.readers import (
     check_tables,
 )
 from engagement_assets.source.settings import IngestionSettings
-from engagement_assets.source.validation import DAY, Batch, Split, split
+from engagement_assets.source.validation import DAY, Batch, Split, split, stray_rows
+from engagement_assets.source.versions import REVISIONS
 from resources.days import days_between
 from resources.lake import Lake
+from resources.tables import Table
 
 logger = logging.getLogger(__name__)
-
-CUSTOMERS = "customers"
 
 
 @dataclass
@@ -123,6 +124,7 @@ def ingest(
                 f"{chunk[0]} to {chunk[-1]}: day {start + len(chunk)} of {len(days)}, "
                 f"{report.total_rows:,} rows so far, {report.total_quarantined:,} in quarantine"
             )
+        _Chunk(reader, lake, connection, settings, report, days[-1:]).quarantine_strays()
     return report
 
 
@@ -139,25 +141,70 @@ class _Chunk:
 
     def ingest(self) -> None:
         tables = self.reader.read(self.days[0], self.days[-1])
-        refused = []
+        refused, revisions = [], []
         # customers first: the other tables' rows must name known ones
         for name in sorted(TABLES, key=lambda name: name != CUSTOMERS):
             # `get` would take a KeyError inside the reader for a table it has not
             rows = tables[name] if name in tables else None  # noqa: SIM401 - `get` hides errors
             if rows is None or rows.num_rows == 0:
+                done = self._updates(name)
+            else:
+                done = split(self.connection, self._batch(name, rows))
+                _account(name, rows, done)
+                done = done.joined(self._updates(name), TABLES[name])
+            if done is None:
                 self._write_empty(name)
                 continue
-            done = split(self.connection, self._batch(name, rows))
-            _account(name, rows, done)
             if name == CUSTOMERS:
                 _add_known(self.connection, done.good)
+            if done.revisions is not None:
+                revisions.append(done.revisions)
             self._write(name, done)
             if done.bad is not None:
                 refused.append(done.bad)
             self._note(name, done)
-        self._write_quarantine(refused)
+        self._write_daily(QUARANTINE, refused, sort=sorted_quarantine)
+        self._write_daily(REVISIONS, revisions)
 
-    def _batch(self, name: str, rows: pa.Table) -> Batch:
+    def quarantine_strays(self) -> None:
+        """Put the rows that no day takes into the quarantine of the last day, each once."""
+        last = self.days[-1]
+        # a row of tomorrow is only early; where the source has ended, nothing comes any more
+        after = self.reader.last_day or max(last, datetime.now(UTC).date() + timedelta(days=1))
+        parts = []
+        for name in sorted(self.reader.provides()):
+            rows = self.reader.strays(name, after)
+            if rows is not None and rows.num_rows:
+                bad, reasons = stray_rows(self.connection, self._batch(name, rows))
+                parts.append((name, bad, reasons))
+        if not parts:
+            return
+        earlier = [day for day in self.lake.days(QUARANTINE.key) if day != last]
+        known = self._rows_of(QUARANTINE, earlier, ("table", "row")) if earlier else None
+        own = self.lake.read(QUARANTINE.key, days=[last])
+        fresh = [own]
+        for name, bad, reasons in parts:
+            new = _not_among(self.connection, bad, known, own)
+            if new.num_rows:
+                fresh.append(QUARANTINE.conform(new.drop_columns([DAY])))
+                self.report.quarantined[name][last] += new.num_rows
+                for label, count in reasons.items():
+                    self.report.reasons[name, label] += count
+        if len(fresh) > 1:
+            rows = sorted_quarantine(pa.concat_tables(fresh)).combine_chunks()
+            self.lake.write(QUARANTINE, rows, day=last)
+
+    def _updates(self, name: str) -> Split | None:
+        """What was filled since in rows that were taken in before."""
+        if name not in self.reader.provides():
+            return None
+        rows = self.reader.updates(name, self.days[0], self.days[-1])
+        if rows is None or not rows.num_rows:
+            return None
+        done = split(self.connection, self._batch(name, rows, updates=True))
+        return done if done.good.num_rows else None
+
+    def _batch(self, name: str, rows: pa.Table, *, updates: bool = False) -> Batch:
         table = TABLES[name]
         return Batch(
             table=table,
@@ -167,28 +214,35 @@ class _Chunk:
             source=self.reader.name,
             first_day=self.reader.first_day,
             timezone=self.reader.timezone,
-            before=self._before(table),
+            keys_since=partial(self._keys_since, table),
+            rows_of=partial(self._rows_of, table),
             lookback=self.settings.duplicate_lookback_days,
+            updates=updates,
         )
 
-    def _before(self, table: SourceTable) -> pa.Table | None:
-        """Identity columns and day of the good rows of the days before the chunk."""
+    def _keys_since(self, table: SourceTable, since: date) -> pa.Table | None:
+        """Key columns and day of the good rows from a day on, up to the chunk."""
+        start = max(since, self.reader.first_day)
+        days = days_between(start, self.days[0] - timedelta(days=1))
+        there = [day for day in days if self.lake.exists(table.key, day)]
+        if len(there) < len(days):
+            absent = sorted(set(days) - set(there))
+            self._notice(
+                f"{table.key} of {len(absent)} days from {absent[0]} on is not in the lake, so "
+                "that earlier rows of the same keys were not looked for there"
+            )
+        return self._rows_of(table, there, table.row_key) if there else None
+
+    def _rows_of(
+        self, table: Table, days: Sequence[date], columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        """Good rows of some days, with their day."""
         parts = []
-        for back in range(self.settings.duplicate_lookback_days, 0, -1):
-            day = self.days[0] - timedelta(days=back)
-            if day < self.reader.first_day:
-                continue
-            if not self.lake.exists(table.key, day):
-                self._notice(
-                    f"{table.key} of {day} is not in the lake, so that duplicates of its "
-                    "rows were not looked for"
-                )
-                continue
-            keys = self.lake.read(table.key, days=[day], columns=list(table.unique))
-            if keys.num_rows:
-                constant = pa.repeat(pa.scalar(day, pa.date32()), keys.num_rows)
-                parts.append(keys.append_column("day", constant))
-        return pa.concat_tables(parts) if parts else None
+        for day in days:
+            rows = self.lake.read(table.key, days=[day], columns=columns)
+            constant = pa.repeat(pa.scalar(day, pa.date32()), rows.num_rows)
+            parts.append(rows.append_column(DAY, constant))
+        return pa.concat_tables(parts)
 
     def _write(self, name: str, done: Split) -> None:
         table = TABLES[name]
@@ -216,16 +270,22 @@ class _Chunk:
             self._count(name, day, 0, 0)
             self.report.late.setdefault(name, {})[day] = 0
 
-    def _write_quarantine(self, refused: Sequence[pa.Table]) -> None:
-        rows = pa.concat_tables(refused).combine_chunks() if refused else None
+    def _write_daily(
+        self,
+        table: Table,
+        parts: Sequence[pa.Table],
+        *,
+        sort: Callable[[pa.Table], pa.Table] = lambda rows: rows,
+    ) -> None:
+        """Write rows that carry their day, and the days without any as empty."""
+        rows = pa.concat_tables(parts).combine_chunks() if parts else None
         counts = _count_days(rows)
         for day in self.days:
             if rows is None or not counts.get(day):
-                self.lake.write_empty(QUARANTINE, day=day)
+                self.lake.write_empty(table, day=day)
                 continue
             part = rows.filter(pc.equal(rows.column(DAY), pa.scalar(day, pa.date32())))
-            part = sorted_quarantine(part.drop_columns([DAY])).combine_chunks()
-            self.lake.write(QUARANTINE, part, day=day)
+            self.lake.write(table, sort(part.drop_columns([DAY])).combine_chunks(), day=day)
 
     def _count(self, name: str, day: date, rows: int, quarantined: int) -> None:
         self.report.rows.setdefault(name, {})[day] = rows
@@ -242,6 +302,18 @@ class _Chunk:
         if text not in self.report.notices:
             self.report.notices.append(text)
             logger.warning("%s", text)
+
+
+def _not_among(
+    connection: duckdb.DuckDBPyConnection, rows: pa.Table, *others: pa.Table | None
+) -> pa.Table:
+    """Quarantined rows that do not lie in quarantine already."""
+    connection.register("candidates", rows)
+    sql = "FROM candidates"
+    for number, other in enumerate(other for other in others if other is not None):
+        connection.register(f"there_{number}", other)
+        sql = f'SELECT * FROM ({sql}) ANTI JOIN there_{number} USING ("table", "row")'  # noqa: S608 - own names
+    return connection.execute(sql).to_arrow_table()
 
 
 def _account(name: str, rows: pa.Table, done: Split) -> None:

@@ -18,12 +18,19 @@ import pyarrow as pa
 
 from engagement_assets.settings.installation import SIMULATED, known_sources
 from engagement_assets.source.casting import (
+    Cast,
+    casts,
     check_columns,
     connect,
     date_literal,
     known_at,
 )
-from engagement_assets.source.contract import CONSENT_PURPOSES, REQUIRED_TABLES, TABLES
+from engagement_assets.source.contract import (
+    CONSENT_PURPOSES,
+    RECORDED_AT,
+    REQUIRED_TABLES,
+    TABLES,
+)
 from engagement_assets.source.errors import (
     CorruptInputError,
     MappingError,
@@ -233,13 +240,53 @@ class MappedReader:
         """
         with connect(self.timezone) as connection:
             moment = self._known_at(connection, table)
-            starts = f"{moment} >= CAST({date_literal(first)} AS TIMESTAMP)"
-            ends = f"{moment} < CAST({date_literal(last + timedelta(days=1))} AS TIMESTAMP)"
+            starts = f"{moment} >= {_midnight(first)}"
+            ends = f"{moment} < {_midnight(last + timedelta(days=1))}"
             # The first partition holds what became known earlier and what nothing dates.
             condition = (
                 f"{ends} OR {moment} IS NULL" if first == self.first_day else f"{starts} AND {ends}"
             )
             return self._run(connection, table, f"FROM ({self._sql(table)}) WHERE {condition}")
+
+    def strays(self, table: str, after: date) -> pa.Table | None:
+        """Rows that no day takes: without a readable time, or known after the day `after`.
+
+        Raises:
+            SourceError: As `read_table` raises.
+        """
+        with connect(self.timezone) as connection:
+            moment = self._known_at(connection, table)
+            beyond = f"{moment} IS NULL OR {moment} >= {_midnight(after + timedelta(days=1))}"
+            return self._run(connection, table, f"FROM ({self._sql(table)}) WHERE {beyond}")
+
+    def updates(self, table: str, first: date, last: date) -> pa.Table | None:
+        """Rows that became known before a range of days and were filled further within it.
+
+        Such as a notification that was opened days after it was sent. A row comes once for each
+        column that was filled (`not_before`), with `recorded_at` at the time it was.
+
+        Returns:
+            The rows as they stand in the source; None where the table has no such column.
+
+        Raises:
+            SourceError: As `read_table` raises.
+        """
+        with connect(self.timezone) as connection:
+            columns = self._columns(connection, table)
+            plan = {cast.field.name: cast.expression for cast in self._casts(table, columns)}
+            later = [c.name for c in TABLES[table].columns if c.not_before and c.name in columns]
+            if not later or first == self.first_day:
+                return None
+            moment = self._known_at(connection, table)
+            kept = f"* EXCLUDE ({RECORDED_AT.name})" if RECORDED_AT.name in columns else "*"
+            parts = [
+                f"SELECT {kept}, timezone('UTC', {plan[name]}) AS {RECORDED_AT.name} "  # noqa: S608 - the user's own SQL
+                f"FROM ({self._sql(table)}) WHERE {moment} < {_midnight(first)} "
+                f"AND {plan[name]} >= {_midnight(first)} "
+                f"AND {plan[name]} < {_midnight(last + timedelta(days=1))}"
+                for name in later
+            ]
+            return self._run(connection, table, " UNION ALL ".join(parts))
 
     def _find_first_day(self) -> date:
         firsts: list[datetime] = []
@@ -257,15 +304,16 @@ class MappedReader:
             )
         return min(firsts).date()
 
-    def _known_at(self, connection: duckdb.DuckDBPyConnection, table: str) -> str:
+    def _columns(self, connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
         described = self._run(connection, table, f"DESCRIBE FROM ({self._sql(table)})")
-        columns = dict(
-            zip(
-                described.column("column_name").to_pylist(),
-                described.column("column_type").to_pylist(),
-                strict=True,
-            )
-        )
+        names, types = (described.column(c).to_pylist() for c in ("column_name", "column_type"))
+        return dict(zip(names, types, strict=True))
+
+    def _casts(self, table: str, columns: Mapping[str, str]) -> list[Cast]:
+        return casts(TABLES[table], columns, timezone=self.timezone)
+
+    def _known_at(self, connection: duckdb.DuckDBPyConnection, table: str) -> str:
+        columns = self._columns(connection, table)
         declared = TABLES[table]
         time_columns = {declared.event_time, "recorded_at"}
         # only the columns that date a row must fit here; the rest is checked with the rows, where
@@ -337,6 +385,10 @@ class _LazyTables(Mapping[str, pa.Table]):
 
     def __len__(self) -> int:
         return len(self._reader.provides())
+
+
+def _midnight(day: date) -> str:
+    return f"CAST({date_literal(day)} AS TIMESTAMP)"
 
 
 def _any_kind(declared: str) -> str:

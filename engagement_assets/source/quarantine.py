@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engagement_assets.source.contract import OWNER, TABLES
+from engagement_assets.source.rules import DUPLICATE_ROW
+from engagement_assets.source.versions import REVISIONS
 from resources.lake import Lake
 from resources.tables import Column, Table
 
@@ -28,7 +30,7 @@ QUARANTINE = Table(
     "Nothing is dropped silently.",
     owner=OWNER,
 )
-SOURCE_TABLES: tuple[Table, ...] = (*TABLES.values(), QUARANTINE)
+SOURCE_TABLES: tuple[Table, ...] = (*TABLES.values(), QUARANTINE, REVISIONS)
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,13 @@ class Intake:
 def intake_of_day(lake: Lake, day: date) -> Mapping[str, Intake]:
     """Count what one day brought, from the lake, for each table of the contract.
 
+    A row that was delivered once more is no fault and not counted.
+
     Raises:
         MissingPartitionError: The day is not ingested.
     """
-    quarantined = lake.read(QUARANTINE.key, days=[day], columns=["table"]).column("table")
+    refused = lake.read(QUARANTINE.key, days=[day], columns=["table", "reason"])
+    quarantined = refused.filter(pc.field("reason") != DUPLICATE_ROW).column("table")
     counts = {
         entry["values"]: entry["counts"] for entry in pc.value_counts(quarantined).to_pylist()
     }

@@ -56,6 +56,20 @@ class SourceReader(Protocol):
         """
         ...
 
+    def strays(self, table: str, after: date) -> pa.Table | None:
+        """Rows that no day takes: without a readable time, or known after the day `after`.
+
+        None where there can be none.
+        """
+        ...
+
+    def updates(self, table: str, first: date, last: date) -> pa.Table | None:
+        """Rows that became known before the days `first` to `last` and were filled within them.
+
+        None where there are none, or where the source gives such rows again by itself.
+        """
+        ...
+
 
 class SimulatedReader:
     """The simulator as a source."""
@@ -84,6 +98,14 @@ class SimulatedReader:
             for name, rows in self.simulator.day(day).items():
                 parts.setdefault(name, []).append(rows)
         return {name: pa.concat_tables(tables) for name, tables in parts.items()}
+
+    def strays(self, table: str, after: date) -> pa.Table | None:  # noqa: ARG002 - none
+        """None: every row of the simulator has its day."""
+        return None
+
+    def updates(self, table: str, first: date, last: date) -> pa.Table | None:  # noqa: ARG002 - none
+        """None: the simulator's rows hold what is yet to come, and readers mask it."""
+        return None
 
 
 def check_days(reader: SourceReader, first: date, last: date) -> None:

@@ -35,6 +35,10 @@ class SourceResource(dg.ConfigurableResource):
         default=IngestionSettings.quarantine_share_limit,
         description="Share of a day's rows in quarantine above which the blocking check fails.",
     )
+    quarantine_least_rows: int = Field(
+        default=IngestionSettings.quarantine_least_rows,
+        description="Rows in quarantine up to which no share of a day is too large.",
+    )
     duplicate_lookback_days: int = Field(
         default=IngestionSettings.duplicate_lookback_days,
         description="Earlier partitions in which a key must not occur already.",
@@ -66,6 +70,7 @@ class SourceResource(dg.ConfigurableResource):
         """How rows are taken in."""
         return IngestionSettings(
             quarantine_share_limit=self.quarantine_share_limit,
+            quarantine_least_rows=self.quarantine_least_rows,
             duplicate_lookback_days=self.duplicate_lookback_days,
             threads=self.threads,
         )

@@ -12,12 +12,17 @@ The predicates read the columns of `validation.typed_select`: each declared colu
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engagement_assets.source.casting import Cast
-from engagement_assets.source.contract import RECORDED_AT, SourceTable
+from engagement_assets.source.casting import Cast, is_blank
+from engagement_assets.source.contract import CUSTOMERS, RECORDED_AT, SourceTable
 from resources.sql import quote_name, quote_text
 from resources.tables import Column
 
 DUPLICATE_KEY = "duplicate key"
+# The same row once more, which is no fault of the data.
+DUPLICATE_ROW = "duplicate row"
+AFTER_LAST_DAY = "known after the last day"
+# Systems write an unknown time as the first day that they can write.
+EARLIEST = "TIMESTAMP '1900-01-01'"
 # A long value would bloat the quarantine; the whole row stands beside the reason anyway.
 _SHOWN_CHARACTERS = 80
 
@@ -65,7 +70,9 @@ def known_alias(position: int) -> str:
 
 def joined_customer_fields(table: SourceTable) -> tuple[str, ...]:
     """Customer columns that must name a known customer; the table of customers defines them."""
-    return () if table.versioned else table.customer_columns
+    if table.noun == CUSTOMERS:
+        return ()
+    return tuple(name for name in table.customer_columns if name not in table.strangers)
 
 
 def _value_rules(table: SourceTable, cast: Cast) -> list[Rule]:
@@ -111,13 +118,8 @@ def _null_rules(table: SourceTable, field: Column, absent: str) -> list[Rule]:
         return []
     what = "null key" if field.name in table.row_key else "null value"
     if field.type == "string" and (field.name in table.row_key or field.names_customer):
-        absent = f"({absent} OR {_blank(quote_name(field.name))})"
+        absent = f"({absent} OR {is_blank(quote_name(field.name))})"
     return [Rule(f"{what}: {field.name}", absent)]
-
-
-def _blank(column: str) -> str:
-    # the comparison spares nearly every row the trim: a blank text sorts before '!'
-    return f"({column} < '!' AND trim({column}) = '')"
 
 
 def _bounds(field: Column, column: str) -> list[Rule]:
@@ -149,10 +151,15 @@ def _time_rules(table: SourceTable) -> list[Rule]:
     recorded = quote_name(RECORDED_AT.name)
     rules = [
         Rule(
+            f"out of bounds: {table.event_time}",
+            f"{event} < {EARLIEST}",
+            f"' = ' || {event} || ' lies before 1900: unknown times are null'",
+        ),
+        Rule(
             f"in the future: {table.event_time}",
             f"CAST({event} AS DATE) > CAST({recorded} AS DATE)",
             f"' = ' || {event} || ' is after its recorded_at day ' || CAST({recorded} AS DATE)",
-        )
+        ),
     ]
     rules += [
         Rule(
@@ -175,7 +182,7 @@ def _customer_rules(table: SourceTable) -> list[Rule]:
         rules.append(
             Rule(
                 f"unknown customer: {name}",
-                f"(({first_day} IS NULL OR {first_day} > _day) AND NOT {_blank(column)})",
+                f"(({first_day} IS NULL OR {first_day} > _day) AND NOT {is_blank(column)})",
                 f"' = ' || left({column}, {_SHOWN_CHARACTERS}) || ' is not in customers by ' || "
                 "_day",
             )

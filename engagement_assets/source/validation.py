@@ -5,12 +5,12 @@ rules themselves (`rules.py`), reading sources and writing partitions (`ingestio
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from engagement_assets.source.casting import (
@@ -19,17 +19,20 @@ from engagement_assets.source.casting import (
     check_columns,
     date_literal,
 )
-from engagement_assets.source.contract import RECORDED_AT, SourceTable
+from engagement_assets.source.contract import CUSTOMERS, RECORDED_AT, SourceTable
 from engagement_assets.source.duplicates import repeated_rows
 from engagement_assets.source.errors import ReaderError
 from engagement_assets.source.quarantine import SEPARATOR
 from engagement_assets.source.rules import (
+    AFTER_LAST_DAY,
     DUPLICATE_KEY,
+    DUPLICATE_ROW,
     Rule,
     joined_customer_fields,
     known_alias,
     rules_of,
 )
+from engagement_assets.source.versions import earlier_rows, revisions_of
 from resources.sql import quote_name
 
 DAY = "_day"
@@ -43,8 +46,12 @@ class Batch:
         source: Name of the source, for errors.
         first_day: First day of the source, which takes rows that became known earlier.
         timezone: The zone of naive times, which the connection has too.
-        before: Identity columns and `day` of the good rows of the days before, or None.
-        lookback: Days before a row's own in which its key must not occur.
+        keys_since: Reads the key columns and `_day` of the good rows from a day on, up to the
+            batch; None where there are none.
+        rows_of: Reads the good rows of some days, with `_day`.
+        lookback: Days before a row's own in which its key is looked for.
+        updates: Whether the rows were taken in before and stand here with what was filled since:
+            those that say something new are taken, and no others.
     """
 
     table: SourceTable
@@ -54,8 +61,10 @@ class Batch:
     source: str
     first_day: date
     timezone: str
-    before: pa.Table | None
+    keys_since: Callable[[date], pa.Table | None]
+    rows_of: Callable[[Sequence[date]], pa.Table]
     lookback: int
+    updates: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,12 +77,28 @@ class Split:
         bad: Rows as `quarantine.QUARANTINE` has them, with `_day`.
         reasons: How many rows each rule refused.
         not_provided: Nullable columns that the source does not give.
+        revisions: Good rows that replace or end earlier ones, as `versions.REVISIONS` has them,
+            with `_day`.
     """
 
     good: pa.Table
     bad: pa.Table | None
     reasons: Counter[str]
     not_provided: tuple[str, ...]
+    revisions: pa.Table | None
+
+    def joined(self, updates: "Split | None", table: SourceTable) -> "Split":
+        """These rows and updates of earlier ones, in the order of one batch."""
+        if updates is None:
+            return self
+        parts = [part for part in (self.revisions, updates.revisions) if part is not None]
+        return replace(
+            self,
+            good=pa.concat_tables([self.good, updates.good]).sort_by(
+                [(name, "ascending") for name in _order(table)]
+            ),
+            revisions=pa.concat_tables(parts) if parts else None,
+        )
 
 
 def split(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Split:
@@ -93,22 +118,67 @@ def split(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Split:
     typed = typed_select(batch, plan)
     _check_range(connection, batch, typed)
     refusals = _refusals(connection, batch.table, typed, rules_of(batch.table, plan))
-    repeated = repeated_rows(
+    # without a time of its own for a version, a key that comes again is two rows with one name
+    dated = batch.updates or RECORDED_AT.name in columns or batch.table.noun == CUSTOMERS
+    repeats = repeated_rows(
         connection,
         batch.table,
         typed=typed,
-        before=batch.before,
+        before=earlier_rows(
+            connection,
+            batch.table,
+            typed,
+            first=batch.first,
+            dated=dated,
+            lookback=batch.lookback,
+            keys_since=batch.keys_since,
+            rows_of=batch.rows_of,
+        ),
         refused=refusals.rows,
         lookback=batch.lookback,
+        dated=dated,
     )
-    refusals.add(repeated, f"{DUPLICATE_KEY}: {', '.join(batch.table.row_key)}")
+    refusals.add(repeats.same, DUPLICATE_ROW)
+    refusals.add(repeats.conflicting, f"{DUPLICATE_KEY}: {', '.join(batch.table.row_key)}")
     bad = _bad_rows(connection, batch, typed, refusals) if refusals.rows else None
-    if refusals.rows:
+    if refusals.rows or batch.updates:
         keep = np.ones(batch.rows.num_rows, dtype=bool)
         keep[list(refusals.rows)] = False
+        if batch.updates:
+            keep &= np.isin(np.arange(len(keep)), repeats.versions)
         connection.register("raw_rows", _numbered(batch.rows).filter(pa.array(keep)))
     good = connection.execute(_sorted_select(batch.table, typed)).to_arrow_table()
-    return Split(good, bad, refusals.counts, not_provided)
+    revisions = revisions_of(connection, batch.table, typed, repeats.versions)
+    if batch.updates:
+        return Split(good, None, Counter(), not_provided, revisions)
+    return Split(good, bad, refusals.counts, not_provided, revisions)
+
+
+def stray_rows(
+    connection: duckdb.DuckDBPyConnection, batch: Batch
+) -> tuple[pa.Table, Counter[str]]:
+    """Put rows that no day takes into quarantine, with the reasons.
+
+    Args:
+        connection: As for `split`.
+        batch: The rows; they go to its last day.
+
+    Returns:
+        Rows as `quarantine.QUARANTINE` has them, with `_day`, and how many rows each reason has.
+    """
+    columns, _ = _columns(connection, batch)
+    plan = casts(batch.table, columns, timezone=batch.timezone)
+    connection.register("raw_rows", _numbered(batch.rows))
+    last = date_literal(batch.last)
+    typed = f"SELECT * REPLACE ({last} AS {DAY}) FROM ({typed_select(batch, plan)})"  # noqa: S608 - declared names
+    refusals = _refusals(connection, batch.table, typed, rules_of(batch.table, plan))
+    dated = connection.execute(
+        f"SELECT _row FROM ({typed}) WHERE recorded_at IS NOT NULL ORDER BY _row"  # noqa: S608 - declared names
+    ).fetchall()
+    refusals.add([row for (row,) in dated], AFTER_LAST_DAY)
+    rest = sorted(set(range(batch.rows.num_rows)) - refusals.rows.keys())
+    refusals.add(rest, f"null value: {batch.table.event_time}")
+    return _bad_rows(connection, batch, typed, refusals), refusals.counts
 
 
 def typed_select(batch: Batch, plan: list[Cast]) -> str:
@@ -146,11 +216,11 @@ class _Refusals:
         self.rows: dict[int, list[str]] = {}
         self.counts: Counter[str] = Counter()
 
-    def add(self, rows: npt.NDArray[np.int64], label: str) -> None:
+    def add(self, rows: Sequence[int], label: str) -> None:
         """Refuse rows for one more reason."""
-        if rows.size:
-            self.counts[label] += int(rows.size)
-        for row in rows.tolist():
+        if rows:
+            self.counts[label] += len(rows)
+        for row in sorted(rows):
             self.rows.setdefault(row, []).append(label)
 
 
@@ -252,9 +322,14 @@ def _bad_rows(
     ).to_arrow_table()
 
 
+def _order(table: SourceTable) -> list[str]:
+    names = (DAY, "customer_id", table.event_time, *table.row_key, RECORDED_AT.name)
+    return list(dict.fromkeys(names))
+
+
 def _sorted_select(table: SourceTable, typed: str) -> str:
     columns = ", ".join(quote_name(field.name) for field in table.columns)
-    order = dict.fromkeys((DAY, "customer_id", table.event_time, *table.row_key, RECORDED_AT.name))
+    order = _order(table)
     return (
         f"SELECT {columns}, {DAY} FROM ({typed}) "
         f"ORDER BY {', '.join(quote_name(name) for name in order)}"

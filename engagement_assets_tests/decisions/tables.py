@@ -14,12 +14,12 @@ from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES_TABLE
 from engagement_assets.models.specs import MODELS
 from engagement_assets.settings.installation import PROJECT
+from engagement_assets.source.known import product_sql
 from resources.engine import DuckDBEngine
 from resources.lake import Lake
-from resources.sql import SqlFolder
 from resources.tables import Table, by_sql_name
 
-SQL = SqlFolder(PROJECT / "sql")
+SQL = product_sql(PROJECT / "sql")
 BY_NAME = {spec.name: spec for spec in (*MODELS, *DECISIONS)}
 FILLED: Mapping[str, Any] = {
     "string": "x",

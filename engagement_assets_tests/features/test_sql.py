@@ -84,14 +84,14 @@ def test_the_check_of_functions_can_fail() -> None:
 @pytest.mark.parametrize("table", EVENT_TABLES)
 def test_what_is_known_is_bounded_by_partition_event_and_record(table: str) -> None:
     tree = SQL.query(f"shared/known_{table}").tree
-    where = next(select for select in tree.find_all(exp.Where) if "recorded_at" in select.sql())
+    where = tree.args["where"]
     event = TABLES[table].event_time
     bound = "CAST(:snapshot_date AS TIMESTAMP) + INTERVAL '1' DAY"
     conditions = {condition.sql("duckdb") for condition in where.this.flatten()}
-    assert {c.replace("$", ":") for c in conditions} == {
-        "day <= :snapshot_date",
-        f"{event} < {bound}",
-        f"recorded_at < {bound}",
+    assert {c.replace("$", ":").replace('"', "") for c in conditions} >= {
+        "known.day <= :snapshot_date",
+        f"known.{event} < {bound}",
+        f"known.recorded_at < {bound}",
     }
 
 
@@ -117,8 +117,10 @@ def test_no_file_lies_outside_a_group() -> None:
 
 def not_in_trino(sql: str) -> set[str]:
     """Functions, types and time fields of Athena SQL that Trino is not known to have."""
-    words = set(re.findall(r"(\w+)\(", _without_comments(sql).upper()))
     tree = sqlglot.parse_one(sql, read="athena")
+    words = set(re.findall(r"(\w+)\(", _without_comments(sql).upper()))
+    # a recursive part names its columns: `chains(merged_id, customer_id)`
+    words -= {part.alias.upper() for part in tree.find_all(exp.CTE)}
     fields = {extract.this.name.upper() for extract in tree.find_all(exp.Extract)}
     return (words - TRINO_WORDS) | (fields - TRINO_FIELDS)
 

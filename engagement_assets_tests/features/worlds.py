@@ -25,6 +25,7 @@ from engagement_assets.signals.tables import (
     NETWORK_METRICS,
 )
 from engagement_assets.source.contract import REQUIRED_TABLES, TABLES
+from engagement_assets.source.known import known_sql
 from resources.engine import DuckDBEngine
 from resources.lake import Lake
 from resources.sql import Query, SqlFolder
@@ -40,7 +41,7 @@ class ParsedSqlFolder(SqlFolder):
         return super().query(name)
 
 
-SQL = ParsedSqlFolder(Path(__file__).resolve().parents[2] / "sql")
+SQL = ParsedSqlFolder(Path(__file__).resolve().parents[2] / "sql", known_sql)
 S = date(2025, 3, 31)  # a Monday
 FIRST_DAY = S - timedelta(days=34)
 LAST_INSTANT = datetime.combine(S, time.max)

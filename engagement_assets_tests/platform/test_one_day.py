@@ -9,9 +9,9 @@ from engagement_assets.settings import installation
 from engagement_assets.settings.installation import PROJECT, Settings
 from engagement_assets.signals.network.snapshot import graph_of
 from engagement_assets.signals.network.spread import recent
+from engagement_assets.source.known import product_sql
 from resources.engine import DuckDBEngine
 from resources.lake import Lake, MissingPartitionError
-from resources.sql import SqlFolder
 
 EVENING = datetime(2026, 3, 1, 23, 45, tzinfo=UTC)
 
@@ -66,4 +66,4 @@ def test_a_run_that_crosses_midnight_makes_the_day_that_it_began_with(clock, tmp
 def test_insights_of_a_day_that_is_not_ingested_are_refused(tmp_path, read):
     engine = DuckDBEngine(Lake(str(tmp_path / "lake")), {}, threads=1)
     with pytest.raises(MissingPartitionError, match="2026-03-01"):
-        read(engine, SqlFolder(PROJECT / "sql"), date(2026, 3, 1))
+        read(engine, product_sql(PROJECT / "sql"), date(2026, 3, 1))

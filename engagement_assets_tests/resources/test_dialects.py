@@ -26,16 +26,17 @@ from engagement_assets.features.snapshot import wide_query
 from engagement_assets.settings.installation import PROJECT
 from engagement_assets.source.contract import TABLES
 from engagement_assets.source.ingestion import ingest
+from engagement_assets.source.known import product_sql
 from engagement_assets.source.readers import SimulatedReader
 from engagement_assets.source.simulator import Simulator
 from resources.checks import keys_measures
 from resources.dialects import DialectError, differing, output_names, top_order
 from resources.engine import DuckDBEngine, run
 from resources.lake import Lake
-from resources.sql import Query, SqlError, SqlFolder
+from resources.sql import Query, SqlError
 from resources.tables import Table, by_sql_name
 
-SQL = SqlFolder(PROJECT / "sql")
+SQL = product_sql(PROJECT / "sql")
 # those that are made from the specs
 GENERATED = {
     CUSTOMERS: customers_query,

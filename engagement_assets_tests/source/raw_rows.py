@@ -86,6 +86,12 @@ class MemoryReader:
         with connect(self.timezone) as connection:
             return {name: self._between(connection, name, first, last) for name in self.tables}
 
+    def strays(self, _table: str, _after: date) -> None:
+        return None
+
+    def updates(self, _table: str, _first: date, _last: date) -> None:
+        return None
+
     def _between(
         self, connection: duckdb.DuckDBPyConnection, name: str, first: date, last: date
     ) -> pa.Table:

@@ -47,6 +47,7 @@ def test_a_good_row_stays_out_of_quarantine(lake: Lake) -> None:
             "impressions": None,
             "clicks": None,
             "scroll_depth": 0.5,
+            "withdrawn_at": None,
             "recorded_at": at(),
         }
     ]

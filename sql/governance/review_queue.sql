@@ -16,8 +16,7 @@ earlier AS (
 ),
 verdicts AS (
   SELECT customer_id, MAX(CAST(occurred_at AS DATE)) AS reviewed_on
-  FROM source.reviews
-  WHERE occurred_at < CAST(:snapshot_date AS TIMESTAMP) + INTERVAL 1 DAY
+  FROM shared.known_reviews
   GROUP BY customer_id
 )
 SELECT

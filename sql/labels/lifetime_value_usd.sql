@@ -7,10 +7,8 @@ WITH
 known AS (
   SELECT EXISTS (
     SELECT 1
-    FROM source.transactions
-    WHERE day <= :known_by_day
-      AND occurred_at < CAST(:last_day AS TIMESTAMP) + INTERVAL 1 DAY
-      AND recorded_at < CAST(:known_by_day AS TIMESTAMP) + INTERVAL 1 DAY
+    FROM shared.known_by_day_transactions
+    WHERE occurred_at < CAST(:last_day AS TIMESTAMP) + INTERVAL 1 DAY
   ) AS transactions
 ),
 past AS (

@@ -4,9 +4,8 @@ SELECT
   post_id,
   kind,
   occurred_at
-FROM source.interactions
-WHERE day BETWEEN :first_day AND :last_day
+FROM shared.known_by_last_day_interactions
+WHERE day >= :first_day
   AND occurred_at >= CAST(:first_day AS TIMESTAMP)
-  AND occurred_at < CAST(:last_day AS TIMESTAMP) + INTERVAL 1 DAY
   AND post_id IS NOT NULL
 ORDER BY occurred_at, customer_id, post_id

@@ -4,13 +4,11 @@ SELECT
   customer_id,
   other_customer_id AS author,
   occurred_at
-FROM source.connections
-WHERE day <= :last_day AND occurred_at < CAST(:last_day AS TIMESTAMP) + INTERVAL 1 DAY
+FROM shared.known_by_last_day_connections
 UNION ALL
 SELECT
   other_customer_id AS customer_id,
   customer_id AS author,
   occurred_at
-FROM source.connections
-WHERE day <= :last_day AND occurred_at < CAST(:last_day AS TIMESTAMP) + INTERVAL 1 DAY
+FROM shared.known_by_last_day_connections
 ORDER BY customer_id, author, occurred_at

@@ -6,8 +6,7 @@ SELECT
   category,
   occurred_at AS published,
   CASE WHEN occurred_at >= CAST(:text_from AS TIMESTAMP) THEN text END AS text
-FROM source.posts
-WHERE day BETWEEN :first_day AND :last_day
+FROM shared.known_by_last_day_posts
+WHERE day >= :first_day
   AND occurred_at >= CAST(:first_day AS TIMESTAMP)
-  AND occurred_at < CAST(:last_day AS TIMESTAMP) + INTERVAL 1 DAY
 ORDER BY post_id

@@ -4,6 +4,13 @@ WITH
 opt_ins AS (
   SELECT customer_id FROM shared.sentiment_opt_ins
 ),
+versions AS (
+  SELECT
+    *,
+    ROW_NUMBER() OVER (PARTITION BY source_table, row_id ORDER BY day DESC) AS version_rank
+  FROM sentiment.scores
+  WHERE day BETWEEN :first_day AND :snapshot_date
+),
 scored AS (
   SELECT
     customer_id,
@@ -13,8 +20,8 @@ scored AS (
     p_neutral,
     p_positive,
     CAST(DATE_DIFF('day', CAST(occurred_at AS DATE), :snapshot_date) AS DOUBLE) AS age_days
-  FROM sentiment.scores
-  WHERE day BETWEEN :first_day AND :snapshot_date
+  FROM versions
+  WHERE version_rank = 1
     AND occurred_at >= CAST(:first_day AS TIMESTAMP)
     AND occurred_at < CAST(:snapshot_date AS TIMESTAMP) + INTERVAL 1 DAY
     AND score IS NOT NULL

@@ -9,8 +9,8 @@ ranked AS (
       PARTITION BY customer_id
       ORDER BY occurred_at DESC, CASE WHEN granted THEN 1 ELSE 0 END ASC
     ) AS consent_rank
-  FROM source.consents
-  WHERE purpose = :purpose AND day <= :latest_day
+  FROM shared.known_by_latest_day_consents
+  WHERE purpose = :purpose
 )
 SELECT customer_id, granted
 FROM ranked

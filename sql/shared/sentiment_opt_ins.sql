@@ -5,5 +5,5 @@ FROM shared.latest_consents
 WHERE granted
 UNION
 SELECT customer_id
-FROM source.customers
-WHERE :granted_by_source AND day <= :latest_day
+FROM shared.known_by_latest_day_customers
+WHERE :granted_by_source

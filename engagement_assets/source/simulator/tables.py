@@ -55,7 +55,8 @@ def build(name: str, columns: Columns, keep: np.ndarray | None = None) -> pa.Tab
 
     Args:
         name: Name of a contract table.
-        columns: Its columns; ``recorded_at`` is the event time where it is left out.
+        columns: Its columns; ``recorded_at`` is the event time where it is left out, and a row
+            without its time of ending holds on.
         keep: Which rows to keep, as a boolean mask or as indices; all by default.
 
     Returns:
@@ -64,6 +65,8 @@ def build(name: str, columns: Columns, keep: np.ndarray | None = None) -> pa.Tab
     schema = _SCHEMAS[name]
     if "recorded_at" not in columns:
         columns = {**columns, "recorded_at": columns[TABLES[name].event_time]}
+    if TABLES[name].ends not in columns:
+        columns = {**columns, TABLES[name].ends: pa.nulls(len(columns["recorded_at"]))}
     arrays = [_array(columns[field.name], field.type) for field in schema]
     table = pa.Table.from_arrays(arrays, schema=schema)
     if keep is None:

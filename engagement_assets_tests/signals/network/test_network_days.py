@@ -10,12 +10,12 @@ from engagement_assets.learning.graph.metrics import MetricSettings
 from engagement_assets.signals.network.snapshot import graph_of, land_network
 from engagement_assets.signals.tables import INFLUENCERS, KNOWN_TABLES, NETWORK_METRICS
 from engagement_assets.source.contract import TABLES
+from engagement_assets.source.known import product_sql
 from resources.engine import DuckDBEngine
 from resources.lake import Lake
-from resources.sql import SqlFolder
 from resources.tables import by_sql_name
 
-SQL = SqlFolder(Path(__file__).parents[3] / "sql")
+SQL = product_sql(Path(__file__).parents[3] / "sql")
 FIRST = date(2026, 1, 1)
 SECOND = FIRST + timedelta(days=1)
 PEOPLE = ("ann", "bob", "cat", "dan", "lonely")

@@ -21,12 +21,12 @@ from engagement_assets.signals.tables import (
 )
 from engagement_assets.source.consent import Consent
 from engagement_assets.source.contract import TABLES
+from engagement_assets.source.known import product_sql
 from resources.engine import DuckDBEngine
 from resources.lake import Lake, MissingPartitionError
-from resources.sql import SqlFolder
 from resources.tables import by_sql_name
 
-SQL = SqlFolder(Path(__file__).parents[3] / "sql")
+SQL = product_sql(Path(__file__).parents[3] / "sql")
 FIRST = date(2026, 1, 1)
 DAYS = [FIRST + timedelta(days=n) for n in range(4)]
 TABLE_CONSENT = frozenset(TABLES)
