@@ -202,9 +202,9 @@ class SqlFolder:
                 table = path.stem[len(before) : len(path.stem) - len(after)]
                 text = pattern.read_text(encoding="utf-8")
                 return Query(name, text.replace(PATTERN, table))
-        text = self.made(path.stem) if path.parent.name == "shared" else None
-        if text is not None:
-            return Query(name, text)
+        made = self.made(path.stem) if path.parent.name == "shared" else None
+        if made is not None:
+            return Query(name, made)
         raise SqlError(f"there is no SQL file {path}")
 
 

@@ -354,7 +354,6 @@ _DECLARED = (
         MERGES,
         "One customer whose account was joined into another, which has its history from then on",
         ("merged_id",),
-        "occurred_at",
         (
             _customer("merged_id", "The customer who is no more"),
             _customer(meaning="The customer who has the history from then on"),
@@ -365,7 +364,6 @@ _DECLARED = (
         WITHDRAWALS,
         "One row of another table that was deleted, where the source sends its key alone",
         ("table", "row_key"),
-        "occurred_at",
         (
             Column("table", "string", "The raw table of the row", nullable=False),
             _id("row_key", "The row's key columns as text, joined by |"),

@@ -68,9 +68,7 @@ def repeated_rows(
     if before is not None:
         connection.register("before_rows", before)
         keys += f" UNION ALL SELECT hash({key}) FROM before_rows"
-    twice = connection.execute(
-        f"SELECT count(*) > count(DISTINCT h) FROM ({keys})"
-    ).fetchone()
+    twice = connection.execute(f"SELECT count(*) > count(DISTINCT h) FROM ({keys})").fetchone()
     if not twice or not twice[0]:
         return Repeats()
     said = [column.name for column in table.columns if column != RECORDED_AT]

@@ -170,10 +170,10 @@ def stray_rows(
     plan = casts(batch.table, columns, timezone=batch.timezone)
     connection.register("raw_rows", _numbered(batch.rows))
     last = date_literal(batch.last)
-    typed = f"SELECT * REPLACE ({last} AS {DAY}) FROM ({typed_select(batch, plan)})"  # noqa: S608 - declared names
+    typed = f"SELECT * REPLACE ({last} AS {DAY}) FROM ({typed_select(batch, plan)})"
     refusals = _refusals(connection, batch.table, typed, rules_of(batch.table, plan))
     dated = connection.execute(
-        f"SELECT _row FROM ({typed}) WHERE recorded_at IS NOT NULL ORDER BY _row"  # noqa: S608 - declared names
+        f"SELECT _row FROM ({typed}) WHERE recorded_at IS NOT NULL ORDER BY _row"
     ).fetchall()
     refusals.add([row for (row,) in dated], AFTER_LAST_DAY)
     rest = sorted(set(range(batch.rows.num_rows)) - refusals.rows.keys())
