@@ -113,7 +113,7 @@ class DuckDBEngine:
         group, name = table.split(".")
         folder = self.lake.table_path(table)
         head = f'CREATE SCHEMA IF NOT EXISTS "{group}"; CREATE OR REPLACE VIEW "{group}"."{name}"'
-        if self.lake.days(table):
+        if self.lake.filled_days(table):
             pattern = quote_text(str(folder / f"{PARTITION_COLUMN}=*" / FILE_NAME))
             return (
                 f"{head} AS SELECT * FROM read_parquet({pattern}, hive_partitioning = true, "

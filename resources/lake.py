@@ -1,7 +1,9 @@
 """The lake: Hive-partitioned Parquet under one root, written atomically and by name.
 
 `<root>/<group>/<table>/day=<YYYY-MM-DD>/part.parquet`, or `<root>/<group>/<table>/part.parquet`
-for a table without partitions. Belongs here: where tables lie, writing, reading, what is there.
+for a table without partitions. Days without rows that are written together share one file in
+`<root>/<group>/<table>/_empty/`, so that years of a table that has few rows cost few files; the
+file of a day goes before it. Belongs here: where tables lie, writing, reading, what is there.
 Does not belong here: SQL (`engine.py`) and what the tables mean.
 """
 
@@ -15,8 +17,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,6 +34,9 @@ logger = logging.getLogger(__name__)
 
 PARTITION_COLUMN = "day"
 FILE_NAME = "part.parquet"
+EMPTY = "_empty"
+# Days that one file of days without rows stands for: its name holds a bit for each.
+EMPTY_DAYS = 800
 # Codes of S3 where it is the file that is not there, or no error of S3 at all.
 ABSENT = ("", "404", "NoSuchKey")
 # Files of an object store that are read at once.
@@ -117,6 +123,10 @@ class Lake:
 
     def days(self, table: str) -> list[date]:
         """Days of the partitions that are there, in order."""
+        return sorted({*self.filled_days(table), *self._empty_files(table)})
+
+    def filled_days(self, table: str) -> list[date]:
+        """Days of the partitions that have a file of their own, in order."""
         folder = self.table_path(table)
         prefix = f"{PARTITION_COLUMN}="
         if not self.is_local:
@@ -142,14 +152,27 @@ class Lake:
         """Whether a partition is there."""
         path = self.path(table, day)
         if self.is_local:
-            return bool(path.exists())
+            return bool(path.exists()) or day in self._empty_files(table)
         try:
             with _reached(path):
                 # not `exists`, which also says no where the bucket itself is not there
                 path.stat()
         except FileNotFoundError:
-            return False
+            return day in self._empty_files(table)
         return True
+
+    def _empty_files(self, table: str) -> dict[date, UPath]:
+        """Days that were written without rows, each with the file that says so."""
+        folder = self.table_path(table) / EMPTY
+        if self.is_local:
+            there = os.listdir(str(folder)) if folder.exists() else []  # noqa: PTH208 - a UPath
+        else:
+            with _reached(folder):
+                there = [path.rsplit("/", 1)[-1] for path in folder.fs.find(folder.path)]
+        files: dict[date, UPath] = {}
+        for name in sorted(name for name in there if name.endswith(".parquet")):
+            files.update(dict.fromkeys(_days_of(name), folder / name))
+        return files
 
     def require(self, table: str, days: Iterable[date]) -> None:
         """Check that every partition is there.
@@ -157,13 +180,10 @@ class Lake:
         Raises:
             MissingPartitionError: Some are not; the message names the table and the days.
         """
-        wanted = set(days)
-        if self.is_local:
-            missing = sorted(day for day in wanted if not self.exists(table, day))
-        else:
-            missing = sorted(wanted - set(self.days(table)))
+        there = set(self.days(table))
+        missing = sorted(set(days) - there)
         if missing:
-            raise MissingPartitionError(_missing_message(table, missing, set(self.days(table))))
+            raise MissingPartitionError(_missing_message(table, missing, there))
 
     def write(self, table: Table, rows: pa.Table, *, day: date | None) -> Written:
         """Put rows in place of one partition, whole or not at all.
@@ -184,6 +204,27 @@ class Lake:
         put_atomically(self.path(table.key, day), payload)
         return Written(table.key, day, 0, len(payload))
 
+    def write_empty_days(self, table: Table, days: Sequence[date]) -> None:
+        """Put days without rows in place of their partitions, in one file for many days.
+
+        Args:
+            table: Its declaration, whose columns the file has.
+            days: The days, in order; none writes nothing.
+        """
+        folder = self.table_path(table.key) / EMPTY
+        before = self._empty_files(table.key)
+        written = set()
+        for _, part in groupby(days, key=lambda day: (day - days[0]).days // EMPTY_DAYS):
+            path = folder / _name_of(list(part))
+            put_atomically(path, _encode_empty(table))
+            written.add(path)
+        for day in sorted(set(days) & set(self.filled_days(table.key))):
+            self.path(table.key, day).unlink(missing_ok=True)
+        # a file of which no day is left to stand for would speak for days that are removed later
+        for path in {before[day] for day in days if day in before} - written:
+            if _days_of(path.name) <= set(days):
+                path.unlink(missing_ok=True)
+
     def read(
         self,
         table: str,
@@ -201,9 +242,12 @@ class Lake:
             raise LakeError(f"no days of {table} were asked for")
         if days is None and not self.exists(table, None):
             raise MissingPartitionError(f"table {table} is not in the lake yet")
+        wanted: list[date | None] = [None] if days is None else list(days)
         if days is not None and self.is_local:
             self.require(table, days)
-        wanted: list[date | None] = [None] if days is None else list(days)
+            filled = set(self.filled_days(table))
+            # one day without rows has the columns of all of them
+            wanted = [day for day in days if day in filled] or wanted[:1]
         try:
             if self.is_local or len(wanted) == 1:
                 return pa.concat_tables(self._read_one(table, day, columns) for day in wanted)
@@ -229,7 +273,19 @@ class Lake:
 
     def has_rows(self, table: str) -> bool:
         """Whether any day of a table has a row."""
-        return any(self.row_count(table, day) for day in self.days(table))
+        return any(self.row_count(table, day) for day in self.filled_days(table))
+
+    def row_counts(self, table: str, days: Iterable[date]) -> dict[date, int]:
+        """Rows of some partitions, by day.
+
+        Raises:
+            MissingPartitionError: One is not there.
+            CorruptPartitionError: A file is not whole.
+        """
+        days = list(days)
+        self.require(table, days)
+        filled = set(self.filled_days(table))
+        return {day: self.row_count(table, day) if day in filled else 0 for day in days}
 
     def row_count(self, table: str, day: date | None) -> int:
         """Rows of one partition, from its footer.
@@ -255,13 +311,11 @@ class Lake:
         Raises:
             MissingPartitionError: It is not there.
         """
-        path = self.path(table, day)
         try:
-            with _reached(path):
-                content = path.read_bytes()
+            with self._opened(table, day) as file:
+                return hashlib.sha256(file.read()).hexdigest()[:16]
         except FileNotFoundError as error:
             raise _missing(table, day) from error
-        return hashlib.sha256(content).hexdigest()[:16]
 
     def _footer(self, table: str, day: date | None) -> pq.ParquetFile:
         try:
@@ -280,7 +334,7 @@ class Lake:
         """Open the file of a partition, and name it where it is not whole."""
         path = self.path(table, day)
         try:
-            with _reached(path), path.open("rb") as file:
+            with _reached(path), self._open(table, day) as file:
                 yield file
         except (StorageError, FileNotFoundError):
             raise
@@ -289,6 +343,17 @@ class Lake:
                 f"table {table}: {path} is not a whole Parquet file ({error}); materialise that "
                 "partition again"
             ) from error
+
+    def _open(self, table: str, day: date | None) -> IO[bytes]:
+        path = self.path(table, day)
+        try:
+            file: IO[bytes] = path.open("rb")
+        except FileNotFoundError:
+            empty = self._empty_files(table)
+            if day not in empty:
+                raise
+            file = empty[day].open("rb")
+        return file
 
 
 def put_atomically(path: UPath, payload: bytes) -> None:
@@ -367,6 +432,22 @@ def encode(rows: pa.Table) -> bytes:
         rows, sink, compression="zstd", compression_level=1, use_dictionary=words or False
     )
     return sink.getvalue()
+
+
+def _name_of(days: Sequence[date]) -> str:
+    """The name of the file that stands for days without rows: the first, and a bit for each."""
+    bits = sum(1 << (day - days[0]).days for day in days)
+    return f"{days[0].isoformat()}_{bits:x}.parquet"
+
+
+@lru_cache(maxsize=4096)
+def _days_of(name: str) -> frozenset[date]:
+    first, _, bits = name.removesuffix(".parquet").partition("_")
+    return frozenset(
+        date.fromisoformat(first) + timedelta(days=number)
+        for number in range(EMPTY_DAYS)
+        if int(bits, 16) >> number & 1
+    )
 
 
 @lru_cache(maxsize=256)

@@ -410,8 +410,13 @@ class Made:
     def missing(self, table: str, days: Sequence[date]) -> list[date]:
         """The days of a table that are not made yet."""
         recorded = self.instance.get_materialized_partitions(asset_key(table))
-        there = set(self.lake.days(table))
-        return [day for day in days if day not in there or day.isoformat() not in recorded]
+        there, filled = set(self.lake.days(table)), set(self.lake.filled_days(table))
+        # of many days without rows, not each is recorded
+        return [
+            day
+            for day in days
+            if day not in there or (day in filled and day.isoformat() not in recorded)
+        ]
 
     def is_older(self, asset: str, inputs: Sequence[str]) -> bool:
         """Whether an asset was not made since one of its inputs was."""

@@ -53,7 +53,7 @@ def summary(settings: Settings, instance: dg.DagsterInstance, *, seconds: float)
 
 
 def _rows(lake: Lake, table: str) -> int:
-    return sum(lake.row_count(table, day) for day in lake.days(table))
+    return sum(lake.row_count(table, day) for day in lake.filled_days(table))
 
 
 def _features(lake: Lake, day: date) -> list[str]:

@@ -13,15 +13,23 @@ from engagement_assets.source.contract import TABLES
 from engagement_assets.source.ingestion import IngestReport, ingest
 from engagement_assets.source.quarantine import QUARANTINE, SOURCE_TABLES
 from engagement_assets.source.resource import SourceResource
+from engagement_assets.source.versions import REVISIONS
 from resources.io_managers import asset_fields
 from resources.lake import LakeError
+from resources.partition_events import report_partitions
 from resources.platform import LakeResource
+from resources.tables import Table
 
 CODE_VERSION = "1"
 # A source that is away for a moment is tried again; a broken mapping fails the same way each time,
 # so few tries are enough.
 RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
 PERMANENT = "it would fail again: not retried"
+
+
+# Days at the end of a run that are reported although they have no rows; years of such days would be
+# most of what Dagster records.
+REPORTED_WITHOUT_ROWS = 31
 
 
 SPECS = [
@@ -58,17 +66,10 @@ def ingest_source(
         raise dg.Failure(f"{error} ({PERMANENT})", allow_retries=False) from error
     for table, columns in report.not_provided.items():
         context.log.info("source/%s does not provide %s", table, ", ".join(columns))
+    report_partitions(context, _partition_metadata(report, days))
     for name in TABLES:
-        _note_days(context, report, name, days)
         yield dg.MaterializeResult(
             asset_key=TABLES[name].asset_key, metadata=_run_metadata(report, name)
-        )
-    for day in days:
-        bad = sum(counts.get(day, 0) for counts in report.quarantined.values())
-        context.add_asset_metadata(
-            {"dagster/row_count": bad},
-            asset_key=QUARANTINE.asset_key,
-            partition_key=day.isoformat(),
         )
     yield dg.MaterializeResult(
         asset_key=QUARANTINE.asset_key,
@@ -78,21 +79,38 @@ def ingest_source(
             "reasons": dg.MetadataValue.md(_reasons_table(report)),
         },
     )
+    yield dg.MaterializeResult(asset_key=REVISIONS.asset_key)
 
 
-def _note_days(
-    context: dg.AssetExecutionContext, report: IngestReport, name: str, days: list[date]
-) -> None:
-    for day in days:
-        context.add_asset_metadata(
-            {
+def _partition_metadata(
+    report: IngestReport, days: list[date]
+) -> dict[dg.AssetKey, dict[str, dict[str, int]]]:
+    """What each table's days brought: those with rows, and the latest without."""
+    recent = set(days[-REPORTED_WITHOUT_ROWS:])
+    counts: dict[Table, dict[date, dict[str, int]]] = {
+        TABLES[name]: {
+            day: {
                 "dagster/row_count": report.rows[name][day],
                 "quarantined": report.quarantined[name][day],
                 "late_rows": report.late[name].get(day, 0),
-            },
-            asset_key=TABLES[name].asset_key,
-            partition_key=day.isoformat(),
-        )
+            }
+            for day in days
+        }
+        for name in TABLES
+    }
+    counts[QUARANTINE] = {
+        day: {"dagster/row_count": sum(bad.get(day, 0) for bad in report.quarantined.values())}
+        for day in days
+    }
+    counts[REVISIONS] = {day: {"dagster/row_count": report.revisions[day]} for day in days}
+    return {
+        dg.AssetKey(table.asset_key): {
+            day.isoformat(): figures
+            for day, figures in by_day.items()
+            if day in recent or any(figures.values())
+        }
+        for table, by_day in counts.items()
+    }
 
 
 def _run_metadata(report: IngestReport, name: str) -> dict[str, str | int | bool]:

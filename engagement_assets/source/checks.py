@@ -11,7 +11,7 @@ from engagement_assets.source.contract import CUSTOMERS, TABLES
 from engagement_assets.source.quarantine import (
     QUARANTINE,
     SOURCE_TABLES,
-    intake_of_day,
+    intake,
     total,
 )
 from resources.checks import (
@@ -82,13 +82,13 @@ def quarantine_outcome(
 
     A day with no more than the least number of such rows is.
     """
-    intakes = {day: total(intake_of_day(lake, day)) for day in days}
+    intakes = {day: total(tables) for day, tables in intake(lake, days).items()}
     bad = [
         day
-        for day, intake in intakes.items()
-        if intake.share > limit and intake.quarantined > least_rows
+        for day, brought in intakes.items()
+        if brought.share > limit and brought.quarantined > least_rows
     ]
-    worst = max((intake.share for intake in intakes.values()), default=0.0)
+    worst = max((brought.share for brought in intakes.values()), default=0.0)
     figures = {"worst_share": worst, "limit": limit}
     if bad:
         return Outcome(

@@ -44,6 +44,7 @@ class IngestReport:
         quarantined: Rows in quarantine by table and day.
         late: Good rows by table and day that happened before the day they became known.
         reasons: Rows in quarantine by table and reason; a row with two reasons counts in both.
+        revisions: Rows by day that replace or end earlier ones.
         missing_tables: Tables of the contract that the source does not have.
         not_provided: Nullable columns that a table of the source does not give.
         notices: What was not looked at, and why.
@@ -56,6 +57,7 @@ class IngestReport:
     quarantined: dict[str, dict[date, int]] = field(default_factory=dict)
     late: dict[str, dict[date, int]] = field(default_factory=dict)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
+    revisions: Counter[date] = field(default_factory=Counter)
     missing_tables: tuple[str, ...] = ()
     not_provided: dict[str, tuple[str, ...]] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
@@ -77,6 +79,11 @@ class IngestReport:
     def total_quarantined(self) -> int:
         """Rows of all tables in quarantine."""
         return sum(self.quarantined_of(table) for table in self.quarantined)
+
+    @property
+    def delivered(self) -> int:
+        """Rows of all tables, good and in quarantine."""
+        return self.total_rows + self.total_quarantined
 
     @property
     def quarantine_share(self) -> float:
@@ -117,13 +124,21 @@ def ingest(
         reader.timezone, memory_limit=settings.memory_limit, threads=settings.threads
     ) as connection:
         _set_known(connection, _known_before(lake, reader.first_day, first))
-        for start in range(0, len(days), settings.chunk_days):
-            chunk = days[start : start + settings.chunk_days]
+        start, length = 0, settings.chunk_days
+        while start < len(days):
+            chunk = days[start : start + length]
+            before = report.delivered
             _Chunk(reader, lake, connection, settings, report, chunk).ingest()
+            start += len(chunk)
             tell(
-                f"{chunk[0]} to {chunk[-1]}: day {start + len(chunk)} of {len(days)}, "
+                f"{chunk[0]} to {chunk[-1]}: day {start} of {len(days)}, "
                 f"{report.total_rows:,} rows so far, {report.total_quarantined:,} in quarantine"
             )
+            # each chunk reads the files of the source once: years of few rows are one or two
+            if report.delivered - before < settings.chunk_least_rows:
+                length *= 2
+            elif length > settings.chunk_days:
+                length //= 2
         _Chunk(reader, lake, connection, settings, report, days[-1:]).quarantine_strays()
     return report
 
@@ -159,6 +174,7 @@ class _Chunk:
                 _add_known(self.connection, done.good)
             if done.revisions is not None:
                 revisions.append(done.revisions)
+                self.report.revisions.update(_count_days(done.revisions))
             self._write(name, done)
             if done.bad is not None:
                 refused.append(done.bad)
@@ -224,9 +240,10 @@ class _Chunk:
         """Key columns and day of the good rows from a day on, up to the chunk."""
         start = max(since, self.reader.first_day)
         days = days_between(start, self.days[0] - timedelta(days=1))
-        there = [day for day in days if self.lake.exists(table.key, day)]
-        if len(there) < len(days):
-            absent = sorted(set(days) - set(there))
+        absent = sorted(set(days) - set(self.lake.days(table.key)))
+        filled = set(self.lake.filled_days(table.key))
+        there = [day for day in days if day in filled]
+        if absent:
             self._notice(
                 f"{table.key} of {len(absent)} days from {absent[0]} on is not in the lake, so "
                 "that earlier rows of the same keys were not looked for there"
@@ -254,19 +271,21 @@ class _Chunk:
         late_before = np.concatenate([[0], np.cumsum(late.to_numpy())])
         bad = _count_days(done.bad)
         rows = done.good.drop_columns([DAY])
+        empty = []
         for day, start, end in zip(self.days, bounds[:-1], bounds[1:], strict=True):
             if start == end:
-                self.lake.write_empty(table, day=day)
+                empty.append(day)
             else:
                 # in one piece, so that the file does not depend on where a batch was cut
                 part = rows.slice(start, end - start).combine_chunks()
                 self.lake.write(table, part, day=day)
             self._count(name, day, end - start, bad.get(day, 0))
             self.report.late.setdefault(name, {})[day] = int(late_before[end] - late_before[start])
+        self.lake.write_empty_days(table, empty)
 
     def _write_empty(self, name: str) -> None:
+        self.lake.write_empty_days(TABLES[name], self.days)
         for day in self.days:
-            self.lake.write_empty(TABLES[name], day=day)
             self._count(name, day, 0, 0)
             self.report.late.setdefault(name, {})[day] = 0
 
@@ -280,10 +299,10 @@ class _Chunk:
         """Write rows that carry their day, and the days without any as empty."""
         rows = pa.concat_tables(parts).combine_chunks() if parts else None
         counts = _count_days(rows)
-        for day in self.days:
-            if rows is None or not counts.get(day):
-                self.lake.write_empty(table, day=day)
-                continue
+        self.lake.write_empty_days(table, [day for day in self.days if not counts.get(day)])
+        if rows is None:
+            return
+        for day in sorted(counts):
             part = rows.filter(pc.equal(rows.column(DAY), pa.scalar(day, pa.date32())))
             self.lake.write(table, sort(part.drop_columns([DAY])).combine_chunks(), day=day)
 

@@ -3,7 +3,7 @@
 Belongs here: its schema, counting it. Does not belong here: what the reasons are (`rules.py`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -47,22 +47,28 @@ class Intake:
         return self.quarantined / delivered if delivered else 0.0
 
 
-def intake_of_day(lake: Lake, day: date) -> Mapping[str, Intake]:
-    """Count what one day brought, from the lake, for each table of the contract.
+def intake(lake: Lake, days: Sequence[date]) -> dict[date, dict[str, Intake]]:
+    """Count what each of some days brought, from the lake, for each table of the contract.
 
     A row that was delivered once more is no fault and not counted.
 
     Raises:
-        MissingPartitionError: The day is not ingested.
+        MissingPartitionError: A day is not ingested.
     """
-    refused = lake.read(QUARANTINE.key, days=[day], columns=["table", "reason"])
-    quarantined = refused.filter(pc.field("reason") != DUPLICATE_ROW).column("table")
-    counts = {
-        entry["values"]: entry["counts"] for entry in pc.value_counts(quarantined).to_pylist()
-    }
+    rows = {name: lake.row_counts(f"source/{name}", days) for name in TABLES}
+    lake.require(QUARANTINE.key, days)
+    filled = set(lake.filled_days(QUARANTINE.key))
+    refused = {day: _refused(lake, day) if day in filled else {} for day in days}
     return {
-        name: Intake(lake.row_count(f"source/{name}", day), counts.get(name, 0)) for name in TABLES
+        day: {name: Intake(rows[name][day], refused[day].get(name, 0)) for name in TABLES}
+        for day in days
     }
+
+
+def _refused(lake: Lake, day: date) -> dict[str, int]:
+    rows = lake.read(QUARANTINE.key, days=[day], columns=["table", "reason"])
+    tables = rows.filter(pc.field("reason") != DUPLICATE_ROW).column("table")
+    return {entry["values"]: entry["counts"] for entry in pc.value_counts(tables).to_pylist()}
 
 
 def total(intake: Mapping[str, Intake]) -> Intake:

@@ -24,6 +24,8 @@ class IngestionSettings:
             day more reads the keys of one more partition. 0 looks at the row's own partition alone.
         chunk_days: Days read and checked at once. Lower it when memory is short; raise it for a
             mapped source whose files are slow to read, because every chunk reads them once.
+        chunk_least_rows: Rows below which the next chunk has twice as many days. Lower it when
+            memory is short; 0 keeps every chunk at `chunk_days`.
         memory_limit: What DuckDB may use before it spills to disk. Raise it on a large machine.
         threads: DuckDB threads, or None for one a core. Set it where other work shares the cores.
     """
@@ -32,6 +34,7 @@ class IngestionSettings:
     quarantine_least_rows: int = 10
     duplicate_lookback_days: int = 7
     chunk_days: int = 30
+    chunk_least_rows: int = 200_000
     memory_limit: str = "4GB"
     threads: int | None = None
 
@@ -40,7 +43,7 @@ class IngestionSettings:
             raise SourceSettingsError(
                 f"quarantine_share_limit is {self.quarantine_share_limit}, expected 0 to 1"
             )
-        for name in ("duplicate_lookback_days", "quarantine_least_rows"):
+        for name in ("duplicate_lookback_days", "quarantine_least_rows", "chunk_least_rows"):
             if getattr(self, name) < 0:
                 raise SourceSettingsError(f"{name} is {getattr(self, name)}, expected 0 or more")
         if self.chunk_days < 1:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from engagement_assets.source.casting import connect, known_at
 from engagement_assets.source.contract import TABLES
 from engagement_assets.source.ingestion import IngestReport, ingest
-from engagement_assets.source.quarantine import QUARANTINE
+from engagement_assets.source.quarantine import QUARANTINE, SOURCE_TABLES
 from engagement_assets.source.readers import check_days
 from engagement_assets.source.settings import IngestionSettings
 from resources.lake import Lake
@@ -130,6 +130,15 @@ def stored(lake: Lake, name: str, day: int = 0) -> list[dict[str, Any]]:
 def quarantined(lake: Lake, day: int = 0) -> list[dict[str, Any]]:
     """Quarantined rows of one day."""
     return list(lake.read(QUARANTINE.key, days=[FIRST + timedelta(days=day)]).to_pylist())
+
+
+def partitions(lake: Lake) -> dict[tuple[str, date], str]:
+    """The digest of every partition under a lake, by table and day."""
+    return {
+        (table.key, day): lake.digest(table.key, day)
+        for table in SOURCE_TABLES
+        for day in lake.days(table.key)
+    }
 
 
 def files(root: Path) -> dict[str, bytes]:

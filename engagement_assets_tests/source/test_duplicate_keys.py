@@ -17,7 +17,7 @@ from raw_rows import (
 )
 
 from engagement_assets.source.ingestion import ingest
-from engagement_assets.source.quarantine import intake_of_day
+from engagement_assets.source.quarantine import intake
 from engagement_assets.source.settings import IngestionSettings
 from resources.lake import Lake
 
@@ -40,7 +40,7 @@ def test_a_row_that_comes_once_more_is_no_second_row_and_no_fault_of_its_day(lak
     take_in({"sessions": session_days(0, 0, 0)}, lake)
     assert len(stored(lake, "sessions")) == 1
     assert [row["reason"] for row in quarantined(lake)] == ["duplicate row"] * 2
-    assert intake_of_day(lake, FIRST)["sessions"].share == 0.0
+    assert intake(lake, [FIRST])[FIRST]["sessions"].share == 0.0
 
 
 def test_of_rows_recorded_at_once_the_first_by_all_columns_is_kept_in_any_order(

@@ -76,8 +76,9 @@ def test_a_run_killed_in_the_middle_of_a_write_leaves_whole_partitions(tmp_path:
     root, marker = tmp_path / "lake", tmp_path / "stalled"
     take_in({"sessions": sessions(1.0)}, Lake(str(root)), days=4)
     old = files(root)
-    # four partitions of customers come first, so that the sixth file is the second of sessions
-    process = start(_STALLED_INGEST, str(root), str(marker), "6")
+    # customers come first, in one file with rows and one for the days without, so that the fourth
+    # file is the second of sessions
+    process = start(_STALLED_INGEST, str(root), str(marker), "4")
     try:
         deadline = time.monotonic() + 60
         while not marker.exists():
@@ -104,7 +105,7 @@ def test_a_run_killed_in_the_middle_of_a_write_leaves_whole_partitions(tmp_path:
 
 def test_the_run_after_a_killed_one_gives_the_bytes_of_an_undisturbed_one(tmp_path: Path) -> None:
     root, marker = tmp_path / "lake", tmp_path / "stalled"
-    process = start(_STALLED_INGEST, str(root), str(marker), "6")
+    process = start(_STALLED_INGEST, str(root), str(marker), "4")
     try:
         deadline = time.monotonic() + 60
         while not marker.exists() and time.monotonic() < deadline:

@@ -4,28 +4,43 @@ WITH
 opt_ins AS (
   SELECT customer_id FROM shared.sentiment_opt_ins
 ),
+-- texts that hold, under the customer who has their history
+texts AS (
+  SELECT 'posts/' || post_id AS text_id, customer_id
+  FROM shared.known_posts
+  WHERE occurred_at >= CAST(:first_day AS TIMESTAMP) AND text IS NOT NULL
+  UNION ALL
+  SELECT 'interactions/' || interaction_id, customer_id
+  FROM shared.known_interactions
+  WHERE occurred_at >= CAST(:first_day AS TIMESTAMP) AND text IS NOT NULL
+  UNION ALL
+  SELECT 'messages/' || message_id, customer_id
+  FROM shared.known_messages
+  WHERE occurred_at >= CAST(:first_day AS TIMESTAMP) AND text IS NOT NULL
+),
 versions AS (
-  SELECT
-    *,
-    ROW_NUMBER() OVER (PARTITION BY source_table, row_id ORDER BY day DESC) AS version_rank
+  SELECT *, ROW_NUMBER() OVER (PARTITION BY text_id ORDER BY day DESC) AS version_rank
   FROM sentiment.scores
   WHERE day BETWEEN :first_day AND :snapshot_date
 ),
 scored AS (
   SELECT
-    customer_id,
-    occurred_at,
-    score,
-    p_negative,
-    p_neutral,
-    p_positive,
-    CAST(DATE_DIFF('day', CAST(occurred_at AS DATE), :snapshot_date) AS DOUBLE) AS age_days
+    texts.customer_id,
+    versions.occurred_at,
+    versions.score,
+    versions.p_negative,
+    versions.p_neutral,
+    versions.p_positive,
+    CAST(
+      DATE_DIFF('day', CAST(versions.occurred_at AS DATE), :snapshot_date) AS DOUBLE
+    ) AS age_days
   FROM versions
-  WHERE version_rank = 1
-    AND occurred_at >= CAST(:first_day AS TIMESTAMP)
-    AND occurred_at < CAST(:snapshot_date AS TIMESTAMP) + INTERVAL 1 DAY
-    AND score IS NOT NULL
-    AND customer_id IN (SELECT customer_id FROM opt_ins)
+  INNER JOIN texts ON texts.text_id = versions.text_id
+  WHERE versions.version_rank = 1
+    AND versions.occurred_at >= CAST(:first_day AS TIMESTAMP)
+    AND versions.occurred_at < CAST(:snapshot_date AS TIMESTAMP) + INTERVAL 1 DAY
+    AND versions.score IS NOT NULL
+    AND versions.customer_id IN (SELECT customer_id FROM opt_ins)
 )
 SELECT
   customer_id,

@@ -134,6 +134,7 @@ def test_a_key_among_the_withdrawals_ends_all_versions_of_its_row(told) -> None:
         POSTS,
         "p1,ann,2024-01-02 10:00,art,",
         "p1,ann,2024-01-02 10:00,music,2024-01-03 09:00",
+        "p2,bob,2024-01-02 10:00,art,",
     ]
     gone = ["table,row_key,occurred_at", "posts,p1,2024-01-05 10:00"]
     lake = told({0: {"posts": posts}, 4: {"posts": posts, "withdrawals": gone}})
