@@ -56,7 +56,7 @@ from engagement_assets.learning.trees.boosted import (
     least,
     regression_folds,
 )
-from engagement_assets.learning.trees.encoder import NUMBER, TableEncoder
+from engagement_assets.learning.trees.encoder import NO_VALUES, NUMBER, TableEncoder
 from engagement_assets.learning.trees.revenue_mean import (
     CANDIDATES,
     HURDLE,
@@ -173,7 +173,7 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):
     def _learn_prior(self, matrix: Matrix) -> None:
         self.prior_ = None
         if self.prior is not None:
-            if self.encoder_.kinds.get(self.prior) != NUMBER:
+            if self.encoder_.kinds.get(self.prior) not in (NUMBER, NO_VALUES):
                 raise ValueError(f"the prior {self.prior!r} is no column of numbers")
             self.prior_ = Prior.fit(self._guess(matrix), name=self.prior)
 
