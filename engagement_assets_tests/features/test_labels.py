@@ -167,6 +167,31 @@ def test_lifetime_value_builds_on_the_feature_of_the_snapshot(tmp_path: Path) ->
     assert row["lifetime_value_usd"] == feature + row["future_revenue_usd"] == 12.0
 
 
+def test_thousands_of_micropayments_add_up_exactly_in_features_and_label(tmp_path: Path) -> None:
+    world = World()
+    for name, amount in (("many", 0.004), ("tiny", 0.000_000_7)):
+        world.customer(name)
+        for number in range(1_000):
+            for days in (3, 40, -3):
+                when = at(days) + timedelta(seconds=number)
+                world.add("transactions", when, customer_id=name, amount_usd=amount)
+    world.customer("once")
+    world.add("transactions", at(3), customer_id="once", amount_usd=0.004)
+    world.add("transactions", at(-3), customer_id="once", amount_usd=0.003)
+    lake = world.write(tmp_path, last_day=S + 180 * DAY)
+    land_snapshot(engine(lake), SQL, S)
+    land_labels(engine(lake), SQL, S, names=["lifetime_value_usd"])
+    features, labels = (
+        rows_of(lake, CUSTOMER_FEATURES, S),
+        rows_of(lake, "labels/lifetime_value_usd", S),
+    )
+    sums = {"many": (4.0, 8.0, 4.0, 12.0), "tiny": (7e-4, 1.4e-3, 7e-4, 2.1e-3)}
+    for name, expected in (sums | {"once": (0.004, 0.004, 0.003, 0.007)}).items():
+        paid = [features[name][f] for f in ("transaction_revenue_month", "revenue_to_date_usd")]
+        brings = [labels[name][column] for column in ("future_revenue_usd", "lifetime_value_usd")]
+        assert (*paid, *brings) == expected
+
+
 def test_lifetime_value_is_null_without_transactions_and_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
