@@ -68,7 +68,7 @@ class RecommendationAdapter:
             _people(inputs, trained.test.data, trained.test.users, day),
             attributes=SENSITIVE,
             category=trained.test.data.category,
-            popularity=_used(trained.test.data),
+            popularity=trained.test.data.people(),
             candidates=trained.test.items,
             author=trained.test.data.author,
             author_sensitive=_authors(inputs, trained.test.data, day),
@@ -214,10 +214,6 @@ def _people(inputs: Inputs, data: Dataset, users: np.ndarray, day: date) -> pd.D
 
 def _authors(inputs: Inputs, data: Dataset, day: date) -> pd.DataFrame:
     return _people(inputs, data, np.arange(data.n_authors), day)
-
-
-def _used(data: Dataset) -> np.ndarray:
-    return np.bincount(data.item, minlength=data.shape[1])
 
 
 def _top_scores(model: FallbackRecommender, people: pd.Series, seed: int) -> np.ndarray:
