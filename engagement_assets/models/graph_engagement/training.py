@@ -128,7 +128,7 @@ def _gain(truth: Floats, with_graph: Floats, without: Floats, weight: Floats) ->
 def gain_markdown(card: Mapping[str, Any]) -> str:
     """Return the comparison as a table."""
     lines = [
-        f"Engagement of the next week of {card['test_customers']:,} customers who were not learnt "
+        f"Engagement of the next days of {card['test_customers']:,} customers who were not learnt "
         f"from, at a later snapshot; learnt from {card['training_customers']:,}.",
         "",
     ]

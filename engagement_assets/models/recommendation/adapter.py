@@ -25,11 +25,11 @@ from engagement_assets.learning.recommendation.diversity import count_categories
 from engagement_assets.learning.recommendation.fallback import SOURCES, FallbackRecommender
 from engagement_assets.lifecycle.adapter import (
     Inputs,
-    NotTrainableError,
     Predicted,
     Trained,
 )
 from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.lifecycle.errors import NotTrainableError
 from engagement_assets.lifecycle.fairness import Assessment
 from engagement_assets.lifecycle.scored import snapshot_rows
 from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns
