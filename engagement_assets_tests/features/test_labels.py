@@ -187,7 +187,7 @@ def test_thousands_of_micropayments_add_up_exactly_in_features_and_label(tmp_pat
     world.add("transactions", at(-3), customer_id="once", amount_usd=0.003)
     lake = world.write(tmp_path, last_day=S + 180 * DAY)
     land_snapshot(engine(lake), SQL, S)
-    land_labels(engine(lake), SQL, S, names=["lifetime_value_usd"])
+    land_labels(engine(lake), SQL, S, labels=[LABELS["lifetime_value_usd"]])
     features, labels = (
         rows_of(lake, CUSTOMER_FEATURES, S),
         rows_of(lake, "labels/lifetime_value_usd", S),
