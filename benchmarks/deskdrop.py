@@ -32,6 +32,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES, MODEL_INPUTS
+from engagement_assets.features.labels import LABELS
 from engagement_assets.features.snapshot import land_labels, land_snapshot
 from engagement_assets.features.tables import KNOWN_TABLES
 from engagement_assets.learning.evaluation.binary import Ranked
@@ -78,7 +79,7 @@ def prepare(data: str, lake: Lake) -> None:
     for day in SNAPSHOTS:
         if not lake.exists(f"labels/{LABEL}", day):
             land_snapshot(engine, sql, day, first_day=source.first_day)
-            land_labels(engine, sql, day, names=[LABEL], first_day=source.first_day)
+            land_labels(engine, sql, day, labels=[LABELS[LABEL]], first_day=source.first_day)
             note(f"snapshot of {day} landed")
 
 

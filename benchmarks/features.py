@@ -65,7 +65,7 @@ def main() -> None:
             print(f"{label.key:32} open until {label.closes_on(arguments.date)}")
             continue
         step = time.perf_counter()
-        report(land_labels(engine, SQL, arguments.date, names=[label.name])[label.key], step)
+        report(land_labels(engine, SQL, arguments.date, labels=[label])[label.key], step)
 
 
 if __name__ == "__main__":

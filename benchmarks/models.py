@@ -89,9 +89,9 @@ def prepare(options: argparse.Namespace) -> dict[str, Any]:
     for day, names in sorted(labels.items()):
         if not lake.exists(FEATURES, day):
             land_snapshot(run, sql, day)
-        missing = [name for name in sorted(names) if not lake.exists(LABELS[name].key, day)]
+        missing = [LABELS[name] for name in sorted(names) if not lake.exists(LABELS[name].key, day)]
         if missing:
-            land_labels(run, sql, day, names=missing)
+            land_labels(run, sql, day, labels=missing)
     return {"snapshots": len(labels)}
 
 

@@ -87,7 +87,7 @@ def engagement(run: DuckDBEngine) -> dict[str, Any]:
         graph = graph_of(run, SQL, day)
         land_network(run.lake, graph, day, settings=MetricSettings(seed=SEED), threads=2)
         land_snapshot(run, SQL, day)
-        land_labels(run, SQL, day, names=[LABEL.name])
+        land_labels(run, SQL, day, labels=[LABEL])
         rows = labelled_rows(run.lake, day, LABEL).set_index("customer_id")
         found.append(Snapshot(rows[list(MODEL_INPUTS)], rows[LABEL.name], graph))
     trained = train_graph_engagement(*found, seed=SEED, threads=2, n_bootstrap=500)

@@ -99,7 +99,7 @@ def fairness(trained: Trained, customers: pd.DataFrame, now: pd.Timestamp) -> Fa
         people.reindex(data.users[trained.test.users]).reset_index(drop=True),
         attributes=["gender", "age_band"],
         category=data.category,
-        popularity=np.bincount(data.item, minlength=data.shape[1]),
+        popularity=data.people(),
         candidates=trained.test.items,
         author=data.author,
         author_sensitive=people.reindex(authors).reset_index(drop=True),

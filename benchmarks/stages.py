@@ -222,7 +222,7 @@ def stage_training_snapshots(options: argparse.Namespace) -> dict[str, Any]:
     run, sql, chosen = engine(options), product_sql(SQL), snapshots(options)
     for day in chosen.all:
         land_snapshot(run, sql, day)
-        land_labels(run, sql, day, names=["churn_30_day"])
+        land_labels(run, sql, day, labels=[CHURN])
     return {}
 
 

@@ -35,7 +35,7 @@ def main() -> None:
     for day in [scored_at, *months]:
         if not (lake.exists(CUSTOMER_FEATURES, day) and lake.exists(CHURN.key, day)):
             land_snapshot(engine(options), sql, day)
-            land_labels(engine(options), sql, day, names=[CHURN.name])
+            land_labels(engine(options), sql, day, labels=[CHURN])
     score = split_rows(labelled_rows(lake, scored_at, CHURN), test=True)
     columns = list(MODEL_INPUTS)
     print("| snapshots | rows | seed | AUC | log loss |\n|---:|---:|---:|---:|---:|")

@@ -66,9 +66,9 @@ def prepare(options: Any) -> None:
     for day, labels in sorted(wanted.items()):
         if not lake.exists(_FEATURES, day):
             land_snapshot(run, sql, day)
-        missing = [name for name in labels if not lake.exists(LABELS[name].key, day)]
+        missing = [LABELS[name] for name in labels if not lake.exists(LABELS[name].key, day)]
         if missing:
-            land_labels(run, sql, day, names=missing)
+            land_labels(run, sql, day, labels=missing)
 
 
 def land_signals(options: Any, days: list[date]) -> None:

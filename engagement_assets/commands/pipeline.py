@@ -18,11 +18,17 @@ from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.definitions import defs
 from engagement_assets.deployments.resources import resources_of
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
-from engagement_assets.features.labels import LABELS
+from engagement_assets.features.labels import LABELS, WINDOW_COLUMN, Label
 from engagement_assets.governance.tables import REVIEW_QUEUE
 from engagement_assets.lifecycle.assets import PROMOTED, REASONS
 from engagement_assets.lifecycle.dates import Snapshots
-from engagement_assets.lifecycle.spec import Cadence, ModelSpec, untrainable
+from engagement_assets.lifecycle.spec import (
+    LABEL_WINDOWS,
+    Cadence,
+    ModelSpec,
+    label_windows,
+    untrainable,
+)
 from engagement_assets.models.specs import MODELS
 from engagement_assets.orchestration.jobs import PROCESSES, WEEKLY, network_insights_job
 from engagement_assets.settings.deployment import Deployment, choose
@@ -332,7 +338,7 @@ def _make_snapshots(
         latest = label.latest_snapshot_date(end)
         if latest >= start and not made.absent(label.required_tables):
             days.add(latest)
-        for day in made.missing(label.key, sorted(days)):
+        for day in made.missing_labels(label, sorted(days)):
             runner.run(f"label_{label.name}", (day, day))
 
 
@@ -373,7 +379,7 @@ def is_published(store: OnlineStore, day: date) -> bool:
 def needs_training(
     spec: ModelSpec, registry: ModelRegistry, settings: Settings, *, retrain: bool
 ) -> bool:
-    """Whether there is no champion, it is older than its cadence, or its costs are not today's.
+    """Whether there is no champion, it is old, or its costs or windows are not today's.
 
     After a rollback only `RETRAIN=1` trains: the same data would give the very version that was
     turned down.
@@ -396,6 +402,8 @@ def needs_training(
         "cost_intervention_usd": settings.cost_intervention,
         "save_rate": settings.save_rate,
     }
+    if card[LABEL_WINDOWS] != label_windows(spec):
+        return True
     thresholds = card.get("thresholds", {})
     return any(thresholds[name] != value for name, value in costs.items() if name in thresholds)
 
@@ -417,6 +425,16 @@ class Made:
             for day in days
             if day not in there or (day in filled and day.isoformat() not in recorded)
         ]
+
+    def missing_labels(self, label: Label, days: Sequence[date]) -> list[date]:
+        """The days of a label that are not made yet, or look at other days than are set."""
+        absent = set(self.missing(label.key, days))
+        name = WINDOW_COLUMN.name
+        for day in days:
+            if day not in absent:
+                made_with = self.lake.read(label.key, days=[day], columns=[name]).column(name)
+                absent |= {day} if set(made_with.to_pylist()) - {label.window_days} else set()
+        return sorted(absent)
 
     def is_older(self, asset: str, inputs: Sequence[str]) -> bool:
         """Whether an asset was not made since one of its inputs was."""

@@ -12,7 +12,9 @@ import dagster as dg
 
 from engagement_assets.definitions import defs
 from engagement_assets.deployments.resources import PLATFORMS, resources_of
+from engagement_assets.features.assets import SUGGESTION
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES, FEATURES
+from engagement_assets.features.labels import LABELS
 from engagement_assets.lifecycle.spec import metric_value
 from engagement_assets.models.specs import MODELS
 from engagement_assets.settings.deployment import choose
@@ -46,6 +48,7 @@ def summary(settings: Settings, instance: dg.DagsterInstance, *, seconds: float)
         lines.append(f"  without rows: {', '.join(absent)}")
     lines.append(f"  {'quarantine':<24} {_rows(lake, 'source/quarantine'):>12,} rows")
     lines += _features(lake, settings.end)
+    lines += _window(instance)
     lines += _models(own["registry"].registry, lake, settings.end)
     lines += _checks(instance)
     lines += ["", "Where to look", *(f"  {line}" for line in choose(PLATFORMS).places(settings))]
@@ -63,6 +66,15 @@ def _features(lake: Lake, day: date) -> list[str]:
         "",
         f"Features  {len(FEATURES)} of {count:,} customers at {day}; {len(days)} snapshots",
     ]
+
+
+def _window(instance: dg.DagsterInstance) -> list[str]:
+    """What the gaps between visits say of the churn window."""
+    key = dg.AssetKey(LABELS["churn_30_day"].asset_key)
+    event = instance.get_latest_materialization_event(key)
+    made = event.asset_materialization if event else None
+    said = made.metadata.get(SUGGESTION) if made else None
+    return [] if said is None else [f"Churn     {said.value}"]
 
 
 def _models(registry: ModelRegistry, lake: Lake, day: date) -> list[str]:

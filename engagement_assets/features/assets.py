@@ -20,6 +20,8 @@ from engagement_assets.features.catalogue import (
 from engagement_assets.features.labels import LABELS, Label, LabelWindowOpenError
 from engagement_assets.features.snapshot import (
     SnapshotDateError,
+    churn_window,
+    data_days,
     land_labels,
     land_snapshot,
     missing_tables,
@@ -38,6 +40,8 @@ from resources.platform import EngineResource, LakeResource, note_landed
 from resources.tables import Table, asset_keys
 
 CODE_VERSION = "1"
+# Key of the churn label's metadata.
+SUGGESTION = "suggested_window"
 
 
 KINDS = {"sql", "duckdb", "parquet"}
@@ -131,13 +135,20 @@ def label_asset(label: Label) -> dg.AssetsDefinition:
         first_day = date.fromisoformat(source.first_day)
         for day in partition_days(context):
             try:
-                landed = land_labels(run, engine.sql, day, names=[label.name], first_day=first_day)
+                landed = land_labels(run, engine.sql, day, labels=[label], first_day=first_day)
             except (LabelWindowOpenError, SnapshotDateError) as error:
                 raise dg.Failure(str(error), allow_retries=False) from error
             note_landed(context, landed[label.key])
-        return dg.MaterializeResult(
-            metadata={"window_days": label.window_days, "missing_tables": ", ".join(absent)}
-        )
+        figures: dict[str, str | int] = {
+            "window_days": label.window_days,
+            "missing_tables": ", ".join(absent),
+        }
+        if label is LABELS["churn_30_day"]:
+            # by all that is known now, not by the snapshot: the window is set for the days to come
+            _, last_day = data_days(lake.lake)
+            suggestion = churn_window(run, engine.sql, last_day, window_days=label.window_days)
+            figures[SUGGESTION] = suggestion.describe(label.window_days)
+        return dg.MaterializeResult(metadata=figures)
 
     return labels
 

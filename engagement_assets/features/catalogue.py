@@ -7,6 +7,7 @@ not belong here: the declarations themselves (`declarations/`), the SQL that com
 
 from engagement_assets.features.declarations import DECLARED
 from engagement_assets.features.feature import GROUPS, Feature
+from engagement_assets.learning import markdown
 from resources.tables import Column, Table
 
 FEATURES: dict[str, Feature] = {feature.name: feature for feature in DECLARED}
@@ -82,14 +83,15 @@ def dictionary_markdown() -> str:
     ]
     for group, features in GROUP_FEATURES.items():
         lines += ["", f"## {group.capitalize()} ({len(features)})", ""]
-        lines += ["| feature | type | unit | range | meaning | from | null | model input |"]
-        lines += ["|---|---|---|---|---|---|---|---|"]
-        lines += [_dictionary_line(feature) for feature in features]
+        lines += [markdown.table(_DICTIONARY, [_dictionary_cells(f) for f in features])]
     return "\n".join(lines) + "\n"
 
 
-def _dictionary_line(feature: Feature) -> str:
-    cells = (
+_DICTIONARY = ("feature", "type", "unit", "range", "meaning", "from", "null", "model input")
+
+
+def _dictionary_cells(feature: Feature) -> tuple[str, ...]:
+    return (
         f"`{feature.name}`",
         feature.type,
         feature.unit,
@@ -99,4 +101,3 @@ def _dictionary_line(feature: Feature) -> str:
         feature.null_rule,
         "yes" if feature.model_input else "no (sensitive)" if feature.sensitive else "no",
     )
-    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"

@@ -24,9 +24,6 @@ from resources.checks import (
 )
 from resources.sql import quote_name
 
-# A churn rate outside this range says that a table is broken rather than that customers changed.
-CHURN_RATE_RANGE = (0.002, 0.8)
-
 
 def _sources_present(checked: CheckedTable) -> Outcome:
     return sources_outcome(checked.resources.source.reader.provides())
@@ -55,18 +52,22 @@ def sources_outcome(provided: frozenset[str]) -> Outcome:
 
 
 def label_rate_outcome(name: str, means: dict[date, float]) -> Outcome:
-    """Whether the mean of a label is there and plausible."""
+    """Whether the mean of a label is there and its model can be learnt from it.
+
+    It blocks nothing: the model that learns the label refuses it itself, and no other.
+    """
     if not means:
         return Outcome(f"{name} has no rows")
     figures = {"mean": float(next(reversed(list(means.values()))) or 0.0)}
-    if name == "churn_30_day":
-        low, high = CHURN_RATE_RANGE
-        bad = [day for day, mean in means.items() if mean is None or not low <= mean <= high]
-        if bad:
-            return Outcome(f"churn rate outside {low:.1%} to {high:.0%} on {bad[0]}", bad, figures)
     missing = [day for day, mean in means.items() if mean is None]
     if missing:
         return Outcome(f"{name} is null for everybody on {missing[0]}", missing, figures)
+    refused = {day: LABELS[name].unlearnable(float(mean)) for day, mean in means.items()}
+    bad = [day for day, reason in refused.items() if reason is not None]
+    if bad:
+        return Outcome(
+            f"nothing is learnt from {name} of {bad[0]}: {refused[bad[0]]}", bad, figures
+        )
     return Outcome(metadata=figures)
 
 
@@ -93,9 +94,8 @@ CHECKS = [
             FurtherCheck(
                 label,
                 "label_rate",
-                "The label is there and its mean is plausible.",
+                "The label is there and its model can be learnt from values of this mean.",
                 _label_rate,
-                blocking=True,
             )
             for label in LABELS.values()
         ],

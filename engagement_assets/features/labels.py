@@ -1,6 +1,7 @@
 """The labels that models learn, and when they exist.
 
-Belongs here: one declaration a label, and the days of its window. Does not belong here: the SQL
+Belongs here: one declaration a label, the days of its window (settings of the home, as the days of
+the partitions are), and the range within which it can be learnt. Does not belong here: the SQL
 that computes them (`sql/labels/`), landing them (`snapshot.py`), and learning.
 
 A label of snapshot date S looks at the days S + 1 to S + `window_days` and exists once the last of
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from engagement_assets.features.catalogue import KEY_COLUMNS, OWNER
+from engagement_assets.settings.installation import Settings, current_home
 from resources.tables import Column, Table
 
 
@@ -29,11 +31,24 @@ class Label(Table):
         required_tables: Source tables without which it cannot be known; while one of them has no
             rows, the label is null, and a model of it is not trained.
         sources: Every source table that its SQL reads.
+        rates: Least and greatest mean that its model is learnt from, and the settings of both.
     """
 
     window_days: int
     required_tables: tuple[str, ...]
     sources: tuple[str, ...]
+    rates: tuple[float, float] | None = None
+
+    def unlearnable(self, mean: float) -> str | None:
+        """Return why nothing can be learnt from values of this mean, or None where it can."""
+        if self.rates is None or self.rates[0] <= mean <= self.rates[1]:
+            return None
+        low, high = self.rates
+        return (
+            f"its mean is {mean:.1%}, outside {low:.1%} to {high:.1%}: is the window of "
+            f"{self.window_days} days right, and do the data reach its end? LEAST_CHURN_RATE and "
+            "GREATEST_CHURN_RATE move the range"
+        )
 
     @property
     def name(self) -> str:
@@ -63,6 +78,11 @@ class Label(Table):
             )
 
 
+WINDOW_COLUMN = Column(
+    "window_days", "int64", "Days after the snapshot date that were looked at", nullable=False
+)
+
+
 def _label(
     name: str,
     meaning: str,
@@ -70,10 +90,11 @@ def _label(
     window_days: int,
     required_tables: tuple[str, ...],
     sources: tuple[str, ...],
+    rates: tuple[float, float] | None = None,
 ) -> Label:
     return Label(
         key=f"labels/{name}",
-        columns=(*KEY_COLUMNS, *columns),
+        columns=(*KEY_COLUMNS, WINDOW_COLUMN, *columns),
         description=f"{meaning}. A snapshot date exists here once the {window_days} days after it "
         "were ingested.",
         unique=("customer_id",),
@@ -81,24 +102,32 @@ def _label(
         window_days=window_days,
         required_tables=required_tables,
         sources=sources,
+        rates=rates,
     )
 
 
-_DECLARED = (
-    _label(
+def labels_of(settings: Settings) -> dict[str, Label]:
+    """Return the labels of a home by name, with the windows that it is set to."""
+    labels = (_engagement(settings), _churn(settings), _value(settings))
+    return {label.name: label for label in labels}
+
+
+def _engagement(settings: Settings) -> Label:
+    days = settings.engagement_window
+    return _label(
         "engagement_score",
-        "Mean daily engagement over the 7 days after the snapshot date, 0 to 1",
+        f"Mean daily engagement over the {days} days after the snapshot date, 0 to 1",
         Column(
             "engagement_score",
             "float64",
-            "Mean daily engagement over the 7 days after the snapshot date; days without use "
+            f"Mean daily engagement over the {days} days after the snapshot date; days without use "
             "count 0",
             "0 to 1",
             nullable=False,
             minimum=0,
             maximum=1,
         ),
-        window_days=7,
+        window_days=days,
         required_tables=("source/sessions",),
         sources=(
             "source/customers",
@@ -108,32 +137,41 @@ _DECLARED = (
             "source/posts",
             "source/event_joins",
         ),
-    ),
-    _label(
+    )
+
+
+def _churn(settings: Settings) -> Label:
+    days = settings.churn_window
+    return _label(
         "churn_30_day",
-        "No session in the 30 days after the snapshot date, among customers with a session in the "
-        "30 days up to it",
+        f"No session in the {days} days after the snapshot date, among customers with a session in "
+        f"the {days} days up to it",
         Column(
             "churn_30_day",
             "int64",
-            "1 for a customer without a session in the 30 days after the snapshot date, 0 for one "
-            "with a session",
+            f"1 for a customer without a session in the {days} days after the snapshot date, 0 for "
+            "one with a session",
             nullable=False,
             minimum=0,
             maximum=1,
         ),
-        window_days=30,
+        window_days=days,
         required_tables=("source/sessions",),
         sources=("source/customers", "source/sessions"),
-    ),
-    _label(
+        rates=(settings.least_churn_rate, settings.greatest_churn_rate),
+    )
+
+
+def _value(settings: Settings) -> Label:
+    days = settings.value_window
+    return _label(
         "lifetime_value_usd",
-        "Revenue to date plus revenue of the 180 days after the snapshot date, within 0 to 10,000 "
-        "USD",
+        f"Revenue to date plus revenue of the {days} days after the snapshot date, within 0 to "
+        "10,000 USD",
         Column(
             "lifetime_value_usd",
             "float64",
-            "Revenue to date plus revenue of the 180 days after the snapshot date, within 0 to "
+            f"Revenue to date plus revenue of the {days} days after the snapshot date, within 0 to "
             "10,000",
             "USD",
             minimum=0,
@@ -142,14 +180,14 @@ _DECLARED = (
         Column(
             "future_revenue_usd",
             "float64",
-            "Revenue of the 180 days after the snapshot date alone, not bounded, negative where "
-            "refunds prevail",
+            f"Revenue of the {days} days after the snapshot date alone, not bounded, negative "
+            "where refunds prevail",
             "USD",
         ),
-        window_days=180,
+        window_days=days,
         required_tables=("source/transactions",),
         sources=("source/customers", "source/transactions"),
-    ),
-)
+    )
 
-LABELS: Mapping[str, Label] = {label.name: label for label in _DECLARED}
+
+LABELS: Mapping[str, Label] = labels_of(Settings.load(current_home()))

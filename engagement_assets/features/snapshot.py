@@ -17,6 +17,7 @@ from engagement_assets.features.catalogue import (
     GROUP_FEATURES,
 )
 from engagement_assets.features.labels import LABELS, Label
+from engagement_assets.features.windows import WindowSuggestion, suggest_window
 from engagement_assets.source.contract import REQUIRED_TABLES, TABLES
 from resources.days import days_between
 from resources.engine import Engine
@@ -120,6 +121,10 @@ def query_parameters(
         "last_day": last,
         "known_by_day": last,
     }
+    if label is not None:
+        known["window_days"] = label.window_days
+        # as long before the snapshot as after it
+        known["active_from"] = snapshot_date - timedelta(days=label.window_days - 1)
     return {name: value for name, value in known.items() if name in query.parameters}
 
 
@@ -190,7 +195,7 @@ def land_labels(
     sql: SqlFolder,
     snapshot_date: date,
     *,
-    names: Iterable[str] = tuple(LABELS),
+    labels: Iterable[Label] = tuple(LABELS.values()),
     first_day: date | None = None,
 ) -> dict[str, Written]:
     """Land labels of one snapshot date; gives what was written, by lake table.
@@ -207,7 +212,7 @@ def land_labels(
     """
     begins, ends = data_days(engine.lake)
     begins = first_day or begins
-    labels = [LABELS[name] for name in names]
+    labels = list(labels)
     for label in labels:
         label.require_closed(snapshot_date, last_day=ends)
     written = {}
@@ -222,6 +227,19 @@ def land_labels(
         parameters = query_parameters(query, snapshot_date, label=label)
         written[label.key] = engine.land(query, parameters, into=label, day=snapshot_date)
     return written
+
+
+def churn_window(
+    engine: Engine, sql: SqlFolder, snapshot_date: date, *, window_days: int
+) -> WindowSuggestion:
+    """Suggest a churn window from the visits known by a snapshot date."""
+    query = sql.query("labels/visit_gaps")
+    gaps = engine.select(query, {"snapshot_date": snapshot_date})
+    return suggest_window(
+        gaps.column("gap_days").to_numpy(),
+        gaps.column("customers").to_numpy(),
+        window_days=window_days,
+    )
 
 
 def missing_tables(lake: Lake, label: Label) -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from engagement_assets.features.catalogue import FEATURE_TABLES, dictionary_markdown
 from engagement_assets.governance.tables import KNOWN_TABLES
+from engagement_assets.learning import markdown
 from resources.tables import Table
 
 
@@ -32,8 +33,7 @@ def document(tables: Iterable[Table] = KNOWN_TABLES) -> str:
 def section(table: Table) -> str:
     """One table: what a row is and a line a column."""
     lines = [f"### `{table.key}`", "", table.description, ""]
-    lines += ["| column | type | null | legal values | personal | meaning |"]
-    lines += ["|---|---|---|---|---|---|"]
+    rows = []
     for column in table.columns:
         private = "names a customer" if column.names_customer else "yes" if column.personal else ""
         cells = (
@@ -44,8 +44,9 @@ def section(table: Table) -> str:
             private,
             column.text,
         )
-        lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
-    return "\n".join(lines)
+        rows.append(cells)
+    head = ("column", "type", "null", "legal values", "personal", "meaning")
+    return "\n".join([*lines, markdown.table(head, rows)])
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ Belongs here: putting the models' own reports side by side. Does not belong here
 from collections.abc import Mapping
 from typing import Any
 
+from engagement_assets.learning import markdown
 from engagement_assets.lifecycle.checks import NOT_TRAINED
 from resources.gate import VERSION
 
@@ -29,16 +30,27 @@ def fairness_overview(
         "A model whose 80 % rule fails beyond chance is not promoted; the models' own reports have "
         "the groups, their sizes and intervals, and the mitigation with its price.",
         "",
-        "| model | version | 80 % rule | tests | what fails | not judged |",
-        "|---|---|---|--:|---|---|",
+        markdown.table(
+            ["model", "version", "80 % rule", "tests", "what fails", "not judged"],
+            [
+                (
+                    name,
+                    model["version"] or "–",
+                    model["verdict"],
+                    model["tests"],
+                    "; ".join(model["failures"]) or "–",
+                    ", ".join(model["not_judged"]) or "–",
+                )
+                for name, model in models.items()
+            ],
+        ),
     ]
-    for name, model in models.items():
-        lines.append(
-            f"| {name} | {model['version'] or '–'} | {model['verdict']} | {model['tests']} | "
-            f"{'; '.join(model['failures']) or '–'} | {', '.join(model['not_judged']) or '–'} |"
-        )
     for title, key in (("Gaps that would have been seen", "power"), ("Notes", "notes")):
-        texts = [f"- {name}: {text}" for name, model in models.items() for text in model[key]]
+        texts = [
+            f"- {name}: {markdown.inline(text)}"
+            for name, model in models.items()
+            for text in model[key]
+        ]
         lines += ["", f"{title}:", "", *(texts or ["- None."])]
     return {"models": models}, "\n".join(lines)
 

@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from engagement_assets.lifecycle.fairness import Assessment
 
 
-class NotTrainableError(RuntimeError):
-    """There is nothing to learn from: the message says what is missing."""
-
-
 @dataclass(frozen=True)
 class Inputs:
     """What an adapter reads from.

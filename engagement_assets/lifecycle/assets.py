@@ -13,11 +13,18 @@ from pydantic import Field
 
 from engagement_assets.features.checks import FEATURE_BLOCKING
 from engagement_assets.lifecycle.access import inputs_of, last_day
-from engagement_assets.lifecycle.adapter import Inputs, NotTrainableError
+from engagement_assets.lifecycle.adapter import Inputs
 from engagement_assets.lifecycle.checks import NOT_TRAINED, fairness_result, fairness_spec
 from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.lifecycle.errors import NotTrainableError
 from engagement_assets.lifecycle.resource import ModelSettings
-from engagement_assets.lifecycle.spec import ModelSpec, metric_value, untrainable
+from engagement_assets.lifecycle.spec import (
+    LABEL_WINDOWS,
+    ModelSpec,
+    label_windows,
+    metric_value,
+    untrainable,
+)
 from engagement_assets.source.resource import SourceResource
 from resources.gate import VERSION, require_checks
 from resources.io_managers import ModelPackage, NotTrained, RegistryResource, Report
@@ -98,6 +105,7 @@ def _model(spec: ModelSpec) -> dg.AssetsDefinition:
         card = trained.card | {
             "code_version": spec.code_version,
             "data_versions": adapter.data_versions(inputs, snapshots),
+            LABEL_WINDOWS: label_windows(spec),
         }
         context.log.info("%s on %s test customers", _headline(spec, card), card["test_customers"])
         return dg.Output(ModelPackage(trained.model, card), metadata=_figures(card))

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from engagement_assets.learning import markdown
+
 
 def model_card(
     card: Mapping[str, Any], *, purpose: str, limits: Sequence[str], rollback: str
@@ -65,7 +67,8 @@ _DATA = (
 
 def _facts(card: Mapping[str, Any], names: Sequence[str]) -> str:
     return "\n".join(
-        f"- {_words(name)}: {_text(card[name]) if name in card else 'not recorded'}"
+        f"- {_words(name)}: "
+        f"{markdown.inline(_text(card[name])) if name in card else 'not recorded'}"
         for name in names
     )
 
@@ -73,26 +76,34 @@ def _facts(card: Mapping[str, Any], names: Sequence[str]) -> str:
 def _metrics(metrics: Mapping[str, Any] | None) -> str:
     if not metrics:
         return "Not recorded."
-    rows = ["| metric | value | 95 % interval |", "|---|--:|--:|"]
+    rows = []
     for name, metric in metrics.items():
         if isinstance(metric, Mapping):
             span = f"{_text(metric.get('low'))} to {_text(metric.get('high'))}"
-            rows.append(f"| {_words(name)} | {_text(metric.get('value'))} | {span} |")
+            rows.append((_words(name), _text(metric.get("value")), span))
         else:
-            rows.append(f"| {_words(name)} | {_text(metric)} | – |")
-    return "\n".join(rows)
+            rows.append((_words(name), _text(metric), "–"))
+    align = [markdown.LEFT, markdown.RIGHT, markdown.RIGHT]
+    return markdown.table(["metric", "value", "95 % interval"], rows, align=align)
 
 
 def _mapping(values: Mapping[str, Any] | None) -> str:
     if not values:
         return "Not recorded."
-    return "\n".join(f"- {_words(name)}: {_text(value)}" for name, value in values.items())
+    return "\n".join(
+        f"- {markdown.inline(_words(name))}: {markdown.inline(_text(value))}"
+        for name, value in values.items()
+    )
 
 
 def _fairness(fairness: Mapping[str, Any] | None) -> str:
     if not fairness:
         return "Not recorded."
-    details = [f"- {text}" for key in ("failures", "notes") for text in fairness.get(key, [])]
+    details = [
+        f"- {markdown.inline(text)}"
+        for key in ("failures", "notes")
+        for text in fairness.get(key, [])
+    ]
     return "\n".join([f"The 80 % rule: **{fairness['verdict']}**.", *details])
 
 

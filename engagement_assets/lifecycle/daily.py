@@ -13,6 +13,7 @@ import pandas as pd
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.checks import FEATURE_BLOCKING
+from engagement_assets.learning import markdown
 from engagement_assets.lifecycle.access import inputs_of
 from engagement_assets.lifecycle.adapter import Inputs, ModelAdapter
 from engagement_assets.lifecycle.resource import ModelSettings
@@ -146,7 +147,7 @@ def _sample(spec: ModelSpec, table: pd.DataFrame) -> str:
     reasons = [n for n in (1, 2) if f"reason_{n}_feature" in table.columns]
     shown = [name for name in table.columns[:6] if name != "snapshot_date"]
     head = [*shown, *(f"reason {n}" for n in reasons)]
-    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    rows = []
     for row in table.nlargest(SAMPLE_ROWS, spec.score).to_dict("records"):
         cells = [
             f"{row[name]:.3f}" if isinstance(row[name], float) else str(row[name]) for name in shown
@@ -156,5 +157,5 @@ def _sample(spec: ModelSpec, table: pd.DataFrame) -> str:
             f"(typical {row[f'reason_{n}_typical']})"
             for n in reasons
         ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        rows.append(cells)
+    return markdown.table(head, rows)

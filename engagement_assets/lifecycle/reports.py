@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from engagement_assets.learning import markdown
 from engagement_assets.learning.explanations.explanation import Explanation, importance_table
 
 _STRONGEST = 20
@@ -23,12 +24,8 @@ def table_markdown(table: pd.DataFrame) -> str:
         return f"{value:,}" if isinstance(value, int) else str(value)
 
     head = [str(name).replace("_", " ") for name in table.columns]
-    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    lines += [
-        "| " + " | ".join(text(value) for value in row) + " |"
-        for row in table.itertuples(index=False, name=None)
-    ]
-    return "\n".join(lines)
+    rows = table.itertuples(index=False, name=None)
+    return markdown.table(head, [[text(value) for value in row] for row in rows])
 
 
 def metrics_markdown(card: Mapping[str, Any], names: Mapping[str, str]) -> str:
@@ -38,10 +35,11 @@ def metrics_markdown(card: Mapping[str, Any], names: Mapping[str, str]) -> str:
         words = names.get(name, name.replace("_", " "))
         if isinstance(figure, Mapping):
             span = f"{figure['low']:.4g} – {figure['high']:.4g}"
-            rows.append(f"| {words} | {figure['value']:.4g} | {span} |")
+            rows.append((words, f"{figure['value']:.4g}", span))
         else:
-            rows.append(f"| {words} | {figure:.4g} | – |")
-    return "\n".join(["| metric | value | interval |", "|---|---:|---:|", *rows])
+            rows.append((words, f"{figure:.4g}", "–"))
+    align = [markdown.LEFT, markdown.RIGHT, markdown.RIGHT]
+    return markdown.table(["metric", "value", "interval"], rows, align=align)
 
 
 def learnt_from(card: Mapping[str, Any]) -> str:

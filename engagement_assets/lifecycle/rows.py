@@ -9,20 +9,27 @@ from datetime import date
 import pandas as pd
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
-from engagement_assets.features.labels import Label
-from resources.lake import Lake
+from engagement_assets.features.labels import WINDOW_COLUMN, Label
+from resources.lake import Lake, MissingPartitionError
 
 
 def labelled_rows(lake: Lake, snapshot: date, label: Label) -> pd.DataFrame:
     """Return features and a label, with every column of its own, of the customers who have one.
 
     Raises:
-        MissingPartitionError: The snapshot or its labels are not in the lake.
+        MissingPartitionError: The snapshot or its labels are not in the lake, or the labels look at
+            another number of days than is set.
     """
     features = lake.read(CUSTOMER_FEATURES, days=[snapshot]).to_pandas()
     columns = [name for name in label.names if name != "snapshot_date"]
-    labels = lake.read(label.key, days=[snapshot], columns=columns)
-    rows: pd.DataFrame = features.merge(labels.to_pandas(), on="customer_id", validate="one_to_one")
+    labels = lake.read(label.key, days=[snapshot], columns=columns).to_pandas()
+    other = set(labels.pop(WINDOW_COLUMN.name)) - {label.window_days}
+    if other:
+        raise MissingPartitionError(
+            f"{label.key} of {snapshot} looks at {other.pop()} days, and {label.window_days} are "
+            f"set: run the job `label_{label.name}` for {snapshot}"
+        )
+    rows: pd.DataFrame = features.merge(labels, on="customer_id", validate="one_to_one")
     return rows
 
 

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict
 
 from engagement_assets.features.catalogue import KEY_COLUMNS
+from engagement_assets.features.labels import LABELS
 from engagement_assets.lifecycle.dates import TRAINING_SNAPSHOTS, Snapshots
 from resources.lake import Lake
 from resources.tables import Column, Table
@@ -429,6 +430,16 @@ def _loaded(implementation: str) -> Any:
 def metric_value(metric: Any) -> float:
     """Return the value of a card's metric: a number, or one with its interval."""
     return float(metric["value"] if isinstance(metric, Mapping) else metric)
+
+
+# Key of a card: days of each label that a version was learnt from.
+LABEL_WINDOWS = "label_windows"
+
+
+def label_windows(spec: UseCaseSpec) -> dict[str, int]:
+    """Return the days that each label looks at which a use case learns from, as they are set."""
+    labels = (label for label in LABELS.values() if label.key in spec.learns_from)
+    return {label.name: label.window_days for label in labels}
 
 
 def untrainable(

@@ -7,6 +7,7 @@ estimators (`learning.trees`), and Dagster.
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
@@ -19,15 +20,17 @@ from numpy.typing import NDArray
 
 from engagement_assets.features.catalogue import MODEL_INPUTS
 from engagement_assets.features.labels import Label
-from engagement_assets.learning.evaluation.binary import Floats
+from engagement_assets.learning.evaluation.binary import Floats, OneClassError
 from engagement_assets.learning.evaluation.bootstrap import Interval
 from engagement_assets.learning.evaluation.regression import squared_error_advantage
 from engagement_assets.learning.stacking.folds import BaseLearner
+from engagement_assets.learning.trees.boosted import ConstantTargetError
 from engagement_assets.lifecycle.adapter import Inputs, Trained
 from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.lifecycle.errors import NotTrainableError
 from engagement_assets.lifecycle.fairness import Assessment, assess_regression
 from engagement_assets.lifecycle.predictor import Predictions, explained
-from engagement_assets.lifecycle.rows import data_versions, labelled_rows, labelled_snapshots
+from engagement_assets.lifecycle.rows import data_versions, labelled_rows
 from engagement_assets.lifecycle.scored import ScoredModel
 from engagement_assets.lifecycle.training import (
     data_card,
@@ -36,6 +39,8 @@ from engagement_assets.lifecycle.training import (
     split_rows,
 )
 from resources.registry import RegisteredModel
+
+logger = logging.getLogger(__name__)
 
 
 class LabelledSnapshots(ScoredModel):
@@ -143,17 +148,38 @@ class LabelledSnapshots(ScoredModel):
 
         Raises:
             MissingPartitionError: A snapshot or its labels are not in the lake.
+            NotTrainableError: Nothing can be learnt from the labels of the latest snapshots.
         """
         lake = inputs.engine.lake
-        return self.learn(
-            labelled_snapshots(lake, snapshots.train, self.label),
-            labelled_rows(lake, snapshots.test, self.label),
-            snapshots=snapshots,
-            features=MODEL_INPUTS,
-            parameters=inputs.parameters,
-            n_bootstrap=inputs.bootstrap,
-            first_day=inputs.first_day,
-        )
+        rows = {day: labelled_rows(lake, day, self.label) for day in snapshots.all}
+        snapshots = self._learnable(rows, snapshots)
+        try:
+            return self.learn(
+                pd.concat([rows[day] for day in snapshots.train], ignore_index=True),
+                rows[snapshots.test],
+                snapshots=snapshots,
+                features=MODEL_INPUTS,
+                parameters=inputs.parameters,
+                n_bootstrap=inputs.bootstrap,
+                first_day=inputs.first_day,
+            )
+        except (OneClassError, ConstantTargetError) as error:
+            raise NotTrainableError(str(error)) from error
+
+    def _learnable(self, rows: Mapping[date, pd.DataFrame], snapshots: Snapshots) -> Snapshots:
+        """Return the snapshots whose labels can be learnt from; the latest two must be."""
+        reasons = {
+            day: reason
+            for day, table in rows.items()
+            if len(table) and (reason := self.label.unlearnable(table[self.label.name].mean()))
+        }
+        latest, *earlier = snapshots.train
+        for day in (latest, snapshots.test):
+            if day in reasons:
+                raise NotTrainableError(f"{self.label.name} of {day}: {reasons[day]}")
+        for day in set(earlier) & reasons.keys():
+            logger.warning("%s of %s is left out: %s", self.label.name, day, reasons[day])
+        return Snapshots((latest, *(day for day in earlier if day not in reasons)), snapshots.test)
 
     def learn(
         self,
@@ -179,9 +205,8 @@ class LabelledSnapshots(ScoredModel):
             first_day: First day of the data.
 
         Raises:
-            NotTrainableError: There is nothing to learn from.
-            ValueError: When there are no people to learn from or to score, or the estimator cannot
-                learn from them: one class, one target.
+            NotTrainableError: There is nobody to learn from or to score.
+            ValueError: The estimator cannot learn from them: one class, one target.
         """
         learn, score = learn_and_score(self.known(train_rows), self.known(test_rows))
         fitted = self.fit(learn, features=features, parameters=parameters, first_day=first_day)

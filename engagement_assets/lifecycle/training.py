@@ -13,6 +13,7 @@ import pandas as pd
 from engagement_assets.learning.evaluation.splits import hash_split
 from engagement_assets.learning.fairness.groups import age_bands
 from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.lifecycle.errors import NotTrainableError
 
 # Explanations are checked on this many test rows when a model is trained; predictions explain all.
 EXPLAINED_TEST_ROWS = 2_000
@@ -31,12 +32,12 @@ def learn_and_score(
     """Return the training people at the training snapshots and the test people at the later one.
 
     Raises:
-        ValueError: When there are no people to learn from or to score.
+        NotTrainableError: When there are no people to learn from or to score.
     """
     learn, score = split_rows(train_rows, test=False), split_rows(test_rows, test=True)
     for name, rows in (("training", learn), ("test", score)):
         if rows.empty:
-            raise ValueError(f"there are no labelled {name} customers")
+            raise NotTrainableError(f"there are no labelled {name} customers")
     return learn, score
 
 

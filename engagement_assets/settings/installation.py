@@ -67,12 +67,34 @@ class Settings(Declared):
     customers: int = setting(CUSTOMERS, "size of the simulated world", ge=1)
     days: int = setting(
         400,
-        "days of simulated history; churn is learnt from two snapshots 30 days apart and "
-        "their 30 days after",
+        "days of simulated history; churn is learnt from two snapshots a churn "
+        "window apart and the window after",
         ge=91,
         le=3_650,
     )
     seed: int = setting(7, "another simulated world, another model seed", ge=0)
+    churn_window: int = setting(
+        30,
+        "days without a visit that count as churn; the summary suggests one from the gaps between "
+        "your customers' visits",
+        ge=1,
+        le=730,
+    )
+    engagement_window: int = setting(
+        7, "days that engagement is predicted for; longer where use comes in a slower rhythm", ge=1
+    )
+    value_window: int = setting(
+        180, "days whose revenue is predicted; shorter where the history is short", ge=1
+    )
+    least_churn_rate: float = setting(
+        0.002, "share of churners below which churn is not learnt: there is too little to see", ge=0
+    )
+    greatest_churn_rate: float = setting(
+        0.98,
+        "share of churners above which churn is not learnt; so many seldom leave, data that end "
+        "early look so",
+        le=1,
+    )
     cost_lost_customer: float = setting(
         100.0, "what losing a customer costs you, in USD; moves the decision threshold", gt=0
     )

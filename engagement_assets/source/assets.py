@@ -8,6 +8,7 @@ from datetime import date
 
 import dagster as dg
 
+from engagement_assets.learning import markdown
 from engagement_assets.settings.partitions import DAILY, partition_days
 from engagement_assets.source.contract import TABLES
 from engagement_assets.source.ingestion import IngestReport, ingest
@@ -127,9 +128,11 @@ def _run_metadata(report: IngestReport, name: str) -> dict[str, str | int | bool
 def _reasons_table(report: IngestReport) -> str:
     if not report.reasons:
         return "No row broke the contract."
-    lines = ["| table | reason | rows |", "|---|---|---:|"]
-    lines += [
-        f"| {table} | {reason} | {count:,} |"
-        for (table, reason), count in report.reasons.most_common(50)
-    ]
-    return "\n".join(lines)
+    return markdown.table(
+        ["table", "reason", "rows"],
+        [
+            (table, reason, f"{count:,}")
+            for (table, reason), count in report.reasons.most_common(50)
+        ],
+        align=[markdown.LEFT, markdown.LEFT, markdown.RIGHT],
+    )

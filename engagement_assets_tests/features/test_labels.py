@@ -28,7 +28,7 @@ def label(
 ) -> dict[str, Any]:
     """Values of a label at S by customer, with the window just closed unless told otherwise."""
     lake = world.write(root, last_day=last_day or LABELS[name].closes_on(S))
-    written = land_labels(engine(lake), SQL, S, names=[name])
+    written = land_labels(engine(lake), SQL, S, labels=[LABELS[name]])
     rows = rows_of(lake, f"labels/{name}", S)
     assert written[f"labels/{name}"].rows == len(rows)
     assert {row["snapshot_date"] for row in rows.values()} <= {S}
@@ -48,7 +48,7 @@ def test_a_label_exists_once_its_window_was_ingested(tmp_path: Path, name: str, 
     world.customer("ann")
     lake = world.write(tmp_path, last_day=closes - DAY)
     with pytest.raises(LabelWindowOpenError, match=f"{name} of {S}.*{closes}.*{closes - DAY}"):
-        land_labels(engine(lake), SQL, S, names=[name])
+        land_labels(engine(lake), SQL, S, labels=[LABELS[name]])
     assert not lake.exists(declared.key, S)
 
 
@@ -57,16 +57,23 @@ def test_no_label_is_written_while_one_of_them_is_open(tmp_path: Path) -> None:
     with pytest.raises(LabelWindowOpenError, match="lifetime_value_usd"):
         land_labels(engine(lake), SQL, S)
     assert not lake.exists("labels/engagement_score", S)
-    assert len(land_labels(engine(lake), SQL, S, names=["engagement_score", "churn_30_day"])) == 2
+    assert (
+        len(
+            land_labels(
+                engine(lake), SQL, S, labels=[LABELS["engagement_score"], LABELS["churn_30_day"]]
+            )
+        )
+        == 2
+    )
 
 
 def test_labels_need_all_days_of_their_window(tmp_path: Path) -> None:
     lake = World().write(tmp_path, last_day=S + 7 * DAY)
     lake.path("source/sessions", S + 4 * DAY).unlink()
     with pytest.raises(MissingPartitionError, match=str(S + 4 * DAY)):
-        land_labels(engine(lake), SQL, S, names=["engagement_score"])
+        land_labels(engine(lake), SQL, S, labels=[LABELS["engagement_score"]])
     with pytest.raises(SnapshotDateError, match="begins on"):
-        land_labels(engine(lake), SQL, FIRST_DAY - DAY, names=["engagement_score"])
+        land_labels(engine(lake), SQL, FIRST_DAY - DAY, labels=[LABELS["engagement_score"]])
 
 
 def test_engagement_is_the_mean_of_seven_days_with_zeros(tmp_path: Path) -> None:
@@ -161,10 +168,35 @@ def test_lifetime_value_builds_on_the_feature_of_the_snapshot(tmp_path: Path) ->
     world.add("transactions", at(-5), customer_id="ann", amount_usd=8.0)
     lake = world.write(tmp_path, last_day=S + 180 * DAY)
     land_snapshot(engine(lake), SQL, S)
-    land_labels(engine(lake), SQL, S, names=["lifetime_value_usd"])
+    land_labels(engine(lake), SQL, S, labels=[LABELS["lifetime_value_usd"]])
     row = rows_of(lake, "labels/lifetime_value_usd", S)["ann"]
     feature = rows_of(lake, CUSTOMER_FEATURES, S)["ann"]["revenue_to_date_usd"]
     assert row["lifetime_value_usd"] == feature + row["future_revenue_usd"] == 12.0
+
+
+def test_thousands_of_micropayments_add_up_exactly_in_features_and_label(tmp_path: Path) -> None:
+    world = World()
+    for name, amount in (("many", 0.004), ("tiny", 0.000_000_7)):
+        world.customer(name)
+        for number in range(1_000):
+            for days in (3, 40, -3):
+                when = at(days) + timedelta(seconds=number)
+                world.add("transactions", when, customer_id=name, amount_usd=amount)
+    world.customer("once")
+    world.add("transactions", at(3), customer_id="once", amount_usd=0.004)
+    world.add("transactions", at(-3), customer_id="once", amount_usd=0.003)
+    lake = world.write(tmp_path, last_day=S + 180 * DAY)
+    land_snapshot(engine(lake), SQL, S)
+    land_labels(engine(lake), SQL, S, labels=[LABELS["lifetime_value_usd"]])
+    features, labels = (
+        rows_of(lake, CUSTOMER_FEATURES, S),
+        rows_of(lake, "labels/lifetime_value_usd", S),
+    )
+    sums = {"many": (4.0, 8.0, 4.0, 12.0), "tiny": (7e-4, 1.4e-3, 7e-4, 2.1e-3)}
+    for name, expected in (sums | {"once": (0.004, 0.004, 0.003, 0.007)}).items():
+        paid = [features[name][f] for f in ("transaction_revenue_month", "revenue_to_date_usd")]
+        brings = [labels[name][column] for column in ("future_revenue_usd", "lifetime_value_usd")]
+        assert (*paid, *brings) == expected
 
 
 def test_lifetime_value_is_null_without_transactions_and_says_so(
@@ -244,7 +276,7 @@ def test_a_label_lands_the_same_bytes_again(tmp_path: Path, name: str) -> None:
     table = LABELS[name].key
     found = []
     for threads in (1, 4):
-        land_labels(engine(lake, threads=threads), SQL, S, names=[name])
+        land_labels(engine(lake, threads=threads), SQL, S, labels=[LABELS[name]])
         found.append(lake.path(table, S).read_bytes())
     assert found[0] == found[1]
     assert lake.read(table, days=[S]).schema.equals(LABELS[name].arrow)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.lifecycle.errors import NotTrainableError
 from engagement_assets.lifecycle.predictor import Context
 from engagement_assets.models.engagement.adapter import EngagementAdapter
 from engagement_assets.models.engagement.product import dependence_table, group_table
@@ -70,7 +71,7 @@ def test_a_refit_gives_the_same_card(trained):
 
 
 def test_there_must_be_people_to_learn_from():
-    with pytest.raises(ValueError, match="no labelled training customers"):
+    with pytest.raises(NotTrainableError, match="no labelled training customers"):
         train(train_rows=rows(TRAIN).head(0))
 
 

@@ -5,10 +5,10 @@ from datetime import date
 import pytest
 
 from engagement_assets.learning.evaluation.bootstrap import Interval
-from engagement_assets.lifecycle.adapter import NotTrainableError
 from engagement_assets.lifecycle.assets import _at_hand
 from engagement_assets.lifecycle.champion import judge
 from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.lifecycle.errors import NotTrainableError
 from engagement_assets.models.assets import ASSETS
 from engagement_assets.models.specs import EVERY_MODEL, MODELS
 from engagement_assets.models.virality.adapter import ViralityAdapter

@@ -12,6 +12,7 @@ from engagement_assets.features.labels import LABELS
 from engagement_assets.learning.evaluation.binary import OneClassError
 from engagement_assets.learning.evaluation.scores import score_shares
 from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS, TRAINING_SNAPSHOTS, Snapshots
+from engagement_assets.lifecycle.errors import NotTrainableError
 from engagement_assets.lifecycle.training import split_rows
 from engagement_assets.models.churn.adapter import ChurnAdapter
 from resources.registry import ModelRegistry
@@ -106,7 +107,7 @@ def test_people_of_one_class_are_a_clear_error(side):
 def test_nobody_to_learn_from_or_to_score_is_a_clear_error(side):
     none = labelled().iloc[:0]
     rows = (none, labelled()) if side == "training" else (labelled(), none)
-    with pytest.raises(ValueError, match=f"there are no labelled {side} customers"):
+    with pytest.raises(NotTrainableError, match=f"there are no labelled {side} customers"):
         train(*rows)
 
 

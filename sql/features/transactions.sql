@@ -1,5 +1,6 @@
 -- What each customer paid and earned by :snapshot_date. Refunds are negative amounts: they lower
 -- revenue and count as transactions. Revenue to date and the job rating look at the whole history.
+-- Amounts are summed as exact DECIMALs of nine decimals: thousands of 0.004 USD lose nothing.
 WITH
 known AS (
   SELECT
@@ -10,9 +11,9 @@ known AS (
 payments AS (
   SELECT
     customer_id,
-    CAST(SUM(amount_usd) AS DOUBLE) AS revenue_to_date_usd,
+    CAST(SUM(CAST(amount_usd AS DECIMAL(18, 9))) AS DOUBLE) AS revenue_to_date_usd,
     CAST(
-      SUM(amount_usd) FILTER (
+      SUM(CAST(amount_usd AS DECIMAL(18, 9))) FILTER (
         WHERE occurred_at >= CAST(:snapshot_date AS TIMESTAMP) - INTERVAL 29 DAY
       ) AS DOUBLE
     ) AS transaction_revenue_month,
@@ -43,13 +44,13 @@ SELECT
   customers.customer_id,
   :snapshot_date AS snapshot_date,
   CASE
-    WHEN known.transactions THEN COALESCE(ROUND(payments.transaction_revenue_month, 2), 0)
+    WHEN known.transactions THEN COALESCE(payments.transaction_revenue_month, 0)
   END AS transaction_revenue_month,
   CASE
     WHEN known.transactions THEN COALESCE(payments.transaction_count_month, 0)
   END AS transaction_count_month,
   CASE
-    WHEN known.transactions THEN COALESCE(ROUND(payments.revenue_to_date_usd, 2), 0)
+    WHEN known.transactions THEN COALESCE(payments.revenue_to_date_usd, 0)
   END AS revenue_to_date_usd,
   CASE
     WHEN known.gig_listings THEN COALESCE(listings.gig_listings_month, 0)

@@ -1,8 +1,9 @@
 -- Lifetime value of each customer known by :snapshot_date: revenue to date, as known then and as
--- the feature of that name has it, plus revenue of the 180 days after (up to :last_day), within 0
--- to 10,000 USD. `future_revenue_usd` is the second part alone, not bounded and negative where
+-- the feature of that name has it, plus revenue of the :window_days days after (up to :last_day),
+-- within 0 to 10,000 USD. `future_revenue_usd` is the second part alone, not bounded and negative where
 -- refunds prevail. Rows after the snapshot count that were recorded by :known_by_day, the end of
--- the window. All is null while `transactions` has no row known by the end of the window.
+-- the window. Amounts are summed as exact DECIMALs of nine decimals. All is null while
+-- `transactions` has no row known by the end of the window.
 WITH
 known AS (
   SELECT EXISTS (
@@ -14,14 +15,14 @@ known AS (
 past AS (
   SELECT
     customer_id,
-    SUM(amount_usd) AS revenue
+    SUM(CAST(amount_usd AS DECIMAL(18, 9))) AS revenue
   FROM shared.known_transactions
   GROUP BY customer_id
 ),
 future AS (
   SELECT
     customer_id,
-    SUM(CAST(amount_usd AS DECIMAL(18, 2))) AS revenue
+    SUM(CAST(amount_usd AS DECIMAL(18, 9))) AS revenue
   FROM shared.days_transactions
   GROUP BY customer_id
 ),
@@ -39,12 +40,13 @@ revenues AS (
 SELECT
   customer_id,
   :snapshot_date AS snapshot_date,
+  CAST(:window_days AS BIGINT) AS window_days,
   CASE
     WHEN NOT transactions THEN NULL
     WHEN total < 0 THEN 0
     WHEN total > 10000 THEN 10000
-    ELSE ROUND(total, 2)
+    ELSE total
   END AS lifetime_value_usd,
-  CASE WHEN transactions THEN ROUND(future, 2) END AS future_revenue_usd
+  CASE WHEN transactions THEN future END AS future_revenue_usd
 FROM revenues
 ORDER BY customer_id

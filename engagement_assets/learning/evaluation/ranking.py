@@ -126,13 +126,13 @@ def list_metrics(
         lists: n x k items; -1 where a list has no more.
         n_candidates: Number of items that could have been shown.
         category: Category of each item; -1 unknown.
-        popularity: Interactions of each item before the lists were made.
+        popularity: People who used each item before the lists were made.
 
     Returns:
         `coverage`: share of the candidates that is shown to somebody. `categories`: mean number of
         categories in a list. `least_categories`: the least. `category_entropy`: mean Shannon
         entropy of a list's categories in bits. `novelty`: mean of -log2 of an item's share of
-        all interactions, one added to each item (Zhou et al., PNAS 2010). `exposure_gini`: Gini
+        all uses, one added to each item (Zhou et al., PNAS 2010). `exposure_gini`: Gini
         coefficient of how often the candidates are shown.
     """
     shown = lists >= 0

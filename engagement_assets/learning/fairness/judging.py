@@ -9,7 +9,8 @@ and the gap is beyond the truth's: where it is known what a group is due beside 
 merit or by other measures, the ratio must also be under four fifths of that, beyond chance. A
 group that has more than five fourths of what the others have fails likewise, where no lower one
 does. That is the rule of the US Equal Employment Opportunity Commission (Uniform Guidelines, 29 CFR
-1607.4 D) with its own test of significance. Groups under a stated size are reported, not judged.
+1607.4 D) with its own test of significance. Groups under a stated size are
+reported, not judged, and as one where they are many.
 Intervals are percentile bootstraps.
 """
 
@@ -33,7 +34,13 @@ from engagement_assets.learning.fairness.chance import (
     holm,
 )
 from engagement_assets.learning.fairness.groups import group_names
-from engagement_assets.learning.fairness.report import ALL, FairnessReport, Row
+from engagement_assets.learning.fairness.report import (
+    ALL,
+    MOST_SMALL,
+    TOO_FEW,
+    FairnessReport,
+    Row,
+)
 
 _RESAMPLES_AT_ONCE = 50
 
@@ -162,9 +169,10 @@ class _Part:
     def of(
         cls, side: Side, attribute: str, min_group_size: int, n_bootstrap: int, seed: int
     ) -> _Part:
-        codes, names = pd.factorize(group_names(side.people[attribute]), sort=True)
+        groups, together = _small_together(group_names(side.people[attribute]), min_group_size)
+        codes, names = pd.factorize(groups, sort=True)
         people = np.bincount(codes, minlength=len(names))
-        judged = people >= min_group_size
+        judged = (people >= min_group_size) & (names != together)
         values, samples = _figures(side.measures, codes, len(names), n_bootstrap, seed)
         gaps: dict[tuple[str, int], Gap] = {}
         candidates = np.flatnonzero(judged)
@@ -233,7 +241,7 @@ class _Part:
         if not measure.judged:
             return "reported, not judged"
         if not self.judged[i]:
-            return "too few people"
+            return TOO_FEW
         tested = {place for name, place in self.gaps if name == measure.name}
         # of two groups the gap stands with one of them
         compared = i in tested or (tested and self.judged.sum() == 2)
@@ -271,6 +279,25 @@ class _Part:
                 reason="least over greatest" if summary is _least_over_greatest else "",
             )
         ]
+
+
+def _small_together(
+    groups: NDArray[np.object_], min_group_size: int
+) -> tuple[NDArray[np.object_], str]:
+    """Put the groups that are too small to judge into one where they are many.
+
+    What is in common to hundreds of groups of two says nothing of any of them, so they are not
+    judged together either.
+
+    Returns:
+        n names, and the name of the groups together, or "" where they are few.
+    """
+    sizes = pd.Series(groups).value_counts()
+    small = sizes.index[sizes < min_group_size]
+    if len(small) <= MOST_SMALL:
+        return groups, ""
+    together = f"{len(small):,} groups under {min_group_size} people"
+    return np.where(pd.Series(groups).isin(small), together, groups).astype(object), together
 
 
 def _figures(

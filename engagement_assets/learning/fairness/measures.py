@@ -204,7 +204,7 @@ def ranking_fairness(  # noqa: PLR0913 - the data of two sides
         sensitive: n rows with the sensitive attributes, in the order of the lists.
         attributes: The attributes to report.
         category: Category of each of m items; -1 unknown.
-        popularity: Interactions of each of m items before the lists were made.
+        popularity: People who used each of m items before the lists were made.
         candidates: The items that could be shown; with `author` and `author_sensitive` the
             authors' side is reported too.
         author: Number of the author of each of m items; -1 unknown.

@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from engagement_assets.learning import markdown
 from engagement_assets.learning.evaluation.binary import Floats, as_labels
 from engagement_assets.learning.evaluation.thresholds import CostModel
 from engagement_assets.learning.fairness.groups import group_names
@@ -175,7 +176,7 @@ class Mitigation:
             f"Everybody is flagged from {self.thresholds.base:.3f} on; lower for: "
             + (
                 "; ".join(
-                    f"{column}={group} from {value:.3f}"
+                    f"{column}={markdown.inline(group)} from {value:.3f}"
                     for column, groups in self.thresholds.lowered.items()
                     for group, value in groups.items()
                 )
@@ -183,13 +184,14 @@ class Mitigation:
             )
             + ". Fitted on training people, reported on test people.",
             "",
-            "| | before | after |",
-            "|---|--:|--:|",
         ]
+        rows = []
         for name in self.price["before"]:
             cells = [self.price[when][name] for when in ("before", "after")]
             shown = ["–" if value is None else f"{value:.4f}" for value in cells]
-            lines.append(f"| {name.replace('_', ' ')} | {shown[0]} | {shown[1]} |")
+            rows.append((name.replace("_", " "), *shown))
+        align = [markdown.LEFT, markdown.RIGHT, markdown.RIGHT]
+        lines.append(markdown.table(["", "before", "after"], rows, align=align))
         lines += ["", "After:", "", report_markdown(self.after)]
         return "\n".join(lines)
 

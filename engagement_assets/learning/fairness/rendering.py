@@ -5,8 +5,9 @@ Belongs here: wording and layout. Does not belong here: the report's data (`repo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from engagement_assets.learning import markdown
 from engagement_assets.learning.fairness.report import (
     ALL,
     FAILS,
@@ -16,6 +17,9 @@ from engagement_assets.learning.fairness.report import (
     Row,
     verdict_of,
 )
+
+# A table of more groups than these is not read.
+MOST_SHOWN = 30
 
 
 def report_markdown(report: FairnessReport) -> str:
@@ -31,33 +35,52 @@ def report_markdown(report: FairnessReport) -> str:
         f"{report.alpha:g} after Holm).",
         "",
     ]
-    lines += [f"- {about}: {verdict}" for about, verdict in report.verdicts.items()]
-    lines += [f"- **Fails**: {failure}" for failure in report.failures]
-    lines += [f"- Note: {note}" for note in report.notes]
+    inline = markdown.inline
+    lines += [f"- {inline(about)}: {verdict}" for about, verdict in report.verdicts.items()]
+    lines += [f"- **Fails**: {inline(failure)}" for failure in report.failures]
+    lines += [f"- Note: {inline(note)}" for note in report.notes]
     if report.power:
         lines += ["", "Gaps that would have been seen in four of five samples:", ""]
-        lines += [f"- {text}" for text in report.power]
+        lines += [f"- {inline(text)}" for text in report.power]
     for (side, attribute), rows in report.by_attribute().items():
-        lines += ["", f"**{side} by {attribute}**", "", *_table(report, rows)]
+        lines += ["", f"**{inline(f'{side} by {attribute}')}**", "", _table(report, rows)]
     return "\n".join(lines)
 
 
-def _table(report: FairnessReport, rows: Sequence[Row]) -> list[str]:
+def _table(report: FairnessReport, rows: Sequence[Row]) -> str:
     """One line a group, one column a measure."""
     measures = list(dict.fromkeys(row.measure for row in rows))
-    cells = {(row.group, row.measure): row for row in rows}
-    heads = [report.worded_measure(measure) for measure in measures]
-    lines = [
-        f"| group | people | {' | '.join(heads)} | verdict |",
-        "|---|--:|" + "--:|" * len(heads) + "---|",
-    ]
-    for group in dict.fromkeys(row.group for row in rows):
-        own = [row for row in rows if row.group == group]
-        name = group.replace("|", "\\|")
-        shown = [_cell(cells.get((group, measure))) for measure in measures]
-        verdict = "–" if group == ALL else verdict_of(own, own=True)
-        lines.append(f"| {name} | {own[0].people:,} | {' | '.join(shown)} | {verdict} |")
-    return lines
+    groups: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        groups.setdefault(row.group, {})[row.measure] = row
+    shown = _worth_showing(groups)
+    lines = []
+    for group in shown:
+        own = groups[group]
+        verdict = "–" if group == ALL else verdict_of(list(own.values()), own=True)
+        people = f"{next(iter(own.values())).people:,}"
+        lines.append((group, people, *(_cell(own.get(m)) for m in measures), verdict))
+    text = markdown.table(
+        ["group", "people", *map(report.worded_measure, measures), "verdict"],
+        lines,
+        align=[markdown.LEFT, *[markdown.RIGHT] * (1 + len(measures)), markdown.LEFT],
+    )
+    hidden = len(groups) - len(shown)
+    return f"{text}\n\nand {hidden:,} more groups with higher ratios." if hidden else text
+
+
+def _worth_showing(groups: Mapping[str, Mapping[str, Row]]) -> list[str]:
+    """Return all groups, or of very many those that fail and those with the lowest ratios."""
+    if len(groups) <= MOST_SHOWN:
+        return list(groups)
+
+    def least(group: str) -> tuple[bool, float]:
+        own = groups[group].values()
+        ratios = [row.ratio for row in own if row.judged and row.ratio is not None]
+        return not any(row.fails for row in own), min(ratios, default=1.0)
+
+    chosen = {*sorted(groups, key=least)[:MOST_SHOWN], ALL}
+    return [group for group in groups if group in chosen or not least(group)[0]]
 
 
 def _cell(row: Row | None) -> str:

@@ -10,9 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from engagement_assets.learning.markdown import one_line
+
 HOLDS, FAILS, NOT_JUDGED = "holds", "fails", "not judged"
 # The group of a row that is about all judged groups of an attribute.
 ALL = "all judged"
+TOO_FEW = "too few people"
+# So many groups of an attribute that are too small to judge are named one by one, the others
+# are one group.
+MOST_SMALL = 10
 
 
 @dataclass(frozen=True)
@@ -117,10 +123,16 @@ class FairnessReport:
             f"customers by {name}: not judged, the attribute is missing" for name in self.missing
         ]
         for (side, attribute), rows in self.by_attribute().items():
-            small = {row.group: row.people for row in rows if row.people < self.min_group_size}
+            small = {
+                row.group: row.people
+                for row in rows
+                if row.reason == TOO_FEW or row.people < self.min_group_size
+            }
             small.pop(ALL, None)
             if small:
-                named = ", ".join(f"{group} ({people})" for group, people in small.items())
+                named = ", ".join(
+                    f"{one_line(group)} ({people:,})" for group, people in small.items()
+                )
                 notes.append(
                     f"{side} by {attribute}: reported, not judged, as they have under "
                     f"{self.min_group_size} people: {named}"
@@ -147,9 +159,9 @@ class FairnessReport:
                     text = "none"
                 else:
                     least, most = (pick(seen, key=lambda g: seen[g]) for pick in (min, max))
-                    text = f"under {seen[most]:.2f} of the others ({most})"
+                    text = f"under {seen[most]:.2f} of the others ({one_line(most)})"
                     if least != most:
-                        text += f" to under {seen[least]:.2f} ({least})"
+                        text += f" to under {seen[least]:.2f} ({one_line(least)})"
                     if len(seen) < len(ratios):
                         text += ", in some groups none"
                 out.append(f"{side} by {attribute}, {self.worded_measure(measure)}: {text}")
@@ -214,9 +226,10 @@ class FairnessReport:
 
     def _sentence(self, row: Row) -> str:
         due = "" if row.due is None else f", {row.due:.2f} is due by the truth"
-        return (
-            f"{row.side} by {row.attribute}={row.group}: {self.worded_measure(row.measure)} "
-            f"{row.value:.4g}, {row.reason}{due} (p={row.p_value:.2g}, {row.people} people)"
+        return one_line(
+            f"{row.side} by {row.attribute}={row.group}: "
+            f"{self.worded_measure(row.measure)} {row.value:.4g}, {row.reason}{due} "
+            f"(p={row.p_value:.2g}, {row.people} people)"
         )
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from engagement_assets.learning.json_data import JsonData
+from engagement_assets.learning.trees.encoder import CATEGORY, NUMBER, column_kind
 
 _CLIP = 5.0
 
@@ -27,7 +28,8 @@ class NodeTable(JsonData):
     """How the columns of a table become numbers; fitted on one table, used on others.
 
     Numbers are put on one scale (skewed ones by their logarithm first), a null is the median and a
-    column of its own says so; a category is a column a value, an unknown value none of them.
+    column of its own says so; a category is a column a value, an unknown value none of them. A
+    column without any value is no column: nothing can be learnt of what it holds later.
 
     Attributes:
         numbers: For each numeric column its median, mean, standard deviation, and whether it is
@@ -49,14 +51,14 @@ class NodeTable(JsonData):
         categories: dict[str, tuple[str, ...]] = {}
         for name in table.columns:
             column = table[name]
-            if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+            try:
+                kind = column_kind(column)
+            except TypeError as error:
+                raise NodeTableError(str(error)) from error
+            if kind == NUMBER and column.notna().any():
                 numbers[str(name)] = _scale(column)
-            elif pd.api.types.is_object_dtype(column) or isinstance(
-                column.dtype, pd.CategoricalDtype | pd.StringDtype
-            ):
+            elif kind == CATEGORY:
                 categories[str(name)] = tuple(sorted(map(str, column.dropna().unique())))
-            else:
-                raise NodeTableError(f"column {name}: {column.dtype} is no number and no category")
         return cls(numbers, categories)
 
     def transform(self, table: pd.DataFrame) -> NDArray[np.float32]:
@@ -70,7 +72,7 @@ class NodeTable(JsonData):
             raise NodeTableError(f"the table has no column {', '.join(missing)}")
         columns: list[NDArray[Any]] = []
         for name, (median, mean, deviation, by_logarithm) in self.numbers.items():
-            raw = pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=np.float64)
+            raw = _as_floats(table[name])
             null = ~np.isfinite(raw)
             filled = _flattened(np.where(null, median, raw), by_logarithm)
             columns += [np.clip((filled - mean) / deviation, -_CLIP, _CLIP), null]
@@ -87,11 +89,14 @@ def _flattened(values: NDArray[np.float64], by_logarithm: bool) -> NDArray[np.fl
     return flat if by_logarithm else values
 
 
+def _as_floats(column: pd.Series) -> NDArray[np.float64]:
+    numbers = pd.to_numeric(column, errors="coerce")
+    return numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
 def _scale(column: pd.Series) -> tuple[float, float, float, bool]:
-    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+    values = _as_floats(column)
     known = values[np.isfinite(values)]
-    if not len(known):
-        return 0.0, 0.0, 1.0, False
     spread = known.std()
     skewed = bool(spread > 0 and np.mean((known - known.mean()) ** 3) / spread**3 > 2.0)
     median = float(np.median(known))

@@ -91,6 +91,24 @@ class Dataset:
         made.sum_duplicates()
         return made
 
+    def pairs(self, values: NDArray[Any]) -> tuple[Ints, Ints, Days]:
+        """Return user, item and greatest value of each distinct pair: repeats count once.
+
+        Args:
+            values: A value of each of r interactions.
+        """
+        key = self.user * np.int64(self.shape[1]) + self.item
+        order = np.argsort(key, kind="stable")
+        ordered = key[order]
+        first = np.flatnonzero(np.diff(ordered, prepend=-1))
+        each = np.asarray(values, dtype=np.float64)[order]
+        greatest = np.maximum.reduceat(each, first) if len(first) else each
+        return (*np.divmod(ordered[first], self.shape[1]), greatest)
+
+    def people(self) -> Ints:
+        """Number of users who turned to each of m items."""
+        return np.bincount(self.matrix().indices, minlength=self.shape[1]).astype(np.int64)
+
     def seen_matrix(self) -> sp.csr_matrix:
         """What each user has seen, n x m, not 0 where so; also what is too old to learn from."""
         if self.seen is None:

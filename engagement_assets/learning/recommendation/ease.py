@@ -53,7 +53,7 @@ class EaseRecommender(Recommender):
     def _fit(self, data: Dataset) -> None:
         matrix = data.matrix()
         matrix.data = np.log1p(matrix.data) if self.use_weights else np.ones_like(matrix.data)
-        used = np.bincount(matrix.indices, minlength=data.shape[1]).astype(np.float64)
+        used = data.people().astype(np.float64)
         if self.items_half_life_days is not None:
             used = popularity(data, self.items_half_life_days)
         self.items_ = np.flatnonzero(used)

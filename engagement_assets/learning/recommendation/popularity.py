@@ -1,7 +1,7 @@
 """Recommend what is popular now.
 
 Belongs here: time-decayed popularity, overall and by segment. Does not belong here: whom to show it
-to (`cold_start`).
+to (`fallback`).
 """
 
 from __future__ import annotations
@@ -15,23 +15,24 @@ from engagement_assets.learning.recommendation.data import Dataset, Days, Floats
 from engagement_assets.learning.recommendation.recommender import Recommender
 
 
-def decay(data: Dataset, half_life_days: float) -> Days:
-    """Weight of each interaction, halved for each half-life that has passed."""
-    return np.asarray(data.weight * np.exp2((data.day - data.as_of) / half_life_days))
+def _decayed(data: Dataset, half_life_days: float) -> tuple[Ints, Ints, Days]:
+    """User, item and weight of each pair, halved for each half-life that has passed."""
+    return data.pairs(data.weight * np.exp2((data.day - data.as_of) / half_life_days))
 
 
 def popularity(data: Dataset, half_life_days: float) -> Days:
-    """Decayed sum of weights of each item."""
-    weight = decay(data, half_life_days)
-    return np.bincount(data.item, weights=weight, minlength=data.shape[1]).astype(np.float64)
+    """Decayed weight of each item, summed over people: one person's repeats count once."""
+    _, item, weight = _decayed(data, half_life_days)
+    return np.bincount(item, weights=weight, minlength=data.shape[1]).astype(np.float64)
 
 
 def segment_popularity(data: Dataset, half_life_days: float) -> sp.csr_matrix:
-    """Decayed sums of weights, segments x items."""
-    segment = data.segment[data.user]
+    """Decayed weights summed over people, segments x items."""
+    user, item, weight = _decayed(data, half_life_days)
+    segment = data.segment[user]
     known = segment >= 0
     made = sp.csr_matrix(
-        (decay(data, half_life_days)[known], (segment[known], data.item[known])),
+        (weight[known], (segment[known], item[known])),
         shape=(len(data.segments), data.shape[1]),
         dtype=np.float32,
     )
@@ -41,10 +42,10 @@ def segment_popularity(data: Dataset, half_life_days: float) -> sp.csr_matrix:
 
 @dataclass(kw_only=True, eq=False)
 class PopularityRecommender(Recommender):
-    """The items with the most recent interactions, the same for everybody.
+    """The items that most people turned to of late, the same for everybody.
 
     Args:
-        half_life_days: An interaction counts half after so many days. Short for news, long for
+        half_life_days: A use counts half after so many days. Short for news, long for
             films.
     """
 

@@ -143,11 +143,12 @@ def _age(data: Dataset) -> list[Term]:
 def _category(data: Dataset) -> list[Term]:
     if len(data.categories) < 2:
         return []
-    kind = data.category[data.item]
+    user, item, weight = data.pairs(data.weight)
+    kind = data.category[item]
     known = kind >= 0
     width = len(data.categories)
-    cell = data.user[known] * width + kind[known]
-    taken = np.bincount(cell, weights=data.weight[known], minlength=data.shape[0] * width)
+    cell = user[known] * width + kind[known]
+    taken = np.bincount(cell, weights=weight[known], minlength=data.shape[0] * width)
     taken = taken.reshape(-1, width)
     common = (taken.sum(axis=0) + 1.0) / (taken.sum() + width)
     # So many prior units of weight: a user of few interactions is taken to be like everybody.

@@ -286,17 +286,21 @@ class BoostedTrees(BaseEstimator):
         Args:
             folder: Made when it is not there; files of the same name are replaced.
         """
-        check_is_fitted(self, list(self.booster_files))
+        check_is_fitted(self, "booster_")
+        boosters = [attribute for attribute in self.booster_files if hasattr(self, attribute)]
         target = Path(folder) if isinstance(folder, str) else folder
         target.mkdir(parents=True, exist_ok=True)
         state = {
             "format": self.file_format,
             "parameters": self.get_params(),
             "encoder": self.encoder_.to_dict(),
+            "boosters": boosters,
             **self._state(),
         }
-        for attribute, name in self.booster_files.items():
-            (target / name).write_bytes(bytes(getattr(self, attribute).save_raw("ubj")))
+        for attribute in boosters:
+            (target / self.booster_files[attribute]).write_bytes(
+                bytes(getattr(self, attribute).save_raw("ubj"))
+            )
         (target / ESTIMATOR_FILE).write_text(json.dumps(state, indent=1, allow_nan=False))
 
     def _state(self) -> dict[str, Any]:
@@ -324,8 +328,8 @@ class BoostedTrees(BaseEstimator):
         if "calibrator" in state:
             model.calibrator_ = Calibrator.from_dict(state["calibrator"])
         model._restore(state)
-        for attribute, name in cls.booster_files.items():
-            setattr(model, attribute, read_booster(source, name))
+        for attribute in state["boosters"]:
+            setattr(model, attribute, read_booster(source, cls.booster_files[attribute]))
         return model
 
     def _restore(self, state: Mapping[str, Any]) -> None:

@@ -8,6 +8,10 @@ label is used, so nothing leaks into out-of-fold scores; one column stays one co
 contribution is one exact Shapley value. A category not seen in training gets the rank after the
 rarest, a null stays null. XGBoost's native categories are not used since the fast explainer
 cannot read them.
+
+A column without any value whose dtype names no type (pandas reads an empty text column as objects
+or as floats) has no kind yet: whatever it holds later is null to the model, which learnt nothing
+from it.
 """
 
 # ruff: noqa: N803 - X is scikit-learn's name for a table of features
@@ -26,8 +30,9 @@ from numpy.typing import NDArray
 
 NUMBER = "number"
 CATEGORY = "category"
+NO_VALUES = "no values"
 
-_NUMBER_INFERENCES = {"integer", "floating", "mixed-integer-float", "boolean", "decimal", "empty"}
+_NUMBER_INFERENCES = {"integer", "floating", "mixed-integer-float", "boolean", "decimal"}
 # So many rows are read value by value, which is quicker than column by column.
 FEW_ROWS = 32
 _GREATEST = float(np.finfo(np.float32).max)
@@ -38,7 +43,7 @@ class TableEncoder:
     """How each column of a table becomes a number.
 
     Attributes:
-        kinds: For each feature, in order, `NUMBER` or `CATEGORY`.
+        kinds: For each feature, in order, `NUMBER`, `CATEGORY` or `NO_VALUES`.
         levels: For each category feature, its levels as text, the most frequent first.
     """
 
@@ -64,7 +69,7 @@ class TableEncoder:
         _check_table(X)
         kinds, levels = {}, {}
         for column in X.columns:
-            kinds[column] = _kind(X[column])
+            kinds[column] = column_kind(X[column])
             if kinds[column] == CATEGORY:
                 texts = _as_texts(X[column]).dropna()
                 counts = texts.value_counts()
@@ -129,6 +134,8 @@ class TableEncoder:
                 if code is None:
                     return None
                 out[row, i] = code
+            if kind == NO_VALUES:
+                out[:, i] = np.nan
         return out
 
     @cached_property
@@ -142,7 +149,9 @@ class TableEncoder:
     def _column(self, values: pd.Series, name: str, kind: str) -> NDArray[Any]:
         if values.isna().all():
             return np.full(len(values), np.nan, dtype=np.float32)
-        kind_now = _kind(values)
+        kind_now = column_kind(values)
+        if kind == NO_VALUES:
+            return np.full(len(values), np.nan, dtype=np.float32)
         if kind_now != kind:
             raise TypeError(
                 f"column {name!r} was a {kind} when the model was fitted and is a {kind_now} now "
@@ -183,6 +192,9 @@ def typical_values(X: pd.DataFrame, encoder: TableEncoder) -> dict[str, float | 
         if kind == CATEGORY:
             out[name] = encoder.levels[name][0] if encoder.levels[name] else None
             continue
+        if kind == NO_VALUES:
+            out[name] = None
+            continue
         numbers = _as_numbers(X[name])
         known = numbers[~np.isnan(numbers)]
         out[name] = float(np.median(known)) if known.size else None
@@ -202,10 +214,18 @@ def _check_table(X: pd.DataFrame) -> None:
         raise TypeError(f"column names must be text, got {unnamed[:5]}")
 
 
-def _kind(values: pd.Series) -> str:
+def column_kind(values: pd.Series) -> str:
+    """Return `NUMBER`, `CATEGORY` or, where neither dtype nor a value says which, `NO_VALUES`.
+
+    Raises:
+        TypeError: When the column is of another type; it is named.
+    """
     dtype = values.dtype
     if isinstance(dtype, (pd.CategoricalDtype, pd.StringDtype)):
         return CATEGORY
+    # An empty text column of a file is read as floats too.
+    if (dtype.kind == "O" or pd.api.types.is_float_dtype(dtype)) and values.isna().all():
+        return NO_VALUES
     if pd.api.types.is_bool_dtype(dtype) or (
         pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype)
     ):

@@ -7,6 +7,8 @@ and what is done with it.
 Most rows pay nothing, a few pay most, and refunds may prevail. So three things are learnt
 apart: the chance of paying (calibrated), the mean, and the quantiles.
 
+* Where hardly a row pays nothing, as in a business of subscriptions, there is nobody to learn that
+  from: the chance of paying is the share that pays, and the hurdle is the amount alone.
 * Mean: the winner, by out-of-fold squared error, of three declared candidates. `squared`: squared
   error on amounts that are cut off, since a few great ones would lead the trees. `tweedie`: one
   compound Poisson model with log link (Jorgensen 1987). `hurdle`: chance of paying times expected
@@ -56,7 +58,7 @@ from engagement_assets.learning.trees.boosted import (
     least,
     regression_folds,
 )
-from engagement_assets.learning.trees.encoder import NUMBER, TableEncoder
+from engagement_assets.learning.trees.encoder import NO_VALUES, NUMBER, TableEncoder
 from engagement_assets.learning.trees.revenue_mean import (
     CANDIDATES,
     HURDLE,
@@ -84,7 +86,7 @@ GROUP_CUTS = (1 / 3, 2 / 3)
 
 
 class TooFewPayersError(ValueError):
-    """Too few rows pay, or too few do not, to learn who does."""
+    """Too few rows pay to learn how much."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -108,10 +110,11 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):
         oof_prediction_: n out-of-fold means, in the order of the rows.
         oof_quantiles_: n x 3 out-of-fold quantiles after the conformal shift.
         trees_: Number of trees of each part.
-        calibrator_: The map from the margin of paying to its chance.
+        constant_chance_: The chance of paying of every row where too few do not pay, or None.
+        calibrator_: The map from the margin of paying to its chance; not where that is constant.
         shift_: The conformal shift of the quantiles.
         booster_: The trees of the mean; for the hurdle, of the amount of those who pay.
-        pays_: The trees of paying.
+        pays_: The trees of paying; not where the chance is constant.
         quantiles_: The trees of the quantiles.
     """
 
@@ -137,7 +140,7 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):
 
         Raises:
             ConstantTargetError: When every amount is the same.
-            TooFewPayersError: When fewer than 20 rows pay or fewer than 20 do not.
+            TooFewPayersError: When fewer than 20 rows pay.
             TypeError: When X is no DataFrame or has a column of a type that cannot be used.
             ValueError: When X is empty or has infinite values, has another length than y, when
                 there are fewer than two groups, when an amount is null or not finite, when the
@@ -148,12 +151,11 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):
         encoder = TableEncoder.fit(X)
         amounts = as_targets(y, rows=len(X))
         pays = amounts > 0.0
-        for count, what in ((int(pays.sum()), "pay"), (int((~pays).sum()), "pay nothing")):
-            if count < LEAST_PAYERS:
-                raise TooFewPayersError(
-                    f"only {count} of {len(pays)} rows {what}: at least {LEAST_PAYERS} are "
-                    "needed to learn a value"
-                )
+        if pays.sum() < LEAST_PAYERS:
+            raise TooFewPayersError(
+                f"only {pays.sum()} of {len(pays)} rows pay: at least {LEAST_PAYERS} are needed to "
+                "learn a value"
+            )
         matrix = encoder.transform(X)
         folds = regression_folds(len(X), folds=self.folds, groups=groups, seed=self.random_state)
         self.folds_ = len(folds)
@@ -173,7 +175,7 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):
     def _learn_prior(self, matrix: Matrix) -> None:
         self.prior_ = None
         if self.prior is not None:
-            if self.encoder_.kinds.get(self.prior) != NUMBER:
+            if self.encoder_.kinds.get(self.prior) not in (NUMBER, NO_VALUES):
                 raise ValueError(f"the prior {self.prior!r} is no column of numbers")
             self.prior_ = Prior.fit(self._guess(matrix), name=self.prior)
 
@@ -184,7 +186,7 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):
         """Train the mean on every row; calibrator, map to the mean and quantiles stay."""
         self._learn_prior(matrix)
         amounts = as_targets(y, rows=len(matrix))
-        if self.mean_ == HURDLE:
+        if self.mean_ == HURDLE and self.constant_chance_ is None:
             self._train_pays(matrix, amounts > 0.0)
         self.booster_ = self._train_mean(matrix, learning(self.mean_, amounts, cut_off=CUT_OFF))
 
@@ -195,6 +197,11 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):
 
     def _fit_chance(self, matrix: Matrix, pays: NDArray[np.bool_], folds: list[Fold]) -> Floats:
         """Learn who pays; return the calibrated out-of-fold chances."""
+        self.constant_chance_: float | None = None
+        if (~pays).sum() < LEAST_PAYERS:
+            # half a row more on either side keeps it off 1
+            self.constant_chance_ = float((pays.sum() + 0.5) / (len(pays) + 1.0))
+            return np.full(len(pays), self.constant_chance_)
         losses, chance = self._calibrated_out_of_fold(matrix, pays.astype(np.float64), folds)
         self.trees_["pays"] = least(losses)
         self._train_pays(matrix, pays)
@@ -298,6 +305,8 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):
         return at_zero(moved, quantiles, chance, levels=LEVELS)
 
     def _chance(self, data: xgb.DMatrix) -> Floats:
+        if self.constant_chance_ is not None:
+            return np.full(data.num_row(), self.constant_chance_)
         return self.calibrator_(self._margin(self.pays_, data))
 
     def _mean_margin(self, matrix: Matrix, data: xgb.DMatrix) -> Floats:
@@ -337,11 +346,18 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):
         """Return the n numbers that `explain` explains, see `margin_unit`."""
         matrix, data = self._encoded(X)
         margin = self._mean_margin(matrix, data)
-        return margin + self._margin(self.pays_, data) if self.mean_ == HURDLE else margin
+        return margin + self._margin(self.pays_, data) if self._pays_varies else margin
+
+    @property
+    def _pays_varies(self) -> bool:
+        """Whether the mean is a product of a chance that was learnt and an amount."""
+        return self.mean_ == HURDLE and self.constant_chance_ is None
 
     @property
     def margin_unit(self) -> str:
         """The unit of margins and contributions."""
+        if self.mean_ == HURDLE and not self._pays_varies:
+            return "log USD"
         return {
             HURDLE: "log of odds of paying times amount",
             TWEEDIE: "log USD",
@@ -360,7 +376,7 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):
         """
         check_is_fitted(self, "quantiles_")
         encoded = self.encoder_.frame(X)
-        boosters = [self.booster_, self.pays_] if self.mean_ == HURDLE else [self.booster_]
+        boosters = [self.booster_, self.pays_] if self._pays_varies else [self.booster_]
         explanation = replace(
             explain_sum(boosters, encoded, n_jobs=self.n_jobs, seed=self.random_state),
             data=X[self.encoder_.features],
@@ -384,7 +400,8 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):
             "mean_calibration": self.calibration_.to_dict(),
             "trees_used": self.trees_,
             "folds_used": self.folds_,
-            "calibrator": self.calibrator_.to_dict(),
+            "constant_chance": self.constant_chance_,
+            **({} if self.constant_chance_ else {"calibrator": self.calibrator_.to_dict()}),
             "prior": None if self.prior_ is None else self.prior_.to_dict(),
             "scale_floor": self.scale_floor_,
             "group_edges": self.group_edges_,
@@ -393,6 +410,7 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):
 
     def _restore(self, state: Mapping[str, Any]) -> None:
         self.mean_ = str(state["mean_used"])
+        self.constant_chance_ = state["constant_chance"]
         self.mean_losses_ = {str(k): float(v) for k, v in state["mean_losses"].items()}
         self.calibration_ = MeanCalibration.from_dict(state["mean_calibration"])
         self.trees_ = {str(k): int(v) for k, v in state["trees_used"].items()}

@@ -1,4 +1,4 @@
-"""The churn model on the lifecycle: which active customers will have no session in 30 days.
+"""The churn model on the lifecycle: which active customers will not come back within the window.
 
 Belongs here: what differs from other models that learn a label. Does not belong here: learning,
 measuring and wording themselves.
@@ -38,7 +38,7 @@ RECALL = 0.8
 
 
 class ChurnAdapter(LabelledSnapshots):
-    """Churn of customers who used the app in the month; see `ModelAdapter`."""
+    """Churn of customers who used the app lately; see `ModelAdapter`."""
 
     spec: ClassVar[ModelSpec] = SPEC
     label: ClassVar[Label] = LABEL
@@ -81,8 +81,9 @@ class ChurnAdapter(LabelledSnapshots):
         return probability
 
     def scored(self, rows: pd.DataFrame) -> NDArray[np.bool_]:
-        """Return who used the app in the month."""
-        active: NDArray[np.bool_] = (rows["logins_month"] > 0).to_numpy(np.bool_)
+        """Return who used the app in as many days as the label looks ahead."""
+        idle = pd.to_numeric(rows["days_since_last_login"])
+        active: NDArray[np.bool_] = (idle < self.label.window_days).fillna(False).to_numpy(np.bool_)
         return active
 
     def predicted(self, fitted: Any, rows: pd.DataFrame) -> dict[str, Any]:

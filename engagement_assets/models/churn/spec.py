@@ -64,7 +64,8 @@ SPEC = ModelSpec(
     ),
     columns=(
         share_column(
-            "churn_probability", "Calibrated probability of no session in the 30 days after (0-1)"
+            "churn_probability",
+            f"Calibrated probability of no session in the {LABEL.window_days} days after (0-1)",
         ),
         Column(
             "above_cost_threshold",
@@ -79,12 +80,12 @@ SPEC = ModelSpec(
         Unified("above_cost_threshold"),
         Unified(REASONS_TEXT, "churn_reasons", compared=True),
     ),
-    unscored="no session in the 30 days before",
+    unscored=f"no session in the {LABEL.window_days} days before",
     score="churn_probability",
     parameters=("cost_lost_customer", "cost_intervention", "save_rate"),
     texts={
-        "model": "Candidate churn model: XGBoost on 80 % of the customers at up to four monthly "
-        "snapshots, calibrated on out-of-fold scores, measured on the other 20 % at a later "
+        "model": "Candidate churn model: XGBoost on 80 % of the customers at up to four snapshots "
+        "a window apart, calibrated on out-of-fold scores, measured on the other 20 % at a later "
         "snapshot.",
         "evaluation": "How good the candidate is on other people at a later time: metrics with "
         "intervals, reliability, lift by decile, and the cost threshold.",
@@ -97,14 +98,15 @@ SPEC = ModelSpec(
         "explanations": "What moves the scores: exact SHAP values of every prediction, summed up "
         "over all customers. The reasons of each customer stand with the predictions.",
     },
-    purpose="Says how likely an active customer is to have no session in the 30 days after the "
-    "snapshot, so that retention offers reach those who may leave. It must not be used to refuse a "
-    "customer anything, nor for prices or credit.",
+    purpose=f"Says how likely an active customer is to have no session in the {LABEL.window_days} "
+    "days after the snapshot, so that retention offers reach those who may leave. It must not be "
+    "used to refuse a customer anything, nor for prices or credit.",
     limits=(
         "A probability holds for customers like those of the training snapshot; the drift checks "
         "say when they no longer are.",
         "Reasons say what moved this model's score, not what would change the customer's mind.",
         "The cost threshold rests on a stated save rate, which an experiment must confirm.",
-        "Customers without a session in the 30 days before the snapshot are not scored.",
+        f"Customers without a session in the {LABEL.window_days} days before the snapshot are not "
+        "scored.",
     ),
 )

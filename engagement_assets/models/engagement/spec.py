@@ -30,9 +30,9 @@ SPEC = ModelSpec(
     learns_from=(CUSTOMER_FEATURES, LABEL.key),
     predicts_from=(CUSTOMER_FEATURES,),
     required=LABEL.required_tables,
-    # its label closes after 7 days; it is learnt at the snapshots that churn needs anyway, since
+    # its label closes sooner; it is learnt at the snapshots that churn needs anyway, since
     # a snapshot with its signals is the dearest part of a training
-    window_days=CHURN_WINDOW_DAYS,
+    window_days=max(CHURN_WINDOW_DAYS, LABEL.window_days),
     snapshots=ENGAGEMENT_SNAPSHOTS,
     gates=(
         QualityGate(
@@ -52,7 +52,10 @@ SPEC = ModelSpec(
         words=TOP_WORDS,
     ),
     columns=(
-        share_column("engagement_score", "Expected mean daily engagement of the next 7 days (0-1)"),
+        share_column(
+            "engagement_score",
+            f"Expected mean daily engagement of the next {LABEL.window_days} days (0-1)",
+        ),
         *reason_columns("log-odds or score, as the explanations say"),
     ),
     unified=(
@@ -62,20 +65,22 @@ SPEC = ModelSpec(
     score="engagement_score",
     texts={
         "model": "Candidate engagement model: XGBoost on 80 % of the customers at up to two "
-        "monthly snapshots, measured on the other 20 % at a later one.",
+        "snapshots, measured on the other 20 % at a later one.",
         "evaluation": "How good the candidate is on other people at a later time: RMSE, MAE, R2 "
         "with intervals, and predicted against true engagement by decile.",
         "fairness": "Whom the candidate counts as engaged and how far it errs, by gender, age band "
         "and location, with the 80 % rule and the mitigation where a group fails.",
         "champion": "The engagement model that predicts. It moves only when the candidate passes "
         "the blocking checks and does not lose to the present champion on the same test rows.",
-        "predictions": "Engagement of every customer over the next 7 days, with three reasons.",
+        "predictions": f"Engagement of every customer over the next {LABEL.window_days} days, with "
+        "three reasons.",
         "explanations": "What goes with engagement, for product teams: exact SHAP values of every "
         "customer by group of features and feature, and how the strongest ones bend.",
     },
-    purpose="Says how much a customer will use the app in the 7 days after the snapshot, from 0 to "
-    "1, so that product teams see what goes with use and retention work goes to those who use it "
-    "less. It must not be used to refuse a customer anything, nor for prices or credit.",
+    purpose=f"Says how much a customer will use the app in the {LABEL.window_days} days after the "
+    "snapshot, from 0 to 1, so that product teams see what goes with use and retention work goes "
+    "to those who use it less. It must not be used to refuse a customer anything, nor for prices "
+    "or credit.",
     limits=(
         "A score holds for customers like those of the training snapshots; the drift checks say "
         "when they no longer are.",

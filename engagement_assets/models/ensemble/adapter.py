@@ -24,11 +24,11 @@ from engagement_assets.learning.stacking.estimator import Ensemble
 from engagement_assets.learning.stacking.folds import BaseLearner
 from engagement_assets.lifecycle.adapter import (
     Inputs,
-    NotTrainableError,
     Predicted,
     Trained,
 )
 from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.lifecycle.errors import NotTrainableError
 from engagement_assets.lifecycle.fairness import Assessment
 from engagement_assets.lifecycle.predictor import Context, Predictions, Predictor
 from engagement_assets.lifecycle.rows import data_versions, labelled_rows, labelled_snapshots

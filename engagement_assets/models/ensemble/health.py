@@ -7,10 +7,10 @@ The score is a weighted sum, so its parts add up exactly and each says how many 
 
     health = 100 * (0.35 * stays + 0.30 * engagement + 0.20 * value + 0.15 * ordinary)
 
-`stays` is 1 minus the churn probability, and 0 for a customer without a session in the 30 days
-before, whom the churn model does not score; `engagement` and `value` are ranks among all customers
-of the day, 0 to 1; `ordinary` is 1 minus the anomaly score. A part that no model predicts yet is
-left out and the other weights grow in proportion.
+`stays` is 1 minus the churn probability, and 0 for a customer without a session in the churn
+window before, whom the churn model does not score; `engagement` and `value` are ranks among all
+customers of the day, 0 to 1; `ordinary` is 1 minus the anomaly score. A part that no model predicts
+yet is left out and the other weights grow in proportion.
 
 The bytes of a reference are zlib of: the length of the header (4 bytes, little-endian), the header
 (JSON), then the ranked columns as little-endian doubles.

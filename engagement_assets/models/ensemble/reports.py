@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from engagement_assets.learning import markdown
+
 
 def evaluation_markdown(card: Mapping[str, Any]) -> str:
     """Return base model against correction, target by target."""
@@ -19,26 +21,29 @@ def evaluation_markdown(card: Mapping[str, Any]) -> str:
             "on. It is adopted only where the whole 95 % interval of what it gains on the test "
             "customers lies above 0; elsewhere the base model's own prediction stands.",
             "",
-            *targets_table(card["targets"]),
+            targets_table(card["targets"]),
         ]
     )
 
 
-def targets_table(targets: Mapping[str, Any]) -> list[str]:
-    """Return loss of base and correction of every target, as lines of a Markdown table."""
-    lines = [
-        "| prediction | loss | base | corrected | gain (95 %) | trees | served |",
-        "|---|---|---:|---:|---|---:|---|",
-    ]
+def targets_table(targets: Mapping[str, Any]) -> str:
+    """Return loss of base and correction of every target as a Markdown table."""
+    rows = []
     for name, target in targets.items():
         gain = target["gain"]
-        lines.append(
-            f"| {name.replace('_', ' ')} | {target['unit']} | {target['base_loss']['value']:.5g} | "
-            f"{target['refined_loss']['value']:.5g} | {gain['value']:.3g} "
-            f"({gain['low']:.3g} to {gain['high']:.3g}) | {target['trees']} | "
-            f"{'the correction' if target['adopted'] else 'the base model'} |"
+        rows.append(
+            (
+                name.replace("_", " "),
+                target["unit"],
+                f"{target['base_loss']['value']:.5g}",
+                f"{target['refined_loss']['value']:.5g}",
+                f"{gain['value']:.3g} ({gain['low']:.3g} to {gain['high']:.3g})",
+                target["trees"],
+                "the correction" if target["adopted"] else "the base model",
+            )
         )
-    return lines
+    head = ("prediction", "loss", "base", "corrected", "gain (95 %)", "trees", "served")
+    return markdown.table(head, rows)
 
 
 def health_report(parts: pd.DataFrame, targets: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
@@ -63,17 +68,22 @@ def health_report(parts: pd.DataFrame, targets: Mapping[str, Any]) -> tuple[dict
         f"10 % below {health.quantile(0.1):.1f}, 10 % above {health.quantile(0.9):.1f}. "
         "The parts add up to it; a customer's reasons are the parts that set them apart.",
         "",
-        "| part | mean points | standard deviation | correlation with health |",
-        "|---|---:|---:|---:|",
-        *(
-            f"| {part} | {figures['mean']:.1f} | {figures['deviation']:.1f} | "
-            f"{figures['correlation']:.2f} |"
-            for part, figures in table.items()
+        markdown.table(
+            ["part", "mean points", "standard deviation", "correlation with health"],
+            [
+                (
+                    part,
+                    f"{figures['mean']:.1f}",
+                    f"{figures['deviation']:.1f}",
+                    f"{figures['correlation']:.2f}",
+                )
+                for part, figures in table.items()
+            ],
         ),
         "",
         "### Corrections in use",
         "",
-        *targets_table(targets),
+        targets_table(targets),
     ]
     return {"parts": table, "customers": len(parts)}, "\n".join(lines)
 

@@ -76,7 +76,7 @@ SPEC = ModelSpec(
     fairness=FairnessSpec(
         rule="No group is among the tenth of lowest health at less than 80 % of the rate of the "
         "group most often there, given how many of each truly leave, beyond chance.",
-        selected_are="the tenth of lowest health among those who used the app in the month, whom "
+        selected_are="the tenth of lowest health among those whom the churn model scores, whom "
         "care goes to first",
         words={
             "base_rate": "truly leave",
@@ -93,13 +93,15 @@ SPEC = ModelSpec(
         ),
         share_column(
             "refined_engagement_score",
-            "Engagement of the next 7 days (0-1); the base model's where not adopted",
+            f"Engagement of the next {ENGAGEMENT.window_days} days (0-1); the base model's where "
+            "not adopted",
             nullable=True,
         ),
         Column(
             "refined_future_revenue_usd",
             "float64",
-            meaning="Expected revenue of 180 days (USD); the base model's where not adopted",
+            meaning=f"Expected revenue of {VALUE.window_days} days (USD); the base model's where "
+            "not adopted",
         ),
         Column(
             "customer_health",

@@ -1,1 +1,1 @@
-"""GraphSAGE on the features and the social graph: a customer's engagement next week."""
+"""GraphSAGE on the features and the social graph: a customer's engagement in the window after."""

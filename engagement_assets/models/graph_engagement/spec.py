@@ -40,8 +40,8 @@ SPEC = ModelSpec(
     columns=(),
     score="",
     texts={
-        "model": "GraphSAGE: a customer's engagement next week from the features of them and of "
-        "their connections, beside the same network without the graph.",
+        "model": f"GraphSAGE: a customer's engagement in the next {LABEL.window_days} days from "
+        "the features of them and of their connections, beside the same network without the graph.",
         "evaluation": "What the graph adds, on customers who were not learnt from.",
     },
     purpose="Says whether connections tell more of a customer's engagement than the features do.",

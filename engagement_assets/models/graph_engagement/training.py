@@ -16,6 +16,7 @@ import pandas as pd
 import xgboost as xgb
 from numpy.typing import NDArray
 
+from engagement_assets.learning import markdown
 from engagement_assets.learning.evaluation.bootstrap import Interval, bootstrapped
 from engagement_assets.learning.evaluation.splits import hash_split
 from engagement_assets.learning.graph.graph import SocialGraph
@@ -127,16 +128,14 @@ def _gain(truth: Floats, with_graph: Floats, without: Floats, weight: Floats) ->
 def gain_markdown(card: Mapping[str, Any]) -> str:
     """Return the comparison as a table."""
     lines = [
-        f"Engagement of the next week of {card['test_customers']:,} customers who were not learnt "
+        f"Engagement of the next days of {card['test_customers']:,} customers who were not learnt "
         f"from, at a later snapshot; learnt from {card['training_customers']:,}.",
         "",
-        "| method | R2 (95 %) | RMSE | what the graph adds to R2 (95 %) |",
-        "|---|---|---:|---|",
     ]
+    rows = []
     for name, figures in card["methods"].items():
         gain = card["r2_gain"].get(name)
         added = Interval.from_dict(gain) if gain else "–"
-        lines.append(
-            f"| {name} | {Interval.from_dict(figures['r2'])} | {figures['rmse']:.4f} | {added} |"
-        )
-    return "\n".join(lines)
+        rows.append((name, Interval.from_dict(figures["r2"]), f"{figures['rmse']:.4f}", added))
+    head = ("method", "R2 (95 %)", "RMSE", "what the graph adds to R2 (95 %)")
+    return "\n".join([*lines, markdown.table(head, rows)])

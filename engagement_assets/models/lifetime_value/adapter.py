@@ -19,7 +19,7 @@ from engagement_assets.learning.evaluation.quantiles import coverage_table, eval
 from engagement_assets.learning.evaluation.regression import decile_table, evaluate_regression
 from engagement_assets.learning.evaluation.scores import score_shares
 from engagement_assets.learning.trees.revenue import LEVELS, TooFewPayersError
-from engagement_assets.lifecycle.adapter import NotTrainableError
+from engagement_assets.lifecycle.errors import NotTrainableError
 from engagement_assets.lifecycle.spec import ModelSpec
 from engagement_assets.lifecycle.tabular import LabelledSnapshots
 from engagement_assets.lifecycle.training import records

@@ -40,7 +40,7 @@ _PRIOR_DAYS = (1.0, 365.0)
 # Where too few pay to measure it.
 _UNKNOWN_DAYS = 30.0
 _LEAST_PAYERS = 10
-_LEAST_RATE = 1e-4
+_LEAST_RATE = 1e-9
 # Rates beyond this quantile of the payers' are cut off where the credibility is measured: a single
 # great spender would decide it.
 _CUT_OFF = 0.99

@@ -65,7 +65,7 @@ SPEC = ModelSpec(
             "future_revenue_usd",
             "float64",
             nullable=False,
-            meaning="Expected revenue of the next 180 days (USD)",
+            meaning=f"Expected revenue of the next {LABEL.window_days} days (USD)",
         ),
         Column("future_revenue_usd_p10", "float64", nullable=False, meaning="Its 10 % quantile"),
         Column("future_revenue_usd_p50", "float64", nullable=False, meaning="Its median"),
@@ -91,9 +91,9 @@ SPEC = ModelSpec(
     ),
     score="future_revenue_usd",
     texts={
-        "model": "Candidate value model: expected revenue of 180 days with quantiles that never "
-        "cross, made honest by conformal calibration, on 80 % of the customers; measured on the "
-        "other 20 % at a later snapshot.",
+        "model": f"Candidate value model: expected revenue of {LABEL.window_days} days with "
+        "quantiles that never cross, made honest by conformal calibration, on 80 % of the "
+        "customers; measured on the other 20 % at a later snapshot.",
         "evaluation": "How good the candidate is on the future revenue of other people at a later "
         "time: RMSE, R2, Gini, pinball loss, coverage by decile, and the methods that were tried.",
         "fairness": "Whom the candidate counts as most valuable, by gender, age band and location, "
@@ -105,13 +105,14 @@ SPEC = ModelSpec(
         "explanations": "What moves expected revenue: exact SHAP values of every customer, summed "
         "up over all.",
     },
-    purpose="Says what a customer will bring in the 180 days after the snapshot, so that spending "
-    "on winning and keeping customers has a measure. It must not be used to refuse a customer "
-    "anything, nor for prices or credit.",
+    purpose=f"Says what a customer will bring in the {LABEL.window_days} days after the snapshot, "
+    "so that spending on winning and keeping customers has a measure. It must not be used to "
+    "refuse a customer anything, nor for prices or credit.",
     limits=(
-        "A value holds for customers like those of the training snapshot, which lies 180 days or "
-        "more before the test snapshot; the drift checks say when they no longer are.",
-        "With 400 days of data there is one training snapshot, after 40 days of history.",
+        "A value holds for customers like those of the training snapshot, which lies "
+        f"{LABEL.window_days} days or more before the test snapshot; the drift checks say when "
+        "they no longer are.",
+        "There is one training snapshot unless the data reach over more than three windows.",
         "Where fewer than a tenth of a kind of customer pay, the 80 % interval is from 0 to 0 and "
         "covers more than 80 %: no interval covers less.",
         "A few accounts pay many times what others do; the errors in USD are mostly theirs.",

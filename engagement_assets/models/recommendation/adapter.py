@@ -25,11 +25,11 @@ from engagement_assets.learning.recommendation.diversity import count_categories
 from engagement_assets.learning.recommendation.fallback import SOURCES, FallbackRecommender
 from engagement_assets.lifecycle.adapter import (
     Inputs,
-    NotTrainableError,
     Predicted,
     Trained,
 )
 from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.lifecycle.errors import NotTrainableError
 from engagement_assets.lifecycle.fairness import Assessment
 from engagement_assets.lifecycle.scored import snapshot_rows
 from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns
@@ -68,7 +68,7 @@ class RecommendationAdapter:
             _people(inputs, trained.test.data, trained.test.users, day),
             attributes=SENSITIVE,
             category=trained.test.data.category,
-            popularity=_used(trained.test.data),
+            popularity=trained.test.data.people(),
             candidates=trained.test.items,
             author=trained.test.data.author,
             author_sensitive=_authors(inputs, trained.test.data, day),
@@ -214,10 +214,6 @@ def _people(inputs: Inputs, data: Dataset, users: np.ndarray, day: date) -> pd.D
 
 def _authors(inputs: Inputs, data: Dataset, day: date) -> pd.DataFrame:
     return _people(inputs, data, np.arange(data.n_authors), day)
-
-
-def _used(data: Dataset) -> np.ndarray:
-    return np.bincount(data.item, minlength=data.shape[1])
 
 
 def _top_scores(model: FallbackRecommender, people: pd.Series, seed: int) -> np.ndarray:

@@ -45,7 +45,7 @@ class TrainingSettings:
     """Settings of training and judging.
 
     Attributes:
-        candidates: Names of the estimators that compete (`cold_start.ESTIMATORS`).
+        candidates: Names of the estimators that compete (`fallback.ESTIMATORS`).
         serve: Name of the one that serves, whichever ranks best; the best when None.
         parameters: Parameters of each, by name.
         cold_start: Parameters of `FallbackRecommender`, which every one is wrapped in.
@@ -283,14 +283,13 @@ def _figures(
         }
         for s in np.unique(stage)
     }
-    used = np.bincount(on.data.item, minlength=on.data.shape[1])
     return {
         "metrics": {name: value.to_dict() for name, value in metrics.items()},
         "lists": list_metrics(
             judged.lists,
             n_candidates=len(on.items),
             category=on.data.category,
-            popularity=used,
+            popularity=on.data.people(),
         ),
         "by_source": by_source,
     }

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from engagement_assets.learning import markdown
 from engagement_assets.learning.cascades.cascades import Cascades, CascadeSettings, cascades
 from engagement_assets.learning.cascades.estimators import ReachEstimator, split_by_time
 from engagement_assets.learning.cascades.reach import compare, estimators
@@ -119,16 +120,14 @@ def virality_markdown(card: Mapping[str, Any]) -> str:
         f"the first {CASCADES.observe_hours:g}. In use: **{card['estimator']}**; best on earlier "
         f"posts set aside: {card['default']}.",
         "",
-        "| method | log MAE (95 %) | minus the best's (95 %) | log RMSE | rank correlation "
-        "| top 5 % |",
-        "|---|---|---|---:|---:|---:|",
     ]
+    rows = []
     for name, figures in card["methods"].items():
         error, difference = (
             Interval.from_dict(figure) for figure in (figures["log_mae"], card["differences"][name])
         )
-        lines.append(
-            f"| {name} | {error} | {difference} | {figures['log_rmse']:.4f} | "
-            f"{figures['spearman']:.3f} | {figures['top_precision']:.3f} |"
-        )
-    return "\n".join(lines)
+        measured = (figures["log_rmse"], figures["spearman"], figures["top_precision"])
+        rows.append((name, error, difference, *(f"{value:.4g}" for value in measured)))
+    head = ["method", "log MAE (95 %)", "minus the best's (95 %)"]
+    head += ["log RMSE", "rank correlation", "top 5 %"]
+    return "\n".join([*lines, markdown.table(head, rows)])

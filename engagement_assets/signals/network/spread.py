@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from engagement_assets.learning import markdown
 from engagement_assets.learning.graph.graph import SocialGraph
 from engagement_assets.learning.graph.influence_maximisation import Chosen, compare_seeds
 from engagement_assets.learning.graph.spread import IndependentCascade, cascades_of_posts
@@ -113,11 +114,12 @@ def spread_markdown(spread: Spread) -> str:
         )
     lines += [
         "",
-        f"| {len(spread.chosen.seeds)} seeds by | people reached (95 %) |",
-        "|---|---|",
-    ]
-    lines += [
-        f"| {name} | {people['value']:,.1f} ({people['low']:,.1f} to {people['high']:,.1f}) |"
-        for name, people in spread.reach.items()
+        markdown.table(
+            [f"{len(spread.chosen.seeds)} seeds by", "people reached (95 %)"],
+            [
+                (name, f"{people['value']:,.1f} ({people['low']:,.1f} to {people['high']:,.1f})")
+                for name, people in spread.reach.items()
+            ],
+        ),
     ]
     return "\n".join(lines)

@@ -229,6 +229,32 @@ def test_a_report_survives_json_and_names_every_group_for_people():
         assert part in text
 
 
+def test_a_line_break_in_a_name_breaks_no_line_of_the_report():
+    report = judged(people({"Oslo\nNorge": 0.5, "a": 0.5, "b|\r\n# c": 0.2}))
+    text = report_markdown(report)
+    assert "| Oslo Norge |" in text
+    assert "**Fails**: customers by gender=b\\| # c:" in text
+    assert not any(line.startswith(("Norge", "# c")) for line in text.splitlines())
+    assert all(len(line.splitlines()) == 1 for line in (*report.failures, *report.power))
+
+
+def test_hundreds_of_groups_leave_the_report_readable():
+    small = people({f"region {n}": 0.3 for n in range(300)}, n=2)
+    report = judged(
+        pd.concat([small, people({"a": 0.5, "b": 0.2})], ignore_index=True), n_bootstrap=20
+    )
+    together = row(report, "300 groups under 100 people")
+    assert (together.people, together.judged) == (600, False)
+    assert len(report_markdown(report)) < 3_000
+    assert [fails.group for fails in report.rows if fails.fails] == ["b"]
+
+    many = judged(people({f"{n:03}": 0.5 for n in range(60)} | {"low": 0.2}, n=200), n_bootstrap=20)
+    text = report_markdown(many)
+    assert "| low |" in text
+    assert "more groups with higher ratios" in text
+    assert text.count("\n| ") < 40
+
+
 def test_the_same_seed_gives_the_same_report():
     frame = people({"a": 0.5, "b": 0.4})
     assert judged(frame, seed=1).to_dict() == judged(frame, seed=1).to_dict()

@@ -77,6 +77,23 @@ def test_somebody_unknown_gets_what_is_popular(chain, world):
     assert lists["item"].tolist() == popular.tolist()
 
 
+def test_one_person_who_repeats_does_not_move_what_newcomers_see(chain, world):
+    rows, tables = with_newcomers(world)
+    least = rows["item"].value_counts().index[-1]
+    repeats = pd.DataFrame(
+        {"user": "u001", "item": least, "time": np.full(600, 29.9), "weight": 1.0}
+    )
+    model = FallbackRecommender(EaseRecommender(regularisation=20.0), **SETTINGS)
+    model.fit(pd.concat([rows, repeats]), **tables)
+    for newcomer in ("segment", "nobody", "content"):
+        before, after = (
+            chosen.recommend([newcomer], k=20, min_categories=1)["item"]
+            for chosen in (chain, model)
+        )
+        assert least not in set(after) - set(before)
+        assert len(set(after) & set(before)) >= 19
+
+
 def test_every_list_of_the_chain_has_three_categories(chain):
     lists = chain.recommend(["u000", "content", "segment", "nobody", "stranger"], k=5)
     assert lists.groupby("user")["category"].nunique().min() >= 3

@@ -145,3 +145,28 @@ def test_a_column_that_is_all_null_now_is_null_whatever_its_type():
     encoder = TableEncoder.fit(TABLE)
     found = encoder.frame(TABLE.assign(text=np.nan, i=None))
     assert found[["text", "i"]].isna().all(axis=None)
+
+
+def test_a_declared_type_holds_where_every_value_is_null():
+    declared = pd.DataFrame(
+        {
+            "string": pd.array([None, None], dtype="string"),
+            "category": pd.Categorical([None, None]),
+            "integer": pd.array([None, None], dtype="Int64"),
+            "bool": pd.array([None, None], dtype="boolean"),
+        }
+    )
+    encoder = TableEncoder.fit(declared)
+    kinds = dict.fromkeys(["string", "category"], "category")
+    assert encoder.kinds == kinds | dict.fromkeys(["integer", "bool"], "number")
+    with pytest.raises(TypeError, match="'integer' was a number"):
+        encoder.transform(declared.assign(integer="many"))
+
+
+@pytest.mark.parametrize("value", [True, 3, 0.5, "pro", Decimal(2)])
+def test_a_column_without_values_takes_any_type_later_in_few_rows_and_many(value):
+    encoder = TableEncoder.fit(pd.DataFrame({"size": [1.0, 2.0], "plan": [None, None]}))
+    encoder = TableEncoder.from_dict(json.loads(json.dumps(encoder.to_dict())))
+    for rows in (1, 100):
+        encoded = encoder.transform(pd.DataFrame({"size": [1.0] * rows, "plan": [value] * rows}))
+        np.testing.assert_array_equal(encoded, [[1.0, np.nan]] * rows)
