@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 import sqlglot
 from sqlglot import exp
@@ -215,6 +216,8 @@ VALUES: dict[str, Any] = {
     "latest_day": S,
     "earliest": S - timedelta(days=30),
     "day_before": S - timedelta(days=1),
+    "active_from": S - timedelta(days=29),
+    "window_days": 30,
     "text_from": S - timedelta(days=3),
     "granted_by_source": True,
     "message_weight": 0.5,
@@ -243,21 +246,25 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> DuckDBEngine:
     ingest(reader, lake, FIRST_DAY, S)
     people = lake.read("source/customers", days=lake.days("source/customers"))
     ids = sorted(set(people.column("customer_id").to_pylist()))
+    written = lake.read("source/posts", days=[S - timedelta(days=back) for back in range(5)])
+    posts = written.filter(pc.is_valid(written.column("text"))).column("post_id").to_pylist()
     for table in KNOWN_TABLES:
         # too few customers for the simulator to make any of these two
         if table.group != "source" or table.noun in ("referrals", "reviews"):
             for back in (0, 1):
-                lake.write(table, made_up(table, ids, back), day=S - timedelta(days=back))
+                lake.write(table, made_up(table, ids, posts, back), day=S - timedelta(days=back))
     return DuckDBEngine(lake, declared=by_sql_name(KNOWN_TABLES), threads=1)
 
 
-def made_up(table: Table, ids: list[str], seed: int) -> pa.Table:
+def made_up(table: Table, ids: list[str], posts: list[str], seed: int) -> pa.Table:
     """A row a customer, with nulls here and there where they are legal."""
     instant = pa.scalar(S, pa.date32()).cast(pa.timestamp("us")).as_py()
 
     def value(column: Any, row: int) -> Any:
         if column.name == "customer_id":
             return ids[row]
+        if column.name == "text_id":
+            return f"posts/{posts[row % len(posts)]}"
         turn = row * 7 + len(column.name) + seed
         if column.nullable and turn % 5 == 0:
             return None
