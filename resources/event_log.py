@@ -30,6 +30,9 @@ from dagster import (
     EventLogEntry,
     RunsFilter,
 )
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationPlanned,
+)
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
     INDEX_SHARD_NAME,
     SqliteEventLogStorage,
@@ -96,6 +99,28 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
             lock_held = self._locks.pop(event.run_id, None)
             if lock_held is not None:
                 lock_held.close()
+
+    @property
+    def supports_partition_subset_in_asset_materialization_planned_events(self) -> bool:
+        """Yes: a range is planned by one event an asset, not by one a partition.
+
+        The partitions of a range that failed are then not marked one by one; the run is.
+        """
+        return True
+
+    def _store_asset_check_evaluation_planned(
+        self, event: EventLogEntry, event_id: int | None
+    ) -> None:
+        # a check of this platform judges the days of a run at once; Dagster's own class would
+        # plan one evaluation a partition, which none ever fulfils
+        planned = event.dagster_event
+        if planned is not None:
+            data = planned.asset_check_planned_data
+            whole = AssetCheckEvaluationPlanned(
+                asset_key=data.asset_key, check_name=data.check_name
+            )
+            event = event._replace(dagster_event=planned._replace(event_specific_data=whole))
+        super()._store_asset_check_evaluation_planned(event, event_id)
 
     def has_lost_its_process(self, run_id: str) -> bool:
         """Whether the process that executed a run is gone; False where it took no lock."""

@@ -35,8 +35,9 @@ logger = logging.getLogger(__name__)
 PARTITION_COLUMN = "day"
 FILE_NAME = "part.parquet"
 EMPTY = "_empty"
-# Days that one file of days without rows stands for: its name holds a bit for each.
-EMPTY_DAYS = 800
+# Days that one file of days without rows stands for at most: its name, of at most 255 bytes with
+# what a write adds, holds a bit for each.
+EMPTY_DAYS = 600
 # Codes of S3 where it is the file that is not there, or no error of S3 at all.
 ABSENT = ("", "404", "NoSuchKey")
 # Files of an object store that are read at once.
