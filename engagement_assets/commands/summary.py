@@ -15,6 +15,7 @@ from engagement_assets.deployments.resources import PLATFORMS, resources_of
 from engagement_assets.features.assets import SUGGESTION
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES, FEATURES
 from engagement_assets.features.labels import LABELS
+from engagement_assets.lifecycle.reports import better_baselines
 from engagement_assets.lifecycle.spec import metric_value
 from engagement_assets.models.specs import MODELS
 from engagement_assets.settings.deployment import choose
@@ -101,6 +102,7 @@ def _models(registry: ModelRegistry, lake: Lake, day: date) -> list[str]:
             f"  {'':<16} {words} {_figure(card['metrics'][name])}"
             for name, words in figures.items()
         ]
+        lines += [f"  {'':<16} ! {text}" for text in better_baselines(card)]
     return lines
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engagement_assets.learning import markdown
+from engagement_assets.lifecycle.reports import baselines_markdown
 
 
 def model_card(
@@ -23,9 +24,9 @@ def model_card(
     Args:
         card: As `ModelRegistry.card` returns it. Read are `name`, `version`, `registered_at`,
             `training_snapshots`, `test_snapshot`, `training_customers`, `test_customers`,
-            `features`, `metrics` (name to value, low, high), `thresholds`, `fairness` (verdict,
-            failures, notes), `explanation` (as `Explanation.summary`), `code_version`,
-            `data_versions`, `seeds`.
+            `features`, `metrics` (name to value, low, high), `baselines` (where there are some),
+            `thresholds`, `fairness` (verdict, failures, notes), `explanation` (as
+            `Explanation.summary`), `code_version`, `data_versions`, `seeds`.
         purpose: What the model is for and what it must not be used for.
         limits: Known limits, one sentence each.
         rollback: How to go back to an earlier version: a command.
@@ -38,6 +39,7 @@ def model_card(
         _facts(card, _DATA),
         "## Quality on test customers",
         _metrics(card.get("metrics")),
+        *baselines_markdown(card),
         "## Thresholds and costs",
         _mapping(card.get("thresholds")),
         "## Fairness",

@@ -61,9 +61,53 @@ def evaluation_report(
             f"## {title} {card.get('version', '')} on other people at a later time",
             learnt_from(card) + note,
             metrics_markdown(card, names),
+            *baselines_markdown(card),
             *paragraphs,
         ]
     )
+
+
+def better_baselines(card: Mapping[str, Any]) -> list[str]:
+    """Return the baselines that are better than the model beyond chance, a sentence each."""
+    baselines = card.get("baselines")
+    if baselines is None:
+        return []
+    return [
+        f"{name} on recency, frequency and volume is better than this version: "
+        f"{baselines['quality']} {figures['quality']:.4g}, {baselines['of']} "
+        f"{_span(figures['advantage'])} beside it"
+        for name, figures in baselines["models"].items()
+        if figures["advantage"]["high"] < 0.0
+    ]
+
+
+def baselines_markdown(card: Mapping[str, Any]) -> list[str]:
+    """Return the table of the baselines beside the model, and which are better; [] without."""
+    baselines = card.get("baselines")
+    if baselines is None:
+        return []
+    rows = [
+        (name, f"{figures['quality']:.4g}", _span(figures["advantage"]))
+        for name, figures in baselines["models"].items()
+    ]
+    better = better_baselines(card)
+    return [
+        "**Baselines**: scikit-learn's own on recency, frequency and volume, learnt from the same "
+        "people and judged on the same test people. "
+        + (
+            f"**Beyond chance, {'; '.join(better)}.**"
+            if better
+            else "None is better beyond chance."
+        ),
+        markdown.table(
+            ["baseline", baselines["quality"], f"advantage of this version ({baselines['of']})"],
+            rows,
+        ),
+    ]
+
+
+def _span(figure: Mapping[str, float]) -> str:
+    return f"{figure['value']:.4g} ({figure['low']:.4g} to {figure['high']:.4g})"
 
 
 def explanation_markdown(

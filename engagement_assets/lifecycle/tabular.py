@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from engagement_assets.features.catalogue import MODEL_INPUTS
 from engagement_assets.features.labels import Label
+from engagement_assets.learning.evaluation.baselines import baseline_predictions
 from engagement_assets.learning.evaluation.binary import Floats, OneClassError
 from engagement_assets.learning.evaluation.bootstrap import Interval
-from engagement_assets.learning.evaluation.regression import squared_error_advantage
+from engagement_assets.learning.evaluation.regression import r2, squared_error_advantage
 from engagement_assets.learning.stacking.folds import BaseLearner
 from engagement_assets.learning.trees.boosted import ConstantTargetError
 from engagement_assets.lifecycle.adapter import Inputs, Trained
@@ -53,6 +54,11 @@ class LabelledSnapshots(ScoredModel):
         estimator: Class of what is fitted, saved and loaded.
         parameter_names: The estimator's names of settings that it calls otherwise.
         advantage_of: From n truths and two predictions to how much better the first is.
+        baseline_columns: Features that baselines learn from, which run beside on the same test
+            people; () for no baselines.
+        quality_of: From n truths and predictions to how good a baseline is.
+        quality_words: What that is called.
+        labels_are_classes: Whether the target is 0 or 1.
     """
 
     label: ClassVar[Label]
@@ -61,6 +67,10 @@ class LabelledSnapshots(ScoredModel):
     estimator: ClassVar[Any]
     parameter_names: ClassVar[Mapping[str, str]] = {}
     advantage_of: ClassVar[Callable[..., Interval]] = staticmethod(squared_error_advantage)
+    baseline_columns: ClassVar[tuple[str, ...]] = ()
+    quality_of: ClassVar[Callable[..., float]] = staticmethod(r2)
+    quality_words: ClassVar[str] = "R²"
+    labels_are_classes: ClassVar[bool] = False
 
     @abstractmethod
     def measures(self, fitted: Any, rows: pd.DataFrame, *, n_bootstrap: int) -> dict[str, Any]:
@@ -213,10 +223,59 @@ class LabelledSnapshots(ScoredModel):
         card = {
             **data_card(snapshots, learn, score, features),
             **self.measures(fitted, score, n_bootstrap=n_bootstrap),
+            **self.baselines(fitted, learn, score, parameters, n_bootstrap=n_bootstrap),
             "explanation": explanation_card(fitted, score),
             "seeds": {"model": fitted.random_state},
         }
         return Trained(fitted, card)
+
+    def baseline_inputs(self, fitted: Any, rows: pd.DataFrame) -> pd.DataFrame:  # noqa: ARG002 - for models with inputs of their own
+        """Return the numbers that baselines see of n labelled rows."""
+        return rows[[name for name in self.baseline_columns if name in rows]]
+
+    def baselines(
+        self,
+        fitted: Any,
+        learn: pd.DataFrame,
+        score: pd.DataFrame,
+        parameters: Mapping[str, Any],
+        *,
+        n_bootstrap: int,
+    ) -> dict[str, Any]:
+        """Return what a card says of baselines that learn from the same people.
+
+        Args:
+            fitted: What they are compared with.
+            learn: Labelled rows of the training people.
+            score: Labelled rows of the test people.
+            parameters: Of the estimator.
+            n_bootstrap: Resamples behind each interval.
+        """
+        predictions = baseline_predictions(
+            self.baseline_inputs(fitted, learn),
+            learn[self.target],
+            self.baseline_inputs(fitted, score),
+            classify=self.labels_are_classes,
+            seed=fitted.random_state,
+            n_jobs=parameters.get("n_jobs"),
+        )
+        truth, own = score[self.target].to_numpy(np.float64), self.score(fitted, score)
+        how = {"n_bootstrap": n_bootstrap, "seed": fitted.random_state}
+        if not predictions:
+            return {}
+        return {
+            "baselines": {
+                "quality": self.quality_words,
+                "of": self.spec.comparison_metric,
+                "models": {
+                    name: {
+                        "quality": self.quality_of(truth, predicted),
+                        "advantage": self.advantage_of(truth, own, predicted, **how).to_dict(),
+                    }
+                    for name, predicted in predictions.items()
+                },
+            }
+        }
 
     def assess(self, inputs: Inputs, model: RegisteredModel) -> Assessment:
         """Return the fairness of a version on its test people."""

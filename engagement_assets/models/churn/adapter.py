@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from engagement_assets.features.labels import Label
 from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.evaluation.metrics import (
+    auc,
     calibration_error_by_chance,
     evaluate,
     lift_table,
@@ -51,6 +52,18 @@ class ChurnAdapter(LabelledSnapshots):
         "save_rate": "success_rate",
     }
     advantage_of = staticmethod(paired_auc_difference)
+    # recency, frequency, volume
+    baseline_columns = (
+        "days_since_last_login",
+        "logins_month",
+        "active_days_month",
+        "session_minutes_month",
+        "transaction_revenue_month",
+        "tenure_days",
+    )
+    quality_of = staticmethod(auc)
+    quality_words = "AUC"
+    labels_are_classes = True
     evaluation_markdown = staticmethod(evaluation_markdown)
 
     def measures(self, fitted: Any, rows: pd.DataFrame, *, n_bootstrap: int) -> dict[str, Any]:

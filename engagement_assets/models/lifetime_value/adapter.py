@@ -23,7 +23,7 @@ from engagement_assets.lifecycle.errors import NotTrainableError
 from engagement_assets.lifecycle.spec import ModelSpec
 from engagement_assets.lifecycle.tabular import LabelledSnapshots
 from engagement_assets.lifecycle.training import records
-from engagement_assets.models.lifetime_value.inputs import REVENUE
+from engagement_assets.models.lifetime_value.inputs import GUESS, REVENUE
 from engagement_assets.models.lifetime_value.model import ValueModel, lifetime_value
 from engagement_assets.models.lifetime_value.reports import evaluation_markdown
 from engagement_assets.models.lifetime_value.spec import COVERAGE, LABEL, SPEC
@@ -43,6 +43,16 @@ class LifetimeValueAdapter(LabelledSnapshots):
     target = FUTURE
     output = FUTURE
     estimator = ValueModel
+    # recency, frequency, volume; revenue to date comes in as the rate that it is
+    baseline_columns = (
+        GUESS,
+        "transaction_revenue_month",
+        "transaction_count_month",
+        "days_since_last_login",
+        "active_days_month",
+        "session_minutes_month",
+        "tenure_days",
+    )
     evaluation_markdown = staticmethod(evaluation_markdown)
 
     def fit(
@@ -80,6 +90,10 @@ class LifetimeValueAdapter(LabelledSnapshots):
         if len(rows) and known.empty:
             raise ValueError("nobody's revenue is known: the source has no transactions")
         return known
+
+    def baseline_inputs(self, fitted: ValueModel, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return recency, frequency and volume, with the guess of the past rate."""
+        return super().baseline_inputs(fitted, fitted.inputs(rows))
 
     def measures(
         self, fitted: ValueModel, rows: pd.DataFrame, *, n_bootstrap: int
