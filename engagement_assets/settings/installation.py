@@ -95,6 +95,12 @@ class Settings(Declared):
         "early look so",
         le=1,
     )
+    least_test_customers: int = setting(
+        300,
+        "test customers below which a candidate is refused only for what is wrong beyond chance; "
+        "raise it to be stricter about saying `passed`",
+        ge=0,
+    )
     cost_lost_customer: float = setting(
         100.0, "what losing a customer costs you, in USD; moves the decision threshold", gt=0
     )
