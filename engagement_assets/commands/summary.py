@@ -4,7 +4,8 @@ Belongs here: reading what was made and putting it in words. Does not belong her
 loads the definitions, so the home must be known before it is imported.
 """
 
-from datetime import date
+from collections.abc import Container
+from datetime import UTC, date, datetime
 
 import dagster as dg
 
@@ -50,9 +51,12 @@ def summary(settings: Settings, instance: dg.DagsterInstance, *, seconds: float)
     lines += _features(lake, settings.end)
     lines += _window(instance)
     lines += _models(own["registry"].registry, lake, settings.end)
-    lines += _checks(instance)
+    unserved = _unserved(own["registry"].registry, instance)
+    lines += _checks(instance, but=unserved)
     lines += ["", "Where to look", *(f"  {line}" for line in choose(PLATFORMS).places(settings))]
-    lines += _unserved(own["registry"].registry, instance)
+    if unserved:
+        lines += ["", "Not served", *(f"  {name:<16} {why}" for name, why in unserved.items())]
+        lines.append('  take a refused version on record: make accept MODEL=… VERSION=… REASON="…"')
     return "\n".join(lines) + "\n"
 
 
@@ -109,30 +113,22 @@ def _models(registry: ModelRegistry, lake: Lake, day: date) -> list[str]:
     return lines
 
 
-def _unserved(registry: ModelRegistry, instance: dg.DagsterInstance) -> list[str]:
-    """Candidates that do not serve and why, and acceptances whose day is over: the last lines."""
-    lines = []
+def _unserved(registry: ModelRegistry, instance: dg.DagsterInstance) -> dict[str, str]:
+    """Why a model's candidate does not serve, or its acceptance has ended, by model."""
+    reasons = {}
     for spec in MODELS:
         version, refusal = registry.champion(spec.name), registry.refused(spec.name)
+        accepted = None if version is None else registry.acceptance(spec.name, version)
         serving = f"{version} serves on" if version else "nothing serves"
         if refusal is not None:
-            lines.append(
-                f"  {spec.name:<16} {serving}; candidate {refusal.version} is refused: "
-                f"{'; '.join(refusal.reasons)}"
+            reasons[spec.name] = (
+                f"{serving}; candidate {refusal.version} is refused: {'; '.join(refusal.reasons)}"
             )
         elif version is None:
-            lines.append(f"  {spec.name:<16} {serving}: {_not_trained(instance, spec.name)}")
-        accepted = None if version is None else registry.acceptance(spec.name, version)
-        if accepted is not None and not accepted.stands(date.today()):
-            lines.append(f"  {spec.name:<16} {version} serves, though its acceptance has ended")
-    if not lines:
-        return []
-    return [
-        "",
-        "Not served",
-        *lines,
-        '  take a refused version on record: make accept MODEL=… VERSION=… REASON="…"',
-    ]
+            reasons[spec.name] = f"{serving}: {_not_trained(instance, spec.name)}"
+        elif accepted is not None and not accepted.stands(datetime.now(UTC).date()):
+            reasons[spec.name] = f"{serving}, though its acceptance ended on {accepted.until}"
+    return reasons
 
 
 def _not_trained(instance: dg.DagsterInstance, model: str) -> str:
@@ -148,11 +144,12 @@ def unserved_models(settings: Settings) -> list[str]:
     return [spec.name for spec in MODELS if registry.champion(spec.name) is None]
 
 
-def _checks(instance: dg.DagsterInstance) -> list[str]:
+def _checks(instance: dg.DagsterInstance, *, but: Container[str]) -> list[str]:
+    """Count checks and list those that did not pass, but of models that are spoken of elsewhere."""
     keys = list(defs.resolve_asset_graph().asset_check_keys)
     latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
     warned: list[str] = []
-    unjudged = 0
+    unjudged = refused = 0
     failed: list[str] = []
     for key, record in latest.items():
         if record.status.value != "SUCCEEDED":
@@ -166,11 +163,14 @@ def _checks(instance: dg.DagsterInstance) -> list[str]:
             severity = getattr(data, "severity", dg.AssetCheckSeverity.ERROR)
             group = warned if severity is dg.AssetCheckSeverity.WARN else failed
             about = f" – {text}" if text else ""
+            if group is failed and key.asset_key.path[0] in but:
+                refused += 1
+                continue
             group.append(f"{key.asset_key.to_user_string()}: {key.name}{about}")
-    passed = len(latest) - len(warned) - len(failed) - unjudged
+    passed = len(latest) - len(warned) - len(failed) - unjudged - refused
     head = (
         f"Checks  {passed} passed, {unjudged} could not be judged, {len(warned)} warned, "
-        f"{len(failed)} did not, of {len(keys)}"
+        f"{len(failed) + refused} did not, of {len(keys)}"
     )
     marked = [
         *(f"  ! {line}" for line in sorted(failed)),

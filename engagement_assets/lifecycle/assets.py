@@ -4,6 +4,7 @@ Belongs here: wrapping a model's adapter for Dagster. Does not belong here: lear
 wording (the model's folder) and the daily predictions (`daily.py`).
 """
 
+import math
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
@@ -96,6 +97,10 @@ def _model(spec: ModelSpec) -> dg.AssetsDefinition:
             snapshots = _usable(context, spec, inputs, snapshots)
             if spec.reads_snapshots:
                 require_checks(context.instance, FEATURE_BLOCKING, days=snapshots.all)
+            from engagement_assets.lifecycle.training import (  # noqa: PLC0415 - heavy imports
+                without_nan,
+            )
+
             adapter = spec.adapter()
             trained = adapter.train(inputs, snapshots)
         except NotTrainableError as error:
@@ -105,7 +110,7 @@ def _model(spec: ModelSpec) -> dg.AssetsDefinition:
             raise dg.Failure(
                 f"no {spec.name} model as of {snapshots.test}: {error}", allow_retries=False
             ) from error
-        card = trained.card | {
+        card = without_nan(trained.card) | {
             "code_version": spec.code_version,
             "data_versions": adapter.data_versions(inputs, snapshots),
             LABEL_WINDOWS: label_windows(spec),
@@ -170,7 +175,8 @@ def _headline(spec: ModelSpec, card: dict[str, Any]) -> str:
 
 def _figures(card: dict[str, Any]) -> dict[str, Any]:
     """Gather metadata of a version: metrics, thresholds, who was learnt from and scored."""
-    shown: dict[str, Any] = {name: metric_value(metric) for name, metric in card["metrics"].items()}
+    values = {name: metric_value(metric) for name, metric in card["metrics"].items()}
+    shown: dict[str, Any] = {name: value for name, value in values.items() if math.isfinite(value)}
     if "threshold" in card.get("thresholds", {}):
         shown["threshold"] = card["thresholds"]["threshold"]
     shown["training_snapshots"] = ", ".join(card["training_snapshots"])
@@ -298,8 +304,9 @@ def _champion(spec: ModelSpec) -> dg.AssetsDefinition:
             fairness=None if fairness is None else fairness.figures["report"],
         )
         if not verdict.promote:
-            # no failure: it would stop the models that are learnt from the present champion
-            context.log.info("the candidate is refused: %s", "; ".join(verdict.reasons))
+            # no failure: it would stop the models that are learnt from the present champion; the
+            # result says it, to people in the UI and to `make run`, which says it in one line
+            context.log.debug("the candidate is refused: %s", "; ".join(verdict.reasons))
         version = store.champion(spec.name)
         card = None if version is None else store.card(spec.name, version)
         accepted = None if version is None else store.acceptance(spec.name, version)

@@ -34,12 +34,16 @@ def metrics_markdown(card: Mapping[str, Any], names: Mapping[str, str]) -> str:
     for name, figure in card["metrics"].items():
         words = names.get(name, name.replace("_", " "))
         if isinstance(figure, Mapping):
-            span = f"{figure['low']:.4g} – {figure['high']:.4g}"
-            rows.append((words, f"{figure['value']:.4g}", span))
+            span = f"{_shown(figure['low'])} – {_shown(figure['high'])}"
+            rows.append((words, _shown(figure["value"]), span))
         else:
-            rows.append((words, f"{figure:.4g}", "–"))
+            rows.append((words, _shown(figure), "–"))
     align = [markdown.LEFT, markdown.RIGHT, markdown.RIGHT]
     return markdown.table(["metric", "value", "interval"], rows, align=align)
+
+
+def _shown(figure: float | None) -> str:
+    return "unknown" if figure is None else f"{figure:.4g}"
 
 
 def learnt_from(card: Mapping[str, Any]) -> str:
@@ -47,7 +51,8 @@ def learnt_from(card: Mapping[str, Any]) -> str:
     return (
         f"Learnt from {card['training_customers']:,} customers at "
         f"{', '.join(card['training_snapshots'])}; "
-        f"scored on {card['test_customers']:,} other customers at {card['test_snapshot']}. "
+        f"scored on {card['test_customers']:,} other customers at "
+        f"{', '.join(card.get('test_snapshots', [card['test_snapshot']]))}. "
         "Intervals: 95 %, bootstrap over customers."
     )
 

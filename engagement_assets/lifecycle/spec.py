@@ -60,6 +60,7 @@ class QualityGate:
         at_most: The greatest value, or None.
         by_chance: A figure of the card that `at_most` is raised to where it is greater: what a
             perfect model would show on so few rows.
+        customers: The figure of the card that says on how many customers it was measured.
         exact: Whether chance has no part in the figure, so that few rows excuse nothing.
     """
 
@@ -70,6 +71,7 @@ class QualityGate:
     at_least: float | None = None
     at_most: float | None = None
     by_chance: str | None = None
+    customers: str = "test_customers"
     exact: bool = False
 
     def limit(self, card: Mapping[str, Any]) -> float:
@@ -94,7 +96,7 @@ class QualityGate:
         metric, limit = card["metrics"][self.metric], self.limit(card)
         value = metric_value(metric)
         text = self._describe(metric, limit)
-        customers, least = card["test_customers"], card.get(LEAST_TEST_CUSTOMERS, 0)
+        customers, least = card[self.customers], card.get(LEAST_TEST_CUSTOMERS, 0)
         if not self.exact and customers < least and not self._is_clear(metric, limit):
             few = f"{customers:,} test customers: too few to judge {self.words}"
             return Judgement(NOT_JUDGED, f"{few} ({text})")

@@ -162,11 +162,15 @@ class LabelledSnapshots(ScoredModel):
         """
         lake = inputs.engine.lake
         rows = {day: labelled_rows(lake, day, self.label) for day in snapshots.all}
-        snapshots = self._learnable(rows, snapshots)
+        snapshots = self._pooled(
+            rows,
+            self._learnable(rows, snapshots),
+            least=inputs.judging["least_test_customers"],
+        )
         try:
             return self.learn(
                 pd.concat([rows[day] for day in snapshots.train], ignore_index=True),
-                rows[snapshots.test],
+                pd.concat([rows[day] for day in snapshots.tested], ignore_index=True),
                 snapshots=snapshots,
                 features=MODEL_INPUTS,
                 parameters=inputs.parameters,
@@ -191,6 +195,22 @@ class LabelledSnapshots(ScoredModel):
             logger.warning("%s of %s is left out: %s", self.label.name, day, reasons[day])
         return Snapshots((latest, *(day for day in earlier if day not in reasons)), snapshots.test)
 
+    def _pooled(
+        self, rows: Mapping[date, pd.DataFrame], snapshots: Snapshots, *, least: int
+    ) -> Snapshots:
+        """Return snapshots of which so many are tested on that few customers are judged by more.
+
+        The latest training snapshots are given up for it, half of them at most: what is tested on
+        lies after all that is learnt from.
+        """
+        train, pooled = list(snapshots.train), list[date]()
+        while len(train) > max(1, len(snapshots.train) // 2):
+            tested = [rows[day] for day in (snapshots.test, *pooled)]
+            if sum(len(split_rows(self.known(table), test=True)) for table in tested) >= least:
+                break
+            pooled.append(train.pop(0))
+        return Snapshots(tuple(train), snapshots.test, tuple(pooled))
+
     def learn(
         self,
         train_rows: pd.DataFrame,
@@ -207,7 +227,7 @@ class LabelledSnapshots(ScoredModel):
         Args:
             train_rows: Rows of the training snapshots, all people: `customer_id`, `snapshot_date`,
                 the features and the target.
-            test_rows: The same of the test snapshot.
+            test_rows: The same of the snapshots that are tested on.
             snapshots: Their dates.
             features: Columns to learn from.
             parameters: Of the estimator.
@@ -285,18 +305,19 @@ class LabelledSnapshots(ScoredModel):
             threads=inputs.threads,
             n_bootstrap=inputs.bootstrap,
             seed=inputs.seed,
+            reference=inputs.judging["fairness_reference"],
         )
 
     def fairness(
-        self, model: RegisteredModel, rows: pd.DataFrame, *, threads: int, **settings: int
+        self, model: RegisteredModel, rows: pd.DataFrame, *, threads: int, **settings: Any
     ) -> Assessment:
         """Measure fairness on the test people of labelled rows; a gap is given a mitigation.
 
-        `settings` are `n_bootstrap` and `seed`.
+        `settings` are `n_bootstrap`, `seed` and `reference`.
         """
         return self.judged(self.open(model, threads=threads), self.known(rows), **settings)
 
-    def judged(self, fitted: Any, rows: pd.DataFrame, **settings: int) -> Assessment:
+    def judged(self, fitted: Any, rows: pd.DataFrame, **settings: Any) -> Assessment:
         """Measure the fairness of a fitted estimator on labelled rows whose target is known."""
         return assess_regression(partial(self.score, fitted), rows, label=self.target, **settings)
 
@@ -329,7 +350,10 @@ class LabelledSnapshots(ScoredModel):
         return self.advantage_of(test[self.target], *scores, n_bootstrap=n_bootstrap, seed=seed)
 
     def test_rows(self, inputs: Inputs, model: RegisteredModel) -> pd.DataFrame:
-        """Return labelled rows of a version's test snapshot, all people."""
+        """Return labelled rows of a version's latest test snapshot, all people.
+
+        Of one snapshot each customer has one row, as tests of groups and of two versions ask.
+        """
         day = date.fromisoformat(model.card["test_snapshot"])
         return labelled_rows(inputs.engine.lake, day, self.label)
 
