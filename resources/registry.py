@@ -308,12 +308,12 @@ class ModelRegistry:
 
     def acceptance(self, name: str, version: str) -> Acceptance | None:
         """Return the latest acceptance of a version, also one whose day is over."""
-        found = [
+        accepted = [
             Acceptance(**{key: value for key, value in one.items() if key != "action"})
             for one in self.audit(name)
             if one["action"] == "accept" and one["version"] == version
         ]
-        return found[-1] if found else None
+        return accepted[-1] if accepted else None
 
     def rollback(self, name: str, *, to: str | None = None, reason: str = "rollback") -> str:
         """Go back to the champion before the present one, or to a given earlier champion.

@@ -78,8 +78,8 @@ def _window(instance: dg.DagsterInstance) -> list[str]:
     key = dg.AssetKey(LABELS["churn_30_day"].asset_key)
     event = instance.get_latest_materialization_event(key)
     made = event.asset_materialization if event else None
-    said = made.metadata.get(SUGGESTION) if made else None
-    return [] if said is None else [f"Churn     {said.value}"]
+    text = made.metadata.get(SUGGESTION) if made else None
+    return [] if text is None else [f"Churn     {text.value}"]
 
 
 def _models(registry: ModelRegistry, lake: Lake, day: date) -> list[str]:
