@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 STAMP := .venv/.installed
 # made by engagement docs
-SETTINGS := HOME_DIR SOURCE SOURCE_DATA DATE CUSTOMERS DAYS SEED CHURN_WINDOW ENGAGEMENT_WINDOW VALUE_WINDOW LEAST_CHURN_RATE GREATEST_CHURN_RATE COST_LOST_CUSTOMER COST_INTERVENTION SAVE_RATE BOOTSTRAP THREADS WEBHOOK TEXT_ENCODER SENTIMENT_ADAPTER SENTIMENT_WINDOW MESSAGE_WEIGHT REACTION_WEIGHT NODE2VEC_P NODE2VEC_Q VIRALITY_ESTIMATOR RECOMMENDER REVIEW_SHARE CHANNEL_CAC TRAINING_PROCESSES
+SETTINGS := HOME_DIR SOURCE SOURCE_DATA DATE CUSTOMERS DAYS SEED CHURN_WINDOW ENGAGEMENT_WINDOW VALUE_WINDOW LEAST_CHURN_RATE GREATEST_CHURN_RATE LEAST_TEST_CUSTOMERS FAIRNESS_REFERENCE COST_LOST_CUSTOMER COST_INTERVENTION SAVE_RATE BOOTSTRAP THREADS WEBHOOK TEXT_ENCODER SENTIMENT_ADAPTER SENTIMENT_WINDOW MESSAGE_WEIGHT REACTION_WEIGHT NODE2VEC_P NODE2VEC_Q VIRALITY_ESTIMATOR RECOMMENDER REVIEW_SHARE CHANNEL_CAC TRAINING_PROCESSES
 # end of what is made
 PORT ?= 3000
 API_PORT ?= 8000
@@ -15,9 +15,9 @@ NAME ?= made by make api-key
 export PYTHON PORT API_PORT SCOPES NAME TORCH_INDEX CORPUS
 ENGAGEMENT := $(BIN)/python -m engagement_assets.commands
 # a name on the command line that is no setting is a mistake, not something to pass over
-UNKNOWN := $(filter-out $(SETTINGS) RETRAIN PORT API_PORT SCOPES NAME PYTHON MODEL VERSION ARGS CORPUS TORCH_INDEX,$(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v))))
+UNKNOWN := $(filter-out $(SETTINGS) RETRAIN PORT API_PORT SCOPES NAME PYTHON MODEL VERSION REASON BY UNTIL ARGS CORPUS TORCH_INDEX,$(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v))))
 
-.PHONY: run test dev serve api-key lint bench rollback train-sentiment docs docker-steps install clean
+.PHONY: run test dev serve api-key lint bench rollback accept train-sentiment docs docker-steps install clean
 .DEFAULT_GOAL := run
 
 ifneq ($(strip $(UNKNOWN)),)
@@ -54,6 +54,10 @@ train-sentiment: $(STAMP)
 
 rollback: $(STAMP)
 	@$(ENGAGEMENT) rollback
+
+# a refused version serves, its owner on record
+accept: $(STAMP)
+	@$(ENGAGEMENT) accept
 
 # the tables of settings in README.md, docs/ and above
 docs: $(STAMP)

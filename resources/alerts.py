@@ -15,6 +15,7 @@ from pydantic import Field
 from upath import UPath
 
 from resources.channels import Channel, Webhook
+from resources.gate import QUIET
 from resources.lake import put_atomically
 
 BATCH = 1_000
@@ -136,6 +137,8 @@ def _alert(entry: dg.EventLogEntry) -> dict | None:
         }
     evaluation = event.event_specific_data
     if not isinstance(evaluation, dg.AssetCheckEvaluation) or evaluation.passed:
+        return None
+    if QUIET in evaluation.metadata:
         return None
     asset = evaluation.asset_key.to_user_string()
     return alert | {

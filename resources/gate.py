@@ -16,6 +16,8 @@ FIRST_DAY = "first_day"
 LAST_DAY = "last_day"
 FAILED_DAYS = "failed_days"
 VERSION = "model_version"
+# Stands in the metadata of a check that did not pass and that nobody needs to be called for.
+QUIET = "quiet"
 # Results are read as far back as the days that are asked for, this many at a time.
 PAGE = 50
 

@@ -8,6 +8,7 @@ Layout under the root, a local folder or any filesystem of universal_pathlib:
     <name>/<version>/<files>     never changed once there
     <name>/<version>/card.json   what the version is; written last, so a version without is none
     <name>/champion.json         the history of promotions and rollbacks
+    <name>/audit.json            versions that were refused, and those taken on record all the same
 
 A version is named by its content: the same files and card are the same version. That also makes
 it a seal: `open` computes the name again from the bytes and refuses what does not match.
@@ -20,9 +21,9 @@ import json
 import re
 import shutil
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ Folder = Path | UPath
 
 CARD_FILE = "card.json"
 CHAMPION_FILE = "champion.json"
+AUDIT_FILE = "audit.json"
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _VERSION = re.compile(r"[0-9a-f]{16}")
@@ -76,6 +78,49 @@ class RegisteredModel:
     version: str
     folder: Folder
     card: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A version that did not become champion.
+
+    Attributes:
+        version: The version.
+        reasons: What it failed, with the figures.
+        at: When, UTC, ISO 8601.
+    """
+
+    version: str
+    reasons: list[str]
+    at: str
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """A refused version that somebody answers for.
+
+    Attributes:
+        version: The version.
+        reason: Why, in their words.
+        by: Who.
+        until: Last day that they answer for it, ISO 8601.
+        refused: What it had failed.
+        at: When, UTC, ISO 8601.
+    """
+
+    version: str
+    reason: str
+    by: str
+    until: str
+    refused: list[str]
+    at: str
+
+    def stands(self, day: date) -> bool:
+        """Return whether it holds on a day."""
+        return day <= date.fromisoformat(self.until)
+
+    def __str__(self) -> str:
+        return f"taken on record by {self.by} until {self.until}: {self.reason}"
 
 
 class ModelRegistry:
@@ -191,7 +236,7 @@ class ModelRegistry:
         """
         self.open(name, version)
         if self.champion(name) != version:
-            self._append(name, "promote", version, reason)
+            self._append(name, CHAMPION_FILE, _change("promote", version, reason))
 
     def champion(self, name: str) -> str | None:
         """Return the version that serves, or None when none was promoted."""
@@ -203,8 +248,72 @@ class ModelRegistry:
 
         Each has `action` ("promote" or "rollback"), `version`, `reason` and `at` (UTC, ISO 8601).
         """
-        path = self._model(name) / CHAMPION_FILE
-        return _history(path, path.read_text() if path.exists() else None)
+        return self._entries(name, CHAMPION_FILE)
+
+    def refuse(self, name: str, version: str, reasons: Sequence[str]) -> None:
+        """Put on record that a version did not become champion, and why.
+
+        Raises:
+            UnknownModelError: When the model has no versions.
+            UnknownVersionError: When it has no such version.
+        """
+        self._existing(name, version)
+        entry = {"action": "refuse", "version": version, "reasons": list(reasons), "at": _now()}
+        self._append(name, AUDIT_FILE, entry)
+
+    def accept(self, name: str, version: str, *, reason: str, by: str, until: date) -> Acceptance:
+        """Make a refused version the champion, with who answers for it, why and until when.
+
+        Accepting it again sets a new last day.
+
+        Raises:
+            RegistryError: The version was not refused, there is no reason, or the day is over.
+            UnknownModelError: When the model has no versions.
+            UnknownVersionError: When it has no such version.
+            TamperedModelError: When its files are not what was registered.
+        """
+        self.open(name, version)
+        refusals = [one for one in self.refusals(name) if one.version == version]
+        if not refusals:
+            raise RegistryError(f"{name} version {version} was not refused: there is no need")
+        if not reason.strip() or not by.strip():
+            raise RegistryError("a reason and who answers for it are needed: they stay on record")
+        if until < datetime.now(UTC).date():
+            raise RegistryError(f"{until} is over: choose a later last day")
+        accepted = Acceptance(
+            version, reason.strip(), by.strip(), until.isoformat(), refusals[-1].reasons, _now()
+        )
+        self._append(name, AUDIT_FILE, {"action": "accept", **asdict(accepted)})
+        self.promote(name, version, str(accepted))
+        return accepted
+
+    def audit(self, name: str) -> list[dict[str, Any]]:
+        """Return the refusals and acceptances, the earliest first."""
+        return self._entries(name, AUDIT_FILE)
+
+    def refusals(self, name: str) -> list[Refusal]:
+        """Return what was refused, the earliest first."""
+        return [
+            Refusal(one["version"], one["reasons"], one["at"])
+            for one in self.audit(name)
+            if one["action"] == "refuse"
+        ]
+
+    def refused(self, name: str) -> Refusal | None:
+        """Return the refusal of the latest candidate, or None where the latest became champion."""
+        refusals, history = self.refusals(name), self.history(name)
+        if not refusals or (history and history[-1]["at"] > refusals[-1].at):
+            return None
+        return refusals[-1]
+
+    def acceptance(self, name: str, version: str) -> Acceptance | None:
+        """Return the latest acceptance of a version, also one whose day is over."""
+        accepted = [
+            Acceptance(**{key: value for key, value in one.items() if key != "action"})
+            for one in self.audit(name)
+            if one["action"] == "accept" and one["version"] == version
+        ]
+        return accepted[-1] if accepted else None
 
     def rollback(self, name: str, *, to: str | None = None, reason: str = "rollback") -> str:
         """Go back to the champion before the present one, or to a given earlier champion.
@@ -228,7 +337,7 @@ class ModelRegistry:
             raise NoChampionError(
                 f"{name} version {target} was never champion: promote it instead of rolling back"
             )
-        self._append(name, "rollback", target, reason)
+        self._append(name, CHAMPION_FILE, _change("rollback", target, reason))
         return target
 
     def _model(self, name: str) -> Folder:
@@ -245,16 +354,19 @@ class ModelRegistry:
             )
         return folder / version
 
-    def _append(self, name: str, action: str, version: str, reason: str) -> None:
-        entry = {"action": action, "version": version, "reason": reason, "at": _now()}
-        path = self._model(name) / CHAMPION_FILE
+    def _entries(self, name: str, file: str) -> list[dict[str, Any]]:
+        path = self._model(name) / file
+        return _history(path, path.read_text() if path.exists() else None)
+
+    def _append(self, name: str, file: str, entry: Mapping[str, Any]) -> None:
+        path = self._model(name) / file
         if not isinstance(path, Path):
             self._append_remotely(path, entry)
             return
-        text = _to_json({"history": [*self.history(name), entry]})
+        text = _to_json({"history": [*self._entries(name, file), entry]})
         put_atomically(UPath(path), text.encode())
 
-    def _append_remotely(self, path: UPath, entry: dict[str, str]) -> None:
+    def _append_remotely(self, path: UPath, entry: Mapping[str, Any]) -> None:
         """Add to a history on an object store; on S3 two promoters at once lose nothing."""
 
         def longer(old: str | None) -> str:
@@ -297,13 +409,17 @@ def registered(registry: ModelRegistry, name: str, version: str) -> RegisteredMo
     )
 
 
-def _history(path: Folder, text: str | None) -> list[dict[str, str]]:
+def _change(action: str, version: str, reason: str) -> dict[str, str]:
+    return {"action": action, "version": version, "reason": reason, "at": _now()}
+
+
+def _history(path: Folder, text: str | None) -> list[dict[str, Any]]:
     if text is None:
         return []
     try:
         return list(json.loads(text)["history"])
     except (ValueError, KeyError, TypeError) as error:
-        raise RegistryError(f"{path} cannot be read as a history of champions") from error
+        raise RegistryError(f"{path} cannot be read as a history") from error
 
 
 def _write_files(folder: Folder, contents: Mapping[str, bytes], card: str) -> None:

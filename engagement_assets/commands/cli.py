@@ -5,8 +5,10 @@ wrong). Does not belong here: what a command does. It is imported inside the com
 and completion come at once.
 """
 
+import getpass
 import os
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +27,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+# An exception is looked at again within a quarter, as champions are.
+ACCEPTED_DAYS = 90
 keys = typer.Typer(help="API keys of the installation.", no_args_is_help=True)
 aws = typer.Typer(help="An installation on AWS.", no_args_is_help=True)
 app.add_typer(keys, name="api-key")
@@ -58,7 +62,7 @@ def run(
     from engagement_assets.commands import run as runs
     from engagement_assets.commands.pipeline import JobFailedError, JobInterruptedError
 
-    with refused(None, JobFailedError, JobInterruptedError):
+    with refused(None, JobFailedError, JobInterruptedError, runs.NothingServesError):
         runs.run(settings, retrain=retrain)
 
 
@@ -145,6 +149,45 @@ def rollback(
         now = roll_back(settings, model, version or None)
         sys.stdout.write(
             f"the champion of {model} is {now} again; run `make run` to predict with it\n"
+        )
+
+
+@app.command()
+@with_settings(Settings)
+def accept(
+    given: dict[str, str],
+    *,
+    model: Annotated[str, typer.Option(envvar="MODEL", help="whose candidate was refused")],
+    version: Annotated[str, typer.Option(envvar="VERSION", help="the refused version")],
+    reason: Annotated[str, typer.Option(envvar="REASON", help="why it may serve; stays on record")],
+    by: Annotated[
+        str | None, typer.Option(envvar="BY", help="who answers for it; by default your login")
+    ] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            envvar="UNTIL",
+            formats=["%Y-%m-%d"],
+            help="last day that you answer for it; 90 days from today by default",
+        ),
+    ] = None,
+) -> None:
+    """Let a refused version serve, with who answers for it on record.
+
+    \b
+    engagement accept --model churn --version d2a678c45e52a4a6 --reason "pilot in one city"
+    """
+    settings = open_home(given)
+    from engagement_assets.commands import run as runs
+    from resources.registry import RegistryError
+
+    last = until.date() if until else datetime.now(UTC).date() + timedelta(days=ACCEPTED_DAYS)
+    with refused(None, RegistryError):
+        accepted = runs.accept(
+            settings, model, version, reason=reason, by=by or getpass.getuser(), until=last
+        )
+        sys.stdout.write(
+            f"the champion of {model} is {version}, {accepted}; run `make run` to predict with it\n"
         )
 
 

@@ -20,8 +20,10 @@ from engagement_assets.deployments.resources import resources_of
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS, WINDOW_COLUMN, Label
 from engagement_assets.governance.tables import REVIEW_QUEUE
+from engagement_assets.lifecycle.access import inputs_of
 from engagement_assets.lifecycle.assets import PROMOTED, REASONS
 from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.lifecycle.reuse import refused_alike
 from engagement_assets.lifecycle.spec import (
     LABEL_WINDOWS,
     Cadence,
@@ -159,11 +161,15 @@ def _refusals(outcome: Any) -> list[str]:
         if event.event_type_value == "ASSET_MATERIALIZATION"
     ]
     return [
-        f"{asset.asset_key.to_user_string()}: the candidate is refused, the rest goes on:\n"
-        f"{asset.metadata[REASONS].value}"
+        f"{asset.asset_key.path[0]}: the candidate is refused: {_on_one_line(asset)}"
         for asset in made
         if PROMOTED in asset.metadata and not asset.metadata[PROMOTED].value
     ]
+
+
+def _on_one_line(asset: dg.AssetMaterialization) -> str:
+    reasons = str(asset.metadata[REASONS].value).removeprefix("- ")
+    return "; ".join(reasons.split("\n- "))
 
 
 def _errors(outcome: Any) -> list[tuple[Any, Any]]:
@@ -207,7 +213,12 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool) -> None:
     if new:
         runner.run("ingest", (new[0], new[-1]))
     dates = {spec.name: spec.dates(end, first_day=start) for spec in MODELS}
-    due = [spec for spec in MODELS if needs_training(spec, registry, settings, retrain=retrain)]
+    due = [
+        spec
+        for spec in MODELS
+        if needs_training(spec, registry, settings, retrain=retrain)
+        and (retrain or not _refused_alike(runner, spec, own, dates[spec.name]))
+    ]
     able = [spec for spec in due if _able(runner, spec, lake, dates[spec.name], settings)]
     if len(due) == len(MODELS) and not able:
         raise JobFailedError(
@@ -226,6 +237,7 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool) -> None:
         or any(made.missing(table, [end]) for table in PREDICTED)
         or not own["catalogue"].exists()
         or not predicted_by_champions(registry, lake, end)
+        or any(made.is_older(spec.output, [f"{spec.name}/champion"]) for spec in MODELS)
     ):
         runner.run("predictions", (end, end))
     elif not is_published(own["online_store"].store, end):
@@ -234,6 +246,21 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool) -> None:
     if settings.source == SIMULATED:
         tests = {snapshots.test for snapshots in dates.values() if snapshots.test >= start}
         _write_truth(runner, settings, lake, sorted({*tests, end}))
+
+
+def _refused_alike(
+    runner: Runner, spec: ModelSpec, own: Mapping[str, Any], dates: Snapshots
+) -> bool:
+    """Whether training would only make again a candidate that was refused; says so."""
+    names = ("engine", "registry", "source", "settings")
+    inputs = inputs_of(spec, **{name: own[name] for name in names})
+    refusal = refused_alike(spec, inputs, dates)
+    if refusal is not None:
+        runner.say(
+            f"{spec.name} is not trained again: {refusal.version} was refused on the same data and "
+            "settings (RETRAIN=1 trains it)"
+        )
+    return refusal is not None
 
 
 def _able(

@@ -7,14 +7,23 @@ be open before it is imported.
 
 import sys
 import time
+from datetime import date
 
 import dagster as dg
 
 from engagement_assets.commands.pipeline import Runner, make_all
-from engagement_assets.commands.summary import headline, summary
+from engagement_assets.commands.summary import headline, summary, unserved_models
 from engagement_assets.deployments.resources import resources_of
+from engagement_assets.lifecycle.assets import ACCEPTED, PROMOTED, REASONS, card_of
+from engagement_assets.models.specs import EVERY_MODEL, MODELS
 from engagement_assets.settings.installation import Settings
 from resources.event_log import end_abandoned_runs
+from resources.gate import VERSION
+from resources.registry import Acceptance, ModelRegistry, RegistryError
+
+
+class NothingServesError(RuntimeError):
+    """A run ended without a model that serves."""
 
 
 def run(settings: Settings, *, retrain: bool) -> None:
@@ -23,6 +32,7 @@ def run(settings: Settings, *, retrain: bool) -> None:
     Raises:
         JobFailedError: A job failed.
         JobInterruptedError: A job was stopped from outside.
+        NothingServesError: No model serves, after all that could be made.
     """
     # a run that crosses midnight goes on with the day that it began with
     settings = settings.with_values(last_day=settings.end)
@@ -35,6 +45,40 @@ def run(settings: Settings, *, retrain: bool) -> None:
         finally:
             resources_of(settings)["alerts"].tell(instance)
         sys.stdout.write(summary(settings, instance, seconds=time.monotonic() - runner.started))
+    if len(unserved_models(settings)) == len(MODELS):
+        raise NothingServesError("no model serves; the lines above say what each lacks")
+
+
+def accept(
+    settings: Settings, model: str, version: str, *, reason: str, by: str, until: date
+) -> Acceptance:
+    """Make a refused version the champion, with who answers for it on record.
+
+    Raises:
+        RegistryError: The version was not refused, or reason, person or day are missing or wrong.
+    """
+    able = {spec.name: spec for spec in EVERY_MODEL if "champion" in spec.training_parts}
+    if model not in able:
+        known = ", ".join(able)
+        raise RegistryError(f"there is no model {model!r}; there are {known}")
+    registry: ModelRegistry = resources_of(settings)["registry"].registry
+    accepted = registry.accept(model, version, reason=reason, by=by, until=until)
+    card = registry.card(model, version) | {ACCEPTED: str(accepted)}
+    with dg.DagsterInstance.get() as instance:
+        instance.report_runless_asset_event(
+            dg.AssetMaterialization(
+                [model, "champion"],
+                description=str(accepted),
+                metadata={
+                    VERSION: version,
+                    PROMOTED: True,
+                    ACCEPTED: str(accepted),
+                    REASONS: dg.MetadataValue.md("\n".join(f"- {t}" for t in accepted.refused)),
+                    "model_card": dg.MetadataValue.md(card_of(able[model], card)),
+                },
+            )
+        )
+    return accepted
 
 
 def roll_back(settings: Settings, model: str, version: str | None) -> str:

@@ -4,9 +4,8 @@ Belongs here: reading what was made and putting it in words. Does not belong her
 loads the definitions, so the home must be known before it is imported.
 """
 
-from collections.abc import Mapping
-from datetime import date
-from typing import Any
+from collections.abc import Container
+from datetime import UTC, date, datetime
 
 import dagster as dg
 
@@ -15,7 +14,9 @@ from engagement_assets.deployments.resources import PLATFORMS, resources_of
 from engagement_assets.features.assets import SUGGESTION
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES, FEATURES
 from engagement_assets.features.labels import LABELS
-from engagement_assets.lifecycle.spec import metric_value
+from engagement_assets.lifecycle.checks import NOT_TRAINED, VERDICT
+from engagement_assets.lifecycle.reports import better_baselines
+from engagement_assets.lifecycle.spec import NOT_JUDGED, PASSED
 from engagement_assets.models.specs import MODELS
 from engagement_assets.settings.deployment import choose
 from engagement_assets.settings.installation import SIMULATED, Settings
@@ -50,8 +51,12 @@ def summary(settings: Settings, instance: dg.DagsterInstance, *, seconds: float)
     lines += _features(lake, settings.end)
     lines += _window(instance)
     lines += _models(own["registry"].registry, lake, settings.end)
-    lines += _checks(instance)
+    unserved = _unserved(own["registry"].registry, instance)
+    lines += _checks(instance, but=unserved)
     lines += ["", "Where to look", *(f"  {line}" for line in choose(PLATFORMS).places(settings))]
+    if unserved:
+        lines += ["", "Not served", *(f"  {name:<16} {why}" for name, why in unserved.items())]
+        lines.append('  take a refused version on record: make accept MODEL=… VERSION=… REASON="…"')
     return "\n".join(lines) + "\n"
 
 
@@ -73,20 +78,19 @@ def _window(instance: dg.DagsterInstance) -> list[str]:
     key = dg.AssetKey(LABELS["churn_30_day"].asset_key)
     event = instance.get_latest_materialization_event(key)
     made = event.asset_materialization if event else None
-    said = made.metadata.get(SUGGESTION) if made else None
-    return [] if said is None else [f"Churn     {said.value}"]
+    text = made.metadata.get(SUGGESTION) if made else None
+    return [] if text is None else [f"Churn     {text.value}"]
 
 
 def _models(registry: ModelRegistry, lake: Lake, day: date) -> list[str]:
-    """Each model's version, what it was learnt from, its gates' figures, and its predictions."""
+    """Each model's version, what it was learnt from, how its gates judge it, its predictions."""
     lines = ["", "Models, on customers or days they did not see (95 % intervals)"]
     for spec in MODELS:
         version = registry.champion(spec.name)
         if version is None:
-            lines.append(f"  {spec.name:<16} no champion: its assets and their checks say why")
+            lines.append(f"  {spec.name:<16} no champion: see the end")
             continue
         card = registry.card(spec.name, version)
-        figures = {gate.metric: gate.words for gate in spec.gates}
         predicted = (
             f"{lake.row_count(spec.output, day):,} rows at {day}"
             if lake.exists(spec.output, day)
@@ -97,36 +101,77 @@ def _models(registry: ModelRegistry, lake: Lake, day: date) -> list[str]:
             f"{len(card['training_snapshots'])} snapshots up to {card['training_snapshots'][0]}; "
             f"{predicted}"
         )
+        accepted = registry.acceptance(spec.name, version)
+        if accepted is not None:
+            lines.append(f"  {'':<16} refused, and {accepted}")
+        judgements = [gate.judge(card) for gate in spec.gates]
         lines += [
-            f"  {'':<16} {words} {_figure(card['metrics'][name])}"
-            for name, words in figures.items()
+            f"  {'':<16} {'' if one.state == PASSED else f'{one.state}: '}{one.text}"
+            for one in judgements
         ]
+        lines += [f"  {'':<16} ! {text}" for text in better_baselines(card)]
     return lines
 
 
-def _figure(metric: Any) -> str:
-    text = f"{metric_value(metric):.4f}"
-    if isinstance(metric, Mapping) and {"low", "high"} <= metric.keys():
-        text += f" ({metric['low']:.4f} – {metric['high']:.4f})"
-    return text
+def _unserved(registry: ModelRegistry, instance: dg.DagsterInstance) -> dict[str, str]:
+    """Why a model's candidate does not serve, or its acceptance has ended, by model."""
+    reasons = {}
+    for spec in MODELS:
+        version, refusal = registry.champion(spec.name), registry.refused(spec.name)
+        accepted = None if version is None else registry.acceptance(spec.name, version)
+        serving = f"{version} serves on" if version else "nothing serves"
+        if refusal is not None:
+            reasons[spec.name] = (
+                f"{serving}; candidate {refusal.version} is refused: {'; '.join(refusal.reasons)}"
+            )
+        elif version is None:
+            reasons[spec.name] = f"{serving}: {_not_trained(instance, spec.name)}"
+        elif accepted is not None and not accepted.stands(datetime.now(UTC).date()):
+            reasons[spec.name] = f"{serving}, though its acceptance ended on {accepted.until}"
+    return reasons
 
 
-def _checks(instance: dg.DagsterInstance) -> list[str]:
+def _not_trained(instance: dg.DagsterInstance, model: str) -> str:
+    event = instance.get_latest_materialization_event(dg.AssetKey([model, "model"]))
+    made = event.asset_materialization if event else None
+    reason = made.metadata.get(NOT_TRAINED) if made else None
+    return "it was not trained" if reason is None else str(reason.value)
+
+
+def unserved_models(settings: Settings) -> list[str]:
+    """Return the models that have no champion."""
+    registry = resources_of(settings)["registry"].registry
+    return [spec.name for spec in MODELS if registry.champion(spec.name) is None]
+
+
+def _checks(instance: dg.DagsterInstance, *, but: Container[str]) -> list[str]:
+    """Count checks and list those that did not pass, but of models that are spoken of elsewhere."""
     keys = list(defs.resolve_asset_graph().asset_check_keys)
     latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
     warned: list[str] = []
+    unjudged = refused = 0
     failed: list[str] = []
     for key, record in latest.items():
         if record.status.value != "SUCCEEDED":
             event = record.event.dagster_event if record.event else None
             data = event.event_specific_data if event else None
             text = getattr(data, "description", None)
+            verdict = getattr(data, "metadata", {}).get(VERDICT)
+            if verdict is not None and verdict.value == NOT_JUDGED:
+                unjudged += 1
+                continue
             severity = getattr(data, "severity", dg.AssetCheckSeverity.ERROR)
             group = warned if severity is dg.AssetCheckSeverity.WARN else failed
             about = f" – {text}" if text else ""
+            if group is failed and key.asset_key.path[0] in but:
+                refused += 1
+                continue
             group.append(f"{key.asset_key.to_user_string()}: {key.name}{about}")
-    passed = len(latest) - len(warned) - len(failed)
-    head = f"Checks  {passed} passed, {len(warned)} warned, {len(failed)} did not, of {len(keys)}"
+    passed = len(latest) - len(warned) - len(failed) - unjudged - refused
+    head = (
+        f"Checks  {passed} passed, {unjudged} could not be judged, {len(warned)} warned, "
+        f"{len(failed) + refused} did not, of {len(keys)}"
+    )
     marked = [
         *(f"  ! {line}" for line in sorted(failed)),
         *(f"  ~ {line}" for line in sorted(warned)),

@@ -14,7 +14,13 @@ from engagement_assets.lifecycle.resource import ModelSettings
 from engagement_assets.settings.api import ApiSettings
 from engagement_assets.settings.deployment import Deployment, choose, deployment
 from engagement_assets.settings.fields import shared
-from engagement_assets.settings.installation import MAPPINGS, PROJECT, Settings, channel_costs
+from engagement_assets.settings.installation import (
+    MAPPINGS,
+    PROJECT,
+    Settings,
+    channel_costs,
+    fairness_references,
+)
 from engagement_assets.signals.network.resource import NetworkResource
 from engagement_assets.signals.sentiment.resource import SentimentResource
 from engagement_assets.source.resource import SourceResource
@@ -71,7 +77,11 @@ def resources_for(which: Deployment, settings: Settings) -> dict[str, Any]:
         "network": NetworkResource(**shared(settings, NetworkResource.model_fields)),
         "settings": ModelSettings(
             channel_cac=channel_costs(settings.channel_cac),
-            **shared(settings, ModelSettings.model_fields.keys() - {"channel_cac"}),
+            fairness_reference=fairness_references(settings.fairness_reference),
+            **shared(
+                settings,
+                ModelSettings.model_fields.keys() - {"channel_cac", "fairness_reference"},
+            ),
         ),
     }
     return names | own

@@ -42,7 +42,8 @@ class WindowSuggestion:
         text = (
             f"{self.within:.0%} of the returns come within the churn window of {window_days} days"
         )
-        if self.days == window_days:
+        # a little longer than needed does no harm
+        if window_days / 2 < self.days <= window_days:
             return text
         return f"{text}, {1 - LATE_RETURNS:.0%} within {self.days}: CHURN_WINDOW={self.days} fits"
 

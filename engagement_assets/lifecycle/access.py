@@ -33,6 +33,7 @@ def inputs_of(
         threads=settings.threads,
         seed=settings.seed,
         bootstrap=settings.bootstrap,
+        judging=settings.judging(spec.name),
     )
 
 

@@ -35,6 +35,7 @@ class Inputs:
         threads: Threads.
         seed: Seed of resamples.
         bootstrap: Resamples behind each interval.
+        judging: Settings of how a candidate is judged, by name.
     """
 
     engine: Engine
@@ -45,6 +46,7 @@ class Inputs:
     threads: int
     seed: int
     bootstrap: int
+    judging: Mapping[str, Any] = field(default_factory=dict)
 
 
 Model = TypeVar("Model")

@@ -4,6 +4,7 @@ Belongs here: wrapping a model's adapter for Dagster. Does not belong here: lear
 wording (the model's folder) and the daily predictions (`daily.py`).
 """
 
+import math
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
@@ -18,8 +19,10 @@ from engagement_assets.lifecycle.checks import NOT_TRAINED, fairness_result, fai
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.errors import NotTrainableError
 from engagement_assets.lifecycle.resource import ModelSettings
+from engagement_assets.lifecycle.reuse import ASKED, asked
 from engagement_assets.lifecycle.spec import (
     LABEL_WINDOWS,
+    LEAST_TEST_CUSTOMERS,
     ModelSpec,
     label_windows,
     metric_value,
@@ -30,12 +33,13 @@ from resources.gate import VERSION, require_checks
 from resources.io_managers import ModelPackage, NotTrained, RegistryResource, Report
 from resources.lake import MissingPartitionError
 from resources.platform import EngineResource
-from resources.registry import RegisteredModel, registered
+from resources.registry import Acceptance, RegisteredModel, registered
 from resources.tables import asset_keys
 
 # Keys of the champion's metadata.
 PROMOTED = "promoted"
 REASONS = "reasons"
+ACCEPTED = "accepted"
 # Dagster takes no union for a type: a `RegisteredModel`, or `NotTrained` in its place
 Candidate = Any
 
@@ -93,6 +97,10 @@ def _model(spec: ModelSpec) -> dg.AssetsDefinition:
             snapshots = _usable(context, spec, inputs, snapshots)
             if spec.reads_snapshots:
                 require_checks(context.instance, FEATURE_BLOCKING, days=snapshots.all)
+            from engagement_assets.lifecycle.training import (  # noqa: PLC0415 - heavy imports
+                without_nan,
+            )
+
             adapter = spec.adapter()
             trained = adapter.train(inputs, snapshots)
         except NotTrainableError as error:
@@ -102,10 +110,12 @@ def _model(spec: ModelSpec) -> dg.AssetsDefinition:
             raise dg.Failure(
                 f"no {spec.name} model as of {snapshots.test}: {error}", allow_retries=False
             ) from error
-        card = trained.card | {
+        card = without_nan(trained.card) | {
             "code_version": spec.code_version,
             "data_versions": adapter.data_versions(inputs, snapshots),
             LABEL_WINDOWS: label_windows(spec),
+            LEAST_TEST_CUSTOMERS: settings.least_test_customers,
+            ASKED: asked(spec, inputs, snapshots),
         }
         context.log.info("%s on %s test customers", _headline(spec, card), card["test_customers"])
         return dg.Output(ModelPackage(trained.model, card), metadata=_figures(card))
@@ -165,7 +175,8 @@ def _headline(spec: ModelSpec, card: dict[str, Any]) -> str:
 
 def _figures(card: dict[str, Any]) -> dict[str, Any]:
     """Gather metadata of a version: metrics, thresholds, who was learnt from and scored."""
-    shown: dict[str, Any] = {name: metric_value(metric) for name, metric in card["metrics"].items()}
+    values = {name: metric_value(metric) for name, metric in card["metrics"].items()}
+    shown: dict[str, Any] = {name: value for name, value in values.items() if math.isfinite(value)}
     if "threshold" in card.get("thresholds", {}):
         shown["threshold"] = card["thresholds"]["threshold"]
     shown["training_snapshots"] = ", ".join(card["training_snapshots"])
@@ -293,11 +304,13 @@ def _champion(spec: ModelSpec) -> dg.AssetsDefinition:
             fairness=None if fairness is None else fairness.figures["report"],
         )
         if not verdict.promote:
-            # no failure: it would stop the models that are learnt from the present champion
-            context.log.warning("the candidate is refused: %s", "; ".join(verdict.reasons))
+            # no failure: it would stop the models that are learnt from the present champion; the
+            # result says it, to people in the UI and to `make run`, which says it in one line
+            context.log.debug("the candidate is refused: %s", "; ".join(verdict.reasons))
         version = store.champion(spec.name)
         card = None if version is None else store.card(spec.name, version)
-        return _verdict_result(spec, card, verdict, model, fairness)
+        accepted = None if version is None else store.acceptance(spec.name, version)
+        return _verdict_result(spec, card, verdict, model, fairness, accepted)
 
     return champion
 
@@ -308,15 +321,16 @@ def _verdict_result(
     verdict: Any,
     candidate: RegisteredModel,
     fairness: Report | None,
+    accepted: Acceptance | None,
 ) -> dg.MaterializeResult:
     """Report the verdict on the candidate, and the card of the model that serves, if any."""
-    from engagement_assets.lifecycle.card import model_card  # noqa: PLC0415 - only here
-
-    judged = {
+    judged: dict[str, Any] = {
         PROMOTED: verdict.promote,
-        REASONS: dg.MetadataValue.md("\n".join(f"- {reason}" for reason in verdict.reasons)),
+        REASONS: dg.MetadataValue.md(_listed(verdict.reasons)),
         "candidate": candidate.version,
     }
+    if verdict.not_judged:
+        judged["not_judged"] = dg.MetadataValue.md(_listed(verdict.not_judged))
     if card is None:
         return dg.MaterializeResult(metadata=judged, data_version=dg.DataVersion("none"))
     version = card["version"]
@@ -325,18 +339,30 @@ def _verdict_result(
     about = {}
     if fairness is not None and candidate.version == version:
         about = {"fairness": fairness.figures["report"]}
-    text = model_card(
-        card | about,
-        purpose=spec.purpose,
-        limits=spec.limits,
-        rollback=f"`make rollback MODEL={spec.name}` goes back to the champion before this one.",
-    )
+    if accepted is not None:
+        about[ACCEPTED] = judged[ACCEPTED] = str(accepted)
     return dg.MaterializeResult(
         metadata={
             **judged,
             VERSION: version,
             gate.metric: metric_value(card["metrics"][gate.metric]),
-            "model_card": dg.MetadataValue.md(text),
+            "model_card": dg.MetadataValue.md(card_of(spec, card | about)),
         },
         data_version=dg.DataVersion(version),
     )
+
+
+def card_of(spec: ModelSpec, card: dict[str, Any]) -> str:
+    """Write the card of a model's version as Markdown."""
+    from engagement_assets.lifecycle.card import model_card  # noqa: PLC0415 - only here
+
+    return model_card(
+        card | {"judged": [vars(gate.judge(card)) for gate in spec.gates]},
+        purpose=spec.purpose,
+        limits=spec.limits,
+        rollback=f"`make rollback MODEL={spec.name}` goes back to the champion before this one.",
+    )
+
+
+def _listed(texts: list[str]) -> str:
+    return "\n".join(f"- {text}" for text in texts)

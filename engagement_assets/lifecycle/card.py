@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engagement_assets.learning import markdown
+from engagement_assets.lifecycle.reports import baselines_markdown
 
 
 def model_card(
@@ -23,9 +24,11 @@ def model_card(
     Args:
         card: As `ModelRegistry.card` returns it. Read are `name`, `version`, `registered_at`,
             `training_snapshots`, `test_snapshot`, `training_customers`, `test_customers`,
-            `features`, `metrics` (name to value, low, high), `thresholds`, `fairness` (verdict,
-            failures, notes), `explanation` (as `Explanation.summary`), `code_version`,
-            `data_versions`, `seeds`.
+            `features`, `metrics` (name to value, low, high), `baselines` (where there are some),
+            `thresholds`, `fairness` (verdict, failures, notes), `explanation` (as
+            `Explanation.summary`), `code_version`, `data_versions`, `seeds`, `judged` (a
+            list of state and text), and `accepted`, where somebody answers for a version that was
+            refused.
         purpose: What the model is for and what it must not be used for.
         limits: Known limits, one sentence each.
         rollback: How to go back to an earlier version: a command.
@@ -38,6 +41,9 @@ def model_card(
         _facts(card, _DATA),
         "## Quality on test customers",
         _metrics(card.get("metrics")),
+        *baselines_markdown(card),
+        "## Judged",
+        _judged(card),
         "## Thresholds and costs",
         _mapping(card.get("thresholds")),
         "## Fairness",
@@ -85,6 +91,13 @@ def _metrics(metrics: Mapping[str, Any] | None) -> str:
             rows.append((_words(name), _text(metric), "–"))
     align = [markdown.LEFT, markdown.RIGHT, markdown.RIGHT]
     return markdown.table(["metric", "value", "95 % interval"], rows, align=align)
+
+
+def _judged(card: Mapping[str, Any]) -> str:
+    lines = [f"- {one['state']}: {one['text']}" for one in card.get("judged", [])]
+    if "accepted" in card:
+        lines.append(f"- refused, and {card['accepted']}")
+    return "\n".join(lines) or "Not recorded."
 
 
 def _mapping(values: Mapping[str, Any] | None) -> str:

@@ -8,11 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from engagement_assets.learning.evaluation.bootstrap import Interval
-from engagement_assets.lifecycle.spec import QualityGate, metric_value
+from engagement_assets.lifecycle.spec import (
+    FAILED,
+    LEAST_TEST_CUSTOMERS,
+    NOT_JUDGED,
+    PASSED,
+    Judgement,
+    QualityGate,
+)
 
 
 @dataclass(frozen=True)
@@ -22,20 +29,21 @@ class Verdict:
     Attributes:
         promote: Whether it becomes the champion.
         reasons: Every test with its figures; those that failed when `promote` is false.
+        not_judged: Those that could say neither, for want of test customers.
     """
 
     promote: bool
     reasons: list[str]
+    not_judged: list[str] = field(default_factory=list)
 
 
 def judge(
-    metrics: Mapping[str, Any],
+    card: Mapping[str, Any],
     *,
     gates: Sequence[QualityGate],
     champion_advantage: Interval | None,
     comparison_metric: str,
     fairness: Mapping[str, Any] | None,
-    figures: Mapping[str, Any] | None = None,
 ) -> Verdict:
     """Judge a candidate by its gates and against the champion on the same test rows.
 
@@ -44,36 +52,48 @@ def judge(
     newer data.
 
     Args:
-        metrics: The candidate's figures on the test rows, as its card has them.
+        card: The candidate's card: its figures on the test rows, and how many customers those are.
         gates: What it must reach.
         champion_advantage: The champion's lead and its interval, or None when there is no champion.
         comparison_metric: What the two are compared by.
         fairness: The candidate's fairness report, as data: its verdict and what fails; None for a
             model that is not about people.
-        figures: Figures of the card that gates are raised to.
 
     Raises:
         KeyError: When the candidate lacks a metric that a gate names.
     """
-    passed: list[str] = []
-    failed: list[str] = []
-    for gate in gates:
-        if gate.metric not in metrics:
-            raise KeyError(f"the candidate has no metric {gate.metric!r}; it has {sorted(metrics)}")
-        value = metric_value(metrics[gate.metric])
-        good = gate.holds(value, figures or {})
-        (passed if good else failed).append(gate.describe(value, figures or {}))
+    judgements = [gate.judge(card) for gate in gates]
     if fairness is not None:
-        verdict = str(fairness["verdict"])
-        named = "; ".join(["", *fairness["failures"]]).replace("; ", ": ", 1)
-        (failed if verdict == "fails" else passed).append(f"the 80 % rule: {verdict}{named}")
-    if champion_advantage is None:
-        passed.append("there is no champion yet")
-    elif not math.isfinite(champion_advantage.low):
-        failed.append("the comparison with the champion has no interval: too few test rows")
-    else:
-        text = (
-            f"the champion's lead in {comparison_metric} on the same rows is {champion_advantage}"
+        judgements.append(_of_fairness(fairness))
+    judgements.append(_of_comparison(card, champion_advantage, comparison_metric))
+    texts = {
+        state: [one.text for one in judgements if one.state == state]
+        for state in (FAILED, PASSED, NOT_JUDGED)
+    }
+    return Verdict(
+        promote=not texts[FAILED],
+        reasons=texts[FAILED] or [*texts[PASSED], *texts[NOT_JUDGED]],
+        not_judged=texts[NOT_JUDGED],
+    )
+
+
+def _of_fairness(report: Mapping[str, Any]) -> Judgement:
+    verdict = str(report["verdict"])
+    named = "; ".join(["", *report["failures"]]).replace("; ", ": ", 1)
+    states = {"fails": FAILED, "holds": PASSED}
+    return Judgement(states.get(verdict, NOT_JUDGED), f"the 80 % rule: {verdict}{named}")
+
+
+def _of_comparison(
+    card: Mapping[str, Any], lead: Interval | None, comparison_metric: str
+) -> Judgement:
+    if lead is None:
+        return Judgement(PASSED, "there is no champion yet")
+    if not math.isfinite(lead.low):
+        customers = card["test_customers"]
+        state = NOT_JUDGED if customers < card.get(LEAST_TEST_CUSTOMERS, 0) else FAILED
+        return Judgement(
+            state, f"the comparison with the champion has no interval: {customers} test customers"
         )
-        (failed if champion_advantage.low > 0.0 else passed).append(text)
-    return Verdict(promote=not failed, reasons=failed or passed)
+    text = f"the champion's lead in {comparison_metric} on the same rows is {lead}"
+    return Judgement(FAILED if lead.low > 0.0 else PASSED, text)

@@ -11,7 +11,14 @@ import dagster as dg
 import numpy as np
 
 from engagement_assets.learning.evaluation.scores import TWENTIETHS, score_shares
-from engagement_assets.lifecycle.spec import ModelSpec, UseCaseSpec, metric_value
+from engagement_assets.lifecycle.spec import (
+    FAILED,
+    NOT_JUDGED,
+    PASSED,
+    ModelSpec,
+    UseCaseSpec,
+    metric_value,
+)
 from resources.checks import (
     PSI_LIMIT,
     CheckedTable,
@@ -23,7 +30,7 @@ from resources.checks import (
     run_days,
     table_checks,
 )
-from resources.gate import VERSION
+from resources.gate import QUIET, VERSION
 from resources.io_managers import Report
 from resources.lake import Lake
 from resources.platform import LakeResource
@@ -34,6 +41,8 @@ ADDITIVITY_TOLERANCE = 1e-2
 PARTS_TOLERANCE = 1e-6
 # stands in the figures and metadata of what was made without a model
 NOT_TRAINED = "not_trained"
+# key of the metadata of a check on a candidate
+VERDICT = "verdict"
 FAIRNESS = "eighty_percent_rule"
 SCORE_DRIFT = (
     "The distribution of scores is near that of the champion's test people (population stability "
@@ -90,13 +99,18 @@ def _gates(spec: ModelSpec) -> dg.AssetChecksDefinition:
             yield from (_nothing_to_judge(check, figures) for check in gate_specs(spec))
             return
         for gate in spec.gates:
-            value = metric_value(figures["metrics"][gate.metric])
+            judgement = gate.judge(figures)
             yield dg.AssetCheckResult(
                 asset_key=dg.AssetKey([spec.name, "evaluation"]),
                 check_name=gate.check,
-                passed=gate.holds(value, figures),
-                description=gate.describe(value, figures),
-                metadata={VERSION: figures[VERSION], gate.metric: value},
+                passed=judgement.state == PASSED,
+                severity=_severity(judgement.state),
+                description=judgement.text,
+                metadata={
+                    VERSION: figures[VERSION],
+                    **_verdict(judgement.state),
+                    gate.metric: metric_value(figures["metrics"][gate.metric]),
+                },
             )
 
     return check
@@ -106,9 +120,20 @@ def _nothing_to_judge(check: dg.AssetCheckSpec, figures: Mapping[str, Any]) -> d
     return dg.AssetCheckResult(
         asset_key=check.asset_key,
         check_name=check.name,
-        passed=True,
+        passed=False,
+        severity=_severity(NOT_JUDGED),
         description=f"nothing to judge: {figures[NOT_TRAINED]}",
+        metadata=_verdict(NOT_JUDGED),
     )
+
+
+def _verdict(state: str) -> dict[str, Any]:
+    """Return metadata of a verdict; too few rows to say anything are no alarm."""
+    return {VERDICT: state} | ({QUIET: True} if state == NOT_JUDGED else {})
+
+
+def _severity(state: str) -> dg.AssetCheckSeverity:
+    return dg.AssetCheckSeverity.ERROR if state == FAILED else dg.AssetCheckSeverity.WARN
 
 
 def fairness_result(spec: ModelSpec, figures: Mapping[str, Any]) -> dg.AssetCheckResult:
@@ -122,11 +147,11 @@ def fairness_result(spec: ModelSpec, figures: Mapping[str, Any]) -> dg.AssetChec
         asset_key=dg.AssetKey([spec.name, "fairness"]),
         check_name=FAIRNESS,
         passed=verdict == "holds",
-        severity=dg.AssetCheckSeverity.ERROR if verdict == "fails" else dg.AssetCheckSeverity.WARN,
+        severity=_severity(FAILED if verdict == "fails" else NOT_JUDGED),
         description="; ".join(report["failures"] or [f"the 80 % rule: {verdict}", *parts]),
         metadata={
             VERSION: figures[VERSION],
-            "verdict": verdict,
+            **_verdict(verdict),
             "tests": report["tests"],
             "could_have_been_seen": dg.MetadataValue.md(
                 "\n".join(f"- {text}" for text in report["power"]) or "No gap."

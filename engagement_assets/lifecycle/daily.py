@@ -126,7 +126,7 @@ def _nothing(
 ) -> tuple[pd.DataFrame, Report]:
     """No predictions, for want of a champion, so that what follows runs; both say why."""
     reason = f"there is no {spec.name} champion yet: run the job `training`, whose assets say why"
-    context.log.warning("%s", reason)
+    context.log.debug("%s", reason)
     for noun in spec.daily_parts:
         context.add_asset_metadata(
             {NOT_MADE: reason, "dagster/row_count": 0},

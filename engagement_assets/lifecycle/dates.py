@@ -26,15 +26,23 @@ class Snapshots:
     Attributes:
         train: Snapshots to learn from, the latest first; the first of them is needed.
         test: Later snapshot to score.
+        pooled: Snapshots between them that are scored too, the latest first, where one has too few
+            customers.
     """
 
     train: tuple[date, ...]
     test: date
+    pooled: tuple[date, ...] = ()
+
+    @property
+    def tested(self) -> tuple[date, ...]:
+        """Every snapshot that is scored, the latest first."""
+        return (self.test, *self.pooled)
 
     @property
     def all(self) -> list[date]:
         """Every snapshot, in order of time."""
-        return sorted([*self.train, self.test])
+        return sorted([*self.train, *self.tested])
 
     @classmethod
     def before(

@@ -18,6 +18,7 @@ from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.fairness.measures import (
     SELECTED,
     TOP_SHARE,
+    Reference,
     regression_fairness,
     selection_fairness,
     top_threshold,
@@ -74,6 +75,7 @@ def assess_flags(
     price: Callable[[ArrayLike, NDArray[np.bool_]], Price],
     seed: int,
     n_bootstrap: int,
+    reference: Reference = "truth",
 ) -> Assessment:
     """Measure whom a threshold flags among the test people; fit a mitigation where a gap is.
 
@@ -83,6 +85,7 @@ def assess_flags(
     test = split_rows(rows, test=True)
     scores, sensitive = np.asarray(score(test), dtype=np.float64), sensitive_columns(test)
     settings: dict[str, Any] = {"attributes": SENSITIVE, "n_bootstrap": n_bootstrap, "seed": seed}
+    settings["reference"] = reference
     settings["equal_opportunity"] = True
     report = selection_fairness(test[label], scores >= threshold, sensitive, **settings)
     return _mitigated(
@@ -102,6 +105,7 @@ def assess_regression(
     label: str,
     seed: int,
     n_bootstrap: int,
+    reference: Reference = "truth",
 ) -> Assessment:
     """Measure predicted numbers of the test people; fit a mitigation where a gap is.
 
@@ -111,6 +115,7 @@ def assess_regression(
     test = split_rows(rows, test=True)
     numbers, sensitive = np.asarray(predict(test), dtype=np.float64), sensitive_columns(test)
     settings: dict[str, Any] = {"attributes": SENSITIVE, "n_bootstrap": n_bootstrap, "seed": seed}
+    settings["reference"] = reference
     report = regression_fairness(test[label], numbers, sensitive, **settings)
     return _mitigated(
         report,

@@ -7,6 +7,7 @@ Belongs here: asking the rule and moving the champion. Does not belong here: the
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from engagement_assets.lifecycle.adapter import Inputs
@@ -26,19 +27,24 @@ def promote_or_keep(
 ) -> Verdict:
     """Judge a candidate on its test rows and promote it if it deserves to serve.
 
-    `fairness` is the candidate's report as data; None for a model without one.
+    A refusal stands in the registry's audit. A version that its owner took on record is no longer
+    refused. `fairness` is the candidate's report as data; None for a model without one.
     """
     lead = None
     if champion is not None:
         lead = spec.adapter().champion_advantage(inputs, champion, candidate)
+    accepted = registry.acceptance(spec.name, candidate.version)
     verdict = judge(
-        candidate.card["metrics"],
+        candidate.card,
         gates=spec.gates,
         champion_advantage=lead,
         comparison_metric=spec.comparison_metric,
         fairness=fairness,
-        figures=candidate.card,
     )
+    if not verdict.promote and accepted is not None and accepted.stands(date.today()):
+        verdict = Verdict(promote=True, reasons=[str(accepted), *verdict.reasons])
+    if not verdict.promote:
+        registry.refuse(spec.name, candidate.version, verdict.reasons)
     if verdict.promote:
         registry.promote(spec.name, candidate.version, "; ".join(verdict.reasons))
     return verdict

@@ -34,12 +34,16 @@ def metrics_markdown(card: Mapping[str, Any], names: Mapping[str, str]) -> str:
     for name, figure in card["metrics"].items():
         words = names.get(name, name.replace("_", " "))
         if isinstance(figure, Mapping):
-            span = f"{figure['low']:.4g} – {figure['high']:.4g}"
-            rows.append((words, f"{figure['value']:.4g}", span))
+            span = f"{_shown(figure['low'])} – {_shown(figure['high'])}"
+            rows.append((words, _shown(figure["value"]), span))
         else:
-            rows.append((words, f"{figure:.4g}", "–"))
+            rows.append((words, _shown(figure), "–"))
     align = [markdown.LEFT, markdown.RIGHT, markdown.RIGHT]
     return markdown.table(["metric", "value", "interval"], rows, align=align)
+
+
+def _shown(figure: float | None) -> str:
+    return "unknown" if figure is None else f"{figure:.4g}"
 
 
 def learnt_from(card: Mapping[str, Any]) -> str:
@@ -47,7 +51,8 @@ def learnt_from(card: Mapping[str, Any]) -> str:
     return (
         f"Learnt from {card['training_customers']:,} customers at "
         f"{', '.join(card['training_snapshots'])}; "
-        f"scored on {card['test_customers']:,} other customers at {card['test_snapshot']}. "
+        f"scored on {card['test_customers']:,} other customers at "
+        f"{', '.join(card.get('test_snapshots', [card['test_snapshot']]))}. "
         "Intervals: 95 %, bootstrap over customers."
     )
 
@@ -61,9 +66,53 @@ def evaluation_report(
             f"## {title} {card.get('version', '')} on other people at a later time",
             learnt_from(card) + note,
             metrics_markdown(card, names),
+            *baselines_markdown(card),
             *paragraphs,
         ]
     )
+
+
+def better_baselines(card: Mapping[str, Any]) -> list[str]:
+    """Return the baselines that are better than the model beyond chance, a sentence each."""
+    baselines = card.get("baselines")
+    if baselines is None:
+        return []
+    return [
+        f"{name} on recency, frequency and volume is better than this version: "
+        f"{baselines['quality']} {figures['quality']:.4g}, {baselines['of']} "
+        f"{_span(figures['advantage'])} beside it"
+        for name, figures in baselines["models"].items()
+        if figures["advantage"]["high"] < 0.0
+    ]
+
+
+def baselines_markdown(card: Mapping[str, Any]) -> list[str]:
+    """Return the table of the baselines beside the model, and which are better; [] without."""
+    baselines = card.get("baselines")
+    if baselines is None:
+        return []
+    rows = [
+        (name, f"{figures['quality']:.4g}", _span(figures["advantage"]))
+        for name, figures in baselines["models"].items()
+    ]
+    better = better_baselines(card)
+    return [
+        "**Baselines**: scikit-learn's own on recency, frequency and volume, learnt from the same "
+        "people and judged on the same test people. "
+        + (
+            f"**Beyond chance, {'; '.join(better)}.**"
+            if better
+            else "None is better beyond chance."
+        ),
+        markdown.table(
+            ["baseline", baselines["quality"], f"advantage of this version ({baselines['of']})"],
+            rows,
+        ),
+    ]
+
+
+def _span(figure: Mapping[str, float]) -> str:
+    return f"{figure['value']:.4g} ({figure['low']:.4g} to {figure['high']:.4g})"
 
 
 def explanation_markdown(

@@ -26,6 +26,15 @@ class ModelSettings(dg.ConfigurableResource):
     recommender: str = same(Settings, "recommender")
     virality_estimator: str = same(Settings, "virality_estimator")
     threads: int = same(Settings, "threads")
+    least_test_customers: int = same(Settings, "least_test_customers")
+    fairness_reference: dict[str, str] = same(Settings, "fairness_reference", default={})
+
+    def judging(self, model: str) -> dict[str, Any]:
+        """Return the settings of how a model's candidate is judged."""
+        return {
+            "least_test_customers": self.least_test_customers,
+            "fairness_reference": self.fairness_reference.get(model, "truth"),
+        }
 
     def parameters(self, names: Sequence[str] = ()) -> dict[str, Any]:
         """Return what every estimator is given, and the settings that a spec names."""

@@ -6,11 +6,20 @@ Belongs here: reading and joining. Does not belong here: who is learnt from and 
 from collections.abc import Sequence
 from datetime import date
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import WINDOW_COLUMN, Label
 from resources.lake import Lake, MissingPartitionError
+
+
+def used_within(rows: pd.DataFrame, days: int) -> NDArray[np.bool_]:
+    """Return which of n customers had a session in the days that end with the snapshot."""
+    idle = pd.to_numeric(rows["days_since_last_login"])
+    used: NDArray[np.bool_] = (idle < days).fillna(False).to_numpy(np.bool_)
+    return used
 
 
 def labelled_rows(lake: Lake, snapshot: date, label: Label) -> pd.DataFrame:

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from engagement_assets.features.catalogue import MODEL_INPUTS
 from engagement_assets.features.labels import Label
+from engagement_assets.learning.evaluation.baselines import baseline_predictions
 from engagement_assets.learning.evaluation.binary import Floats, OneClassError
 from engagement_assets.learning.evaluation.bootstrap import Interval
-from engagement_assets.learning.evaluation.regression import squared_error_advantage
+from engagement_assets.learning.evaluation.regression import r2, squared_error_advantage
 from engagement_assets.learning.stacking.folds import BaseLearner
 from engagement_assets.learning.trees.boosted import ConstantTargetError
 from engagement_assets.lifecycle.adapter import Inputs, Trained
@@ -53,6 +54,11 @@ class LabelledSnapshots(ScoredModel):
         estimator: Class of what is fitted, saved and loaded.
         parameter_names: The estimator's names of settings that it calls otherwise.
         advantage_of: From n truths and two predictions to how much better the first is.
+        baseline_columns: Features that baselines learn from, which run beside on the same test
+            people; () for no baselines.
+        quality_of: From n truths and predictions to how good a baseline is.
+        quality_words: What that is called.
+        labels_are_classes: Whether the target is 0 or 1.
     """
 
     label: ClassVar[Label]
@@ -61,6 +67,10 @@ class LabelledSnapshots(ScoredModel):
     estimator: ClassVar[Any]
     parameter_names: ClassVar[Mapping[str, str]] = {}
     advantage_of: ClassVar[Callable[..., Interval]] = staticmethod(squared_error_advantage)
+    baseline_columns: ClassVar[tuple[str, ...]] = ()
+    quality_of: ClassVar[Callable[..., float]] = staticmethod(r2)
+    quality_words: ClassVar[str] = "R²"
+    labels_are_classes: ClassVar[bool] = False
 
     @abstractmethod
     def measures(self, fitted: Any, rows: pd.DataFrame, *, n_bootstrap: int) -> dict[str, Any]:
@@ -152,11 +162,15 @@ class LabelledSnapshots(ScoredModel):
         """
         lake = inputs.engine.lake
         rows = {day: labelled_rows(lake, day, self.label) for day in snapshots.all}
-        snapshots = self._learnable(rows, snapshots)
+        snapshots = self._pooled(
+            rows,
+            self._learnable(rows, snapshots),
+            least=inputs.judging["least_test_customers"],
+        )
         try:
             return self.learn(
                 pd.concat([rows[day] for day in snapshots.train], ignore_index=True),
-                rows[snapshots.test],
+                pd.concat([rows[day] for day in snapshots.tested], ignore_index=True),
                 snapshots=snapshots,
                 features=MODEL_INPUTS,
                 parameters=inputs.parameters,
@@ -181,6 +195,22 @@ class LabelledSnapshots(ScoredModel):
             logger.warning("%s of %s is left out: %s", self.label.name, day, reasons[day])
         return Snapshots((latest, *(day for day in earlier if day not in reasons)), snapshots.test)
 
+    def _pooled(
+        self, rows: Mapping[date, pd.DataFrame], snapshots: Snapshots, *, least: int
+    ) -> Snapshots:
+        """Return snapshots of which so many are tested on that few customers are judged by more.
+
+        The latest training snapshots are given up for it, half of them at most: what is tested on
+        lies after all that is learnt from.
+        """
+        train, pooled = list(snapshots.train), list[date]()
+        while len(train) > max(1, len(snapshots.train) // 2):
+            tested = [rows[day] for day in (snapshots.test, *pooled)]
+            if sum(len(split_rows(self.known(table), test=True)) for table in tested) >= least:
+                break
+            pooled.append(train.pop(0))
+        return Snapshots(tuple(train), snapshots.test, tuple(pooled))
+
     def learn(
         self,
         train_rows: pd.DataFrame,
@@ -197,7 +227,7 @@ class LabelledSnapshots(ScoredModel):
         Args:
             train_rows: Rows of the training snapshots, all people: `customer_id`, `snapshot_date`,
                 the features and the target.
-            test_rows: The same of the test snapshot.
+            test_rows: The same of the snapshots that are tested on.
             snapshots: Their dates.
             features: Columns to learn from.
             parameters: Of the estimator.
@@ -213,10 +243,59 @@ class LabelledSnapshots(ScoredModel):
         card = {
             **data_card(snapshots, learn, score, features),
             **self.measures(fitted, score, n_bootstrap=n_bootstrap),
+            **self.baselines(fitted, learn, score, parameters, n_bootstrap=n_bootstrap),
             "explanation": explanation_card(fitted, score),
             "seeds": {"model": fitted.random_state},
         }
         return Trained(fitted, card)
+
+    def baseline_inputs(self, fitted: Any, rows: pd.DataFrame) -> pd.DataFrame:  # noqa: ARG002 - for models with inputs of their own
+        """Return the numbers that baselines see of n labelled rows."""
+        return rows[[name for name in self.baseline_columns if name in rows]]
+
+    def baselines(
+        self,
+        fitted: Any,
+        learn: pd.DataFrame,
+        score: pd.DataFrame,
+        parameters: Mapping[str, Any],
+        *,
+        n_bootstrap: int,
+    ) -> dict[str, Any]:
+        """Return what a card says of baselines that learn from the same people.
+
+        Args:
+            fitted: What they are compared with.
+            learn: Labelled rows of the training people.
+            score: Labelled rows of the test people.
+            parameters: Of the estimator.
+            n_bootstrap: Resamples behind each interval.
+        """
+        predictions = baseline_predictions(
+            self.baseline_inputs(fitted, learn),
+            learn[self.target],
+            self.baseline_inputs(fitted, score),
+            classify=self.labels_are_classes,
+            seed=fitted.random_state,
+            n_jobs=parameters.get("n_jobs"),
+        )
+        truth, own = score[self.target].to_numpy(np.float64), self.score(fitted, score)
+        how = {"n_bootstrap": n_bootstrap, "seed": fitted.random_state}
+        if not predictions:
+            return {}
+        return {
+            "baselines": {
+                "quality": self.quality_words,
+                "of": self.spec.comparison_metric,
+                "models": {
+                    name: {
+                        "quality": self.quality_of(truth, predicted),
+                        "advantage": self.advantage_of(truth, own, predicted, **how).to_dict(),
+                    }
+                    for name, predicted in predictions.items()
+                },
+            }
+        }
 
     def assess(self, inputs: Inputs, model: RegisteredModel) -> Assessment:
         """Return the fairness of a version on its test people."""
@@ -226,18 +305,19 @@ class LabelledSnapshots(ScoredModel):
             threads=inputs.threads,
             n_bootstrap=inputs.bootstrap,
             seed=inputs.seed,
+            reference=inputs.judging["fairness_reference"],
         )
 
     def fairness(
-        self, model: RegisteredModel, rows: pd.DataFrame, *, threads: int, **settings: int
+        self, model: RegisteredModel, rows: pd.DataFrame, *, threads: int, **settings: Any
     ) -> Assessment:
         """Measure fairness on the test people of labelled rows; a gap is given a mitigation.
 
-        `settings` are `n_bootstrap` and `seed`.
+        `settings` are `n_bootstrap`, `seed` and `reference`.
         """
         return self.judged(self.open(model, threads=threads), self.known(rows), **settings)
 
-    def judged(self, fitted: Any, rows: pd.DataFrame, **settings: int) -> Assessment:
+    def judged(self, fitted: Any, rows: pd.DataFrame, **settings: Any) -> Assessment:
         """Measure the fairness of a fitted estimator on labelled rows whose target is known."""
         return assess_regression(partial(self.score, fitted), rows, label=self.target, **settings)
 
@@ -270,7 +350,10 @@ class LabelledSnapshots(ScoredModel):
         return self.advantage_of(test[self.target], *scores, n_bootstrap=n_bootstrap, seed=seed)
 
     def test_rows(self, inputs: Inputs, model: RegisteredModel) -> pd.DataFrame:
-        """Return labelled rows of a version's test snapshot, all people."""
+        """Return labelled rows of a version's latest test snapshot, all people.
+
+        Of one snapshot each customer has one row, as tests of groups and of two versions ask.
+        """
         day = date.fromisoformat(model.card["test_snapshot"])
         return labelled_rows(inputs.engine.lake, day, self.label)
 

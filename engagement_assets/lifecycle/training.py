@@ -5,7 +5,8 @@ are the same for every model. Does not belong here: fitting and metrics (each mo
 or reading the lake (`rows.py`).
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -57,9 +58,11 @@ def data_card(
         "training_snapshot": snapshots.train[0].isoformat(),
         "training_snapshots": [day.isoformat() for day in snapshots.train],
         "test_snapshot": snapshots.test.isoformat(),
+        "test_snapshots": [day.isoformat() for day in snapshots.tested],
         "training_customers": int(learn["customer_id"].nunique()),
         "training_rows": len(learn),
-        "test_customers": len(score),
+        "test_customers": int(score["customer_id"].nunique()),
+        "test_rows": len(score),
         "features": list(features),
     }
 
@@ -70,6 +73,15 @@ def explanation_card(model: Any, inputs: pd.DataFrame) -> dict[str, Any]:
     # wall time, which would make each refit of the same model another version
     del explanation["seconds"]
     return explanation
+
+
+def without_nan(data: Any) -> Any:
+    """Return JSON data with None for every number that is not finite: few rows leave some."""
+    if isinstance(data, float):
+        return data if math.isfinite(data) else None
+    if isinstance(data, Mapping):
+        return {name: without_nan(value) for name, value in data.items()}
+    return [without_nan(value) for value in data] if isinstance(data, list | tuple) else data
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -34,6 +34,8 @@ ONLINE_FILE = "online.sqlite"
 WORLD = ("source", "source_data", "customers", "seed", "days")
 CHANNEL_CAC = "organic=2,referral=8,social=18,search=30"
 CUSTOMERS = 10_000
+# Models that select people whose true label is known later.
+REFERENCED = ("churn", "engagement", "lifetime_value", "ensemble")
 
 
 class Settings(Declared):
@@ -94,6 +96,18 @@ class Settings(Declared):
         "share of churners above which churn is not learnt; so many seldom leave, data that end "
         "early look so",
         le=1,
+    )
+    least_test_customers: int = setting(
+        300,
+        "test customers below which a candidate is refused only for what is wrong beyond chance; "
+        "raise it to be stricter about saying `passed`",
+        ge=0,
+    )
+    fairness_reference: str = setting(
+        "churn=truth,engagement=truth,lifetime_value=truth,ensemble=truth",
+        "what a group is due by model: as many selected as the others (`equal`), or as many as "
+        "truly have the label (`truth`); `equal` where your law or policy asks for it: "
+        "[why](docs/decisions/0042-what-a-group-is-due.md)",
     )
     cost_lost_customer: float = setting(
         100.0, "what losing a customer costs you, in USD; moves the decision threshold", gt=0
@@ -215,6 +229,12 @@ class Settings(Declared):
         channel_costs(value)
         return value
 
+    @field_validator("fairness_reference")
+    @classmethod
+    def _check_references(cls, value: str) -> str:
+        fairness_references(value)
+        return value
+
     @model_validator(mode="after")
     def _check_last_day(self) -> Self:
         if self.last_day is not None and self.last_day > yesterday():
@@ -291,6 +311,24 @@ def channel_costs(text: str) -> dict[str, float]:
             raise ValueError(f"expected channels and their costs such as {CHANNEL_CAC}")
         costs[match[1]] = float(match[2])
     return costs
+
+
+def fairness_references(text: str) -> dict[str, str]:
+    """References by model from `model=reference,model=reference`; `truth` where none is given.
+
+    Raises:
+        ValueError: It is not of that form.
+    """
+    references = dict.fromkeys(REFERENCED, "truth")
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        model, _, reference = part.partition("=")
+        if model not in references or reference not in ("truth", "equal"):
+            raise ValueError(
+                f"expected models of {', '.join(REFERENCED)} with truth or equal, such as "
+                f"churn=equal; got {part}"
+            )
+        references[model] = reference
+    return references
 
 
 def yesterday() -> date:

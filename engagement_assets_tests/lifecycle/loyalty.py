@@ -53,6 +53,7 @@ SPEC = ModelSpec(
             words="people",
             description="Enough people were learnt from.",
             at_least=10,
+            exact=True,
         ),
     ),
     comparison_metric="nothing",

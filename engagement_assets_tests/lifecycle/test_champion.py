@@ -1,6 +1,7 @@
 """A candidate must pass its floors and not lose to the champion; the card tells all of it."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,29 +16,40 @@ from engagement_assets.models.churn.spec import SPEC
 GOOD = {"auc": {"value": 0.82, "low": 0.80, "high": 0.84}, "calibration_error": 0.01}
 
 
-def verdict(candidate=GOOD, *, gap=None, fair="holds", by_chance=0.0, **settings):
+def verdict(candidate=GOOD, *, gap=None, fair="holds", by_chance=0.0, customers=1000, **settings):
     fairness = {"verdict": fair, "failures": ["gender=b"] if fair == "fails" else []}
-    told = {"gates": SPEC.gates, "figures": {"calibration_error_by_chance": by_chance}}
+    card = {
+        "metrics": candidate,
+        "calibration_error_by_chance": by_chance,
+        "test_customers": customers,
+        "least_test_customers": 300,
+    }
     return judge(
-        candidate,
+        card,
         champion_advantage=gap,
         comparison_metric=SPEC.comparison_metric,
         fairness=fairness,
-        **(told | settings),
+        **({"gates": SPEC.gates} | settings),
     )
+
+
+def few(value, low, high, *, customers=64):
+    """The verdict on an AUC of so few customers, with a calibration error that says little."""
+    metrics = {"auc": {"value": value, "low": low, "high": high}, "calibration_error": 0.04}
+    return verdict(metrics, customers=customers, by_chance=0.15)
 
 
 def test_a_good_first_candidate_becomes_champion():
     found = verdict()
     assert found.promote
-    assert found.reasons[0] == "AUC 0.8200, at least 0.7 wanted"
+    assert found.reasons[0] == "AUC 0.8200 (0.8000 to 0.8400), at least 0.7 wanted"
     assert "there is no champion yet" in found.reasons
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"candidate": GOOD | {"auc": 0.69}}, "AUC 0.6900, at least 0.7 wanted"),
+        ({"candidate": GOOD | {"auc": 0.69}}, "AUC 0.6900, at least 0.7 wanted: 0.0100 too little"),
         ({"candidate": GOOD | {"auc": math.nan}}, "AUC nan"),
         ({"candidate": GOOD | {"calibration_error": 0.06}}, "calibration error 0.0600, at most"),
         ({"fair": "fails"}, "the 80 % rule: fails: gender=b"),
@@ -56,6 +68,46 @@ def test_a_candidate_whose_fairness_was_not_judged_may_serve_and_its_reasons_say
     found = verdict(fair="not judged")
     assert found.promote
     assert "the 80 % rule: not judged" in found.reasons
+
+
+def test_few_customers_are_not_judged_where_chance_leaves_either_side():
+    found = few(0.66, 0.5, 0.8)
+    assert found.promote
+    assert len(found.not_judged) == 2
+    assert found.not_judged[0].startswith("64 test customers: too few to judge AUC (AUC 0.6600")
+    assert found.not_judged[1].startswith("64 test customers: too few to judge calibration error")
+    assert set(found.not_judged) <= set(found.reasons)
+    assert len(few(0.8, 0.65, 0.95).not_judged) == 2, "nor are they said to pass"
+    unknown = few(0.8, None, None)
+    assert unknown.promote
+    assert len(unknown.not_judged) == 2
+
+
+def test_few_customers_fail_or_pass_where_it_is_shown():
+    wrong = few(0.55, 0.4, 0.69)
+    assert not wrong.promote
+    assert wrong.reasons == [
+        "AUC 0.5500 (0.4000 to 0.6900), at least 0.7 wanted: 0.1500 too little"
+    ]
+    right = few(0.85, 0.71, 0.95)
+    assert [text.split(" (")[0] for text in right.not_judged] == [
+        "64 test customers: too few to judge calibration error"
+    ]
+    beyond_chance = GOOD | {"calibration_error": 0.16}
+    assert not verdict(beyond_chance, customers=64, by_chance=0.15).promote
+    assert not few(0.66, 0.5, 0.8, customers=300).promote, "as many as are stated are judged"
+
+
+def test_an_exact_rule_holds_however_few_there_are():
+    rule = QualityGate(check="q", metric="short", words="short", description="", at_most=0.0)
+    assert verdict({"short": 0.1}, gates=(rule,), customers=8).promote
+    assert not verdict({"short": 0.1}, gates=(replace(rule, exact=True),), customers=8).promote
+
+
+def test_few_customers_without_a_comparison_do_not_keep_an_old_champion():
+    unknown = Interval(0.0, math.nan, math.nan)
+    assert verdict(gap=unknown, customers=8).promote
+    assert "8 test customers" in verdict(gap=unknown, customers=8).not_judged[-1]
 
 
 def test_a_draw_promotes_the_newer_model():

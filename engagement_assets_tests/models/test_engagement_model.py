@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from engagement_assets.lifecycle.champion import judge
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.errors import NotTrainableError
 from engagement_assets.lifecycle.predictor import Context
+from engagement_assets.lifecycle.training import split_rows
 from engagement_assets.models.engagement.adapter import EngagementAdapter
 from engagement_assets.models.engagement.product import dependence_table, group_table
 from engagement_assets.models.engagement.reports import (
@@ -150,3 +152,30 @@ def test_reports_are_markdown_with_a_picture(trained):
     text = evaluation_markdown(trained.card)
     assert "R²" in text
     assert "data:image/png" in text
+
+
+def test_quality_is_measured_for_active_customers_alone_too(trained):
+    metrics = trained.card["metrics"]
+    active = rows(TEST).query("days_since_last_login < 30")
+    test = split_rows(active, test=True)
+    assert trained.card["active_test_customers"] == len(test) < trained.card["test_customers"]
+    assert metrics["active_mean_target"]["value"] == pytest.approx(test["engagement_score"].mean())
+    assert metrics["active_r2"]["value"] != metrics["r2"]["value"]
+
+
+@pytest.mark.parametrize(("factor", "promoted"), [(1.0, True), (1.4, False)])
+def test_a_bias_of_the_mean_prediction_is_refused(trained, monkeypatch, factor, promoted):
+    """The model predicts so much of what it would."""
+    score = EngagementAdapter.score
+    monkeypatch.setattr(EngagementAdapter, "score", lambda *about: factor * score(*about))
+    test = split_rows(rows(TEST), test=True)
+    measured = EngagementAdapter().measures(trained.model, test, n_bootstrap=20)
+    verdict = judge(
+        trained.card | measured,
+        gates=[gate for gate in SPEC.gates if "bias" in gate.metric],
+        champion_advantage=None,
+        comparison_metric="",
+        fairness=None,
+    )
+    assert verdict.promote is promoted
+    assert any("bias of the mean prediction" in reason for reason in verdict.reasons)

@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 from engagement_assets.learning.evaluation.regression import r2
+from engagement_assets.lifecycle.card import model_card
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.predictor import Context
+from engagement_assets.lifecycle.reports import better_baselines
 from engagement_assets.lifecycle.training import split_rows
 from engagement_assets.models.lifetime_value.adapter import LifetimeValueAdapter
 from engagement_assets.models.lifetime_value.inputs import GUESS, HistoryInputs, observed_days
@@ -85,6 +87,24 @@ def test_the_card_is_data_and_has_what_the_issue_asks_for(trained):
     assert card["training_customers"] + card["test_customers"] == 3000
     assert set(card["out_of_fold_rmse"]) == {"hurdle", "tweedie", "squared"}
     assert sum(card["score_shares"]) == pytest.approx(1.0)
+
+
+def test_baselines_run_beside_on_the_same_people(trained):
+    baselines = trained.card["baselines"]
+    assert set(baselines["models"]) == {"linear", "histogram boosting", "random forest"}
+    assert all(0.0 < figures["quality"] < 1.0 for figures in baselines["models"].values())
+    assert better_baselines(trained.card) == []
+    text = evaluation_markdown(trained.card)
+    assert "| random forest |" in text
+    assert "None is better beyond chance." in text
+
+
+def test_a_baseline_that_is_better_is_named():
+    card = train({**FAST, "n_estimators": 1, "learning_rate": 0.01, "prior": None}).card
+    named = better_baselines(card)
+    assert any(text.startswith("linear on recency") for text in named)
+    assert all(text in evaluation_markdown(card) for text in named)
+    assert named[0] in model_card(card, purpose="", limits=[], rollback="")
 
 
 def test_intervals_are_honest_at_the_later_time(trained):

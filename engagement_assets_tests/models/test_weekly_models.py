@@ -34,7 +34,7 @@ def test_what_scores_no_customers_is_not_unified_or_served():
 @pytest.mark.parametrize(("correlation", "promoted"), [(0.8, True), (0.1, False)])
 def test_a_candidate_without_fairness_is_judged_by_its_gates(correlation, promoted):
     verdict = judge(
-        {"spearman": correlation},
+        {"metrics": {"spearman": correlation}, "test_customers": 500},
         gates=VIRALITY.gates,
         champion_advantage=None,
         comparison_metric=VIRALITY.comparison_metric,
@@ -57,7 +57,7 @@ def test_a_champion_stays_where_its_method_errs_less_beyond_chance(low, stays):
     )
     lead = ViralityAdapter().champion_advantage(None, version("a", estimator="linear"), candidate)
     verdict = judge(
-        {"spearman": 0.9},
+        {"metrics": {"spearman": 0.9}, "test_customers": 500},
         gates=VIRALITY.gates,
         champion_advantage=lead,
         comparison_metric=VIRALITY.comparison_metric,

@@ -21,6 +21,7 @@ def rows(snapshot: date, *, n: int = 3000, seed: int = 0) -> pd.DataFrame:
             "age": who.integers(18, 80, n).astype(float),
             "location": who.choice(["north", "south"], n),
             "logins_month": who.poisson(6.0, n),
+            "days_since_last_login": np.arange(n) % 40,
             "primary_device": who.choice(["phone", "web"], n),
         }
     )

@@ -13,8 +13,8 @@ from resources.registry import ModelRegistry
 GIVEN_BY_THE_REGISTRY = ("name", "version", "files", "registered_at")
 
 
-def second_champion(home: Home, folder: Path) -> tuple[ModelRegistry, str, str]:
-    """Register and promote a second version: the same files under another card."""
+def second_version(home: Home, folder: Path) -> tuple[ModelRegistry, str, str]:
+    """Register a second version: the same files under another card."""
     registry = ModelRegistry(home.path / "registry")
     first = registry.champion("churn")
     card = registry.card("churn", first)
@@ -23,6 +23,12 @@ def second_champion(home: Home, folder: Path) -> tuple[ModelRegistry, str, str]:
         (folder / name).write_bytes((registry.open("churn", first) / name).read_bytes())
     kept = {name: value for name, value in card.items() if name not in GIVEN_BY_THE_REGISTRY}
     second = registry.register("churn", folder, kept | {"code_version": "2"})
+    return registry, first, second
+
+
+def second_champion(home: Home, folder: Path) -> tuple[ModelRegistry, str, str]:
+    """Register and promote a second version."""
+    registry, first, second = second_version(home, folder)
     registry.promote("churn", second, "for the test")
     return registry, first, second
 
@@ -82,3 +88,23 @@ def test_new_costs_ask_for_training_but_not_against_a_rollback(home, tmp_path):
     registry.rollback("churn")
     assert not needs_training(CHURN, registry, dearer, retrain=False)
     assert needs_training(CHURN, registry, dearer, retrain=True)
+
+
+def test_a_refused_version_is_accepted_with_its_owner_on_record_in_card_and_events(home, tmp_path):
+    registry, first, second = second_version(home, tmp_path / "files")
+    registry.refuse("churn", second, ["AUC 0.6000, at least 0.7 wanted: 0.1000 too little"])
+
+    given = ("MODEL=churn", f"VERSION={second}", "BY=ann", "UNTIL=2999-01-31")
+    done = command(home.path, "accept", *given, "REASON=a pilot")
+    assert done.returncode == 0, done.stderr
+    assert registry.champion("churn") == second
+    with home.instance() as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey(["churn", "champion"]))
+    metadata = event.asset_materialization.metadata
+    assert metadata["model_version"].value == second
+    assert "taken on record by ann until 2999-01-31: a pilot" in metadata["model_card"].value
+
+    again = command(home.path, "accept", "MODEL=churn", f"VERSION={first}", "REASON=a pilot")
+    assert again.returncode == 1
+    assert "was not refused" in again.stderr
+    assert registry.champion("churn") == second

@@ -95,6 +95,43 @@ def test_the_estimator_sees_training_people_at_the_training_snapshot_alone(monke
     assert made.card["test_snapshot"] == (LAST - timedelta(days=30)).isoformat()
 
 
+def by_day(count, n=600):
+    """Labelled rows of so many snapshots, the latest first, a window apart."""
+    days = [LAST - timedelta(days=30 * (i + 1)) for i in range(count)]
+    return days, {day: labelled(n, seed=i) for i, day in enumerate(days)}
+
+
+def test_few_test_customers_are_judged_at_more_snapshots_after_all_that_is_learnt_from():
+    days, rows = by_day(5)
+    wanted = Snapshots(tuple(days[1:]), days[0])
+    pool = ChurnAdapter()._pooled
+    assert pool(rows, wanted, least=100) == wanted, "one has enough"
+    two = pool(rows, wanted, least=200)
+    assert (two.train, two.tested) == (tuple(days[2:]), tuple(days[:2]))
+    most = pool(rows, wanted, least=10_000)
+    assert (most.train, most.tested) == (tuple(days[3:]), tuple(days[:3])), "half is kept"
+    assert max(most.train) + timedelta(days=30) <= min(most.tested)
+    alone = Snapshots((days[1],), days[0])
+    assert pool(rows, alone, least=10_000) == alone
+
+
+def test_customers_of_pooled_snapshots_count_once():
+    days, rows = by_day(3)
+    made = ChurnAdapter().learn(
+        rows[days[2]],
+        pd.concat([rows[days[0]], rows[days[1]]], ignore_index=True),
+        snapshots=Snapshots((days[2],), days[0], (days[1],)),
+        features=["use"],
+        parameters={"random_state": 1, "n_jobs": 1},
+        n_bootstrap=20,
+        first_day=LAST - timedelta(days=200),
+    )
+    tested = len(split_rows(rows[days[0]], test=True))
+    assert (made.card["test_customers"], made.card["test_rows"]) == (tested, 2 * tested)
+    assert made.card["test_snapshots"] == [day.isoformat() for day in days[:2]]
+    assert made.card["test_snapshot"] == days[0].isoformat()
+
+
 @pytest.mark.parametrize("side", ["training", "test"])
 def test_people_of_one_class_are_a_clear_error(side):
     one = labelled(churned=0)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from upath import UPath
@@ -265,3 +266,44 @@ def test_a_history_that_cannot_be_read_is_an_error_not_an_empty_one(registry, fi
     (registry.root / "churn" / "champion.json").write_text("{")
     with pytest.raises(r.RegistryError, match="cannot be read"):
         registry.promote("churn", version, "")
+
+
+def test_a_refused_version_serves_once_its_owner_takes_it_on_record(registry, files):
+    first, second, _ = three(registry, files)
+    registry.promote("churn", first, "good")
+    assert registry.refused("churn") is None
+    registry.refuse("churn", second, ["AUC 0.6, at least 0.7 wanted"])
+    assert registry.champion("churn") == first
+    assert registry.refused("churn").reasons == ["AUC 0.6, at least 0.7 wanted"]
+    until = datetime.now(UTC).date() + timedelta(days=30)
+    registry.accept("churn", second, reason="a pilot", by="ann", until=until)
+    assert registry.champion("churn") == second
+    assert registry.refused("churn") is None, "the champion is newer than the refusal"
+    accepted = registry.acceptance("churn", second)
+    assert (accepted.by, accepted.reason, accepted.until) == ("ann", "a pilot", until.isoformat())
+    assert accepted.refused == ["AUC 0.6, at least 0.7 wanted"]
+    assert accepted.stands(until)
+    assert not accepted.stands(until + timedelta(days=1))
+    assert "ann" in registry.history("churn")[-1]["reason"]
+    assert [one["action"] for one in registry.audit("churn")] == ["refuse", "accept"]
+    assert registry.acceptance("churn", first) is None
+    assert registry.rollback("churn") == first
+
+
+def test_what_cannot_be_accepted_changes_nothing(registry, files):
+    first, second, _ = three(registry, files)
+    registry.refuse("churn", first, ["too little"])
+    today = datetime.now(UTC).date()
+    good = {"reason": "a pilot", "by": "ann", "until": today}
+    for version, changed, words in (
+        (second, {}, "was not refused"),
+        (first, {"reason": " "}, "a reason and who answers"),
+        (first, {"by": ""}, "a reason and who answers"),
+        (first, {"until": today - timedelta(days=1)}, "is over"),
+    ):
+        with pytest.raises(r.RegistryError, match=words):
+            registry.accept("churn", version, **(good | changed))
+    with pytest.raises(r.UnknownVersionError):
+        registry.accept("churn", "0" * 16, **good)
+    assert registry.champion("churn") is None
+    assert [one["action"] for one in registry.audit("churn")] == ["refuse"]

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from engagement_assets.learning.evaluation.binary import Floats
@@ -44,11 +45,19 @@ class Interval(JsonData):
         return f"{self.value:.4f} ({self.low:.4f} to {self.high:.4f})"
 
 
-def resamples(n: int, *, n_bootstrap: int, seed: int) -> Iterator[Floats]:
-    """Yield how often each of n rows is drawn, for each resample."""
+def resamples(
+    n: int, *, n_bootstrap: int, seed: int, groups: ArrayLike | None = None
+) -> Iterator[Floats]:
+    """Yield how often each of n rows is drawn, for each resample.
+
+    With `groups`, n names, whole groups are drawn: rows of one person are no further evidence.
+    """
     rng = np.random.default_rng(seed)
+    codes = None if groups is None else pd.factorize(np.asarray(groups))[0]
+    units = n if codes is None else int(codes.max(initial=-1)) + 1
     for _ in range(n_bootstrap):
-        yield np.bincount(rng.integers(0, n, size=n), minlength=n).astype(np.float64)
+        drawn = np.bincount(rng.integers(0, units, size=units), minlength=units)
+        yield (drawn if codes is None else drawn[codes]).astype(np.float64)
 
 
 def interval(value: float, samples: ArrayLike) -> Interval:
@@ -72,6 +81,7 @@ def bootstrap(
     rows: int,
     n_bootstrap: int,
     seed: int = 0,
+    groups: ArrayLike | None = None,
 ) -> list[Interval]:
     """Return the intervals of k statistics over the same resamples.
 
@@ -80,15 +90,22 @@ def bootstrap(
         rows: n.
         n_bootstrap: Number of resamples; 0 gives intervals of NaN.
         seed: Seed of the resamples.
+        groups: n names of what is drawn as a whole, or None where each row is.
     """
     values = statistics(np.ones(rows))
-    draws = [statistics(weights) for weights in resamples(rows, n_bootstrap=n_bootstrap, seed=seed)]
+    weights = resamples(rows, n_bootstrap=n_bootstrap, seed=seed, groups=groups)
+    draws = [statistics(one) for one in weights]
     samples = np.array(draws, dtype=np.float64).reshape(n_bootstrap, len(values))
     return [interval(value, samples[:, i]) for i, value in enumerate(values)]
 
 
 def bootstrapped(
-    scores: Mapping[str, Weighted], *, rows: int, n_bootstrap: int, seed: int = 0
+    scores: Mapping[str, Weighted],
+    *,
+    rows: int,
+    n_bootstrap: int,
+    seed: int = 0,
+    groups: ArrayLike | None = None,
 ) -> dict[str, Interval]:
     """Return the interval of each named statistic; see `bootstrap`."""
     intervals = bootstrap(
@@ -96,6 +113,7 @@ def bootstrapped(
         rows=rows,
         n_bootstrap=n_bootstrap,
         seed=seed,
+        groups=groups,
     )
     return dict(zip(scores, intervals, strict=True))
 

@@ -3,7 +3,8 @@
 Belongs here: monotone maps from log-odds to probability, fitted on out-of-fold scores. Does not
 belong here: measuring calibration (`metrics`) or making the out-of-fold scores (the estimators).
 
-Three maps are tried and the one with the least cross-validated log loss is kept:
+Three maps are tried, the last from 1,000 rows on, and the one with the least cross-validated log
+loss is kept:
 
 * `sigmoid`: logit p = c + a * s (Platt 1999);
 * `beta`: logit p = c + a * ln q - b * ln(1 - q) with q = sigmoid(s) (Kull, Silva Filho and Flach,
@@ -38,6 +39,8 @@ _SOFT_LIMIT = 12.0
 _SOFT_RANGE = 8.0
 _SIGMOID_SHARE = 0.02
 _ROWS_A_KNOT = 50
+# Fewer rows bend an isotonic map to their noise (Niculescu-Mizil and Caruana, ICML 2005).
+_ROWS_OF_ISOTONIC = 1_000
 _MOST_KNOTS = 30
 
 
@@ -105,13 +108,14 @@ def fit_calibrator(
     folds = min(folds, int(labels.sum()), int((1.0 - labels).sum()))
     if folds < 2:
         return _fit(labels, s, "sigmoid")
-    losses = dict.fromkeys(METHODS, 0.0)
+    tried = METHODS if len(s) >= _ROWS_OF_ISOTONIC else ("sigmoid", "beta")
+    losses = dict.fromkeys(tried, 0.0)
     splitter = StratifiedKFold(n_splits=folds, shuffle=True, random_state=seed)
     for train, held_out in splitter.split(s[:, None], labels):
-        for name in METHODS:
+        for name in tried:
             p = _fit(labels[train], s[train], name)(s[held_out])
             losses[name] += log_loss(labels[held_out], p) * len(held_out) / len(s)
-    best = min(METHODS, key=lambda name: losses[name])
+    best = min(tried, key=lambda name: losses[name])
     chosen = _fit(labels, s, best)
     return Calibrator(best, chosen.parameters, chosen.knots, chosen.values, losses)
 

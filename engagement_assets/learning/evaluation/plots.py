@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -93,7 +94,7 @@ def _bars(axes: Axes, table: pd.DataFrame, column: str, *, label: str = "") -> N
         table[column],
         color=_BLUE,
         width=0.75,
-        yerr=[below.fillna(0.0), above.fillna(0.0)],
+        yerr=np.array([below.fillna(0.0), above.fillna(0.0)]),
         ecolor=_INK,
         capsize=2,
         label=label,

@@ -190,6 +190,7 @@ def evaluate_quantiles(
     atom_chance: ArrayLike,
     n_bootstrap: int = 500,
     seed: int = 0,
+    groups: ArrayLike | None = None,
 ) -> dict[str, Interval]:
     """Score predicted quantiles, each metric with a bootstrap interval over rows.
 
@@ -200,6 +201,7 @@ def evaluate_quantiles(
         atom_chance: n predicted chances that the target is 0 or less.
         n_bootstrap: Number of resamples; 0 gives intervals of NaN.
         seed: Seed of the resamples.
+        groups: n names, such as the person of each row, that are resampled as a whole.
 
     Returns:
         `pinball_p<level>` of each level, `coverage` (ends included), `coverage_atom_in_part` (see
@@ -223,6 +225,7 @@ def evaluate_quantiles(
         rows=len(truth),
         n_bootstrap=n_bootstrap,
         seed=seed,
+        groups=groups,
     )
 
 
@@ -235,6 +238,7 @@ def coverage_table(
     by: ArrayLike,
     n_bootstrap: int = 500,
     seed: int = 0,
+    groups: ArrayLike | None = None,
 ) -> pd.DataFrame:
     """Return coverage in tenths of the rows, the highest predictions first.
 
@@ -246,6 +250,7 @@ def coverage_table(
         by: n predictions that the tenths are cut by.
         n_bootstrap: Number of resamples.
         seed: Seed of the resamples.
+        groups: n names, such as the person of each row, that are resampled as a whole.
 
     Returns:
         One row a part that has rows: decile, rows, atom_share (of targets that are 0),
@@ -253,6 +258,7 @@ def coverage_table(
     """
     truth, chance = checked_numbers(y, atom_chance)
     part = DECILES - 1 - quantile_bins(by, bins=DECILES)
+    names = None if groups is None else np.asarray(groups)
     rows = []
     for decile in sorted(set(part.tolist())):
         members = part == decile
@@ -263,6 +269,7 @@ def coverage_table(
             atom_chance=chance[members],
             n_bootstrap=n_bootstrap,
             seed=seed,
+            groups=None if names is None else names[members],
         )
         in_part = figures["coverage_atom_in_part"]
         rows.append(

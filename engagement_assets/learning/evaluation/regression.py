@@ -23,6 +23,9 @@ from engagement_assets.learning.evaluation.bootstrap import (
 )
 from engagement_assets.learning.evaluation.metrics import DECILES, quantile_bins
 
+# of a normal distribution, within which chance stays in 99 of 100 samples
+_DEVIATIONS_OF_CHANCE = 2.58
+
 
 def checked_numbers(y: ArrayLike, prediction: ArrayLike) -> tuple[Floats, Floats]:
     """Check targets and as many predictions.
@@ -70,6 +73,7 @@ def evaluate_regression(
     payers: bool = False,
     n_bootstrap: int = 500,
     seed: int = 0,
+    groups: ArrayLike | None = None,
 ) -> dict[str, Interval]:
     """Score predictions by every metric, each with a bootstrap interval over rows.
 
@@ -79,6 +83,7 @@ def evaluate_regression(
         payers: Whether the target is money: adds `mape_of_payers` and `normalised_gini`.
         n_bootstrap: Number of resamples; 0 gives intervals of NaN.
         seed: Seed of the resamples.
+        groups: n names, such as the person of each row, that are resampled as a whole.
 
     Returns:
         `r2`, `rmse` and `mae` in units of the target, `mean_target`, `mean_prediction`,
@@ -99,7 +104,31 @@ def evaluate_regression(
     if payers:
         scores["mape_of_payers"] = ratio(*_share_errors(target, predicted))
         scores["normalised_gini"] = weighted_gini(target, predicted)
-    return bootstrapped(scores, rows=len(target), n_bootstrap=n_bootstrap, seed=seed)
+    return bootstrapped(scores, rows=len(target), n_bootstrap=n_bootstrap, seed=seed, groups=groups)
+
+
+def bias_by_chance(
+    y: ArrayLike, prediction: ArrayLike, *, groups: ArrayLike | None = None
+) -> float:
+    """Return the share of the mean target that an unbiased mean prediction misses it by.
+
+    It stays under that in 99 of 100 samples, by the normal approximation of the mean residual.
+
+    Args:
+        y: n targets.
+        prediction: n predictions.
+        groups: n names, such as the person of each row, whose rows go together.
+
+    Returns:
+        The share; infinite where there is one row or group, or no target above 0 on average.
+    """
+    target, predicted = checked_numbers(y, prediction)
+    codes = np.arange(len(target)) if groups is None else pd.factorize(np.asarray(groups))[0]
+    sums = np.bincount(codes, weights=predicted - target)
+    if len(sums) < 2 or target.mean() <= 0.0:
+        return math.inf
+    error = math.sqrt(len(sums) * sums.var(ddof=1)) / len(target)
+    return float(_DEVIATIONS_OF_CHANCE * error / target.mean())
 
 
 def paired_loss_difference(
@@ -147,6 +176,7 @@ def decile_table(
     *,
     n_bootstrap: int = 500,
     seed: int = 0,
+    groups: ArrayLike | None = None,
 ) -> pd.DataFrame:
     """Return mean target against mean prediction in tenths of the rows, the highest first.
 
@@ -155,6 +185,7 @@ def decile_table(
         prediction: n predictions; tied ones share the part of their first.
         n_bootstrap: Number of resamples for the interval of the mean target.
         seed: Seed of the resamples.
+        groups: n names, such as the person of each row, that are resampled as a whole.
 
     Returns:
         One row a part that has rows: decile (1 = highest predictions), rows,
@@ -170,6 +201,7 @@ def decile_table(
         rows=len(target),
         n_bootstrap=n_bootstrap,
         seed=seed,
+        groups=groups,
     )
     sums, total = np.bincount(part, weights=target, minlength=DECILES), float(target.sum())
     return pd.DataFrame(

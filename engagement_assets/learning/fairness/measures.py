@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -43,6 +43,8 @@ from engagement_assets.learning.fairness.judging import (
 from engagement_assets.learning.fairness.report import FairnessReport
 
 TOP_SHARE = 0.1
+# What a group is due beside the others: what the truth gives it, or the same as they have.
+Reference = Literal["truth", "equal"]
 SELECTED, WITH_LABEL = "selected", "with_label"
 BASE_RATE, PRECISION = "base_rate", "precision"
 CALIBRATION, EXPOSURE = "calibration_ratio", "exposure"
@@ -83,6 +85,7 @@ def selection_fairness(
     *,
     attributes: Sequence[str],
     equal_opportunity: bool = False,
+    reference: Reference = "truth",
     **settings: Any,
 ) -> FairnessReport:
     """Report and judge who of n people is selected.
@@ -95,12 +98,15 @@ def selection_fairness(
         equal_opportunity: Whether the share selected of those with the label is judged too. Not
             where a quota selects: there a group with fewer who deserve it has fewer of them
             selected however good the scores are (Corbett-Davies and Goel 2018).
+        reference: Whether a gap that the truth has too is excused (`truth`) or counts (`equal`).
         settings: Settings of `fairness_report`.
 
     Raises:
         ValueError: When the inputs differ in length.
     """
-    side = _selection(y, selected, sensitive, equal_opportunity=equal_opportunity)
+    side = _selection(
+        y, selected, sensitive, equal_opportunity=equal_opportunity, reference=reference
+    )
     return fairness_report([side], attributes=attributes, **settings)
 
 
@@ -110,6 +116,7 @@ def _selection(
     sensitive: pd.DataFrame,
     *,
     equal_opportunity: bool = False,
+    reference: Reference = "truth",
 ) -> Side:
     marked = np.asarray(selected, dtype=bool).astype(np.float64)
     labels = None if y is None else as_labels(y, both_classes=False)
@@ -118,6 +125,7 @@ def _selection(
             f"{'no' if labels is None else len(labels)} labels, {len(marked)} flags and "
             f"{len(sensitive)} sensitive rows: give one of each a customer"
         )
+    excused = reference == "truth"
     if labels is None:
         return Side(CUSTOMERS, sensitive, [Measure(SELECTED, marked, judged=True)])
     return Side(
@@ -125,14 +133,14 @@ def _selection(
         sensitive,
         [
             Measure(BASE_RATE, labels),
-            Measure(SELECTED, marked, judged=True, merit=labels),
+            Measure(SELECTED, marked, judged=True, merit=labels if excused else None),
             Measure(
                 WITH_LABEL,
                 np.where(labels == 1.0, marked, math.nan),
                 judged=equal_opportunity,
                 # a group of lower risk has both, fewer with the label and fewer of the selected
                 # with it; one of the two alone is no lower risk
-                due_by=(BASE_RATE, PRECISION),
+                due_by=(BASE_RATE, PRECISION) if excused else (),
             ),
             Measure(PRECISION, np.where(marked == 1.0, labels, math.nan)),
             Measure("without_label", np.where(labels == 0.0, marked, math.nan)),
@@ -154,6 +162,7 @@ def regression_fairness(
     *,
     attributes: Sequence[str],
     share: float = TOP_SHARE,
+    reference: Reference = "truth",
     **settings: Any,
 ) -> FairnessReport:
     """Report and judge predictions of which the highest share is selected.
@@ -164,6 +173,7 @@ def regression_fairness(
         sensitive: n rows with the sensitive attributes, in the order of y.
         attributes: The attributes to report.
         share: Share of the customers that is selected.
+        reference: What a selected group is due; see `selection_fairness`.
         settings: Settings of `fairness_report`.
 
     Raises:
@@ -171,7 +181,7 @@ def regression_fairness(
     """
     truth, predicted = checked_numbers(y, prediction)
     chosen = predicted >= top_threshold(predicted, share=share)
-    side = _selection(truly_top(truth, share=share), chosen, sensitive)
+    side = _selection(truly_top(truth, share=share), chosen, sensitive, reference=reference)
     numbers = [
         Measure("mean_target", truth),
         Measure("mean_prediction", predicted),

@@ -5,8 +5,9 @@ Belongs here: the estimator. Does not belong here: other linear models (`ease`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -29,20 +30,25 @@ class AlsRecommender(Recommender):
 
     Args:
         factors: Width of the embeddings.
-        regularisation: L2 penalty.
-        alpha: Weight of confidence.
+        regularisation: L2 penalty; chosen on interactions set aside when None.
+        alpha: Weight of confidence; chosen like it when None.
         penalty_exponent: 0 for the same penalty for all rows, 1 for one in proportion to their
-            interactions.
+            interactions, which then means the same for few users as for many.
         iterations: Passes over users and items.
         steps: Conjugate-gradient steps of each half-step.
         random_state: Seed of the first factors.
     """
 
     kind = "als"
+    grid: ClassVar[Mapping[str, Sequence[float]]] = {
+        "regularisation": (0.03, 0.1, 0.3, 1.0),
+        "alpha": (0.5, 2.0, 10.0),
+    }
+    searched_interactions = 100_000
     factors: int = 64
-    regularisation: float = 1.0
-    alpha: float = 10.0
-    penalty_exponent: float = 0.0
+    regularisation: float | None = None
+    alpha: float | None = None
+    penalty_exponent: float = 1.0
     iterations: int = 10
     steps: int = 3
     random_state: int = 0
@@ -50,12 +56,12 @@ class AlsRecommender(Recommender):
     def __post_init__(self) -> None:
         if self.factors < 1 or self.iterations < 1 or self.steps < 1:
             raise ValueError("factors, iterations and steps must be at least 1")
-        if not self.regularisation > 0 or not self.alpha > 0:
+        if any(value is not None and not value > 0 for value in (self.regularisation, self.alpha)):
             raise ValueError("regularisation and alpha must be above 0")
 
     def _fit(self, data: Dataset) -> None:
         matrix = data.matrix()
-        matrix.data = (self.alpha * np.log1p(matrix.data)).astype(np.float32)
+        matrix.data = (self.chosen("alpha") * np.log1p(matrix.data)).astype(np.float32)
         rng = np.random.default_rng(self.random_state)
         scale = 1.0 / np.sqrt(self.factors)
         users = (scale * rng.standard_normal((data.shape[0], self.factors))).astype(np.float32)
@@ -78,7 +84,7 @@ class AlsRecommender(Recommender):
         gram = other.T @ other
         row = np.repeat(np.arange(confidence.shape[0]), np.diff(confidence.indptr))
         size = np.diff(confidence.indptr).astype(np.float32)
-        penalty = (self.regularisation * size**self.penalty_exponent)[:, None]
+        penalty = (self.chosen("regularisation") * size**self.penalty_exponent)[:, None]
 
         def times(x: Floats) -> Floats:
             scaled = confidence.copy()

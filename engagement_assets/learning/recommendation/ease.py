@@ -6,9 +6,12 @@ Belongs here: the estimator. Does not belong here: other factor models (`als`).
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
+import scipy.sparse as sp
 from scipy.linalg import lapack
 
 from engagement_assets.learning.recommendation.data import Dataset, Floats, Ints
@@ -16,6 +19,9 @@ from engagement_assets.learning.recommendation.popularity import popularity
 from engagement_assets.learning.recommendation.recommender import Recommender
 
 logger = logging.getLogger(__name__)
+
+# So many columns of a large square matrix are worked on at once.
+_COLUMNS = 1_024
 
 
 @dataclass(kw_only=True, eq=False)
@@ -26,22 +32,31 @@ class EaseRecommender(Recommender):
     user and item that came together (or the weight, tempered by `log(1 + weight)`).
 
     Args:
-        regularisation: L2 penalty; larger for fewer data.
+        regularisation: L2 penalty; chosen on interactions set aside when None.
         use_weights: Learn from tempered weights instead of ones.
-        max_items: Only so many of the most used items are learnt, as time goes with the cube of
-            their number and memory with its square; others score 0.
+        max_items: Only so many of the most used items are learnt, and others score 0: time goes
+            with the cube of their number and memory with its square, 8 bytes each (2 GB for
+            16,000).
         items_half_life_days: In the choice of those, a use counts half after so many days. Set it
             where items are soon forgotten, or the choice falls on items that are no longer shown.
+
+    Attributes:
+        learnt_share_: Share of the uses whose item is learnt.
     """
 
     kind = "ease"
-    regularisation: float = 200.0
+    grid: ClassVar[Mapping[str, Sequence[float]]] = {
+        "regularisation": (25.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1_600.0, 3_200.0)
+    }
+    # the penalty is held against how many people use two items, which fewer items do not change
+    searched_items = 3_000
+    regularisation: float | None = None
     use_weights: bool = False
-    max_items: int = 4_000
+    max_items: int = 16_000
     items_half_life_days: float | None = None
 
     def __post_init__(self) -> None:
-        if not self.regularisation > 0:
+        if self.regularisation is not None and not self.regularisation > 0:
             raise ValueError(f"regularisation must be above 0, got {self.regularisation}")
         if self.max_items < 1:
             raise ValueError(f"max_items must be at least 1, got {self.max_items}")
@@ -56,19 +71,22 @@ class EaseRecommender(Recommender):
         used = data.people().astype(np.float64)
         if self.items_half_life_days is not None:
             used = popularity(data, self.items_half_life_days)
-        self.items_ = np.flatnonzero(used)
-        if len(self.items_) > self.max_items:
-            logger.warning(
-                "EASE learns the %d most used of %d items", self.max_items, len(self.items_)
-            )
+        known = np.flatnonzero(used)
+        self.items_ = known
+        if len(known) > self.max_items:
             self.items_ = np.sort(np.argsort(-used, kind="stable")[: self.max_items])
         self.matrix_ = matrix[:, self.items_].tocsr()
-        gram = np.asarray((self.matrix_.T @ self.matrix_).todense(), dtype=np.float32)
-        gram[np.diag_indices_from(gram)] += self.regularisation
-        inverse = _inverse(gram)
-        weights = inverse / -np.diag(inverse)[None, :]
+        self.learnt_share_ = self.matrix_.nnz / max(matrix.nnz, 1)
+        if len(known) > self.max_items:
+            logger.warning(
+                "EASE learns the %d most used of %d items, %.1f %% of the uses: `max_items` bounds "
+                "its memory",
+                self.max_items, len(known), 100 * self.learnt_share_,
+            )  # fmt: skip
+        weights = _inverse(_gram(self.matrix_, self.chosen("regularisation")))
+        weights /= -np.diag(weights)[None, :].copy()
         np.fill_diagonal(weights, 0.0)
-        self.weights_ = np.asarray(weights, dtype=np.float32)
+        self.weights_ = weights
 
     def score_block(self, users: Ints, items: Ints) -> Floats:
         """X B of some users and items."""
@@ -81,13 +99,29 @@ class EaseRecommender(Recommender):
         return out
 
 
+def _gram(matrix: sp.csr_matrix, regularisation: float) -> Floats:
+    """X'X with the penalty on its diagonal, in the order of columns that LAPACK works in place."""
+    size = matrix.shape[1]
+    gram = np.empty((size, size), dtype=np.float32, order="F")
+    turned = matrix.T.tocsr()
+    for start in range(0, size, _COLUMNS):
+        span = slice(start, start + _COLUMNS)
+        gram[:, span] = (turned @ matrix[:, span]).toarray()
+    gram[np.diag_indices(size)] += np.float32(regularisation)
+    return gram
+
+
 def _inverse(gram: Floats) -> Floats:
-    """Inverse of a positive definite matrix, by Cholesky: half the work of a general one."""
-    factor, failed = lapack.spotrf(gram, lower=1)
+    """Invert a positive definite matrix in place, by Cholesky: half the work of a general one."""
+    factor, failed = lapack.spotrf(gram, lower=1, overwrite_a=1)
     if failed:
         raise ValueError(
             "EASE cannot invert its matrix: raise `regularisation` (numbers are 32 bits wide)"
         )
-    lower, failed = lapack.spotri(factor, lower=1)
-    lower = np.tril(lower)
-    return np.asarray(lower + np.tril(lower, -1).T, dtype=np.float32)
+    inverse, failed = lapack.spotri(factor, lower=1, overwrite_c=1)
+    for start in range(0, len(inverse), _COLUMNS):
+        span = slice(start, start + _COLUMNS)
+        lower = np.tril(inverse[span, span])
+        inverse[span, span] = lower + np.tril(lower, -1).T
+        inverse[span, start + _COLUMNS :] = inverse[start + _COLUMNS :, span].T
+    return np.asarray(inverse, dtype=np.float32)

@@ -65,7 +65,7 @@ class FallbackRecommender(Recommender):
         min_history: Distinct items that a user must have interacted with to be served by the model;
             whom the recommender itself says that it `serves` when None.
         min_segment: Users with interactions that a segment must have for its own popularity.
-        half_life_days: Of popularity.
+        half_life_days: Of popularity; chosen on interactions set aside when None.
         neighbours: Nearest items by text that stand for a new item.
     """
 
@@ -74,12 +74,15 @@ class FallbackRecommender(Recommender):
     _: KW_ONLY
     min_history: int | None = None
     min_segment: int = 50
-    half_life_days: float = 7.0
+    half_life_days: float | None = None
     neighbours: int = 10
 
     def __post_init__(self) -> None:
         if isinstance(self.base, FallbackRecommender):
             raise TypeError("the base is already wrapped in FallbackRecommender")
+
+    def _choose(self, data: Dataset) -> dict[str, Any]:
+        return PopularityRecommender(half_life_days=self.half_life_days)._choose(data)
 
     def _fit(self, data: Dataset) -> None:
         self.base.fit_dataset(data)
@@ -87,6 +90,8 @@ class FallbackRecommender(Recommender):
 
     def refresh(self, data: Dataset) -> Self:
         """Refresh the base and the chain."""
+        if not hasattr(self, "chosen_"):
+            return self.fit_dataset(data)
         self.base.refresh(data)
         self._prepare(data)
         return self
@@ -101,8 +106,9 @@ class FallbackRecommender(Recommender):
             segment=np.concatenate([data.segment, nobody]),
         )
         data = self.data_
-        self._popularity = popularity(data, self.half_life_days)
-        self._by_segment = segment_popularity(data, self.half_life_days)
+        half_life = self.chosen("half_life_days")
+        self._popularity = popularity(data, half_life)
+        self._by_segment = segment_popularity(data, half_life)
         self._tastes = taste_terms(data)
         self._mixed: tuple[Any, sp.csc_matrix] | None = None
         self.stage_ = self._stages(data)
@@ -233,4 +239,6 @@ class FallbackRecommender(Recommender):
     @classmethod
     def _of_description(cls, state: Mapping[str, Any]) -> Self:
         base = ESTIMATORS[state["base"]["kind"]]._of_description(state["base"])
-        return cls(base, **state["parameters"])
+        made = cls(base, **state["parameters"])
+        made.chosen_ = state["learnt"]["chosen_"]
+        return made

@@ -7,7 +7,7 @@ themselves (`terms`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,50 +18,65 @@ from scipy.optimize import minimize
 from engagement_assets.learning.recommendation.als import AlsRecommender
 from engagement_assets.learning.recommendation.data import Dataset, Floats, Ints
 from engagement_assets.learning.recommendation.ease import EaseRecommender
-from engagement_assets.learning.recommendation.recommender import NotFittedError, Recommender
+from engagement_assets.learning.recommendation.recommender import Recommender
+from engagement_assets.learning.recommendation.rehearsal import (
+    SHARE,
+    Judge,
+    K,
+    Rehearsal,
+    rehearse,
+)
 from engagement_assets.learning.recommendation.terms import OfRecommender, Term, terms
 
 logger = logging.getLogger(__name__)
 
 COMPONENTS: dict[str, type[Recommender]] = {"ease": EaseRecommender, "als": AlsRecommender}
-_FEWEST_CHOICES = 20
+# The terms but the components, as one score.
+TERMS = "terms"
+# How much of a score may be added to the best one, in standard deviations.
+_COUNTS = (0.0, 0.125, 0.25, 0.5, 1.0)
 _PENALTY = 1e-3
 
 
 @dataclass(kw_only=True, eq=False)
 class HybridRecommender(Recommender):
-    """Conditional logit of what users turn to next (McFadden 1974), over all terms that are known.
+    """Conditional logit of what users turn to next (McFadden 1974), blended with recommenders.
 
-    Interactions of the last days are set aside; the terms are made of what came before, and the
-    weights are those under which each item that was chosen then is most likely among sampled
-    others. Then the terms are made again of everything. A new item has its age, category, author
-    and text to speak for it.
+    Some interactions are set aside (`rehearsal.rehearse`) and the terms are made of the others. The
+    weights of the terms are those under which each item that was chosen is most likely among
+    sampled ones. The scores of the components are then added with the weights that rank best, by
+    NDCG on what is set aside: where no sum is better than one component, that one is used alone.
+    Then everything is made again of all interactions. A new item has its age, category, author and
+    text to speak for it.
 
     Args:
         half_lives_days: Of the popularity terms.
-        components: Which other recommenders' scores are terms: `ease`, `als`.
-        component_parameters: Parameters of each of them.
-        holdout_days: The weights are learnt on the interactions of so many last days; a random
-            `holdout_share` of all interactions when None.
-        holdout_share: Share of interactions set aside without `holdout_days`.
+        components: Which other recommenders are blended in: `ease`, `als`.
+        component_parameters: Parameters of each of them; what they leave None is chosen on the same
+            interactions.
+        holdout_days: The interactions of so many last days are set aside; `holdout_share` of them
+            when None, and where the last days hold too few.
+        holdout_share: See there.
         negatives: Other items sampled for each choice.
         max_choices: Only so many choices are learnt from.
         random_state: Seed.
 
     Attributes:
-        terms_: Names of the terms.
+        terms_: Names of the terms and components.
         weights_: Weight of each.
+        held_out_: NDCG at 10 of the terms, of each component and of the hybrid on what was set
+            aside; empty without components.
     """
 
     kind = "hybrid"
     fewest_items = 1
     scores_new_items = True
-    outlives_data = ("weights_",)
-    half_lives_days: Sequence[float] = (0.5, 2.0, 14.0)
-    components: Sequence[str] = ()
+    outlives_data = ("chosen_", "weights_", "held_out_")
+    half_lives_days: Sequence[float] = (0.5, 2.0, 14.0, 180.0)
+    components: Sequence[str] = ("ease", "als")
     component_parameters: dict[str, dict[str, Any]] | None = None
-    holdout_days: float | None = 1.0
-    holdout_share: float = 0.1
+    holdout_days: float | None = None
+    holdout_share: float = SHARE
     negatives: int = 50
     max_choices: int = 20_000
     random_state: int = 0
@@ -75,18 +90,64 @@ class HybridRecommender(Recommender):
         # as they come back from JSON
         self.half_lives_days, self.components = list(self.half_lives_days), list(self.components)
 
-    def _fit(self, data: Dataset) -> None:
-        earlier, users, items = self._choices(data)
-        pool = earlier.candidates()
-        if len(users) < _FEWEST_CHOICES or len(pool) < 2:
+    def _choose(self, data: Dataset) -> dict[str, Any]:
+        """Choose the components' parameters and all weights."""
+        on = rehearse(
+            data,
+            days=self.holdout_days,
+            share=self.holdout_share,
+            random_state=self.random_state,
+        )
+        return self.choose(on)
+
+    def choose(self, on: Rehearsal) -> dict[str, Any]:
+        """Choose the components' parameters and all weights on the choices of a rehearsal."""
+        self.weights_: dict[str, float] | None = None
+        self.held_out_: dict[str, float] = {}
+        if not on.enough:
             logger.warning(
                 "Only %d choices among %d items were set aside to learn weights from: popularity "
-                "alone is used", len(users), len(pool),
+                "alone is used", len(on.users), len(on.pool),
             )  # fmt: skip
-            self.weights_ = None
+            return {}
+        made = self._terms(on.earlier)
+        self.weights_ = self._learn(made, on)
+        parameters: dict[str, dict[str, Any]] = {}
+        components: list[Term] = []
+        for name in self.components:
+            given = (self.component_parameters or {}).get(name, {})
+            parameters[name] = given | COMPONENTS[name](**given).choose(on)
+            components.append(_component(name, parameters[name], on.earlier))
+        if components:
+            self._blend(made, components, Judge(on))
+        return {"component_parameters": parameters}
+
+    def _blend(self, made: list[Term], components: list[Term], judge: Judge) -> None:
+        """Add components to the terms with the weights that rank best."""
+        learnt = self.weights_ or {}
+        scores = {
+            TERMS: _sum(made, learnt, judge),
+            **{term.name: _sum([term], {term.name: 1.0}, judge) for term in components},
+        }
+        scale = {name: float(values.std()) or 1.0 for name, values in scores.items()}
+        scaled = {name: values / np.float32(scale[name]) for name, values in scores.items()}
+        self.held_out_ = {name: judge.ndcg(values) for name, values in scaled.items()}
+        best = max(self.held_out_, key=lambda name: self.held_out_[name])
+        counts, value = _climb(scaled, best, judge)
+        if value > self.held_out_[best]:
+            logger.info(
+                "NDCG@%d of the blend %s on what was set aside: %.4f; of its parts: %s",
+                K, counts, value, self.held_out_,
+            )  # fmt: skip
         else:
-            self.weights_ = self._learn(self._make_terms(earlier), users, items, pool, earlier)
-        self._remake(data)
+            logger.warning(
+                "No blend is above %s alone on what was set aside (NDCG@%d %s): it is used",
+                best, K, self.held_out_,
+            )  # fmt: skip
+        self.held_out_[self.kind] = value
+        weights = {name: count / scale[name] for name, count in counts.items()}
+        self.weights_ = {name: weight * weights[TERMS] for name, weight in learnt.items()}
+        self.weights_ |= {term.name: weights[term.name] for term in components}
 
     def serves(self, data: Dataset) -> NDArray[np.bool_]:
         """Whoever has interacted with something, or is linked with an author."""
@@ -94,61 +155,33 @@ class HybridRecommender(Recommender):
         served = super().serves(data)
         return served if linked is None else served | (np.diff(linked.indptr) > 0)
 
-    def refresh(self, data: Dataset) -> HybridRecommender:
-        """Make the terms of newer data and keep the weights.
-
-        Raises:
-            NotFittedError: There are no weights yet.
-        """
-        if not hasattr(self, "weights_"):
-            raise NotFittedError("the hybrid has no weights to keep: call fit first")
-        self.data_ = data
-        self._remake(data)
-        return self
-
-    def _remake(self, data: Dataset) -> None:
+    def _fit(self, data: Dataset) -> None:
         """Make the terms and match weights by name; one the data no longer allow counts nothing."""
-        self._made = self._make_terms(data)
-        self.terms_ = [term.name for term in self._made]
+        self._made = self._terms(data)
         if self.weights_ is None:
-            self.weights_ = {self.terms_[0]: 1.0}
-        gone = sorted(set(self.weights_) - set(self.terms_))
+            self.weights_ = {self._made[0].name: 1.0}
+        parameters = self.chosen_.get("component_parameters", {})
+        self._made += [
+            _component(name, parameters[name], data)
+            for name in self.components
+            if self.weights_.get(name)
+        ]
+        self.terms_ = [term.name for term in self._made]
+        gone = sorted(name for name in set(self.weights_) - set(self.terms_) if self.weights_[name])
         if gone:
             logger.warning("The data do not allow the terms %s any more: they count nothing", gone)
 
-    def _make_terms(self, data: Dataset) -> list[Term]:
-        made = terms(data, half_lives_days=tuple(self.half_lives_days))
-        for name in self.components:
-            parameters = (self.component_parameters or {}).get(name, {})
-            made.append(OfRecommender(name, COMPONENTS[name](**parameters).fit_dataset(data)))
-        return made
+    def _terms(self, data: Dataset) -> list[Term]:
+        return terms(data, half_lives_days=tuple(self.half_lives_days))
 
-    def _choices(self, data: Dataset) -> tuple[Dataset, Ints, Ints]:
-        """Split off the latest interactions: the earlier ones, and users with their new items."""
-        rng = np.random.default_rng([self.random_state, 1])
-        if self.holdout_days is not None:
-            late = data.day >= data.as_of - self.holdout_days
-            earlier = data.before(data.as_of - self.holdout_days)
-        else:
-            late = rng.random(len(data.user)) < self.holdout_share
-            earlier = data.rows(~late)
-        width = np.int64(data.shape[1])
-        key = np.unique(data.user[late] * width + data.item[late])
-        known = np.unique(earlier.user * width + earlier.item)
-        key = key[~np.isin(key, known)]
-        key = key[np.isin(key % width, earlier.candidates())]
-        # Of users without a past only popularity could be learnt.
-        key = key[np.isin(key // width, earlier.user)]
-        if len(key) > self.max_choices:
-            logger.info("%d of %d choices are learnt from", self.max_choices, len(key))
-            key = np.sort(rng.choice(key, self.max_choices, replace=False))
-        return earlier, key // width, key % width
-
-    def _learn(
-        self, made: list[Term], users: Ints, items: Ints, pool: Ints, earlier: Dataset
-    ) -> dict[str, float]:
+    def _learn(self, made: list[Term], on: Rehearsal) -> dict[str, float]:
         rng = np.random.default_rng([self.random_state, 2])
-        others = rng.choice(pool, (len(users), self.negatives))
+        users, items, earlier = on.users, on.items, on.earlier
+        if len(users) > self.max_choices:
+            logger.info("%d of %d choices are learnt from", self.max_choices, len(users))
+            some = np.sort(rng.choice(len(users), self.max_choices, replace=False))
+            users, items = users[some], items[some]
+        others = rng.choice(on.pool, (len(users), self.negatives))
         shown = np.concatenate([items[:, None], others], axis=1)
         values = np.stack([term.pairs(users, shown) for term in made], axis=2).astype(np.float64)
         # Not among the choices: what the user had seen, had written, or the chosen item itself.
@@ -174,6 +207,37 @@ class HybridRecommender(Recommender):
             if weight:
                 term.add(out, users, items, weight)
         return out
+
+
+def _component(name: str, parameters: dict[str, Any], data: Dataset) -> Term:
+    return OfRecommender(name, COMPONENTS[name](**parameters).fit_dataset(data))
+
+
+def _sum(made: list[Term], weights: Mapping[str, float], judge: Judge) -> Floats:
+    """The weighted sum of terms, of the judged users and items."""
+    out = np.zeros((len(judge.users), len(judge.pool)), dtype=np.float32)
+    for term in made:
+        term.add(out, judge.users, judge.pool, weights[term.name])
+    return out
+
+
+def _climb(scores: Mapping[str, Floats], best: str, judge: Judge) -> tuple[dict[str, float], float]:
+    """Add to the best of some scores as much of each other as ranks better, twice around.
+
+    The terms come last and count at most half: with a part of the data set aside popularity says
+    more, beside what is learnt of tastes, than it does with all of them.
+    """
+    counts = dict.fromkeys(scores, 0.0) | {best: 1.0}
+    total, value = scores[best], judge.ndcg(scores[best])
+    others = sorted((name for name in scores if name != best), key=lambda name: name == TERMS)
+    for name in others * 2:
+        without = total - np.float32(counts[name]) * scores[name]
+        for count in _COUNTS[:-1] if name == TERMS else _COUNTS:
+            tried = without + np.float32(count) * scores[name]
+            ndcg = judge.ndcg(tried)
+            if ndcg > value:
+                counts[name], value, total = count, ndcg, tried
+    return counts, value
 
 
 def _conditional_logit(values: NDArray[np.float64], barred: NDArray[np.bool_]) -> Any:

@@ -6,7 +6,9 @@ to (`fallback`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -45,20 +47,23 @@ class PopularityRecommender(Recommender):
     """The items that most people turned to of late, the same for everybody.
 
     Args:
-        half_life_days: A use counts half after so many days. Short for news, long for
-            films.
+        half_life_days: A use counts half after so many days: few for news, many for films. Chosen
+            on interactions set aside when None.
     """
 
     kind = "popularity"
     fewest_items = 0
-    half_life_days: float = 7.0
+    grid: ClassVar[Mapping[str, Sequence[float]]] = {
+        "half_life_days": (0.25, 1.0, 7.0, 30.0, 180.0, 10_000.0)
+    }
+    half_life_days: float | None = None
 
     def __post_init__(self) -> None:
-        if not self.half_life_days > 0:
+        if self.half_life_days is not None and not self.half_life_days > 0:
             raise ValueError(f"half_life_days must be above 0, got {self.half_life_days}")
 
     def _fit(self, data: Dataset) -> None:
-        self.popularity_ = popularity(data, self.half_life_days).astype(np.float32)
+        self.popularity_ = popularity(data, self.chosen("half_life_days")).astype(np.float32)
 
     def score_block(self, users: Ints, items: Ints) -> Floats:
         """The popularity of each item, for each user."""

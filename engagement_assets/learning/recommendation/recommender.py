@@ -27,6 +27,7 @@ from engagement_assets.learning.recommendation.data import (
     Ints,
 )
 from engagement_assets.learning.recommendation.diversity import NOTHING, count_categories, diversify
+from engagement_assets.learning.recommendation.rehearsal import Rehearsal, rehearse, search
 from engagement_assets.learning.recommendation.tables import prepare
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ logger = logging.getLogger(__name__)
 # Scores of one block of users and all candidates take at most so many numbers.
 _BLOCK_NUMBERS = 4_000_000
 BY_MODEL, BY_RULE = "model", "category rule"
-FORMAT = "recommender/2"
+FORMAT = "recommender/3"
 STATE_FILE = "recommender.json"
 
 
@@ -71,15 +72,23 @@ class Recommender(ABC):
         kind: Name of the method.
         fewest_items: Distinct items that a user must have interacted with for good lists.
         scores_new_items: Whether items without interactions have meaningful scores.
+        grid: Values of the parameters that `fit` chooses where they are None.
+        searched_items: They are chosen on so many of the most used items; all when None.
+        searched_interactions: They are chosen on users of so many interactions; all when None.
         outlives_data: Attributes that a refresh keeps, and so are saved.
         data_: What it was fitted on.
+        chosen_: The parameters that `fit` chose.
     """
 
     kind: ClassVar[str]
     fewest_items: ClassVar[int] = 3
     scores_new_items: ClassVar[bool] = False
-    outlives_data: ClassVar[tuple[str, ...]] = ()
+    grid: ClassVar[Mapping[str, Sequence[float]]] = {}
+    searched_items: ClassVar[int | None] = None
+    searched_interactions: ClassVar[int | None] = None
+    outlives_data: ClassVar[tuple[str, ...]] = ("chosen_",)
     data_: Dataset
+    chosen_: dict[str, Any]
 
     def fit(
         self,
@@ -112,16 +121,36 @@ class Recommender(ABC):
             RecommendationDataError: There are no interactions.
         """
         self.data_ = data
+        self.chosen_ = self._choose(data)
         self._fit(data)
         return self
 
     def refresh(self, data: Dataset) -> Self:
-        """Bring the recommender up to newer data with the settings that were chosen.
+        """Bring the recommender up to newer data with the parameters that were chosen."""
+        if not hasattr(self, "chosen_"):
+            return self.fit_dataset(data)
+        self.data_ = data
+        self._fit(data)
+        return self
 
-        Here by fitting again, which costs what `fit` does; a method that can keep what it learnt
-        does so.
-        """
-        return self.fit_dataset(data)
+    def _choose(self, data: Dataset) -> dict[str, Any]:
+        """Choose the parameters that are None on interactions that are set aside for it."""
+        if all(getattr(self, name) is not None for name in self.grid):
+            return {}
+        return self.choose(rehearse(data))
+
+    def choose(self, on: Rehearsal) -> dict[str, Any]:
+        """Choose the parameters that are None by NDCG on the choices of a rehearsal."""
+        missing = {name: grid for name, grid in self.grid.items() if getattr(self, name) is None}
+        if not missing:
+            return {}
+        reduced = on.reduced(items=self.searched_items, interactions=self.searched_interactions)
+        return search(lambda **tried: type(self)(**(self.get_params() | tried)), missing, reduced)
+
+    def chosen(self, name: str) -> Any:
+        """The value of a parameter: as given, else as chosen."""
+        value = getattr(self, name)
+        return self.chosen_[name] if value is None else value
 
     @abstractmethod
     def _fit(self, data: Dataset) -> None: ...
@@ -290,9 +319,14 @@ class Recommender(ABC):
         return np.asarray(numbers, dtype=np.int64)
 
     def get_params(self) -> dict[str, Any]:
-        """The constructor's parameters."""
+        """The constructor's parameters, as given."""
         names = inspect.signature(type(self).__init__).parameters
         return {name: getattr(self, name) for name in names if name != "self"}
+
+    def chosen_params(self) -> dict[str, Any]:
+        """The constructor's parameters with what `fit` chose: the same method without a search."""
+        self._fitted()
+        return self.get_params() | self.chosen_
 
     def save(self, folder: Path | UPath | str) -> None:
         """Write the settings and what outlives the data, as JSON.

@@ -42,7 +42,9 @@ def prepare(
     is left out, with a log line.
 
     Args:
-        interactions: `user`, `item`, `time` (timestamps, or numbers of days) and `weight`.
+        interactions: `user` and `item`, and where known `time` (timestamps, or numbers of days) and
+            `weight`, 1 where there is none. Without `time` all are of one moment, and when items
+            were published is not used.
         items: `item`, and where known `category`, `published`, `author`, `text`.
         users: `user`, and where known `segment`.
         links: `user` and `author`, and where known `time`: whose items a user may come across
@@ -52,11 +54,12 @@ def prepare(
         candidate_days: Only items published so many days before `as_of` are recommended.
 
     Raises:
-        RecommendationDataError: A column is missing, an id or a time is null, a weight is negative
+        RecommendationDataError: A column is missing, `as_of` or `candidate_days` is given without
+            times, an id or a time is null, a weight is negative
             or not finite, an item or a user is listed twice, an embedding is not finite, or there
             are no interactions.
     """
-    rows = _checked(interactions)
+    rows = _checked(interactions, timed=as_of is not None or candidate_days is not None)
     listed_items = _listed(items, "item")
     listed_users = _listed(users, "user")
     user, user_ids = _numbered(rows["user"], listed_users["user"], "user")
@@ -74,7 +77,7 @@ def prepare(
     )
     author, own, pairs, link_day = _authors(by_item.get("author"), user_ids, links, len(item_ids))
     published = np.full(len(item_ids), -np.inf)
-    if "published" in by_item:
+    if "published" in by_item and "time" in interactions:
         known = by_item["published"].notna().to_numpy()
         published[known] = _days(by_item["published"][known], "published")
     return Dataset(
@@ -99,12 +102,17 @@ def prepare(
     )
 
 
-def _checked(interactions: pd.DataFrame) -> pd.DataFrame:
-    missing = [c for c in ("user", "item", "time", "weight") if c not in interactions.columns]
+def _checked(interactions: pd.DataFrame, *, timed: bool) -> pd.DataFrame:
+    needed = ("user", "item", *(("time",) if timed else ()))
+    missing = [c for c in needed if c not in interactions.columns]
     if missing:
         raise RecommendationDataError(f"interactions lack the columns {missing}")
     if interactions.empty:
         raise RecommendationDataError("there are no interactions to learn from")
+    without = {"time": 0.0, "weight": 1.0}
+    interactions = interactions.assign(
+        **{name: value for name, value in without.items() if name not in interactions}
+    )
     for column in ("user", "item", "time"):
         nulls = int(interactions[column].isna().sum())
         if nulls:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from engagement_assets.features.labels import Label
 from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.evaluation.metrics import (
+    auc,
     calibration_error_by_chance,
     evaluate,
     lift_table,
@@ -28,6 +29,7 @@ from engagement_assets.learning.evaluation.thresholds import CostModel
 from engagement_assets.learning.fairness.mitigation import offer_price
 from engagement_assets.learning.trees.classifier import CalibratedBoostingClassifier
 from engagement_assets.lifecycle.fairness import Assessment, assess_flags
+from engagement_assets.lifecycle.rows import used_within
 from engagement_assets.lifecycle.spec import ModelSpec
 from engagement_assets.lifecycle.tabular import LabelledSnapshots
 from engagement_assets.lifecycle.training import records
@@ -51,12 +53,25 @@ class ChurnAdapter(LabelledSnapshots):
         "save_rate": "success_rate",
     }
     advantage_of = staticmethod(paired_auc_difference)
+    # recency, frequency, volume
+    baseline_columns = (
+        "days_since_last_login",
+        "logins_month",
+        "active_days_month",
+        "session_minutes_month",
+        "transaction_revenue_month",
+        "tenure_days",
+    )
+    quality_of = staticmethod(auc)
+    quality_words = "AUC"
+    labels_are_classes = True
     evaluation_markdown = staticmethod(evaluation_markdown)
 
     def measures(self, fitted: Any, rows: pd.DataFrame, *, n_bootstrap: int) -> dict[str, Any]:
         """Return metrics, thresholds and costs, lift and reliability."""
         truth, probability = rows[self.target], self.score(fitted, rows)
         how: dict[str, Any] = {"n_bootstrap": n_bootstrap, "seed": fitted.random_state}
+        how["groups"] = rows["customer_id"]
         metrics = evaluate(truth, probability, threshold=fitted.threshold_, recall=RECALL, **how)
         return {
             "metrics": {name: figure.to_dict() for name, figure in metrics.items()},
@@ -82,9 +97,7 @@ class ChurnAdapter(LabelledSnapshots):
 
     def scored(self, rows: pd.DataFrame) -> NDArray[np.bool_]:
         """Return who used the app in as many days as the label looks ahead."""
-        idle = pd.to_numeric(rows["days_since_last_login"])
-        active: NDArray[np.bool_] = (idle < self.label.window_days).fillna(False).to_numpy(np.bool_)
-        return active
+        return used_within(rows, self.label.window_days)
 
     def predicted(self, fitted: Any, rows: pd.DataFrame) -> dict[str, Any]:
         """Return the probability of churn, and whether contacting pays."""
@@ -94,7 +107,7 @@ class ChurnAdapter(LabelledSnapshots):
             "above_cost_threshold": probability >= fitted.threshold_,
         }
 
-    def judged(self, fitted: Any, rows: pd.DataFrame, **settings: int) -> Assessment:
+    def judged(self, fitted: Any, rows: pd.DataFrame, **settings: Any) -> Assessment:
         """Measure whom the cost threshold flags among the test people of labelled rows."""
         costs = CostModel(
             cost_miss=fitted.cost_miss,

@@ -6,20 +6,31 @@ measuring and wording themselves.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pandas as pd
 
 from engagement_assets.features.labels import Label
-from engagement_assets.learning.evaluation.regression import decile_table, evaluate_regression
+from engagement_assets.learning.evaluation.binary import Floats
+from engagement_assets.learning.evaluation.regression import (
+    bias_by_chance,
+    decile_table,
+    evaluate_regression,
+)
 from engagement_assets.learning.evaluation.scores import score_shares
 from engagement_assets.learning.trees.regressor import BoundedBoostingRegressor
+from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS
 from engagement_assets.lifecycle.predictor import Predictions
+from engagement_assets.lifecycle.rows import used_within
 from engagement_assets.lifecycle.spec import ModelSpec
 from engagement_assets.lifecycle.tabular import LabelledSnapshots
 from engagement_assets.lifecycle.training import records
 from engagement_assets.models.engagement.reports import evaluation_markdown, product_report
 from engagement_assets.models.engagement.spec import LABEL, SPEC
+
+# Where chance alone explains a bias of any size that could be: JSON has no infinity.
+ANY_BIAS = 1e6
 
 
 class EngagementAdapter(LabelledSnapshots):
@@ -36,9 +47,20 @@ class EngagementAdapter(LabelledSnapshots):
         """Return metrics, deciles and how the regressor was chosen."""
         truth, prediction = rows[self.target], self.score(fitted, rows)
         how: dict[str, Any] = {"n_bootstrap": n_bootstrap, "seed": fitted.random_state}
-        metrics = evaluate_regression(truth, prediction, **how)
+        how["groups"] = rows["customer_id"]
+        metrics, figures = _judged(truth, prediction, how)
+        active = used_within(rows, CHURN_WINDOW_DAYS)
+        own = {**how, "groups": rows["customer_id"][active]}
+        of_active, more = (
+            _judged(truth[active], prediction[active], own, prefix="active_")
+            if active.any()
+            else ({"active_bias": None}, {"active_bias_by_chance": ANY_BIAS})
+        )
         return {
-            "metrics": {name: figure.to_dict() for name, figure in metrics.items()},
+            "metrics": metrics | of_active,
+            **figures,
+            **more,
+            "active_test_customers": int(rows["customer_id"][active].nunique()),
             "deciles": records(decile_table(truth, prediction, **how)),
             "score_shares": score_shares(prediction),
             "objective": fitted.objective_,
@@ -68,3 +90,17 @@ class EngagementAdapter(LabelledSnapshots):
         assert predictions.explanation is not None  # noqa: S101 - for the type checker
         score = predictions.table["engagement_score"]
         return product_report(predictions.explanation, rows, score, margin_unit=predictions.unit)
+
+
+def _judged(
+    truth: pd.Series, prediction: Floats, how: Mapping[str, Any], *, prefix: str = ""
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """Return metrics with the bias of the mean prediction, and how much of it chance explains."""
+    metrics = {
+        f"{prefix}{name}": figure.to_dict()
+        for name, figure in evaluate_regression(truth, prediction, **how).items()
+    }
+    # without an interval of its own: the limit is raised to what chance shows
+    metrics[f"{prefix}bias"] = abs(metrics[f"{prefix}calibration_ratio"]["value"] - 1.0)
+    chance = bias_by_chance(truth, prediction, groups=how["groups"])
+    return metrics, {f"{prefix}bias_by_chance": min(chance, ANY_BIAS)}

@@ -27,6 +27,14 @@ METRIC_NAMES = {
     "mean_target": "Mean engagement",
     "mean_prediction": "Mean prediction",
     "calibration_ratio": "Mean prediction over mean engagement",
+    "bias": "Bias of the mean prediction",
+    "active_r2": "R² of active customers",
+    "active_rmse": "RMSE of active customers",
+    "active_mae": "MAE of active customers",
+    "active_mean_target": "Mean engagement of active customers",
+    "active_mean_prediction": "Mean prediction for active customers",
+    "active_calibration_ratio": "Mean prediction over mean engagement, active customers",
+    "active_bias": "Bias of the mean prediction for active customers",
 }
 DEPENDENCES = 8
 

@@ -20,6 +20,8 @@ from engagement_assets.lifecycle.spec import (
 
 LABEL = LABELS["engagement_score"]
 R2_FLOOR = 0.3
+# What a season moves between two snapshots, which no customer's chance explains.
+BIAS_CEILING = 0.1
 
 SPEC = ModelSpec(
     name="engagement",
@@ -41,6 +43,22 @@ SPEC = ModelSpec(
             words="R2",
             description=f"R2 on other people at a later time is at least {R2_FLOOR}.",
             at_least=R2_FLOOR,
+        ),
+        *(
+            QualityGate(
+                check=f"{prefix}bias",
+                metric=f"{prefix}bias",
+                words=f"bias of the mean prediction{whose}",
+                description=f"The mean prediction{whose} lies within {BIAS_CEILING:.0%} of the "
+                "mean engagement of other people at a later time, or within what chance gives.",
+                at_most=BIAS_CEILING,
+                by_chance=f"{prefix}bias_by_chance",
+                customers=f"{prefix}test_customers",
+            )
+            for prefix, whose in (
+                ("", ""),
+                ("active_", f" for customers active in the last {CHURN_WINDOW_DAYS} days"),
+            )
         ),
     ),
     comparison_metric="mean squared error",

@@ -23,7 +23,7 @@ from engagement_assets.lifecycle.errors import NotTrainableError
 from engagement_assets.lifecycle.spec import ModelSpec
 from engagement_assets.lifecycle.tabular import LabelledSnapshots
 from engagement_assets.lifecycle.training import records
-from engagement_assets.models.lifetime_value.inputs import REVENUE
+from engagement_assets.models.lifetime_value.inputs import GUESS, REVENUE
 from engagement_assets.models.lifetime_value.model import ValueModel, lifetime_value
 from engagement_assets.models.lifetime_value.reports import evaluation_markdown
 from engagement_assets.models.lifetime_value.spec import COVERAGE, LABEL, SPEC
@@ -31,8 +31,8 @@ from engagement_assets.models.lifetime_value.spec import COVERAGE, LABEL, SPEC
 FUTURE = "future_revenue_usd"
 # Predicted USD; the reference of the drift of predictions.
 VALUE_EDGES = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
-# of a normal distribution, within which chance stays in 95 % of samples
-_DEVIATIONS_OF_CHANCE = 1.96
+# of a normal distribution, within which chance stays in 99 of 100 samples
+_DEVIATIONS_OF_CHANCE = 2.58
 
 
 class LifetimeValueAdapter(LabelledSnapshots):
@@ -43,6 +43,16 @@ class LifetimeValueAdapter(LabelledSnapshots):
     target = FUTURE
     output = FUTURE
     estimator = ValueModel
+    # recency, frequency, volume; revenue to date comes in as the rate that it is
+    baseline_columns = (
+        GUESS,
+        "transaction_revenue_month",
+        "transaction_count_month",
+        "days_since_last_login",
+        "active_days_month",
+        "session_minutes_month",
+        "tenure_days",
+    )
     evaluation_markdown = staticmethod(evaluation_markdown)
 
     def fit(
@@ -81,6 +91,10 @@ class LifetimeValueAdapter(LabelledSnapshots):
             raise ValueError("nobody's revenue is known: the source has no transactions")
         return known
 
+    def baseline_inputs(self, fitted: ValueModel, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return recency, frequency and volume, with the guess of the past rate."""
+        return super().baseline_inputs(fitted, fitted.inputs(rows))
+
     def measures(
         self, fitted: ValueModel, rows: pd.DataFrame, *, n_bootstrap: int
     ) -> dict[str, Any]:
@@ -88,13 +102,14 @@ class LifetimeValueAdapter(LabelledSnapshots):
         regressor, truth = fitted.regressor, rows[FUTURE]
         prediction, chance, quantiles = fitted.predict_all(rows)
         how: dict[str, Any] = {"n_bootstrap": n_bootstrap, "seed": fitted.random_state}
+        how["groups"] = rows["customer_id"]
         atom: dict[str, Any] = {"levels": LEVELS, "atom_chance": 1.0 - chance}
         intervals = evaluate_regression(truth, prediction, payers=True, **how)
         intervals |= evaluate_quantiles(truth, quantiles, **atom, **how)
         metrics: dict[str, Any] = {name: figure.to_dict() for name, figure in intervals.items()}
         # how far the coverage lies from what it should be, and how far chance alone brings it
         metrics["coverage_error"] = abs(intervals["coverage_atom_in_part"].value - COVERAGE)
-        deviation = math.sqrt(COVERAGE * (1.0 - COVERAGE) / len(rows))
+        deviation = math.sqrt(COVERAGE * (1.0 - COVERAGE) / rows["customer_id"].nunique())
         coverage = coverage_table(truth, quantiles, by=prediction, **atom, **how)
         return {
             "metrics": metrics,

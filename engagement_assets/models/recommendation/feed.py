@@ -15,8 +15,16 @@ from engagement_assets.models.recommendation.training import TrainingSettings
 HALF_LIFE_DAYS = 0.25
 PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "popularity": {"half_life_days": HALF_LIFE_DAYS},
-    "ease": {"items_half_life_days": 1.0},
-    "als": {"factors": 32, "iterations": 6},
+    "ease": {"regularisation": 200.0, "items_half_life_days": 1.0, "max_items": 4_000},
+    "als": {
+        "factors": 32,
+        "iterations": 6,
+        "regularisation": 1.0,
+        "alpha": 10.0,
+        "penalty_exponent": 0.0,
+    },
+    # posts that live for hours have no identity worth learning: EASE and ALS add nothing
+    "hybrid": {"half_lives_days": (0.5, 2.0, 14.0), "components": (), "holdout_days": 1.0},
 }
 # Beyond so many interactions the neural model leaves its stated defaults, for time: it learns from
 # the latest ones, in larger steps.

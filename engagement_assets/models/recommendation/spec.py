@@ -47,6 +47,7 @@ SPEC = ModelSpec(
             words="share of lists short of categories",
             description=f"Every list has at least {LEAST_CATEGORIES} categories, or all there are.",
             at_most=0.0,
+            exact=True,
         ),
     ),
     comparison_metric="NDCG@10",

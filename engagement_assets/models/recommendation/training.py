@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -166,8 +166,10 @@ def train_recommendation(data: Dataset, settings: TrainingSettings | None = None
     test = window(data, start=test_start, settings=how, name="test")
     validated: dict[str, Judged] = {}
     methods: dict[str, dict[str, Any]] = {}
+    chosen: dict[str, Mapping[str, Any]] = {}
     for name in how.candidates:
         model = how.make(name).fit_dataset(validation.data)
+        chosen[name] = model.base.chosen_params()
         validated[name] = judge(model, validation, how)
         methods[name] = _figures(model, validated[name], validation, how)
     ndcg = {
@@ -175,6 +177,8 @@ def train_recommendation(data: Dataset, settings: TrainingSettings | None = None
     }
     logger.info("NDCG@%d in validation: %s", how.k, ndcg)
     winner = how.serve or max(how.candidates, key=lambda name: ndcg[name])
+    # what was chosen before the validation window is not chosen again with the test window in sight
+    how = replace(how, parameters={**how.parameters, **chosen})
     model = how.make(winner).fit_dataset(test.data)
     judged = judge(model, test, how)
     figures = _figures(model, judged, test, how)

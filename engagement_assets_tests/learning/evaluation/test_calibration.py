@@ -113,3 +113,8 @@ def test_bad_input_is_named():
         fit_calibrator([0, 1], [0.1, np.inf])
     with pytest.raises(ValueError, match="unknown calibration 'magic'"):
         Calibrator.from_dict({"method": "magic", "parameters": [1.0, 1.0, 0.0]})
+
+
+def test_few_rows_are_not_offered_an_isotonic_map():
+    y, _, score = distorted(DISTORTIONS["bent"], n=900)
+    assert set(fit_calibrator(y, score).log_losses) == {"sigmoid", "beta"}

@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
 from engagement_assets.learning.evaluation.regression import (
+    bias_by_chance,
     decile_table,
     evaluate_regression,
     normalised_gini,
@@ -109,3 +110,33 @@ def test_bad_input_is_named():
         evaluate_regression([1.0, 2.0], [1.0, np.inf])
     with pytest.raises(ValueError, match="at least one number"):
         evaluate_regression([], [])
+
+
+def test_an_unbiased_mean_stays_within_chance_and_a_biased_one_does_not():
+    rng = np.random.default_rng(5)
+    outside = {0.0: 0, 0.3: 0}
+    for _ in range(400):
+        y = rng.gamma(1.0, 1.0, 150)
+        for shift in outside:
+            prediction = y * rng.lognormal(-0.02, 0.2, 150) + rng.normal(0.0, 0.6, 150) + shift
+            bias = abs(prediction.mean() / y.mean() - 1.0)
+            outside[shift] += bias > bias_by_chance(y, prediction)
+    assert outside[0.0] <= 12
+    assert outside[0.3] >= 390
+
+
+def test_rows_of_one_person_are_no_further_evidence():
+    rng = np.random.default_rng(6)
+    y, noise = rng.gamma(1.0, 1.0, 200), rng.normal(size=200)
+    twice = [np.tile(values, 2) for values in (y, y + noise)]
+    people = np.tile(np.arange(200), 2)
+    once = bias_by_chance(y, y + noise)
+    assert bias_by_chance(*twice, groups=people) == pytest.approx(once)
+    assert bias_by_chance(*twice) < 0.8 * once
+    intervals = [
+        evaluate_regression(*data, n_bootstrap=400, **about)["mae"]
+        for data, about in (((y, y + noise), {}), (twice, {"groups": people}), (twice, {}))
+    ]
+    alone, grouped, as_if = (one.high - one.low for one in intervals)
+    assert grouped == pytest.approx(alone, rel=0.2)
+    assert as_if < 0.8 * alone

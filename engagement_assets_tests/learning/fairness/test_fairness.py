@@ -374,3 +374,24 @@ def test_a_group_that_truly_has_the_label_less_often_is_not_a_failure_of_equal_o
     )
     assert row(report, "b", "with_label").ratio < 0.8
     assert report.verdict == "holds"
+
+
+def test_a_gap_of_the_truth_counts_where_equal_selection_is_asked_for():
+    rng = np.random.default_rng(2)
+    gender = np.repeat(["a", "b"], 10_000)
+    risk = 1 / (1 + np.exp(-rng.normal(np.where(gender == "b", -2.1, -1.5), 1.0)))
+    y = rng.random(len(risk)) < risk
+    people = pd.DataFrame({"gender": gender})
+    verdicts = {
+        reference: selection_fairness(
+            y,
+            risk > 0.2,
+            people,
+            attributes=["gender"],
+            equal_opportunity=True,
+            reference=reference,
+            n_bootstrap=1,
+        ).verdict
+        for reference in ("truth", "equal")
+    }
+    assert verdicts == {"truth": "holds", "equal": "fails"}

@@ -67,8 +67,10 @@ def test_a_bad_table_is_named(tables, match):
 
 
 def test_missing_columns_and_no_rows_are_named():
-    with pytest.raises(RecommendationDataError, match="weight"):
-        prepare(ROWS.drop(columns="weight"))
+    with pytest.raises(RecommendationDataError, match="item"):
+        prepare(ROWS.drop(columns="item"))
+    with pytest.raises(RecommendationDataError, match="time"):
+        prepare(ROWS.drop(columns="time"), as_of=5.0)
     with pytest.raises(RecommendationDataError, match="no interactions"):
         prepare(ROWS.head(0))
     with pytest.raises(RecommendationDataError, match="all numbers or all text"):

@@ -196,6 +196,8 @@ def test_ease_says_which_items_it_leaves_out(world, caplog):
         model = EaseRecommender(max_items=50).fit(world.interactions, **world.tables)
     assert "50 most used" in caplog.text
     assert len(model.items_) == 50
+    used = model.data_.people()
+    assert model.learnt_share_ == pytest.approx(used[model.items_].sum() / used.sum())
 
 
 def test_ease_can_prefer_items_that_are_used_of_late():
@@ -215,7 +217,9 @@ def test_ease_can_prefer_items_that_are_used_of_late():
 
 def test_als_solves_the_least_squares_of_a_user(world):
     data = prepare(world.interactions, **world.tables)
-    model = AlsRecommender(factors=4, iterations=30, steps=20, alpha=2.0).fit_dataset(data)
+    model = AlsRecommender(
+        factors=4, iterations=30, steps=20, alpha=2.0, regularisation=1.0, penalty_exponent=0.0
+    ).fit_dataset(data)
     users, items = model.user_factors_.astype(float), model.item_factors_.astype(float)
     weight = 2.0 * np.log1p(data.matrix().toarray())
     left = items.T @ ((1.0 + weight[3])[:, None] * items) + np.eye(4)
@@ -298,6 +302,50 @@ def test_the_hybrid_without_choices_to_learn_from_says_that_it_uses_popularity(c
         model = HybridRecommender().fit(rows)
     assert "popularity alone is used" in caplog.text
     assert list(model.recommend(["c"], exclude_seen=False)["item"]) == ["x", "y"]
+
+
+@pytest.mark.parametrize("kind", ["ease", "als", "hybrid"])
+def test_a_table_without_times_is_learnt_from_as_well(world, kind):
+    rows = world.interactions[["user", "item"]]
+    model = ESTIMATORS[kind]().fit(rows, items=world.items[["item", "category"]])
+    lists = model.recommend(world.users["user"], k=10, min_categories=1)
+    assert share_liked(lists, world) > 0.6
+
+
+def test_the_hybrid_is_no_worse_than_its_parts_on_what_it_set_aside(world):
+    for rows in (world.interactions, world.interactions.assign(time=3.0)):
+        model = HybridRecommender().fit(rows, items=world.items[["item", "category"]])
+        parts = {name: ndcg for name, ndcg in model.held_out_.items() if name != "hybrid"}
+        assert set(parts) == {"terms", "ease", "als"}
+        assert model.held_out_["hybrid"] >= max(parts.values())
+
+
+def test_a_hybrid_that_no_sum_makes_better_is_its_best_part_and_says_so(caplog):
+    """Who likes what is known to EASE entirely: each item goes with one other."""
+    rng = np.random.default_rng(0)
+    pairs = np.stack([np.arange(0, 60, 2), np.arange(1, 60, 2)], axis=1)
+    rows = [
+        (user, item)
+        for user in range(150)
+        for pair in rng.choice(len(pairs), 6, replace=False)
+        for item in pairs[pair]
+    ]
+    with caplog.at_level(logging.WARNING):
+        model = HybridRecommender().fit(pd.DataFrame(rows, columns=["user", "item"]))
+    best = max(("ease", "als"), key=model.held_out_.get)
+    assert f"above {best} alone" in caplog.text
+    assert {name for name, weight in model.weights_.items() if weight} == {best}
+
+
+def test_what_was_chosen_is_kept_by_a_refresh_and_a_load(world, tmp_path):
+    model = EaseRecommender().fit(world.interactions, **world.tables)
+    chosen = model.chosen_params()["regularisation"]
+    assert chosen in EaseRecommender.grid["regularisation"]
+    model.save(tmp_path)
+    few = prepare(world.interactions.head(5), **world.tables)
+    loaded = EaseRecommender.load(tmp_path).refresh(few)
+    assert loaded.chosen_params() == model.chosen_params()
+    assert model.refresh(few).chosen_params()["regularisation"] == chosen
 
 
 @pytest.mark.parametrize(
