@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -254,3 +254,35 @@ def test_a_lake_may_lie_in_another_file_system() -> None:
     write(lake)
     assert lake.days("people/all") == [DAY]
     assert lake.read("people/all", days=[DAY]).num_rows == 2
+
+
+def test_days_without_rows_share_a_file_and_read_as_partitions(lake: Lake) -> None:
+    days = [DAY + timedelta(days=number) for number in range(1500)]
+    write(lake, day=days[7])
+    empty = [day for day in days if day not in (days[7], days[9])]
+    lake.write_empty_days(SCHEMA, empty)
+    assert lake.days("people/all") == sorted({*empty, days[7]})
+    assert lake.filled_days("people/all") == [days[7]]
+    assert lake.row_counts("people/all", days[6:9]) == {days[6]: 0, days[7]: 2, days[8]: 0}
+    assert lake.read("people/all", days=days[:3]).schema == SCHEMA.arrow
+    assert lake.read("people/all", days=days[:9]).num_rows == 2
+    assert lake.schema("people/all", days[1400]).equals(SCHEMA.arrow)
+    assert not lake.exists("people/all", days[9])
+    with pytest.raises(MissingPartitionError):
+        lake.read("people/all", days=days[8:10])
+
+
+def test_a_day_goes_from_rows_to_none_and_back(lake: Lake) -> None:
+    write(lake)
+    lake.write_empty_days(SCHEMA, [DAY])
+    assert lake.row_count("people/all", DAY) == 0
+    write(lake)
+    assert lake.row_count("people/all", DAY) == 2
+    lake.write_empty_days(SCHEMA, [DAY, DAY + timedelta(days=1)])
+    assert lake.row_counts("people/all", [DAY]) == {DAY: 0}
+
+
+def test_a_table_of_days_without_rows_alone_can_be_queried(local_lake: Lake) -> None:
+    local_lake.write_empty_days(SCHEMA, [DAY])
+    engine = DuckDBEngine(local_lake, declared={"people.all": SCHEMA})
+    assert engine.select(Query("all", "SELECT name FROM people.all"), {}).num_rows == 0
