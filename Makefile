@@ -15,13 +15,13 @@ NAME ?= made by make api-key
 export PYTHON PORT API_PORT SCOPES NAME TORCH_INDEX CORPUS
 ENGAGEMENT := $(BIN)/python -m engagement_assets.commands
 # a name on the command line that is no setting is a mistake, not something to pass over
-UNKNOWN := $(filter-out $(SETTINGS) RETRAIN PORT API_PORT SCOPES NAME PYTHON MODEL VERSION REASON BY UNTIL ARGS CORPUS TORCH_INDEX,$(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v))))
+UNKNOWN := $(filter-out $(SETTINGS) RETRAIN REINGEST PORT API_PORT SCOPES NAME PYTHON MODEL VERSION REASON BY UNTIL ARGS CORPUS TORCH_INDEX,$(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v))))
 
 .PHONY: run test dev serve api-key lint bench rollback accept train-sentiment docs docker-steps install clean
 .DEFAULT_GOAL := run
 
 ifneq ($(strip $(UNKNOWN)),)
-$(error unknown setting $(strip $(UNKNOWN)); the settings are $(SETTINGS) RETRAIN PORT API_PORT)
+$(error unknown setting $(strip $(UNKNOWN)); the settings are $(SETTINGS) RETRAIN REINGEST PORT API_PORT)
 endif
 
 run: $(STAMP)

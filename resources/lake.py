@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 PARTITION_COLUMN = "day"
 FILE_NAME = "part.parquet"
+NOTE = b"note"
 EMPTY = "_empty"
 # Days that one file of days without rows stands for at most: its name, of at most 255 bytes with
 # what a write adds, holds a bit for each.
@@ -186,16 +187,22 @@ class Lake:
         if missing:
             raise MissingPartitionError(_missing_message(table, missing, there))
 
-    def write(self, table: Table, rows: pa.Table, *, day: date | None) -> Written:
+    def write(self, table: Table, rows: pa.Table, *, day: date | None, note: str = "") -> Written:
         """Put rows in place of one partition, whole or not at all.
 
         The file is written beside and then swapped in, so a reader or a killed run sees either the
         old partition or the new one. Of two writers at once, the later swap stays.
 
+        Args:
+            table: Its declaration.
+            rows: Its rows, with the declared columns.
+            day: The partition; None for a table without.
+            note: A text that the file keeps, which `note` gives back.
+
         Raises:
             SchemaError: The rows break the declaration; the old partition stays.
         """
-        payload = encode(table.conform(rows))
+        payload = encode(_noted(table.conform(rows), note))
         put_atomically(self.path(table.key, day), payload)
         return Written(table.key, day, rows.num_rows, len(payload))
 
@@ -205,19 +212,20 @@ class Lake:
         put_atomically(self.path(table.key, day), payload)
         return Written(table.key, day, 0, len(payload))
 
-    def write_empty_days(self, table: Table, days: Sequence[date]) -> None:
+    def write_empty_days(self, table: Table, days: Sequence[date], *, note: str = "") -> None:
         """Put days without rows in place of their partitions, in one file for many days.
 
         Args:
             table: Its declaration, whose columns the file has.
             days: The days, in order; none writes nothing.
+            note: A text that the files keep, which `note` gives back.
         """
         folder = self.table_path(table.key) / EMPTY
         before = self._empty_files(table.key)
         written = set()
         for _, part in groupby(days, key=lambda day: (day - days[0]).days // EMPTY_DAYS):
             path = folder / _name_of(list(part))
-            put_atomically(path, _encode_empty(table))
+            put_atomically(path, _encode_empty(table, note))
             written.add(path)
         for day in sorted(set(days) & set(self.filled_days(table.key))):
             self.path(table.key, day).unlink(missing_ok=True)
@@ -225,6 +233,14 @@ class Lake:
         for path in {before[day] for day in days if day in before} - written:
             if _days_of(path.name) <= set(days):
                 path.unlink(missing_ok=True)
+
+    def remove_before(self, table: str, day: date) -> None:
+        """Remove the partitions before a day, and the files of days without rows altogether."""
+        for path in set(self._empty_files(table).values()):
+            path.unlink(missing_ok=True)
+        for there in self.filled_days(table):
+            if there < day:
+                self.path(table, there).unlink(missing_ok=True)
 
     def read(
         self,
@@ -305,6 +321,16 @@ class Lake:
             CorruptPartitionError: Its file is not whole.
         """
         return self._footer(table, day).schema_arrow
+
+    def note(self, table: str, day: date | None) -> str:
+        """The text with which one partition was written; "" where it has none.
+
+        Raises:
+            MissingPartitionError: It is not there.
+            CorruptPartitionError: Its file is not whole.
+        """
+        notes: Mapping[bytes, bytes] = self.schema(table, day).metadata or {}
+        return notes.get(NOTE, b"").decode()
 
     def digest(self, table: str, day: date | None) -> str:
         """A hash of one partition's bytes, which the same rows always have.
@@ -452,8 +478,12 @@ def _days_of(name: str) -> frozenset[date]:
 
 
 @lru_cache(maxsize=256)
-def _encode_empty(table: Table) -> bytes:
-    return encode(table.empty())
+def _encode_empty(table: Table, note: str = "") -> bytes:
+    return encode(_noted(table.empty(), note))
+
+
+def _noted(rows: pa.Table, note: str) -> pa.Table:
+    return rows.replace_schema_metadata({NOTE: note.encode()}) if note else rows
 
 
 def _missing(table: str, day: date | None) -> MissingPartitionError:

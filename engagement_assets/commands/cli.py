@@ -50,6 +50,13 @@ def run(
         bool,
         typer.Option(envvar="RETRAIN", help="train although a champion is younger than a quarter"),
     ] = False,
+    reingest: Annotated[
+        bool,
+        typer.Option(
+            envvar="REINGEST",
+            help="take all days in again, as after a change of the mapping",
+        ),
+    ] = False,
 ) -> None:
     """Make everything that is not made yet, then say what there is and where.
 
@@ -63,7 +70,7 @@ def run(
     from engagement_assets.commands.pipeline import JobFailedError, JobInterruptedError
 
     with refused(None, JobFailedError, JobInterruptedError, runs.NothingServesError):
-        runs.run(settings, retrain=retrain)
+        runs.run(settings, retrain=retrain, reingest=reingest)
 
 
 @app.command()

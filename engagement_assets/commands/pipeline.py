@@ -43,6 +43,9 @@ from engagement_assets.signals.tables import (
     SEEDS,
     SENTIMENT_SCORES,
 )
+from engagement_assets.source.provenance import changed_tables, describe
+from engagement_assets.source.quarantine import SOURCE_TABLES
+from engagement_assets.source.readers import SourceReader
 from resources.checks import PARTITION, RANGE_END, RANGE_START, asset_key
 from resources.days import days_between
 from resources.lake import Lake
@@ -58,6 +61,7 @@ FAIRNESS_OVERVIEW = "governance/fairness"
 # Tags of a run that this command starts: its days, and whether it was brought to an end.
 DAYS = (PARTITION, RANGE_START, RANGE_END)
 MAX_RETRIES = "dagster/max_retries"
+REINGEST = "engagement/reingest"
 PROGRESS = "engagement/progress"
 BEGUN, ENDED = "begun", "ended"
 INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
@@ -78,7 +82,14 @@ class Runner:
     instance: dg.DagsterInstance
     started: float
 
-    def run(self, job: str, days: tuple[date, date] | None = None, **config: Any) -> None:
+    def run(
+        self,
+        job: str,
+        days: tuple[date, date] | None = None,
+        *,
+        further_tags: Mapping[str, str] | None = None,
+        **config: Any,
+    ) -> None:
         """Run one job over a range of days, or without partitions.
 
         Raises:
@@ -93,6 +104,7 @@ class Runner:
             tags = {PARTITION: days[0].isoformat()}
         elif days is not None:
             tags = {RANGE_START: days[0].isoformat(), RANGE_END: days[1].isoformat()}
+        tags |= further_tags or {}
         self._execute(job, tags, {**config, "loggers": {"terminal": {}}})
 
     def resume(self) -> None:
@@ -106,7 +118,7 @@ class Runner:
         left = [run for run in reversed(begun) if run.is_finished and known(run.job_name)]
         work = {}
         for run in left:
-            tags = {name: run.tags[name] for name in DAYS if name in run.tags}
+            tags = {name: run.tags[name] for name in (*DAYS, REINGEST) if name in run.tags}
             work[run.job_name, *tags.values()] = (run.job_name, tags, dict(run.run_config))
             self.instance.add_run_tags(run.run_id, {PROGRESS: ENDED})
         for job, tags, config in work.values():
@@ -192,13 +204,14 @@ def _why(job: str, outcome: Any) -> str:
     )
 
 
-def make_all(runner: Runner, settings: Settings, *, retrain: bool) -> None:
+def make_all(runner: Runner, settings: Settings, *, retrain: bool, reingest: bool) -> None:
     """Run the jobs whose results are not there yet.
 
     Args:
         runner: Runs them.
         settings: The installation, its last day resolved: one run has one day.
         retrain: Whether to train although the champions are young.
+        reingest: Whether to take all days in again and make everything again from them.
 
     Raises:
         JobFailedError: A job failed, or no model can be learnt from so few days.
@@ -209,14 +222,17 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool) -> None:
     start, end = settings.start, settings.end
     runner.resume()
     made = Made(runner.instance, lake)
+    if reingest or _must_reingest(runner, own["source"].reader, lake):
+        _reingest(runner, lake, start, end)
     new = made.missing("source/sessions", days_between(start, end))
     if new:
         runner.run("ingest", (new[0], new[-1]))
+    made.since = last_reingestion(runner.instance)
     dates = {spec.name: spec.dates(end, first_day=start) for spec in MODELS}
     due = [
         spec
         for spec in MODELS
-        if needs_training(spec, registry, settings, retrain=retrain)
+        if needs_training(spec, registry, settings, retrain=retrain or made.is_outdated(spec))
         and (retrain or not _refused_alike(runner, spec, own, dates[spec.name]))
     ]
     able = [spec for spec in due if _able(runner, spec, lake, dates[spec.name], settings)]
@@ -246,6 +262,36 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool) -> None:
     if settings.source == SIMULATED:
         tests = {snapshots.test for snapshots in dates.values() if snapshots.test >= start}
         _write_truth(runner, settings, lake, sorted({*tests, end}))
+
+
+def _must_reingest(runner: Runner, reader: SourceReader, lake: Lake) -> bool:
+    """Whether all days must be taken in again by a mapping that changed, at no cost but time.
+
+    Raises:
+        JobFailedError: There are features, labels and models of the old rows: whoever runs this
+            says whether to make all of it again.
+    """
+    changed = changed_tables(reader, lake)
+    if not changed:
+        return False
+    if set(changed.values()) != {"added"} and lake.days(CUSTOMER_FEATURES):
+        raise JobFailedError(describe(reader, changed))
+    runner.say(f"the mapping changed ({', '.join(sorted(changed))}): all days are taken in again")
+    return True
+
+
+def _reingest(runner: Runner, lake: Lake, start: date, end: date) -> None:
+    """Take all days in again, none before the first left."""
+    for table in SOURCE_TABLES:
+        if any(day < start for day in lake.days(table.key)):
+            lake.remove_before(table.key, start)
+    runner.run("ingest", (start, end), further_tags={REINGEST: "yes"})
+
+
+def last_reingestion(instance: dg.DagsterInstance) -> float | None:
+    """When all days were last taken in again, in seconds since 1970; None where never."""
+    runs = instance.get_run_records(dg.RunsFilter(tags={REINGEST: "yes"}), limit=1)
+    return runs[0].start_time if runs else None
 
 
 def _refused_alike(
@@ -437,14 +483,20 @@ def needs_training(
 
 @dataclass
 class Made:
-    """What is made already: in the lake and in Dagster's records, since either may be removed."""
+    """What is made already: in the lake and in Dagster's records, since either may be removed.
+
+    Attributes:
+        since: When all days of the source were last taken in again: what was made before then is
+            not made any more. None where they never were.
+    """
 
     instance: dg.DagsterInstance
     lake: Lake
+    since: float | None = None
 
     def missing(self, table: str, days: Sequence[date]) -> list[date]:
         """The days of a table that are not made yet."""
-        recorded = self.instance.get_materialized_partitions(asset_key(table))
+        recorded = self._recorded(table)
         there, filled = set(self.lake.days(table)), set(self.lake.filled_days(table))
         # of many days without rows, not each is recorded
         return [
@@ -452,6 +504,22 @@ class Made:
             for day in days
             if day not in there or (day in filled and day.isoformat() not in recorded)
         ]
+
+    def _recorded(self, table: str) -> set[str]:
+        key = dg.AssetKey(table.split("/"))
+        if self.since is None:
+            return self.instance.get_materialized_partitions(key)
+        wanted = dg.AssetRecordsFilter(asset_key=key, after_timestamp=self.since)
+        recorded, cursor, more = set(), None, True
+        while more:
+            page = self.instance.fetch_materializations(wanted, limit=1000, cursor=cursor)
+            recorded |= {record.partition_key for record in page.records if record.partition_key}
+            cursor, more = page.cursor, page.has_more
+        return recorded
+
+    def is_outdated(self, spec: ModelSpec) -> bool:
+        """Whether a model was last trained before all days were taken in again."""
+        return self.since is not None and self._made_at(f"{spec.name}/champion") < self.since
 
     def missing_labels(self, label: Label, days: Sequence[date]) -> list[date]:
         """The days of a label that are not made yet, or look at other days than are set."""

@@ -26,7 +26,7 @@ class NothingServesError(RuntimeError):
     """A run ended without a model that serves."""
 
 
-def run(settings: Settings, *, retrain: bool) -> None:
+def run(settings: Settings, *, retrain: bool, reingest: bool = False) -> None:
     """Make everything that is not made yet, and say what there is.
 
     Raises:
@@ -41,7 +41,7 @@ def run(settings: Settings, *, retrain: bool) -> None:
         end_abandoned_runs(instance)
         runner = Runner(instance, time.monotonic())
         try:
-            make_all(runner, settings, retrain=retrain)
+            make_all(runner, settings, retrain=retrain, reingest=reingest)
         finally:
             resources_of(settings)["alerts"].tell(instance)
         sys.stdout.write(summary(settings, instance, seconds=time.monotonic() - runner.started))

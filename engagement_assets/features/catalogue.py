@@ -8,6 +8,7 @@ not belong here: the declarations themselves (`declarations/`), the SQL that com
 from engagement_assets.features.declarations import DECLARED
 from engagement_assets.features.feature import GROUPS, Feature
 from engagement_assets.learning import markdown
+from engagement_assets.source.versions import CORRECTIONS
 from resources.tables import Column, Table
 
 FEATURES: dict[str, Feature] = {feature.name: feature for feature in DECLARED}
@@ -17,7 +18,9 @@ GROUP_FEATURES: dict[str, tuple[Feature, ...]] = {
 }
 GROUP_SOURCES: dict[str, tuple[str, ...]] = {
     group: tuple(
-        dict.fromkeys(["source/customers", *(table for f in features for table in f.sources)])
+        dict.fromkeys(
+            ["source/customers", *CORRECTIONS, *(table for f in features for table in f.sources)]
+        )
     )
     for group, features in GROUP_FEATURES.items()
 }

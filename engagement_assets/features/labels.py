@@ -15,6 +15,7 @@ from datetime import date, timedelta
 
 from engagement_assets.features.catalogue import KEY_COLUMNS, OWNER
 from engagement_assets.settings.installation import Settings, current_home
+from engagement_assets.source.versions import CORRECTIONS
 from resources.tables import Column, Table
 
 
@@ -101,7 +102,7 @@ def _label(
         owner=OWNER,
         window_days=window_days,
         required_tables=required_tables,
-        sources=sources,
+        sources=(*sources, *CORRECTIONS),
         rates=rates,
     )
 

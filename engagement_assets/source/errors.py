@@ -41,5 +41,9 @@ class DayOutOfRangeError(SourceError):
     """A day lies outside the days that a source covers."""
 
 
+class MappingChangedError(SourceError):
+    """The rows in the lake were taken in by another mapping than today's."""
+
+
 class ReaderError(SourceError):
     """A reader broke its own contract, for instance with rows of days nobody asked for."""

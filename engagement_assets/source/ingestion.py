@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from engagement_assets.source.casting import connect
 from engagement_assets.source.contract import CUSTOMERS, RECORDED_AT, TABLES, SourceTable
 from engagement_assets.source.errors import ReaderError
+from engagement_assets.source.provenance import check_unchanged
 from engagement_assets.source.quarantine import QUARANTINE, Intake, sorted_quarantine
 from engagement_assets.source.readers import (
     SourceReader,
@@ -108,7 +109,8 @@ def ingest(
     `progress` is called with a line after each chunk of days; without it they are logged.
 
     Raises:
-        SourceError: The source cannot be read as the contract asks.
+        SourceError: The source cannot be read as the contract asks, or the days before were taken
+            in by another mapping.
         MissingPartitionError: Earlier days of the source are not in the lake, so that its
             customers are not known yet.
         CorruptPartitionError: An earlier partition in the lake is not whole.
@@ -117,6 +119,7 @@ def ingest(
     tell = progress or logger.info
     check_tables(reader)
     check_days(reader, first, last)
+    check_unchanged(reader, lake, first)
     report = IngestReport(reader.name, first, last)
     report.missing_tables = tuple(name for name in TABLES if name not in reader.provides())
     days = days_between(first, last)
@@ -271,20 +274,21 @@ class _Chunk:
         late_before = np.concatenate([[0], np.cumsum(late.to_numpy())])
         bad = _count_days(done.bad)
         rows = done.good.drop_columns([DAY])
-        empty = []
+        empty, note = [], self.reader.digest(name)
         for day, start, end in zip(self.days, bounds[:-1], bounds[1:], strict=True):
             if start == end:
                 empty.append(day)
             else:
                 # in one piece, so that the file does not depend on where a batch was cut
                 part = rows.slice(start, end - start).combine_chunks()
-                self.lake.write(table, part, day=day)
+                self.lake.write(table, part, day=day, note=note)
             self._count(name, day, end - start, bad.get(day, 0))
             self.report.late.setdefault(name, {})[day] = int(late_before[end] - late_before[start])
-        self.lake.write_empty_days(table, empty)
+        self.lake.write_empty_days(table, empty, note=note)
 
     def _write_empty(self, name: str) -> None:
-        self.lake.write_empty_days(TABLES[name], self.days)
+        note = self.reader.digest(name)
+        self.lake.write_empty_days(TABLES[name], self.days, note=note)
         for day in self.days:
             self._count(name, day, 0, 0)
             self.report.late.setdefault(name, {})[day] = 0

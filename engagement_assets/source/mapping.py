@@ -6,6 +6,8 @@ for the folder or URL of the files. Belongs here: finding, binding and running t
 not belong here: the rows' checks (`rules.py`).
 """
 
+import hashlib
+import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -53,6 +55,13 @@ _CORRUPT = re.compile(
     r"zstd|snappy|thrift|unexpected end|decompress|invalid unicode|failed to read",
     re.IGNORECASE,
 )
+_COMPRESSED = {".gz": "gzip", ".gzip": "gzip", ".zst": "zstd", ".zstd": "zstd"}
+_BLOCK = 1 << 22
+_UNREADABLE = re.compile(r"\.(zip|7z|rar|tar|xml)\b", re.IGNORECASE)
+_UNPACKED = {
+    "xml": "convert it to CSV, JSON or Parquet",
+    **dict.fromkeys(("zip", "7z", "rar", "tar"), "unpack it and name the files in it"),
+}
 _ABSENT = re.compile(r"no files found|no such file|could not open|404", re.IGNORECASE)
 
 
@@ -204,6 +213,8 @@ class MappedReader:
                 "to where the raw files lie"
             )
         self._first_day = settings.first_day
+        # compressed files that were read to their end: path, time of change, size
+        self._whole: set[tuple[Path, int, int]] = set()
 
     @property
     def first_day(self) -> date:
@@ -225,9 +236,23 @@ class MappedReader:
 
         Raises:
             DayOutOfRangeError: The source does not cover the days.
+            CorruptInputError: A compressed file is cut off.
         """
         check_days(self, first, last)
+        self._check_compressed()
         return _LazyTables(self, first, last)
+
+    def _check_compressed(self) -> None:
+        """Check the compressed files of a local data folder, each once while it is the same."""
+        folder = Path(self._parameters["data"])
+        files = folder.rglob("*") if folder.is_dir() else [folder]
+        for path in sorted(files):
+            compression = _COMPRESSED.get(path.suffix.lower())
+            if compression is not None and path.is_file():
+                state = (path, path.stat().st_mtime_ns, path.stat().st_size)
+                if state not in self._whole:
+                    _check_whole(path, compression)
+                    self._whole.add(state)
 
     def read_table(self, table: str, first: date, last: date) -> pa.Table:
         """The raw rows of one table that became known on a range of days.
@@ -247,6 +272,20 @@ class MappedReader:
                 f"{ends} OR {moment} IS NULL" if first == self.first_day else f"{starts} AND {ends}"
             )
             return self._run(connection, table, f"FROM ({self._sql(table)}) WHERE {condition}")
+
+    def digest(self, table: str) -> str:
+        """A digest of a table's SQL and of the settings that its rows depend on."""
+        if table not in self._tables:
+            return ""
+        parameters = {name: text for name, text in self._parameters.items() if name != "data"}
+        parts = (
+            self._path(table).read_text(encoding="utf-8"),
+            json.dumps(parameters, sort_keys=True),
+            self.timezone,
+            self.first_day.isoformat(),
+            ",".join(sorted(self.granted_consents)),
+        )
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     def strays(self, table: str, after: date) -> pa.Table | None:
         """Rows that no day takes: without a readable time, or known after the day `after`.
@@ -289,6 +328,7 @@ class MappedReader:
             return self._run(connection, table, " UNION ALL ".join(parts))
 
     def _find_first_day(self) -> date:
+        self._check_compressed()
         firsts: list[datetime] = []
         with connect(self.timezone) as connection:
             for table in REQUIRED_TABLES:
@@ -359,7 +399,7 @@ class MappedReader:
                     "copy in its place"
                 ) from error
             raise MappingError(
-                f"{head}: DuckDB cannot run it: {message}; it must be one SELECT"
+                f"{head}: DuckDB cannot run it: {message}; {_advice(sql, message)}"
             ) from error
 
 
@@ -385,6 +425,35 @@ class _LazyTables(Mapping[str, pa.Table]):
 
     def __len__(self) -> int:
         return len(self._reader.provides())
+
+
+def _advice(sql: str, message: str) -> str:
+    """What to do about SQL that DuckDB refuses."""
+    archive = _UNREADABLE.search(sql)
+    if archive is not None:
+        return f"DuckDB reads no .{archive[1].lower()}: {_UNPACKED[archive[1].lower()]}"
+    if '"column0"' in message:
+        return (
+            "the file is empty or has a header alone, which DuckDB does not tell from rows: write "
+            "header = true, and a header into an empty file"
+        )
+    return "it must be one SELECT"
+
+
+def _check_whole(path: Path, compression: str) -> None:
+    """Read a compressed file to its end, which DuckDB does not miss where it is cut off.
+
+    Raises:
+        CorruptInputError: It ends before its compressed data do.
+    """
+    try:
+        with pa.input_stream(str(path), compression=compression) as stream:
+            while stream.read(_BLOCK):
+                pass
+    except OSError as error:
+        raise CorruptInputError(
+            f"{path} is cut off or damaged ({error}): put a whole copy in its place"
+        ) from error
 
 
 def _midnight(day: date) -> str:

@@ -56,6 +56,10 @@ class SourceReader(Protocol):
         """
         ...
 
+    def digest(self, table: str) -> str:
+        """A digest of what makes a table's rows of the raw data; "" for a table it has not."""
+        ...
+
     def strays(self, table: str, after: date) -> pa.Table | None:
         """Rows that no day takes: without a readable time, or known after the day `after`.
 
@@ -98,6 +102,10 @@ class SimulatedReader:
             for name, rows in self.simulator.day(day).items():
                 parts.setdefault(name, []).append(rows)
         return {name: pa.concat_tables(tables) for name, tables in parts.items()}
+
+    def digest(self, table: str) -> str:
+        """That there is one: a home holds one simulated world, which its settings say."""
+        return SIMULATED if table in self._tables else ""
 
     def strays(self, table: str, after: date) -> pa.Table | None:  # noqa: ARG002 - none
         """None: every row of the simulator has its day."""

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 import duckdb
 import pyarrow as pa
 
-from engagement_assets.source.contract import OWNER, RECORDED_AT, WITHDRAWALS, SourceTable
+from engagement_assets.source.contract import MERGES, OWNER, RECORDED_AT, WITHDRAWALS, SourceTable
 from resources.sql import quote_name, quote_text
 from resources.tables import Column, Table
 
@@ -35,6 +35,9 @@ REVISIONS = Table(
     unique=("table", "row_key", "replaces_before"),
     owner=OWNER,
 )
+
+# What corrects the rows of other raw tables: read with each of them.
+CORRECTIONS = (REVISIONS.key, f"source/{MERGES}")
 
 
 def row_key_sql(table: SourceTable, alias: str) -> str:

@@ -5,10 +5,11 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from raw_rows import quarantined, stored
+from raw_rows import FIRST, quarantined, stored
 
 from engagement_assets.source.errors import (
     ColumnsError,
@@ -259,3 +260,30 @@ def test_parameters_are_bound_as_text() -> None:
 def test_a_bound_text_comes_back_as_it_was(value: str) -> None:
     found = _CONNECTION.execute(bind("SELECT :v AS v, ':v'", {"v": value})).fetchone()
     assert found == (value, ":v")
+
+
+@pytest.mark.parametrize("kind", ["gz", "zst"])
+@pytest.mark.parametrize("share", [0.2, 0.6, 0.9, 0.99])
+def test_a_compressed_file_that_is_cut_off_is_an_error_that_names_it(
+    tmp_path: Path, lake: Lake, kind: str, share: float
+) -> None:
+    folder = tmp_path / "sql" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "customers.sql").write_text(
+        "SELECT 'ann' AS customer_id, TIMESTAMP '2024-01-01 08:00' AS signed_up_at"
+    )
+    (folder / "sessions.sql").write_text(
+        "SELECT session_id, 'ann' AS customer_id, 60.0 AS duration_seconds, occurred_at "
+        "FROM read_csv(:data || '/s.csv." + kind + "', header = true)"
+    )
+    lines = "".join(f"s{n},2024-01-01 09:00:00,some words {n * 7919}\n" for n in range(3000))
+    path = tmp_path / f"s.csv.{kind}"
+    with pa.CompressedOutputStream(str(path), {"gz": "gzip", "zst": "zstd"}[kind]) as stream:
+        stream.write(("session_id,occurred_at,note\n" + lines).encode())
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    reader = open_mapped("mine", root=tmp_path / "sql", data=str(tmp_path))
+    with pytest.raises(CorruptInputError, match=f"s.csv.{kind}"):
+        ingest(reader, lake, FIRST, FIRST)
+    path.write_bytes(whole)
+    assert ingest(reader, lake, FIRST, FIRST).rows_of("sessions") == 3000

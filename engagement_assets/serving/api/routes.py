@@ -146,20 +146,7 @@ Compute = Annotated[
 
 
 @router.get(
-    "/customers/{customer_id}",
-    summary="Everything that the models say of a customer",
-    response_model=schemas.CustomerAnswer,
-    **OF_ONE,
-)
-async def customer(
-    request: Request, service: Service, customer_id: Path, compute: Compute = False
-) -> Response:
-    """Predictions of the day that is served; what no model had predicted is scored now."""
-    return _json(_customer(*await _one(service, customer_id, request, compute=compute)))
-
-
-@router.get(
-    "/customers/{customer_id}/explanations/{model}",
+    "/customers/{customer_id:path}/explanations/{model}",
     summary="Why a model says what it says of a customer",
     response_model=schemas.ExplanationAnswer,
     **OF_ONE,
@@ -198,7 +185,7 @@ UNITS = {
 
 
 @router.get(
-    "/customers/{customer_id}/recommendations",
+    "/customers/{customer_id:path}/recommendations",
     summary="Posts to show a customer",
     response_model=schemas.RecommendationAnswer,
     **OF_ONE,
@@ -217,6 +204,20 @@ async def recommendations(
     one, view = await _one(service, customer_id, request)
     listed = recommended(one, view, limit=limit, exclude=frozenset(exclude))
     return _json({**heading(one, view), **listed})
+
+
+# after the paths that go on behind an id: an id may have slashes (%2F) in it
+@router.get(
+    "/customers/{customer_id:path}",
+    summary="Everything that the models say of a customer",
+    response_model=schemas.CustomerAnswer,
+    **OF_ONE,
+)
+async def customer(
+    request: Request, service: Service, customer_id: Path, compute: Compute = False
+) -> Response:
+    """Predictions of the day that is served; what no model had predicted is scored now."""
+    return _json(_customer(*await _one(service, customer_id, request, compute=compute)))
 
 
 @router.post(
