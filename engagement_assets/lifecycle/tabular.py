@@ -280,7 +280,8 @@ class LabelledSnapshots(ScoredModel):
             n_jobs=parameters.get("n_jobs"),
         )
         truth, own = score[self.target].to_numpy(np.float64), self.score(fitted, score)
-        how = {"n_bootstrap": n_bootstrap, "seed": fitted.random_state}
+        how: dict[str, Any] = {"n_bootstrap": n_bootstrap, "seed": fitted.random_state}
+        how["groups"] = score["customer_id"]
         if not predictions:
             return {}
         return {
@@ -303,9 +304,7 @@ class LabelledSnapshots(ScoredModel):
             model,
             self.test_rows(inputs, model),
             threads=inputs.threads,
-            n_bootstrap=inputs.bootstrap,
-            seed=inputs.seed,
-            reference=inputs.judging["fairness_reference"],
+            **inputs.fairness_settings(),
         )
 
     def fairness(
@@ -313,7 +312,7 @@ class LabelledSnapshots(ScoredModel):
     ) -> Assessment:
         """Measure fairness on the test people of labelled rows; a gap is given a mitigation.
 
-        `settings` are `n_bootstrap`, `seed` and `reference`.
+        `settings` are as `Inputs.fairness_settings` gives them.
         """
         return self.judged(self.open(model, threads=threads), self.known(rows), **settings)
 

@@ -10,6 +10,8 @@ copied.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
@@ -211,6 +213,7 @@ def paired_auc_difference(
     *,
     n_bootstrap: int = 1000,
     seed: int = 0,
+    groups: ArrayLike | None = None,
 ) -> Interval:
     """Compute AUC of the first scores less that of the second, by a paired bootstrap.
 
@@ -220,6 +223,7 @@ def paired_auc_difference(
         p_second: n scores of the second model, for the same rows in the same order.
         n_bootstrap: Number of resamples; both models see the same ones.
         seed: Seed of the resamples.
+        groups: n names, such as the person of each row, that are resampled as a whole.
 
     Raises:
         OneClassError: When only one class is present.
@@ -231,8 +235,8 @@ def paired_auc_difference(
     def difference(weights: Floats) -> float:
         return one.auc(weights[one.order]) - two.auc(weights[two.order])
 
-    scores = {"difference": difference}
-    return bootstrapped(scores, rows=len(labels), n_bootstrap=n_bootstrap, seed=seed)["difference"]
+    how: dict[str, Any] = {"n_bootstrap": n_bootstrap, "seed": seed, "groups": groups}
+    return bootstrapped({"difference": difference}, rows=len(labels), **how)["difference"]
 
 
 def lift_table(

@@ -137,6 +137,7 @@ def paired_loss_difference(
     *,
     n_bootstrap: int = 1000,
     seed: int = 0,
+    groups: ArrayLike | None = None,
 ) -> Interval:
     """Compute mean loss of the second model less that of the first, by a paired bootstrap.
 
@@ -147,6 +148,7 @@ def paired_loss_difference(
         second: n losses of the second model, for the same rows in the same order.
         n_bootstrap: Number of resamples; both models see the same ones.
         seed: Seed of the resamples.
+        groups: n names, such as the person of each row, that are resampled as a whole.
     """
     one, two = checked_numbers(first, second)
     differences = bootstrapped(
@@ -154,12 +156,19 @@ def paired_loss_difference(
         rows=len(one),
         n_bootstrap=n_bootstrap,
         seed=seed,
+        groups=groups,
     )
     return differences["difference"]
 
 
 def squared_error_advantage(
-    y: ArrayLike, first: ArrayLike, second: ArrayLike, *, n_bootstrap: int = 1000, seed: int = 0
+    y: ArrayLike,
+    first: ArrayLike,
+    second: ArrayLike,
+    *,
+    n_bootstrap: int = 1000,
+    seed: int = 0,
+    groups: ArrayLike | None = None,
 ) -> Interval:
     """Compute squared error of the second prediction less that of the first, on n rows.
 
@@ -167,7 +176,7 @@ def squared_error_advantage(
     """
     truth = np.asarray(y, dtype=np.float64)
     one, two = ((np.asarray(p, dtype=np.float64) - truth) ** 2 for p in (first, second))
-    return paired_loss_difference(one, two, n_bootstrap=n_bootstrap, seed=seed)
+    return paired_loss_difference(one, two, n_bootstrap=n_bootstrap, seed=seed, groups=groups)
 
 
 def decile_table(
