@@ -107,7 +107,8 @@ class ModelAdapter(Protocol):
 
         Raises:
             NotTrainableError: There is nothing to learn from.
-            ValueError: The data cannot be learnt from; the message says why.
+            TooLittleDataError: There is too little to learn from; the message says what lacks.
+            ValueError: The data are not what they must be; the message says why.
         """
 
     def data_versions(self, inputs: Inputs, snapshots: Snapshots) -> dict[str, str]:

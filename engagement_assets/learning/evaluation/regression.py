@@ -12,6 +12,7 @@ import math
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from scipy.stats import t as student
 
 from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.evaluation.bootstrap import (
@@ -23,8 +24,8 @@ from engagement_assets.learning.evaluation.bootstrap import (
 )
 from engagement_assets.learning.evaluation.metrics import DECILES, quantile_bins
 
-# of a normal distribution, within which chance stays in 99 of 100 samples
-_DEVIATIONS_OF_CHANCE = 2.58
+# two-sided, within which chance stays in 99 of 100 samples
+_CHANCE = 0.995
 
 
 def checked_numbers(y: ArrayLike, prediction: ArrayLike) -> tuple[Floats, Floats]:
@@ -112,7 +113,7 @@ def bias_by_chance(
 ) -> float:
     """Return the share of the mean target that an unbiased mean prediction misses it by.
 
-    It stays under that in 99 of 100 samples, by the normal approximation of the mean residual.
+    It stays under that in 99 of 100 samples, by Student's distribution of the mean residual.
 
     Args:
         y: n targets.
@@ -128,7 +129,7 @@ def bias_by_chance(
     if len(sums) < 2 or target.mean() <= 0.0:
         return math.inf
     error = math.sqrt(len(sums) * sums.var(ddof=1)) / len(target)
-    return float(_DEVIATIONS_OF_CHANCE * error / target.mean())
+    return float(student.ppf(_CHANCE, len(sums) - 1) * error / target.mean())
 
 
 def paired_loss_difference(
