@@ -169,11 +169,9 @@ def evaluate(
         `calibration_error`; `brier`, the mean squared difference of probability and label (Brier
         1950); `base_rate`. The bins of the calibration error are those of the whole sample; its
         interval lies rather high, since resampling adds noise to a mean of absolute values.
-
-    Raises:
-        OneClassError: When only one class is present.
+        What needs both classes is NaN where only one is present.
     """
-    labels, probability = checked(y, p)
+    labels, probability = checked(y, p, both_classes=False)
     ranked = Ranked(labels, probability)
     ys, ps = ranked.y, ranked.p
     bins = quantile_bins(ps)
@@ -225,11 +223,11 @@ def paired_auc_difference(
         seed: Seed of the resamples.
         groups: n names, such as the person of each row, that are resampled as a whole.
 
-    Raises:
-        OneClassError: When only one class is present.
+    Returns:
+        The difference; NaN where only one class is present.
     """
-    labels, first = checked(y, p_first)
-    _, second = checked(y, p_second)
+    labels, first = checked(y, p_first, both_classes=False)
+    _, second = checked(y, p_second, both_classes=False)
     one, two = Ranked(labels, first), Ranked(labels, second)
 
     def difference(weights: Floats) -> float:
