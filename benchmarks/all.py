@@ -125,6 +125,7 @@ BENCHMARKS = (
         "",
     ),
     ("gate_chance", "How often a gate refuses a small model that is right", [], ""),
+    ("drift", "False alarms of drift over 60 quiet days, and planted shifts", [], ""),
     ("code_size", "Lines of code outside tests and benchmarks", [], FIGURE_HEAD),
     ("default_runs", "Default runs of 1,500 customers, 20 pairs of seed and date", [], ""),
     ("small_world", "A small world against the code before it was reshaped", [], ""),
@@ -142,7 +143,7 @@ WITH_JSON = (
     "main_job", "stages", "suite", "sentiment", "network", "link_prediction", "network_learning",
     "models", "recommendation", "movielens", "anomaly", "anomaly_planted", "parallel_training",
     "publish", "serving", "soak", "fuzz", "million", "lake_size", "fairness_chance",
-    "gate_chance", "default_runs", "code_size",
+    "gate_chance", "default_runs", "code_size", "drift",
 )  # fmt: skip
 
 

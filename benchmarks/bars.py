@@ -277,6 +277,15 @@ BARS: tuple[tuple[str, str, str, Callable[[Figures], float], str, Callable[[floa
         lambda v: v >= 19,
     ),
     (
+        "small models right by construction, twenty worlds of 300 to 1,000 customers: refused by "
+        "the worst gate",
+        "at most 5 %",
+        "gate_chance",
+        lambda f: max(row["refused"] for row in f if row["says"] == 1 and row["gate"] != "any"),
+        "{:.1%}",
+        lambda v: v <= 0.05,
+    ),
+    (
         "fairness check at 10,000 customers: fair models that are refused, the worst kind",
         "at most 5 %",
         FAIRNESS,

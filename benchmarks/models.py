@@ -59,6 +59,7 @@ def inputs(options: argparse.Namespace, model: str) -> Any:
         threads=2,
         seed=options.seed,
         bootstrap=options.bootstrap,
+        judging=settings.judging(model),
     )
 
 

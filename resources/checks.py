@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
+from statistics import NormalDist
 from typing import Any
 
 import dagster as dg
-import pyarrow as pa
 
 from resources.days import days_between
 from resources.engine import Engine
@@ -29,11 +29,17 @@ RANGE_END = "dagster/asset_partition_range_end"
 PARTITION = "dagster/partition"
 # The usual reading: under 0.1 stable, 0.1 to 0.25 moved, above moved much (Siddiqi 2006).
 PSI_LIMIT = 0.25
+# Where fewer have another value than the usual one, the share that has one is judged by itself:
+# its index through that share is under the limit from a third to double of it.
+SPARSE = 0.1
+SPARSE_LIMIT = 0.7
+# Same weekdays that a day's rows are compared with.
+WEEKS = 4
 DESCRIPTIONS = {
     "schema": "Every partition is there, whole, and has the declared columns and types.",
     "keys": "No key is null or comes twice within a day.",
     "bounds": "Every value lies within its declared bounds or closed list.",
-    "volume": "The day's rows lie near the mean of the 7 days before.",
+    "volume": "The day's rows lie near the mean of the same weekday in the 4 weeks before.",
 }
 # What nothing is made from until it holds; the others warn.
 BLOCKING = ("schema", "keys", "bounds")
@@ -159,7 +165,8 @@ class CheckedTable:
             return schema_outcome(self.lake, self.table, self.days)
         if check == "volume":
             last = self.days[-1]
-            days = [last - timedelta(days=back) for back in range(8)]
+            back = {*range(8), *(7 * week for week in range(1, WEEKS + 1))}
+            days = [last - timedelta(days=number) for number in sorted(back)]
             there = set(self.lake.days(self.table.key)) & set(days)
             rows = self.lake.row_counts(self.table.key, there)
             return volume_outcome(rows, last)
@@ -308,23 +315,36 @@ def bounds_outcome(counts: Mapping[date, Mapping[str, float]], names: Iterable[s
 
 
 def volume_outcome(rows: Mapping[date, int], day: date) -> Outcome:
-    """Whether a day's rows lie within half to double the mean of the days before it."""
+    """Whether a day's rows lie within half to double of what days like it had.
+
+    Days like it are the same weekdays of the `WEEKS` before: a quiet weekend is no alarm and an
+    ordinary Monday as quiet as a Sunday is. With only one of them it must also lie far from the
+    mean of the 7 days before.
+    """
     before = [rows[d] for d in (day - timedelta(days=n) for n in range(1, 8)) if d in rows]
+    alike = [rows[d] for d in (day - timedelta(weeks=n) for n in range(1, WEEKS + 1)) if d in rows]
     now = rows.get(day, 0)
     figures: dict[str, float] = {"rows": now, "days_before": len(before)}
-    if len(before) < 7 or sum(before) == 0:
+    if len(before) < 7 or not any((*before, *alike)):
         return Outcome(metadata=figures, note="not judged: fewer than 7 earlier days with rows")
-    mean = sum(before) / len(before)
-    # counts of small tables vary by chance: four standard deviations of a Poisson count are allowed
-    low, high = mean / 2 - 4 * math.sqrt(mean), mean * 2 + 4 * math.sqrt(mean)
-    figures["mean_before"] = round(mean, 1)
-    if not low <= now <= high:
+    week, weekday = sum(before) / len(before), sum(alike) / len(alike)
+    figures |= {"mean_before": round(week, 1), "mean_of_weekday": round(weekday, 1)}
+    usual = _near(now, weekday) or (len(alike) == 1 and _near(now, week))
+    if not usual:
         return Outcome(
-            f"{now:,} rows on {day}; the 7 days before had {mean:,.0f} on average",
+            f"{now:,} rows on {day}, a {day:%A}; the {len(alike)} before had {weekday:,.0f} on "
+            f"average, the 7 days before {week:,.0f}",
             [day],
             figures,
         )
     return Outcome(metadata=figures)
+
+
+def _near(rows: int, mean: float) -> bool:
+    """Whether a count is half to double a mean; small ones vary by chance."""
+    # four standard deviations of a Poisson count are allowed
+    chance = 4 * math.sqrt(mean)
+    return mean / 2 - chance <= rows <= mean * 2 + chance
 
 
 def psi(
@@ -349,8 +369,8 @@ def psi(
     return total
 
 
-def psi_by_chance(bins: int, reference: int, current: int) -> float:
-    """The index that two samples of one distribution stay under in 99 of 100 cases.
+def psi_by_chance(bins: int, reference: int, current: int, *, level: float = 0.01) -> float:
+    """The index that two samples of one distribution exceed in a share `level` of cases.
 
     Under no drift the index is near a chi-squared variable with `bins` - 1 degrees of freedom
     times 1/n + 1/m (Yurdakul, Statistical properties of the population stability index, 2018);
@@ -360,34 +380,92 @@ def psi_by_chance(bins: int, reference: int, current: int) -> float:
         return math.inf
     freedom = bins - 1
     spread = 2 / (9 * freedom)
-    quantile = freedom * (1 - spread + 2.326 * math.sqrt(spread)) ** 3
+    normal = NormalDist().inv_cdf(1 - level)
+    quantile = freedom * (1 - spread + normal * math.sqrt(spread)) ** 3
     return quantile * (1 / reference + 1 / current)
 
 
-def column_drift(reference: pa.ChunkedArray, current: pa.ChunkedArray, *, bins: int = 10) -> Drift:
+def column_drift(
+    reference: Any,
+    current: Any,
+    *,
+    bins: int = 10,
+    level: float = 0.01,
+    weights: Any = None,
+) -> Drift:
     """Population stability index of a column, null as a bin of its own.
 
-    Numbers are cut at the quantiles of the reference; text by its values.
+    Text is compared by its values. Numbers are cut at the quantiles of the reference, and a value
+    that at least one in `bins` rows has, such as 0 where most have none, is a bin of its own. Such
+    a column is judged in parts, of which the one that moved most, for its limit, is returned: all
+    bins; the other values among themselves; and, where under a tenth has one, how many have one,
+    relative to that share (else nobody paying any more would hide behind the many who never did).
+
+    Args:
+        reference: Values of n rows, an Arrow column or a Series.
+        current: Values of m rows.
+        bins: How many bins numbers have.
+        level: Chance that a column is taken for drifted that is not, where rows are few.
+        weights: m weights, where the current rows count differently.
     """
     import numpy as np  # noqa: PLC0415 - loads only when drift is measured
     import pandas as pd  # noqa: PLC0415 - loads only when drift is measured
 
-    before, now = reference.to_pandas(), current.to_pandas()
-    if pd.api.types.is_numeric_dtype(before):
-        known = before.dropna()
-        cuts = np.linspace(0, 1, bins + 1)[1:-1]
-        edges = np.unique(np.quantile(known, cuts)) if len(known) else np.array([])
-        labels = [
-            pd.Series(np.searchsorted(edges, values, side="right")).where(values.notna(), -1)
-            for values in (before.reset_index(drop=True), now.reset_index(drop=True))
-        ]
-    else:
-        labels = [values.fillna("∅") for values in (before, now)]
-    shares = [values.value_counts(normalize=True) for values in labels]
-    every = sorted(set(shares[0].index) | set(shares[1].index))
-    expected, actual = ([float(share.get(value, 0.0)) for value in every] for share in shares)
-    index = psi(expected, actual, rows=(len(before), len(now)))
-    return Drift(index, max(PSI_LIMIT, psi_by_chance(len(every), len(before), len(now))))
+    before, now = (
+        pd.Series(values.to_pandas() if hasattr(values, "to_pandas") else values).reset_index(
+            drop=True
+        )
+        for values in (reference, current)
+    )
+    weight = pd.Series(np.ones(len(now)) if weights is None else weights)
+
+    def part(first: pd.Series, second: pd.Series) -> Drift:
+        """Compare labels of rows, `first` of the reference and `second` of the current ones."""
+        counted = first.value_counts(), weight[second.index].groupby(second.to_numpy()).sum()
+        totals = [max(float(counts.sum()), 1.0) for counts in counted]
+        every = sorted(set(counted[0].index) | set(counted[1].index))
+        expected, actual = (
+            [float(counts.get(value, 0.0)) / total for value in every]
+            for counts, total in zip(counted, totals, strict=True)
+        )
+        rows = len(first), len(second)
+        chance = psi_by_chance(len(every), *rows, level=level)
+        return Drift(psi(expected, actual, rows=rows), max(PSI_LIMIT, chance))
+
+    if not pd.api.types.is_numeric_dtype(before):
+        first, second = (v.astype(object).where(v.notna(), "∅").astype(str) for v in (before, now))
+        return part(first, second)
+    before, now = before.astype("float64"), now.astype("float64")
+    shares = before.value_counts(normalize=True)
+    common = np.sort(shares.index[shares >= 1 / bins].to_numpy())
+    rest, rest_now = (x[x.notna() & ~x.isin(common)] for x in (before, now))
+    inside = round(bins * len(rest) / max(1, int(before.notna().sum())))
+
+    def labels(values: pd.Series, edges: Any) -> pd.Series:
+        codes = pd.Series(np.searchsorted(edges, values, side="right"), index=values.index)
+        own = np.searchsorted(common, values[values.isin(common)])
+        codes[values.isin(common)] = -2 - own
+        return codes.where(values.notna(), -1)
+
+    def edges_of(values: pd.Series, count: int) -> Any:
+        cuts = np.linspace(0, 1, max(count, 1) + 1)[1:-1]
+        return np.unique(np.quantile(values, cuts)) if len(values) else np.array([])
+
+    edges = edges_of(rest, inside)
+    parts = [part(labels(before, edges), labels(now, edges))]
+    if len(common) and len(rest):
+        if len(rest_now):
+            own = edges_of(rest, bins)
+            parts.append(part(labels(rest, own), labels(rest_now, own)))
+        share = len(rest) / len(before)
+        if share < SPARSE:
+            has, has_now = (
+                v.index.to_series().isin(r.index) for v, r in ((before, rest), (now, rest_now))
+            )
+            whether = part(has, has_now)
+            chance = psi_by_chance(2, len(before), len(now), level=level)
+            parts.append(Drift(whether.index / share, max(SPARSE_LIMIT, chance / share)))
+    return max(parts, key=lambda drift: drift.index / drift.limit)
 
 
 def _listed(days: Sequence[date]) -> str:

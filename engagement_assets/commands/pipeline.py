@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -249,11 +249,10 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool, reingest: boo
     )
     _train(runner, made, due=due, able=able, as_of=end)
     if (
-        able
-        or any(made.missing(table, [end]) for table in PREDICTED)
+        any(made.missing(table, [end]) for table in PREDICTED)
         or not own["catalogue"].exists()
         or not predicted_by_champions(registry, lake, end)
-        or any(made.is_older(spec.output, [f"{spec.name}/champion"]) for spec in MODELS)
+        or any(made.is_before(spec.output, promoted_at(registry, spec.name)) for spec in MODELS)
     ):
         runner.run("predictions", (end, end))
     elif not is_published(own["online_store"].store, end):
@@ -443,6 +442,12 @@ def predicted_by_champions(registry: ModelRegistry, lake: Lake, day: date) -> bo
     return True
 
 
+def promoted_at(registry: ModelRegistry, model: str) -> float:
+    """When the present champion began to serve, in seconds since 1970; 0 where there is none."""
+    history = registry.history(model)
+    return datetime.fromisoformat(history[-1]["at"]).timestamp() if history else 0.0
+
+
 def is_published(store: OnlineStore, day: date) -> bool:
     """Whether the online store serves a day, or a newer one."""
     served = store.served()
@@ -535,6 +540,10 @@ class Made:
         """Whether an asset was not made since one of its inputs was."""
         made_at = self._made_at(asset)
         return any(self._made_at(table) > made_at for table in inputs)
+
+    def is_before(self, asset: str, at: float) -> bool:
+        """Whether an asset was last made before a time, in seconds since 1970."""
+        return self._made_at(asset) < at
 
     def _made_at(self, asset: str) -> float:
         event = self.instance.get_latest_materialization_event(asset_key(asset))

@@ -16,7 +16,7 @@ from engagement_assets.features.catalogue import CUSTOMER_FEATURES, FEATURES
 from engagement_assets.features.labels import LABELS
 from engagement_assets.lifecycle.checks import NOT_TRAINED, VERDICT
 from engagement_assets.lifecycle.reports import better_baselines
-from engagement_assets.lifecycle.spec import NOT_JUDGED, PASSED
+from engagement_assets.lifecycle.spec import LABEL_WINDOWS, NOT_JUDGED, PASSED, label_windows
 from engagement_assets.models.specs import MODELS
 from engagement_assets.settings.deployment import choose
 from engagement_assets.settings.installation import SIMULATED, Settings
@@ -128,6 +128,16 @@ def _unserved(registry: ModelRegistry, instance: dg.DagsterInstance) -> dict[str
             reasons[spec.name] = f"{serving}: {_not_trained(instance, spec.name)}"
         elif accepted is not None and not accepted.stands(datetime.now(UTC).date()):
             reasons[spec.name] = f"{serving}, though its acceptance ended on {accepted.until}"
+        if version is not None:
+            learnt, windows = registry.card(spec.name, version)[LABEL_WINDOWS], label_windows(spec)
+            other = [
+                f"{learnt[name]}, not {days}"
+                for name, days in windows.items()
+                if learnt[name] != days
+            ]
+            if other:
+                before = reasons.get(spec.name, serving)
+                reasons[spec.name] = f"{before}; what serves looks at days: {', '.join(other)}"
     return reasons
 
 

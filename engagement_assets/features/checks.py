@@ -37,7 +37,10 @@ def _label_rate(checked: CheckedTable) -> Outcome:
 
 
 def sources_outcome(provided: frozenset[str]) -> Outcome:
-    """Which optional source tables are missing, and what is null because of it."""
+    """Which optional source tables are missing, and what is null because of it.
+
+    A note: a source without them is legal, and was mapped so.
+    """
     missing = [name for name in TABLES if name not in provided]
     lost = {
         table: [f.name for f in FEATURES.values() if f"source/{table}" in f.needs]
@@ -47,7 +50,8 @@ def sources_outcome(provided: frozenset[str]) -> Outcome:
         listed = "; ".join(
             f"{table} (null: {', '.join(names) or 'no feature'})" for table, names in lost.items()
         )
-        return Outcome(f"the source has no table {listed}", (), {"missing": len(missing)})
+        note = f"the source has no table {listed}"
+        return Outcome(note=note, metadata={"missing": len(missing)})
     return Outcome(metadata={"missing": 0})
 
 
@@ -80,8 +84,8 @@ CHECKS = [
             FurtherCheck(
                 CUSTOMER_FEATURES_TABLE,
                 "sources_present",
-                "No optional source table is missing; otherwise this says which features are null "
-                "because of it.",
+                "Says which optional source tables are missing, and which features are null for "
+                "it.",
                 _sources_present,
             )
         ],

@@ -12,6 +12,7 @@ from resources.tables import Column
 GROUPS = ("demographics", "engagement", "social", "transactions", "behaviour", "derived")
 
 WithoutRows = Literal["zero", "null", "value"]
+Calendar = Literal["", "age", "since", "total", "tenure"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,9 @@ class Feature(Column):
         decimals: Decimals that a float is rounded to, or None where it is taken over as it is.
         sensitive: Whether it is an attribute that fairness is measured by.
         model_input: Whether models learn from it unless told otherwise.
+        calendar: How it moves though nothing changes but the date: `age` by a day a day, `since` as
+            the days since something do, `total` as what adds up over the whole history does,
+            `tenure` as what follows from the tenure does; "" where it looks at the last days.
     """
 
     group: str = ""
@@ -46,6 +50,7 @@ class Feature(Column):
     decimals: int | None = None
     sensitive: bool = False
     model_input: bool = True
+    calendar: Calendar = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -46,7 +46,18 @@ class Inputs:
     threads: int
     seed: int
     bootstrap: int
-    judging: Mapping[str, Any] = field(default_factory=dict)
+    judging: Mapping[str, Any]
+
+    def fairness_settings(self, *, referenced: bool = True) -> dict[str, Any]:
+        """Return settings of a fairness report; `referenced` where the truth is known of people."""
+        settings = {
+            "min_group_size": self.judging["least_group"],
+            "n_bootstrap": self.bootstrap,
+            "seed": self.seed,
+        }
+        if referenced:
+            settings["reference"] = self.judging["fairness_reference"]
+        return settings
 
 
 Model = TypeVar("Model")
@@ -96,7 +107,8 @@ class ModelAdapter(Protocol):
 
         Raises:
             NotTrainableError: There is nothing to learn from.
-            ValueError: The data cannot be learnt from; the message says why.
+            TooLittleDataError: There is too little to learn from; the message says what lacks.
+            ValueError: The data are not what they must be; the message says why.
         """
 
     def data_versions(self, inputs: Inputs, snapshots: Snapshots) -> dict[str, str]:

@@ -13,6 +13,7 @@ import dagster as dg
 from pydantic import Field
 
 from engagement_assets.features.checks import FEATURE_BLOCKING
+from engagement_assets.learning.errors import TooLittleDataError
 from engagement_assets.lifecycle.access import inputs_of, last_day
 from engagement_assets.lifecycle.adapter import Inputs
 from engagement_assets.lifecycle.checks import NOT_TRAINED, fairness_result, fairness_spec
@@ -103,7 +104,7 @@ def _model(spec: ModelSpec) -> dg.AssetsDefinition:
 
             adapter = spec.adapter()
             trained = adapter.train(inputs, snapshots)
-        except NotTrainableError as error:
+        except (NotTrainableError, TooLittleDataError) as error:
             context.log.warning("%s was not trained: %s", spec.name, error)
             return dg.Output(NotTrained(str(error)), metadata={NOT_TRAINED: str(error)})
         except (MissingPartitionError, ValueError) as error:

@@ -18,7 +18,6 @@ from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.fairness.measures import (
     SELECTED,
     TOP_SHARE,
-    Reference,
     regression_fairness,
     selection_fairness,
     top_threshold,
@@ -73,19 +72,17 @@ def assess_flags(
     label: str,
     threshold: float,
     price: Callable[[ArrayLike, NDArray[np.bool_]], Price],
-    seed: int,
-    n_bootstrap: int,
-    reference: Reference = "truth",
+    **settings: Any,
 ) -> Assessment:
     """Measure whom a threshold flags among the test people; fit a mitigation where a gap is.
 
     `rows` are labelled rows of the test snapshot, all people; a customer whose `score` is at or
-    above the threshold is flagged; `price` says what flags cost and reach, by the labels.
+    above the threshold is flagged; `price` says what flags cost and reach, by the labels;
+    `settings` are those of `selection_fairness`.
     """
     test = split_rows(rows, test=True)
     scores, sensitive = np.asarray(score(test), dtype=np.float64), sensitive_columns(test)
-    settings: dict[str, Any] = {"attributes": SENSITIVE, "n_bootstrap": n_bootstrap, "seed": seed}
-    settings["reference"] = reference
+    settings = {**settings, "attributes": SENSITIVE}
     settings["equal_opportunity"] = True
     report = selection_fairness(test[label], scores >= threshold, sensitive, **settings)
     return _mitigated(
@@ -103,19 +100,16 @@ def assess_regression(
     rows: pd.DataFrame,
     *,
     label: str,
-    seed: int,
-    n_bootstrap: int,
-    reference: Reference = "truth",
+    **settings: Any,
 ) -> Assessment:
     """Measure predicted numbers of the test people; fit a mitigation where a gap is.
 
-    Thresholds repair the selection; a group that is predicted too low or too high needs another
-    model.
+    `settings` are those of `regression_fairness`. Thresholds repair the selection; a group that is
+    predicted too low or too high needs another model.
     """
     test = split_rows(rows, test=True)
     numbers, sensitive = np.asarray(predict(test), dtype=np.float64), sensitive_columns(test)
-    settings: dict[str, Any] = {"attributes": SENSITIVE, "n_bootstrap": n_bootstrap, "seed": seed}
-    settings["reference"] = reference
+    settings = {**settings, "attributes": SENSITIVE}
     report = regression_fairness(test[label], numbers, sensitive, **settings)
     return _mitigated(
         report,

@@ -79,10 +79,10 @@ def better_baselines(card: Mapping[str, Any]) -> list[str]:
         return []
     return [
         f"{name} on recency, frequency and volume is better than this version: "
-        f"{baselines['quality']} {figures['quality']:.4g}, {baselines['of']} "
+        f"{baselines['quality']} {_shown(figures['quality'])}, {baselines['of']} "
         f"{_span(figures['advantage'])} beside it"
         for name, figures in baselines["models"].items()
-        if figures["advantage"]["high"] < 0.0
+        if (high := figures["advantage"]["high"]) is not None and high < 0.0
     ]
 
 
@@ -92,7 +92,7 @@ def baselines_markdown(card: Mapping[str, Any]) -> list[str]:
     if baselines is None:
         return []
     rows = [
-        (name, f"{figures['quality']:.4g}", _span(figures["advantage"]))
+        (name, _shown(figures["quality"]), _span(figures["advantage"]))
         for name, figures in baselines["models"].items()
     ]
     better = better_baselines(card)
@@ -111,8 +111,9 @@ def baselines_markdown(card: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _span(figure: Mapping[str, float]) -> str:
-    return f"{figure['value']:.4g} ({figure['low']:.4g} to {figure['high']:.4g})"
+def _span(figure: Mapping[str, float | None]) -> str:
+    value, low, high = (_shown(figure[name]) for name in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
 
 
 def explanation_markdown(

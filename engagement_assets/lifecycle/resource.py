@@ -27,12 +27,14 @@ class ModelSettings(dg.ConfigurableResource):
     virality_estimator: str = same(Settings, "virality_estimator")
     threads: int = same(Settings, "threads")
     least_test_customers: int = same(Settings, "least_test_customers")
+    least_group: int = same(Settings, "least_group")
     fairness_reference: dict[str, str] = same(Settings, "fairness_reference", default={})
 
     def judging(self, model: str) -> dict[str, Any]:
         """Return the settings of how a model's candidate is judged."""
         return {
             "least_test_customers": self.least_test_customers,
+            "least_group": self.least_group,
             "fairness_reference": self.fairness_reference.get(model, "truth"),
         }
 

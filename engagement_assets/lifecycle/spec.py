@@ -95,11 +95,12 @@ class QualityGate:
             raise KeyError(f"no metric {self.metric!r} among {sorted(card['metrics'])}")
         metric, limit = card["metrics"][self.metric], self.limit(card)
         value = metric_value(metric)
-        text = self._describe(metric, limit)
+        figure = self._describe(metric, limit)
+        text = f"{self.words} {figure}"
         customers, least = card[self.customers], card.get(LEAST_TEST_CUSTOMERS, 0)
         if not self.exact and customers < least and not self._is_clear(metric, limit):
             few = f"{customers:,} test customers: too few to judge {self.words}"
-            return Judgement(NOT_JUDGED, f"{few} ({text})")
+            return Judgement(NOT_JUDGED, f"{few} ({figure})")
         if self._keeps(value, limit):
             return Judgement(PASSED, text)
         return Judgement(FAILED, f"{text}: {abs(limit - value):.4f} {self._missing}")
@@ -128,7 +129,7 @@ class QualityGate:
         if isinstance(metric, Mapping) and _is_known(metric):
             value += f" ({metric['low']:.4f} to {metric['high']:.4f})"
         kind = "least" if self.at_least is not None else "most"
-        return f"{self.words} {value}, at {kind} {limit:.4g} wanted"
+        return f"{value}, at {kind} {limit:.4g} wanted"
 
 
 def _number(value: Any) -> float:

@@ -21,11 +21,10 @@ from numpy.typing import NDArray
 from engagement_assets.features.catalogue import MODEL_INPUTS
 from engagement_assets.features.labels import Label
 from engagement_assets.learning.evaluation.baselines import baseline_predictions
-from engagement_assets.learning.evaluation.binary import Floats, OneClassError
+from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.evaluation.bootstrap import Interval
 from engagement_assets.learning.evaluation.regression import r2, squared_error_advantage
 from engagement_assets.learning.stacking.folds import BaseLearner
-from engagement_assets.learning.trees.boosted import ConstantTargetError
 from engagement_assets.lifecycle.adapter import Inputs, Trained
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.errors import NotTrainableError
@@ -167,18 +166,15 @@ class LabelledSnapshots(ScoredModel):
             self._learnable(rows, snapshots),
             least=inputs.judging["least_test_customers"],
         )
-        try:
-            return self.learn(
-                pd.concat([rows[day] for day in snapshots.train], ignore_index=True),
-                pd.concat([rows[day] for day in snapshots.tested], ignore_index=True),
-                snapshots=snapshots,
-                features=MODEL_INPUTS,
-                parameters=inputs.parameters,
-                n_bootstrap=inputs.bootstrap,
-                first_day=inputs.first_day,
-            )
-        except (OneClassError, ConstantTargetError) as error:
-            raise NotTrainableError(str(error)) from error
+        return self.learn(
+            pd.concat([rows[day] for day in snapshots.train], ignore_index=True),
+            pd.concat([rows[day] for day in snapshots.tested], ignore_index=True),
+            snapshots=snapshots,
+            features=MODEL_INPUTS,
+            parameters=inputs.parameters,
+            n_bootstrap=inputs.bootstrap,
+            first_day=inputs.first_day,
+        )
 
     def _learnable(self, rows: Mapping[date, pd.DataFrame], snapshots: Snapshots) -> Snapshots:
         """Return the snapshots whose labels can be learnt from; the latest two must be."""
@@ -236,7 +232,7 @@ class LabelledSnapshots(ScoredModel):
 
         Raises:
             NotTrainableError: There is nobody to learn from or to score.
-            ValueError: The estimator cannot learn from them: one class, one target.
+            TooLittleDataError: The estimator cannot learn from them: one class, one target.
         """
         learn, score = learn_and_score(self.known(train_rows), self.known(test_rows))
         fitted = self.fit(learn, features=features, parameters=parameters, first_day=first_day)
@@ -280,7 +276,8 @@ class LabelledSnapshots(ScoredModel):
             n_jobs=parameters.get("n_jobs"),
         )
         truth, own = score[self.target].to_numpy(np.float64), self.score(fitted, score)
-        how = {"n_bootstrap": n_bootstrap, "seed": fitted.random_state}
+        how: dict[str, Any] = {"n_bootstrap": n_bootstrap, "seed": fitted.random_state}
+        how["groups"] = score["customer_id"]
         if not predictions:
             return {}
         return {
@@ -303,9 +300,7 @@ class LabelledSnapshots(ScoredModel):
             model,
             self.test_rows(inputs, model),
             threads=inputs.threads,
-            n_bootstrap=inputs.bootstrap,
-            seed=inputs.seed,
-            reference=inputs.judging["fairness_reference"],
+            **inputs.fairness_settings(),
         )
 
     def fairness(
@@ -313,7 +308,7 @@ class LabelledSnapshots(ScoredModel):
     ) -> Assessment:
         """Measure fairness on the test people of labelled rows; a gap is given a mitigation.
 
-        `settings` are `n_bootstrap`, `seed` and `reference`.
+        `settings` are as `Inputs.fairness_settings` gives them.
         """
         return self.judged(self.open(model, threads=threads), self.known(rows), **settings)
 

@@ -4,7 +4,7 @@ Belongs here: the snapshot to compare with, which a model's card names, and the 
 belong here: what a feature is checked for without a model (`features/checks.py`).
 """
 
-from datetime import date
+from datetime import date, timedelta
 
 import dagster as dg
 import pyarrow as pa
@@ -14,11 +14,17 @@ from engagement_assets.features.catalogue import (
     CUSTOMER_FEATURES_TABLE,
     FEATURES,
 )
+from engagement_assets.features.drift import feature_drift, still_there
+from engagement_assets.learning import markdown
 from engagement_assets.models.churn.spec import SPEC as CHURN
-from resources.checks import CheckedTable, FurtherCheck, Outcome, column_drift, table_checks
+from resources.checks import CheckedTable, FurtherCheck, Outcome, table_checks
 from resources.registry import ModelRegistry
 
 NULL_SHARE_STEP = 0.1
+# Customers stay but for erasures; fewer, and it is another population or a cut-off table.
+LEAST_STILL_THERE = 0.5
+# Without a champion, snapshots further apart are not compared.
+MOST_DAYS_APART = 31
 
 
 def null_share(checked: CheckedTable) -> Outcome:
@@ -51,40 +57,60 @@ def null_share(checked: CheckedTable) -> Outcome:
 def drift(checked: CheckedTable) -> Outcome:
     """Judge whether no feature's distribution moved against the reference snapshot."""
     reference, day = _reference(checked), checked.days[-1]
-    if reference is None or reference == day:
-        return Outcome(note="not judged: there is no other snapshot to compare with")
+    if reference is None:
+        return Outcome(note="not judged: there is no earlier snapshot to compare with")
     now, before = _snapshots(checked, reference)
     if not now.num_rows or not before.num_rows:
         return Outcome(note="not judged: a snapshot is empty")
-    indices = {
-        name: column_drift(before.column(name), now.column(name))
-        for name in FEATURES
-        if before.column(name).null_count < before.num_rows
-    }
-    worst = sorted(indices.items(), key=lambda pair: -pair[1].index)
-    table = "\n".join(
-        ["| feature | PSI |", "|---|---:|", *(f"| {n} | {v.index:.3f} |" for n, v in worst[:10])]
+    first = checked.lake.days("source/customers")[0]
+    indices = feature_drift(
+        before,
+        now,
+        elapsed_days=(day - reference).days,
+        history_days=(reference - first).days + 1,
+    )
+    worst = sorted(indices.items(), key=lambda pair: -pair[1].index / pair[1].limit)
+    table = markdown.table(
+        ["feature", "PSI", "limit"],
+        [(name, f"{moved.index:.3f}", f"{moved.limit:.3f}") for name, moved in worst[:10]],
     )
     figures = {
         "reference": reference.isoformat(),
-        "largest_psi": round(worst[0][1].index, 4) if worst else 0.0,
+        "largest_psi": max((round(v.index, 4) for v in indices.values()), default=0.0),
         "psi": dg.MetadataValue.md(table),
     }
     moved = [f"{name} {v.index:.2f}" for name, v in worst if v.index > v.limit]
+    there = still_there(before, now)
+    if there < LEAST_STILL_THERE:
+        moved.insert(0, f"only {there:.0%} of the customers are still there")
     if moved:
         return Outcome(f"drift since {reference} (PSI): {', '.join(moved)}", [day], figures)
+    filled = [
+        name
+        for name in FEATURES
+        if name not in indices and now.column(name).null_count < now.num_rows
+    ]
+    if filled:
+        note = f"without a value at {reference}, so no model uses it until it is trained again: "
+        return Outcome(note=note + ", ".join(filled), metadata=figures)
     return Outcome(metadata=figures)
 
 
 def _reference(checked: CheckedTable) -> date | None:
-    """Return the champion's training snapshot, or the one before the day."""
+    """Return the champion's training snapshot, or the latest of the month before the day.
+
+    A day before that snapshot, landed again, has nothing to be compared with, and of two months
+    that lie far apart the difference says nothing about the data.
+    """
+    last = checked.days[-1]
     registry: ModelRegistry = checked.resources.registry.registry
     version = registry.champion(CHURN.name)
     if version is not None:
         trained = date.fromisoformat(registry.card(CHURN.name, version)["training_snapshot"])
         if checked.lake.exists(CUSTOMER_FEATURES, trained):
-            return trained
-    earlier = [day for day in checked.lake.days(CUSTOMER_FEATURES) if day < checked.days[-1]]
+            return trained if trained < last else None
+    days = checked.lake.days(CUSTOMER_FEATURES)
+    earlier = [day for day in days if timedelta(0) < last - day <= timedelta(days=MOST_DAYS_APART)]
     return earlier[-1] if earlier else None
 
 
@@ -108,8 +134,9 @@ drift_checks = table_checks(
         FurtherCheck(
             CUSTOMER_FEATURES_TABLE,
             "drift",
-            "No feature's population stability index against the champion's training snapshot "
-            "exceeds 0.25, nor what chance gives on so few customers.",
+            "No feature moved against the champion's training snapshot by a population stability "
+            "index over 0.25, nor what chance gives on so few customers, beyond what the calendar "
+            "alone explains.",
             drift,
         ),
     ],

@@ -103,6 +103,12 @@ class Settings(Declared):
         "raise it to be stricter about saying `passed`",
         ge=0,
     )
+    least_group: int = setting(
+        100,
+        "test customers of a group below which fairness reports it and does not judge it; smaller "
+        "groups show only very large gaps",
+        ge=2,
+    )
     fairness_reference: str = setting(
         "churn=truth,engagement=truth,lifetime_value=truth,ensemble=truth",
         "what a group is due by model: as many selected as the others (`equal`), or as many as "

@@ -5,7 +5,7 @@ rules on single rows, which ingestion applies before anything is written (`rules
 """
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 
 from engagement_assets.source.contract import CUSTOMERS, TABLES
 from engagement_assets.source.quarantine import (
@@ -15,6 +15,7 @@ from engagement_assets.source.quarantine import (
     total,
 )
 from resources.checks import (
+    WEEKS,
     CheckedTable,
     FurtherCheck,
     Outcome,
@@ -35,8 +36,18 @@ def _freshness(checked: CheckedTable) -> Outcome:
         for day in checked.days
         if day not in counts or counts[day]["latest"].date() < day  # type: ignore[attr-defined] # a timestamp
     ]
-    if checked.days[-1] in stale:
-        return Outcome(f"nothing happened on {checked.days[-1]}, as far as this table knows", stale)
+    last = checked.days[-1]
+    if last in stale:
+        alike = [last - timedelta(weeks=week) for week in range(1, WEEKS + 1)]
+        rows = [
+            checked.lake.row_count(table.key, day)
+            for day in alike
+            if checked.lake.exists(table.key, day)
+        ]
+        if len(rows) > 1 and not any(rows):
+            note = f"nothing happened on {last}, as on the {len(rows)} {last:%A}s before"
+            return Outcome(note=note, metadata={"days_without_events": len(stale)})
+        return Outcome(f"nothing happened on {last}, as far as this table knows", stale)
     return Outcome(metadata={"days_without_events": len(stale)})
 
 

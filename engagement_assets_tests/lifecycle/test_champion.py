@@ -74,7 +74,7 @@ def test_few_customers_are_not_judged_where_chance_leaves_either_side():
     found = few(0.66, 0.5, 0.8)
     assert found.promote
     assert len(found.not_judged) == 2
-    assert found.not_judged[0].startswith("64 test customers: too few to judge AUC (AUC 0.6600")
+    assert found.not_judged[0].startswith("64 test customers: too few to judge AUC (0.6600")
     assert found.not_judged[1].startswith("64 test customers: too few to judge calibration error")
     assert set(found.not_judged) <= set(found.reasons)
     assert len(few(0.8, 0.65, 0.95).not_judged) == 2, "nor are they said to pass"

@@ -26,7 +26,7 @@ from engagement_assets.settings.installation import Settings, current_home
 from engagement_assets.source import assets as source_assets
 from engagement_assets.source.contract import TABLES
 from resources.event_log import end_abandoned_runs
-from resources.gate import FIRST_DAY, LAST_DAY
+from resources.gate import FIRST_DAY, LAST_DAY, QUIET
 from resources.online_store import resource, sqlite
 from resources.online_store.sqlite import SqliteStore
 from resources.registry import CHAMPION_FILE, ModelRegistry
@@ -80,7 +80,7 @@ def _events(events: Sequence[dg.DagsterEvent]) -> dict[str, Any]:
             failures[event.step_key] = said or data.error.to_string()
         elif event.event_type_value == "ASSET_CHECK_EVALUATION":
             found = event.event_specific_data
-            if not found.passed:
+            if not found.passed and QUIET not in found.metadata:
                 failed_checks.append(f"{found.asset_key.to_user_string()}: {found.check_name}")
     return {
         "made": made,

@@ -138,6 +138,51 @@ def test_columns_of_few_rows_and_many_values_are_rarely_taken_for_drifted():
     assert sum(drift.index > drift.limit for drift in found) <= 5
 
 
+def payers(share, *, size=10.0, seed=0, n=1000):
+    rng = np.random.default_rng(seed)
+    return column(np.where(np.arange(n) < share * n, rng.gamma(2, size, n), 0.0))
+
+
+@pytest.mark.parametrize(
+    ("now", "drifted"),
+    [
+        (payers(0.08, seed=1), False),
+        (payers(0.1, seed=1), False),
+        (payers(0.0), True),
+        (payers(0.02, seed=1), True),
+        (payers(0.2, seed=1), True),
+        (payers(0.6, seed=1), True),
+        (payers(0.08, size=50.0), True),
+        (column([100.0] * 1000), True),
+        (column([None] * 1000, pa.float64()), True),
+    ],
+)
+def test_a_column_of_92_per_cent_zeros_is_seen_to_drift(now, drifted):
+    found = column_drift(payers(0.08), now)
+    assert (found.index > found.limit) is drifted
+
+
+def test_a_constant_that_changes_has_drifted():
+    found = column_drift(column([0.0] * 1000), column([100.0] * 1000))
+    assert found.index > found.limit
+
+
+def test_of_fifty_columns_judged_together_none_is_taken_for_drifted():
+    rng = np.random.default_rng(8)
+    level = 0.01 / 50
+    for _ in range(50):
+        before, now = (column(rng.normal(size=100)) for _ in range(2))
+        found = column_drift(before, now, level=level)
+        assert found.index <= found.limit
+
+
+def test_rows_count_by_their_weights():
+    before, now = column([1.0] * 500 + [2.0] * 500), column([1.0] * 200 + [2.0] * 800)
+    weights = np.r_[np.full(200, 2.5), np.full(800, 0.625)]
+    assert column_drift(before, now).index > PSI_LIMIT
+    assert column_drift(before, now, weights=weights).index == pytest.approx(0.0)
+
+
 def history(count, days=7, now=None):
     rows = {DAY - timedelta(days=n): count for n in range(1, days + 1)}
     return rows if now is None else rows | {DAY: now}
@@ -163,6 +208,26 @@ def test_the_volume_of_a_day_is_judged_by_the_seven_days_before(rows, holds):
     outcome = volume_outcome(rows, DAY)
     assert (outcome.problem == "") is holds
     assert list(outcome.failed_days) == ([] if holds else [DAY])
+
+
+def office(days=35):
+    """Rows of an app for offices, up to Sunday 2026-01-11."""
+    last = date(2026, 1, 11)
+    every = [last - timedelta(days=n) for n in range(days)]
+    return {day: 1000 if day.weekday() < 5 else 40 for day in every}
+
+
+@pytest.mark.parametrize("weeks", [2, 5])
+def test_quiet_weekends_are_no_alarm_and_a_quiet_monday_is_one(weeks):
+    rows = office(7 * weeks)
+    monday = date(2026, 1, 12)
+    for day in list(rows)[: 7 * (weeks - 1)]:
+        assert volume_outcome(rows, day).problem == "", day
+    assert "a Monday" in volume_outcome(rows | {monday: 40}, monday).problem
+    assert volume_outcome(rows | {monday: 900}, monday).problem == ""
+    if weeks == 5:
+        sunday = date(2026, 1, 11)
+        assert volume_outcome(rows | {sunday: 1000}, sunday).problem
 
 
 def test_a_volume_that_is_not_judged_says_so():

@@ -51,6 +51,7 @@ def test_a_run_that_crosses_midnight_makes_the_day_that_it_began_with(clock, tmp
         days.append(settings.end)
 
     monkeypatch.setattr(run, "make_all", make_all)
+    monkeypatch.setattr(run, "unserved_models", lambda _: [])
     monkeypatch.setattr(run, "summary", lambda settings, *_, **__: days.append(settings.end) or "")
     run.run(settings, retrain=False)
     assert days == [date(2026, 2, 28)] * 3

@@ -13,7 +13,7 @@ from engagement_assets.learning.evaluation.binary import OneClassError
 from engagement_assets.learning.evaluation.scores import score_shares
 from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS, TRAINING_SNAPSHOTS, Snapshots
 from engagement_assets.lifecycle.errors import NotTrainableError
-from engagement_assets.lifecycle.training import split_rows
+from engagement_assets.lifecycle.training import split_rows, without_nan
 from engagement_assets.models.churn.adapter import ChurnAdapter
 from resources.registry import ModelRegistry
 
@@ -132,12 +132,20 @@ def test_customers_of_pooled_snapshots_count_once():
     assert made.card["test_snapshot"] == days[0].isoformat()
 
 
-@pytest.mark.parametrize("side", ["training", "test"])
-def test_people_of_one_class_are_a_clear_error(side):
-    one = labelled(churned=0)
-    rows = (one, labelled(seed=1)) if side == "training" else (labelled(), one)
+def test_training_people_of_one_class_are_a_clear_error():
     with pytest.raises(OneClassError, match="labels are 0: both classes are needed"):
-        train(*rows)
+        train(labelled(churned=0), labelled(seed=1))
+
+
+def test_few_test_people_of_one_class_are_not_judged_and_reported_all_the_same():
+    made = train(labelled(), labelled(n=60, churned=0))
+    card = without_nan(made.card) | {"least_test_customers": 300}
+    assert card["metrics"]["auc"]["value"] is None
+    states = {gate.metric: gate.judge(card).state for gate in ChurnAdapter.spec.gates}
+    assert states == {"auc": "not judged", "calibration_error": "not judged"}
+    assert "No lift" in ChurnAdapter.evaluation_markdown(card)
+    enough = card | {"test_customers": 300}
+    assert ChurnAdapter.spec.gates[0].judge(enough).state == "failed"
 
 
 @pytest.mark.parametrize("side", ["training", "test"])

@@ -51,5 +51,6 @@ FEATURES = of_group(
         CUSTOMERS,
         without_rows="value",
         whole=True,
+        calendar="age",
     ),
 )

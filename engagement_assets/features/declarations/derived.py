@@ -88,6 +88,7 @@ FEATURES = of_group(
         without_rows="value",
         needs=(JOB_RATINGS, REVIEWS),
         needs_any=True,
+        calendar="tenure",
         minimum=0,
         maximum=1,
         decimals=6,
@@ -115,5 +116,6 @@ FEATURES = of_group(
         "customers",
         "Different customers that the customer ever brought in.",
         "source/referrals",
+        calendar="total",
     ),
 )

@@ -36,6 +36,7 @@ FEATURES = of_group(
         SESSIONS,
         null_note="the customer never had a session",
         whole=True,
+        calendar="since",
     ),
     number(
         "session_duration_avg_minutes",

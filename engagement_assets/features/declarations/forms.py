@@ -10,7 +10,7 @@ user names them, because a model that never saw an attribute cannot have used it
 
 from dataclasses import replace
 
-from engagement_assets.features.feature import Feature, WithoutRows
+from engagement_assets.features.feature import Calendar, Feature, WithoutRows
 
 CUSTOMERS = "source/customers"
 SESSIONS = "source/sessions"
@@ -59,7 +59,7 @@ def text(
     )
 
 
-def count(name: str, unit: str, meaning: str, *sources: str) -> Feature:
+def count(name: str, unit: str, meaning: str, *sources: str, calendar: Calendar = "") -> Feature:
     """A count: 0 without rows, null for everybody while an optional source is unknown."""
     return Feature(
         name=name,
@@ -70,10 +70,11 @@ def count(name: str, unit: str, meaning: str, *sources: str) -> Feature:
         without_rows="zero",
         needs=_optional(sources),
         minimum=0,
+        calendar=calendar,
     )
 
 
-def number(
+def number(  # noqa: PLR0913 - what a declaration says
     name: str,
     unit: str,
     meaning: str,
@@ -83,6 +84,7 @@ def number(
     decimals: int | None = 6,
     without_rows: WithoutRows = "null",
     whole: bool = False,
+    calendar: Calendar = "",
 ) -> Feature:
     """A number that is not a count, null for everybody while an optional source is unknown."""
     return Feature(
@@ -97,6 +99,7 @@ def number(
         minimum=bounds[0],
         maximum=bounds[1],
         decimals=None if whole else decimals,
+        calendar=calendar,
     )
 
 

@@ -22,6 +22,7 @@ FEATURES = of_group(
         "customers",
         "Other customers that the customer was ever connected with, whoever of the two asked.",
         CONNECTIONS,
+        calendar="total",
     ),
     count(
         "new_connections_month",

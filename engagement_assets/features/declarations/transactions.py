@@ -34,6 +34,7 @@ FEATURES = of_group(
         "USD",
         "Payments of the customer less refunds, over the whole history.",
         TRANSACTIONS,
+        calendar="total",
         decimals=9,
         without_rows="zero",
         bounds=(None, None),

@@ -35,6 +35,7 @@ from engagement_assets.learning.anomaly.components import COMPONENTS, Components
 from engagement_assets.learning.anomaly.kinds import KindRuler, KindRules
 from engagement_assets.learning.anomaly.preparation import Matrix, Preparation
 from engagement_assets.learning.anomaly.review_labels import ReviewLabelModel, as_review_labels
+from engagement_assets.learning.errors import TooLittleDataError
 from engagement_assets.learning.explanations.explanation import Explanation, top_reasons
 from engagement_assets.learning.trees.encoder import FEW_ROWS, typical_values
 
@@ -156,7 +157,7 @@ class AnomalyDetector(BaseEstimator):
     def _fit(self, X: pd.DataFrame, review_labels: pd.Series | None) -> Self:
         preparation = Preparation.fit(X)
         if len(X) < FEWEST_ROWS:
-            raise ValueError(
+            raise TooLittleDataError(
                 f"X has {len(X)} rows: at least {FEWEST_ROWS} are needed to say what is usual"
             )
         judged = as_review_labels(review_labels, X)

@@ -19,6 +19,7 @@ from sklearn.linear_model import LinearRegression
 from upath import UPath
 
 from engagement_assets.learning.cascades.cascades import Cascades
+from engagement_assets.learning.errors import TooLittleDataError
 
 Folder = Path | UPath
 Floats = NDArray[np.float64]
@@ -48,11 +49,11 @@ def learnable(posts: Cascades) -> Cascades:
     """The posts whose reach is known.
 
     Raises:
-        ValueError: Fewer than 20: nothing can be learnt.
+        TooLittleDataError: Fewer than 20: nothing can be learnt.
     """
     known = posts.rows(np.isfinite(posts.reach))
     if len(known) < 20:
-        raise ValueError(f"{len(known)} posts with a known reach: at least 20 are needed")
+        raise TooLittleDataError(f"{len(known)} posts with a known reach: at least 20 are needed")
     return known
 
 

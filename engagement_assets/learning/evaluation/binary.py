@@ -12,10 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from engagement_assets.learning.errors import TooLittleDataError
+
 Floats = NDArray[np.float64]
 
 
-class OneClassError(ValueError):
+class OneClassError(TooLittleDataError):
     """Only one class is present where a metric or a model needs both."""
 
 
@@ -32,7 +34,7 @@ def as_labels(y: ArrayLike, *, both_classes: bool = True) -> Floats:
     """
     series = (y if isinstance(y, pd.Series) else pd.Series(np.asarray(y))).infer_objects()
     if len(series) == 0:
-        raise ValueError("there are no labels: give at least one row")
+        raise TooLittleDataError("there are no labels: give at least one row")
     nulls = int(series.isna().sum())
     if nulls:
         raise ValueError(f"{nulls} labels are null: drop the rows whose label is not known yet")

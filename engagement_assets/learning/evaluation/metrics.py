@@ -10,6 +10,8 @@ copied.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
@@ -167,11 +169,9 @@ def evaluate(
         `calibration_error`; `brier`, the mean squared difference of probability and label (Brier
         1950); `base_rate`. The bins of the calibration error are those of the whole sample; its
         interval lies rather high, since resampling adds noise to a mean of absolute values.
-
-    Raises:
-        OneClassError: When only one class is present.
+        What needs both classes is NaN where only one is present.
     """
-    labels, probability = checked(y, p)
+    labels, probability = checked(y, p, both_classes=False)
     ranked = Ranked(labels, probability)
     ys, ps = ranked.y, ranked.p
     bins = quantile_bins(ps)
@@ -211,6 +211,7 @@ def paired_auc_difference(
     *,
     n_bootstrap: int = 1000,
     seed: int = 0,
+    groups: ArrayLike | None = None,
 ) -> Interval:
     """Compute AUC of the first scores less that of the second, by a paired bootstrap.
 
@@ -220,19 +221,20 @@ def paired_auc_difference(
         p_second: n scores of the second model, for the same rows in the same order.
         n_bootstrap: Number of resamples; both models see the same ones.
         seed: Seed of the resamples.
+        groups: n names, such as the person of each row, that are resampled as a whole.
 
-    Raises:
-        OneClassError: When only one class is present.
+    Returns:
+        The difference; NaN where only one class is present.
     """
-    labels, first = checked(y, p_first)
-    _, second = checked(y, p_second)
+    labels, first = checked(y, p_first, both_classes=False)
+    _, second = checked(y, p_second, both_classes=False)
     one, two = Ranked(labels, first), Ranked(labels, second)
 
     def difference(weights: Floats) -> float:
         return one.auc(weights[one.order]) - two.auc(weights[two.order])
 
-    scores = {"difference": difference}
-    return bootstrapped(scores, rows=len(labels), n_bootstrap=n_bootstrap, seed=seed)["difference"]
+    how: dict[str, Any] = {"n_bootstrap": n_bootstrap, "seed": seed, "groups": groups}
+    return bootstrapped({"difference": difference}, rows=len(labels), **how)["difference"]
 
 
 def lift_table(

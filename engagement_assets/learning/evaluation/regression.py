@@ -12,6 +12,7 @@ import math
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from scipy.stats import t as student
 
 from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.evaluation.bootstrap import (
@@ -23,8 +24,8 @@ from engagement_assets.learning.evaluation.bootstrap import (
 )
 from engagement_assets.learning.evaluation.metrics import DECILES, quantile_bins
 
-# of a normal distribution, within which chance stays in 99 of 100 samples
-_DEVIATIONS_OF_CHANCE = 2.58
+# two-sided, within which chance stays in 99 of 100 samples
+_CHANCE = 0.995
 
 
 def checked_numbers(y: ArrayLike, prediction: ArrayLike) -> tuple[Floats, Floats]:
@@ -112,7 +113,7 @@ def bias_by_chance(
 ) -> float:
     """Return the share of the mean target that an unbiased mean prediction misses it by.
 
-    It stays under that in 99 of 100 samples, by the normal approximation of the mean residual.
+    It stays under that in 99 of 100 samples, by Student's distribution of the mean residual.
 
     Args:
         y: n targets.
@@ -128,7 +129,7 @@ def bias_by_chance(
     if len(sums) < 2 or target.mean() <= 0.0:
         return math.inf
     error = math.sqrt(len(sums) * sums.var(ddof=1)) / len(target)
-    return float(_DEVIATIONS_OF_CHANCE * error / target.mean())
+    return float(student.ppf(_CHANCE, len(sums) - 1) * error / target.mean())
 
 
 def paired_loss_difference(
@@ -137,6 +138,7 @@ def paired_loss_difference(
     *,
     n_bootstrap: int = 1000,
     seed: int = 0,
+    groups: ArrayLike | None = None,
 ) -> Interval:
     """Compute mean loss of the second model less that of the first, by a paired bootstrap.
 
@@ -147,6 +149,7 @@ def paired_loss_difference(
         second: n losses of the second model, for the same rows in the same order.
         n_bootstrap: Number of resamples; both models see the same ones.
         seed: Seed of the resamples.
+        groups: n names, such as the person of each row, that are resampled as a whole.
     """
     one, two = checked_numbers(first, second)
     differences = bootstrapped(
@@ -154,12 +157,19 @@ def paired_loss_difference(
         rows=len(one),
         n_bootstrap=n_bootstrap,
         seed=seed,
+        groups=groups,
     )
     return differences["difference"]
 
 
 def squared_error_advantage(
-    y: ArrayLike, first: ArrayLike, second: ArrayLike, *, n_bootstrap: int = 1000, seed: int = 0
+    y: ArrayLike,
+    first: ArrayLike,
+    second: ArrayLike,
+    *,
+    n_bootstrap: int = 1000,
+    seed: int = 0,
+    groups: ArrayLike | None = None,
 ) -> Interval:
     """Compute squared error of the second prediction less that of the first, on n rows.
 
@@ -167,7 +177,7 @@ def squared_error_advantage(
     """
     truth = np.asarray(y, dtype=np.float64)
     one, two = ((np.asarray(p, dtype=np.float64) - truth) ** 2 for p in (first, second))
-    return paired_loss_difference(one, two, n_bootstrap=n_bootstrap, seed=seed)
+    return paired_loss_difference(one, two, n_bootstrap=n_bootstrap, seed=seed, groups=groups)
 
 
 def decile_table(

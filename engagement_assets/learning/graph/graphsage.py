@@ -23,6 +23,7 @@ from safetensors.torch import save as save_tensors
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
+from engagement_assets.learning.errors import TooLittleDataError
 from engagement_assets.learning.graph.graph import SocialGraph
 from engagement_assets.learning.graph.node_table import NodeTable
 from engagement_assets.learning.torch_threads import torch_threads
@@ -195,7 +196,7 @@ class _GraphSage(BaseEstimator):
             raise ValueError(f"X has {len(X)} rows but y has {len(labels)} labels")
         known = np.flatnonzero(~pd.isna(labels))
         if len(known) < _LEAST_LABELS:
-            raise ValueError(f"{len(known)} labels: at least {_LEAST_LABELS} are needed")
+            raise TooLittleDataError(f"{len(known)} labels: at least {_LEAST_LABELS} are needed")
         with torch_threads(self.n_jobs):
             torch.manual_seed(self.random_state)
             self.table_ = NodeTable.fit(X)

@@ -21,6 +21,7 @@ import xgboost as xgb
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
 
+from engagement_assets.learning.errors import TooLittleDataError
 from engagement_assets.learning.trees.boosted import read_booster
 from engagement_assets.learning.trees.encoder import TableEncoder
 
@@ -118,7 +119,7 @@ class Correction:
         named = pd.factorize(groups)[0]
         people = len(np.unique(named))
         if people < 2:
-            raise ValueError("an ensemble needs the rows of at least two groups")
+            raise TooLittleDataError("an ensemble needs the rows of at least two groups")
         losses = {count: np.zeros(len(labels)) for count in (0, *TREES)}
         losses[0] = self.target.losses(labels, self.target.value(margin))
         folds = GroupKFold(n_splits=min(3, people), shuffle=True, random_state=self.random_state)

@@ -28,6 +28,7 @@ from sklearn.base import BaseEstimator
 from sklearn.model_selection import GroupKFold, KFold
 from sklearn.utils.validation import check_is_fitted
 
+from engagement_assets.learning.errors import TooLittleDataError
 from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.evaluation.calibration import Calibrator, fit_calibrator
 from engagement_assets.learning.evaluation.metrics import log_loss
@@ -60,7 +61,7 @@ Matrix = NDArray[np.float32]
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
-class ConstantTargetError(ValueError):
+class ConstantTargetError(TooLittleDataError):
     """Every target is the same, so there is nothing to learn."""
 
 
@@ -367,7 +368,7 @@ def as_targets(y: ArrayLike, *, rows: int) -> Floats:
     if len(series) != rows:
         raise ValueError(f"X has {rows} rows but y has {len(series)} targets")
     if rows < 2:
-        raise ValueError("there is one row: at least two are needed for out-of-fold scores")
+        raise TooLittleDataError("there is one row: at least two are needed for out-of-fold scores")
     nulls = int(series.isna().sum())
     if nulls:
         raise ValueError(f"{nulls} targets are null: drop the rows whose target is not known yet")
@@ -400,7 +401,7 @@ def regression_folds(rows: int, *, folds: int, groups: ArrayLike | None, seed: i
         raise ValueError(f"X has {rows} rows but {len(named)} groups are given")
     there = len(np.unique(named))
     if there < 2:
-        raise ValueError("all rows are of one group: at least two are needed")
+        raise TooLittleDataError("all rows are of one group: at least two are needed")
     if there < folds:
         logger.warning("There are %d groups: %d folds instead of %d", there, there, folds)
     count = max(2, min(folds, there))

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
+from engagement_assets.learning.errors import TooLittleDataError
 from engagement_assets.learning.evaluation.binary import Floats, as_labels
 from engagement_assets.learning.evaluation.thresholds import (
     CostModel,
@@ -121,7 +122,7 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):
     def _usable_folds(self, y: Floats) -> int:
         rarest = int(min(y.sum(), (1.0 - y).sum()))
         if rarest < 2:
-            raise ValueError(
+            raise TooLittleDataError(
                 "a class has only one row: at least two of each are needed for out-of-fold scores"
             )
         if rarest < self.folds:

@@ -40,6 +40,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
+from engagement_assets.learning.errors import TooLittleDataError
 from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.evaluation.quantiles import (
     ConformalShift,
@@ -85,7 +86,7 @@ LEAST_PAYERS = 20
 GROUP_CUTS = (1 / 3, 2 / 3)
 
 
-class TooFewPayersError(ValueError):
+class TooFewPayersError(TooLittleDataError):
     """Too few rows pay to learn how much."""
 
 

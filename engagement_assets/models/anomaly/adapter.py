@@ -125,8 +125,7 @@ class AnomalyAdapter(ScoredModel):
             flagged.to_numpy(),
             sensitive_columns(rows),
             attributes=SENSITIVE,
-            n_bootstrap=inputs.bootstrap,
-            seed=inputs.seed,
+            **inputs.fairness_settings(referenced=False),
         )
         return Assessment(report)
 

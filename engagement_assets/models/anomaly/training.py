@@ -18,6 +18,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import average_precision_score
 
 from engagement_assets.learning.anomaly.detector import AnomalyDetector
+from engagement_assets.learning.errors import TooLittleDataError
 from engagement_assets.learning.evaluation.binary import OneClassError, Ranked, as_labels
 from engagement_assets.learning.evaluation.bootstrap import (
     Interval,
@@ -108,7 +109,7 @@ def train_anomaly(  # noqa: PLR0913 - two snapshots with their dates, and the se
     score = test_rows[hash_split(test_rows["customer_id"]) & shows_life(test_rows)]
     for name, rows in (("training", learn), ("test", score)):
         if rows.empty:
-            raise ValueError(f"there are no {name} customers who used the app in the month")
+            raise TooLittleDataError(f"there are no {name} customers who used the app in the month")
     columns = list(features)
     given = None if verdicts is None else verdicts.reindex(learn.index)
     model = AnomalyDetector(**parameters, random_state=seed)

@@ -39,6 +39,11 @@ from engagement_assets.models.churn.spec import LABEL, SPEC
 RECALL = 0.8
 
 
+def auc_or_nan(truth: Floats, probability: Floats) -> float:
+    """Return the AUC, NaN where few customers happen to be of one class."""
+    return auc(truth, probability) if len(np.unique(truth)) > 1 else float("nan")
+
+
 class ChurnAdapter(LabelledSnapshots):
     """Churn of customers who used the app lately; see `ModelAdapter`."""
 
@@ -62,7 +67,7 @@ class ChurnAdapter(LabelledSnapshots):
         "transaction_revenue_month",
         "tenure_days",
     )
-    quality_of = staticmethod(auc)
+    quality_of = staticmethod(auc_or_nan)
     quality_words = "AUC"
     labels_are_classes = True
     evaluation_markdown = staticmethod(evaluation_markdown)
@@ -85,7 +90,8 @@ class ChurnAdapter(LabelledSnapshots):
             "calibration_error_by_chance": calibration_error_by_chance(
                 probability, seed=fitted.random_state
             ),
-            "lift": records(lift_table(truth, probability, **how)),
+            # of one class there is no lift
+            "lift": records(lift_table(truth, probability, **how)) if truth.nunique() > 1 else [],
             "reliability": records(reliability_table(truth, probability)),
             "score_shares": score_shares(probability),
         }

@@ -40,6 +40,9 @@ def evaluation_markdown(card: Mapping[str, Any]) -> str:
         f"the churners it reaches). 80 % of the churners lie at or above "
         f"{choice['threshold_at_80_percent_recall']:.3f}.",
         reliability_plot(pd.DataFrame(card["reliability"])),
-        lift_plot(lift),
-        table_markdown(lift),
+        *(
+            (lift_plot(lift), table_markdown(lift))
+            if len(lift)
+            else ("No lift: all test customers stayed, or all left.",)
+        ),
     )

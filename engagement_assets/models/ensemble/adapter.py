@@ -191,9 +191,7 @@ class EnsembleAdapter(ScoredModel):
             health <= health.quantile(LOWEST_SHARE),
             sensitive_columns(people),
             attributes=SENSITIVE,
-            reference=inputs.judging["fairness_reference"],
-            n_bootstrap=inputs.bootstrap,
-            seed=inputs.seed,
+            **inputs.fairness_settings(),
         )
         return Assessment(report)
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from engagement_assets.learning.errors import TooLittleDataError
 from engagement_assets.learning.evaluation.bootstrap import Interval, interval, resamples
 from engagement_assets.learning.stacking.estimator import Correction, Ensemble, Floats, Target
 from engagement_assets.learning.stacking.folds import FOLDS, BaseLearner, cross_fitted
@@ -56,7 +57,7 @@ def train_ensemble(
     for name, known in rows.items():
         for side, table in (("training", known.learn), ("test", known.test)):
             if table.empty:
-                raise ValueError(f"{name}: there are no labelled {side} customers")
+                raise TooLittleDataError(f"{name}: there are no labelled {side} customers")
     unseen = cross_fitted(
         bases, {name: known.learn for name, known in rows.items()}, group="customer_id", folds=folds
     )

@@ -72,8 +72,7 @@ class RecommendationAdapter:
             candidates=trained.test.items,
             author=trained.test.data.author,
             author_sensitive=_authors(inputs, trained.test.data, day),
-            n_bootstrap=inputs.bootstrap,
-            seed=inputs.seed,
+            **inputs.fairness_settings(referenced=False),
         )
         people = snapshot_rows(inputs, day)["customer_id"]
         scores = _top_scores(trained.model, people, inputs.seed)
@@ -224,7 +223,7 @@ def _top_scores(model: FallbackRecommender, people: pd.Series, seed: int) -> np.
     return scores
 
 
-def _floors(card: Mapping[str, Any], trained: Any) -> dict[str, float]:
+def _floors(card: Mapping[str, Any], trained: Any) -> dict[str, Any]:
     """The two figures that a candidate is held to."""
     category = trained.test.data.category
     among = len(np.unique(category[trained.test.items][category[trained.test.items] >= 0]))
@@ -232,6 +231,6 @@ def _floors(card: Mapping[str, Any], trained: Any) -> dict[str, float]:
     held = count_categories(lists, category)
     wanted = np.minimum(LEAST_CATEGORIES, np.minimum(among, (lists >= 0).sum(axis=1)))
     return {
-        "lead_over_popularity": card["over_baseline"]["value"],
+        "lead_over_popularity": card["over_baseline"],
         "lists_short_of_categories": float((held < wanted).mean()),
     }

@@ -1,7 +1,6 @@
 """Metrics against scikit-learn's, and intervals against problems whose truth is known."""
 
 import math
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -169,11 +168,19 @@ def test_lift_parts_have_all_customers_when_they_do_not_divide_evenly():
 
 @pytest.mark.parametrize("y", [[0, 0, 0], [1, 1, 1]])
 def test_one_class_is_said_clearly(y):
-    for metric in (m.auc, partial(m.evaluate, threshold=0.5), m.lift_table):
+    for metric in (m.auc, m.lift_table):
         with pytest.raises(OneClassError, match=f"all 3 labels are {y[0]}"):
             metric(y, [0.1, 0.2, 0.3])
-    with pytest.raises(OneClassError):
-        m.evaluate(y, [0.1, 0.2, 0.3], threshold=0.5)
+
+
+@pytest.mark.parametrize("y", [[0, 0, 0], [1, 1, 1]])
+def test_of_one_class_what_needs_two_is_unknown_and_the_rest_is_measured(y):
+    figures = m.evaluate(y, [0.1, 0.2, 0.3], threshold=0.5, n_bootstrap=20)
+    assert math.isnan(figures["auc"].value)
+    assert figures["brier"].value == pytest.approx(np.mean((np.array([0.1, 0.2, 0.3]) - y) ** 2))
+    difference = m.paired_auc_difference(y, [0.1, 0.2, 0.3], [0.3, 0.2, 0.1], n_bootstrap=20)
+    assert math.isnan(difference.value)
+    assert math.isnan(difference.low)
 
 
 def test_a_resample_without_churners_does_not_break_the_interval():
