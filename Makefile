@@ -17,7 +17,7 @@ ENGAGEMENT := $(BIN)/python -m engagement_assets.commands
 # a name on the command line that is no setting is a mistake, not something to pass over
 UNKNOWN := $(filter-out $(SETTINGS) RETRAIN REINGEST PORT API_PORT SCOPES NAME PYTHON MODEL VERSION REASON BY UNTIL ARGS CORPUS TORCH_INDEX,$(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v))))
 
-.PHONY: run test dev serve api-key lint bench rollback accept train-sentiment docs docker-steps install clean
+.PHONY: run test dev map check-source quarantine serve api-key lint bench rollback accept train-sentiment docs docker-steps install clean
 .DEFAULT_GOAL := run
 
 ifneq ($(strip $(UNKNOWN)),)
@@ -32,6 +32,13 @@ test: $(STAMP)
 
 dev: $(STAMP)
 	@exec $(ENGAGEMENT) dev --port "$$PORT"
+
+# a first draft of the mapping of your own files, and a mapping tried on a sample
+map check-source: $(STAMP)
+	@$(ENGAGEMENT) $@ $(ARGS)
+
+quarantine: $(STAMP)
+	@$(ENGAGEMENT) quarantine $(ARGS)
 
 serve: $(STAMP)
 	@home=$$($(ENGAGEMENT) home) && ENGAGEMENT_HOME="$$home" exec $(ENGAGEMENT) serve --port "$$API_PORT"

@@ -169,18 +169,28 @@ def _report(path: UPath) -> Report:
     return Report(json.loads(path.read_text()), path.with_suffix(".md").read_text())
 
 
+def _write_report(path: UPath, report: Report) -> None:
+    figures = json.dumps(report.figures, indent=1, allow_nan=False).encode()
+    put_atomically(path.with_suffix(".md"), report.markdown.encode())
+    # last, since its presence says that the report is there
+    put_atomically(path, figures)
+
+
 class _ReportIOManager(LakeFormatIOManager):
     file_name = "report.json"
 
     def dump_to_path(self, context: dg.OutputContext, obj: Report, path: UPath) -> None:
         # first, so that figures that are not JSON leave the old report whole
-        figures = json.dumps(obj.figures, indent=1, allow_nan=False).encode()
-        put_atomically(path.with_suffix(".md"), obj.markdown.encode())
-        # last, since its presence says that the report is there
-        put_atomically(path, figures)
+        _write_report(path, obj)
 
     def load_from_path(self, context: dg.InputContext, path: UPath) -> Report:
         return _report(path)
+
+    def save(self, key: Sequence[str], report: Report) -> UPath:
+        """Write a report that an asset makes beside what it gives back; returns its text's path."""
+        path: UPath = UPath(self._base_path).joinpath(*key, self.file_name)
+        _write_report(path, report)
+        return path.with_suffix(".md")
 
     def latest(self, key: Sequence[str]) -> Report | None:
         """Return the report of an asset that has no partitions, or None where none was made."""

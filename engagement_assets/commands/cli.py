@@ -73,6 +73,62 @@ def run(
         runs.run(settings, retrain=retrain, reingest=reingest)
 
 
+SourceName = Annotated[str, typer.Option(envvar="SOURCE", help="name of the source")]
+SourceData = Annotated[str, typer.Option(envvar="SOURCE_DATA", help="folder or URL of its files")]
+
+
+@app.command("map")
+def map_source(source: SourceName = "", source_data: SourceData = "") -> None:
+    """Draft the mapping of your own files, for you to correct.
+
+    \b
+    engagement map --source shop --source-data /srv/exports
+    """
+    from engagement_assets.commands import source as sources
+    from engagement_assets.source.errors import SourceError
+
+    with refused(None, SourceError):
+        sources.map_source(source, source_data)
+
+
+@app.command("check-source")
+def check_source(
+    source: SourceName = "",
+    source_data: SourceData = "",
+    *,
+    sample: Annotated[int, typer.Option(help="about so many customers are looked at")] = 2000,
+) -> None:
+    """Try a mapping on a sample of its customers, and show what would be taken in.
+
+    \b
+    engagement check-source --source shop --source-data /srv/exports
+    """
+    from engagement_assets.commands import source as sources
+    from engagement_assets.source.errors import SourceError
+
+    with refused(None, SourceError):
+        sources.check_source(source, source_data, customers=sample)
+
+
+@app.command()
+@with_settings(Settings)
+def quarantine(
+    given: dict[str, str],
+    *,
+    table: Annotated[str | None, typer.Option(help="one raw table; all by default")] = None,
+) -> None:
+    """Show the rows in quarantine: how many for which reason, with examples.
+
+    \b
+    engagement quarantine --table sessions
+    """
+    settings = open_home(given)
+    from engagement_assets.commands import source as sources
+    from engagement_assets.deployments.resources import resources_of
+
+    sys.stdout.write(sources.quarantine(resources_of(settings)["lake"].lake, table=table))
+
+
 @app.command()
 @with_settings(Settings)
 def home(given: dict[str, str]) -> None:

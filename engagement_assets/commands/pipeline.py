@@ -43,6 +43,7 @@ from engagement_assets.signals.tables import (
     SEEDS,
     SENTIMENT_SCORES,
 )
+from engagement_assets.source.assets import PROFILE
 from engagement_assets.source.provenance import changed_tables, describe
 from engagement_assets.source.quarantine import SOURCE_TABLES
 from engagement_assets.source.readers import SourceReader
@@ -223,10 +224,10 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool, reingest: boo
     runner.resume()
     made = Made(runner.instance, lake)
     if reingest or _must_reingest(runner, own["source"].reader, lake):
-        _reingest(runner, lake, start, end)
+        _reingest(runner, lake, own["reports"], start, end)
     new = made.missing("source/sessions", days_between(start, end))
     if new:
-        runner.run("ingest", (new[0], new[-1]))
+        _ingest(runner, own["reports"], (new[0], new[-1]))
     made.since = last_reingestion(runner.instance)
     dates = {spec.name: spec.dates(end, first_day=start) for spec in MODELS}
     due = [
@@ -279,12 +280,22 @@ def _must_reingest(runner: Runner, reader: SourceReader, lake: Lake) -> bool:
     return True
 
 
-def _reingest(runner: Runner, lake: Lake, start: date, end: date) -> None:
+def _reingest(runner: Runner, lake: Lake, reports: Any, start: date, end: date) -> None:
     """Take all days in again, none before the first left."""
     for table in SOURCE_TABLES:
         if any(day < start for day in lake.days(table.key)):
             lake.remove_before(table.key, start)
-    runner.run("ingest", (start, end), further_tags={REINGEST: "yes"})
+    _ingest(runner, reports, (start, end), further_tags={REINGEST: "yes"})
+
+
+def _ingest(runner: Runner, reports: Any, days: tuple[date, date], **more: Any) -> None:
+    """Take days in and show what was taken in, above all where its checks fail."""
+    try:
+        runner.run("ingest", days, **more)
+    finally:
+        report = reports.create_io_manager(dg.build_init_resource_context()).latest(PROFILE)
+        if report is not None:
+            sys.stderr.write(f"\n{report.figures['text']}\n")
 
 
 def last_reingestion(instance: dg.DagsterInstance) -> float | None:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
-from engagement_assets.serving.catalogue import CatalogueFile
 from engagement_assets.settings.api import ApiSettings
 from engagement_assets.settings.installation import CATALOGUE_FILE, ONLINE_FILE, PROJECT, Settings
 from engagement_assets.source.known import product_sql
 from resources.alerts import AlertSink
+from resources.catalogue import CatalogueFile
 from resources.gauges import LoggedGauges
 from resources.io_managers import (
     ModelIOManager,

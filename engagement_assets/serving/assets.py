@@ -8,7 +8,7 @@ import dagster as dg
 from engagement_assets.decisions.customers.unified import CHANGES, CUSTOMERS
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.governance.tables import FAIRNESS_MEASURES, KNOWN_TABLES, REVIEW_QUEUE
-from engagement_assets.serving.catalogue import Catalogue
+from resources.catalogue import Catalogue
 from resources.platform import EngineResource
 from resources.tables import asset_keys
 

@@ -7,9 +7,9 @@ Belongs here: which tables it holds. Does not belong here: what a Glue table is
 import dagster as dg
 
 from engagement_assets.governance.tables import KNOWN_TABLES
-from engagement_assets.serving.catalogue import Catalogue, Published
 from resources.aws.glue import GlueTables
 from resources.aws.platform import AthenaEngineResource
+from resources.catalogue import Catalogue, Published
 from resources.engine import Engine
 
 

@@ -5,6 +5,7 @@ Belongs here: wrapping `ingestion.ingest` for Dagster. Does not belong here: rul
 
 from collections.abc import Iterator
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
@@ -12,13 +13,15 @@ from engagement_assets.learning import markdown
 from engagement_assets.settings.partitions import DAILY, partition_days
 from engagement_assets.source.contract import TABLES
 from engagement_assets.source.ingestion import IngestReport, ingest
+from engagement_assets.source.profile import profile
 from engagement_assets.source.quarantine import QUARANTINE, SOURCE_TABLES
 from engagement_assets.source.resource import SourceResource
 from engagement_assets.source.versions import REVISIONS
-from resources.io_managers import asset_fields
+from resources.catalogue import Catalogue
+from resources.io_managers import Report, asset_fields
 from resources.lake import LakeError
 from resources.partition_events import report_partitions
-from resources.platform import LakeResource
+from resources.platform import EngineResource, LakeResource
 from resources.tables import Table
 
 CODE_VERSION = "1"
@@ -31,6 +34,8 @@ PERMANENT = "it would fail again: not retried"
 # Days at the end of a run that are reported although they have no rows; years of such days would be
 # most of what Dagster records.
 REPORTED_WITHOUT_ROWS = 31
+# Where the report on the raw tables lies among the reports.
+PROFILE = ("source", "profile")
 
 
 SPECS = [
@@ -49,9 +54,18 @@ SPECS = [
     "quarantine. A range of days is one run.",
 )
 def ingest_source(
-    context: dg.AssetExecutionContext, source: SourceResource, lake: LakeResource
+    context: dg.AssetExecutionContext,
+    source: SourceResource,
+    lake: LakeResource,
+    engine: EngineResource,
+    catalogue: Catalogue,
+    reports: dg.ResourceParam[Any],
 ) -> Iterator[dg.MaterializeResult]:
-    """Ingest the partitions of this run."""
+    """Ingest the partitions of this run, profile them, and let people look at them.
+
+    The catalogue is made here too, and not by what comes after: a failed check of these rows stops
+    that, and then they must be seen most.
+    """
     days = partition_days(context)
     try:
         report = ingest(
@@ -67,6 +81,15 @@ def ingest_source(
         raise dg.Failure(f"{error} ({PERMANENT})", allow_retries=False) from error
     for table, columns in report.not_provided.items():
         context.log.info("source/%s does not provide %s", table, ", ".join(columns))
+    over = engine.engine(SOURCE_TABLES)
+    measured = profile(
+        over,
+        timezone=source.reader.timezone,
+        end=None if source.reader.last_day else days[-1],
+    )
+    text = measured.to_markdown()
+    reports.save(PROFILE, Report({**measured.to_data(), "text": measured.to_text()}, text))
+    catalogue.publish(over)
     report_partitions(context, _partition_metadata(report, days))
     for name in TABLES:
         yield dg.MaterializeResult(
@@ -78,6 +101,7 @@ def ingest_source(
             "quarantined_rows": report.total_quarantined,
             "quarantine_share": report.quarantine_share,
             "reasons": dg.MetadataValue.md(_reasons_table(report)),
+            "profile": dg.MetadataValue.md(text),
         },
     )
     yield dg.MaterializeResult(asset_key=REVISIONS.asset_key)

@@ -4,6 +4,7 @@ Belongs here: what raw tables are checked for besides their declaration. Does no
 rules on single rows, which ingestion applies before anything is written (`rules.py`).
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date, timedelta
 
@@ -12,8 +13,10 @@ from engagement_assets.source.quarantine import (
     QUARANTINE,
     SOURCE_TABLES,
     intake,
+    label_of,
     total,
 )
+from engagement_assets.source.rules import DUPLICATE_ROW
 from resources.checks import (
     WEEKS,
     CheckedTable,
@@ -61,6 +64,7 @@ def _quarantine_share(checked: CheckedTable) -> Outcome:
     )
 
 
+EXAMPLES = 3
 FURTHER = [
     *(
         FurtherCheck(
@@ -86,6 +90,19 @@ SOURCE_BLOCKING = blocking_keys((table.key for table in SOURCE_TABLES), FURTHER)
 source_checks = table_checks("source_checks", SOURCE_TABLES, further=FURTHER, resources=["source"])
 
 
+def _most_frequent(lake: Lake, day: date) -> str:
+    """The reason that most rows of a day have, with its table and some of the rows."""
+    rows = lake.read(QUARANTINE.key, days=[day]).to_pylist()
+    counts = Counter(
+        (row["table"], label_of(row["reason"])) for row in rows if row["reason"] != DUPLICATE_ROW
+    )
+    ((table, reason), count) = counts.most_common(1)[0]
+    examples = [
+        row["row"] for row in rows if (row["table"], label_of(row["reason"])) == (table, reason)
+    ]
+    return f"{count:,} of {table}: {reason}, such as {' and '.join(examples[:EXAMPLES])}"
+
+
 def quarantine_outcome(
     lake: Lake, days: Sequence[date], *, limit: float, least_rows: int
 ) -> Outcome:
@@ -102,9 +119,10 @@ def quarantine_outcome(
     worst = max((brought.share for brought in intakes.values()), default=0.0)
     figures = {"worst_share": worst, "limit": limit}
     if bad:
+        day = max(bad, key=lambda day: intakes[day].share)
         return Outcome(
-            f"{worst:.1%} of a day's rows are in quarantine, more than {limit:.1%}; read "
-            "source/quarantine for the reasons",
+            f"{intakes[day].share:.1%} of the rows of {day} are in quarantine, more than "
+            f"{limit:.1%} ({_most_frequent(lake, day)}); `make quarantine` shows them all",
             bad,
             figures,
         )

@@ -115,15 +115,25 @@ def open_mapped(
         MissingTableError: A required table has no SQL file.
         MissingDataError: The data folder is not there.
     """
+    folder, settings = mapping_of(name, root)
+    settings = replace(settings, first_day=first_day or settings.first_day)
+    return MappedReader(name, folder=folder, data=data, settings=settings)
+
+
+def mapping_of(name: str, root: Path) -> tuple[Path, MappedSettings]:
+    """The folder and the settings of a source.
+
+    Raises:
+        UnknownSourceError: There is no such folder; the message lists those there are.
+        SourceSettingsError: `source.toml` is wrong.
+    """
     folder = root / name
     if name not in known_sources(root) or name == SIMULATED:
         raise UnknownSourceError(
             f"there is no source {name!r}: known are {', '.join(known_sources(root))}; a source of "
             f"your own is a folder {folder} with customers.sql and sessions.sql"
         )
-    settings = read_settings(folder / SETTINGS_FILE)
-    settings = replace(settings, first_day=first_day or settings.first_day)
-    return MappedReader(name, folder=folder, data=data, settings=settings)
+    return folder, read_settings(folder / SETTINGS_FILE)
 
 
 def read_settings(path: Path) -> MappedSettings:
@@ -226,6 +236,20 @@ class MappedReader:
         if self._first_day is None:
             self._first_day = self._find_first_day()
         return self._first_day
+
+    def begin_on(self, day: date) -> None:
+        """Make a day the first partition, which then holds all that became known before."""
+        self._first_day = day
+
+    def count(self, table: str) -> int:
+        """How many rows a table has.
+
+        Raises:
+            SourceError: As `read_table` raises.
+        """
+        with connect(self.timezone) as connection:
+            sql = f"SELECT count(*) AS rows FROM ({self._sql(table)})"  # noqa: S608 - the user's own SQL
+            return int(self._run(connection, table, sql).column("rows")[0].as_py())
 
     def provides(self) -> frozenset[str]:
         """Names of the contract's tables that it has."""

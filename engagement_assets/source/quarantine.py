@@ -3,6 +3,7 @@
 Belongs here: its schema, counting it. Does not belong here: what the reasons are (`rules.py`).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -17,6 +18,7 @@ from resources.lake import Lake
 from resources.tables import Column, Table
 
 SEPARATOR = "; "
+_PARTICULAR = re.compile(r" = | is not | lies ")
 QUARANTINE = Table(
     "source/quarantine",
     (
@@ -69,6 +71,13 @@ def _refused(lake: Lake, day: date) -> dict[str, int]:
     rows = lake.read(QUARANTINE.key, days=[day], columns=["table", "reason"])
     tables = rows.filter(pc.field("reason") != DUPLICATE_ROW).column("table")
     return {entry["values"]: entry["counts"] for entry in pc.value_counts(tables).to_pylist()}
+
+
+def label_of(reason: str) -> str:
+    """A reason without what is particular to the row, such as `wrong type: age`."""
+    return SEPARATOR.join(
+        _PARTICULAR.split(part, maxsplit=1)[0] for part in reason.split(SEPARATOR)
+    )
 
 
 def total(intake: Mapping[str, Intake]) -> Intake:

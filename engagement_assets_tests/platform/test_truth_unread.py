@@ -6,8 +6,8 @@ import duckdb
 
 from engagement_assets.definitions import defs
 from engagement_assets.features.tables import KNOWN_TABLES
-from engagement_assets.serving.catalogue import write_catalogue
 from engagement_assets_tests.platform.homes import PROJECT
+from resources.catalogue import write_catalogue
 from resources.engine import DuckDBEngine
 from resources.tables import by_sql_name
 

@@ -1,7 +1,7 @@
 """The catalogue of the lake for analysts, and its form on this machine.
 
 Belongs here: what a catalogue is, and the read-only DuckDB file of views over every lake table.
-Does not belong here: the tables, and the catalogue on AWS (`glue_catalogue.py`).
+Does not belong here: the tables, and the catalogue on AWS.
 """
 
 import uuid
