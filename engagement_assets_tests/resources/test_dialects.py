@@ -214,7 +214,7 @@ VALUES: dict[str, Any] = {
     "latest_day": S,
     "earliest": S - timedelta(days=30),
     "day_before": S - timedelta(days=1),
-    "text_from": S - timedelta(days=3),
+    "text_day": S - timedelta(days=3),
     "granted_by_source": True,
     "message_weight": 0.5,
     "reaction_weight": 0.25,

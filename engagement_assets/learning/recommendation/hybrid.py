@@ -54,8 +54,8 @@ class HybridRecommender(Recommender):
         components: Which other recommenders are blended in: `ease`, `als`.
         component_parameters: Parameters of each of them; what they leave None is chosen on the same
             interactions.
-        holdout_days: The interactions of so many last days are set aside; `holdout_share` of them
-            when None, and where the last days hold too few.
+        holdout_days: The interactions of so many last days are set aside, see
+            `rehearsal.rehearse`.
         holdout_share: See there.
         negatives: Other items sampled for each choice.
         max_choices: Only so many choices are learnt from.

@@ -100,6 +100,7 @@ class Recommender(ABC):
         embeddings: pd.DataFrame | Encoder | None = None,
         as_of: Any = None,
         candidate_days: float | None = None,
+        horizon_days: float | None = None,
     ) -> Self:
         """Learn from tables; for the arguments and errors see `tables.prepare`."""
         return self.fit_dataset(
@@ -111,6 +112,7 @@ class Recommender(ABC):
                 embeddings=embeddings,
                 as_of=as_of,
                 candidate_days=candidate_days,
+                horizon_days=horizon_days,
             )
         )
 

@@ -90,10 +90,12 @@ def rehearse(
 ) -> Rehearsal:
     """Set interactions aside.
 
-    Those of the last `days`; without `days`, the latest `share` of them where items have a moment
-    of publication, whose age then counts, and else a random `share`, as in a table without times.
-    Where the latest ones hold too few choices of users with a past, a random share is set aside.
+    Those of the last `days`, or of the data's horizon; without, the latest `share` of them where
+    items have a moment of publication, whose age then counts, and else a random `share`, as in a
+    table without times. Where the latest ones hold too few choices of users with a past, a random
+    share is set aside.
     """
+    days = data.horizon_days if days is None else days
     rng = np.random.default_rng([random_state, 1])
     start = None
     if days is not None:

@@ -19,8 +19,19 @@ def evaluation_markdown(card: Mapping[str, Any]) -> str:
             "",
             methods_markdown(card),
             "",
+            _windows(card["windows"]),
+            "",
             f"Protocol: {card['protocol']}.",
         ]
+    )
+
+
+def _windows(windows: Mapping[str, Any]) -> str:
+    item = windows["item_days"]
+    life = "at any age" if item is None else f"for {item} days after publication"
+    return (
+        f"Learnt from {windows['history_days']} days; items are recommended {life}; judged on "
+        f"{windows['test_days']} days."
     )
 
 
