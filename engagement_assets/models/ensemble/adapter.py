@@ -245,7 +245,7 @@ def _champions(inputs: Inputs) -> dict[str, RegisteredModel]:
     """
     registry = inputs.registry
     versions = {name: registry.champion(name) for name in BASES}
-    missing = [name for name in ("churn", "engagement") if versions[name] is None]
+    missing = [name for name in SPEC.builds_on if versions[name] is None]
     if missing:
         raise NotTrainableError(f"there is no champion of {', '.join(missing)} to build on")
     return {

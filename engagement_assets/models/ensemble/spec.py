@@ -126,6 +126,7 @@ SPEC = ModelSpec(
     ),
     score="customer_health",
     listens_to=BASES,
+    builds_on=("churn", "engagement"),
     placed_by_day=True,
     additive_parts=POINTS,
     texts={
