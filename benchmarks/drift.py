@@ -136,6 +136,50 @@ def payers(rng: np.random.Generator, rows: int, share: float, scale: float) -> n
     return np.where(rng.random(rows) < share, rng.gamma(2.0, scale, rows), 0.0)
 
 
+def unchanged_base(rows: int = 1000, seeds: int = 20) -> list[dict[str, Any]]:
+    """Count bases that nobody joins or leaves in which a feature is taken for drifted."""
+    out = []
+    for days in (7, 30, 60, 90):
+        now, blind = 0, 0
+        for seed in range(seeds):
+            rng = np.random.default_rng(seed)
+            tenure = rng.integers(0, 400, rows)
+            rate = payers(rng, rows, 0.3, 0.5)
+            idle = rng.integers(0, 300, rows)
+
+            def snapshot(
+                after: int,
+                tenure: np.ndarray = tenure,
+                rate: np.ndarray = rate,
+                idle: np.ndarray = idle,
+            ) -> pa.Table:
+                seen = np.minimum(tenure + after + 1, HISTORY_DAYS + after)
+                own = {
+                    "customer_id": [str(n) for n in range(rows)],
+                    "tenure_days": tenure + after,
+                    "revenue_to_date_usd": rate * seen,
+                    "days_since_last_login": np.where(idle < 30, idle, idle + after),
+                    "trust_score": 0.3 * (1.0 - np.exp(-(tenure + after) / 180.0)) + 0.35,
+                }
+                return pa.table({name: own.get(name, [None] * rows) for name in (*own, *FEATURES)})
+
+            before, after = snapshot(0), snapshot(days)
+            now += bool(moved(before, after, elapsed=days))
+            blind += any(
+                over(before.column(name), after.column(name))
+                for name in FEATURES
+                if before.column(name).null_count < rows
+            )
+        out.append(
+            {
+                "days after the reference, nobody joins": days,
+                "bases with an alarm": f"{now} of {seeds}",
+                "without the calendar": f"{blind} of {seeds}",
+            }
+        )
+    return out
+
+
 def volumes(seeds: int = 20, days: int = 60) -> list[dict[str, Any]]:
     """Count days that the volume check takes for odd in an app for offices, quiet and not."""
     start, out = date(2024, 5, 6), []
@@ -174,6 +218,7 @@ def main() -> None:
         "quiet": quiet_days(made),
         "planted": planted(made),
         "sparse": drawn_worlds(),
+        "unchanged": unchanged_base(),
         "volume": volumes(),
     }
     if options.json:
@@ -182,7 +227,7 @@ def main() -> None:
     print(f"{options.customers:,} customers, {quiet['days']} quiet days after the reference: ")
     print(f"days with an alarm {quiet['with_alarm']}; features {quiet['features']}; ")
     print(f"without the calendar {quiet['blind']}\n")
-    for part in ("planted", "sparse", "volume"):
+    for part in ("planted", "sparse", "unchanged", "volume"):
         print(table_markdown(pd.DataFrame(figures[part])) + "\n")
 
 
