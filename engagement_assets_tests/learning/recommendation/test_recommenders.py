@@ -364,3 +364,11 @@ def test_a_bad_interaction_is_named(column, value, match):
     row = {"user": "a", "item": "x", "time": 1.0, "weight": 1.0} | {column: value}
     with pytest.raises(RecommendationDataError, match=match):
         PopularityRecommender().fit(pd.DataFrame([row]))
+
+
+def test_an_epoch_of_many_pairs_is_a_few_hundred_steps():
+    small, large = (NeuralRecommender().step_size(pairs) for pairs in (10_000, 1_000_000))
+    assert small == (1_024, 0.001)
+    assert 1_000_000 * 5 / large[0] < 310
+    assert large[1] == pytest.approx(0.004, rel=0.01)
+    assert NeuralRecommender(batch_size=64, learning_rate=0.1).step_size(10**6) == (64, 0.1)
