@@ -158,6 +158,7 @@ class EnsembleAdapter(ScoredModel):
             "training_customers": int(churn.learn["customer_id"].nunique()),
             "training_rows": len(churn.learn),
             "test_customers": len(people),
+            "churn_test_customers": int(churn.test["customer_id"].nunique()),
             "features": [*bases, *FEATURES],
             "bases": {name: model.version for name, model in champions.items()},
             "metrics": {name: intervals[name].to_dict() for name in ("auc", "log_loss")},
