@@ -260,6 +260,11 @@ class Settings(Declared):
                 f"DATE={self.last_day}: the last full day is {yesterday()} (UTC); choose it or an "
                 "earlier one"
             )
+        if self.least_churn_rate >= self.greatest_churn_rate:
+            raise SettingsError(
+                f"LEAST_CHURN_RATE={self.least_churn_rate} is not below "
+                f"GREATEST_CHURN_RATE={self.greatest_churn_rate}: no churn could be learnt"
+            )
         if self.first_day and self.last_day and self.last_day < self.first_day:
             raise SettingsError(
                 f"DATE={self.last_day} lies before the data's first day, {self.first_day}"
