@@ -241,6 +241,12 @@ def _fairness(spec: ModelSpec) -> dg.AssetsDefinition:
                 "verdict": assessed.report.verdict,
                 "tests": assessed.report.tests,
                 "failures": len(assessed.report.failures),
+                # of models whose truth is known later; the others have one reference each
+                **{
+                    "a_group_is_due": reference
+                    for name, reference in settings.fairness_reference.items()
+                    if name == spec.name
+                },
                 VERSION: model.version,
             },
         )
