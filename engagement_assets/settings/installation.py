@@ -185,7 +185,7 @@ class Settings(Declared):
         0,
         "days after its publication that an item is recommended; set it where yours end on a date",
         ge=0,
-        shown="the age that 95 % of the uses lie under; any age where items last",
+        shown="the age that 99 % of the uses lie under; any age where items last",
     )
     review_share: float = setting(
         0.01,

@@ -222,6 +222,8 @@ def _train(data: Dataset, how: TrainingSettings) -> Trained:
         "test_candidates": len(test.items),
         "test_interactions": test.interactions,
         "test_reachable_share": test.reachable,
+        "held_out_ndcg": dict(final.base.held_out_),
+        "learnt_share": final.base.learnt_share_,
         "training_interactions": len(learnt.user),
         "training_customers": len(np.unique(learnt.user)),
         "training_items": len(np.unique(learnt.item)),

@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 # Uses of so many last days are looked at.
 SCANNED_DAYS = 180
 # An item is recommended until so large a share of the uses lies behind it.
-_SHARE_OF_USES = 0.95
+_SHARE_OF_USES = 0.99
 # Items whose age at use reaches so far into what can be seen are taken to last.
 _LASTING_SHARE = 1 / 3
 # Tastes outlive items: so many lives of an item are learnt from, within bounds.

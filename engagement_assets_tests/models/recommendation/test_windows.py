@@ -22,8 +22,8 @@ def test_posts_of_hours_are_recommended_for_days_and_films_at_any_age():
     feed, forum, films = (
         derive_windows(kind, READERS, known_days=400) for kind in (FEED, FORUM, FILMS)
     )
-    assert feed.item_days == 3
-    assert 15 < forum.item_days < 25
+    assert feed.item_days == 4
+    assert 25 < forum.item_days < 35
     assert films.item_days is None
     assert feed.history_days < forum.history_days < films.history_days
 
@@ -44,5 +44,5 @@ def test_few_readers_are_judged_on_longer_windows_as_far_as_items_live():
     few = READERS.assign(readers=10)
     assert derive_windows(FILMS, READERS, known_days=400).test_days == 4
     assert derive_windows(FILMS, few, known_days=400).test_days == 28
-    assert derive_windows(FEED, few, known_days=400).test_days == 1
+    assert derive_windows(FEED, few, known_days=400).test_days == 2
     assert derive_windows(FILMS, few, known_days=30).test_days == 4
