@@ -28,7 +28,8 @@ from engagement_assets.features.catalogue import CUSTOMER_FEATURES, FEATURES
 from engagement_assets.features.drift import feature_drift
 from engagement_assets.features.snapshot import land_snapshot
 from engagement_assets.lifecycle.reports import table_markdown
-from resources.checks import column_drift, volume_outcome
+from resources.checks import volume_outcome
+from resources.drift import column_drift
 from resources.lake import Lake
 from resources.sql import SqlFolder
 
@@ -74,7 +75,7 @@ def snapshots(options: Any, folder: str) -> dict[date, pa.Table]:
 def moved(reference: pa.Table, current: pa.Table, *, elapsed: int) -> list[str]:
     """Return the features that have drifted."""
     drifts = feature_drift(reference, current, elapsed_days=elapsed, history_days=HISTORY_DAYS)
-    return [name for name, drift in drifts.items() if drift.index > drift.limit]
+    return [name for name, drift in drifts.items() if drift.beyond]
 
 
 def quiet_days(made: dict[date, pa.Table]) -> dict[str, Any]:
@@ -95,8 +96,7 @@ def quiet_days(made: dict[date, pa.Table]) -> dict[str, Any]:
 
 def over(reference: Any, current: Any) -> bool:
     """Return whether the index of a column exceeds its limit, whatever the calendar did."""
-    drift = column_drift(reference, current)
-    return drift.index > drift.limit
+    return column_drift(reference, current).beyond
 
 
 def planted(made: dict[date, pa.Table]) -> list[dict[str, Any]]:

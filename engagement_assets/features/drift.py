@@ -1,7 +1,7 @@
 """How far each feature moved between two snapshots, beyond what the calendar alone explains.
 
 Belongs here: what the calendar does to a feature, by its declaration. Does not belong here: the
-index itself (`resources.checks`), which snapshots are compared (`models/drift.py`).
+index itself (`resources.drift`), which snapshots are compared (`models/drift.py`).
 
 Time passes for an unchanged business too, so features that look at the whole history are compared
 with what they would be by now:
@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from engagement_assets.features.catalogue import FEATURES
 from engagement_assets.features.feature import Calendar
-from resources.checks import Drift, column_drift
+from resources.drift import Drift, column_drift
 
 MONTH_DAYS = 30
 # Chance that a day without drift is taken for one with, over all features and their parts.

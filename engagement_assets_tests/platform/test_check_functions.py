@@ -11,16 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resources.checks import (
-    PSI_LIMIT,
     Outcome,
     bounds_outcome,
-    column_drift,
     keys_outcome,
-    psi,
-    psi_by_chance,
     result,
     volume_outcome,
 )
+from resources.drift import PSI_LIMIT, column_drift, psi, psi_by_chance
 
 DAY = date(2026, 1, 10)
 
