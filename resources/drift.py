@@ -108,15 +108,15 @@ def column_drift(
     )
     weight = np.ones(len(now)) if weights is None else np.asarray(weights, dtype=np.float64)
     if pd.api.types.is_numeric_dtype(before):
-        numbers = (
-            v.astype("float64").to_numpy(dtype=np.float64, na_value=np.nan) for v in (before, now)
+        first, second = (
+            np.asarray(v.astype("float64"), dtype=np.float64) for v in (before, now)
         )
-        parts = _numbers(*numbers, weight, level)
+        parts = _numbers(first, second, weight, level)
     else:
-        texts = (
+        texts, texts_now = (
             v.astype(object).where(v.notna(), "∅").astype(str).to_numpy() for v in (before, now)
         )
-        parts = [_drift(*texts, weight, level)]
+        parts = [_drift(texts, texts_now, weight, level)]
     return max(parts, key=lambda drift: drift.index / drift.limit)
 
 
@@ -136,8 +136,8 @@ def _numbers(
     if len(common) and rest.any():
         if rest_now.any():
             own = _edges(before[rest], BINS)
-            others = (_bins(v, common[:0], own) for v in (before[rest], now[rest_now]))
-            parts.append(_drift(*others, weight[rest_now], level))
+            others, others_now = (_bins(v, common[:0], own) for v in (before[rest], now[rest_now]))
+            parts.append(_drift(others, others_now, weight[rest_now], level))
         share = float(rest.mean())
         if share < SPARSE:
             whether = _drift(rest, rest_now, weight, level)
@@ -181,7 +181,7 @@ def _drift(
         np.bincount(codes[: len(before)], minlength=len(every)),
         np.bincount(codes[len(before) :], weights=weight, minlength=len(every)),
     )
-    shares = [(count / max(float(count.sum()), 1.0)).tolist() for count in counts]
+    expected, actual = ((c / max(float(c.sum()), 1.0)).tolist() for c in counts)
     rows = len(before), len(now)
-    chance = psi_by_chance(len(every), *rows, level=level)
-    return Drift(psi(*shares, rows=rows), max(PSI_LIMIT, chance))
+    chance = psi_by_chance(len(every), len(before), len(now), level=level)
+    return Drift(psi(expected, actual, rows=rows), max(PSI_LIMIT, chance))
