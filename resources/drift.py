@@ -108,9 +108,7 @@ def column_drift(
     )
     weight = np.ones(len(now)) if weights is None else np.asarray(weights, dtype=np.float64)
     if pd.api.types.is_numeric_dtype(before):
-        first, second = (
-            np.asarray(v.astype("float64"), dtype=np.float64) for v in (before, now)
-        )
+        first, second = (np.asarray(v.astype("float64"), dtype=np.float64) for v in (before, now))
         parts = _numbers(first, second, weight, level)
     else:
         texts, texts_now = (
