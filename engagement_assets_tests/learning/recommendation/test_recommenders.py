@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from engagement_assets.learning.recommendation import ease
 from engagement_assets.learning.recommendation.als import AlsRecommender
 from engagement_assets.learning.recommendation.data import RecommendationDataError
 from engagement_assets.learning.recommendation.ease import EaseRecommender
@@ -181,7 +182,9 @@ def test_popularity_halves_with_each_half_life():
     assert found.loc["a", "new"] / found.loc["a", "old"] == pytest.approx(4.0)
 
 
-def test_ease_is_the_closed_form(world):
+@pytest.mark.parametrize("columns", [50, 1_000])
+def test_ease_is_the_closed_form(world, monkeypatch, columns):
+    monkeypatch.setattr(ease, "_COLUMNS", columns)
     data = prepare(world.interactions, **world.tables)
     model = EaseRecommender(regularisation=30.0).fit_dataset(data)
     x = (data.matrix().toarray() > 0).astype(float)[:, model.items_]
