@@ -17,9 +17,11 @@ class Rows:
         self.rows = rows
 
     def exists(self, table, day):
+        assert table == "source/sessions"
         return day in self.rows
 
     def row_count(self, table, day):
+        assert table == "source/sessions"
         return self.rows[day]
 
 
