@@ -29,6 +29,8 @@ PSI_LIMIT = 0.25
 SPARSE = 0.1
 SPARSE_LIMIT = 0.7
 BINS = 10
+# As near to a common value as this, of the median distance of the others, is that value.
+NEAR = 0.02
 _NULL = -1
 
 
@@ -127,6 +129,7 @@ def _numbers(
     known = before[~np.isnan(before)]
     values, counts = np.unique(known, return_counts=True)
     common = values[counts >= len(known) / BINS]
+    before, now = (_snapped(v, common, before) for v in (before, now))
     rest, rest_now = (~np.isnan(v) & ~np.isin(v, common) for v in (before, now))
     inside = round(BINS * rest.sum() / max(1, len(known)))
     edges = _edges(before[rest], inside)
@@ -142,6 +145,24 @@ def _numbers(
             chance = psi_by_chance(2, len(before), len(now), level=level)
             parts.append(Drift(whether.index / share, max(SPARSE_LIMIT, chance / share)))
     return parts
+
+
+def _snapped(
+    values: NDArray[np.float64], common: NDArray[np.float64], reference: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Set what hardly differs from a common value to it.
+
+    Such a value may be computed, as the score of all who are tied is, and move a little every day.
+    """
+    import numpy as np  # noqa: PLC0415 - loads only when drift is measured
+
+    snapped = values.copy()
+    for value in common:
+        away = np.abs(reference - value)
+        others = away[away > 0.0]
+        if len(others):
+            snapped[np.abs(values - value) <= NEAR * np.median(others)] = value
+    return snapped
 
 
 def _edges(values: NDArray[np.float64], bins: int) -> NDArray[np.float64]:

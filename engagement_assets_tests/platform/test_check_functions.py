@@ -159,6 +159,16 @@ def test_a_column_of_92_per_cent_zeros_is_seen_to_drift(now, drifted):
     assert (found.index > found.limit) is drifted
 
 
+def test_a_common_value_that_moves_a_little_is_the_same_value():
+    rng = np.random.default_rng(9)
+    rest, rest_now = (rng.gamma(2, 0.02, 400) + 0.012 for _ in range(2))
+    before, now = (np.r_[np.full(60, 0.01046), rest], np.r_[np.full(60, 0.01057), rest_now])
+    found = column_drift(column(before), column(now))
+    assert found.index <= found.limit
+    moved = column_drift(column(before), column(np.r_[np.full(60, 0.05), rest_now]))
+    assert moved.index > moved.limit
+
+
 def test_a_constant_that_changes_has_drifted():
     found = column_drift(column([0.0] * 1000), column([100.0] * 1000))
     assert found.index > found.limit
