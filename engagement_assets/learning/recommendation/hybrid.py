@@ -35,6 +35,8 @@ COMPONENTS: dict[str, type[Recommender]] = {"ease": EaseRecommender, "als": AlsR
 TERMS = "terms"
 # How much of a score may be added to the best one, in standard deviations.
 _COUNTS = (0.0, 0.125, 0.25, 0.5, 1.0)
+# A part of less than this share of the best one's NDCG is not worth its fits.
+_WORTH = 0.25
 _PENALTY = 1e-3
 
 
@@ -131,7 +133,8 @@ class HybridRecommender(Recommender):
         scaled = {name: values / np.float32(scale[name]) for name, values in scores.items()}
         parts = {name: judge.ndcg(values) for name, values in scaled.items()}
         best = max(parts, key=lambda name: parts[name])
-        counts, value = _climb(scaled, best, judge)
+        worth = {name: s for name, s in scaled.items() if parts[name] >= _WORTH * parts[best]}
+        counts, value = _climb(worth, best, judge)
         if value > parts[best]:
             logger.info(
                 "NDCG@%d of the blend %s on what was set aside: %.4f; of its parts: %s",
@@ -143,7 +146,7 @@ class HybridRecommender(Recommender):
                 best, K, parts,
             )  # fmt: skip
         self.held_out_ = parts | {self.kind: value}
-        weights = {name: count / scale[name] for name, count in counts.items()}
+        weights = {name: counts.get(name, 0.0) / scale[name] for name in scale}
         self.weights_ = {name: weight * weights[TERMS] for name, weight in learnt.items()}
         self.weights_ |= {term.name: weights[term.name] for term in components}
 

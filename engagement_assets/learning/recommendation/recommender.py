@@ -153,7 +153,12 @@ class Recommender(ABC):
         if not missing:
             return {}
         reduced = on.reduced(items=self.searched_items, interactions=self.searched_interactions)
-        return search(lambda **tried: type(self)(**(self.get_params() | tried)), missing, reduced)
+        return search(
+            lambda **tried: type(self)(**(self.get_params() | tried)),
+            missing,
+            reduced,
+            name=self.kind,
+        )
 
     def chosen(self, name: str) -> Any:
         """The value of a parameter: as given, else as chosen."""

@@ -74,8 +74,12 @@ def derive_windows(
     )
     longest = max(1, min(seen // 6, seen if lasting else life // 2))
     windows = Windows(history, None if lasting else life, _length(readers, longest))
-    logger.info("Of %d uses %.0f %% are of items younger than %d days: %s",
-                int(ages["uses"].sum()), 100 * _SHARE_OF_USES, life, windows)  # fmt: skip
+    logger.info(
+        "An item is used for %d days (%s): %s",
+        life,
+        "as set" if item_days else f"as {_SHARE_OF_USES:.0%} of {ages['uses'].sum():.0f} uses are",
+        windows,
+    )
     return windows
 
 

@@ -280,6 +280,9 @@ def test_the_hybrid_learns_that_people_turn_to_those_they_are_linked_with():
         items=items, links=links, as_of=4.0,
     )  # fmt: skip
     assert max(model.weights_, key=model.weights_.get) == "linked with the author"
+    # what items go together says next to nothing here, and is not fitted for it
+    assert model.held_out_["ease"] < 0.25 * model.held_out_["terms"]
+    assert model.terms_[-1] not in {"ease", "als"}
     first = model.recommend(people, k=1, min_categories=1)
     assert np.mean([i.startswith(f"{friend[u]}-") for u, i in
                     zip(first["user"], first["item"], strict=True)]) > 0.9  # fmt: skip
