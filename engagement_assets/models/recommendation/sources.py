@@ -20,6 +20,7 @@ from engagement_assets.learning.recommendation.tables import prepare
 from engagement_assets.lifecycle.adapter import Inputs
 from engagement_assets.models.recommendation.windows import (
     SCANNED_DAYS,
+    WHOLE,
     Windows,
     derive_windows,
 )
@@ -53,7 +54,7 @@ def windows_as_of(inputs: Inputs, day: date) -> Windows:
 
 
 def dataset_as_of(
-    inputs: Inputs, day: date, windows: Windows, *, rehearsal_days: int = 0
+    inputs: Inputs, day: date, windows: Windows = WHOLE, *, rehearsal_days: int = 0
 ) -> Dataset:
     """Read all that is known at the end of a day.
 
@@ -63,7 +64,8 @@ def dataset_as_of(
     Args:
         inputs: What is read from.
         day: The day; its features say who the customers are.
-        windows: How far back is read, and how long a post is recommended.
+        windows: How far back is read, and how long a post is recommended; at any age, from two
+            years, where nobody says.
         rehearsal_days: Recommendations are also tried out at moments up to so many days earlier:
             the posts that were candidates then bring their text too.
 

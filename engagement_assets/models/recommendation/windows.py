@@ -48,6 +48,9 @@ class Windows:
         return self.history_days + 2 * self.test_days
 
 
+WHOLE = Windows(history_days=_MOST_HISTORY, item_days=None, test_days=1)
+
+
 def derive_windows(
     ages: pd.DataFrame,
     readers: pd.DataFrame,
