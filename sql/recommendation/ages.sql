@@ -6,10 +6,9 @@ WITH first_uses AS (
     customer_id,
     post_id,
     MIN(occurred_at) AS used_at
-  FROM source.interactions
-  WHERE day BETWEEN :first_day AND :last_day
+  FROM shared.known_by_last_day_interactions
+  WHERE day >= :first_day
     AND occurred_at >= CAST(:first_day AS TIMESTAMP)
-    AND occurred_at < CAST(:last_day AS TIMESTAMP) + INTERVAL 1 DAY
     AND post_id IS NOT NULL
   GROUP BY customer_id, post_id
 ),
@@ -18,9 +17,7 @@ published AS (
   SELECT
     post_id,
     MIN(occurred_at) AS published_at
-  FROM source.posts
-  WHERE day <= :last_day
-    AND occurred_at < CAST(:last_day AS TIMESTAMP) + INTERVAL 1 DAY
+  FROM shared.known_by_last_day_posts
   GROUP BY post_id
 ),
 

@@ -3,8 +3,8 @@
 -- and reading a text costs time.
 WITH touched AS (
   SELECT DISTINCT post_id
-  FROM source.interactions
-  WHERE day BETWEEN :first_day AND :last_day
+  FROM shared.known_by_last_day_interactions
+  WHERE day >= :first_day
 )
 
 SELECT

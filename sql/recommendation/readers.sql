@@ -4,10 +4,9 @@ WITH latest AS (
   SELECT
     customer_id,
     MAX(occurred_at) AS used_at
-  FROM source.interactions
-  WHERE day BETWEEN :first_day AND :last_day
+  FROM shared.known_by_last_day_interactions
+  WHERE day >= :first_day
     AND occurred_at >= CAST(:first_day AS TIMESTAMP)
-    AND occurred_at < CAST(:last_day AS TIMESTAMP) + INTERVAL 1 DAY
     AND post_id IS NOT NULL
   GROUP BY customer_id
 )
