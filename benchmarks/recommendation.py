@@ -29,19 +29,20 @@ from engagement_assets.learning.fairness.rendering import report_markdown
 from engagement_assets.learning.fairness.report import FairnessReport
 from engagement_assets.learning.recommendation.fallback import ESTIMATORS
 from engagement_assets.learning.recommendation.tables import prepare
-from engagement_assets.models.recommendation.feed import feed_settings
+from engagement_assets.models.recommendation.feed import settings_of
 from engagement_assets.models.recommendation.sources import weigh
 from engagement_assets.models.recommendation.training import (
     Trained,
     methods_markdown,
     train_recommendation,
 )
+from engagement_assets.models.recommendation.windows import Windows
 from engagement_assets.source.simulator import Simulator
 
 FIRST = date(2025, 1, 1)
 DAYS = 400
-WINDOW_DAYS = 28
-CANDIDATE_DAYS = 3.0
+# what `derive_windows` makes of the simulated ages
+WINDOWS = Windows(history_days=28, item_days=3, test_days=1)
 
 
 def both_ways(connections: pd.DataFrame) -> pd.DataFrame:
@@ -69,7 +70,7 @@ def simulated(customers: int) -> dict[str, pd.DataFrame]:
     parts: dict[str, list[pa.Table]] = {}
     for number in range(DAYS):
         day = world.day(FIRST + timedelta(days=number))
-        recent = number >= DAYS - WINDOW_DAYS
+        recent = number >= DAYS - WINDOWS.read_days
         wanted = ("connections", "customers", *(("interactions", "posts") if recent else ()))
         for name in wanted:
             parts.setdefault(name, []).append(day[name])
@@ -133,10 +134,11 @@ def main() -> None:
         links=both_ways(tables["connections"]),
         embeddings=vectors,
         as_of=now,
-        candidate_days=CANDIDATE_DAYS,
+        candidate_days=WINDOWS.item_days,
+        horizon_days=WINDOWS.test_days,
     )
-    settings = feed_settings(
-        interactions=len(data.user), candidates=options.methods, sampled_protocol=True
+    settings = settings_of(
+        WINDOWS, interactions=len(data.user), candidates=options.methods, sampled_protocol=True
     )
     trained = train_recommendation(data, settings)
     training = time.perf_counter() - began
@@ -148,7 +150,7 @@ def main() -> None:
     texts = f"{len(items):,} texts embedded in {encoding:.0f} s" if options.texts else "no texts"
     print(
         f"{options.customers:,} customers, {len(data.user):,} interactions with "
-        f"{data.shape[1]:,} posts of {WINDOW_DAYS} days, {texts}: training and evaluation of "
+        f"{data.shape[1]:,} posts of {WINDOWS.read_days} days, {texts}: training and evaluation of "
         f"{len(options.methods)} methods {training:.0f} s; top 50 for {len(data.users):,} "
         f"customers {seconds:.0f} s; peak {peak:.1f} GiB\n"
     )

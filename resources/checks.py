@@ -1,8 +1,8 @@
 """Asset checks of tables, generated from their declarations.
 
 Belongs here: which checks a table gets and how each is judged, naming the days of a run, results
-that the gate can read, and the population stability index. Does not belong here: which tables there
-are, and what one group of them is checked for besides (`FurtherCheck`s of that group).
+that the gate can read. Does not belong here: which tables there are, what one group of them is
+checked for besides (`FurtherCheck`s of that group), and drift (`drift.py`).
 """
 
 import math
@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
-from statistics import NormalDist
 from typing import Any
 
 import dagster as dg
@@ -27,12 +26,6 @@ asset_key = dg.AssetKey.from_user_string
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 PARTITION = "dagster/partition"
-# The usual reading: under 0.1 stable, 0.1 to 0.25 moved, above moved much (Siddiqi 2006).
-PSI_LIMIT = 0.25
-# Where fewer have another value than the usual one, the share that has one is judged by itself:
-# its index through that share is under the limit from a third to double of it.
-SPARSE = 0.1
-SPARSE_LIMIT = 0.7
 # Same weekdays that a day's rows are compared with.
 WEEKS = 4
 DESCRIPTIONS = {
@@ -54,19 +47,6 @@ def run_days(context: dg.AssetCheckExecutionContext, there: Sequence[date]) -> l
     if PARTITION in tags:
         return [date.fromisoformat(tags[PARTITION])]
     return list(there[-1:])
-
-
-@dataclass(frozen=True)
-class Drift:
-    """How far a distribution moved.
-
-    Attributes:
-        index: Population stability index.
-        limit: `PSI_LIMIT`, or what chance alone gives on so few rows.
-    """
-
-    index: float
-    limit: float
 
 
 @dataclass(frozen=True)
@@ -345,127 +325,6 @@ def _near(rows: int, mean: float) -> bool:
     # four standard deviations of a Poisson count are allowed
     chance = 4 * math.sqrt(mean)
     return mean / 2 - chance <= rows <= mean * 2 + chance
-
-
-def psi(
-    expected: Sequence[float], actual: Sequence[float], *, rows: tuple[int, int] | None = None
-) -> float:
-    """Population stability index of two sets of shares over the same bins.
-
-    Args:
-        expected: Shares of the reference, one a bin, summing to 1.
-        actual: Shares now.
-        rows: Rows behind the one and the other, where they may be few: an empty bin then counts as
-            half a row, without which chance alone exceeds `psi_by_chance` by far.
-
-    Returns:
-        The sum of (actual - expected) · ln(actual / expected), each share at least 1e-4.
-    """
-    least = [max(1e-4, 0.5 / count) if count else 1e-4 for count in rows or (0, 0)]
-    total = 0.0
-    for before, now in zip(expected, actual, strict=True):
-        e, a = max(before, least[0]), max(now, least[1])
-        total += (a - e) * math.log(a / e)
-    return total
-
-
-def psi_by_chance(bins: int, reference: int, current: int, *, level: float = 0.01) -> float:
-    """The index that two samples of one distribution exceed in a share `level` of cases.
-
-    Under no drift the index is near a chi-squared variable with `bins` - 1 degrees of freedom
-    times 1/n + 1/m (Yurdakul, Statistical properties of the population stability index, 2018);
-    the quantile is Wilson and Hilferty's.
-    """
-    if bins < 2 or not reference or not current:
-        return math.inf
-    freedom = bins - 1
-    spread = 2 / (9 * freedom)
-    normal = NormalDist().inv_cdf(1 - level)
-    quantile = freedom * (1 - spread + normal * math.sqrt(spread)) ** 3
-    return quantile * (1 / reference + 1 / current)
-
-
-def column_drift(
-    reference: Any,
-    current: Any,
-    *,
-    bins: int = 10,
-    level: float = 0.01,
-    weights: Any = None,
-) -> Drift:
-    """Population stability index of a column, null as a bin of its own.
-
-    Text is compared by its values. Numbers are cut at the quantiles of the reference, and a value
-    that at least one in `bins` rows has, such as 0 where most have none, is a bin of its own. Such
-    a column is judged in parts, of which the one that moved most, for its limit, is returned: all
-    bins; the other values among themselves; and, where under a tenth has one, how many have one,
-    relative to that share (else nobody paying any more would hide behind the many who never did).
-
-    Args:
-        reference: Values of n rows, an Arrow column or a Series.
-        current: Values of m rows.
-        bins: How many bins numbers have.
-        level: Chance that a column is taken for drifted that is not, where rows are few.
-        weights: m weights, where the current rows count differently.
-    """
-    import numpy as np  # noqa: PLC0415 - loads only when drift is measured
-    import pandas as pd  # noqa: PLC0415 - loads only when drift is measured
-
-    before, now = (
-        pd.Series(values.to_pandas() if hasattr(values, "to_pandas") else values).reset_index(
-            drop=True
-        )
-        for values in (reference, current)
-    )
-    weight = pd.Series(np.ones(len(now)) if weights is None else weights)
-
-    def part(first: pd.Series, second: pd.Series) -> Drift:
-        """Compare labels of rows, `first` of the reference and `second` of the current ones."""
-        counted = first.value_counts(), weight[second.index].groupby(second.to_numpy()).sum()
-        totals = [max(float(counts.sum()), 1.0) for counts in counted]
-        every = sorted(set(counted[0].index) | set(counted[1].index))
-        expected, actual = (
-            [float(counts.get(value, 0.0)) / total for value in every]
-            for counts, total in zip(counted, totals, strict=True)
-        )
-        rows = len(first), len(second)
-        chance = psi_by_chance(len(every), *rows, level=level)
-        return Drift(psi(expected, actual, rows=rows), max(PSI_LIMIT, chance))
-
-    if not pd.api.types.is_numeric_dtype(before):
-        first, second = (v.astype(object).where(v.notna(), "∅").astype(str) for v in (before, now))
-        return part(first, second)
-    before, now = before.astype("float64"), now.astype("float64")
-    shares = before.value_counts(normalize=True)
-    common = np.sort(shares.index[shares >= 1 / bins].to_numpy())
-    rest, rest_now = (x[x.notna() & ~x.isin(common)] for x in (before, now))
-    inside = round(bins * len(rest) / max(1, int(before.notna().sum())))
-
-    def labels(values: pd.Series, edges: Any) -> pd.Series:
-        codes = pd.Series(np.searchsorted(edges, values, side="right"), index=values.index)
-        own = np.searchsorted(common, values[values.isin(common)])
-        codes[values.isin(common)] = -2 - own
-        return codes.where(values.notna(), -1)
-
-    def edges_of(values: pd.Series, count: int) -> Any:
-        cuts = np.linspace(0, 1, max(count, 1) + 1)[1:-1]
-        return np.unique(np.quantile(values, cuts)) if len(values) else np.array([])
-
-    edges = edges_of(rest, inside)
-    parts = [part(labels(before, edges), labels(now, edges))]
-    if len(common) and len(rest):
-        if len(rest_now):
-            own = edges_of(rest, bins)
-            parts.append(part(labels(rest, own), labels(rest_now, own)))
-        share = len(rest) / len(before)
-        if share < SPARSE:
-            has, has_now = (
-                v.index.to_series().isin(r.index) for v, r in ((before, rest), (now, rest_now))
-            )
-            whether = part(has, has_now)
-            chance = psi_by_chance(2, len(before), len(now), level=level)
-            parts.append(Drift(whether.index / share, max(SPARSE_LIMIT, chance / share)))
-    return max(parts, key=lambda drift: drift.index / drift.limit)
 
 
 def _listed(days: Sequence[date]) -> str:

@@ -236,7 +236,14 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool, reingest: boo
         if needs_training(spec, registry, settings, retrain=retrain or made.is_outdated(spec))
         and (retrain or not _refused_alike(runner, spec, own, dates[spec.name]))
     ]
-    able = [spec for spec in due if _able(runner, spec, lake, dates[spec.name], settings)]
+    able: list[ModelSpec] = []
+    for spec in due:
+        serving = {other.name for other in MODELS if registry.champion(other.name) or other in able}
+        absent = set(spec.builds_on) - serving
+        if absent:
+            runner.say(f"{spec.name} is not trained: it builds on {', '.join(sorted(absent))}")
+        elif _able(runner, spec, lake, dates[spec.name], settings):
+            able.append(spec)
     if len(due) == len(MODELS) and not able:
         raise JobFailedError(
             f"no model can be learnt from the data from {start} to {end}; the lines above say what "

@@ -15,7 +15,7 @@ from engagement_assets.features.assets import SUGGESTION
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES, FEATURES
 from engagement_assets.features.labels import LABELS
 from engagement_assets.lifecycle.checks import NOT_TRAINED, VERDICT
-from engagement_assets.lifecycle.reports import better_baselines
+from engagement_assets.lifecycle.reports import baseline_lines
 from engagement_assets.lifecycle.spec import LABEL_WINDOWS, NOT_JUDGED, PASSED, label_windows
 from engagement_assets.models.specs import MODELS
 from engagement_assets.settings.deployment import choose
@@ -109,7 +109,7 @@ def _models(registry: ModelRegistry, lake: Lake, day: date) -> list[str]:
             f"  {'':<16} {'' if one.state == PASSED else f'{one.state}: '}{one.text}"
             for one in judgements
         ]
-        lines += [f"  {'':<16} ! {text}" for text in better_baselines(card)]
+        lines += [f"  {'':<16} {line}" for line in baseline_lines(card)]
     return lines
 
 

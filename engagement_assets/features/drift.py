@@ -1,12 +1,12 @@
 """How far each feature moved between two snapshots, beyond what the calendar alone explains.
 
 Belongs here: what the calendar does to a feature, by its declaration. Does not belong here: the
-index itself (`resources.checks`), which snapshots are compared (`models/drift.py`).
+index itself (`resources.drift`), which snapshots are compared (`models/drift.py`).
 
 Time passes for an unchanged business too, so features that look at the whole history are compared
 with what they would be by now:
 
-* `age`, such as the tenure: of the customers who were there, less the days that have passed.
+* `age`, such as the tenure: how far the customers who were there are off the days that have passed.
 * `since`, the days since something: up to a month; who left grows older for ever.
 * `total`, what adds up over the whole history: of the customers who were there, with the reference
   as it was, grown as much as their history did, and halfway between. The nearest counts.
@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from engagement_assets.features.catalogue import FEATURES
 from engagement_assets.features.feature import Calendar
-from resources.checks import Drift, column_drift
+from resources.drift import Drift, column_drift
 
 MONTH_DAYS = 30
 # Chance that a day without drift is taken for one with, over all features and their parts.
@@ -95,7 +95,9 @@ class _History:
         same = before.iloc[self.here].reset_index(drop=True)
         same_now = now.iloc[self.later].reset_index(drop=True)
         if calendar == "age":
-            return column_drift(same, same_now - self.elapsed, level=level)
+            change = same_now - same - self.elapsed
+            # a day is another time zone or the hour of the delivery
+            return column_drift(same * 0, change.mask(change.abs() <= 1, 0), level=level)
         tried = [
             column_drift(same * (1.0 + share * self.growth), same_now, level=level)
             for share in _GROWTH

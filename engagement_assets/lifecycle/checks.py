@@ -20,16 +20,14 @@ from engagement_assets.lifecycle.spec import (
     metric_value,
 )
 from resources.checks import (
-    PSI_LIMIT,
     CheckedTable,
     FurtherCheck,
     Outcome,
-    psi,
-    psi_by_chance,
     result,
     run_days,
     table_checks,
 )
+from resources.drift import PSI_LIMIT, psi, psi_by_chance
 from resources.gate import QUIET, VERSION
 from resources.io_managers import Report
 from resources.lake import Lake

@@ -72,6 +72,18 @@ def evaluation_report(
     )
 
 
+def baseline_lines(card: Mapping[str, Any]) -> list[str]:
+    """Return a line with the quality of each baseline and one of each that is better; or []."""
+    baselines = card.get("baselines")
+    if baselines is None:
+        return []
+    figures = [f"{name} {own['quality']:.4f}" for name, own in baselines["models"].items()]
+    return [
+        f"baselines, {baselines['quality']}: {', '.join(figures)}",
+        *(f"! {text}" for text in better_baselines(card)),
+    ]
+
+
 def better_baselines(card: Mapping[str, Any]) -> list[str]:
     """Return the baselines that are better than the model beyond chance, a sentence each."""
     baselines = card.get("baselines")

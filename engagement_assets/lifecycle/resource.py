@@ -24,6 +24,8 @@ class ModelSettings(dg.ConfigurableResource):
     review_share: float = same(Settings, "review_share")
     channel_cac: dict[str, float] = same(Settings, "channel_cac", default={})
     recommender: str = same(Settings, "recommender")
+    recommendation_history: int = same(Settings, "recommendation_history")
+    recommendation_item_days: int = same(Settings, "recommendation_item_days")
     virality_estimator: str = same(Settings, "virality_estimator")
     threads: int = same(Settings, "threads")
     least_test_customers: int = same(Settings, "least_test_customers")

@@ -241,6 +241,7 @@ class UseCaseSpec:
         additive_parts: Columns that add up to the score in each row, where it has such columns.
         online: Whether it answers for single customers while an application waits.
         listens_to: Models whose predictions of the day it reads.
+        builds_on: Models without whose champions it cannot be learnt.
         placed_by_day: Whether a customer who is scored alone needs the day's reference.
         unified: Its columns in the unified table.
         unscored: Why a customer may have no row on a day, where some have none.
@@ -282,6 +283,7 @@ class UseCaseSpec:
     additive_parts: tuple[str, ...] = ()
     online: bool = True
     listens_to: tuple[str, ...] = ()
+    builds_on: tuple[str, ...] = ()
     placed_by_day: bool = False
     unified: tuple[Unified, ...] = ()
     unscored: str | None = None

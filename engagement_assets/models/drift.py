@@ -79,7 +79,7 @@ def drift(checked: CheckedTable) -> Outcome:
         "largest_psi": max((round(v.index, 4) for v in indices.values()), default=0.0),
         "psi": dg.MetadataValue.md(table),
     }
-    moved = [f"{name} {v.index:.2f}" for name, v in worst if v.index > v.limit]
+    moved = [f"{name} {v.index:.2f}" for name, v in worst if v.beyond]
     there = still_there(before, now)
     if there < LEAST_STILL_THERE:
         moved.insert(0, f"only {there:.0%} of the customers are still there")

@@ -175,6 +175,18 @@ class Settings(Declared):
         "`popularity`, `ease`, `als`, `neural` or `hybrid` serves, instead of the best on "
         "days set aside",
     )
+    recommendation_history: int = setting(
+        0,
+        "days of interactions that recommendations are learnt from",
+        ge=0,
+        shown="ten lives of an item, 28 to 730",
+    )
+    recommendation_item_days: int = setting(
+        0,
+        "days after its publication that an item is recommended; set it where yours end on a date",
+        ge=0,
+        shown="the age that 99 % of the uses lie under; any age where items last",
+    )
     review_share: float = setting(
         0.01,
         "share of customers that the anomaly detector sends to review; what your reviewers "
@@ -247,6 +259,11 @@ class Settings(Declared):
             raise SettingsError(
                 f"DATE={self.last_day}: the last full day is {yesterday()} (UTC); choose it or an "
                 "earlier one"
+            )
+        if self.least_churn_rate >= self.greatest_churn_rate:
+            raise SettingsError(
+                f"LEAST_CHURN_RATE={self.least_churn_rate} is not below "
+                f"GREATEST_CHURN_RATE={self.greatest_churn_rate}: no churn could be learnt"
             )
         if self.first_day and self.last_day and self.last_day < self.first_day:
             raise SettingsError(

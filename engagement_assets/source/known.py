@@ -100,7 +100,11 @@ def _known(table: SourceTable, parameter: str) -> str:
         conditions.append(f"{_merge('customer_id')}.merged_id IS NULL")
     elif len(merged) > 1:
         # what somebody did with an account of their own is nothing between two people
-        conditions.append(" <> ".join(_customer(name) for name in merged[:2]))
+        one, other = merged[:2]
+        conditions.append(
+            f"(known.{quote_name(one)} = known.{quote_name(other)} "
+            f"OR {_customer(one)} <> {_customer(other)})"
+        )
     return (
         f"SELECT {', '.join(columns)} FROM source.{table.noun} AS known {' '.join(joins)} "  # noqa: S608 - declared names
         f"WHERE {' AND '.join(conditions)}"

@@ -26,6 +26,7 @@ from engagement_assets.signals.tables import (
 )
 from engagement_assets.source.contract import REQUIRED_TABLES, TABLES
 from engagement_assets.source.known import known_sql
+from engagement_assets.source.versions import REVISIONS
 from resources.engine import DuckDBEngine
 from resources.lake import Lake
 from resources.sql import Query, SqlFolder
@@ -108,6 +109,8 @@ class World:
                     continue
                 rows = pa.Table.from_pylist(by_day[day], schema=contract.arrow)
                 lake.write(contract, rows, day=day)
+        for day, rows in self._revisions().items():
+            lake.write(REVISIONS, pa.Table.from_pylist(rows, schema=REVISIONS.arrow), day=day)
         for table, signal in (
             (CUSTOMER_SENTIMENT, self.sentiment),
             (NETWORK_METRICS, self.network),
@@ -116,6 +119,25 @@ class World:
                 full = pa.Table.from_pylist([_filled(table, row) for row in rows], table.arrow)
                 lake.write(table, full, day=day)
         return lake
+
+    def _revisions(self) -> dict[date, list[dict[str, Any]]]:
+        """What ingestion notes of a customer who comes again later."""
+        seen: set[str] = set()
+        revisions: dict[date, list[dict[str, Any]]] = defaultdict(list)
+        for row in sorted(self.tables.get("customers", ()), key=lambda row: row["recorded_at"]):
+            who, known = row["customer_id"], row["recorded_at"]
+            if who in seen:
+                revisions[known.date()].append(
+                    {
+                        "table": "customers",
+                        "row_key": who,
+                        "customer_id": who,
+                        "replaces_before": known,
+                        "recorded_at": known,
+                    }
+                )
+            seen.add(who)
+        return revisions
 
 
 def _filled(table: Table, row: dict[str, Any]) -> dict[str, Any]:

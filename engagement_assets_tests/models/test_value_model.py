@@ -10,7 +10,7 @@ from engagement_assets.learning.evaluation.regression import r2
 from engagement_assets.lifecycle.card import model_card
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.predictor import Context
-from engagement_assets.lifecycle.reports import better_baselines
+from engagement_assets.lifecycle.reports import baseline_lines, better_baselines
 from engagement_assets.lifecycle.training import split_rows
 from engagement_assets.models.lifetime_value.adapter import LifetimeValueAdapter
 from engagement_assets.models.lifetime_value.inputs import GUESS, HistoryInputs, observed_days
@@ -94,6 +94,8 @@ def test_baselines_run_beside_on_the_same_people(trained):
     assert set(baselines["models"]) == {"linear", "histogram boosting", "random forest"}
     assert all(0.0 < figures["quality"] < 1.0 for figures in baselines["models"].values())
     assert better_baselines(trained.card) == []
+    (line,) = baseline_lines(trained.card)
+    assert line.startswith("baselines, R²: linear 0.")
     text = evaluation_markdown(trained.card)
     assert "| random forest |" in text
     assert "None is better beyond chance." in text
@@ -104,6 +106,7 @@ def test_a_baseline_that_is_better_is_named():
     named = better_baselines(card)
     assert any(text.startswith("linear on recency") for text in named)
     assert all(text in evaluation_markdown(card) for text in named)
+    assert baseline_lines(card)[1:] == [f"! {text}" for text in named]
     assert named[0] in model_card(card, purpose="", limits=[], rollback="")
 
 

@@ -11,16 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resources.checks import (
-    PSI_LIMIT,
     Outcome,
     bounds_outcome,
-    column_drift,
     keys_outcome,
-    psi,
-    psi_by_chance,
     result,
     volume_outcome,
 )
+from resources.drift import PSI_LIMIT, column_drift, psi, psi_by_chance
 
 DAY = date(2026, 1, 10)
 
@@ -160,6 +157,16 @@ def payers(share, *, size=10.0, seed=0, n=1000):
 def test_a_column_of_92_per_cent_zeros_is_seen_to_drift(now, drifted):
     found = column_drift(payers(0.08), now)
     assert (found.index > found.limit) is drifted
+
+
+def test_a_common_value_that_moves_a_little_is_the_same_value():
+    rng = np.random.default_rng(9)
+    rest, rest_now = (rng.gamma(2, 0.02, 400) + 0.012 for _ in range(2))
+    before, now = (np.r_[np.full(60, 0.01046), rest], np.r_[np.full(60, 0.01057), rest_now])
+    found = column_drift(column(before), column(now))
+    assert found.index <= found.limit
+    moved = column_drift(column(before), column(np.r_[np.full(60, 0.05), rest_now]))
+    assert moved.index > moved.limit
 
 
 def test_a_constant_that_changes_has_drifted():

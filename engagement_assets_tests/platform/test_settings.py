@@ -78,6 +78,12 @@ def settings_from(values):
         ("CHANNEL_CAC", "search=-1"),
         ("CHANNEL_CAC", "search=1,search=2"),
         ("TRAINING_PROCESSES", "-1"),
+        ("CHURN_WINDOW", "0"),
+        ("LEAST_CHURN_RATE", "0.99"),
+        ("GREATEST_CHURN_RATE", "1.01"),
+        ("LEAST_GROUP", "1"),
+        ("FAIRNESS_REFERENCE", "churn=fair"),
+        ("FAIRNESS_REFERENCE", "anomaly=equal"),
     ],
 )
 def test_a_wrong_value_is_an_error_that_names_its_setting(tmp_path, name, value):

@@ -16,6 +16,7 @@ from raw_rows import quarantined
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.snapshot import land_snapshot
 from engagement_assets.features.tables import KNOWN_TABLES
+from engagement_assets.source.contract import MERGES, TABLES, WITHDRAWALS
 from engagement_assets.source.ingestion import ingest
 from engagement_assets.source.known import product_sql
 from engagement_assets.source.mapping import open_mapped
@@ -58,7 +59,9 @@ class Source:
         (self.sql / "mine" / "source.toml").write_text(f"first_day = {FIRST}\n")
 
     def put(self, files: Files) -> None:
-        for table, lines in (PEOPLE | dict(files)).items():
+        # a table that has no rows yet is mapped from the first day on
+        heads = {name: [",".join(TABLES[name].names)] for name in (MERGES, WITHDRAWALS)}
+        for table, lines in (heads | PEOPLE | dict(files)).items():
             (self.data / f"{table}.csv").write_text("\n".join(lines) + "\n")
             (self.sql / "mine" / f"{table}.sql").write_text(
                 f"FROM read_csv(:data || '/{table}.csv', header = true, all_varchar = true)"

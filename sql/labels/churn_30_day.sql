@@ -1,7 +1,8 @@
--- 1 for a customer without a session in the :window_days days after :snapshot_date (up to :last_day),
--- 0 for one with a session, among the customers who had one in as many days up to :snapshot_date
--- (from :active_from), as known then. Rows after the snapshot count that were recorded by
--- :known_by_day, the end of the window. Customers who were not active have no row: they cannot leave.
+-- 1 for a customer without a session in the :window_days days after :snapshot_date (up to
+-- :last_day), 0 for one with a session, among the customers who had one in as many days up to
+-- :snapshot_date (from :active_from), as known then. Rows after the snapshot count that were
+-- recorded by :known_by_day, the end of the window. Customers who were not active have no row:
+-- they cannot leave.
 WITH
 active AS (
   SELECT DISTINCT customer_id

@@ -1,5 +1,5 @@
--- Mean daily engagement of each customer known by :snapshot_date over the :window_days days after it,
--- :first_day to :last_day, with 0 for a day without use. Rows count that were recorded by
+-- Mean daily engagement of each customer known by :snapshot_date over the :window_days days after
+-- it, :first_day to :last_day, with 0 for a day without use. Rows count that were recorded by
 -- :known_by_day, the end of that window: a later arrival does not change a label.
 WITH
 weeks AS (

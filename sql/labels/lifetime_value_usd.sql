@@ -1,8 +1,8 @@
 -- Lifetime value of each customer known by :snapshot_date: revenue to date, as known then and as
 -- the feature of that name has it, plus revenue of the :window_days days after (up to :last_day),
--- within 0 to 10,000 USD. `future_revenue_usd` is the second part alone, not bounded and negative where
--- refunds prevail. Rows after the snapshot count that were recorded by :known_by_day, the end of
--- the window. Amounts are summed as exact DECIMALs of nine decimals. All is null while
+-- within 0 to 10,000 USD. `future_revenue_usd` is the second part alone, not bounded and negative
+-- where refunds prevail. Rows after the snapshot count that were recorded by :known_by_day, the
+-- end of the window. Amounts are summed as exact DECIMALs of nine decimals. All is null while
 -- `transactions` has no row known by the end of the window.
 WITH
 known AS (

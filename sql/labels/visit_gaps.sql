@@ -1,6 +1,6 @@
--- Days between the visits of each customer as known by the end of :snapshot_date: how many customers
--- came back after each number of days. A customer counts once, in equal parts over their returns, so
--- that those who come daily do not outnumber the rest.
+-- Days between the visits of each customer as known by the end of :snapshot_date: how many
+-- customers came back after each number of days. A customer counts once, in equal parts over their
+-- returns, so that those who come daily do not outnumber the rest.
 WITH
 visits AS (
   SELECT DISTINCT customer_id, CAST(occurred_at AS DATE) AS visited_on

@@ -1,12 +1,29 @@
--- The posts published from :first_day to :last_day, as known by then. Only those from :text_from on
--- bring their text: older ones are not recommended, and reading a text costs time.
+-- The posts published from :text_day on, and those of any age that were turned to from :first_day
+-- to :last_day; as known by then. The older ones come without their text: they are not recommended,
+-- and reading a text costs time.
+WITH touched AS (
+  SELECT DISTINCT post_id
+  FROM shared.known_by_last_day_interactions
+  WHERE day >= :first_day
+)
+
 SELECT
   post_id,
   customer_id AS author,
   category,
   occurred_at AS published,
-  CASE WHEN occurred_at >= CAST(:text_from AS TIMESTAMP) THEN text END AS text
+  text
 FROM shared.known_by_last_day_posts
-WHERE day >= :first_day
-  AND occurred_at >= CAST(:first_day AS TIMESTAMP)
+WHERE day >= :text_day
+  AND occurred_at >= CAST(:text_day AS TIMESTAMP)
+UNION ALL
+SELECT
+  posts.post_id,
+  posts.customer_id AS author,
+  posts.category,
+  posts.occurred_at AS published,
+  NULL AS text
+FROM shared.known_by_last_day_posts AS posts
+JOIN touched ON touched.post_id = posts.post_id
+WHERE posts.occurred_at < CAST(:text_day AS TIMESTAMP)
 ORDER BY post_id

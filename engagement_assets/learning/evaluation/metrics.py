@@ -54,10 +54,11 @@ def log_loss(y: ArrayLike, p: ArrayLike) -> float:
         p: n probabilities.
     """
     labels, probability = checked(y, p, both_classes=False)
-    return float(np.mean(_losses(labels, probability)))
+    return float(np.mean(row_log_losses(labels, probability)))
 
 
-def _losses(y: Floats, p: Floats) -> Floats:
+def row_log_losses(y: Floats, p: Floats) -> Floats:
+    """Return the negative log likelihood of each of n rows in nats; see `log_loss`."""
     clipped = np.clip(p, _CLIP, 1.0 - _CLIP)
     losses: Floats = -(y * np.log(clipped) + (1.0 - y) * np.log1p(-clipped))
     return losses
@@ -176,7 +177,7 @@ def evaluate(
     ys, ps = ranked.y, ranked.p
     bins = quantile_bins(ps)
     flagged = ps >= threshold
-    losses, errors, gaps = _losses(ys, ps), (ps - ys) ** 2, ys - ps
+    losses, errors, gaps = row_log_losses(ys, ps), (ps - ys) ** 2, ys - ps
 
     def scores(weights: Floats) -> tuple[float, ...]:
         total = weights.sum()

@@ -44,6 +44,8 @@ class Dataset:
         as_of: The moment; interactions lie before it.
         candidate_days: Only items published so many days before `as_of` are recommended; all
             when None.
+        horizon_days: Lists serve for so many days: as many last ones are set aside to choose
+            parameters on; None where nobody says.
         categories: Names of the categories.
         category: Category of each item; -1 unknown.
         published: When each item was published, in days; minus infinity where not known.
@@ -66,6 +68,7 @@ class Dataset:
     weight: Floats
     as_of: float
     candidate_days: float | None
+    horizon_days: float | None
     categories: tuple[str, ...]
     category: Ints
     published: Days

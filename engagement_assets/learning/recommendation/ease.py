@@ -39,9 +39,6 @@ class EaseRecommender(Recommender):
             16,000).
         items_half_life_days: In the choice of those, a use counts half after so many days. Set it
             where items are soon forgotten, or the choice falls on items that are no longer shown.
-
-    Attributes:
-        learnt_share_: Share of the uses whose item is learnt.
     """
 
     kind = "ease"

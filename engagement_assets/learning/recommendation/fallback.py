@@ -114,7 +114,7 @@ class FallbackRecommender(Recommender):
         self.stage_ = self._stages(data)
         self._is_new = np.bincount(data.item, minlength=data.shape[1]) == 0
         by_stage = {SOURCES[s]: int((self.stage_[:-1] == s).sum()) for s in range(len(SOURCES))}
-        logger.info("Users by what serves them: %s", by_stage)
+        logger.debug("Users by what serves them: %s", by_stage)
 
     def _stages(self, data: Dataset) -> Ints:
         history = np.diff(data.matrix().indptr)

@@ -35,6 +35,8 @@ COMPONENTS: dict[str, type[Recommender]] = {"ease": EaseRecommender, "als": AlsR
 TERMS = "terms"
 # How much of a score may be added to the best one, in standard deviations.
 _COUNTS = (0.0, 0.125, 0.25, 0.5, 1.0)
+# A part of less than this share of the best one's NDCG is not worth its fits.
+_WORTH = 0.25
 _PENALTY = 1e-3
 
 
@@ -54,8 +56,8 @@ class HybridRecommender(Recommender):
         components: Which other recommenders are blended in: `ease`, `als`.
         component_parameters: Parameters of each of them; what they leave None is chosen on the same
             interactions.
-        holdout_days: The interactions of so many last days are set aside; `holdout_share` of them
-            when None, and where the last days hold too few.
+        holdout_days: The interactions of so many last days are set aside, see
+            `rehearsal.rehearse`.
         holdout_share: See there.
         negatives: Other items sampled for each choice.
         max_choices: Only so many choices are learnt from.
@@ -64,8 +66,6 @@ class HybridRecommender(Recommender):
     Attributes:
         terms_: Names of the terms and components.
         weights_: Weight of each.
-        held_out_: NDCG at 10 of the terms, of each component and of the hybrid on what was set
-            aside; empty without components.
     """
 
     kind = "hybrid"
@@ -103,7 +103,7 @@ class HybridRecommender(Recommender):
     def choose(self, on: Rehearsal) -> dict[str, Any]:
         """Choose the components' parameters and all weights on the choices of a rehearsal."""
         self.weights_: dict[str, float] | None = None
-        self.held_out_: dict[str, float] = {}
+        self.held_out_ = {}
         if not on.enough:
             logger.warning(
                 "Only %d choices among %d items were set aside to learn weights from: popularity "
@@ -131,21 +131,22 @@ class HybridRecommender(Recommender):
         }
         scale = {name: float(values.std()) or 1.0 for name, values in scores.items()}
         scaled = {name: values / np.float32(scale[name]) for name, values in scores.items()}
-        self.held_out_ = {name: judge.ndcg(values) for name, values in scaled.items()}
-        best = max(self.held_out_, key=lambda name: self.held_out_[name])
-        counts, value = _climb(scaled, best, judge)
-        if value > self.held_out_[best]:
+        parts = {name: judge.ndcg(values) for name, values in scaled.items()}
+        best = max(parts, key=lambda name: parts[name])
+        worth = {name: s for name, s in scaled.items() if parts[name] >= _WORTH * parts[best]}
+        counts, value = _climb(worth, best, judge)
+        if value > parts[best]:
             logger.info(
                 "NDCG@%d of the blend %s on what was set aside: %.4f; of its parts: %s",
-                K, counts, value, self.held_out_,
+                K, counts, value, parts,
             )  # fmt: skip
         else:
             logger.warning(
                 "No blend is above %s alone on what was set aside (NDCG@%d %s): it is used",
-                best, K, self.held_out_,
+                best, K, parts,
             )  # fmt: skip
-        self.held_out_[self.kind] = value
-        weights = {name: count / scale[name] for name, count in counts.items()}
+        self.held_out_ = parts | {self.kind: value}
+        weights = {name: counts.get(name, 0.0) / scale[name] for name in scale}
         self.weights_ = {name: weight * weights[TERMS] for name, weight in learnt.items()}
         self.weights_ |= {term.name: weights[term.name] for term in components}
 
@@ -166,6 +167,8 @@ class HybridRecommender(Recommender):
             for name in self.components
             if self.weights_.get(name)
         ]
+        blended = [term.model for term in self._made if isinstance(term, OfRecommender)]
+        self.learnt_share_ = min((model.learnt_share_ for model in blended), default=1.0)
         self.terms_ = [term.name for term in self._made]
         gone = sorted(name for name in set(self.weights_) - set(self.terms_) if self.weights_[name])
         if gone:

@@ -67,7 +67,7 @@ class NeuralRecommender(Training, Recommender):
     n_jobs: int | None = None
 
     def __post_init__(self) -> None:
-        if min(self.width, self.negatives, self.epochs, self.batch_size) < 1:
+        if min(self.width, self.negatives, self.epochs, self.batch_size or 1) < 1:
             raise ValueError("width, negatives, epochs and batch_size must be at least 1")
         if not 0.0 <= self.validation_share < 1.0:
             raise ValueError(f"validation_share must lie in [0, 1), got {self.validation_share}")

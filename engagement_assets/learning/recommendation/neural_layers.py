@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 FUSION = (128, 64, 32, 1)
 _FIRST_SCALE = 0.05
+_STEPS, _SMALL_STEP, _LARGE_STEP = 300, 1_024, 16_384
 
 
 class FusionNetwork(nn.Module):
@@ -90,9 +91,10 @@ class Training:
 
     Attributes:
         epochs: Most passes over the pairs.
-        batch_size: Pairs and negatives in a step. A large one is faster and wants a higher
-            learning rate.
-        learning_rate: Of Adam.
+        batch_size: Pairs and negatives in a step. When None, about 300 steps make an epoch, of
+            1,024 to 16,384 rows.
+        learning_rate: Of Adam. When None, .001 for steps of 1,024 rows and more for larger ones,
+            with the root of their size.
         negatives: Sampled items for each pair, drawn anew each epoch.
         l2: Penalty of the embeddings.
         id_dropout: Share of identities that is hidden in training.
@@ -101,13 +103,22 @@ class Training:
     """
 
     epochs: int = 20
-    batch_size: int = 1024
-    learning_rate: float = 0.001
+    batch_size: int | None = None
+    learning_rate: float | None = None
     negatives: int = 4
     l2: float = 0.0
     id_dropout: float = 0.1
     patience: int = 2
     random_state: int = 0
+
+    def step_size(self, pairs: int) -> tuple[int, float]:
+        """Rows of a step and learning rate of a training on so many pairs."""
+        rows = self.batch_size
+        if rows is None:
+            whole = pairs * (1 + self.negatives) // _STEPS
+            rows = min(max(whole, _SMALL_STEP), _LARGE_STEP)
+        rate = self.learning_rate
+        return rows, 0.001 * (rows / _SMALL_STEP) ** 0.5 if rate is None else rate
 
 
 @dataclass(frozen=True)
@@ -150,17 +161,15 @@ def train(
     """
     tables = [network.user.weight, network.item.weight, network.bias.weight]
     rest = [p for p in network.parameters() if all(p is not table for table in tables)]
-    optimisers = [
-        torch.optim.SparseAdam(tables, lr=how.learning_rate),
-        torch.optim.Adam(rest, lr=how.learning_rate),
-    ]
+    batch_size, rate = how.step_size(len(pairs))
+    optimisers = [torch.optim.SparseAdam(tables, lr=rate), torch.optim.Adam(rest, lr=rate)]
     rng = np.random.default_rng([how.random_state, 1])
     fixed = sampler(aside, how.negatives, np.random.default_rng([how.random_state, 2]))
     losses: list[float] = []
     best, best_weights = np.inf, copy.deepcopy(network.state_dict())
     best_epoch = 0
     for epoch in range(1, how.epochs + 1):
-        _one_epoch(network, pairs, sampler, how, optimisers, rng)
+        _one_epoch(network, pairs, sampler, how, optimisers, rng, batch_size)
         losses.append(_loss_of(network, aside, fixed) if len(aside) else float("nan"))
         logger.info("Epoch %d of at most %d: loss %.4f", epoch, how.epochs, losses[-1])
         if not len(aside) or losses[-1] < best:
@@ -179,11 +188,12 @@ def _one_epoch(
     how: Training,
     optimisers: list[Any],
     rng: np.random.Generator,
+    batch_size: int,
 ) -> None:
     network.train()
     order = pairs.take(rng.permutation(len(pairs)))
     users, items, labels, weights = _with_negatives(order, sampler(order, how.negatives, rng))
-    size = max(1 + how.negatives, how.batch_size // (1 + how.negatives) * (1 + how.negatives))
+    size = max(1 + how.negatives, batch_size // (1 + how.negatives) * (1 + how.negatives))
     for start in range(0, len(users), size):
         span = slice(start, start + size)
         hide = tuple(

@@ -90,10 +90,12 @@ def rehearse(
 ) -> Rehearsal:
     """Set interactions aside.
 
-    Those of the last `days`; without `days`, the latest `share` of them where items have a moment
-    of publication, whose age then counts, and else a random `share`, as in a table without times.
-    Where the latest ones hold too few choices of users with a past, a random share is set aside.
+    Those of the last `days`, or of the data's horizon; without, the latest `share` of them where
+    items have a moment of publication, whose age then counts, and else a random `share`, as in a
+    table without times. Where the latest ones hold too few choices of users with a past, a random
+    share is set aside.
     """
+    days = data.horizon_days if days is None else days
     rng = np.random.default_rng([random_state, 1])
     start = None
     if days is not None:
@@ -164,7 +166,7 @@ class Judge:
 
 
 def search(
-    make: Callable[..., Scorer], grid: Mapping[str, Sequence[float]], on: Rehearsal
+    make: Callable[..., Scorer], grid: Mapping[str, Sequence[float]], on: Rehearsal, *, name: str
 ) -> dict[str, float]:
     """Choose parameters by NDCG on what is set aside, one after the other.
 
@@ -176,10 +178,13 @@ def search(
         make: Makes the recommender of the parameters.
         grid: Values of each parameter, in ascending order.
         on: The rehearsal (see `Rehearsal.reduced`).
+        name: Name of the method, for the log.
     """
     chosen = {name: values[len(values) // 2] for name, values in grid.items()}
     if not on.enough:
-        logger.info("%d first uses set aside are too few to choose by: %s", len(on.users), chosen)
+        logger.info(
+            "%s: %d first uses set aside are too few to choose by: %s", name, len(on.users), chosen
+        )
         return chosen
     judge = Judge(on)
     measured: dict[tuple[float, ...], float] = {}
@@ -193,16 +198,16 @@ def search(
             )
         return measured[key]
 
-    for name, values in grid.items():
+    for parameter, values in grid.items():
         place = len(values) // 2
         for step in (-1, 1):
-            while 0 <= place + step < len(values) and ndcg({name: values[place + step]}) > ndcg(
-                {name: values[place]}
-            ):
+            while 0 <= place + step < len(values) and ndcg(
+                {parameter: values[place + step]}
+            ) > ndcg({parameter: values[place]}):
                 place += step
-        chosen[name] = values[place]
+        chosen[parameter] = values[place]
     logger.info(
-        "%s chosen of %d by NDCG@%d %.4f on %d users' interactions set aside",
-        chosen, len(measured), K, ndcg({}), len(judge.users),
+        "%s: %s chosen of %d by NDCG@%d %.4f on %d users' interactions set aside",
+        name, chosen, len(measured), K, ndcg({}), len(judge.users),
     )  # fmt: skip
     return chosen

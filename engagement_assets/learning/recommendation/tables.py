@@ -35,6 +35,7 @@ def prepare(
     embeddings: pd.DataFrame | Encoder | None = None,
     as_of: Any = None,
     candidate_days: float | None = None,
+    horizon_days: float | None = None,
 ) -> Dataset:
     """Check and number tables.
 
@@ -52,14 +53,18 @@ def prepare(
         embeddings: Text embeddings by item (the index), or a function that embeds `text`.
         as_of: The moment of which to recommend; just after the last interaction when None.
         candidate_days: Only items published so many days before `as_of` are recommended.
+        horizon_days: Lists serve for so many days: as many last ones are set aside to choose
+            parameters on. Without, see `rehearsal.rehearse`.
 
     Raises:
-        RecommendationDataError: A column is missing, `as_of` or `candidate_days` is given without
-            times, an id or a time is null, a weight is negative
-            or not finite, an item or a user is listed twice, an embedding is not finite, or there
-            are no interactions.
+        RecommendationDataError: A column is missing, a moment or days are given without times, an
+            id or a time is null, a weight is negative or not finite, an item or a user is listed
+            twice, an embedding is not finite, or there are no interactions.
     """
-    rows = _checked(interactions, timed=as_of is not None or candidate_days is not None)
+    rows = _checked(
+        interactions,
+        timed=any(moment is not None for moment in (as_of, candidate_days, horizon_days)),
+    )
     listed_items = _listed(items, "item")
     listed_users = _listed(users, "user")
     user, user_ids = _numbered(rows["user"], listed_users["user"], "user")
@@ -89,6 +94,7 @@ def prepare(
         weight=rows["weight"].to_numpy(dtype=np.float32),
         as_of=moment,
         candidate_days=candidate_days,
+        horizon_days=horizon_days,
         categories=categories,
         category=category,
         published=published,

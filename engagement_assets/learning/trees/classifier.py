@@ -16,24 +16,49 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+import xgboost as xgb
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from engagement_assets.learning.errors import TooLittleDataError
 from engagement_assets.learning.evaluation.binary import Floats, as_labels
+from engagement_assets.learning.evaluation.calibration import fit_calibrator
+from engagement_assets.learning.evaluation.metrics import log_loss, row_log_losses
+from engagement_assets.learning.evaluation.regression import paired_loss_difference
 from engagement_assets.learning.evaluation.thresholds import (
     CostModel,
     ThresholdChoice,
     cost_threshold,
     threshold_at_recall,
 )
-from engagement_assets.learning.trees.boosted import LOGISTIC, BoostedTrees, Matrix, least
+from engagement_assets.learning.trees.boosted import (
+    LOGISTIC,
+    BoostedTrees,
+    Fold,
+    Matrix,
+    least,
+    named_columns,
+)
 from engagement_assets.learning.trees.encoder import TableEncoder
 
 logger = logging.getLogger(__name__)
 
 FORMAT = "calibrated-boosting-classifier/1"
+BOOSTED, FOREST = "boosted trees", "random forest"
+# A random forest (Breiman, Machine Learning 45, 2001) as XGBoost makes one: all trees at once, each
+# on other rows, each split on other columns.
+_FOREST: dict[str, Any] = {
+    "num_parallel_tree": 50,
+    "learning_rate": 1.0,
+    "subsample": 0.63,
+    "colsample_bytree": 1.0,
+    "colsample_bynode": 0.6,
+    "max_depth": 7,
+    "min_child_weight": 2.0,
+    "reg_lambda": 1.0,
+}
+_RESAMPLES = 200
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -43,6 +68,10 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):
     `fit` scores every row by a model that did not see it (stratified folds), chooses the number of
     trees, the calibrator and the thresholds by those out-of-fold scores, and then fits the trees on
     every row. Trees: XGBoost's histogram method (Chen and Guestrin, KDD 2016).
+
+    With `simple` columns, a random forest of them alone is scored out of fold beside, and is the
+    model instead where its log loss is lower beyond chance: on few or noisy rows the simpler model
+    is often the better one. The choice is made on those out-of-fold rows, never on a test.
 
     See `BoostedTrees` for the other parameters and attributes.
 
@@ -54,6 +83,7 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):
         cost_action: Cost of acting on one row, in the same currency.
         success_rate: Share of the positives that an action averts, in (0, 1].
         recall_target: Recall of `threshold_at_recall_`.
+        simple: Names of the few columns of the simpler model; None for no such model.
 
     Attributes:
         classes_: The classes 0 and 1.
@@ -61,7 +91,9 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):
         threshold_: Probability at or above which `predict` says 1: the least cost.
         threshold_choice_: What that threshold brings on the out-of-fold rows.
         threshold_at_recall_: The highest threshold that finds `recall_target` of the positives.
-        n_trees_: Number of trees that was chosen.
+        kind_: `BOOSTED`, or `FOREST` where the simpler model is the better one.
+        log_losses_: Out-of-fold log loss in nats of each of the two.
+        n_trees_: Number of boosted trees that was chosen.
         tree_log_losses_: Out-of-fold log loss in nats of each number that was tried.
         calibrator_: The map from margin to probability.
     """
@@ -74,6 +106,7 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):
     cost_action: float = 5.0
     success_rate: float = 0.3
     recall_target: float = 0.8
+    simple: list[str] | None = None
 
     def fit(self, X: pd.DataFrame, y: ArrayLike, *, groups: ArrayLike | None = None) -> Self:
         """Fit the trees, the calibrator and the thresholds.
@@ -87,12 +120,14 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):
         Raises:
             OneClassError: When y has only one class.
             TypeError: When X is no DataFrame or has a column of a type that cannot be used.
-            ValueError: When X is empty, has infinite values or another length than y, when y has
-                a value but 0 and 1, or when a class has fewer than two rows.
+            ValueError: When X is empty, has infinite values or another length than y, lacks a
+                simple column, when y has a value but 0 and 1, or when a class has fewer than two
+                rows.
         """
         named = None if groups is None else pd.factorize(np.asarray(groups))[0]
         # An impossible cost should fail before minutes of training, not after.
         costs = CostModel(self.cost_miss, self.cost_action, self.success_rate)
+        named_columns(X, self.simple or [])
         encoder = TableEncoder.fit(X)
         labels = as_labels(y)
         if len(labels) != len(X):
@@ -104,10 +139,12 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):
 
         kind = StratifiedKFold if named is None else StratifiedGroupKFold
         splitter = kind(n_splits=self.folds_, shuffle=True, random_state=self.random_state)
+        dealt = list(splitter.split(matrix, labels, named))
         self.tree_log_losses_, self.oof_probability_ = self._calibrated_out_of_fold(
-            matrix, labels, splitter.split(matrix, labels, named)
+            matrix, labels, dealt
         )
         self.n_trees_ = least(self.tree_log_losses_)
+        self._compare_with_forest(matrix, labels, dealt, groups)
         self.threshold_choice_ = cost_threshold(labels, self.oof_probability_, costs=costs)
         self.threshold_ = self.threshold_choice_.threshold
         self.threshold_at_recall_ = threshold_at_recall(
@@ -117,7 +154,45 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):
         return self
 
     def _train_chosen(self, matrix: Matrix, y: ArrayLike) -> None:
-        self.booster_ = self._train(matrix, as_labels(y), self.n_trees_, objective=LOGISTIC)
+        labels = as_labels(y)
+        self.booster_ = (
+            self._train_forest(matrix, labels)
+            if self.kind_ == FOREST
+            else self._train(matrix, labels, self.n_trees_, objective=LOGISTIC)
+        )
+
+    def _compare_with_forest(
+        self, matrix: Matrix, labels: Floats, dealt: list[Fold], groups: ArrayLike | None
+    ) -> None:
+        """Choose the forest of the simple columns where it is better out of fold beyond chance."""
+        self.kind_ = BOOSTED
+        self.log_losses_ = {BOOSTED: log_loss(labels, self.oof_probability_)}
+        if not self.simple:
+            return
+        margin = np.empty(len(labels))
+        for learn, held_out in dealt:
+            forest = self._train_forest(matrix[learn], labels[learn])
+            margin[held_out] = self._margin(forest, self._data(matrix[held_out]))
+        calibrator = fit_calibrator(labels, margin, seed=self.random_state)
+        probability = calibrator(margin)
+        self.log_losses_[FOREST] = log_loss(labels, probability)
+        lead = paired_loss_difference(
+            row_log_losses(labels, probability),
+            row_log_losses(labels, self.oof_probability_),
+            n_bootstrap=_RESAMPLES,
+            seed=self.random_state,
+            groups=groups,
+        )
+        if lead.low > 0.0:
+            self.kind_ = FOREST
+            self.calibrator_, self.oof_probability_ = calibrator, probability
+
+    def _train_forest(self, matrix: Matrix, labels: Floats) -> xgb.Booster:
+        """Return a forest of the simple columns, which takes a matrix of all of them."""
+        few = np.full_like(matrix, np.nan)
+        places = [self.encoder_.features.index(name) for name in self.simple or []]
+        few[:, places] = matrix[:, places]
+        return self._train(few, labels, 1, objective=LOGISTIC, **_FOREST)
 
     def _usable_folds(self, y: Floats) -> int:
         rarest = int(min(y.sum(), (1.0 - y).sum()))
@@ -158,6 +233,8 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):
             "typical_values": self.typical_values_,
             "folds_used": self.folds_,
             "trees_used": self.n_trees_,
+            "kind": self.kind_,
+            "log_losses": self.log_losses_,
         }
 
     def _restore(self, state: Mapping[str, Any]) -> None:
@@ -166,3 +243,5 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):
         self.threshold_ = self.threshold_choice_.threshold
         self.threshold_at_recall_ = float(state["threshold_at_recall"])
         self.n_trees_ = int(state["trees_used"])
+        self.kind_ = str(state["kind"])
+        self.log_losses_ = {str(k): float(v) for k, v in state["log_losses"].items()}

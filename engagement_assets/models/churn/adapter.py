@@ -6,7 +6,8 @@ measuring and wording themselves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import date
 from functools import partial
 from typing import Any, ClassVar
 
@@ -72,6 +73,23 @@ class ChurnAdapter(LabelledSnapshots):
     labels_are_classes = True
     evaluation_markdown = staticmethod(evaluation_markdown)
 
+    def fit(
+        self,
+        rows: pd.DataFrame,
+        *,
+        features: Sequence[str],
+        parameters: Mapping[str, Any],
+        first_day: date,
+    ) -> Any:
+        """Fit the classifier, with the baselines' columns for the simpler model beside it."""
+        simple = [name for name in self.baseline_columns if name in features]
+        return super().fit(
+            rows,
+            features=features,
+            parameters={"simple": simple, **parameters},
+            first_day=first_day,
+        )
+
     def measures(self, fitted: Any, rows: pd.DataFrame, *, n_bootstrap: int) -> dict[str, Any]:
         """Return metrics, thresholds and costs, lift and reliability."""
         truth, probability = rows[self.target], self.score(fitted, rows)
@@ -87,6 +105,8 @@ class ChurnAdapter(LabelledSnapshots):
                 "cost_intervention_usd": fitted.cost_action,
                 "save_rate": fitted.success_rate,
             },
+            "estimator": fitted.kind_,
+            "out_of_fold_log_loss": fitted.log_losses_,
             "calibration_error_by_chance": calibration_error_by_chance(
                 probability, seed=fitted.random_state
             ),

@@ -158,6 +158,7 @@ class EnsembleAdapter(ScoredModel):
             "training_customers": int(churn.learn["customer_id"].nunique()),
             "training_rows": len(churn.learn),
             "test_customers": len(people),
+            "churn_test_customers": int(churn.test["customer_id"].nunique()),
             "features": [*bases, *FEATURES],
             "bases": {name: model.version for name, model in champions.items()},
             "metrics": {name: intervals[name].to_dict() for name in ("auc", "log_loss")},
@@ -245,7 +246,7 @@ def _champions(inputs: Inputs) -> dict[str, RegisteredModel]:
     """
     registry = inputs.registry
     versions = {name: registry.champion(name) for name in BASES}
-    missing = [name for name in ("churn", "engagement") if versions[name] is None]
+    missing = [name for name in SPEC.builds_on if versions[name] is None]
     if missing:
         raise NotTrainableError(f"there is no champion of {', '.join(missing)} to build on")
     return {

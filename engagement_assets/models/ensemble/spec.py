@@ -70,6 +70,7 @@ SPEC = ModelSpec(
             description="AUC of the refined churn probability on other people at a later time is "
             f"at least {AUC_FLOOR}.",
             at_least=AUC_FLOOR,
+            customers="churn_test_customers",
         ),
     ),
     comparison_metric="log loss of the refined churn probability",
@@ -126,6 +127,7 @@ SPEC = ModelSpec(
     ),
     score="customer_health",
     listens_to=BASES,
+    builds_on=("churn", "engagement"),
     placed_by_day=True,
     additive_parts=POINTS,
     texts={

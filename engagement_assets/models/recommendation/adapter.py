@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -33,21 +33,21 @@ from engagement_assets.lifecycle.errors import NotTrainableError
 from engagement_assets.lifecycle.fairness import Assessment
 from engagement_assets.lifecycle.scored import snapshot_rows
 from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns
-from engagement_assets.models.recommendation.feed import feed_settings
+from engagement_assets.models.recommendation.feed import settings_of
 from engagement_assets.models.recommendation.reports import evaluation_markdown, lists_report
-from engagement_assets.models.recommendation.sources import dataset_as_of
+from engagement_assets.models.recommendation.sources import dataset_as_of, windows_as_of
 from engagement_assets.models.recommendation.spec import ITEMS_SHOWN, LEAST_CATEGORIES
 from engagement_assets.models.recommendation.training import (
+    MOST_INTERACTIONS,
     TrainingSettings,
     judge,
     train_recommendation,
     window,
 )
+from engagement_assets.models.recommendation.windows import Windows
 from resources.registry import RegisteredModel
 
 CUSTOMERS_OF_DRIFT = 5_000
-# The test and the validation window, and the day before on which a hybrid's weights are learnt.
-REHEARSAL_DAYS = 3
 TABLES = ("source/interactions", "source/posts", "source/connections")
 
 
@@ -58,8 +58,9 @@ class RecommendationAdapter:
         """Fit every candidate before the last window, measure there, keep the best."""
         day = _last_day(snapshots)
         try:
-            data = dataset_as_of(inputs, day, rehearsal_days=REHEARSAL_DAYS)
-            trained = train_recommendation(data, _settings(inputs, data))
+            windows = windows_as_of(inputs, day)
+            data = _rehearsed(inputs, day, windows)
+            trained = train_recommendation(data, _settings(inputs, data, windows))
         except RecommendationDataError as error:
             raise NotTrainableError(f"no recommender as of {day}: {error}") from error
         fairness = ranking_fairness(
@@ -81,6 +82,7 @@ class RecommendationAdapter:
             "training_snapshot": snapshots.test.isoformat(),
             "training_snapshots": [snapshots.test.isoformat()],
             "test_snapshot": snapshots.test.isoformat(),
+            "windows": asdict(windows),
             "features": ["user", "item", "time", "weight", "text", "category", "author", "links"],
             "metrics": trained.card["metrics"] | _floors(trained.card, trained),
             "score_edges": edges,
@@ -119,11 +121,14 @@ class RecommendationAdapter:
         seen it.
         """
         day = date.fromisoformat(candidate.card["test_snapshot"]) + timedelta(days=1)
-        data = dataset_as_of(inputs, day, rehearsal_days=REHEARSAL_DAYS)
-        settings = _settings(inputs, data)
+        windows = Windows(**candidate.card["windows"])
+        data = _rehearsed(inputs, day, windows)
+        settings = _settings(inputs, data, windows)
         test = window(data, start=data.as_of - settings.test_days, settings=settings, name="test")
         ndcg = [
-            judge(_again(model, test.data), test, settings).metrics.values["ndcg"]
+            judge(_again(model, settings).fit_dataset(test.data), test, settings).metrics.values[
+                "ndcg"
+            ]
             for model in (champion, candidate)
         ]
         return paired_difference(*ndcg, n_bootstrap=inputs.bootstrap, seed=inputs.seed)
@@ -131,8 +136,9 @@ class RecommendationAdapter:
     def predict(self, inputs: Inputs, model: RegisteredModel, day: date) -> Predicted:
         """Make the list of every customer of a snapshot."""
         recommender = FallbackRecommender.load(model.folder)
-        data = dataset_as_of(inputs, day)
-        recommender.refresh(data)
+        windows = Windows(**model.card["windows"])
+        data = dataset_as_of(inputs, day, windows)
+        recommender.refresh(data.limited(days=windows.history_days, interactions=MOST_INTERACTIONS))
         people = snapshot_rows(inputs, day)["customer_id"]
         table, figures = lists_of(recommender, people)
         report, text = lists_report(table, figures)
@@ -185,9 +191,16 @@ def _last_day(snapshots: Snapshots) -> date:
     return snapshots.test + timedelta(days=1)
 
 
-def _settings(inputs: Inputs, data: Dataset) -> TrainingSettings:
+def _rehearsed(inputs: Inputs, day: date, windows: Windows) -> Dataset:
+    """What is known at the end of a day, with the texts of what was a candidate in the windows."""
+    # the validation and the test window, and the days before on which a hybrid learns its weights
+    return dataset_as_of(inputs, day, windows, rehearsal_days=3 * windows.test_days)
+
+
+def _settings(inputs: Inputs, data: Dataset, windows: Windows) -> TrainingSettings:
     chosen = inputs.parameters.get("recommender", "auto")
-    return feed_settings(
+    return settings_of(
+        windows,
         interactions=len(data.user),
         # popularity stands beside whichever was chosen, to be held against
         candidates=None if chosen == "auto" else tuple(dict.fromkeys(("popularity", chosen))),
@@ -197,12 +210,10 @@ def _settings(inputs: Inputs, data: Dataset) -> TrainingSettings:
     )
 
 
-def _again(model: RegisteredModel, data: Dataset) -> FallbackRecommender:
-    """A version's method with its parameters, fitted on other data."""
+def _again(model: RegisteredModel, settings: TrainingSettings) -> FallbackRecommender:
+    """A version's method with its parameters, not fitted."""
     name = model.card["estimator"]
-    made = feed_settings(interactions=len(data.user))
-    again = replace(made, parameters={name: model.card["parameters"]})
-    return again.make(name).fit_dataset(data)
+    return replace(settings, parameters={name: model.card["parameters"]}).make(name)
 
 
 def _people(inputs: Inputs, data: Dataset, users: np.ndarray, day: date) -> pd.DataFrame:

@@ -1,7 +1,8 @@
-"""Settings of recommenders for a feed of posts, which are read for hours.
+"""Settings of a training by how long the source's items are used.
 
-Belongs here: parameters that were measured on such a feed (`benchmarks.recommendation`). Does not
-belong here: the estimators' own defaults, which are for any table.
+Belongs here: parameters that were measured on a feed of posts, which are read for hours
+(`benchmarks.recommendation`). Does not belong here: the estimators' own defaults, which are for any
+table and choose for themselves.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 from engagement_assets.models.recommendation.training import TrainingSettings
+from engagement_assets.models.recommendation.windows import Windows
 
+# Items that are used for so many days at most are those of a feed.
+FEED_DAYS = 7
 HALF_LIFE_DAYS = 0.25
 PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "popularity": {"half_life_days": HALF_LIFE_DAYS},
@@ -37,20 +41,27 @@ NEURAL_OF_MANY: Mapping[str, Any] = {
 }
 
 
-def feed_settings(
-    *, interactions: int, candidates: Sequence[str] | None = None, **more: Any
+def settings_of(
+    windows: Windows, *, interactions: int, candidates: Sequence[str] | None = None, **more: Any
 ) -> TrainingSettings:
-    """Settings of a training on a feed.
+    """Settings of a training: those measured on a feed for a feed, else what the methods choose.
 
     Args:
+        windows: The windows of the source.
         interactions: How many there are to learn from.
         candidates: Names of the estimators that compete; all when None.
         more: Further fields of `TrainingSettings`.
     """
-    parameters = {name: dict(values) for name, values in PARAMETERS.items()}
+    feed = windows.item_days is not None and windows.item_days <= FEED_DAYS
+    parameters = {name: dict(values) for name, values in PARAMETERS.items()} if feed else {}
     if interactions > MANY_INTERACTIONS:
         parameters["neural"] = dict(NEURAL_OF_MANY)
     settings = TrainingSettings(
-        parameters=parameters, cold_start={"half_life_days": HALF_LIFE_DAYS}, **more
+        parameters=parameters,
+        cold_start={"half_life_days": HALF_LIFE_DAYS} if feed else {},
+        test_days=float(windows.test_days),
+        validation_days=float(windows.test_days),
+        window_days=float(windows.history_days),
+        **more,
     )
     return settings if candidates is None else replace(settings, candidates=tuple(candidates))

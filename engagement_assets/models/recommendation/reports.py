@@ -19,9 +19,31 @@ def evaluation_markdown(card: Mapping[str, Any]) -> str:
             "",
             methods_markdown(card),
             "",
+            " ".join([_windows(card["windows"]), *_blend(card)]),
+            "",
             f"Protocol: {card['protocol']}.",
         ]
     )
+
+
+def _windows(windows: Mapping[str, Any]) -> str:
+    item = windows["item_days"]
+    life = "at any age" if item is None else f"for {item} days after publication"
+    return (
+        f"Learnt from {windows['history_days']} days; items are recommended {life}; judged on "
+        f"{windows['test_days']} days."
+    )
+
+
+def _blend(card: Mapping[str, Any]) -> list[str]:
+    """Return what a blend's parts and a bound on memory make worth saying."""
+    lines = []
+    if parts := card["held_out_ndcg"]:
+        figures = ", ".join(f"{name} {value:.4f}" for name, value in parts.items())
+        lines.append(f"NDCG@10 on interactions set aside to blend by: {figures}.")
+    if card["learnt_share"] < 1:
+        lines.append(f"Items of {card['learnt_share']:.1%} of the uses are learnt, for memory.")
+    return lines
 
 
 def lists_report(table: pd.DataFrame, figures: Mapping[str, float]) -> tuple[dict[str, Any], str]:

@@ -28,6 +28,7 @@ from engagement_assets.learning.recommendation.fallback import (
     SOURCES,
     FallbackRecommender,
 )
+from engagement_assets.learning.recommendation.notices import each_warning_once
 from engagement_assets.learning.recommendation.recommender import Recommender
 from engagement_assets.models.recommendation.spec import LEAST_CATEGORIES
 
@@ -36,6 +37,8 @@ logger = logging.getLogger(__name__)
 CHOSEN_BY = "ndcg"
 # What every winner is held to in the test window.
 BASELINE = "popularity"
+# The latest so many are learnt from, for memory.
+MOST_INTERACTIONS = 1_000_000
 _SAMPLED_NEGATIVES = 99
 _ROWS_AT_ONCE = 2_000
 
@@ -68,7 +71,7 @@ class TrainingSettings:
     test_days: float = 1.0
     validation_days: float = 1.0
     window_days: float | None = 28.0
-    max_interactions: int | None = 1_000_000
+    max_interactions: int | None = MOST_INTERACTIONS
     max_test_users: int = 10_000
     k: int = 10
     min_categories: int = LEAST_CATEGORIES
@@ -155,7 +158,11 @@ def train_recommendation(data: Dataset, settings: TrainingSettings | None = None
     Raises:
         RecommendationDataError: A window has no user with a relevant item, or nothing lies before.
     """
-    how = settings or TrainingSettings()
+    with each_warning_once():
+        return _train(data, settings or TrainingSettings())
+
+
+def _train(data: Dataset, how: TrainingSettings) -> Trained:
     test_start = data.as_of - how.test_days
     validation = window(
         data.before(test_start),
@@ -167,7 +174,11 @@ def train_recommendation(data: Dataset, settings: TrainingSettings | None = None
     validated: dict[str, Judged] = {}
     methods: dict[str, dict[str, Any]] = {}
     chosen: dict[str, Mapping[str, Any]] = {}
-    for name in how.candidates:
+    for number, name in enumerate(how.candidates, 1):
+        logger.info(
+            "Method %d of %d, %s: learning from %d interactions",
+            number, len(how.candidates), name, len(validation.data.user),
+        )  # fmt: skip
         model = how.make(name).fit_dataset(validation.data)
         chosen[name] = model.base.chosen_params()
         validated[name] = judge(model, validation, how)
@@ -179,6 +190,7 @@ def train_recommendation(data: Dataset, settings: TrainingSettings | None = None
     winner = how.serve or max(how.candidates, key=lambda name: ndcg[name])
     # what was chosen before the validation window is not chosen again with the test window in sight
     how = replace(how, parameters={**how.parameters, **chosen})
+    logger.info("%s is measured on the test window, then learns from everything", winner)
     model = how.make(winner).fit_dataset(test.data)
     judged = judge(model, test, how)
     figures = _figures(model, judged, test, how)
@@ -210,6 +222,8 @@ def train_recommendation(data: Dataset, settings: TrainingSettings | None = None
         "test_candidates": len(test.items),
         "test_interactions": test.interactions,
         "test_reachable_share": test.reachable,
+        "held_out_ndcg": dict(final.base.held_out_),
+        "learnt_share": final.base.learnt_share_,
         "training_interactions": len(learnt.user),
         "training_customers": len(np.unique(learnt.user)),
         "training_items": len(np.unique(learnt.item)),

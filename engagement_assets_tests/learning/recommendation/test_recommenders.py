@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from engagement_assets.learning.recommendation import ease
 from engagement_assets.learning.recommendation.als import AlsRecommender
 from engagement_assets.learning.recommendation.data import RecommendationDataError
 from engagement_assets.learning.recommendation.ease import EaseRecommender
@@ -181,7 +182,9 @@ def test_popularity_halves_with_each_half_life():
     assert found.loc["a", "new"] / found.loc["a", "old"] == pytest.approx(4.0)
 
 
-def test_ease_is_the_closed_form(world):
+@pytest.mark.parametrize("columns", [50, 1_000])
+def test_ease_is_the_closed_form(world, monkeypatch, columns):
+    monkeypatch.setattr(ease, "_COLUMNS", columns)
     data = prepare(world.interactions, **world.tables)
     model = EaseRecommender(regularisation=30.0).fit_dataset(data)
     x = (data.matrix().toarray() > 0).astype(float)[:, model.items_]
@@ -277,6 +280,9 @@ def test_the_hybrid_learns_that_people_turn_to_those_they_are_linked_with():
         items=items, links=links, as_of=4.0,
     )  # fmt: skip
     assert max(model.weights_, key=model.weights_.get) == "linked with the author"
+    # what items go together says next to nothing here, and is not fitted for it
+    assert model.held_out_["ease"] < 0.25 * model.held_out_["terms"]
+    assert model.terms_[-1] not in {"ease", "als"}
     first = model.recommend(people, k=1, min_categories=1)
     assert np.mean([i.startswith(f"{friend[u]}-") for u, i in
                     zip(first["user"], first["item"], strict=True)]) > 0.9  # fmt: skip
@@ -364,3 +370,11 @@ def test_a_bad_interaction_is_named(column, value, match):
     row = {"user": "a", "item": "x", "time": 1.0, "weight": 1.0} | {column: value}
     with pytest.raises(RecommendationDataError, match=match):
         PopularityRecommender().fit(pd.DataFrame([row]))
+
+
+def test_an_epoch_of_many_pairs_is_a_few_hundred_steps():
+    small, large = (NeuralRecommender().step_size(pairs) for pairs in (10_000, 1_000_000))
+    assert small == (1_024, 0.001)
+    assert 1_000_000 * 5 / large[0] < 310
+    assert large[1] == pytest.approx(0.004, rel=0.01)
+    assert NeuralRecommender(batch_size=64, learning_rate=0.1).step_size(10**6) == (64, 0.1)

@@ -63,6 +63,7 @@ def test_the_search_finds_the_values_that_rank_best_with_few_fits(data):
         lambda **tried: Planted(truth, fits, **tried),
         {"a": (1.0, 2.0, 3.0, 4.0, 5.0), "b": (10.0, 20.0, 30.0)},
         on,
+        name="planted",
     )
     assert chosen == {"a": 1.0, "b": 30.0}
     assert len(fits) <= 7
@@ -84,4 +85,4 @@ def test_a_smaller_rehearsal_holds_whole_users_and_the_most_used_items(data):
 def test_too_few_to_choose_by_gives_the_middle():
     rows = pd.DataFrame({"user": ["a", "b"], "item": ["x", "y"]})
     on = rehearse(prepare(rows))
-    assert search(None, {"a": (1.0, 2.0, 3.0)}, on) == {"a": 2.0}
+    assert search(None, {"a": (1.0, 2.0, 3.0)}, on, name="none") == {"a": 2.0}

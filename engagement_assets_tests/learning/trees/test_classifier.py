@@ -20,7 +20,11 @@ from engagement_assets.learning.evaluation.metrics import (
     expected_calibration_error,
 )
 from engagement_assets.learning.explanations.shap_values import METHOD_FAST
-from engagement_assets.learning.trees.classifier import CalibratedBoostingClassifier
+from engagement_assets.learning.trees.classifier import (
+    BOOSTED,
+    FOREST,
+    CalibratedBoostingClassifier,
+)
 
 FAST = {"n_estimators": 60, "learning_rate": 0.15, "max_depth": 4, "folds": 3, "n_jobs": 1}
 
@@ -265,3 +269,43 @@ def test_rows_of_a_group_are_never_both_learnt_from_and_scored_out_of_fold():
     apart = model.fit(twins, np.tile(y, 2), groups=np.tile(people, 2)).oof_probability_
     # a twin on the other side of the fold gives the label away
     assert auc(np.tile(y, 2), alone) > auc(np.tile(y, 2), apart) + 0.01
+
+
+def crossed(n=600, seed=0):
+    """Labels that only two columns together tell, among columns of noise."""
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame(rng.normal(size=(n, 12)), columns=[f"x{i}" for i in range(12)])
+    y = ((X["x0"] > 0) ^ (X["x1"] > 0) ^ (rng.random(n) < 0.05)).astype(int)
+    return X, y
+
+
+def test_a_forest_of_few_columns_is_the_model_where_it_is_better_beyond_chance(tmp_path):
+    X, y = crossed()
+    # stumps see no two columns together
+    model = CalibratedBoostingClassifier(
+        n_estimators=40, max_depth=1, folds=2, simple=["x1", "x0"], n_jobs=1
+    ).fit(X, y)
+    assert model.kind_ == FOREST
+    assert model.log_losses_[FOREST] < 0.4 < model.log_losses_[BOOSTED]
+    new, truth = crossed(seed=1)
+    probability = model.predict_proba(new)[:, 1]
+    assert auc(truth, probability) > 0.9
+    explanation = model.explain(new.head(50))
+    sums = explanation.base_value + explanation.contributions.sum(axis=1)
+    assert sums == pytest.approx(model.predict_margin(new.head(50)), abs=1e-3)
+    assert not explanation.contributions[:, 2:].any()
+    model.save(tmp_path)
+    loaded = CalibratedBoostingClassifier.load(tmp_path)
+    np.testing.assert_array_equal(loaded.predict_proba(new)[:, 1], probability)
+    assert auc(truth, loaded.refitted(X, y).predict_proba(new)[:, 1]) > 0.9
+
+
+def test_the_boosted_trees_stay_where_the_forest_is_not_better():
+    X, y = crossed()
+    model = CalibratedBoostingClassifier(
+        n_estimators=40, folds=2, simple=["x5", "x6"], n_jobs=1
+    ).fit(X, y)
+    assert model.kind_ == BOOSTED
+    assert model.log_losses_[BOOSTED] < model.log_losses_[FOREST]
+    with pytest.raises(ValueError, match=r"columns are missing: \['age'\]"):
+        CalibratedBoostingClassifier(simple=["age"]).fit(X, y)

@@ -1,8 +1,9 @@
 """The winner is chosen before the test window, measured in it, and the same after a refit."""
 
 import json
+import logging
 from collections import Counter
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from engagement_assets.learning.recommendation.data import RecommendationDataErr
 from engagement_assets.learning.recommendation.fallback import FallbackRecommender
 from engagement_assets.learning.recommendation.hybrid import HybridRecommender
 from engagement_assets.learning.recommendation.tables import prepare
+from engagement_assets.models.recommendation.reports import evaluation_markdown
 from engagement_assets.models.recommendation.training import (
     TrainingSettings,
     methods_markdown,
@@ -153,6 +155,33 @@ def test_a_method_that_does_not_win_is_fitted_once(data):
     # the winner: to be chosen, to be measured, to serve; the baseline beside it in the test window
     assert winner != "popularity"
     assert fits == {"popularity": 2, "ease": 1, "als": 1, "hybrid": 1, winner: 3}
+
+
+def test_a_limit_is_warned_of_once_and_each_method_is_announced(data, caplog):
+    settings = replace(
+        SETTINGS,
+        candidates=("popularity", "ease"),
+        serve="ease",
+        parameters={"ease": {"regularisation": 20.0, "max_items": 50}},
+    )
+    with caplog.at_level(logging.INFO):
+        card = train_recommendation(data, settings).card
+        messages = [record.message for record in caplog.records]
+        assert sum("EASE learns the 50 most used" in message for message in messages) == 1
+        assert "Method 2 of 2, ease" in caplog.text
+        assert 0.2 < card["learnt_share"] < 0.8
+        caplog.clear()
+        train_recommendation(data, settings)
+        assert "EASE learns the 50 most used" in caplog.text
+
+
+def test_a_blend_is_held_against_its_parts_in_the_evaluation(data):
+    card = train_recommendation(data, replace(SETTINGS, serve="hybrid")).card
+    assert set(card["held_out_ndcg"]) == {"terms", "ease", "als", "hybrid"}
+    windows = {"history_days": 28, "item_days": None, "test_days": 4}
+    text = evaluation_markdown(card | {"windows": windows})
+    assert f"hybrid {card['held_out_ndcg']['hybrid']:.4f}" in text
+    assert "at any age" in text
 
 
 def test_a_rehearsal_is_measured_as_if_older_texts_were_unknown(world):
