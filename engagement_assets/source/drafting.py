@@ -180,7 +180,7 @@ def draft(data: Path) -> dict[str, str]:
     drafts = {
         name: _select(table, best[name])
         for name, table in TABLES.items()
-        if _fit(table, best[name]) >= 1 or name in REQUIRED_TABLES
+        if name in REQUIRED_TABLES or _suits(table, best[name])
     }
     log = _log(TABLES["sessions"], best["sessions"])
     if log is not None and "duration_seconds" not in _likenesses(
@@ -188,8 +188,20 @@ def draft(data: Path) -> dict[str, str]:
     ):
         drafts["sessions"] = VISITS.format(log=log)
     if log is not None and "signed_up_at" not in _likenesses(TABLES[CUSTOMERS], best[CUSTOMERS]):
-        drafts[CUSTOMERS] = _first_seen(best[CUSTOMERS], log)
+        people = best[CUSTOMERS] if best[CUSTOMERS] != best["sessions"] else None
+        drafts[CUSTOMERS] = _first_seen(people, log)
     return drafts
+
+
+def _suits(table: SourceTable, file: DataFile) -> bool:
+    """Whether a file can be an optional table: nothing lacks but its id and its kind."""
+    needed = {column.name for column in _needed(table)} - {"kind"}
+    lacking = needed - _likenesses(table, file).keys()
+    return _fit(table, file) >= 1 and (not lacking or (*lacking,) == table.row_key)
+
+
+def _needed(table: SourceTable) -> list[Column]:
+    return [column for column in table.columns if not column.nullable and column != RECORDED_AT]
 
 
 def _likenesses(table: SourceTable, file: DataFile) -> dict[str, str]:
@@ -208,10 +220,9 @@ def _log(table: SourceTable, file: DataFile) -> str | None:
     return f"SELECT {who} AS customer_id, {moment} AS happened_at FROM {file.reader}"
 
 
-def _first_seen(file: DataFile, log: str) -> str:
+def _first_seen(file: DataFile | None, log: str) -> str:
     """Customers who sign up with their first event, with what else a file tells of them."""
-    table = TABLES[CUSTOMERS]
-    likes = _likenesses(table, file)
+    likes = _likenesses(TABLES[CUSTOMERS], file) if file else {}
     first = (
         f"(\n    SELECT customer_id, min(happened_at) AS happened_at\n    FROM ({log}) AS log\n"
         "    GROUP BY customer_id\n) AS first"
@@ -220,7 +231,7 @@ def _first_seen(file: DataFile, log: str) -> str:
         "-- A draft: check every line. No column tells when somebody signed up: their first event\n"
         "-- stands for it.\n"
     )
-    if "customer_id" not in likes:
+    if file is None or "customer_id" not in likes:
         return f"{head}SELECT customer_id, happened_at AS signed_up_at\nFROM {first}\n"
     others = [
         f"people.{quote_name(like)} AS {name}"
@@ -267,7 +278,7 @@ def _fit(table: SourceTable, file: DataFile) -> float:
     words = {word.removesuffix("s") for word in file.words}
     names = (table.noun, *FILE_NAMES.get(table.noun, ()))
     named = any({word.removesuffix("s") for word in name.split("_")} <= words for name in names)
-    needed = [column for column in table.columns if not column.nullable and column != RECORDED_AT]
+    needed = _needed(table)
     have = sum(matching(column, table, file.columns) is not None for column in needed)
     return named + have / len(needed) - (0 if have else 1)
 
