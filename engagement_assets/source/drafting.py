@@ -187,8 +187,9 @@ def draft(data: Path) -> dict[str, str]:
         TABLES["sessions"], best["sessions"]
     ):
         drafts["sessions"] = VISITS.format(log=log)
-    if log is not None and "signed_up_at" not in _likenesses(TABLES[CUSTOMERS], best[CUSTOMERS]):
-        people = best[CUSTOMERS] if best[CUSTOMERS] != best["sessions"] else None
+    people = best[CUSTOMERS] if best[CUSTOMERS] != best["sessions"] else None
+    dated = people is not None and "signed_up_at" in _likenesses(TABLES[CUSTOMERS], people)
+    if log is not None and not dated:
         drafts[CUSTOMERS] = _first_seen(people, log)
     return drafts
 
