@@ -33,6 +33,7 @@ from resources.tables import Table
 logger = logging.getLogger(__name__)
 
 PARTITION_COLUMN = "day"
+DAY_PREFIX = f"{PARTITION_COLUMN}="
 FILE_NAME = "part.parquet"
 NOTE = b"note"
 EMPTY = "_empty"
@@ -125,30 +126,31 @@ class Lake:
 
     def days(self, table: str) -> list[date]:
         """Days of the partitions that are there, in order."""
-        return sorted({*self.filled_days(table), *self._empty_files(table)})
+        if self.is_local:
+            return sorted({*self.filled_days(table), *self._empty_files(table)})
+        files = self._remote_files(self.table_path(table))
+        empty = (_days_of(name) for folder, name in files if folder == EMPTY)
+        return sorted({*_filled(files), *(day for days in empty for day in days)})
 
     def filled_days(self, table: str) -> list[date]:
         """Days of the partitions that have a file of their own, in order."""
         folder = self.table_path(table)
-        prefix = f"{PARTITION_COLUMN}="
         if not self.is_local:
-            # one listing of everything below, where a look into each day would be a request a day
-            with _reached(folder):
-                files = folder.fs.find(folder.path)
-            parts = (path.split("/")[-2:] for path in files)
-            return sorted(
-                date.fromisoformat(parent.removeprefix(prefix))
-                for parent, name in parts
-                if name == FILE_NAME and parent.startswith(prefix)
-            )
+            return _filled(self._remote_files(folder))
         if not folder.exists():
             return []
         # a Path: on a folder with years of days, UPath's own bookkeeping is most of the time
         return sorted(
-            date.fromisoformat(entry.name.removeprefix(prefix))
+            date.fromisoformat(entry.name.removeprefix(DAY_PREFIX))
             for entry in Path(str(folder)).iterdir()
-            if entry.name.startswith(prefix) and (entry / FILE_NAME).exists()
+            if entry.name.startswith(DAY_PREFIX) and (entry / FILE_NAME).exists()
         )
+
+    def _remote_files(self, folder: UPath) -> list[tuple[str, str]]:
+        """Folder and name of every file below; one request, where a look a day would be many."""
+        with _reached(folder):
+            paths: list[str] = folder.fs.find(folder.path)
+        return [(parent, name) for *_, parent, name in (path.split("/") for path in paths)]
 
     def exists(self, table: str, day: date | None) -> bool:
         """Whether a partition is there."""
@@ -169,8 +171,7 @@ class Lake:
         if self.is_local:
             there = os.listdir(str(folder)) if folder.exists() else []  # noqa: PTH208 - a UPath
         else:
-            with _reached(folder):
-                there = [path.rsplit("/", 1)[-1] for path in folder.fs.find(folder.path)]
+            there = [name for _, name in self._remote_files(folder)]
         files: dict[date, UPath] = {}
         for name in sorted(name for name in there if name.endswith(".parquet")):
             files.update(dict.fromkeys(_days_of(name), folder / name))
@@ -459,6 +460,14 @@ def encode(rows: pa.Table) -> bytes:
         rows, sink, compression="zstd", compression_level=1, use_dictionary=words or False
     )
     return sink.getvalue()
+
+
+def _filled(files: Iterable[tuple[str, str]]) -> list[date]:
+    return sorted(
+        date.fromisoformat(folder.removeprefix(DAY_PREFIX))
+        for folder, name in files
+        if name == FILE_NAME and folder.startswith(DAY_PREFIX)
+    )
 
 
 def _name_of(days: Sequence[date]) -> str:

@@ -15,10 +15,10 @@ from engagement_assets.models.recommendation.sources import dataset_as_of, weigh
 from engagement_assets.models.recommendation.windows import Windows
 from engagement_assets.settings.installation import PROJECT
 from engagement_assets.source.contract import TABLES
+from engagement_assets.source.known import product_sql
 from engagement_assets_tests.decisions.tables import write_people
 from resources.engine import DuckDBEngine
 from resources.lake import Lake
-from resources.sql import SqlFolder
 from resources.tables import by_sql_name
 
 FIRST = date(2026, 1, 1)
@@ -77,7 +77,7 @@ def inputs(tmp_path_factory):
         patch.setattr(sources, "_encoder", lambda: encoder)
         yield SimpleNamespace(
             engine=DuckDBEngine(lake, declared=by_sql_name(KNOWN_TABLES), threads=1),
-            sql=SqlFolder(PROJECT / "sql"),
+            sql=product_sql(PROJECT / "sql"),
             first_day=FIRST,
             parameters={},
         )
