@@ -28,6 +28,8 @@ RANGE_END = "dagster/asset_partition_range_end"
 PARTITION = "dagster/partition"
 # Same weekdays that a day's rows are compared with.
 WEEKS = 4
+# Rows of a weekday under which its mean tells little: a table of a row now and then.
+FEW = 10
 DESCRIPTIONS = {
     "schema": "Every partition is there, whole, and has the declared columns and types.",
     "keys": "No key is null or comes twice within a day.",
@@ -298,8 +300,8 @@ def volume_outcome(rows: Mapping[date, int], day: date) -> Outcome:
     """Whether a day's rows lie within half to double of what days like it had.
 
     Days like it are the same weekdays of the `WEEKS` before: a quiet weekend is no alarm and an
-    ordinary Monday as quiet as a Sunday is. With only one of them it must also lie far from the
-    mean of the 7 days before.
+    ordinary Monday as quiet as a Sunday is. With only one of them, or with few rows on them, it
+    must also lie far from the mean of the 7 days before: they tell too little alone.
     """
     before = [rows[d] for d in (day - timedelta(days=n) for n in range(1, 8)) if d in rows]
     alike = [rows[d] for d in (day - timedelta(weeks=n) for n in range(1, WEEKS + 1)) if d in rows]
@@ -309,7 +311,7 @@ def volume_outcome(rows: Mapping[date, int], day: date) -> Outcome:
         return Outcome(metadata=figures, note="not judged: fewer than 7 earlier days with rows")
     week, weekday = sum(before) / len(before), sum(alike) / len(alike)
     figures |= {"mean_before": round(week, 1), "mean_of_weekday": round(weekday, 1)}
-    usual = _near(now, weekday) or (len(alike) == 1 and _near(now, week))
+    usual = _near(now, weekday) or ((len(alike) == 1 or weekday < FEW) and _near(now, week))
     if not usual:
         return Outcome(
             f"{now:,} rows on {day}, a {day:%A}; the {len(alike)} before had {weekday:,.0f} on "

@@ -280,3 +280,10 @@ def test_a_result_says_which_days_it_is_about_and_whether_it_blocks():
     assert warned.severity is dg.AssetCheckSeverity.WARN
     assert warned.description == "not judged"
     assert warned.metadata == {}
+
+
+def test_a_table_of_a_row_now_and_then_is_no_alarm_on_a_weekday_that_had_none():
+    last = date(2026, 3, 1)
+    rows = {last - timedelta(days=back): 0 for back in (*range(8), 14, 21, 28)}
+    rows |= {last: 5, last - timedelta(days=3): 10, last - timedelta(days=4): 5}
+    assert not volume_outcome(rows, last).problem
