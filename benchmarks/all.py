@@ -68,6 +68,7 @@ BENCHMARKS = (
         "",
     ),
     ("movielens", "Recommenders on MovieLens-100K", [], ""),
+    ("deskdrop_recommendation", "Recommenders on the Deskdrop log", [], ""),
     ("anomaly", "Anomaly detection on eight public sets", [], ""),
     (
         "anomaly_planted",
