@@ -82,6 +82,7 @@ def ingest_source(
     for table, columns in report.not_provided.items():
         context.log.info("source/%s does not provide %s", table, ", ".join(columns))
     over = engine.engine(SOURCE_TABLES)
+    catalogue.publish(over)
     measured = profile(
         over,
         timezone=source.reader.timezone,
@@ -89,7 +90,6 @@ def ingest_source(
     )
     text = measured.to_markdown()
     reports.save(PROFILE, Report({**measured.to_data(), "text": measured.to_text()}, text))
-    catalogue.publish(over)
     report_partitions(context, _partition_metadata(report, days))
     for name in TABLES:
         yield dg.MaterializeResult(

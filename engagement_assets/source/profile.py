@@ -7,7 +7,7 @@ mapping. Does not belong here: the rules about single rows (`rules.py`).
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -43,7 +43,7 @@ class Profile:
         inactive_share: Share of customers who never had a session.
         median_session_seconds: Median length of a session.
         twin_share: Share of sessions that have another of the same customer at the same instant.
-        days_only_share: Share of sessions that begin at midnight sharp.
+        days_only_share: Share of sessions that begin in the first minute of a day.
         hours: Sessions by hour of the day in the zone of the source.
         timezone: That zone.
         categories: The most frequent categories of posts, with their posts.
@@ -158,9 +158,13 @@ def profile(engine: Engine, *, timezone: str, end: date | None) -> Profile:
     )
     sessions = _one(
         engine,
-        "SELECT COUNT(*) AS sessions, COUNT(DISTINCT customer_id) AS active, "
-        "COUNT(DISTINCT customer_id || '|' || CAST(occurred_at AS VARCHAR)) AS instants "
+        "SELECT COUNT(*) AS sessions, COUNT(DISTINCT customer_id) AS active "
         "FROM (SELECT DISTINCT session_id, customer_id, occurred_at FROM source.sessions) AS once",
+    )
+    instants = _one(
+        engine,
+        "SELECT COUNT(*) AS instants "
+        "FROM (SELECT DISTINCT customer_id, occurred_at FROM source.sessions) AS once",
     )
     hours, days, midnights = _times(engine, ZoneInfo(timezone))
     customers = int(people["customers"] or 0)
@@ -176,7 +180,7 @@ def profile(engine: Engine, *, timezone: str, end: date | None) -> Profile:
         longest_gap=_longest_gap(sorted(days)),
         inactive_share=1 - min(1.0, int(sessions["active"] or 0) / max(1, customers)),
         median_session_seconds=_median(engine, count),
-        twin_share=1 - int(sessions["instants"] or 0) / count if count else 0.0,
+        twin_share=1 - int(instants["instants"] or 0) / count if count else 0.0,
         days_only_share=midnights / count if count else 0.0,
         hours=dict(sorted(hours.items())),
         timezone=timezone,
@@ -258,13 +262,15 @@ def _one(engine: Engine, sql: str) -> dict[str, Any]:
 
 
 def _times(engine: Engine, zone: ZoneInfo) -> tuple[Counter[int], set[date], int]:
-    """Sessions by local hour, local days with one, and how many begin at midnight sharp."""
+    """Sessions by local hour, local days with one, and how many begin in the first minute."""
     rows = engine.select(
         Query(
             "profile: times",
-            "SELECT DATE_TRUNC('hour', occurred_at) AS hour, COUNT(*) AS sessions, "
-            "COUNT(*) FILTER (WHERE occurred_at = DATE_TRUNC('hour', occurred_at)) AS sharp "
-            "FROM source.sessions GROUP BY DATE_TRUNC('hour', occurred_at)",
+            "SELECT CAST(occurred_at AS DATE) AS utc_day, EXTRACT(HOUR FROM occurred_at) "
+            "AS utc_hour, COUNT(*) AS sessions, "
+            "COUNT(*) FILTER (WHERE EXTRACT(MINUTE FROM occurred_at) = 0) AS sharp "
+            "FROM source.sessions "
+            "GROUP BY CAST(occurred_at AS DATE), EXTRACT(HOUR FROM occurred_at)",
         ),
         {},
     ).to_pylist()
@@ -272,7 +278,8 @@ def _times(engine: Engine, zone: ZoneInfo) -> tuple[Counter[int], set[date], int
     days: set[date] = set()
     midnights = 0
     for row in rows:
-        local: datetime = row["hour"].replace(tzinfo=UTC).astimezone(zone)
+        moment = datetime.combine(row["utc_day"], time(row["utc_hour"]), UTC)
+        local = moment.astimezone(zone)
         hours[local.hour] += row["sessions"]
         days.add(local.date())
         midnights += row["sharp"] if (local.hour, local.minute) == (0, 0) else 0

@@ -15,11 +15,19 @@ from resources.tables import by_sql_name
 NOON = datetime(FIRST.year, FIRST.month, FIRST.day, 12)
 
 
+class InBothDialects(DuckDBEngine):
+    """DuckDB, for queries that can be said for Athena too."""
+
+    def select(self, query, parameters):
+        query.render(parameters, dialect="athena")
+        return super().select(query, parameters)
+
+
 def measure(lake: Lake, sessions, *, days: int = 3, timezone="UTC", end=None, **tables) -> Profile:
     given = {"sessions": table_of("sessions", sessions)} if sessions else {}
     reader = MemoryReader({**given, **tables})
     ingest(reader, lake, FIRST, FIRST + timedelta(days=days - 1))
-    engine = DuckDBEngine(lake, declared=by_sql_name(SOURCE_TABLES))
+    engine = InBothDialects(lake, declared=by_sql_name(SOURCE_TABLES))
     return profile(engine, timezone=timezone, end=end)
 
 
