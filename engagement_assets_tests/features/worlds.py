@@ -126,6 +126,8 @@ class World:
         revisions: dict[date, list[dict[str, Any]]] = defaultdict(list)
         for row in sorted(self.tables.get("customers", ()), key=lambda row: row["recorded_at"]):
             who, known = row["customer_id"], row["recorded_at"]
+            if row["signed_up_at"].date() > known.date():
+                continue  # ingestion puts it aside
             if who in seen:
                 revisions[known.date()].append(
                     {

@@ -12,13 +12,14 @@ from engagement_assets.learning.fairness.measures import selection_fairness
 from engagement_assets.lifecycle import assets as lifecycle_assets
 from engagement_assets.lifecycle.assets import training_assets
 from engagement_assets.lifecycle.fairness import Assessment
+from engagement_assets.lifecycle.resource import ModelSettings
 from engagement_assets.lifecycle.spec import UseCaseSpec
 from engagement_assets.models.specs import CHURN
 from resources.io_managers import ReportIOManager, TableIOManager
 from resources.lake import Lake
 from resources.registry import RegisteredModel
 
-NOT_ASKED = ("source", "engine", "registry", "settings")
+NOT_ASKED = ("source", "engine", "registry")
 
 
 def refused(*_):
@@ -43,6 +44,7 @@ def test_the_overview_is_made_in_the_run_in_which_a_candidate_fails(tmp_path, mo
         resources={
             "reports": reports,
             "memory": dg.mem_io_manager,
+            "settings": ModelSettings(),
             **{name: dg.ResourceDefinition.hardcoded_resource(None) for name in NOT_ASKED},
         },
     )

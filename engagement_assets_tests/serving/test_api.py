@@ -462,6 +462,7 @@ def test_readiness_says_how_old_the_answers_are(api):
     assert told["snapshot_date"] == DAY
     assert told["snapshot_age_days"] > 0
     assert told["published_at"]
+    api.read("/customers/nobody")
     metrics = api.client.get("/metrics", headers={"X-API-Key": api.key("admin")}).text
     assert f"engagement_api_snapshot_age_days {float(told['snapshot_age_days'])}" in metrics
     assert 'route="/v1/customers/{customer_id}"' in metrics

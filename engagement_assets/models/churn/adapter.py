@@ -40,9 +40,9 @@ from engagement_assets.models.churn.spec import LABEL, SPEC
 RECALL = 0.8
 
 
-def auc_or_nan(truth: Floats, probability: Floats) -> float:
+def auc_or_nan(labels: Floats, probability: Floats) -> float:
     """Return the AUC, NaN where few customers happen to be of one class."""
-    return auc(truth, probability) if len(np.unique(truth)) > 1 else float("nan")
+    return auc(labels, probability) if len(np.unique(labels)) > 1 else float("nan")
 
 
 class ChurnAdapter(LabelledSnapshots):
@@ -92,10 +92,10 @@ class ChurnAdapter(LabelledSnapshots):
 
     def measures(self, fitted: Any, rows: pd.DataFrame, *, n_bootstrap: int) -> dict[str, Any]:
         """Return metrics, thresholds and costs, lift and reliability."""
-        truth, probability = rows[self.target], self.score(fitted, rows)
+        labels, probability = rows[self.target], self.score(fitted, rows)
         how: dict[str, Any] = {"n_bootstrap": n_bootstrap, "seed": fitted.random_state}
         how["groups"] = rows["customer_id"]
-        metrics = evaluate(truth, probability, threshold=fitted.threshold_, recall=RECALL, **how)
+        metrics = evaluate(labels, probability, threshold=fitted.threshold_, recall=RECALL, **how)
         return {
             "metrics": {name: figure.to_dict() for name, figure in metrics.items()},
             "thresholds": {
@@ -111,8 +111,8 @@ class ChurnAdapter(LabelledSnapshots):
                 probability, seed=fitted.random_state
             ),
             # of one class there is no lift
-            "lift": records(lift_table(truth, probability, **how)) if truth.nunique() > 1 else [],
-            "reliability": records(reliability_table(truth, probability)),
+            "lift": records(lift_table(labels, probability, **how)) if labels.nunique() > 1 else [],
+            "reliability": records(reliability_table(labels, probability)),
             "score_shares": score_shares(probability),
         }
 

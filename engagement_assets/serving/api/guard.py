@@ -112,7 +112,7 @@ class Guard:
             self._tell(scope, answer.status, time.perf_counter() - began)
 
     def _tell(self, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "(none)")
+        route = getattr(scope.get("route"), "path_format", "(none)")
         self._metrics.requests.labels(scope["method"], route, str(status)).inc()
         self._metrics.seconds.labels(route).observe(seconds)
         logger.info(
