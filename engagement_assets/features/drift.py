@@ -7,7 +7,9 @@ Time passes for an unchanged business too, so features that look at the whole hi
 with what they would be by now:
 
 * `age`, such as the tenure: how far the customers who were there are off the days that have passed.
-* `since`, the days since something: up to a month; who left grows older for ever.
+* `since`, the days since something: up to a month; who left grows older for ever. Where the
+  reference had less than two months of data, only within the month: how many had left for a month
+  said how long the data were.
 * `total`, what adds up over the whole history: of the customers who were there, with the reference
   as it was, grown as much as their history did, and halfway between. The nearest counts.
 * `tenure`, what follows from it: with today's customers weighted to the reference's tenures.
@@ -80,15 +82,17 @@ class _History:
         )
         observed = np.fmax(np.fmin(self.tenure + 1.0, history), _LEAST_HISTORY)
         self.growth = elapsed / observed[self.here]
+        self.short = history < 2 * MONTH_DAYS
 
     def drift(
         self, before: pd.Series, now: pd.Series, calendar: Calendar, *, level: float
     ) -> Drift:
         """Return the drift of one feature of the reference's rows and the current ones."""
         if calendar == "since":
-            return column_drift(
-                before.clip(upper=MONTH_DAYS), now.clip(upper=MONTH_DAYS), level=level
-            )
+            month, month_now = (values.clip(upper=MONTH_DAYS) for values in (before, now))
+            if self.short:
+                month, month_now = (v[v < MONTH_DAYS] for v in (month, month_now))
+            return column_drift(month, month_now, level=level)
         if calendar == "tenure":
             alike, alike_now, weights = self._tenure_weights()
             return column_drift(before[alike], now[alike_now], level=level, weights=weights)

@@ -77,3 +77,17 @@ def test_customers_that_are_gone_are_counted():
     now = snapshot(30)
     assert still_there(snapshot(), now) == 1.0
     assert still_there(snapshot(), now.slice(0, 250)) == 0.25
+
+
+def test_how_long_the_data_are_is_no_drift_of_who_left():
+    gone = {"days_since_last_login": lambda v: v.where(v < 20, np.where(v.index % 20 < 9, v, 5))}
+    short = {"days_since_last_login": lambda v: v.where(v < 20, np.where(v.index % 20 < 1, v, 5))}
+
+    def index(history, **changed):
+        reference, now = snapshot(**short), snapshot(60, **changed)
+        moved = feature_drift(reference, now, elapsed_days=60, history_days=history)
+        return moved["days_since_last_login"]
+
+    assert index(HISTORY, **gone).beyond
+    assert not index(35, **gone).beyond
+    assert index(35, days_since_last_login=lambda v: v % 3).beyond
