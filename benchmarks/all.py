@@ -44,6 +44,13 @@ BENCHMARKS = (
         [],
         "| event log | what | wall time |\n|---|---|---:|",
     ),
+    (
+        "history",
+        "Taking in 5,000 days of few rows",
+        ["--days", "5000", "--rows", "20000"],
+        "| history | wall time | size | files |\n|---|---:|---:|---:|",
+    ),
+    ("whole_sources", "`make run` on public data as sources", [], ""),
     ("suite", "The test suite", [], TIME_HEAD),
     ("sentiment", "Sentiment: quality, one text, many texts", [], ""),
     ("network", "The social graph's metrics at a million edges", [], ""),
@@ -144,7 +151,7 @@ WITH_JSON = (
     "main_job", "stages", "suite", "sentiment", "network", "link_prediction", "network_learning",
     "models", "recommendation", "movielens", "anomaly", "anomaly_planted", "parallel_training",
     "publish", "serving", "soak", "fuzz", "million", "lake_size", "fairness_chance",
-    "gate_chance", "default_runs", "code_size", "drift",
+    "gate_chance", "default_runs", "code_size", "drift", "history", "whole_sources",
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from benchmarks.serving_bars import SERVING_BARS
 Figures = Mapping[str, Any]
 LARGE, SMALL = "stages-customers-100000", "stages-customers-10000"
 FAIRNESS = "fairness_chance-runs-150"
+HISTORY = "history-days-5000-rows-20000"
 GROWTH_BAR = 12.0
 SIGNALS_GROWTH_BAR = 11.0
 # Snapshots that the models are learnt from, scored on and predict: five of churn, two of value,
@@ -284,6 +285,32 @@ BARS: tuple[tuple[str, str, str, Callable[[Figures], float], str, Callable[[floa
         lambda f: max(row["refused"] for row in f if row["says"] == 1 and row["gate"] != "any"),
         "{:.1%}",
         lambda v: v <= 0.05,
+    ),
+    *(
+        (
+            f"5,000 days of {what}",
+            f"at most {most}",
+            HISTORY,
+            lambda f, name=name: f[name],
+            unit,
+            lambda v, limit=limit: v <= limit,
+        )
+        for what, name, most, unit, limit in (
+            ("few rows (20,000) taken in", "seconds", "120 s", "{:.0f} s", 120),
+            ("few rows (20,000), size of the home", "megabytes", "200 MB", "{:.0f} MB", 200),
+            ("few rows (20,000), files of the home", "files", "10,000", "{:,.0f}", 10_000),
+        )
+    ),
+    *(
+        (
+            f"`make run` on {source} as a source",
+            "at most 120 s",
+            "whole_sources",
+            lambda f, source=source: f[source]["wall"],
+            "{:.0f} s",
+            lambda v: v <= 120,
+        )
+        for source in ("deskdrop", "movielens")
     ),
     (
         "fairness check at 10,000 customers: fair models that are refused, the worst kind",

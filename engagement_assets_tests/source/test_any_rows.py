@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from raw_rows import FIRST, MemoryReader, at, customers, files
 
 from engagement_assets.source.contract import TABLES
 from engagement_assets.source.ingestion import ingest
+from engagement_assets.source.mapping import open_mapped
 from engagement_assets.source.quarantine import QUARANTINE
 from resources.lake import Lake
 from resources.tables import Column
@@ -127,3 +129,24 @@ def _check_good_rows(lake: Lake, name: str) -> int:
         keys += [tuple(row[column] for column in TABLES[name].row_key) for row in rows]
     assert len(set(keys)) == len(keys)
     return len(keys)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(raw=st.fixed_dictionaries({name: _raw_rows(name) for name in NAMES}))
+def test_every_row_of_a_mapped_file_is_taken_in_or_put_aside(
+    tmp_path_factory: pytest.TempPathFactory, raw: dict[str, pa.Table]
+) -> None:
+    root = tmp_path_factory.mktemp("mapped")
+    folder, lake = root / "sql" / "mine", Lake(str(root / "lake"))
+    folder.mkdir(parents=True)
+    (folder / "source.toml").write_text(f"first_day = {FIRST}\nlast_day = {DAYS[-1]}\n")
+    for name, rows in {"customers": PEOPLE, **raw}.items():
+        pq.write_table(rows, root / f"{name}.parquet")
+        (folder / f"{name}.sql").write_text(f"SELECT * FROM '{root}/{name}.parquet'")
+    reader = open_mapped("mine", root=root / "sql", data=str(root))
+    # a day at a time, as a daily schedule does
+    for day in DAYS:
+        ingest(reader, lake, day, day)
+    refused = lake.read(QUARANTINE.key, days=DAYS).column("table").to_pylist()
+    for name, rows in raw.items():
+        assert _check_good_rows(lake, name) + refused.count(name) == rows.num_rows
