@@ -57,7 +57,8 @@ class Settings(Declared):
     )
     source: str = setting(
         SIMULATED,
-        "`deskdrop`, `movielens`, or your own folder in `sql/source/`: [your own data](docs/your-own-data.md)",
+        "`deskdrop`, `movielens`, or your own folder in `sql/source/`: "
+        "[your own data](docs/your-own-data.md)",
     )
     source_data: str = setting("", "folder or URL of your raw files; a mapped source needs it")
     last_day: Day = setting(

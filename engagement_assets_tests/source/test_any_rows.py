@@ -142,7 +142,7 @@ def test_every_row_of_a_mapped_file_is_taken_in_or_put_aside(
     (folder / "source.toml").write_text(f"first_day = {FIRST}\nlast_day = {DAYS[-1]}\n")
     for name, rows in {"customers": PEOPLE, **raw}.items():
         pq.write_table(rows, root / f"{name}.parquet")
-        (folder / f"{name}.sql").write_text(f"SELECT * FROM '{root}/{name}.parquet'")
+        (folder / f"{name}.sql").write_text(f"FROM '{root}/{name}.parquet'")
     reader = open_mapped("mine", root=root / "sql", data=str(root))
     # a day at a time, as a daily schedule does
     for day in DAYS:
