@@ -138,6 +138,7 @@ BENCHMARKS = (
     ("default_runs", "Default runs of 1,500 customers, 20 pairs of seed and date", [], ""),
     ("small_world", "A small world against the code before it was reshaped", [], ""),
     ("parallel_training", "Training one after another, and at once", [], TIME_HEAD),
+    ("value_retail", "Value of 90 days on a public retailer's line items", [], ""),
     ("churn_telecom", "Churn on public telecom data, 5 folds", [], ""),
     ("deskdrop", "Churn on the public Deskdrop log, other people, later time", [], ""),
 )
@@ -152,6 +153,7 @@ WITH_JSON = (
     "models", "recommendation", "movielens", "anomaly", "anomaly_planted", "parallel_training",
     "publish", "serving", "soak", "fuzz", "million", "lake_size", "fairness_chance",
     "gate_chance", "default_runs", "code_size", "drift", "history", "whole_sources",
+    "value_retail",
 )  # fmt: skip
 
 
