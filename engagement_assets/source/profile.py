@@ -4,11 +4,12 @@ Belongs here: the figures of a source's raw tables, and which of them look like 
 mapping. Does not belong here: the rules about single rows (`rules.py`).
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -25,6 +26,8 @@ NIGHT = frozenset(range(1, 6))
 GAP_DAYS, QUIET_END_DAYS = 60, 14
 TWIN_SHARE, DAYS_ONLY_SHARE, INACTIVE_SHARE, QUARANTINE_SHARE = 0.2, 0.5, 0.5, 0.01
 SHOWN = 5
+# The latest sessions, whose lengths and instants are compared: a daily run does not wait for years.
+MOST_COMPARED = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,8 @@ class Profile:
         days_with_sessions: Days with a session.
         longest_gap: Last day before and first day after the longest time without a session.
         inactive_share: Share of customers who never had a session.
-        median_session_seconds: Median length of a session.
-        twin_share: Share of sessions that have another of the same customer at the same instant.
+        median_session_seconds: Median length of the latest million sessions.
+        twin_share: Share of these that have another of the same customer at the same instant.
         days_only_share: Share of sessions that begin in the first minute of a day.
         hours: Sessions by hour of the day in the zone of the source.
         timezone: That zone.
@@ -156,19 +159,11 @@ def profile(engine: Engine, *, timezone: str, end: date | None) -> Profile:
         "SELECT COUNT(*) AS versions, COUNT(DISTINCT customer_id) AS customers "
         "FROM source.customers",
     )
-    sessions = _one(
-        engine,
-        "SELECT COUNT(*) AS sessions, COUNT(DISTINCT customer_id) AS active "
-        "FROM (SELECT DISTINCT session_id, customer_id, occurred_at FROM source.sessions) AS once",
-    )
-    instants = _one(
-        engine,
-        "SELECT COUNT(*) AS instants "
-        "FROM (SELECT DISTINCT customer_id, occurred_at FROM source.sessions) AS once",
-    )
+    active = _one(engine, "SELECT COUNT(DISTINCT customer_id) AS active FROM source.sessions")
     hours, days, midnights = _times(engine, ZoneInfo(timezone))
     customers = int(people["customers"] or 0)
-    count = int(sessions["sessions"] or 0)
+    count = sum(hours.values())
+    median, twins = _recent_sessions(engine)
     measured = Profile(
         rows=rows,
         quarantined=_quarantined(engine),
@@ -178,9 +173,9 @@ def profile(engine: Engine, *, timezone: str, end: date | None) -> Profile:
         last=max(days, default=None),
         days_with_sessions=len(days),
         longest_gap=_longest_gap(sorted(days)),
-        inactive_share=1 - min(1.0, int(sessions["active"] or 0) / max(1, customers)),
-        median_session_seconds=_median(engine, count),
-        twin_share=1 - int(instants["instants"] or 0) / count if count else 0.0,
+        inactive_share=1 - min(1.0, int(active["active"] or 0) / max(1, customers)),
+        median_session_seconds=median,
+        twin_share=twins,
         days_only_share=midnights / count if count else 0.0,
         hours=dict(sorted(hours.items())),
         timezone=timezone,
@@ -291,17 +286,40 @@ def _longest_gap(days: Sequence[date]) -> tuple[date, date] | None:
     return longest if longest and longest[1] - longest[0] > timedelta(days=1) else None
 
 
-def _median(engine: Engine, count: int) -> float | None:
-    if not count:
-        return None
-    # the row in the middle: both engines' percentiles differ
-    row = _one(
-        engine,
-        "SELECT MIN(duration_seconds) AS median FROM (SELECT duration_seconds, ROW_NUMBER() OVER "
-        "(ORDER BY duration_seconds) AS place, COUNT(*) OVER () AS sessions FROM source.sessions) "
-        "AS ranked WHERE 2 * place >= sessions",
-    )
-    return float(row["median"])
+def _recent_sessions(engine: Engine) -> tuple[float | None, float]:
+    """The median length of the latest sessions, and the share that has a twin."""
+    key = TABLES["sessions"].key
+    counts = engine.lake.row_counts(key, engine.lake.filled_days(key))
+    rows, since = 0, None
+    for day in sorted(counts, reverse=True):
+        rows += counts[day]
+        if since and rows > MOST_COMPARED:
+            break
+        since = day
+    if since is None:
+        return None, 0.0
+    window = {"since": since}
+    lengths = engine.select(
+        Query(
+            "profile: lengths",
+            "SELECT ROUND(duration_seconds, 1) AS seconds, COUNT(*) AS sessions "
+            "FROM source.sessions WHERE day >= :since GROUP BY ROUND(duration_seconds, 1)",
+        ),
+        window,
+    ).to_pylist()
+    lengths.sort(key=lambda row: row["seconds"])
+    upto = list(accumulate(row["sessions"] for row in lengths))
+    median = lengths[bisect_left(upto, upto[-1] / 2)]["seconds"]
+    (distinct,) = engine.select(
+        Query(
+            "profile: twins",
+            "SELECT COUNT(*) AS instants, COALESCE(SUM(sessions), 0) AS sessions FROM "
+            "(SELECT COUNT(DISTINCT session_id) AS sessions FROM source.sessions "
+            "WHERE day >= :since GROUP BY customer_id, occurred_at) AS once",
+        ),
+        window,
+    ).to_pylist()
+    return float(median), 1 - distinct["instants"] / int(distinct["sessions"])
 
 
 def _categories(engine: Engine) -> dict[str, int]:
