@@ -134,6 +134,12 @@ BENCHMARKS = (
     ),
     ("gate_chance", "How often a gate refuses a small model that is right", [], ""),
     ("drift", "False alarms of drift over 60 quiet days, and planted shifts", [], ""),
+    (
+        "off_policy",
+        "Off-policy evaluation: coverage of doubly robust intervals, and Open Bandit logs",
+        [],
+        "",
+    ),
     ("code_size", "Lines of code outside tests and benchmarks", [], FIGURE_HEAD),
     ("default_runs", "Default runs of 1,500 customers, 20 pairs of seed and date", [], ""),
     ("small_world", "A small world against the code before it was reshaped", [], ""),
@@ -154,6 +160,7 @@ WITH_JSON = (
     "publish", "serving", "soak", "fuzz", "million", "lake_size", "fairness_chance",
     "gate_chance", "default_runs", "code_size", "drift", "history", "whole_sources",
     "value_retail",
+    "off_policy",
 )  # fmt: skip
 
 

@@ -312,6 +312,29 @@ BARS: tuple[tuple[str, str, str, Callable[[Figures], float], str, Callable[[floa
         )
         for source in ("deskdrop", "movielens")
     ),
+    *(
+        (
+            f"doubly robust 95 % intervals over 200 logs: the {which} coverage of all logs, reward "
+            "models and policies",
+            bar,
+            "off_policy",
+            lambda f, choose=choose: choose(row["coverage"] for row in f["coverage"]),
+            "{:.1%}",
+            met,
+        )
+        for which, bar, choose, met in (
+            ("lowest", "at least 92 %", min, lambda v: v >= 0.92),
+            ("highest", "at most 98 %", max, lambda v: v <= 0.98),
+        )
+    ),
+    (
+        "Open Bandit men, random to Thompson and back: intervals that contain the click rate",
+        "both",
+        "off_policy",
+        lambda f: sum(row["holds"] for row in f["bandit"]),
+        "{:.0f} of 2",
+        lambda v: v == 2,
+    ),
     (
         "value of 90 days, public retailer: R2 less the best baseline's",
         "at least 0",

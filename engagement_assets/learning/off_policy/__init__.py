@@ -1,0 +1,1 @@
+"""What another policy would have brought, from a log of decisions."""
