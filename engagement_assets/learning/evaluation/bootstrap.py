@@ -29,7 +29,7 @@ Weighted = Callable[[Floats], float]
 
 @dataclass(frozen=True)
 class Interval(JsonData):
-    """An estimate and its bootstrap interval.
+    """An estimate and its interval.
 
     Attributes:
         value: The estimate on the whole sample.

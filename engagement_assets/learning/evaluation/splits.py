@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 _HASH_BYTES = 8
-_HASH_RANGE = 2.0 ** (8 * _HASH_BYTES)
+_HASH_RANGE = 2.0**53
 
 
 def hash_split(
@@ -39,15 +39,24 @@ def hash_split(
     """
     if not 0.0 < test_share < 1.0:
         raise ValueError(f"test_share must lie strictly between 0 and 1, got {test_share}")
+    return hash_positions(ids, salt=salt) < test_share
+
+
+def hash_positions(ids: pd.Series | ArrayLike, *, salt: str) -> NDArray[np.float64]:
+    """Return n positions in [0, 1), uniform over units, from the text of each id and the salt.
+
+    Raises:
+        ValueError: When an id is null.
+    """
     series = pd.Series(ids)
     nulls = int(series.isna().sum())
     if nulls:
         raise ValueError(f"{nulls} ids are null: a unit without an id has no side")
     key = hashlib.blake2b(salt.encode(), digest_size=32).digest()
-    limit = int(test_share * _HASH_RANGE)
 
-    def is_test(unit: object) -> bool:
+    def position(unit: object) -> float:
         digest = hashlib.blake2b(str(unit).encode(), digest_size=_HASH_BYTES, key=key).digest()
-        return int.from_bytes(digest, "big") < limit
+        # a float holds 53 bits: more would round up to 1
+        return (int.from_bytes(digest, "big") >> 11) / _HASH_RANGE
 
-    return np.fromiter((is_test(unit) for unit in series), dtype=bool, count=len(series))
+    return np.fromiter((position(unit) for unit in series), dtype=np.float64, count=len(series))

@@ -13,7 +13,6 @@ report of a fair model holds any finding, whatever the dependence between its te
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,15 +131,6 @@ def _due(merit: Floats, others_merit: Floats, *, lower: bool) -> float:
     own, theirs = float(merit.mean()), float(others_merit.mean())
     less, more = (own, theirs) if lower else (theirs, own)
     return min(1.0, less / more) if more > 0.0 else 1.0
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct p-values by Holm's step-down method."""
-    corrected, greatest = [0.0] * len(p_values), 0.0
-    for rank, i in enumerate(np.argsort(p_values)):
-        greatest = max(greatest, min(1.0, (len(p_values) - rank) * p_values[int(i)]))
-        corrected[int(i)] = greatest
-    return corrected
 
 
 def _beyond_merit(

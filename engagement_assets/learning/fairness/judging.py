@@ -26,12 +26,12 @@ from numpy.typing import NDArray
 
 from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.evaluation.bootstrap import Interval, interval
+from engagement_assets.learning.evaluation.multiplicity import holm
 from engagement_assets.learning.fairness.chance import (
     FOUR_FIFTHS,
     Gap,
     calibration,
     equality,
-    holm,
 )
 from engagement_assets.learning.fairness.groups import group_names
 from engagement_assets.learning.fairness.report import (

@@ -1,0 +1,1 @@
+"""Statistics of experiments on any table: assignment, validity, estimates, looks, power."""
