@@ -25,6 +25,7 @@ from sklearn.dummy import DummyRegressor
 from engagement_assets.learning.markdown import table
 from engagement_assets.learning.off_policy.estimates import DR, Evaluation, evaluate_policy
 from engagement_assets.learning.off_policy.log import DecisionLog, decision_log
+from engagement_assets.learning.off_policy.reward_model import predicted_rewards
 
 ACTIONS = 4
 EFFECTS = np.array([[0.9, -0.4], [-0.6, 0.8], [0.0, -0.9], [-0.5, -0.5]])
@@ -134,16 +135,15 @@ def coverage(runs: int, rows: int) -> list[dict[str, Any]]:
     found = []
     for kind in ("fixed", "adaptive", "adaptive, chosen chance only"):
         logs = [drawn_log(kind, rows, FIRST_SEED + run) for run in range(runs)]
+        adaptive = kind != "fixed"
         for model, learner in models.items():
+            rewards = [predicted_rewards(log, model=learner, adaptive=adaptive) for log in logs]
             for target, policy in TARGETS.items():
                 estimates = [
                     evaluate_policy(
-                        log,
-                        policy(log.context.to_numpy()),
-                        adaptive=kind != "fixed",
-                        model=learner,
+                        log, policy(log.context.to_numpy()), adaptive=adaptive, rewards=expected
                     ).estimates[DR]
-                    for log in logs
+                    for log, expected in zip(logs, rewards, strict=True)
                 ]
                 errors = np.array([one.value - truth[target] for one in estimates])
                 widths = np.array([one.high - one.low for one in estimates])

@@ -38,14 +38,14 @@ from scipy.stats import norm
 
 from engagement_assets.learning.errors import TooLittleDataError
 from engagement_assets.learning.json_data import JsonData
-from engagement_assets.learning.off_policy.log import DecisionLog, Floats, policy_table
+from engagement_assets.learning.off_policy.log import DecisionLog, Floats, LogError, policy_table
 from engagement_assets.learning.off_policy.overlap import (
     Overlap,
     OverlapError,
     importance_weights,
     overlap,
 )
-from engagement_assets.learning.off_policy.reward_model import default_model, predicted_rewards
+from engagement_assets.learning.off_policy.reward_model import predicted_rewards
 
 DIRECT, IPS, SNIPS = "direct method", "IPS", "self-normalised IPS"
 DR, SWITCH_DR = "doubly robust", "switch-DR"
@@ -102,10 +102,11 @@ class Evaluation:
 
 def evaluate_policy(  # noqa: PLR0913 - keyword-only, each with a default
     log: DecisionLog,
-    policy: ArrayLike,
+    policy: ArrayLike | None,
     *,
     baseline: ArrayLike | None = None,
     adaptive: bool = False,
+    rewards: ArrayLike | None = None,
     model: Any = None,
     folds: int = 3,
     level: float = 0.95,
@@ -116,10 +117,13 @@ def evaluate_policy(  # noqa: PLR0913 - keyword-only, each with a default
 
     Args:
         log: n decisions with k actions.
-        policy: n x k chances of each action, or k that hold in every row.
+        policy: n x k chances of each action, or k that hold in every row; None for the logging
+            policy itself.
         baseline: Another policy; the estimates are then of the difference to it.
         adaptive: Whether the logging policy learnt from the rewards of this log; the rows must then
             be in the order of their decisions.
+        rewards: n x k expected rewards by models that did not see the row (`predicted_rewards`),
+            where several policies are evaluated from one log; else they are predicted here.
         model: Regressor of scikit-learn for the reward, on the context and the column `action`;
             gradient boosting where None.
         folds: Parts of the cross-fitting of a log that is not adaptive.
@@ -131,31 +135,33 @@ def evaluate_policy(  # noqa: PLR0913 - keyword-only, each with a default
     Raises:
         OverlapError: More than 1 % of the policy's choices, or of the baseline's, had a propensity
             below .01 or none.
-        LogError: A policy has another shape, or rows that do not sum to 1.
+        LogError: A policy or `rewards` has another shape, or a policy's rows do not sum to 1.
         TooLittleDataError: An adaptive log has fewer than 100 rows.
     """
-    target = policy_table(log, policy)
-    parts = [target] if baseline is None else [target, policy_table(log, baseline)]
-    covered = [overlap(log, part) for part in parts]
-    for which, one in zip(("policy", "baseline"), covered, strict=False):
-        if require_overlap and not one.passes:
-            raise OverlapError(f"the log cannot evaluate the {which}: {one.reason}")
+    parts = [_Target.of(log, policy)]
+    parts += [] if baseline is None else [_Target.of(log, baseline)]
+    for which, part in zip(("policy", "baseline"), parts, strict=False):
+        if require_overlap and not part.overlap.passes:
+            raise OverlapError(f"the log cannot evaluate the {which}: {part.overlap.reason}")
     if adaptive and len(log) < _LEAST_ADAPTIVE:
         raise TooLittleDataError(
             f"{len(log)} rows of an adaptive log: at least {_LEAST_ADAPTIVE} are needed"
         )
-    signed = target if baseline is None else target - parts[1]
-    rewards = predicted_rewards(
-        log,
-        model=default_model(random_state) if model is None else model,
-        folds=folds,
-        adaptive=adaptive,
-        random_state=random_state,
-    )
-    h = stabilising_weights(log, signed) if adaptive else np.ones(len(log))
-    weights = importance_weights(log, signed)
-    direct = (signed * rewards).sum(axis=1)
-    corrections = weights * (log.reward - log.of_chosen(rewards))
+    if rewards is None:
+        rewards = predicted_rewards(
+            log, model=model, folds=folds, adaptive=adaptive, random_state=random_state
+        )
+    expected = np.asarray(rewards, dtype=np.float64)
+    shape = (len(log), len(log.actions))
+    if expected.shape != shape:
+        raise LogError(f"rewards for this log have shape {shape}, not {expected.shape}")
+    weights, direct = parts[0].weights, parts[0].mean_of(log, expected)
+    signed = parts[0].table
+    if baseline is not None:
+        weights, direct = weights - parts[1].weights, direct - parts[1].mean_of(log, expected)
+        signed = None if signed is None or parts[1].table is None else signed - parts[1].table
+    h = stabilising_weights(log, weights, signed) if adaptive else np.ones(len(log))
+    corrections = weights * (log.reward - log.of_chosen(expected))
     tau = _switch(log, weights, direct, corrections)
     switched = direct + corrections * (np.abs(weights) <= tau)
     z = float(norm.ppf(0.5 + level / 2.0))
@@ -168,7 +174,7 @@ def evaluate_policy(  # noqa: PLR0913 - keyword-only, each with a default
         value = float(np.dot(h, scores) / h.sum())
         return estimate(method, value, scores - value, note)
 
-    normalised = [_self_normalised(log, h, part) for part in parts]
+    normalised = [_self_normalised(log, h, part.weights) for part in parts]
     snips = normalised[0] if baseline is None else _less(normalised[0], normalised[1])
     unknown = float(np.dot(h, direct) / h.sum())
     cut = float(np.mean(np.abs(weights) > tau))
@@ -186,33 +192,63 @@ def evaluate_policy(  # noqa: PLR0913 - keyword-only, each with a default
         units=len(log) if log.groups is None else int(log.groups.max()) + 1,
         level=level,
         adaptive=adaptive,
-        overlap=covered[0],
-        baseline_overlap=None if baseline is None else covered[1],
+        overlap=parts[0].overlap,
+        baseline_overlap=None if baseline is None else parts[1].overlap,
         estimates={one.method: one for one in estimates},
     )
 
 
-def stabilising_weights(log: DecisionLog, target: Floats) -> Floats:
+@dataclass(frozen=True)
+class _Target:
+    """A policy beside a log: its chances, None where only those of the chosen actions are known."""
+
+    table: Floats | None
+    weights: Floats
+    overlap: Overlap
+
+    @classmethod
+    def of(cls, log: DecisionLog, policy: ArrayLike | None) -> _Target:
+        given = log.probabilities if policy is None else policy
+        if given is None:
+            itself = Overlap(len(log), float(len(log)), 1.0, 0.0, 0.0, True, True, "")
+            return cls(None, np.ones(len(log)), itself)
+        table = policy_table(log, given)
+        return cls(table, importance_weights(log, table), overlap(log, table))
+
+    def mean_of(self, log: DecisionLog, rewards: Floats) -> Floats:
+        """Return the expected reward of each row; of the logging policy that of what it chose."""
+        if self.table is None:
+            return log.of_chosen(rewards)
+        mean: Floats = (self.table * rewards).sum(axis=1)
+        return mean
+
+
+def stabilising_weights(log: DecisionLog, weights: Floats, target: Floats | None) -> Floats:
     """Return h of each row from earlier rows alone; see the module.
 
     The expectation is a moving mean over earlier rows, of the sum where all probabilities were
     logged, else of the squared weights, which have the same mean. The first rows have none before
     them and get 0.
+
+    Args:
+        log: n decisions.
+        weights: n importance weights, or their difference to a baseline's.
+        target: n x k chances, or their difference to a baseline's, where they are known.
     """
     n = len(log)
-    if log.probabilities is not None:
-        chance = np.where(target == 0.0, 1.0, log.probabilities)
+    if log.probabilities is not None and target is not None:
         # a choice that cannot be in the log would make the variance infinite
-        second = (target**2 / np.maximum(chance, np.finfo(float).tiny)).sum(axis=1)
-        span = max(_SPAN * n, 2.0)
+        chance = np.maximum(log.probabilities, np.finfo(float).tiny)
+        second = np.divide(target**2, chance, where=target != 0.0, out=np.zeros_like(chance))
+        second, span = second.sum(axis=1), max(_SPAN * n, 2.0)
     else:
-        second = importance_weights(log, target) ** 2
-        span = max(_SPAN_OF_CHOSEN * n, 2.0)
-    # by Jensen's inequality the mean square is at least the square of the mean
-    least = float(np.abs(target).sum(axis=1).mean()) ** 2
+        second, span = weights**2, max(_SPAN_OF_CHOSEN * n, 2.0)
     moving = pd.Series(second).ewm(span=span).mean().shift(1).to_numpy()
-    h: Floats = 1.0 / np.sqrt(np.maximum(moving, least))
-    h[: max(1, n // 50)] = 0.0
+    # by Jensen's inequality the mean square is at least the square of the mean
+    least = pd.Series(np.abs(weights)).expanding().mean().shift(1).to_numpy() ** 2
+    first = max(1, n // 50)
+    h = np.zeros(n)
+    h[first:] = 1.0 / np.sqrt(np.maximum(moving, least)[first:])
     return h
 
 
@@ -234,9 +270,8 @@ def _switch(log: DecisionLog, weights: Floats, direct: Floats, corrections: Floa
     return min(candidates, key=risk)
 
 
-def _self_normalised(log: DecisionLog, h: Floats, target: Floats) -> tuple[float, Floats]:
+def _self_normalised(log: DecisionLog, h: Floats, weights: Floats) -> tuple[float, Floats]:
     """Return the estimate by weights that sum to one, and each row's influence on it."""
-    weights = importance_weights(log, target)
     total = float(np.dot(h, weights))
     if not total:
         return math.nan, np.full(len(log), math.nan)

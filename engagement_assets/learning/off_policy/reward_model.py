@@ -23,7 +23,7 @@ _DOUBLINGS = 5
 Rows = NDArray[np.int64]
 
 
-def default_model(random_state: int) -> Any:
+def _default_model(random_state: int) -> Any:
     """Return a small gradient boosting regressor, which takes numbers, nulls and categories."""
     from sklearn.ensemble import HistGradientBoostingRegressor  # noqa: PLC0415 - slow to load
 
@@ -36,24 +36,30 @@ def default_model(random_state: int) -> Any:
 
 
 def predicted_rewards(
-    log: DecisionLog, *, model: Any, folds: int, adaptive: bool, random_state: int
+    log: DecisionLog,
+    *,
+    model: Any = None,
+    folds: int = 3,
+    adaptive: bool = False,
+    random_state: int = 0,
 ) -> Floats:
     """Predict the reward of each of k actions in each of n rows out of fold.
 
     Args:
         log: n decisions.
         model: A regressor of scikit-learn that takes a DataFrame of the context and the column
-            `action`, a category.
+            `action`, a category; gradient boosting where None.
         folds: Parts of a log that is not adaptive; rows of one group share a part.
         adaptive: Whether each row may be predicted from earlier ones only, since later choices
             depend on its reward. The first rows, before which there are none, are predicted as 0.
-        random_state: Seed of the parts.
+        random_state: Seed of the parts and of gradient boosting.
 
     Returns:
         n x k rewards.
     """
     from sklearn.base import clone  # noqa: PLC0415 - slow to load
 
+    model = _default_model(random_state) if model is None else model
     predicted = np.zeros((len(log), len(log.actions)))
     parts = _earlier(len(log)) if adaptive else _others(log, folds, random_state)
     context = _context(log)

@@ -22,6 +22,7 @@ from engagement_assets.learning.off_policy.log import LogError, decision_log
 from engagement_assets.learning.off_policy.overlap import (
     OverlapError,
     effective_sample_size,
+    importance_weights,
     overlap,
 )
 
@@ -122,6 +123,20 @@ def test_a_difference_is_that_of_the_two_values():
     assert same.estimates[DR].low == same.estimates[DR].high == 0.0
 
 
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_what_was_logged_is_compared_with_doing_nothing(adaptive):
+    table, _ = drawn(8_000, 13)
+    log = log_of(table)
+    gap = evaluate_policy(log, None, baseline=[1.0, 0.0, 0.0], model=GOOD, adaptive=adaptive)
+    truth = (CHANCES * MEANS).sum(axis=1).mean() - MEANS[:, 0].mean()
+    assert gap.estimates[DR].low < truth < gap.estimates[DR].high
+    assert gap.estimates[DR].standard_error < 0.03
+    if not adaptive:
+        whole = evaluate_policy(log, None, model=WRONG).estimates
+        assert {whole[name].value for name in (IPS, SNIPS)} == {table["reward"].mean()}
+        assert whole[DR].value == pytest.approx(table["reward"].mean())
+
+
 def test_rows_of_one_person_are_no_further_evidence():
     table, kind = drawn(500, 4)
     table["person"] = range(len(table))
@@ -140,7 +155,10 @@ def test_what_comes_later_changes_nothing_before_it_in_an_adaptive_log():
     table, kind = drawn(1_000, 5)
     log = log_of(table)
     later = log_of(table.assign(propensity=np.where(table.index < 900, table["propensity"], 0.9)))
-    one, other = (stabilising_weights(each, TARGET[kind]) for each in (log, later))
+    one, other = (
+        stabilising_weights(each, importance_weights(each, TARGET[kind]), TARGET[kind])
+        for each in (log, later)
+    )
     np.testing.assert_array_equal(one[:901], other[:901])
     assert (one[950:] != other[950:]).any()
 
@@ -159,7 +177,8 @@ def test_a_learner_that_avoids_an_action_is_weighed_down():
     )
     both = np.column_stack([1 - chance, chance])
     log = decision_log(table, context=["kind"], actions=("rest", "call"), probabilities=both)
-    h = stabilising_weights(log, np.array([[0.0, 1.0]]) * np.ones((2_000, 1)))
+    target = np.tile([0.0, 1.0], (2_000, 1))
+    h = stabilising_weights(log, importance_weights(log, target), target)
     assert h[500] / h[1_900] == pytest.approx(np.sqrt(0.5 / 0.02), rel=0.01)
 
 
