@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +201,10 @@ def bandit_row(logged: str, other: str, rate: float, evaluation: Evaluation) -> 
         "from": logged,
         "to": other,
         "click rate": rate,
-        "estimates": {name: asdict(one) for name, one in evaluation.estimates.items()},
+        "estimates": {
+            name: [one.value, *([] if math.isnan(one.low) else [one.low, one.high])]
+            for name, one in evaluation.estimates.items()
+        },
         "holds": bool(interval.low <= rate <= interval.high),
         "effective sample size": evaluation.overlap.effective_sample_size,
         "gate": "passes" if evaluation.overlap.passes else evaluation.overlap.reason,
@@ -234,14 +237,15 @@ def main() -> None:
             f"{row['from']} to {row['to']}",
             f"{row['click rate']:.4f}",
             name,
-            f"{one['value']:.4f} ({one['low']:.4f} to {one['high']:.4f})",
+            f"{value:.4f}",
+            f"{ends[0]:.4f} to {ends[1]:.4f}" if ends else "–",
             f"{row['effective sample size']:,.0f}",
             row["gate"],
         ]
         for row in figures["bandit"]
-        for name, one in row["estimates"].items()
+        for name, (value, *ends) in row["estimates"].items()
     ]
-    head = ["log and policy", "its own click rate", "estimator", "estimate", "ESS", "overlap gate"]
+    head = ["log to policy", "click rate", "estimator", "estimate", "interval", "ESS", "gate"]
     print(table(head, lines))
 
 
