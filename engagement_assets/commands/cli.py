@@ -7,6 +7,7 @@ and completion come at once.
 
 import getpass
 import os
+import signal
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -157,6 +158,8 @@ def dev(
 
     with DagsterInstance.get() as instance:
         end_abandoned_runs(instance)
+    # in the background of a script it inherits ignored interrupts, and dg stops by them
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     dg = Path(sys.executable).with_name("dg")
     os.execv(dg, [str(dg), "dev", "--port", str(port)])  # noqa: S606 - the project's own program
 

@@ -157,7 +157,10 @@ def test_after_a_kill_a_run_that_is_launched_by_the_queue_is_executed(bare):
             wait_for(lambda: instance.get_runs(ended), seconds=SOON)
     finally:
         os.killpg(dev.pid, signal.SIGTERM)
-        dev.wait()
+        try:
+            dev.wait(timeout=60)
+        finally:
+            os.killpg(dev.pid, signal.SIGKILL)
 
 
 def free_port():
