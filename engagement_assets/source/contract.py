@@ -99,6 +99,10 @@ def _text(meaning: str) -> Column:
     return Column("text", "string", meaning, personal=True)
 
 
+def _propensity(meaning: str, *, nullable: bool = True) -> Column:
+    return Column("propensity", "float64", meaning, "0-1", nullable=nullable, minimum=0, maximum=1)
+
+
 def _later(name: str, meaning: str) -> Column:
     return Column(name, "timestamp", f"{meaning} (UTC)", not_before="occurred_at")
 
@@ -114,6 +118,7 @@ _DECLARED = (
             Column("birth_date", "date", "Date of birth", personal=True),
             Column("gender", "string", "Gender as stated", allowed=GENDERS),
             Column("location", "string", "Region of residence"),
+            Column("time_zone", "string", "Time zone of residence, a name of IANA's list"),
             Column("account_type", "string", "Kind of account, such as free or premium"),
             Column("email", "string", "E-mail address", personal=True),
             Column("full_name", "string", "Name", personal=True),
@@ -292,6 +297,17 @@ _DECLARED = (
             _when("When it was sent"),
             _later("opened_at", "When it was opened, null where not (yet)"),
             _later("unsubscribed_at", "When it made the customer unsubscribe, null where not"),
+            _propensity(
+                "Probability with which its delay was chosen among those possible; null where "
+                "nobody drew lots"
+            ),
+            Column(
+                "delay_hours",
+                "float64",
+                "How long it was held back before it was sent",
+                "hours",
+                minimum=0,
+            ),
         ),
     ),
     _raw(
@@ -303,15 +319,7 @@ _DECLARED = (
             _customer(),
             _when("When"),
             Column("action", "string", "Which action", nullable=False),
-            Column(
-                "propensity",
-                "float64",
-                "Probability with which this action was chosen",
-                "0-1",
-                nullable=False,
-                minimum=0,
-                maximum=1,
-            ),
+            _propensity("Probability with which this action was chosen", nullable=False),
             Column("time_of_day", "string", "Context: part of the day"),
             Column("last_action", "string", "Context: the action before"),
             Column("device", "string", "Context: device in use"),
@@ -327,6 +335,29 @@ _DECLARED = (
             _customer(),
             _id("variant", "The variant: control or a treatment"),
             _when("When"),
+            _propensity(
+                "Probability with which this variant was given; null where nobody drew lots"
+            ),
+        ),
+    ),
+    _raw(
+        "experiment_exposures",
+        "One time at which a customer met what an experiment varies, in whatever variant",
+        ("experiment", "customer_id", "occurred_at"),
+        (_id("experiment", "The experiment"), _customer(), _when("When")),
+    ),
+    _raw(
+        "retention_offers",
+        "One offer made to a customer so that they stay",
+        ("offer_id",),
+        (
+            _id("offer_id", "The offer made"),
+            _customer(),
+            _when("When it was made"),
+            Column("offer", "string", "What was offered", nullable=False),
+            Column("cost_usd", "float64", "What it costs when accepted", "USD", minimum=0),
+            _propensity("Probability with which this offer was made to this customer"),
+            _later("accepted_at", "When it was accepted, null where not (yet)"),
         ),
     ),
     _raw(

@@ -55,8 +55,8 @@ def build(name: str, columns: Columns, keep: np.ndarray | None = None) -> pa.Tab
 
     Args:
         name: Name of a contract table.
-        columns: Its columns; ``recorded_at`` is the event time where it is left out, and a row
-            without its time of ending holds on.
+        columns: Its columns; ``recorded_at`` is the event time where it is left out, and other
+            columns that may be null are null where they are left out.
         keep: Which rows to keep, as a boolean mask or as indices; all by default.
 
     Returns:
@@ -65,8 +65,9 @@ def build(name: str, columns: Columns, keep: np.ndarray | None = None) -> pa.Tab
     schema = _SCHEMAS[name]
     if "recorded_at" not in columns:
         columns = {**columns, "recorded_at": columns[TABLES[name].event_time]}
-    if TABLES[name].ends not in columns:
-        columns = {**columns, TABLES[name].ends: pa.nulls(len(columns["recorded_at"]))}
+    unknown = pa.nulls(len(columns["recorded_at"]))
+    optional = {field.name: unknown for field in TABLES[name].columns if field.nullable}
+    columns = {**optional, **columns}
     arrays = [_array(columns[field.name], field.type) for field in schema]
     table = pa.Table.from_arrays(arrays, schema=schema)
     if keep is None:
