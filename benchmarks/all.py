@@ -132,6 +132,12 @@ BENCHMARKS = (
         ["--runs", "150"],
         "",
     ),
+    (
+        "experiments",
+        "How often an experiment without effect shows one, and what a broken one is called",
+        ["--runs", "2000"],
+        "",
+    ),
     ("gate_chance", "How often a gate refuses a small model that is right", [], ""),
     ("drift", "False alarms of drift over 60 quiet days, and planted shifts", [], ""),
     (
@@ -159,7 +165,7 @@ WITH_JSON = (
     "models", "recommendation", "movielens", "anomaly", "anomaly_planted", "parallel_training",
     "publish", "serving", "soak", "fuzz", "million", "lake_size", "fairness_chance",
     "gate_chance", "default_runs", "code_size", "drift", "history", "whole_sources",
-    "value_retail",
+    "value_retail", "experiments",
     "off_policy",
 )  # fmt: skip
 

@@ -14,6 +14,7 @@ from benchmarks.serving_bars import SERVING_BARS
 Figures = Mapping[str, Any]
 LARGE, SMALL = "stages-customers-100000", "stages-customers-10000"
 FAIRNESS = "fairness_chance-runs-150"
+EXPERIMENTS = "experiments-runs-2000"
 HISTORY = "history-days-5000-rows-20000"
 GROWTH_BAR = 12.0
 SIGNALS_GROWTH_BAR = 11.0
@@ -345,6 +346,34 @@ BARS: tuple[tuple[str, str, str, Callable[[Figures], float], str, Callable[[floa
         ),
         "{:.3f}",
         lambda v: v >= 0,
+    ),
+    *(
+        (what, bar, EXPERIMENTS, read, "{:.2%}", met)
+        for what, bar, read, met in (
+            (
+                "experiments without effect that show one at a fixed look, the metric farthest off",
+                "5 % +- 1",
+                lambda f: max(
+                    (own["fixed"] for own in f["false alarms"].values()),
+                    key=lambda share: abs(share - 0.05),
+                ),
+                lambda v: abs(v - 0.05) <= 0.01,
+            ),
+            (
+                "the same at any of 100 looks, the worst metric",
+                "at most 5 %",
+                lambda f: max(own["any look"] for own in f["false alarms"].values()),
+                lambda v: v <= 0.05,
+            ),
+            (
+                "experiments of broken randomisation that are named, the worse kind",
+                "all",
+                lambda f: min(
+                    share for name, share in f["reports"].items() if name.endswith("named")
+                ),
+                lambda v: v >= 1.0,
+            ),
+        )
     ),
     (
         "fairness check at 10,000 customers: fair models that are refused, the worst kind",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import dagster as dg
 
+from engagement_assets.decisions.experiments.resource import ExperimentSettings
 from engagement_assets.deployments import aws, local
 from engagement_assets.lifecycle.resource import ModelSettings
 from engagement_assets.settings.api import ApiSettings
@@ -74,6 +75,7 @@ def resources_for(which: Deployment, settings: Settings) -> dict[str, Any]:
             window_days=settings.sentiment_window,
             threads=settings.threads,
         ),
+        "experiments": ExperimentSettings(**shared(settings, ExperimentSettings.model_fields)),
         "network": NetworkResource(**shared(settings, NetworkResource.model_fields)),
         "settings": ModelSettings(
             channel_cac=channel_costs(settings.channel_cac),

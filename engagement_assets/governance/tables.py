@@ -5,6 +5,7 @@ Belongs here: names and columns. Does not belong here: what makes them (`sql/gov
 """
 
 from engagement_assets.decisions.customers.unified import KNOWN_TABLES as BELOW
+from engagement_assets.decisions.experiments.tables import TABLES as EXPERIMENT_TABLES
 from engagement_assets.features.catalogue import KEY_COLUMNS
 from engagement_assets.lifecycle.spec import REASONS
 from resources.tables import Column, Table
@@ -73,4 +74,9 @@ FAIRNESS_MEASURES_TABLE = Table(
     without_customer="a row is about a group of customers",
 )
 # every table of the lake
-KNOWN_TABLES: tuple[Table, ...] = (*BELOW, REVIEW_QUEUE_TABLE, FAIRNESS_MEASURES_TABLE)
+KNOWN_TABLES: tuple[Table, ...] = (
+    *BELOW,
+    *EXPERIMENT_TABLES,
+    REVIEW_QUEUE_TABLE,
+    FAIRNESS_MEASURES_TABLE,
+)

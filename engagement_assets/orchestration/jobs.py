@@ -33,10 +33,11 @@ UNIFIED = dg.AssetSelection.assets(["predictions", "customers"], ["predictions",
 GOVERNANCE = dg.AssetSelection.assets(
     ["governance", "review_queue"], ["governance", "fairness_measures"]
 )
+EXPERIMENTS = dg.AssetSelection.groups("experiments")
 FAIRNESS = dg.AssetSelection.assets(["governance", "fairness"])
 CATALOGUE = dg.AssetSelection.assets(["lake", "catalogue"])
 PUBLISHED = dg.AssetSelection.assets(["serving", "published"])
-PREDICTED = PREDICTIONS | UNIFIED | GOVERNANCE | CATALOGUE | PUBLISHED
+PREDICTED = PREDICTIONS | UNIFIED | EXPERIMENTS | GOVERNANCE | CATALOGUE | PUBLISHED
 
 
 def trained(specs: Iterable[UseCaseSpec]) -> dg.AssetSelection:
@@ -134,7 +135,8 @@ fairness_overview_job = dg.define_asset_job(
 predictions_job = dg.define_asset_job(
     "predictions",
     PREDICTED,
-    description="Predicts and explains one day with the champions, and publishes it.",
+    description="Predicts and explains one day with the champions, says what experiments show, and "
+    "publishes it.",
 )
 publish_job = dg.define_asset_job(
     "publish",
@@ -145,8 +147,8 @@ DAILY = SOURCE | TEXT_SCORES | SIGNALS | FEATURES | PREDICTED
 daily_job = dg.define_asset_job(
     "daily",
     DAILY,
-    description="One day: ingest, signals, features, predictions, explanations, publishing, with "
-    "all checks between.",
+    description="One day: ingest, signals, features, predictions, explanations, experiments, "
+    "publishing, with all checks between.",
 )
 retraining_jobs = {
     cadence: dg.define_asset_job(

@@ -195,6 +195,25 @@ class Settings(Declared):
         gt=0,
         lt=0.5,
     )
+    experiment_window: int = setting(
+        14,
+        "full days after the day of assignment whose outcome an experiment counts; longer where "
+        "what you measure comes slowly",
+        ge=2,
+        le=365,
+    )
+    experiment_history: int = setting(
+        365,
+        "days back that assignments are looked at; shorter where an endless experiment makes the "
+        "daily run slow",
+        ge=1,
+    )
+    experiment_plans: str = setting(
+        "",
+        "a TOML file with how experiments were planned: "
+        "[experiments](docs/experiments.md#say-how-it-was-planned)",
+        shown="shares as logged, engagement decides",
+    )
     channel_cac: str = setting(CHANNEL_CAC, "what winning a customer costs you by channel, in USD")
     training_processes: int = setting(
         0, "models trained at once; each wants two cores and up to 6 GB", ge=0, shown="by cores"

@@ -18,12 +18,12 @@ from sqlglot import exp
 from engagement_assets.decisions.customers.unified import (
     CHANGES,
     CUSTOMERS,
-    KNOWN_TABLES,
     changes_query,
     customers_query,
 )
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.snapshot import wide_query
+from engagement_assets.governance.tables import KNOWN_TABLES
 from engagement_assets.settings.installation import PROJECT
 from engagement_assets.source.contract import TABLES
 from engagement_assets.source.ingestion import ingest
@@ -212,6 +212,8 @@ VALUES: dict[str, Any] = {
     "snapshot_date": S,
     "first_day": S - timedelta(days=6),
     "last_day": S,
+    "last_assigned": S,
+    "late_from": 4,
     "known_by_day": S,
     "latest_day": S,
     "earliest": S - timedelta(days=30),

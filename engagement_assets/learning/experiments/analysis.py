@@ -183,6 +183,8 @@ def analyse(
     metrics: Sequence[Metric],
     *,
     exposures: pd.DataFrame | None = None,
+    ready: str = "",
+    further: Sequence[Finding] = (),
 ) -> Analysis:
     """Analyse an experiment as its units were first assigned.
 
@@ -192,6 +194,9 @@ def analyse(
         design: Its plan.
         metrics: What is measured.
         exposures: Rows of unit and exposed_at, where exposures are logged.
+        ready: The column that says whose outcomes are final, or "" where all are. The others count
+            among the arms and are not measured.
+        further: What is known of the experiment besides.
 
     Raises:
         ValueError: Columns are missing, two metrics have one name, or a unit has no id, variant or
@@ -199,7 +204,7 @@ def analyse(
         TreatmentAfterOutcomeError: An outcome was counted from before the assignment.
         CovariateAfterAssignmentError: A covariate was known only after it.
     """
-    _check(units, metrics)
+    _check(units, metrics, ready)
     first, moved = changed(units)
     refuse_wrong_times(
         first,
@@ -208,35 +213,37 @@ def analyse(
     )
     counts = {str(name): int(n) for name, n in first["variant"].value_counts().items()}
     columns = sorted({c.column for metric in metrics for c in metric.covariates})
+    final = first[first[ready].astype(bool)] if ready else first
     findings = [
         _arms(counts, design),
         _ratio(counts, design),
         moved,
-        balance(first[columns], first["variant"], control=design.control),
+        balance(final[columns], final["variant"], control=design.control),
+        *further,
     ]
     if exposures is not None:
         findings.append(exposed(first, exposures))
     blocked = next((finding.text for finding in findings if finding.blocks), "")
     rows: list[Row] = []
     for metric in metrics:
-        lacking = missing(first[metric.value], first["variant"], name=metric.name)
-        if first[metric.value].isna().any():
+        lacking = missing(final[metric.value], final["variant"], name=metric.name)
+        if final[metric.value].isna().any():
             # it blocks its own metric and no other
             findings.append(Finding(lacking.check, lacking.text))
         reason = blocked or (lacking.text if lacking.blocks else "")
         rows += [
-            _measure(first, metric, variant, design, reason)
+            _measure(final, metric, variant, design, reason)
             for variant in sorted(set(counts) - {design.control})
         ]
     judged = _judge(rows, {metric.name: metric for metric in metrics}, design)
     return Analysis(design, counts, judged, tuple(findings))
 
 
-def _check(units: pd.DataFrame, metrics: Sequence[Metric]) -> None:
+def _check(units: pd.DataFrame, metrics: Sequence[Metric], ready: str) -> None:
     names = [metric.name for metric in metrics]
     if len(set(names)) < len(names):
         raise ValueError(f"two metrics have one name: {', '.join(sorted(names))}")
-    wanted = {"unit", "variant", "assigned_at"}
+    wanted = {"unit", "variant", "assigned_at", *filter(None, [ready])}
     for metric in metrics:
         wanted |= {metric.value, metric.since, metric.denominator} - {""}
         wanted |= {name for c in metric.covariates for name in (c.column, c.until)}

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit
 
 from engagement_assets.learning.errors import TooLittleDataError
 from engagement_assets.learning.evaluation.binary import Floats
@@ -135,7 +135,7 @@ def compare(
     error, freedom = _error(one, two, {arm: on_other[arm] - on_base[arm] for arm in on_base})
     difference = other - base
     z = difference / error
-    reach = float(student.ppf(1.0 - alpha / 2.0, freedom)) * error
+    reach = float(stdtrit(freedom, 1.0 - alpha / 2.0)) * error
     any_reach = sequence_factor(both, alpha=alpha, tuned_for=tuned_for) * error
     return Comparison(
         units=(one.n, two.n),
@@ -145,7 +145,7 @@ def compare(
         anytime=Interval(difference, difference - any_reach, difference + any_reach),
         relative=_relative(one, two, (base, other), (on_base, on_other), alpha),
         standard_error=error,
-        p_value=float(2.0 * student.sf(abs(z), freedom)),
+        p_value=float(2.0 * stdtr(freedom, -abs(z))),
         anytime_p_value=sequence_p_value(z, both, alpha=alpha, tuned_for=tuned_for),
         variance_reduction=max(0.0, 1.0 - error**2 / plain),
     )
@@ -198,7 +198,7 @@ def _error(one: _Arm, two: _Arm, influence: dict[bool, Floats]) -> tuple[float, 
     parts = [_variance(influence[arm is two]) / arm.n for arm in (one, two)]
     total = sum(parts)
     shares = sum(part**2 / (arm.n - 1) for part, arm in zip(parts, (one, two), strict=True))
-    return float(np.sqrt(total)), float(total**2 / shares) if shares else float("inf")
+    return float(np.sqrt(total)), total**2 / shares if shares else float(one.n + two.n - 2)
 
 
 def _relative(
@@ -218,5 +218,5 @@ def _relative(
     error, freedom = _error(
         one, two, {arm: (on_other[arm] - other / base * on_base[arm]) / base for arm in on_base}
     )
-    reach = float(student.ppf(1.0 - alpha / 2.0, freedom)) * error
+    reach = float(stdtrit(freedom, 1.0 - alpha / 2.0)) * error
     return Interval(lift, lift - reach, lift + reach)

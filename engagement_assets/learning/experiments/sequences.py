@@ -21,7 +21,7 @@ import math
 # Units of an arm below which nothing is said.
 LEAST_UNITS = 100
 # Units of both arms near which the sequence is narrowest; it widens slowly away from them.
-TUNED_FOR = 5_000
+TUNED_FOR = 1_000
 
 
 def _intrinsic(n: int, tuned_for: float, alpha: float) -> float:

@@ -1,0 +1,1 @@
+"""Experiments: who is in which, who met it, and what came out, daily."""
