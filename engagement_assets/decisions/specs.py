@@ -11,12 +11,13 @@ from engagement_assets.decisions.acquisition.spec import SPEC as ACQUISITION
 from engagement_assets.decisions.retention.spec import SPEC as RETENTION
 from engagement_assets.decisions.retention_call.spec import SPEC as RETENTION_CALL
 from engagement_assets.decisions.review.spec import SPEC as REVIEW
+from engagement_assets.decisions.targeting.spec import SPEC as TARGETING
 from engagement_assets.decisions.vip.spec import SPEC as VIP
 from engagement_assets.lifecycle.spec import NO_ACTION
 
 __all__ = ["DECISIONS", "REVIEW", "actions_due"]
 
-DECISIONS = (RETENTION, RETENTION_CALL, VIP, ACQUISITION, REVIEW)
+DECISIONS = (RETENTION, RETENTION_CALL, VIP, ACQUISITION, REVIEW, TARGETING)
 
 
 def actions_due(choices: Mapping[str, Mapping[str, Any] | None]) -> list[str]:

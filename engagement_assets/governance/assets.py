@@ -29,6 +29,8 @@ from resources.tables import asset_keys
 OWNERS = ["team:governance"]
 CODE_VERSION = "1"
 GROUP = "governance"
+# the models that have a fairness report
+JUDGED = [spec for spec in MODELS if "fairness" in spec.training_parts]
 
 
 @dg.asset(
@@ -41,7 +43,7 @@ GROUP = "governance"
     kinds={"report"},
     code_version=CODE_VERSION,
     io_manager_key="reports",
-    deps=[[spec.name, "fairness"] for spec in MODELS],
+    deps=[[spec.name, "fairness"] for spec in JUDGED],
 )
 def governance_fairness(reports: dg.ResourceParam[Any]) -> dg.Output[Report]:
     """Put the models' latest fairness reports side by side."""
@@ -60,7 +62,7 @@ def governance_fairness(reports: dg.ResourceParam[Any]) -> dg.Output[Report]:
     kinds={"parquet"},
     code_version=CODE_VERSION,
     io_manager_key="tables",
-    deps=[[spec.name, "fairness"] for spec in MODELS],
+    deps=[[spec.name, "fairness"] for spec in JUDGED],
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
@@ -78,7 +80,7 @@ def fairness_measures(
 
 def _latest(reports: Any) -> dict[str, Any]:
     """Figures of each model's latest fairness report, None where none was made."""
-    latest = {spec.name: reports.latest([spec.name, "fairness"]) for spec in MODELS}
+    latest = {spec.name: reports.latest([spec.name, "fairness"]) for spec in JUDGED}
     return {name: report.figures if report else None for name, report in latest.items()}
 
 

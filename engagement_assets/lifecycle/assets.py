@@ -159,6 +159,8 @@ def _at_hand(spec: ModelSpec, there: set[date], wanted: Snapshots) -> Snapshots:
         NotTrainableError: There are no two.
     """
     tests = sorted(day for day in there if day <= wanted.test)
+    if spec.every_snapshot and tests:
+        return Snapshots(tuple(reversed(tests)), tests[-1])
     window = timedelta(days=spec.window_days)
     earlier = [day for day in tests if tests[-1] - day >= window]
     if not earlier:

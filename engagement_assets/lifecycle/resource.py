@@ -26,6 +26,8 @@ class ModelSettings(dg.ConfigurableResource):
     recommender: str = same(Settings, "recommender")
     recommendation_history: int = same(Settings, "recommendation_history")
     recommendation_item_days: int = same(Settings, "recommendation_item_days")
+    treatment_experiment: str = same(Settings, "treatment_experiment")
+    targeting_cost: float = same(Settings, "targeting_cost")
     virality_estimator: str = same(Settings, "virality_estimator")
     threads: int = same(Settings, "threads")
     least_test_customers: int = same(Settings, "least_test_customers")

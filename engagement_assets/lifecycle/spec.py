@@ -236,6 +236,7 @@ class UseCaseSpec:
         reads_snapshots: Whether it is learnt from features at its snapshots, and not only from
             the events up to them.
         at_hand: Whether it is learnt at the latest snapshots that are there, and has none made.
+        every_snapshot: Whether it is learnt from all snapshots at hand and not from the latest two.
         lineage: Further assets that the candidate is made from, of days of their own.
         additive: Whether its reasons are contributions that add up to the score.
         additive_parts: Columns that add up to the score in each row, where it has such columns.
@@ -278,6 +279,7 @@ class UseCaseSpec:
     limits: tuple[str, ...]
     reads_snapshots: bool = True
     at_hand: bool = False
+    every_snapshot: bool = False
     lineage: tuple[str, ...] = ()
     additive: bool = True
     additive_parts: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from engagement_assets.models.ensemble.spec import SPEC as ENSEMBLE
 from engagement_assets.models.graph_engagement.spec import SPEC as GRAPH_ENGAGEMENT
 from engagement_assets.models.lifetime_value.spec import SPEC as LIFETIME_VALUE
 from engagement_assets.models.recommendation.spec import SPEC as RECOMMENDATION
+from engagement_assets.models.treatment_effects.spec import SPEC as TREATMENT_EFFECTS
 from engagement_assets.models.virality.spec import SPEC as VIRALITY
 
 __all__ = ["ANOMALY", "EVERY_MODEL", "MODELS"]
@@ -25,6 +26,7 @@ EVERY_MODEL = (
     ENSEMBLE,
     VIRALITY,
     GRAPH_ENGAGEMENT,
+    TREATMENT_EFFECTS,
 )
 # Those whose predictions of every customer are unified, published and served.
 MODELS = tuple(spec for spec in EVERY_MODEL if spec.scores_customers)

@@ -214,6 +214,16 @@ class Settings(Declared):
         "[experiments](docs/experiments.md#say-how-it-was-planned)",
         shown="shares as logged, engagement decides",
     )
+    treatment_experiment: str = setting(
+        "premium_upgrade",
+        "the experiment whose treatment's effect is predicted for every customer",
+    )
+    targeting_cost: float = setting(
+        2.0, "what it costs to give one customer that treatment, in USD", gt=0
+    )
+    targeting_budget: float = setting(
+        500.0, "the most that targeting spends on a day's choices, in USD", ge=0
+    )
     channel_cac: str = setting(CHANNEL_CAC, "what winning a customer costs you by channel, in USD")
     training_processes: int = setting(
         0, "models trained at once; each wants two cores and up to 6 GB", ge=0, shown="by cores"

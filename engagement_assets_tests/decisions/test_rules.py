@@ -8,6 +8,8 @@ from engagement_assets.decisions.acquisition.policy import channels_that_pay
 from engagement_assets.decisions.highest import Highest
 from engagement_assets.decisions.retention.policy import band_of
 from engagement_assets.decisions.specs import DECISIONS, REVIEW, actions_due
+from engagement_assets.decisions.targeting.policy import LastTreated
+from engagement_assets.decisions.targeting.spec import SPEC as TARGETING
 from engagement_assets.lifecycle.decision import RulePolicy, UnknownActionError
 from engagement_assets.lifecycle.predictor import Context
 from engagement_assets.lifecycle.spec import NO_ACTION, Action, DecisionSpec
@@ -21,6 +23,8 @@ def day(n=200, seed=3):
     names = [f"c{i:03d}" for i in range(n)]
     money = rng.exponential(20.0, n)
     score = rng.random(n)
+    # effects of one decimal, so that a lot decides among some of the last
+    effect = np.round(rng.normal(0.05, 0.1, n), 1)
     return {
         "churn": pd.DataFrame({"customer_id": names, "churn_probability": rng.random(n)}),
         "engagement": pd.DataFrame(
@@ -38,6 +42,14 @@ def day(n=200, seed=3):
                 "customer_id": names,
                 "anomaly_score": score,
                 "kind": np.where(score > 0.9, "unusual", None),
+            }
+        ),
+        "treatment_effects": pd.DataFrame(
+            {
+                "customer_id": names,
+                "effect": effect,
+                "harmed_group": np.where(np.arange(n) % 10 == 0, "age_band 55+", None),
+                "origin": "from an experiment",
             }
         ),
     }
@@ -191,3 +203,19 @@ def test_a_score_over_the_mark_and_a_value_that_cannot_be_are_reviewed_alone():
         "over": True, "at": False, "error": True, "usual": False,
     }  # fmt: skip
     assert (table["action"] == "human review").equals(table["needs_review"])
+
+
+def test_targeting_spends_its_budget_on_the_highest_effects_without_who_is_harmed():
+    effects = day()["treatment_effects"]
+    last = LastTreated.of(effects, budget_usd=45.0, cost_usd=3.0)
+    treated = last(effects)
+    may = (effects["effect"] > 0.0) & effects["harmed_group"].isna()
+    assert treated.sum() == 15
+    assert may[treated].all()
+    assert effects["effect"][treated].min() >= effects["effect"][may & ~treated].max()
+    assert not LastTreated.of(effects, budget_usd=2.0, cost_usd=3.0)(effects).any()
+    everybody = LastTreated.of(effects, budget_usd=1e6, cost_usd=3.0)(effects)
+    assert (everybody == may).all()
+    reasons = choose(TARGETING, day()).set_index("customer_id")["reason"]
+    assert "harmed" in reasons["c000"]
+    assert reasons.str.contains("from an experiment").all()

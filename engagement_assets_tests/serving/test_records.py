@@ -21,7 +21,10 @@ from engagement_assets_tests.decisions.tables import write_predictions
 from engagement_assets_tests.serving.worlds import DAY, unify, write_features, write_world
 from resources.lake import MissingPartitionError
 
-FIVE = ("engagement", "churn", "lifetime_value", "anomaly", "ensemble")
+EXPLAINED_MODELS = (
+    *("engagement", "churn", "lifetime_value", "anomaly", "ensemble"),
+    "treatment_effects",
+)
 
 
 def made(lake, agreed=(), size=7, first=0, day=DAY):
@@ -91,6 +94,7 @@ def test_a_document_holds_everything_in_one_shape(lake):
             },
             "lifetime_value": None,
             "ensemble": None,
+            "treatment_effects": None,
         },
         "explanations": {
             "engagement": [],
@@ -101,6 +105,7 @@ def test_a_document_holds_everything_in_one_shape(lake):
             "lifetime_value": [],
             "anomaly": [],
             "ensemble": [],
+            "treatment_effects": [],
         },
         "decisions": {
             "retention": {"action": "e-mail", "propensity": 1.0, "reason": None, "band": "high"},
@@ -113,6 +118,7 @@ def test_a_document_holds_everything_in_one_shape(lake):
                 "reason": "odd",
                 "needs_review": True,
             },
+            "targeting": None,
         },
         "recommendations": {"items": ["p2", "p1"], "source": "model"},
         "actions_due": ["e-mail", "human review"],
@@ -123,11 +129,13 @@ def test_a_document_holds_everything_in_one_shape(lake):
             "recommendation": "r7",
             "anomaly": "v1",
             "ensemble": None,
+            "treatment_effects": None,
             "retention": "v1",
             "retention_call": None,
             "vip": None,
             "acquisition": None,
             "review": "v1",
+            "targeting": None,
         },
         "consents": {"personalisation": True},
     }
@@ -160,7 +168,7 @@ def test_every_customer_of_the_features_has_a_document_that_agrees_with_the_lake
         assert document["features"] == expected
         assert (document["recommendations"] is not None) == (name in agreed)
     for spec in MODELS:
-        if spec.name not in FIVE:
+        if spec.name not in EXPLAINED_MODELS:
             continue
         table = {
             row["customer_id"]: row for row in lake.read(spec.predictions, days=[DAY]).to_pylist()
@@ -196,7 +204,7 @@ def plain(value):
 def test_a_model_without_a_partition_is_null_with_all_its_keys(lake):
     write_world(lake, without=["lifetime_value", "recommendation"])
     for document in made(lake).values():
-        assert list(document["predictions"]) == list(FIVE)
+        assert list(document["predictions"]) == list(EXPLAINED_MODELS)
         assert document["predictions"]["lifetime_value"] is None
         assert document["model_versions"]["lifetime_value"] is None
         assert document["model_versions"]["recommendation"] is None

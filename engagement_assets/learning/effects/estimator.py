@@ -30,6 +30,7 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 from sklearn.utils.validation import check_is_fitted
 
 from engagement_assets.learning.effects.heterogeneity import (
+    LEAST_OF_ARM,
     Calibration,
     calibration_test,
     rate,
@@ -41,7 +42,8 @@ from engagement_assets.learning.effects.nuisances import (
     cross_fitted,
     mean_interval,
 )
-from engagement_assets.learning.effects.trial import Trial, checked_trial
+from engagement_assets.learning.effects.trial import Trial, UnusableTrialError, checked_trial
+from engagement_assets.learning.errors import TooLittleDataError
 from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.evaluation.bootstrap import Interval
 from engagement_assets.learning.explanations.explanation import Explanation
@@ -72,6 +74,8 @@ class TreatmentEffectEstimator(BaseEstimator):
         folds: Folds of nuisances and of the choice.
         trees: Trees of the causal forest, a multiple of 4.
         rows_to_choose: Most rows on which the learner is chosen.
+        refit: Whether the learner that serves is fitted on all rows in the end; else the rows set
+            aside stay unseen.
         random_state: Seed.
         n_jobs: Threads.
 
@@ -95,8 +99,9 @@ class TreatmentEffectEstimator(BaseEstimator):
     learners: Sequence[str] | None = None
     test_share: float = 0.3
     folds: int = 3
-    trees: int = 200
-    rows_to_choose: int = 10_000
+    trees: int = 100
+    rows_to_choose: int = 5_000
+    refit: bool = True
     random_state: int = 0
     n_jobs: int = 1
 
@@ -107,6 +112,7 @@ class TreatmentEffectEstimator(BaseEstimator):
         outcome: ArrayLike,
         *,
         propensity: ArrayLike | None = None,
+        test: NDArray[np.bool_] | None = None,
         **checks: Any,
     ) -> Self:
         """Estimate effects.
@@ -117,19 +123,22 @@ class TreatmentEffectEstimator(BaseEstimator):
             outcome: n outcomes.
             propensity: n known chances of being treated; None where they are to be learnt, which
                 is no experiment.
+            test: n booleans: the rows that are set aside, where it is not left to chance; every
+                outcome must be known then.
             checks: Further columns that are checked; see `checked_trial`.
 
         Raises:
             UnusableTrialError: No effect can be told from such rows.
-            TooLittleDataError: An arm has too few rows.
+            TooLittleDataError: An arm has too few rows, of all or of those set aside.
         """
         trial = checked_trial(X, treatment, outcome, propensity=propensity, **checks)
+        test = self._set_aside(trial, test)
         encoder = TableEncoder.fit(trial.features)
         matrix = np.asarray(encoder.transform(trial.features), dtype=np.float64)
         self._take_encoder(encoder)
         self.typical_values_ = typical_values(trial.features, encoder)
         self.is_experiment_ = trial.is_experiment
-        rows, test = self._expected(matrix, trial)
+        rows = self._expected(matrix, trial, test)
         self.rows_, self.test_rows_ = rows, test
         self.effect_ = mean_interval(rows.scores)
         learn, held_out = rows.rows(~test), rows.rows(test)
@@ -148,22 +157,42 @@ class TreatmentEffectEstimator(BaseEstimator):
         )
         shown = self.calibration_.shows_heterogeneity and self.test_gain_.high > 0.0
         self.served_ = self.chosen_ if shown else CONSTANT
-        self.learner_ = self._learner(self.served_).fit(matrix, rows)
-        self.learner_.add_intervals(matrix, rows)
+        if self.refit:
+            self.learner_ = self._learner(self.served_).fit(matrix, rows)
+            self.learner_.add_intervals(matrix, rows)
+        else:
+            self.learner_ = candidate if shown else constant
+            self.learner_.add_intervals(matrix[~test], learn)
         self._learn_reasons(matrix)
         return self
 
-    def _expected(self, matrix: Floats, trial: Trial) -> tuple[Nuisances, NDArray[np.bool_]]:
-        """Return what is expected of every row by models without it, and which are set aside."""
-        n = len(matrix)
-        test = np.zeros(n, dtype=np.bool_)
-        _, chosen = train_test_split(
-            np.arange(n),
-            test_size=self.test_share,
-            stratify=trial.treatment,
-            random_state=self.random_state,
+    def _set_aside(self, trial: Trial, test: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+        """Return which rows are set aside: as given, or by chance within each arm."""
+        n = len(trial.outcome)
+        if test is None:
+            test = np.zeros(n, dtype=np.bool_)
+            _, chosen = train_test_split(
+                np.arange(n),
+                test_size=self.test_share,
+                stratify=trial.treatment,
+                random_state=self.random_state,
+            )
+            test[chosen] = True
+        if len(test) != n:
+            raise UnusableTrialError(f"`test` has {len(test)} rows, and {n} outcomes are known")
+        least = min(
+            int(((trial.treatment == arm) & (test == aside)).sum())
+            for arm in (0, 1)
+            for aside in (False, True)
         )
-        test[chosen] = True
+        if least < LEAST_OF_ARM:
+            raise TooLittleDataError(
+                f"{least} rows of an arm are learnt from or set aside; {LEAST_OF_ARM} are needed"
+            )
+        return test
+
+    def _expected(self, matrix: Floats, trial: Trial, test: NDArray[np.bool_]) -> Nuisances:
+        """Return what is expected of every row by models that have not seen it."""
 
         def columns(which: NDArray[np.bool_]) -> tuple[Any, ...]:
             chances = None if trial.propensity is None else trial.propensity[which]
@@ -175,7 +204,7 @@ class TreatmentEffectEstimator(BaseEstimator):
         rest = models(*columns(test))
         both = learn.and_those(rest)
         back = np.argsort(np.concatenate([np.flatnonzero(~test), np.flatnonzero(test)]))
-        return both.rows(back), test
+        return both.rows(back)
 
     def _choose(self, matrix: Floats, rows: Nuisances) -> dict[str, float]:
         """Return the mean squared distance of each learner to the scores, out of fold."""

@@ -22,7 +22,7 @@ from engagement_assets.learning.evaluation.binary import Floats
 
 BAG = 4
 # of the rows that one tree sees: more make the forest slow and its trees alike
-_MOST_ROWS_OF_TREE = 10_000
+_MOST_ROWS_OF_TREE = 5_000
 _ROWS_AT_ONCE = 20_000
 _NODE_ARRAYS = ("left", "right", "feature", "threshold", "moment", "slope")
 
@@ -36,7 +36,7 @@ class CausalForest:
         threads: Threads.
     """
 
-    def __init__(self, *, trees: int = 200, seed: int = 0, threads: int = 1) -> None:
+    def __init__(self, *, trees: int = 100, seed: int = 0, threads: int = 1) -> None:
         self.trees, self.seed, self.threads = trees, seed, threads
 
     def fit(self, matrix: Floats, treatment: Floats, outcome: Floats) -> Self:

@@ -58,7 +58,7 @@ class _Seeded:
         trees: Trees of a forest.
     """
 
-    def __init__(self, *, seed: int = 0, threads: int = 1, trees: int = 200) -> None:
+    def __init__(self, *, seed: int = 0, threads: int = 1, trees: int = 100) -> None:
         self.seed, self.threads, self.trees = seed, threads, trees
 
 

@@ -27,18 +27,19 @@ Arrays = dict[str, NDArray[Any]]
 # Rows on which the kind is chosen, width and penalty are, and a kernel is learnt: more make it slow
 # and hardly better.
 MOST_ROWS_TO_CHOOSE = 5_000
-MOST_ROWS_TO_SMOOTH = 2_000
+MOST_ROWS_TO_SMOOTH = 1_000
 MOST_ROWS_OF_KERNEL = 20_000
 _WIDTHS = (0.0, 0.1, 0.3, 1.0)
 _PENALTIES = np.logspace(-4, 6, 11)
 _COMPONENTS = 400
-_TREE_COUNTS = (0, 10, 25, 50, 100, 200)
+_COMPONENTS_TO_CHOOSE = 200
+_TREE_COUNTS = (0, 5, 15, 30, 60, 120)
 _FOLDS = 3
 # of a feature in standard deviations: beyond them a smooth function would run away
 _BOUND = 4.0
 _TREES = {
     "max_depth": 3,
-    "learning_rate": 0.06,
+    "learning_rate": 0.1,
     "subsample": 0.8,
     "colsample_bytree": 0.8,
     "min_child_weight": 5.0,
@@ -133,20 +134,22 @@ class FlexibleRegressor:
         """Return width and penalty with the least leave-one-out error."""
         scaled, best = self._scaled(matrix), (-np.inf, 0.0, 1.0)
         for width in _WIDTHS:
-            parts = self._kernel(scaled, width)
+            parts = self._kernel(scaled, width, _COMPONENTS_TO_CHOOSE)
             ridge = RidgeCV(_PENALTIES).fit(_features(scaled, *parts), target, sample_weight=weight)
             if ridge.best_score_ > best[0]:
                 best = (float(ridge.best_score_), width, float(ridge.alpha_))
         return best[1], best[2]
 
-    def _kernel(self, scaled: Floats, width: float) -> tuple[Floats, Floats, float]:
+    def _kernel(
+        self, scaled: Floats, width: float, components: int = _COMPONENTS
+    ) -> tuple[Floats, Floats, float]:
         """Return the landmarks of a kernel, their whitening, and the gamma of the Gaussian."""
         f = scaled.shape[1]
         if width == 0.0:
             return np.empty((0, f)), np.empty((0, 0)), 0.0
         kernel = Nystroem(
             gamma=width / f,
-            n_components=min(_COMPONENTS, len(scaled)),
+            n_components=min(components, len(scaled)),
             random_state=self.seed,
         ).fit(scaled)
         return kernel.components_, kernel.normalization_ * np.sqrt(f), width / f

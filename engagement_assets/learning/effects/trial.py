@@ -120,6 +120,7 @@ def checked_trial(
             raise TooLittleDataError(
                 f"{count} rows are {name}; at least {LEAST_ROWS_OF_ARM} are needed in each arm"
             )
+    _check_shares(trial)
     if np.ptp(trial.outcome) == 0.0:
         raise UnusableTrialError(
             f"the outcome is {trial.outcome[0]:g} in every row (zero variance): it cannot show an "
@@ -173,6 +174,21 @@ def _check_times(
 
 def _times(values: ArrayLike) -> NDArray[np.datetime64]:
     return np.asarray(values, dtype="datetime64[us]")
+
+
+def _check_shares(trial: Trial) -> None:
+    """Refuse arms whose sizes the known chances hardly give: a sample-ratio mismatch."""
+    if trial.propensity is None:
+        return
+    chances = trial.propensity
+    difference = float(trial.treatment.sum() - chances.sum())
+    spread = float(np.sqrt((chances * (1.0 - chances)).sum()))
+    if 2.0 * stats.norm.sf(abs(difference) / spread) < _ALARM:
+        raise UnusableTrialError(
+            f"broken randomisation: {int(trial.treatment.sum()):,} of {len(chances):,} rows were "
+            f"treated and {chances.sum():,.0f} should have been (p below {_ALARM}). Who was let "
+            "into an arm is no longer by chance; mend the assignment and run it again"
+        )
 
 
 def _check_missing(arms: NDArray[np.int64], known: NDArray[np.bool_]) -> None:

@@ -129,6 +129,7 @@ def assignment_rows(
             "customer_id": population.named(new),
             "variant": tables.labels(["control", "treatment"], variant),
             "occurred_at": tables.timestamps(first_day, day, np.full(len(new), 9 * 3_600.0)),
+            "propensity": np.full(len(new), 0.5),
         },
     )
 

@@ -128,6 +128,21 @@ def test_each_learner_is_the_same_after_saving_and_holds_no_pickle(name, planted
     assert (learner.standard_errors(matrix) > 0.0).all()
 
 
+def test_rows_set_aside_stay_unseen_where_nothing_is_refitted(planted) -> None:
+    test = np.arange(1_200) % 4 == 0
+    given = {name: value for name, value in planted.items() if name != "effect"}
+    other = given | {"outcome": np.where(test, given["outcome"] + 5.0, given["outcome"])}
+    settings = {"learners": ("DR-learner",), "folds": 2, "refit": False}
+    first, second = (
+        TreatmentEffectEstimator(**settings).fit(**made, test=test) for made in (given, other)
+    )
+    assert first.served_ == second.served_ == "DR-learner"
+    np.testing.assert_array_equal(first.effect(planted["X"]), second.effect(planted["X"]))
+    assert first.effect_ != second.effect_
+    with pytest.raises(TooLittleDataError, match="set aside"):
+        TreatmentEffectEstimator().fit(**given, test=np.arange(1_200) < 5)
+
+
 def test_an_estimator_is_the_same_after_saving_and_for_the_same_seed(
     planted, estimator, tmp_path
 ) -> None:
@@ -284,6 +299,7 @@ OUTCOME = np.arange(ROWS, dtype=np.float64)
         ({"treatment": np.where(ARMS, np.nan, 0)}, "0 or 1"),
         ({"outcome": np.full(ROWS, 3.0)}, "zero variance"),
         ({"propensity": np.full(ROWS, 1.0)}, "below 1"),
+        ({"propensity": np.full(ROWS, 0.2)}, "broken randomisation"),
         ({"units": np.repeat(np.arange(ROWS // 2), 2)}, "both arms"),
         ({"units": np.where(ARMS, "one", np.arange(ROWS).astype(str))}, "repeat|single"),
         (

@@ -1,0 +1,1 @@
+"""Whom a treatment is given to, by what it does to them."""

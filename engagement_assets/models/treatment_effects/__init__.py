@@ -1,0 +1,1 @@
+"""What an experiment's treatment does to each customer's engagement."""
