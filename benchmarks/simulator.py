@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sklearn.metrics import roc_auc_score
 
-from engagement_assets.source.simulator import Simulator
+from engagement_assets.source.simulator import VARIANTS, Simulator
 
 FIRST_DAY = date(2024, 1, 1)
 WINDOW = 30
@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("--customers", type=int, default=10_000)
     parser.add_argument("--days", type=int, default=400)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--world", choices=list(VARIANTS), default="causes")
     options = parser.parse_args()
     began = time.perf_counter()
     world = make(options)
@@ -65,7 +66,11 @@ TEXT_TABLES = ("posts", "messages", "interactions")
 def make(options: argparse.Namespace) -> Simulator:
     """The simulator of the command line's options."""
     return Simulator(
-        customers=options.customers, seed=options.seed, first_day=FIRST_DAY, days=options.days
+        customers=options.customers,
+        seed=options.seed,
+        first_day=FIRST_DAY,
+        days=options.days,
+        causes=VARIANTS[options.world],
     )
 
 

@@ -434,7 +434,7 @@ def _make_snapshots(
 
 def _write_truth(runner: Runner, settings: Settings, lake: Lake, days: Sequence[date]) -> None:
     """Write what the simulator knows, for whoever wants to measure a model against it."""
-    from engagement_assets.source.simulator import Simulator  # noqa: PLC0415 - not for other sources
+    from engagement_assets.source.simulator import VARIANTS, Simulator  # noqa: PLC0415 - not for other sources
     from engagement_assets.source.truth import CHURN, write_truth  # noqa: PLC0415 - not for other sources
 
     wanted = [day for day in days if not lake.exists(CHURN, day)]
@@ -446,6 +446,7 @@ def _write_truth(runner: Runner, settings: Settings, lake: Lake, days: Sequence[
         seed=settings.seed,
         first_day=settings.start,
         days=settings.days,
+        causes=VARIANTS[settings.world],
     )
     write_truth(lake, world, wanted)
 

@@ -31,7 +31,7 @@ POINTER_FILE = "current"
 CATALOGUE_FILE = "lake.duckdb"
 ONLINE_FILE = "online.sqlite"
 # What decides the rows of a lake: changing one of them in place would mix two worlds.
-WORLD = ("source", "source_data", "customers", "seed", "days")
+WORLD = ("source", "source_data", "customers", "seed", "days", "world")
 CHANNEL_CAC = "organic=2,referral=8,social=18,search=30"
 CUSTOMERS = 10_000
 # Models that select people whose true label is known later.
@@ -76,6 +76,11 @@ class Settings(Declared):
         le=3_650,
     )
     seed: int = setting(7, "another simulated world, another model seed", ge=0)
+    world: Literal["causes", "plain"] = setting(
+        "causes",
+        "`plain` for a simulated world in which nothing that the company does changes anything "
+        "but one experiment: [the simulator](docs/simulator.md)",
+    )
     churn_window: int = setting(
         30,
         "days without a visit that count as churn; the summary suggests one from the gaps between "

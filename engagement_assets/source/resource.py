@@ -30,6 +30,7 @@ class SourceResource(dg.ConfigurableResource):
     customers: int = same(Settings, "customers")
     seed: int = same(Settings, "seed")
     days: int = same(Settings, "days")
+    world: str = same(Settings, "world")
     first_day: str = Field(description="First partition, as an ISO date.")
     quarantine_share_limit: float = Field(
         default=IngestionSettings.quarantine_share_limit,
@@ -50,10 +51,14 @@ class SourceResource(dg.ConfigurableResource):
         """The reader of this source."""
         first_day = date.fromisoformat(self.first_day)
         if self.name == SIMULATED:
-            from engagement_assets.source.simulator import Simulator  # noqa: PLC0415 - loads slowly
+            from engagement_assets.source.simulator import VARIANTS, Simulator  # noqa: PLC0415 - loads slowly
 
             simulator = Simulator(
-                customers=self.customers, seed=self.seed, first_day=first_day, days=self.days
+                customers=self.customers,
+                seed=self.seed,
+                first_day=first_day,
+                days=self.days,
+                causes=VARIANTS[self.world],
             )
             return SimulatedReader(simulator, first_day=first_day, tables=frozenset(TABLES))
         return open_mapped(self.name, root=Path(self.mappings), data=self.data, first_day=first_day)

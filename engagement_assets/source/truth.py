@@ -15,6 +15,8 @@ from resources.tables import Column, Table
 
 CUSTOMERS = "truth/customers"
 CHURN = "truth/churn"
+EXPERIMENTS = "truth/experiments"
+ACTIONS = "truth/actions"
 
 
 def write_truth(lake: Lake, simulator: Simulator, days: Iterable[date]) -> list[Written]:
@@ -24,6 +26,8 @@ def write_truth(lake: Lake, simulator: Simulator, days: Iterable[date]) -> list[
         for table, rows in (
             (CUSTOMERS, simulator.truth_customers(day)),
             (CHURN, simulator.truth_churn(day)),
+            (EXPERIMENTS, simulator.truth_experiments(day)),
+            (ACTIONS, simulator.truth_actions(day)),
         ):
             written.append(lake.write(_declared(table, rows), rows, day=day))
     return written

@@ -24,9 +24,17 @@ from resources.lake import Lake
 PROJECT = Path(__file__).resolve().parents[2]
 END = date(2026, 3, 1)
 # A past date, so that the world, the model and every figure are the same on each run of the tests.
-WORLD = ("CUSTOMERS=400", "DAYS=95", "SEED=3", "BOOTSTRAP=20", f"DATE={END}")
+WORLD = ("WORLD=plain", "CUSTOMERS=400", "DAYS=95", "SEED=3", "BOOTSTRAP=20", f"DATE={END}")
 # The history that all models need: that of the other is too short for the value of 180 days.
-YEAR = ("CUSTOMERS=1000", "DAYS=392", "SEED=3", "BOOTSTRAP=20", "THREADS=1", f"DATE={END}")
+YEAR = (
+    "WORLD=plain",
+    "CUSTOMERS=1000",
+    "DAYS=392",
+    "SEED=3",
+    "BOOTSTRAP=20",
+    "THREADS=1",
+    f"DATE={END}",
+)
 SOON = 570
 
 

@@ -81,15 +81,21 @@ def transaction_rows(
     return pa.concat_tables([own, _subscriptions(batch.day, population, life, first_day)])
 
 
-def _subscriptions(
-    day: int, population: Population, life: LifeCourses, first_day: date
-) -> pa.Table:
+def subscribers_due(day: int, population: Population, life: LifeCourses) -> np.ndarray:
+    """Customers who pay their subscription on a day."""
     count = population.count(day)
     since = population.premium_from[:count]
     age = day - np.floor(since)
     # Who leaves lets the subscription run out.
     keeps = (life.remaining(day) > 0.05) & (since < life.leaving_from[:count])
-    due = np.flatnonzero((age >= 0) & (np.mod(age, BILLING_DAYS) == 0) & keeps)
+    return np.flatnonzero((age >= 0) & (np.mod(age, BILLING_DAYS) == 0) & keeps)
+
+
+def _subscriptions(
+    day: int, population: Population, life: LifeCourses, first_day: date
+) -> pa.Table:
+    due = subscribers_due(day, population, life)
+    since = population.premium_from
     seconds = np.maximum(np.mod(since[due], 1.0) * p.SECONDS_PER_DAY - 1.0, 0.0) + 1.0
     return tables.build(
         "transactions",

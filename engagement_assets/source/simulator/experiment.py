@@ -40,6 +40,13 @@ def actions_per_session(population: Population) -> np.ndarray:
     return actions
 
 
+def usual_rate(population: Population) -> np.ndarray:
+    """Expected sessions a day of each customer in a usual week, without any influence."""
+    mood = population.sensitivity * p.DISCONTENT_MEAN[population.persona]
+    usual: np.ndarray = np.where(population.is_bot, p.BOT_RATE, population.rate * np.exp(-mood))
+    return usual
+
+
 class Experiment:
     """Who is treated when, and with what effect.
 
@@ -53,7 +60,9 @@ class Experiment:
         may_be_assigned: Whether each customer is assigned if still there on the day.
     """
 
-    def __init__(self, population: Population, life: LifeCourses) -> None:
+    def __init__(
+        self, population: Population, life: LifeCourses, held: np.ndarray | None = None
+    ) -> None:
         self._population = population
         self._life = life
         start, end = (p.LEAD_DAYS + round(part * population.days) for part in p.EXPERIMENT_WINDOW)
@@ -68,6 +77,8 @@ class Experiment:
         self.may_be_assigned = (population.signed_up < start) & ~(
             population.is_bot | population.is_occasional
         )
+        if held is not None:
+            self.may_be_assigned &= ~held
         self.session_weight = session_weight(population)
 
     def assigned(self, day: int) -> np.ndarray:

@@ -51,6 +51,7 @@ class Forecast:
             self._use_left(np.full(len(who), days.mean() + 0.5), decay_days) if len(days) else []
             for days in self._weeks
         ]
+        self._influence, self._kept = _known_factors(life, day, self._weeks, who)
         self._whole = [(part.sum(), float(len(part))) for part in self._season]
 
     def quiet_of_leavers(self, rng: np.random.Generator) -> np.ndarray:
@@ -84,9 +85,10 @@ class Forecast:
             if week:
                 noise = rng.standard_normal(len(discontent), np.float32)
                 discontent = next_discontent(discontent, self._mean, noise)
-            rate = self._rate * np.exp(-self._sensitivity * discontent)
+            rate = self._rate * np.exp(-self._sensitivity * discontent) * self._influence[week]
             part = len(days) / p.DAYS_PER_WEEK
-            path.append((rate, -np.expm1(-part * hazard(self._hazard, discontent))))
+            risk = hazard(self._hazard, discontent) * self._kept[week]
+            path.append((rate, -np.expm1(-part * risk)))
         return path
 
     def _use_left(
@@ -128,3 +130,18 @@ class Forecast:
         effect = self._effect * share[rows]
         lifted_sessions[rows] = length * lifted(sessions[rows] / length, self._weight, effect)
         return lifted_sessions
+
+
+def _known_factors(
+    life: LifeCourses, day: int, weeks: list[np.ndarray], who: np.ndarray
+) -> tuple[list[np.ndarray | float], list[np.ndarray | float]]:
+    """What multiplies use, and the hazard of leaving, in each week, as known at a day's end."""
+    use: list[np.ndarray | float] = []
+    kept: list[np.ndarray | float] = []
+    for days in weeks:
+        factors = [life.influence(day, int(ahead)) for ahead in days]
+        known = [np.ones(len(who)) if one is None else one[who] for one in factors]
+        use.append(np.mean(known, axis=0) if known else 1.0)
+        less = life.hazard_factor(day, int(days[0])) if len(days) else None
+        kept.append(1.0 if less is None else less[who])
+    return use, kept

@@ -10,8 +10,11 @@ from datetime import date, timedelta
 import numpy as np
 
 from engagement_assets.source.simulator import parameters as p
+from engagement_assets.source.simulator.causes import Influence
+from engagement_assets.source.simulator.offers import Offers
 from engagement_assets.source.simulator.population import Population
 from engagement_assets.source.simulator.randomness import generator
+from engagement_assets.source.simulator.seasons import Seasons
 
 _WEEKDAY_FACTORS = np.array([0.97, 0.96, 0.97, 0.99, 1.02, 1.06, 1.03])
 _KEPT_DAYS = 12
@@ -35,10 +38,21 @@ class LifeCourses:
         leaving_from: When each customer began to leave, in days of the world; infinite where it is
             not known to have happened. What is known of a day does not change when later weeks
             are computed.
+        influences: What multiplies the expected sessions of a day, beside the life itself.
     """
 
-    def __init__(self, population: Population, first_day: date) -> None:
+    def __init__(
+        self,
+        population: Population,
+        first_day: date,
+        offers: Offers | None = None,
+        seasons: Seasons | None = None,
+    ) -> None:
         self._population = population
+        self._offers = offers
+        self._seasons = seasons
+        self._usual: dict[int, np.ndarray] = {}
+        self.influences: list[Influence] = []
         self._first_day = first_day
         self._discontent: list[np.ndarray] = []
         self._remaining: dict[int, np.ndarray] = {}
@@ -79,7 +93,8 @@ class LifeCourses:
         yearly = 1.0 + 0.05 * math.cos(2 * math.pi * (when.timetuple().tm_yday - 20) / 365.25)
         trend = 1.0 + 0.02 * (day - p.LEAD_DAYS) / 365.25
         holiday = _HOLIDAYS.get((when.month, when.day), 1.0)
-        return float(_WEEKDAY_FACTORS[when.weekday()]) * yearly * holiday * max(trend, 0.5)
+        season = float(_WEEKDAY_FACTORS[when.weekday()]) * yearly * holiday * max(trend, 0.5)
+        return season if self._seasons is None else season * self._seasons.common(day, when)
 
     def weekend(self, day: int) -> np.ndarray:
         """Factor of use of the weekday for each customer, 1 on average over a week."""
@@ -89,7 +104,38 @@ class LifeCourses:
         return factor * norm if when.weekday() >= 5 else norm
 
     def rate(self, day: int) -> np.ndarray:
-        """Expected sessions of those signed up by the end of a day, without the experiment."""
+        """Expected sessions of those signed up by the end of a day, without `premium_upgrade`."""
+        rate, factor = self.usual(day), self.influence(day, day)
+        if factor is None:
+            return rate.copy()
+        return np.where(self._population.is_bot[: len(rate)], rate, rate * factor)
+
+    def influence(self, known: int, day: int) -> np.ndarray | None:
+        """What multiplies the expected sessions of a day, see `Influence`; not those of bots."""
+        product: np.ndarray | None = None
+        for influence in self.influences:
+            factor = influence.factor(known, day)
+            if factor is not None:
+                product = factor if product is None else product * factor
+        return product
+
+    def usual(self, day: int) -> np.ndarray:
+        """Expected sessions without any influence, kept for the influences that ask for them."""
+        if day not in self._usual:
+            if len(self._usual) > _KEPT_DAYS:
+                self._usual.pop(next(iter(self._usual)))
+            self._usual[day] = self._usual_rate(day)
+        return self._usual[day]
+
+    def hazard_factor(self, known: int, day: int) -> np.ndarray | None:
+        """What multiplies the hazard of leaving on a day, given the offers made by another."""
+        if self._offers is None:
+            return None
+        self.advance(known)
+        week = p.DAYS_PER_WEEK
+        return self._offers.hazard_factor(known // week, day // week, self._population.count(known))
+
+    def _usual_rate(self, day: int) -> np.ndarray:
         count = self._population.count(day)
         mood = np.exp(-self._population.sensitivity[:count] * self.discontent(day))
         living = self._population.rate[:count] * mood * self.remaining(day) * self.away(day)
@@ -107,7 +153,12 @@ class LifeCourses:
         discontent[:old] = next_discontent(before, self._mean[:old], noise[:old])
         self._discontent.append(discontent)
         clock = generator(people.seed, "leaving", week).standard_exponential(count)
-        wait = clock / np.maximum(hazard(people.hazard[:count], discontent), 1e-12)
+        risk = hazard(people.hazard[:count], discontent)
+        if self._offers is not None:
+            self._offers.make(week, discontent, np.isfinite(self.leaving_from))
+            kept = self._offers.hazard_factor(week, week, count)
+            risk = risk if kept is None else risk * kept
+        wait = clock / np.maximum(risk, 1e-12)
         starts = np.flatnonzero((wait < 1.0) & np.isinf(self.leaving_from[:count]))
         begun = first + p.DAYS_PER_WEEK * wait[starts]
         self.leaving_from[starts] = np.maximum(begun, people.signed_up[starts] + 0.5)

@@ -148,6 +148,7 @@ class Notifier:
     def _chance(self, day: int, customer: np.ndarray, seconds: np.ndarray) -> np.ndarray:
         people = self._population
         hour = np.floor(seconds / 3_600.0).astype(np.int64)
+        hour = (hour + people.utc_offset[customer]) % 24
         logit = (
             _OPEN_PERSONA[people.persona[customer]]
             + _OPEN_HOUR * self._fit[people.habit[customer], hour]

@@ -54,6 +54,7 @@ class Outlook:
         self._tau = population.decay_days[:count]
         known = life.leaving_from[:count] < day + 1
         self._leaving = np.where(known, life.leaving_from[:count], np.inf)
+        self._influences: dict[int, np.ndarray | float] = {}
         self._weight = experiment.session_weight[:count]
         self._effect = np.where(self._bot, 0.0, experiment.nominal_effect[:count])
 
@@ -89,7 +90,7 @@ class Outlook:
                 end = (first_week + week + 1) * p.DAYS_PER_WEEK
                 if week == 0:
                     away = self._life.away(self._day)
-                wait = clock / np.maximum(self._hazard(discontent), 1e-12)
+                wait = clock / np.maximum(self._hazard(discontent) * self._kept(start), 1e-12)
                 begun = start + p.DAYS_PER_WEEK * wait
                 leaving = np.where(np.isinf(leaving) & (begun < end), begun, leaving)
                 for day in ahead[(ahead >= start) & (ahead < end)]:
@@ -97,6 +98,7 @@ class Outlook:
                     rate = (
                         self._rate(discontent) * share * self._life.weekend(int(day))[: self._count]
                     )
+                    rate = rate * self._influence(int(day))
                     rate = np.where(self._bot, p.BOT_RATE, rate * self._life.season(int(day)))
                     real = lifted(rate, self._weight, effect * share)
                     total += 1.0 - np.exp(-real * self._weight)
@@ -126,6 +128,18 @@ class Outlook:
         rate: np.ndarray = self._people.rate[:count] * mood
         return rate
 
+    def _influence(self, day: int) -> np.ndarray | float:
+        """What multiplies use on a day, as it is known now."""
+        if day not in self._influences:
+            factor = self._life.influence(self._day, day)
+            self._influences[day] = 1.0 if factor is None else factor
+        return self._influences[day]
+
+    def _kept(self, day: int) -> np.ndarray | float:
+        """What multiplies the hazard of leaving on a day, as it is known now."""
+        factor = self._life.hazard_factor(self._day, day)
+        return 1.0 if factor is None else factor
+
     def _hazard(self, discontent: np.ndarray) -> np.ndarray:
         return hazard(self._people.hazard[: self._count], discontent)
 
@@ -136,7 +150,16 @@ class Outlook:
             part = ahead[ahead // p.DAYS_PER_WEEK == week]
             season = float(np.mean([self._life.season(int(d)) for d in part])) if len(part) else 1.0
             start = float(part[0]) if len(part) else float(self._day + 1)
-            spans.append(_Span(start, len(part), season, self._treated_share(start)))
+            middle = int(start) + len(part) // 2
+            spans.append(
+                _Span(
+                    start,
+                    len(part),
+                    season * self._influence(middle),
+                    self._kept(int(start)),
+                    self._treated_share(start),
+                )
+            )
         return spans
 
     def _treated_share(self, day: float) -> np.ndarray:
@@ -168,7 +191,7 @@ class Outlook:
         if length == 0:
             return np.zeros(self._count), state.stayers.copy()
         begins = state.stayers * -np.expm1(
-            -length / p.DAYS_PER_WEEK * self._hazard(state.discontent)
+            -length / p.DAYS_PER_WEEK * self._hazard(state.discontent) * span.kept
         )
         half = length / 2.0
         days_used = state.left * tau * -np.expm1(-length / tau)
@@ -222,12 +245,13 @@ class Outlook:
 
 @dataclass
 class _Span:
-    """The days of a week that lie ahead: first day, number, mean season, chance of treatment."""
+    """The days of a week that lie ahead."""
 
-    start: float
-    length: int
-    season: float
-    treated: np.ndarray
+    start: float  # the first of them
+    length: int  # how many
+    season: float | np.ndarray  # what multiplies use
+    kept: float | np.ndarray  # what multiplies the hazard of leaving
+    treated: np.ndarray  # chance of treatment
 
 
 @dataclass

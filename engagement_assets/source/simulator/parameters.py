@@ -114,6 +114,38 @@ LOCATIONS = (
     "oceania",
 )
 LOCATION_SHARES = np.array([16, 12, 8, 12, 6, 8, 7, 4, 5, 10, 8, 4]) / 100
+# Two time zones of each location, and the hours by which their clocks are before UTC's; the world
+# knows no summer time.
+TIME_ZONES = (
+    ("America/New_York", "America/Chicago"),
+    ("America/Los_Angeles", "America/Denver"),
+    ("America/Bogota", "America/Sao_Paulo"),
+    ("Europe/Paris", "Europe/London"),
+    ("Europe/Stockholm", "Europe/Helsinki"),
+    ("Europe/Rome", "Europe/Athens"),
+    ("Europe/Warsaw", "Europe/Bucharest"),
+    ("Asia/Riyadh", "Asia/Dubai"),
+    ("Africa/Lagos", "Africa/Nairobi"),
+    ("Asia/Karachi", "Asia/Dhaka"),
+    ("Asia/Shanghai", "Asia/Tokyo"),
+    ("Australia/Sydney", "Pacific/Auckland"),
+)
+UTC_OFFSETS = np.array(
+    [
+        [-5, -6],
+        [-8, -7],
+        [-5, -3],
+        [1, 0],
+        [1, 2],
+        [1, 2],
+        [1, 2],
+        [3, 4],
+        [1, 3],
+        [5, 6],
+        [8, 9],
+        [10, 12],
+    ]
+)
 GENDER_SHARES = np.array([0.47, 0.45, 0.04, 0.04])
 DEVICES = ("mobile", "desktop", "tablet")
 DEVICE_SHARES = np.array([0.68, 0.24, 0.08])

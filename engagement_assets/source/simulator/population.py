@@ -57,6 +57,8 @@ class Population:
     weekend: np.ndarray  # factor of use at the weekend
     habit: np.ndarray  # index into `HOUR_HABITS`
     device: np.ndarray  # index into `DEVICES` of the usual device
+    time_zone: np.ndarray  # index into the time zones of the location; -1 where there are none
+    utc_offset: np.ndarray  # hours by which the customer's clock is before UTC's
     community: np.ndarray  # number of the community
     sociability: np.ndarray  # expected number of friends, relative
     taste: np.ndarray  # shape (customers, `TASTE_DIMENSIONS`)
@@ -95,8 +97,10 @@ def later_rate(founders: int, days: int) -> float:
     return founders / (p.LEAD_DAYS + days)
 
 
-def populate(*, customers: int, seed: int, days: int, horizon: int) -> Population:
-    """Draw the customers who sign up by a horizon.
+def populate(
+    *, customers: int, seed: int, days: int, horizon: int, time_zones: bool = False
+) -> Population:
+    """Draw the customers who sign up by a horizon, with time zones or all living by UTC.
 
     Returns:
         The population. A later horizon only adds customers at its end.
@@ -123,6 +127,12 @@ def populate(*, customers: int, seed: int, days: int, horizon: int) -> Populatio
     community = _communities(customers, size, draw("community"))
     taste, favourite = _tastes(seed, community, draw("taste"))
     payer = draw("payer").random(size) < p.PAYER_SHARE[persona] * np.where(occasional, 0.2, 1.0)
+    location = _choice(p.LOCATION_SHARES, draw("location").random(size))
+    time_zone = np.full(size, -1)
+    offset = np.zeros(size, dtype=np.int64)
+    if time_zones:
+        time_zone = np.floor(2.0 * draw("time_zone").random(size)).astype(np.int64)
+        offset = p.UTC_OFFSETS[location, time_zone]
     chance = np.minimum(0.03 * np.exp(0.7 * draw("payment_chance").standard_normal(size)), 0.4)
     return Population(
         founders=customers,
@@ -132,7 +142,7 @@ def populate(*, customers: int, seed: int, days: int, horizon: int) -> Populatio
         persona=persona,
         birth_day=_birth_days(signed_up, draw("birth").random(size)),
         gender=_choice(p.GENDER_SHARES, draw("gender").random(size)),
-        location=_choice(p.LOCATION_SHARES, draw("location").random(size)),
+        location=location,
         premium_from=_premium(signed_up, payer, draw("premium").random((size, 2))),
         is_bot=is_bot,
         is_fraud=is_fraud,
@@ -146,6 +156,8 @@ def populate(*, customers: int, seed: int, days: int, horizon: int) -> Populatio
         weekend=np.where(is_bot, 1.0, np.exp(0.35 * draw("weekend").standard_normal(size))),
         habit=_choice(_HABIT_SHARES, draw("habit").random(size)),
         device=_choice(p.DEVICE_SHARES, draw("device").random(size)),
+        time_zone=time_zone,
+        utc_offset=offset,
         community=community,
         sociability=_sociability(persona, occasional, draw("sociability").random(size)),
         taste=taste,

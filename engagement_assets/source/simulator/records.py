@@ -170,6 +170,7 @@ class Records:
                 "birth_date": pa.array(start + people.birth_day[rows].astype("timedelta64[D]")),
                 "gender": tables.labels(GENDERS, people.gender[rows]),
                 "location": tables.labels(p.LOCATIONS, people.location[rows]),
+                "time_zone": _time_zones(people, rows),
                 "account_type": tables.labels(["free", "premium"], premium.astype(np.int64)),
                 **_contact(people.seed, rows),
                 "recorded_at": self._recorded(known, day),
@@ -202,6 +203,13 @@ def _review_instants(population: Population) -> np.ndarray:
     reviewed = draws[:, 0] < np.where(guilty, _CHEATS_REVIEWED, _INNOCENTS_REVIEWED)
     wait = 1.0 - _REVIEW_MEAN_DAYS * np.log1p(-draws[:, 1])
     return np.where(reviewed, population.signed_up + wait, _NEVER)
+
+
+def _time_zones(people: Population, rows: np.ndarray) -> pa.Array:
+    names = [name for zones in p.TIME_ZONES for name in zones]
+    zone = people.time_zone[rows]
+    code = pa.array(2 * people.location[rows].astype(np.int64) + zone, mask=zone < 0)
+    return pa.array(names, pa.string()).take(code)
 
 
 def _contact(seed: int, rows: np.ndarray) -> tables.Columns:

@@ -114,6 +114,7 @@ class SessionMaker:
         hour = np.where(
             people.is_bot[customer], steps % 24, self._hours[people.habit[customer], steps]
         )
+        hour = (hour - people.utc_offset[customer]) % 24
         start = (hour + rng.random(len(customer))) * 3_600.0
         # On the day of the sign-up what is left of the day is the whole day.
         opening = np.clip(people.signed_up[customer] - day, 0.0, 1.0) * p.SECONDS_PER_DAY

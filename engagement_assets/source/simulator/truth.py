@@ -11,8 +11,11 @@ import pyarrow as pa
 
 from engagement_assets.source.simulator import parameters as p
 from engagement_assets.source.simulator import tables
-from engagement_assets.source.simulator.commerce import expected_payments_per_session
-from engagement_assets.source.simulator.experiment import Experiment, lifted
+from engagement_assets.source.simulator.commerce import (
+    expected_payments_per_session,
+    subscribers_due,
+)
+from engagement_assets.source.simulator.experiment import Experiment, lifted, usual_rate
 from engagement_assets.source.simulator.forecast import Forecast
 from engagement_assets.source.simulator.life import LifeCourses
 from engagement_assets.source.simulator.outlook import Outlook
@@ -38,10 +41,7 @@ class Truth:
         people = self._population
         count = people.count(day)
         assigned = self._experiment.assigned(day)
-        typical = people.rate[:count] * np.exp(
-            -people.sensitivity[:count] * p.DISCONTENT_MEAN[people.persona[:count]]
-        )
-        typical = np.where(people.is_bot[:count], p.BOT_RATE, typical)
+        typical = usual_rate(people)[:count]
         weight = self._experiment.session_weight[:count]
         nominal = np.where(people.is_bot[:count], 0.0, self._experiment.nominal_effect[:count])
         plain = 1.0 - np.exp(-typical * weight)
@@ -63,6 +63,7 @@ class Truth:
             "expected_daily_engagement": pa.array(plain),
             "expected_session_revenue_usd": pa.array(expected_payments_per_session(people)[:count]),
             "leaving_from": tables.timestamps(self._first_day, whole, rest, known),
+            "utc_offset_hours": pa.array(people.utc_offset[:count]),
             "experiment_variant": pa.array(["control", "treatment"]).take(
                 pa.array(variant, mask=~assigned)
             ),
@@ -83,6 +84,17 @@ class Truth:
         names = ("expected_engagement", "control_engagement", "treated_engagement")
         values = [1.0 - np.exp(-rate * weight) for rate in (real, plain, treated)]
         return self._columns(day, **dict(zip(names, values, strict=True)))
+
+    def course(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Expected sessions and revenue in USD over some days, and who stays to their end."""
+        count = self._population.count(last)
+        sessions, bills = np.zeros(count), np.zeros(count)
+        for day in range(first, last + 1):
+            rate = self._experiment.rate(day)
+            sessions[: len(rate)] += rate
+            bills[subscribers_due(day, self._population, self._life)] += p.PREMIUM_PRICE_USD
+        worth = expected_payments_per_session(self._population)[:count]
+        return sessions, worth * sessions + bills, self._life.leaving_from[:count] >= last + 1
 
     def future_engagement(self, day: int, *, days: int) -> pa.Table:
         """Expected mean daily engagement over the days after a day, given all causes at its end."""

@@ -4,8 +4,10 @@ Belongs here: putting the parts of the world together. Does not belong here: the
 """
 
 from collections import OrderedDict
+from dataclasses import replace
 from datetime import date
 
+import numpy as np
 import pyarrow as pa
 
 from engagement_assets.source.contract import TABLES
@@ -16,14 +18,19 @@ from engagement_assets.source.simulator import (
     messaging,
     tables,
 )
+from engagement_assets.source.simulator.causes import CAUSES, Causes, held_out
 from engagement_assets.source.simulator.experiment import Experiment
 from engagement_assets.source.simulator.graph import FriendshipGraph
 from engagement_assets.source.simulator.life import LifeCourses
+from engagement_assets.source.simulator.nudges import NextBestActions
+from engagement_assets.source.simulator.offers import Offers
 from engagement_assets.source.simulator.parameters import LEAD_DAYS
 from engagement_assets.source.simulator.population import populate
 from engagement_assets.source.simulator.posts import Posts, post_rows, write_posts
 from engagement_assets.source.simulator.records import Records
-from engagement_assets.source.simulator.sessions import SessionMaker, session_rows
+from engagement_assets.source.simulator.seasons import Seasons
+from engagement_assets.source.simulator.sessions import SessionBatch, SessionMaker, session_rows
+from engagement_assets.source.simulator.trials import Trials
 from engagement_assets.source.simulator.truth import Truth
 
 _HORIZON_STEP = 90
@@ -44,13 +51,22 @@ class Simulator:
         seed: Seed of the world, not negative.
         first_day: First day that can be asked for.
         days: Length of the range.
+        causes: What changes behaviour beside the customers' own lives.
 
     Raises:
         ValueError: Fewer than one customer or day, a negative seed, or later a day before the
             first day.
     """
 
-    def __init__(self, *, customers: int, seed: int, first_day: date, days: int = 400) -> None:
+    def __init__(
+        self,
+        *,
+        customers: int,
+        seed: int,
+        first_day: date,
+        days: int = 400,
+        causes: Causes = CAUSES,
+    ) -> None:
         if customers < 1:
             raise ValueError(f"customers is {customers}, expected at least 1")
         if days < 1:
@@ -61,6 +77,8 @@ class Simulator:
         self._seed = seed
         self._first_day = first_day
         self._days = days
+        self._causes = causes
+        self._others: dict[str, _World] = {}
         self._world = self._make(LEAD_DAYS + days - 1 + _HORIZON_STEP)
 
     def day(self, day: date) -> dict[str, pa.Table]:
@@ -127,6 +145,55 @@ class Simulator:
         number = self._number(day)
         return self._reach(number).truth.future_revenue(number, days=days)
 
+    def truth_experiments(self, day: date) -> pa.Table:
+        """What each experiment does to those assigned to it by the end of a day.
+
+        Returns:
+            One row for each experiment and customer: variant, treatment_propensity (the true one,
+            also of the campaign), and what the treatment adds to expected daily sessions and to
+            expected daily engagement of a usual week, effect_daily_sessions and
+            effect_daily_engagement; spillover_daily_sessions comes from friends' treatment, in
+            either variant. Rows of the global holdout are not among them, see `truth_programme`.
+        """
+        number = self._number(day)
+        return self._reach(number).trials.truth(number)
+
+    def truth_actions(self, day: date) -> pa.Table:
+        """What each next best action would have come to, by the actions logged on a day.
+
+        Returns:
+            action_id, and for each action the chance of its completion, completion_<action>, and
+            what a completed one adds to the log of expected sessions of the day after,
+            lift_<action>. No rows where the world's actions change nothing.
+        """
+        number = self._number(day)
+        return self._reach(number).truth_actions(number)
+
+    def truth_programme(self, first: date, last: date) -> pa.Table:
+        """What the company's programme brings: the same people with all of it and with none.
+
+        The programme is what the global holdout does not get: experiments, actions and offers.
+
+        Returns:
+            One row for each customer signed up by the end of the days `first` to `last`: expected
+            sessions and expected revenue in USD over these days, and whether the customer has not
+            begun to leave by their end, in two worlds: sessions_programme, sessions_holdout,
+            revenue_usd_programme, revenue_usd_holdout, stays_programme, stays_holdout.
+        """
+        begin, end = self._number(first), self._number(last)
+        horizon = self._reach(end).horizon
+        columns: dict[str, np.ndarray] = {}
+        for name, share in (("programme", 0.0), ("holdout", 1.0)):
+            if name not in self._others or self._others[name].horizon < horizon:
+                causes = replace(self._causes, holdout_share=share)
+                self._others[name] = self._make(horizon, causes)
+            sessions, revenue, stays = self._others[name].truth.course(begin, end)
+            columns[f"sessions_{name}"] = sessions
+            columns[f"revenue_usd_{name}"] = revenue
+            columns[f"stays_{name}"] = stays
+        everybody = self._world.named(end)
+        return pa.table({"customer_id": everybody, **columns})
+
     def _number(self, day: date) -> int:
         number = (day - self._first_day).days
         if number < 0:
@@ -140,13 +207,14 @@ class Simulator:
             self._world = self._make(self._world.horizon + steps)
         return self._world
 
-    def _make(self, horizon: int) -> "_World":
+    def _make(self, horizon: int, causes: Causes | None = None) -> "_World":
         return _World(
             customers=self._customers,
             seed=self._seed,
             first_day=self._first_day,
             days=self._days,
             horizon=horizon,
+            causes=self._causes if causes is None else causes,
         )
 
 
@@ -154,19 +222,44 @@ class _World:
     """The parts of a world up to a horizon; days are days of the world."""
 
     def __init__(
-        self, *, customers: int, seed: int, first_day: date, days: int, horizon: int
+        self,
+        *,
+        customers: int,
+        seed: int,
+        first_day: date,
+        days: int,
+        horizon: int,
+        causes: Causes,
     ) -> None:
         self.horizon = horizon
         self._first_day = first_day
-        people = populate(customers=customers, seed=seed, days=days, horizon=horizon)
+        people = populate(
+            customers=customers,
+            seed=seed,
+            days=days,
+            horizon=horizon,
+            time_zones=causes.time_zones,
+        )
         self._population = people
-        self._life = LifeCourses(people, first_day)
-        self._experiment = Experiment(people, self._life)
+        held = held_out(people, causes.holdout_share)
+        seasons = Seasons(people, first_day) if causes.calendar else None
+        self._offers = Offers(people, causes, held)
+        self._life = LifeCourses(people, first_day, self._offers, seasons)
+        self._experiment = Experiment(people, self._life, held)
+        self._actions: NextBestActions | None = None
         self._graph = FriendshipGraph(people, self._life)
         self._sessions = SessionMaker(people, self._experiment)
         self._records = Records(people, self._life, self._graph, first_day)
         self._notifier = messaging.Notifier(people, self._life, first_day)
         self._gigs = commerce.GigMarket(people, self._life, first_day)
+        self.trials = Trials(people, self._life, self._graph, self._experiment, causes, held)
+        if seasons is not None:
+            self._life.influences.append(seasons)
+        if causes.experiments:
+            self._life.influences.append(self.trials)
+        if causes.actions:
+            self._actions = NextBestActions(people, self._life, causes, held)
+            self._life.influences.append(self._actions)
         self._written: OrderedDict[tuple[int, bool], Posts] = OrderedDict()
         self.truth = Truth(people, self._life, self._experiment, first_day)
 
@@ -187,10 +280,26 @@ class _World:
         out["gig_listings"] = commerce.listing_rows(offers, people, first_day)
         agreed = records.agreed("notifications", day)
         out["notifications"] = self._notifier.rows(day, agreed)
-        out["experiment_assignments"] = campaigns.assignment_rows(
-            day, self._experiment, people, first_day
+        out["experiment_assignments"] = pa.concat_tables(
+            [
+                campaigns.assignment_rows(day, self._experiment, people, first_day),
+                self.trials.assignment_rows(day, first_day),
+            ]
         )
+        out["retention_offers"] = self._offers.rows(day, first_day)
+        if self._actions is not None:
+            out["action_log"] = self._actions.rows(day, first_day)
         return {name: out[name] if name in out else tables.empty(name) for name in TABLES}
+
+    def named(self, day: int) -> pa.Array:
+        """Ids of the customers signed up by the end of a day."""
+        return self._population.named(np.arange(self._population.count(day)))
+
+    def truth_actions(self, day: int) -> pa.Table:
+        """What each action would have come to, by the actions of a day."""
+        if self._actions is None:
+            return pa.table({"action_id": pa.array([], pa.string())})
+        return self._actions.truth(day)
 
     def _session_tables(self, posts: Posts) -> dict[str, pa.Table]:
         """The tables whose rows hang on the sessions in which posts are written."""
@@ -209,9 +318,15 @@ class _World:
             "premium_usage": commerce.premium_rows(batch, people, first_day),
             "gig_applications": applications,
             "job_ratings": ratings,
-            "action_log": campaigns.action_rows(batch, people, first_day),
+            **self._plain_actions(batch),
+            "experiment_exposures": self.trials.exposure_rows(batch, first_day),
             "event_joins": campaigns.event_rows(batch, people, first_day),
         }
+
+    def _plain_actions(self, batch: SessionBatch) -> dict[str, pa.Table]:
+        if self._actions is not None:
+            return {}
+        return {"action_log": campaigns.action_rows(batch, self._population, self._first_day)}
 
     def _posts(self, day: int, *, late: bool) -> Posts:
         """The posts of a day, kept for the days after, which need them."""

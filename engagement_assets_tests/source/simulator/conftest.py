@@ -5,13 +5,13 @@ from datetime import date, timedelta
 import pyarrow as pa
 import pytest
 
-from engagement_assets.source.simulator import Simulator
+from engagement_assets.source.simulator import CAUSES, Causes, Simulator
 
 FIRST_DAY = date(2024, 3, 1)
 
 
-def make(customers: int = 800, seed: int = 5, days: int = 60) -> Simulator:
-    return Simulator(customers=customers, seed=seed, first_day=FIRST_DAY, days=days)
+def make(customers: int = 800, seed: int = 5, days: int = 60, causes: Causes = CAUSES) -> Simulator:
+    return Simulator(customers=customers, seed=seed, first_day=FIRST_DAY, days=days, causes=causes)
 
 
 def at(number: int) -> date:

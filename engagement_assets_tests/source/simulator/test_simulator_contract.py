@@ -75,7 +75,7 @@ def test_few_rows_come_a_day_late_and_only_those_of_sessions(fortnight: Days):
     sessions = frame(fortnight, "sessions")
     late = sessions["occurred_at"].dt.date != sessions["recorded_at"].dt.date
     assert 0 < late.mean() < 0.02
-    for name in ("notifications", "gig_listings", "experiment_assignments", "referrals"):
+    for name in ("notifications", "gig_listings", "retention_offers", "referrals"):
         rows = frame(fortnight, name)
         assert (rows["occurred_at"] == rows["recorded_at"]).all()
 
