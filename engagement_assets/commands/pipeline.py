@@ -20,6 +20,7 @@ from engagement_assets.deployments.resources import resources_of
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS, WINDOW_COLUMN, Label
 from engagement_assets.governance.tables import REVIEW_QUEUE
+from engagement_assets.governance.value.tables import PROGRAMME_TABLE
 from engagement_assets.lifecycle.access import inputs_of
 from engagement_assets.lifecycle.assets import PROMOTED, REASONS
 from engagement_assets.lifecycle.dates import Snapshots
@@ -32,7 +33,7 @@ from engagement_assets.lifecycle.spec import (
     untrainable,
 )
 from engagement_assets.models.specs import MODELS
-from engagement_assets.orchestration.jobs import PROCESSES, WEEKLY, network_insights_job
+from engagement_assets.orchestration.jobs import PROCESSES, WEEKLY, network_insights_job, value_job
 from engagement_assets.settings.deployment import Deployment, choose
 from engagement_assets.settings.installation import SIMULATED, Settings
 from engagement_assets.signals.sentiment.scoring import window_days
@@ -371,6 +372,8 @@ def _train(
 def _make_weekly(runner: Runner, made: "Made", settings: Settings) -> None:
     """Train what is trained weekly and make what is made of a day each week, for the last day."""
     day = settings.end
+    if made.missing(PROGRAMME_TABLE.key, [day]):
+        runner.run(value_job.name, (day, day))
     needed = sorted({table for spec in WEEKLY for table in spec.required})
     missing = [table for table in needed if made.absent([table])]
     if missing:

@@ -11,6 +11,7 @@ import dagster as dg
 
 from engagement_assets.decisions.experiments.resource import ExperimentSettings
 from engagement_assets.deployments import aws, local
+from engagement_assets.governance.value.assets import ProgrammeResource
 from engagement_assets.lifecycle.resource import ModelSettings
 from engagement_assets.settings.api import ApiSettings
 from engagement_assets.settings.deployment import Deployment, choose, deployment
@@ -77,6 +78,7 @@ def resources_for(which: Deployment, settings: Settings) -> dict[str, Any]:
         ),
         "experiments": ExperimentSettings(**shared(settings, ExperimentSettings.model_fields)),
         "network": NetworkResource(**shared(settings, NetworkResource.model_fields)),
+        "programme": ProgrammeResource(**shared(settings, ProgrammeResource.model_fields)),
         "settings": ModelSettings(
             channel_cac=channel_costs(settings.channel_cac),
             fairness_reference=fairness_references(settings.fairness_reference),

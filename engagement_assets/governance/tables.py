@@ -7,6 +7,7 @@ Belongs here: names and columns. Does not belong here: what makes them (`sql/gov
 from engagement_assets.decisions.customers.unified import KNOWN_TABLES as BELOW
 from engagement_assets.decisions.experiments.tables import TABLES as EXPERIMENT_TABLES
 from engagement_assets.features.catalogue import KEY_COLUMNS
+from engagement_assets.governance.value.tables import TABLES as VALUE_TABLES
 from engagement_assets.lifecycle.spec import REASONS
 from resources.tables import Column, Table
 
@@ -79,4 +80,5 @@ KNOWN_TABLES: tuple[Table, ...] = (
     *EXPERIMENT_TABLES,
     REVIEW_QUEUE_TABLE,
     FAIRNESS_MEASURES_TABLE,
+    *VALUE_TABLES,
 )

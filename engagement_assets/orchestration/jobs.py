@@ -34,6 +34,7 @@ GOVERNANCE = dg.AssetSelection.assets(
     ["governance", "review_queue"], ["governance", "fairness_measures"]
 )
 EXPERIMENTS = dg.AssetSelection.groups("experiments")
+VALUE = dg.AssetSelection.groups("value")
 FAIRNESS = dg.AssetSelection.assets(["governance", "fairness"])
 CATALOGUE = dg.AssetSelection.assets(["lake", "catalogue"])
 PUBLISHED = dg.AssetSelection.assets(["serving", "published"])
@@ -64,6 +65,11 @@ network_insights_job = dg.define_asset_job(
     "network_insights",
     EMBEDDINGS | SPREAD | WEEKLY_PREDICTIONS,
     description="Embeddings, whom to reach, and the reach of recent posts, as of one day.",
+)
+value_job = dg.define_asset_job(
+    "value",
+    VALUE,
+    description="What the programme brought and cost until one day, and the business case.",
 )
 features_job = dg.define_asset_job(
     "features", FEATURES, description="Makes the features of a snapshot date and checks them."
@@ -164,6 +170,7 @@ JOBS = [
     text_scores_job,
     signals_job,
     network_insights_job,
+    value_job,
     features_job,
     *label_jobs.values(),
     training_job,

@@ -4,6 +4,7 @@ Belongs here: times and the partitions they ask for. Does not belong here: what 
 """
 
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -14,6 +15,7 @@ from engagement_assets.orchestration.jobs import (
     label_jobs,
     network_insights_job,
     retraining_jobs,
+    value_job,
 )
 from engagement_assets.settings.installation import Settings, current_home
 
@@ -64,22 +66,37 @@ retraining_schedules = [
 ]
 
 
-@dg.schedule(
-    job=network_insights_job,
-    cron_schedule="0 6 * * 1",
-    name="network_insights",
-    description="On Mondays at 06:00 UTC: embeddings, whom to reach, virality, as of the day "
-    "before.",
-)
-def network_insights_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """As of the day before."""
-    day = context.scheduled_execution_time.date() - timedelta(days=1)
-    return dg.RunRequest(partition_key=day.isoformat())
+def weekly_schedule(job: Any, hour: int, makes: str) -> dg.ScheduleDefinition:
+    """On Mondays, of the day before.
+
+    Args:
+        job: A job of daily partitions; Dagster exports no name for its type.
+        hour: When, UTC.
+        makes: What the job makes, in words.
+    """
+
+    @dg.schedule(
+        job=job,
+        cron_schedule=f"0 {hour} * * 1",
+        name=job.name,
+        description=f"On Mondays at {hour:02}:00 UTC: {makes}, as of the day before.",
+    )
+    def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        day = context.scheduled_execution_time.date() - timedelta(days=1)
+        return dg.RunRequest(partition_key=day.isoformat())
+
+    return schedule
+
+
+weekly_schedules = [
+    weekly_schedule(network_insights_job, 6, "embeddings, whom to reach, virality"),
+    weekly_schedule(value_job, 7, "what the programme brought"),
+]
 
 
 SCHEDULES = [
     daily_schedule,
-    network_insights_schedule,
+    *weekly_schedules,
     *(label_schedule(label) for label in LABELS.values()),
     *retraining_schedules,
 ]

@@ -229,6 +229,20 @@ class Settings(Declared):
     targeting_budget: float = setting(
         500.0, "the most that targeting spends on a day's choices, in USD", ge=0
     )
+    holdout_experiment: str = setting(
+        "global_holdout",
+        "the experiment that keeps some customers out of everything, with the variants `holdout` "
+        "and `programme`; what the programme brought is measured by it",
+    )
+    programme_days: int = setting(
+        365, "days over which what the programme brought and cost is counted", ge=28
+    )
+    business_case: str = setting(
+        "",
+        "a TOML file of what the programme costs and what is expected of it: "
+        "[value](docs/value.md)",
+        shown="the shipped example",
+    )
     channel_cac: str = setting(CHANNEL_CAC, "what winning a customer costs you by channel, in USD")
     training_processes: int = setting(
         0, "models trained at once; each wants two cores and up to 6 GB", ge=0, shown="by cores"
