@@ -328,6 +328,34 @@ BARS: tuple[tuple[str, str, str, Callable[[Figures], float], str, Callable[[floa
             ("highest", "at most 98 %", max, lambda v: v <= 0.98),
         )
     ),
+    *(
+        (
+            f"holdout's 95 % interval for incremental revenue, 100 worlds, {planted} planted: "
+            "covers what was planted",
+            "at least 93",
+            "value",
+            lambda f, planted=planted: next(
+                100 * row["covered"] / row["worlds"]
+                for row in f["worlds"]
+                if row["planted"] == planted
+            ),
+            "{:.0f}",
+            lambda v: v >= 93,
+        )
+        for planted in ("an effect", "nothing")
+    ),
+    (
+        "nothing planted, 100 worlds: reported as no effect on revenue",
+        "at least 95",
+        "value",
+        lambda f: next(
+            100 - 100 * row["effect on revenue shown"] / row["worlds"]
+            for row in f["worlds"]
+            if row["planted"] == "nothing"
+        ),
+        "{:.0f}",
+        lambda v: v >= 95,
+    ),
     (
         "Open Bandit men, random to Thompson and back: intervals that contain the click rate",
         "both",
