@@ -211,6 +211,8 @@ def test_the_checks_sql_can_be_said_for_athena(name, measures):
 VALUES: dict[str, Any] = {
     "snapshot_date": S,
     "first_day": S - timedelta(days=6),
+    "since_day": S - timedelta(days=29),
+    "experiment": "premium_upgrade",
     "last_day": S,
     "last_assigned": S,
     "late_from": 4,
@@ -251,8 +253,9 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> DuckDBEngine:
     written = lake.read("source/posts", days=[S - timedelta(days=back) for back in range(5)])
     posts = written.filter(pc.is_valid(written.column("text"))).column("post_id").to_pylist()
     for table in KNOWN_TABLES:
-        # too few customers for the simulator to make any of these two
-        if table.group != "source" or table.noun in ("referrals", "reviews"):
+        # too few customers for the simulator to make any of these
+        few = ("referrals", "reviews", "retention_offers")
+        if table.group != "source" or table.noun in few:
             for back in (0, 1):
                 lake.write(table, made_up(table, ids, posts, back), day=S - timedelta(days=back))
     return DuckDBEngine(lake, declared=by_sql_name(KNOWN_TABLES), threads=1)

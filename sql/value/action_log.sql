@@ -1,6 +1,7 @@
--- One next best action a row, from :since_day on, with the chance that it had, and what the customer
--- did in the 7 days after it: null where these are not over by the end of :snapshot_date, and
--- revenue where there are no transactions at all. Context is of the 28 days before.
+-- One next best action a row, from :since_day on, with the chance that it had, and what the
+-- customer did in the 7 days after it: null where these are not over by the end of
+-- :snapshot_date, and revenue where there are no transactions at all. Context is of the 28 days
+-- before.
 WITH
 known AS (
   SELECT EXISTS (SELECT 1 FROM shared.known_transactions) AS transactions
@@ -14,7 +15,9 @@ decisions AS (
     time_of_day,
     last_action,
     device,
-    propensity
+    propensity,
+    CAST(occurred_at AS TIMESTAMP) - INTERVAL 28 DAY AS known_from,
+    CAST(occurred_at AS TIMESTAMP) + INTERVAL 7 DAY AS outcome_until
   FROM shared.known_action_log
   WHERE occurred_at >= CAST(:since_day AS TIMESTAMP)
 ),
@@ -26,8 +29,8 @@ visits AS (
   FROM decisions
   INNER JOIN shared.known_sessions AS sessions
     ON sessions.customer_id = decisions.customer_id
-    AND sessions.occurred_at > decisions.occurred_at - INTERVAL 28 DAY
-    AND sessions.occurred_at < decisions.occurred_at + INTERVAL 7 DAY
+    AND sessions.occurred_at > decisions.known_from
+    AND sessions.occurred_at < decisions.outcome_until
   GROUP BY decisions.decision_id
 ),
 payments AS (
@@ -42,17 +45,18 @@ payments AS (
   FROM decisions
   INNER JOIN shared.known_transactions AS transactions
     ON transactions.customer_id = decisions.customer_id
-    AND transactions.occurred_at > decisions.occurred_at - INTERVAL 28 DAY
-    AND transactions.occurred_at < decisions.occurred_at + INTERVAL 7 DAY
+    AND transactions.occurred_at > decisions.known_from
+    AND transactions.occurred_at < decisions.outcome_until
   GROUP BY decisions.decision_id
 ),
 ended AS (
   SELECT
     decision_id,
-    occurred_at < CAST(:snapshot_date AS TIMESTAMP) - INTERVAL 6 DAY AS week_is_over
+    outcome_until <= CAST(:snapshot_date AS TIMESTAMP) + INTERVAL 1 DAY AS week_is_over
   FROM decisions
 )
 SELECT
+  decisions.decision_id,
   decisions.customer_id,
   decisions.occurred_at,
   decisions.action,

@@ -11,7 +11,9 @@ decisions AS (
     customer_id,
     occurred_at,
     offer AS action,
-    propensity
+    propensity,
+    CAST(occurred_at AS TIMESTAMP) - INTERVAL 28 DAY AS known_from,
+    CAST(occurred_at AS TIMESTAMP) + INTERVAL 7 DAY AS outcome_until
   FROM shared.known_retention_offers
   WHERE occurred_at >= CAST(:since_day AS TIMESTAMP)
 ),
@@ -23,8 +25,8 @@ visits AS (
   FROM decisions
   INNER JOIN shared.known_sessions AS sessions
     ON sessions.customer_id = decisions.customer_id
-    AND sessions.occurred_at > decisions.occurred_at - INTERVAL 28 DAY
-    AND sessions.occurred_at < decisions.occurred_at + INTERVAL 7 DAY
+    AND sessions.occurred_at > decisions.known_from
+    AND sessions.occurred_at < decisions.outcome_until
   GROUP BY decisions.decision_id
 ),
 payments AS (
@@ -39,17 +41,18 @@ payments AS (
   FROM decisions
   INNER JOIN shared.known_transactions AS transactions
     ON transactions.customer_id = decisions.customer_id
-    AND transactions.occurred_at > decisions.occurred_at - INTERVAL 28 DAY
-    AND transactions.occurred_at < decisions.occurred_at + INTERVAL 7 DAY
+    AND transactions.occurred_at > decisions.known_from
+    AND transactions.occurred_at < decisions.outcome_until
   GROUP BY decisions.decision_id
 ),
 ended AS (
   SELECT
     decision_id,
-    occurred_at < CAST(:snapshot_date AS TIMESTAMP) - INTERVAL 6 DAY AS week_is_over
+    outcome_until <= CAST(:snapshot_date AS TIMESTAMP) + INTERVAL 1 DAY AS week_is_over
   FROM decisions
 )
 SELECT
+  decisions.decision_id,
   decisions.customer_id,
   decisions.occurred_at,
   decisions.action,

@@ -14,7 +14,11 @@ assigned AS (
     variant,
     propensity,
     occurred_at AS assigned_at,
-    GREATEST(occurred_at, CAST(:since_day AS TIMESTAMP)) AS counted_from
+    CAST(occurred_at AS TIMESTAMP) - INTERVAL 90 DAY AS known_from,
+    CASE
+      WHEN occurred_at > CAST(:since_day AS TIMESTAMP) THEN occurred_at
+      ELSE CAST(:since_day AS TIMESTAMP)
+    END AS counted_from
   FROM shared.known_experiment_assignments
   WHERE experiment = :experiment
 ),
@@ -39,7 +43,7 @@ visits AS (
     MAX(sessions.occurred_at) AS last_session_at,
     COUNT(*) FILTER (
       WHERE sessions.occurred_at < assigned.assigned_at
-        AND sessions.occurred_at >= assigned.assigned_at - INTERVAL 90 DAY
+        AND sessions.occurred_at >= assigned.known_from
     ) AS sessions_before
   FROM assigned
   INNER JOIN shared.known_sessions AS sessions ON sessions.customer_id = assigned.customer_id
@@ -54,7 +58,7 @@ payments AS (
     ) AS revenue_usd,
     SUM(transactions.amount_usd) FILTER (
       WHERE transactions.occurred_at < assigned.assigned_at
-        AND transactions.occurred_at >= assigned.assigned_at - INTERVAL 90 DAY
+        AND transactions.occurred_at >= assigned.known_from
     ) AS revenue_before_usd
   FROM assigned
   INNER JOIN shared.known_transactions AS transactions
