@@ -17,6 +17,7 @@ CUSTOMERS = "truth/customers"
 CHURN = "truth/churn"
 EXPERIMENTS = "truth/experiments"
 ACTIONS = "truth/actions"
+NOTIFICATIONS = "truth/notifications"
 
 
 def write_truth(lake: Lake, simulator: Simulator, days: Iterable[date]) -> list[Written]:
@@ -28,6 +29,7 @@ def write_truth(lake: Lake, simulator: Simulator, days: Iterable[date]) -> list[
             (CHURN, simulator.truth_churn(day)),
             (EXPERIMENTS, simulator.truth_experiments(day)),
             (ACTIONS, simulator.truth_actions(day)),
+            (NOTIFICATIONS, simulator.truth_notifications(day)),
         ):
             written.append(lake.write(_declared(table, rows), rows, day=day))
     return written

@@ -1,7 +1,7 @@
 """Which causes of behaviour a world has, beside the customers' own lives.
 
 Belongs here: the switches and what two worlds are called. Does not belong here: what a cause does
-(`trials.py`, `offers.py`, `nudges.py`, `seasons.py`).
+(`trials.py`, `offers.py`, `nudges.py`, `reminders.py`, `seasons.py`).
 """
 
 from dataclasses import dataclass
@@ -20,13 +20,15 @@ class Causes:
     Attributes:
         experiments: Whether there are experiments and a campaign beside `premium_upgrade`.
         offers: Whether retention offers are made.
+        notifications: Whether notifications bring customers back, tire them and drive some away.
         actions: Whether the next best actions are taken, and change what customers do later.
         calendar: Whether there is a moving holiday, a level shift, and locations that differ.
         time_zones: Whether customers live by the clocks of their own time zones.
         holdout_share: Share of customers, drawn at sign-up, whom the company leaves alone: no
-            experiment, action or offer; 0 for none.
-        strength: What the effects of experiments (but `premium_upgrade`), actions and offers are
-            multiplied with; 0 is a world in which all of it is done in vain.
+            experiment, action, offer or notification; 0 for none.
+        strength: What the effects of experiments (but `premium_upgrade`), actions and offers, and
+            the chance that a notification causes a session, are multiplied with; 0 is a world in
+            which all of it is done in vain.
 
     Raises:
         ValueError: The share is not one, or the strength is negative.
@@ -34,6 +36,7 @@ class Causes:
 
     experiments: bool = True
     offers: bool = True
+    notifications: bool = True
     actions: bool = True
     calendar: bool = True
     time_zones: bool = True
@@ -51,6 +54,7 @@ CAUSES = Causes()
 PLAIN = Causes(
     experiments=False,
     offers=False,
+    notifications=False,
     actions=False,
     calendar=False,
     time_zones=False,

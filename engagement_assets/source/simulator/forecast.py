@@ -15,6 +15,7 @@ from engagement_assets.source.simulator import parameters as p
 from engagement_assets.source.simulator.experiment import Experiment, lifted
 from engagement_assets.source.simulator.life import LifeCourses, decay, hazard, next_discontent
 from engagement_assets.source.simulator.population import Population
+from engagement_assets.source.simulator.reminders import Reminders, with_caused
 
 CHURN_DAYS = 30
 
@@ -29,6 +30,7 @@ class Forecast:
         experiment: Experiment,
         day: int,
         who: np.ndarray,
+        reminders: Reminders | None = None,
     ) -> None:
         self._rate = population.rate[who]
         self._sensitivity = population.sensitivity[who]
@@ -51,6 +53,7 @@ class Forecast:
             self._use_left(np.full(len(who), days.mean() + 0.5), decay_days) if len(days) else []
             for days in self._weeks
         ]
+        self._caused = np.zeros(len(who)) if reminders is None else reminders.expected(day)[who]
         self._influence, self._kept = _known_factors(life, day, self._weeks, who)
         self._whole = [(part.sum(), float(len(part))) for part in self._season]
 
@@ -86,6 +89,7 @@ class Forecast:
                 noise = rng.standard_normal(len(discontent), np.float32)
                 discontent = next_discontent(discontent, self._mean, noise)
             rate = self._rate * np.exp(-self._sensitivity * discontent) * self._influence[week]
+            rate = with_caused(rate, self._caused)
             part = len(days) / p.DAYS_PER_WEEK
             risk = hazard(self._hazard, discontent) * self._kept[week]
             path.append((rate, -np.expm1(-part * risk)))

@@ -28,7 +28,7 @@ _REPLY_WITHIN_DAYS = 14.0
 
 _OPEN_PERSONA = np.array([0.1, -0.7, -0.3, -0.1, -1.0, -0.4])
 _OPEN_HOUR, _OPEN_DISCONTENT = 0.9, 0.7
-_OPEN_MEDIAN_MINUTES = 20.0
+OPEN_MEDIAN_MINUTES = 20.0
 _UNSUBSCRIBE_MEAN_DAYS = 4_000.0
 
 
@@ -102,6 +102,24 @@ def _replies(
     return np.maximum(hours * 3_600.0, 5.0), answered
 
 
+def hour_fit() -> np.ndarray:
+    """How well each hour of the day fits each habit, shape (habits, 24), about 0 on average."""
+    return np.clip(np.log(24.0 * hour_chances()), -2.0, 1.2)
+
+
+def open_logit(
+    people: Population, discontent: np.ndarray, customer: np.ndarray, fit: np.ndarray
+) -> np.ndarray:
+    """Log odds with which customers who are there open notifications at hours of some fit."""
+    logit: np.ndarray = (
+        _OPEN_PERSONA[people.persona[customer]]
+        + _OPEN_HOUR * fit
+        + p.OCCASIONAL_OPENS * people.is_occasional[customer]
+        - _OPEN_DISCONTENT * discontent[customer]
+    )
+    return logit
+
+
 class Notifier:
     """Notifications of any day, sent at random hours so that the response to them can be learnt."""
 
@@ -111,8 +129,7 @@ class Notifier:
         self._first_day = first_day
         draws = generator(population.seed, "unsubscribe").standard_exponential(population.size)
         self._unsubscribes = population.signed_up + 1.0 + _UNSUBSCRIBE_MEAN_DAYS * draws
-        chances = np.log(24.0 * hour_chances())
-        self._fit = np.clip(chances, -2.0, 1.2)
+        self._fit = hour_fit()
 
     def rows(self, day: int, agreed: np.ndarray) -> pa.Table:
         """The rows of table `notifications` of a day, of those who agreed before it."""
@@ -132,7 +149,7 @@ class Notifier:
         seconds = rng.random(len(customer)) * (p.SECONDS_PER_DAY - 1.0)
         stops = leaves_now[customer]
         opened = (rng.random(len(customer)) < self._chance(day, customer, seconds)) | stops
-        wait = 60.0 * _OPEN_MEDIAN_MINUTES * np.exp(rng.standard_normal(len(customer)))
+        wait = 60.0 * OPEN_MEDIAN_MINUTES * np.exp(rng.standard_normal(len(customer)))
         opens = seconds + 1.0 + wait
         return tables.build(
             "notifications",
@@ -149,12 +166,8 @@ class Notifier:
         people = self._population
         hour = np.floor(seconds / 3_600.0).astype(np.int64)
         hour = (hour + people.utc_offset[customer]) % 24
-        logit = (
-            _OPEN_PERSONA[people.persona[customer]]
-            + _OPEN_HOUR * self._fit[people.habit[customer], hour]
-            + p.OCCASIONAL_OPENS * people.is_occasional[customer]
-            - _OPEN_DISCONTENT * self._life.discontent(day)[customer]
-        )
+        fit = self._fit[people.habit[customer], hour]
+        logit = open_logit(people, self._life.discontent(day), customer, fit)
         there = self._life.remaining(day)[customer] * ~people.is_bot[customer]
         chance: np.ndarray = there / (1.0 + np.exp(-logit))
         return chance

@@ -28,6 +28,7 @@ from engagement_assets.source.simulator.population import (
     Population,
 )
 from engagement_assets.source.simulator.randomness import generator
+from engagement_assets.source.simulator.reminders import Reminders, with_caused
 
 # A subscription is let go when a twentieth of the use is left.
 _LET_GO_DECAYS = float(-np.log(0.05))
@@ -41,7 +42,12 @@ class Outlook:
     """
 
     def __init__(
-        self, population: Population, life: LifeCourses, experiment: Experiment, day: int
+        self,
+        population: Population,
+        life: LifeCourses,
+        experiment: Experiment,
+        day: int,
+        reminders: Reminders | None = None,
     ) -> None:
         self._people = population
         self._life = life
@@ -54,6 +60,7 @@ class Outlook:
         self._tau = population.decay_days[:count]
         known = life.leaving_from[:count] < day + 1
         self._leaving = np.where(known, life.leaving_from[:count], np.inf)
+        self._caused = np.zeros(count) if reminders is None else reminders.expected(day)
         self._influences: dict[int, np.ndarray | float] = {}
         self._weight = experiment.session_weight[:count]
         self._effect = np.where(self._bot, 0.0, experiment.nominal_effect[:count])
@@ -125,8 +132,7 @@ class Outlook:
     def _rate(self, discontent: np.ndarray) -> np.ndarray:
         count = self._count
         mood = np.exp(-self._people.sensitivity[:count] * discontent)
-        rate: np.ndarray = self._people.rate[:count] * mood
-        return rate
+        return with_caused(self._people.rate[:count] * mood, self._caused)
 
     def _influence(self, day: int) -> np.ndarray | float:
         """What multiplies use on a day, as it is known now."""

@@ -8,6 +8,7 @@ day: their sessions of that day, and what hangs on them, are recorded in the ear
 next.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
@@ -68,8 +69,14 @@ class SessionBatch:
 class SessionMaker:
     """Makes the sessions of any day."""
 
-    def __init__(self, population: Population, experiment: Experiment) -> None:
+    def __init__(
+        self,
+        population: Population,
+        experiment: Experiment,
+        caused: Callable[[int], tuple[np.ndarray, np.ndarray]] | None = None,
+    ) -> None:
         self._population = population
+        self._caused = caused
         self._experiment = experiment
         cumulative = np.cumsum(hour_chances(), axis=1)
         steps = (np.arange(_HOUR_STEPS) + 0.5) / _HOUR_STEPS
@@ -85,6 +92,8 @@ class SessionMaker:
         awake = np.flatnonzero((offline == late) & (rate > 1e-6))
         rng = generator(people.seed, "sessions", day, int(late))
         customer = np.repeat(awake, rng.poisson(rate[awake]))
+        back, place, when = self._brought_back(day, offline == late, customer)
+        customer = np.insert(customer, place, back)
         size = len(customer)
         persona = people.persona[customer]
         depth = p.DEPTH_FACTORS[people.depth[customer]]
@@ -92,11 +101,13 @@ class SessionMaker:
         minutes = people.minutes[customer] * length
         swap = rng.random((2, size))
         usual = people.device[customer]
+        start = self._starts(day, customer, rng)
+        start[place + np.arange(len(place))] = when
         return SessionBatch(
             day=day,
             late=late,
             customer=customer,
-            start=self._starts(day, customer, rng),
+            start=start,
             duration=np.clip(minutes * 60.0, 1.0, 6 * 3_600.0),
             interactions=rng.poisson(p.INTERACTIONS_PER_SESSION[persona] * depth),
             messages=rng.poisson(p.MESSAGES_PER_SESSION[persona] * depth),
@@ -107,6 +118,16 @@ class SessionMaker:
             ),
             recorded=rng.random(size) * _LATE_HOURS * 3_600.0,
         )
+
+    def _brought_back(
+        self, day: int, among: np.ndarray, customer: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Customers brought back by a notification, their places among others, and when."""
+        if self._caused is None:
+            return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
+        back, when = self._caused(day)
+        here = among[back]
+        return back[here], np.searchsorted(customer, back[here]), when[here]
 
     def _starts(self, day: int, customer: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         people = self._population

@@ -21,6 +21,7 @@ from engagement_assets.source.simulator.life import LifeCourses
 from engagement_assets.source.simulator.outlook import Outlook
 from engagement_assets.source.simulator.population import HOUR_HABITS, Population
 from engagement_assets.source.simulator.randomness import generator
+from engagement_assets.source.simulator.reminders import Reminders
 
 _PATHS = 48
 
@@ -29,12 +30,18 @@ class Truth:
     """The truth about customers on any day."""
 
     def __init__(
-        self, population: Population, life: LifeCourses, experiment: Experiment, first_day: date
+        self,
+        population: Population,
+        life: LifeCourses,
+        experiment: Experiment,
+        first_day: date,
+        reminders: Reminders | None = None,
     ) -> None:
         self._population = population
         self._life = life
         self._experiment = experiment
         self._first_day = first_day
+        self._reminders = reminders
 
     def customers(self, day: int) -> pa.Table:
         """Causes of every customer signed up by the end of a day, see `Simulator`."""
@@ -82,8 +89,16 @@ class Truth:
         treated = lifted(plain, weight, self._experiment.nominal_effect[:count] * scale)
         real = self._experiment.rate(day)
         names = ("expected_engagement", "control_engagement", "treated_engagement")
-        values = [1.0 - np.exp(-rate * weight) for rate in (real, plain, treated)]
+        # At most one session is caused in a day.
+        alone = 1.0 - self._caused(day) * weight
+        values = [1.0 - np.exp(-rate * weight) * alone for rate in (real, plain, treated)]
         return self._columns(day, **dict(zip(names, values, strict=True)))
+
+    def _caused(self, day: int) -> np.ndarray:
+        """Chance that a notification causes a session on a day, by customer."""
+        if self._reminders is None:
+            return np.zeros(self._population.count(day))
+        return self._reminders.chances(day)
 
     def course(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Expected sessions and revenue in USD over some days, and who stays to their end."""
@@ -91,20 +106,20 @@ class Truth:
         sessions, bills = np.zeros(count), np.zeros(count)
         for day in range(first, last + 1):
             rate = self._experiment.rate(day)
-            sessions[: len(rate)] += rate
+            sessions[: len(rate)] += rate + self._caused(day)
             bills[subscribers_due(day, self._population, self._life)] += p.PREMIUM_PRICE_USD
         worth = expected_payments_per_session(self._population)[:count]
         return sessions, worth * sessions + bills, self._life.leaving_from[:count] >= last + 1
 
     def future_engagement(self, day: int, *, days: int) -> pa.Table:
         """Expected mean daily engagement over the days after a day, given all causes at its end."""
-        outlook = Outlook(self._population, self._life, self._experiment, day)
+        outlook = Outlook(self._population, self._life, self._experiment, day, self._reminders)
         engagement = outlook.engagement(days=days, paths=_PATHS)
         return self._columns(day, expected_engagement=engagement)
 
     def future_revenue(self, day: int, *, days: int) -> pa.Table:
         """Expected revenue in USD of the days after a day, given all causes at its end."""
-        outlook = Outlook(self._population, self._life, self._experiment, day)
+        outlook = Outlook(self._population, self._life, self._experiment, day, self._reminders)
         revenue = outlook.revenue(days=days, paths=_PATHS)
         return self._columns(day, expected_revenue_usd=revenue)
 
@@ -126,7 +141,9 @@ class Truth:
         return self._columns(day, churn_probability=np.clip(chance, 0.0, 1.0))
 
     def _average(self, day: int, who: np.ndarray, *, left: bool) -> np.ndarray:
-        forecast = Forecast(self._population, self._life, self._experiment, day, who)
+        forecast = Forecast(
+            self._population, self._life, self._experiment, day, who, self._reminders
+        )
         seed = self._population.seed
         total = np.zeros(len(who))
         for path in range(_PATHS):

@@ -6,6 +6,7 @@ Belongs here: putting the parts of the world together. Does not belong here: the
 from collections import OrderedDict
 from dataclasses import replace
 from datetime import date
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +29,7 @@ from engagement_assets.source.simulator.parameters import LEAD_DAYS
 from engagement_assets.source.simulator.population import populate
 from engagement_assets.source.simulator.posts import Posts, post_rows, write_posts
 from engagement_assets.source.simulator.records import Records
+from engagement_assets.source.simulator.reminders import Reminders
 from engagement_assets.source.simulator.seasons import Seasons
 from engagement_assets.source.simulator.sessions import SessionBatch, SessionMaker, session_rows
 from engagement_assets.source.simulator.trials import Trials
@@ -169,10 +171,22 @@ class Simulator:
         number = self._number(day)
         return self._reach(number).truth_actions(number)
 
+    def truth_notifications(self, day: date) -> pa.Table:
+        """What each notification sent on a day may cause.
+
+        Returns:
+            notification_id, fatigue, session_chance (of a session within the hour beside those
+            that come by themselves) and unsubscribe_chance. No rows where the world's
+            notifications cause nothing.
+        """
+        number = self._number(day)
+        return self._reach(number).truth_notifications(number)
+
     def truth_programme(self, first: date, last: date) -> pa.Table:
         """What the company's programme brings: the same people with all of it and with none.
 
-        The programme is what the global holdout does not get: experiments, actions and offers.
+        The programme is what the global holdout does not get: experiments, actions, offers and
+        notifications.
 
         Returns:
             One row for each customer signed up by the end of the days `first` to `last`: expected
@@ -248,8 +262,10 @@ class _World:
         self._experiment = Experiment(people, self._life, held)
         self._actions: NextBestActions | None = None
         self._graph = FriendshipGraph(people, self._life)
-        self._sessions = SessionMaker(people, self._experiment)
         self._records = Records(people, self._life, self._graph, first_day)
+        self._reminders = self._consequential(causes, held)
+        caused = None if self._reminders is None else self._reminders.caused
+        self._sessions = SessionMaker(people, self._experiment, caused)
         self._notifier = messaging.Notifier(people, self._life, first_day)
         self._gigs = commerce.GigMarket(people, self._life, first_day)
         self.trials = Trials(people, self._life, self._graph, self._experiment, causes, held)
@@ -261,7 +277,13 @@ class _World:
             self._actions = NextBestActions(people, self._life, causes, held)
             self._life.influences.append(self._actions)
         self._written: OrderedDict[tuple[int, bool], Posts] = OrderedDict()
-        self.truth = Truth(people, self._life, self._experiment, first_day)
+        self.truth = Truth(people, self._life, self._experiment, first_day, self._reminders)
+
+    def _consequential(self, causes: Causes, held: np.ndarray) -> Reminders | None:
+        if not causes.notifications:
+            return None
+        agreed = partial(self._records.agreed, "notifications")
+        return Reminders(self._population, self._life, causes, held, agreed)
 
     def day(self, day: int) -> dict[str, pa.Table]:
         """All rows recorded on a day."""
@@ -278,8 +300,7 @@ class _World:
         out["referrals"] = records.referrals(day)
         out["connections"] = records.connections(day)
         out["gig_listings"] = commerce.listing_rows(offers, people, first_day)
-        agreed = records.agreed("notifications", day)
-        out["notifications"] = self._notifier.rows(day, agreed)
+        out["notifications"] = self._notifications(day)
         out["experiment_assignments"] = pa.concat_tables(
             [
                 campaigns.assignment_rows(day, self._experiment, people, first_day),
@@ -294,6 +315,17 @@ class _World:
     def named(self, day: int) -> pa.Array:
         """Ids of the customers signed up by the end of a day."""
         return self._population.named(np.arange(self._population.count(day)))
+
+    def _notifications(self, day: int) -> pa.Table:
+        if self._reminders is not None:
+            return self._reminders.rows(day, self._first_day)
+        return self._notifier.rows(day, self._records.agreed("notifications", day))
+
+    def truth_notifications(self, day: int) -> pa.Table:
+        """What the notifications of a day may cause."""
+        if self._reminders is None:
+            return pa.table({"notification_id": pa.array([], pa.string())})
+        return self._reminders.truth(day)
 
     def truth_actions(self, day: int) -> pa.Table:
         """What each action would have come to, by the actions of a day."""

@@ -16,7 +16,14 @@ from engagement_assets.source.simulator.parameters import TIME_ZONES, UTC_OFFSET
 from engagement_assets_tests.source.simulator.conftest import at, make
 
 LAST = 150
-EVERY_DAY = ("experiment_assignments", "experiment_exposures", "retention_offers", "action_log")
+EVERY_DAY = (
+    "experiment_assignments",
+    "experiment_exposures",
+    "retention_offers",
+    "action_log",
+    "notifications",
+    "sessions",
+)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +64,16 @@ def test_a_plain_world_is_what_it_was():
 
 
 @pytest.mark.parametrize(
-    "switch", ["experiments", "offers", "actions", "calendar", "time_zones", "holdout_share"]
+    "switch",
+    [
+        "experiments",
+        "offers",
+        "actions",
+        "notifications",
+        "calendar",
+        "time_zones",
+        "holdout_share",
+    ],
 )
 def test_each_cause_can_be_had_alone(switch: str):
     alone = replace(PLAIN, **{switch: 0.05 if switch == "holdout_share" else True})
@@ -145,7 +161,7 @@ def test_the_held_out_get_nothing(rows: dict[str, pd.DataFrame]):
     held = assigned[assigned["variant"] == "holdout"]["customer_id"]
     everybody = assigned[assigned["experiment"] == "global_holdout"]["customer_id"]
     assert len(held) / len(everybody) == pytest.approx(0.05, abs=0.015)
-    for name in ("action_log", "retention_offers", "experiment_exposures"):
+    for name in ("action_log", "retention_offers", "experiment_exposures", "notifications"):
         assert not rows[name]["customer_id"].isin(held).any(), name
     others = assigned[assigned["experiment"] != "global_holdout"]["customer_id"]
     assert not others.isin(held).any()
@@ -217,6 +233,54 @@ def test_offers_have_their_shares_and_keep_who_accepts(
     soon = begins.between(made["occurred_at"], made["occurred_at"] + pd.Timedelta(days=27))
     accepted = made["accepted_at"].notna()
     assert soon[accepted].mean() < 0.75 * soon[made["offer"] == "none"].mean()
+
+
+@pytest.fixture(scope="module")
+def notified(world: Simulator, rows: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Notifications of some days with their truth, and whether a session came within the hour."""
+    truth = pd.concat(
+        [world.truth_notifications(at(number)).to_pandas() for number in range(10, LAST, 4)]
+    )
+    sent = rows["notifications"].merge(truth, on="notification_id", validate="one_to_one")
+    sent = sent[sent["occurred_at"].dt.hour < 23].sort_values("occurred_at")
+    sessions = rows["sessions"][["customer_id", "occurred_at"]].sort_values("occurred_at")
+    sessions = sessions.assign(began=sessions["occurred_at"])
+    sent = pd.merge_asof(sent, sessions, on="occurred_at", by="customer_id", direction="forward")
+    return sent.assign(came=sent["began"] - sent["occurred_at"] < pd.Timedelta(hours=1))
+
+
+def test_a_notification_brings_customers_back_as_its_truth_says(notified: pd.DataFrame):
+    expected = notified["session_chance"]
+    assert 0.02 < expected.mean() < 0.4
+    high = expected > expected.quantile(0.8)
+    gap = notified.loc[high, "came"].mean() - notified.loc[~high, "came"].mean()
+    assert gap > 0.7 * (expected[high].mean() - expected[~high].mean())
+    # sessions that come by themselves are on top
+    assert notified["came"].mean() > expected.mean()
+    assert notified["came"].mean() < expected.mean() + 0.15
+
+
+def test_fatigue_takes_away_returns_and_makes_customers_unsubscribe(notified: pd.DataFrame):
+    by = notified.groupby(notified["fatigue"] > 0.7)
+    assert by["session_chance"].mean()[True] < 0.75 * by["session_chance"].mean()[False]
+    assert by["unsubscribe_chance"].mean()[True] > 1.3 * by["unsubscribe_chance"].mean()[False]
+
+
+def test_who_unsubscribes_is_notified_no_more(rows: dict[str, pd.DataFrame]):
+    sent = rows["notifications"]
+    stopped = sent.dropna(subset="unsubscribed_at").set_index("customer_id")["unsubscribed_at"]
+    assert len(stopped) > 20
+    assert not (sent["occurred_at"] > sent["customer_id"].map(stopped)).any()
+
+
+def test_exploratory_delays_are_drawn_evenly(rows: dict[str, pd.DataFrame]):
+    sent = rows["notifications"]
+    explored = sent["propensity"].notna()
+    assert (sent.loc[~explored, "delay_hours"] == 0).all()
+    shares = sent.loc[explored, "delay_hours"].value_counts(normalize=True)
+    assert sorted(shares.index) == list(range(10))
+    error = np.sqrt(0.1 * 0.9 / explored.sum())
+    assert (shares - sent.loc[explored, "propensity"].mean()).abs().max() < 4 * error
 
 
 def test_time_zones_are_before_utc_by_the_hours_of_their_standard_time():
