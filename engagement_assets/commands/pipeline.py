@@ -254,7 +254,11 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool, reingest: boo
         runner,
         made,
         settings,
-        {spec.name: dates[spec.name] for spec in able if spec.reads_snapshots},
+        {
+            spec.name: dates[spec.name]
+            for spec in able
+            if spec.reads_snapshots and not spec.at_hand
+        },
     )
     _train(runner, made, due=due, able=able, as_of=end)
     if (
@@ -363,7 +367,8 @@ def _train(
             runner.run(job, ops={f"{spec.name}__model": config for spec in specs})
         except JobFailedError as error:
             errors.append(error)
-    if made.is_older(FAIRNESS_OVERVIEW, [f"{spec.name}/fairness" for spec in MODELS]):
+    reports = [f"{spec.name}/fairness" for spec in MODELS if "fairness" in spec.training_parts]
+    if made.is_older(FAIRNESS_OVERVIEW, reports):
         runner.run("fairness_overview")
     if errors:
         raise JobFailedError("\n".join(map(str, errors))) from errors[0]

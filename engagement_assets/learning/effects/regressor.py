@@ -160,11 +160,13 @@ class FlexibleRegressor:
         ridge = Ridge(self.penalty_).fit(
             _features(scaled, landmarks, whitening, gamma), target, sample_weight=weight
         )
+        f = scaled.shape[1]
         return {
             "landmarks": landmarks,
-            "whitening": whitening,
+            # of each landmark's similarity itself, so that predicting needs no whitening
+            "weights": whitening.T @ ridge.coef_[f:],
             "gamma": np.array(gamma),
-            "slopes": ridge.coef_,
+            "slopes": ridge.coef_[:f],
             "intercept": np.array(ridge.intercept_),
         }
 
@@ -172,13 +174,11 @@ class FlexibleRegressor:
         out = np.empty(len(matrix))
         for start in range(0, len(matrix), MOST_ROWS_OF_KERNEL):
             part = slice(start, start + MOST_ROWS_OF_KERNEL)
-            features = _features(
-                self._scaled(matrix[part]),
-                model["landmarks"],
-                model["whitening"],
-                float(model["gamma"]),
-            )
-            out[part] = features @ model["slopes"] + model["intercept"]
+            scaled = self._scaled(matrix[part])
+            out[part] = scaled @ model["slopes"] + model["intercept"]
+            if len(model["landmarks"]):
+                alike = _similarities(scaled, model["landmarks"], float(model["gamma"]))
+                out[part] += alike @ model["weights"]
         return out
 
     def _fit_trees(self, matrix: Floats, target: Floats, weight: Floats, count: int) -> Arrays:
@@ -239,6 +239,11 @@ def _features(scaled: Floats, landmarks: Floats, whitening: Floats, gamma: float
     """Return the n x (f + landmarks) features of ridge regression."""
     if not len(landmarks):
         return scaled
+    return np.hstack([scaled, _similarities(scaled, landmarks, gamma) @ whitening.T])
+
+
+def _similarities(scaled: Floats, landmarks: Floats, gamma: float) -> Floats:
+    """Return the n x m values of the Gaussian kernel of n rows with m landmarks."""
     squares = (scaled**2).sum(axis=1)[:, None] + (landmarks**2).sum(axis=1)
-    distances = np.maximum(squares - 2.0 * scaled @ landmarks.T, 0.0)
-    return np.hstack([scaled, np.exp(-gamma * distances) @ whitening.T])
+    similarities: Floats = np.exp(-gamma * np.maximum(squares - 2.0 * scaled @ landmarks.T, 0.0))
+    return similarities
