@@ -92,23 +92,25 @@ def worlds(runs: int, customers: int) -> list[dict[str, Any]]:
     """Coverage and verdicts over worlds with an effect, and with none."""
     found = []
     for planted, gain, saved in (("an effect", GAIN, SAVED), ("nothing", 0.0, 0.0)):
-        covered = effects = pays = kept = 0
+        covered = once = effects = pays = kept = 0
         widths = []
         for run in range(runs):
             rows, truth = world(customers, FIRST_SEED + run, gain=gain, saved=saved)
             of = measured(rows)
             revenue = of[REVENUE]
             covered += revenue.total_low <= truth <= revenue.total_high
+            once += revenue.low <= truth / revenue.units_with <= revenue.high
             effects += revenue.verdict != "no effect shown"
             kept += of[RETENTION].verdict != "no effect shown"
             pays += of[ROI].verdict == "better"
-            widths.append(revenue.high - revenue.low)
+            widths.append(revenue.anytime_high - revenue.anytime_low)
         found.append(
             {
                 "planted": planted,
                 "worlds": runs,
                 "customers": customers,
                 "covered": covered,
+                "covered at one look": once,
                 "effect on revenue shown": effects,
                 "effect on retention shown": kept,
                 "return shown above 0": pays,

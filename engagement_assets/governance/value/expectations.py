@@ -136,20 +136,11 @@ def _verdict(expected: float, low: float, high: float) -> str:
 
 
 def _relative(row: Measured) -> tuple[float, float, float, float] | None:
-    """Return the relative change, its interval at any look, and the least that would be seen."""
-    figures = (row.difference, row.high, row.anytime_low, row.anytime_high, row.least_detectable)
-    difference, high, any_low, any_high, detectable = (float(one or 0.0) for one in figures)
+    """Return the relative change, its interval, and the least that would be seen."""
+    detectable = row.least_detectable or 0.0
     if row.metric == ROI:
-        return difference, any_low, any_high, detectable
-    if None in (row.relative, row.relative_low, row.relative_high) or not row.mean_without:
-        return None
-    relative, low, top = (
-        float(one or 0.0) for one in (row.relative, row.relative_low, row.relative_high)
-    )
-    wider = (any_high - difference) / (high - difference)
-    return (
-        relative,
-        relative - (relative - low) * wider,
-        relative + (top - relative) * wider,
-        detectable / abs(row.mean_without),
-    )
+        value, interval = row.difference, row.interval
+    else:
+        value, interval = row.relative, row.relative_interval
+        detectable /= abs(row.mean_without or math.inf)
+    return None if value is None or interval is None else (value, *interval, detectable)

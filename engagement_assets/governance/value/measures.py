@@ -71,7 +71,7 @@ class Measured:
         relative_low: Lower end of its interval.
         relative_high: Upper end of it.
         total: The difference times the customers with it.
-        total_low: Lower end of its interval.
+        total_low: Lower end of its interval, the one that holds however often one looks.
         total_high: Upper end of it.
         variance_reduction: Share of the variance that was taken away by what was known before.
         least_detectable: Difference that would have been seen in four of five samples.
@@ -100,6 +100,26 @@ class Measured:
     total_high: float | None = None
     variance_reduction: float | None = None
     least_detectable: float | None = None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The interval of the difference that holds however often one looks, where there is one."""
+        ends = self.anytime_low, self.anytime_high
+        low, high = ends if ends[0] is not None else (self.low, self.high)
+        return None if low is None or high is None else (low, high)
+
+    @property
+    def relative_interval(self) -> tuple[float, float] | None:
+        """The same of the relative difference, widened as that of the difference is."""
+        figures = (
+            self.difference, self.high, self.anytime_high, self.relative, self.relative_low,
+            self.relative_high,
+        )  # fmt: skip
+        if None in figures:
+            return None
+        value, high, any_high, relative, low, top = (float(one or 0.0) for one in figures)
+        wider = (any_high - value) / (high - value)
+        return relative - (relative - low) * wider, relative + (top - relative) * wider
 
 
 def customer_values(rows: pd.DataFrame, costs: Costs) -> pd.DataFrame:
@@ -282,8 +302,8 @@ def _measured(row: Any, capability: str, method: str, source: str) -> Measured:
         mean_with=shown.get("mean"),
         mean_without=shown.get("mean_control"),
         total=times("difference") if summed else None,
-        total_low=times("low") if summed else None,
-        total_high=times("high") if summed else None,
+        total_low=times("anytime_low") if summed else None,
+        total_high=times("anytime_high") if summed else None,
         **{name: shown.get(name) for name in names},
     )
 
@@ -299,8 +319,8 @@ def _shifted(row: Measured, by: float, units: int) -> Measured:
         relative_low=None,
         relative_high=None,
         total=moved["difference"] * units,
-        total_low=moved["low"] * units,
-        total_high=moved["high"] * units,
+        total_low=moved["anytime_low"] * units,
+        total_high=moved["anytime_high"] * units,
         verdict=verdict_of(moved["anytime_low"], moved["anytime_high"]),
     )
 

@@ -30,8 +30,8 @@ NAMES = {
     ROI: "return on a dollar spent, USD",
 }
 LIMITS = (
-    "Intervals are 95 %. A verdict uses the one that holds however often one looks, which is wider "
-    "than the one shown for a single look.",
+    "Intervals are 95 % and hold however often one looks; `value/programme` also has those for one "
+    "planned look, which are narrower. Off-policy estimates have only these.",
     "A total is the difference times the customers who have the programme; it is the sum of what "
     "happened, no forecast.",
     "Who is held out may gain through friends who are not: the difference is then too small.",
@@ -233,15 +233,17 @@ def _total(row: Measured) -> str:
 
 
 def _span(row: Measured) -> str:
-    if row.difference is None or row.low is None:
+    if row.interval is None:
         return _number(row.difference)
-    return f"{_number(row.difference)} ({_number(row.low)} to {_number(row.high)})"
+    low, high = row.interval
+    return f"{_number(row.difference)} ({_number(low)} to {_number(high)})"
 
 
 def _percent(row: Measured) -> str:
-    if row.relative is None:
+    if row.relative is None or row.relative_interval is None:
         return "–"
-    return f"{row.relative:+.1%} ({row.relative_low:+.1%} to {row.relative_high:+.1%})"
+    low, high = row.relative_interval
+    return f"{row.relative:+.1%} ({low:+.1%} to {high:+.1%})"
 
 
 def _number(value: float | None) -> str:
