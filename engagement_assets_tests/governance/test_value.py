@@ -146,7 +146,8 @@ def test_costs_of_who_is_held_out_are_not_the_programmes():
     ],
 )
 def test_without_a_sound_holdout_nothing_is_said(change, words):
-    value = measured(change(customers(20_000, 5, gain=3.0)), read_plan())
+    plan = read_plan().model_copy(update={"capabilities": ()})
+    value = measured(change(customers(20_000, 5, gain=3.0)), plan)
     revenue = row(value, REVENUE)
     assert revenue.verdict == NOT_JUDGED
     assert revenue.difference is None
