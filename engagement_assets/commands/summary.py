@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
+from engagement_assets.decisions.experiments.tables import RESULTS
 from engagement_assets.definitions import defs
 from engagement_assets.deployments.resources import PLATFORMS, resources_of
 from engagement_assets.features.assets import SUGGESTION
@@ -51,6 +52,7 @@ def summary(settings: Settings, instance: dg.DagsterInstance, *, seconds: float)
     lines += _features(lake, settings.end)
     lines += _window(instance)
     lines += _models(own["registry"].registry, lake, settings.end)
+    lines += _experiments(lake, settings.end)
     unserved = _unserved(own["registry"].registry, instance)
     lines += _checks(instance, but=unserved)
     lines += ["", "Where to look", *(f"  {line}" for line in choose(PLATFORMS).places(settings))]
@@ -111,6 +113,22 @@ def _models(registry: ModelRegistry, lake: Lake, day: date) -> list[str]:
         ]
         lines += [f"  {'':<16} {line}" for line in baseline_lines(card)]
     return lines
+
+
+def _experiments(lake: Lake, day: date) -> list[str]:
+    """What each experiment shows, in a word."""
+    if not lake.exists(RESULTS.key, day):
+        return []
+    rows = lake.read(RESULTS.key, days=[day]).to_pylist()
+    verdicts = {row["experiment"]: (row["experiment_verdict"], row["blocked"]) for row in rows}
+    return [
+        line
+        for place, (name, (verdict, blocked)) in enumerate(sorted(verdicts.items()))
+        for line in (
+            *(["", "Experiments"] if not place else []),
+            f"  {name:<24} {verdict}{': ' * bool(blocked)}{blocked}",
+        )
+    ]
 
 
 def _unserved(registry: ModelRegistry, instance: dg.DagsterInstance) -> dict[str, str]:

@@ -208,7 +208,7 @@ class Settings(Declared):
         le=365,
     )
     experiment_history: int = setting(
-        365,
+        180,
         "days back that assignments are looked at; shorter where an endless experiment makes the "
         "daily run slow",
         ge=1,

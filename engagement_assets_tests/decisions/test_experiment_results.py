@@ -254,6 +254,25 @@ def test_experiments_of_a_group_exclude_each_other(small, tmp_path):
     assert all(any("of the group g" in text for text in a.blocked) for a in analyses.values())
 
 
+def test_a_holdout_is_the_control_where_no_variant_is_called_so(small, tmp_path):
+    for who, variant in (("a", "programme"), ("b", "holdout")):
+        assign(small, who, 9, variant, experiment="h")
+    about, _ = known(small, tmp_path)
+    analyses = {plan.name: analysis for plan, analysis in analyse_day(about, {})}
+    assert {name: a.design.control for name, a in analyses.items()} == {
+        "e": "control",
+        "h": "holdout",
+    }
+
+
+def test_exposures_to_what_nobody_was_assigned_to_are_reported(small, tmp_path):
+    small.add("experiment_exposures", at(3), experiment="ghost", customer_id="a")
+    about, _ = known(small, tmp_path)
+    analyses = {plan.name: analysis for plan, analysis in analyse_day(about, {})}
+    assert any("1 were exposed without" in text for text in analyses["ghost"].blocked)
+    assert "ghost" in report(about, analyse_day(about, {}))[1]
+
+
 def test_no_experiment_is_a_report_and_no_rows(tmp_path):
     world = World()
     world.customer("a")

@@ -97,6 +97,16 @@ def test_the_summary_names_rows_metrics_and_where_to_look(made_home, predictions
         assert words in made_home.out
 
 
+def test_experiments_are_reported_for_people_and_in_the_summary(made_home):
+    results = made_home.lake.read("experiments/results", days=[END]).to_pandas()
+    assert "premium_upgrade" in set(results["experiment"])
+    report = made_home.path / "reports" / "experiments" / "report" / f"day={END}" / "report.md"
+    assert "What cannot be said" in report.read_text()
+    shown = results.set_index("experiment")["experiment_verdict"].to_dict()
+    for name, verdict in shown.items():
+        assert f"{name:<24} {verdict}" in made_home.out
+
+
 def test_the_catalogue_opens_read_only_and_its_views_answer(made_home, predictions):
     with duckdb.connect(str(made_home.path / "lake.duckdb"), read_only=True) as connection:
         views = connection.execute(

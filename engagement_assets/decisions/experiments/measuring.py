@@ -96,8 +96,8 @@ def read_day(
 
 
 def analyse_day(about: Day, plans: Mapping[str, Plan]) -> list[tuple[Plan, Analysis]]:
-    """Analyse every experiment that has an assignment, in order of name."""
-    names = sorted(set(about.assignments["experiment"]))
+    """Analyse every experiment that somebody was assigned or exposed to, in order of name."""
+    names = sorted({*about.assignments["experiment"], *about.exposures["experiment"]})
     known = {name: plans.get(name, Plan(name=name)) for name in names}
     return [(plan, _analyse(about, plan, known)) for plan in known.values()]
 
@@ -113,7 +113,7 @@ def _analyse(about: Day, plan: Plan, plans: Mapping[str, Plan]) -> Analysis:
         units,
         Design(
             name=plan.name,
-            control=plan.control,
+            control=plan.control_of(set(own["variant"])),
             shares=shares,
             tuned_for=plan.planned_customers,
         ),
@@ -267,7 +267,7 @@ def _notes(about: Day, plan: Plan) -> list[str]:
     notes = [f"what comes after the {about.window_days} days"]
     if waiting:
         notes.append(f"anything of {waiting:,} customers whose days are not over")
-    if own["assigned_at"].dt.date.min() <= about.earliest + timedelta(days=1):
+    if (own["assigned_at"].dt.date <= about.earliest + timedelta(days=1)).any():
         notes.append(
             f"how those assigned before {about.earliest} did; since they drop out, intervals hold "
             "at this look"

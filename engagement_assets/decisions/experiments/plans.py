@@ -16,13 +16,15 @@ Belongs here: plans. Does not belong here: what is measured (`measuring.py`).
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from engagement_assets.decisions.experiments.metrics import GUARDRAILS, METRICS, PRIMARY
 
+# Names of a control where a plan names none.
+CONTROLS = ("control", "holdout")
 PLANNED_CUSTOMERS = 1_000
 
 
@@ -36,7 +38,8 @@ class Plan(BaseModel):
     Attributes:
         name: The experiment.
         tests: What is tested, a sentence.
-        control: The variant that the others are compared with.
+        control: The variant that the others are compared with; empty for `control`, or `holdout`
+            where that is a variant.
         shares: The share that each variant is to have; empty to take the logged propensities.
         primary: Metrics that decide.
         guardrails: Metrics that stop it when they are worse.
@@ -48,7 +51,7 @@ class Plan(BaseModel):
 
     name: str
     tests: str = ""
-    control: str = "control"
+    control: str = ""
     shares: Mapping[str, float] = Field(default_factory=dict)
     primary: tuple[str, ...] = PRIMARY
     guardrails: tuple[str, ...] = GUARDRAILS
@@ -67,9 +70,14 @@ class Plan(BaseModel):
             min(self.shares.values()) <= 0.0 or abs(sum(self.shares.values()) - 1.0) > 1e-6
         ):
             raise ValueError("shares must be greater than 0 and sum to 1")
-        if self.shares and self.control not in self.shares:
-            raise ValueError(f"shares lack the control, {self.control}")
+        if self.shares and self.control_of(self.shares) not in self.shares:
+            raise ValueError(f"shares lack the control, {self.control_of(self.shares)}")
         return self
+
+    def control_of(self, variants: Collection[str]) -> str:
+        """The variant that the others are compared with, of those that there are."""
+        usual = (name for name in CONTROLS if name in variants)
+        return self.control or next(usual, CONTROLS[0])
 
     def role(self, metric: str) -> Literal["primary", "secondary", "guardrail"]:
         """What a metric is in this experiment."""
