@@ -6,6 +6,7 @@ Belongs here: wrapping `catalogue.py` for Dagster. Does not belong here: the tab
 import dagster as dg
 
 from engagement_assets.decisions.customers.unified import CHANGES, CUSTOMERS
+from engagement_assets.decisions.experiments.tables import RESULTS
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.governance.tables import FAIRNESS_MEASURES, KNOWN_TABLES, REVIEW_QUEUE
 from resources.catalogue import Catalogue
@@ -21,7 +22,9 @@ from resources.tables import asset_keys
     owners=["team:data-platform"],
     kinds={"duckdb"},
     code_version="1",
-    deps=asset_keys((CUSTOMER_FEATURES, CUSTOMERS, CHANGES, REVIEW_QUEUE, FAIRNESS_MEASURES)),
+    deps=asset_keys(
+        (CUSTOMER_FEATURES, CUSTOMERS, CHANGES, REVIEW_QUEUE, FAIRNESS_MEASURES, RESULTS.key)
+    ),
 )
 def lake_catalogue(engine: EngineResource, catalogue: Catalogue) -> dg.MaterializeResult:
     """Publish the catalogue."""
