@@ -254,11 +254,7 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool, reingest: boo
         runner,
         made,
         settings,
-        {
-            spec.name: dates[spec.name]
-            for spec in able
-            if spec.reads_snapshots and not spec.at_hand
-        },
+        {spec.name: dates[spec.name] for spec in able if spec.reads_snapshots and not spec.at_hand},
     )
     _train(runner, made, due=due, able=able, as_of=end)
     if (
