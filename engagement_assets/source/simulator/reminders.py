@@ -49,6 +49,18 @@ _MEAN_RESPITE = float(
 
 
 @dataclass(frozen=True)
+class _Sending:
+    """When the notifications of a day are sent, and whom they drive away."""
+
+    explored: np.ndarray
+    delay: np.ndarray
+    seconds: np.ndarray
+    fit: np.ndarray  # of the hour to the habit
+    unsubscribe_chance: np.ndarray
+    stops: np.ndarray
+
+
+@dataclass(frozen=True)
 class Sent:
     """The notifications of a day, by customer."""
 
@@ -92,7 +104,9 @@ class Reminders:
         while len(self._who) <= day - p.LEAD_DAYS:
             self._step(p.LEAD_DAYS + len(self._who))
         if day not in self._days:
-            self._keep(day, self._send(day, *self._who[day - p.LEAD_DAYS]))
+            self._days[day] = self._send(day, *self._who[day - p.LEAD_DAYS])
+            while len(self._days) > _CACHED_DAYS:
+                self._days.popitem(last=False)
         return self._days[day]
 
     def caused(self, day: int) -> tuple[np.ndarray, np.ndarray]:
@@ -167,19 +181,15 @@ class Reminders:
         fatigue = self._fatigue[customer]
         self._fatigue[customer] += np.float32(1.0)
         self._who.append((customer, fatigue))
-        sent = self._send(day, customer, fatigue)
-        self._unsubscribed[customer[sent.stops]] = day
-        self._keep(day, sent)
+        _, sending = self._sending(day, customer, fatigue)
+        self._unsubscribed[customer[sending.stops]] = day
 
-    def _keep(self, day: int, sent: Sent) -> None:
-        self._days[day] = sent
-        while len(self._days) > _CACHED_DAYS:
-            self._days.popitem(last=False)
-
-    def _send(self, day: int, customer: np.ndarray, fatigue: np.ndarray) -> Sent:
-        people, size = self._population, len(customer)
-        rng = generator(people.seed, "reminders_sent", day)
-        draws = rng.random((7, size))
+    def _sending(
+        self, day: int, customer: np.ndarray, fatigue: np.ndarray
+    ) -> tuple[np.ndarray, _Sending]:
+        """Lots of a day's notifications, when they are sent, and whom they drive away."""
+        people = self._population
+        draws = generator(people.seed, "reminders_sent", day).random((8, len(customer)))
         explored = draws[0] < _EXPLORED_SHARE
         # What is held back is due early enough to be sent on the same day.
         due = draws[1] * np.where(explored, 24.0 - _DELAYS + 1.0, 24.0)
@@ -187,28 +197,35 @@ class Reminders:
         seconds = np.minimum((due + delay) * 3_600.0, p.SECONDS_PER_DAY - _SEND_LAST)
         hour = np.floor(seconds / 3_600.0).astype(np.int64)
         fit = self._fit[people.habit[customer], (hour + people.utc_offset[customer]) % 24]
-        bot = people.is_bot[customer]
-        chance = self._strength * _SESSION_CHANCE * self._life.usual(day)[customer] ** _BY_USE
-        chance = np.minimum(chance * np.exp(_BY_HOUR * fit - _BY_FATIGUE * fatigue), _MOST)
-        chance = np.where(bot, 0.0, chance)
-        returns = draws[3] < chance
-        stays = (self._life.leaving_from[customer] >= day) & ~bot
+        self._life.advance(day)
+        stays = (self._life.leaving_from[customer] >= day) & ~people.is_bot[customer]
         tired = _UNSUBSCRIBE_FATIGUE * fatigue + _UNSUBSCRIBE_BAD_HOUR * (fit < _BAD_HOUR_FIT)
         leaving = np.where(stays, _UNSUBSCRIBE_CHANCE * np.exp(tired), 0.0)
         stops = draws[4] < leaving
+        return draws, _Sending(explored, delay, seconds, fit, leaving, stops)
+
+    def _send(self, day: int, customer: np.ndarray, fatigue: np.ndarray) -> Sent:
+        people = self._population
+        draws, sending = self._sending(day, customer, fatigue)
+        bot = people.is_bot[customer]
+        chance = self._strength * _SESSION_CHANCE * self._life.usual(day)[customer] ** _BY_USE
+        tired = np.exp(_BY_HOUR * sending.fit - _BY_FATIGUE * fatigue)
+        chance = np.where(bot, 0.0, np.minimum(chance * tired, _MOST))
+        returns = draws[3] < chance
+        seconds, stops = sending.seconds, sending.stops
         there = self._life.remaining(day)[customer] * ~bot
-        logit = open_logit(people, self._life.discontent(day), customer, fit)
+        logit = open_logit(people, self._life.discontent(day), customer, sending.fit)
         opened = draws[5] < there / (1.0 + np.exp(_OPEN_FATIGUE * fatigue - logit))
-        wait = 60.0 * OPEN_MEDIAN_MINUTES * np.exp(rng.standard_normal(size))
+        wait = 60.0 * OPEN_MEDIAN_MINUTES * -np.log2(1.0 - draws[7])
         soon = np.minimum(seconds + 1.0 + 3_500.0 * draws[6], p.SECONDS_PER_DAY - 0.01)
         return Sent(
             customer=customer,
             fatigue=fatigue,
             seconds=seconds,
-            delay=delay,
-            explored=explored,
+            delay=sending.delay,
+            explored=sending.explored,
             session_chance=chance,
-            unsubscribe_chance=leaving,
+            unsubscribe_chance=sending.unsubscribe_chance,
             returns=returns,
             opened=opened | returns | stops,
             opens=np.where(returns, soon, seconds + 1.0 + wait),
