@@ -177,6 +177,8 @@ def test_effects_are_predicted_with_intervals_reasons_and_the_group_that_is_harm
     assert (table["effect_low"] < table["effect"]).all()
     assert table["reason_1_feature"].mode()[0] == "age"
     assert set(table["origin"]) == {"from an experiment"}
+    alone = predict(rows.tail(1), Context()).table
+    assert alone["effect"].iloc[0] == table["effect"].iloc[-1]
 
 
 def test_a_version_is_no_better_than_itself(world, version):

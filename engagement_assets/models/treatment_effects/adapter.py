@@ -38,9 +38,11 @@ from engagement_assets.models.treatment_effects.spec import (
     WINDOW_DAYS,
 )
 from engagement_assets.models.treatment_effects.training import (
+    DECIMALS,
     effects_card,
     fit_effects,
     harmed_group,
+    rounded_effects,
 )
 from engagement_assets.models.treatment_effects.trials import (
     ExperimentRows,
@@ -206,7 +208,8 @@ def effects_of(
     about: Mapping[str, str],
 ) -> Predictions:
     """Predict and explain the effects on n customers."""
-    effect, (low, high) = fitted.effect(rows), fitted.effect_interval(rows).T
+    effect = rounded_effects(fitted, rows)
+    low, high = np.round(fitted.effect_interval(rows), DECIMALS).T
     verdict = np.select([low > 0.0, high < 0.0], [GAINS, HARMED], default=UNCLEAR)
     return explained(
         {

@@ -39,6 +39,7 @@ from engagement_assets.models.treatment_effects.trials import ExperimentRows
 SEGMENTS = ("account_type", "primary_device")
 # Share of customers that the policies of the evaluation may treat.
 POLICY_SHARE = 0.2
+DECIMALS = 6
 # How often a model that is right is refused for its groups.
 MISJUDGED_BY_CHANCE = 0.01
 
@@ -77,6 +78,11 @@ def fit_effects(
     return estimator.fit(**experiment.given(), test=hash_split(experiment.table["customer_id"]))
 
 
+def rounded_effects(estimator: TreatmentEffectEstimator, rows: pd.DataFrame) -> Floats:
+    """Return n effects, rounded: a customer alone has the very number they have among all."""
+    return np.round(estimator.effect(rows), DECIMALS)
+
+
 def effects_card(
     estimator: TreatmentEffectEstimator,
     experiment: ExperimentRows,
@@ -90,7 +96,7 @@ def effects_card(
         name: group_effects(rows.scores, groups[name], rows.treatment) for name in groups.columns
     }
     constant = estimator.served_ == CONSTANT
-    held_out, served = rows.rows(test), estimator.effect(table[test])
+    held_out, served = rows.rows(test), rounded_effects(estimator, table[test])
     harmed = _harmed(rows.rows(~test), groups[~test].reset_index(drop=True))
     misjudged = _misjudged(held_out, served, groups[test])
     gain = {"value": 0.0, "low": 0.0, "high": 0.0} if constant else estimator.test_gain_.to_dict()
