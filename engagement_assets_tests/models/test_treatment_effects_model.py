@@ -8,11 +8,12 @@ import pyarrow as pa
 import pytest
 
 from engagement_assets.features.tables import KNOWN_TABLES
+from engagement_assets.learning.effects.estimator import TreatmentEffectEstimator
 from engagement_assets.lifecycle.assets import _at_hand
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.errors import NotTrainableError
 from engagement_assets.lifecycle.predictor import Context
-from engagement_assets.models.treatment_effects.adapter import TreatmentEffectsAdapter
+from engagement_assets.models.treatment_effects.adapter import TreatmentEffectsAdapter, effects_of
 from engagement_assets.models.treatment_effects.spec import SPEC, WINDOW_DAYS
 from engagement_assets.models.treatment_effects.trials import assignments_of, experiment_rows
 from engagement_assets.settings.installation import PROJECT
@@ -199,3 +200,16 @@ def test_all_snapshots_at_hand_are_offered():
     found = _at_hand(SPEC, days, Snapshots((FIRST,), FIRST + timedelta(days=5)))
     assert found.train == (FIRST + timedelta(days=3), FIRST)
     assert found.test == FIRST + timedelta(days=3)
+
+
+def test_an_effect_that_is_the_same_for_everybody_has_no_reasons(world, version):
+    rows = world.lake.read("features/customer_features", days=[BEFORE]).to_pandas().head(80)
+    rng = np.random.default_rng(0)
+    constant = TreatmentEffectEstimator(learners=("DR-learner",), folds=2).fit(
+        rows[["age", "logins_month"]], np.tile([0, 1], 40), rng.normal(size=80)
+    )
+    assert constant.served_ == "constant"
+    about = {"experiment": "none", "origin": "not from an experiment"}
+    table = effects_of(constant, rows, version.card["harmed"], about).table
+    assert table["effect"].nunique() == 1
+    assert table.filter(like="reason_").isna().all().all()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any, ClassVar
 
@@ -15,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
-from engagement_assets.learning.effects.estimator import TreatmentEffectEstimator
+from engagement_assets.learning.effects.estimator import CONSTANT, TreatmentEffectEstimator
 from engagement_assets.learning.effects.nuisances import NuisanceModels, mean_interval
 from engagement_assets.learning.effects.refutation import NOT_AN_EXPERIMENT, observational_effect
 from engagement_assets.learning.effects.trial import UnusableTrialError, checked_trial
@@ -27,7 +28,7 @@ from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.errors import NotTrainableError
 from engagement_assets.lifecycle.predictor import Predictions, Predictor, explained
 from engagement_assets.lifecycle.scored import ScoredModel
-from engagement_assets.lifecycle.spec import ModelSpec
+from engagement_assets.lifecycle.spec import ModelSpec, reason_columns
 from engagement_assets.models.treatment_effects.reports import evaluation_markdown
 from engagement_assets.models.treatment_effects.spec import (
     ASSIGNMENTS,
@@ -211,7 +212,7 @@ def effects_of(
     effect = rounded_effects(fitted, rows)
     low, high = np.round(fitted.effect_interval(rows), DECIMALS).T
     verdict = np.select([low > 0.0, high < 0.0], [GAINS, HARMED], default=UNCLEAR)
-    return explained(
+    predictions = explained(
         {
             "customer_id": rows["customer_id"],
             "effect": effect,
@@ -225,3 +226,8 @@ def effects_of(
         typical=fitted.typical_values_,
         unit="score units",
     )
+    if fitted.served_ != CONSTANT:
+        return predictions
+    # nothing of a customer moves an effect that is the same for everybody
+    reasons = [column.name for column in reason_columns("")]
+    return replace(predictions, table=predictions.table.assign(**dict.fromkeys(reasons)))

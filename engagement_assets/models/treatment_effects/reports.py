@@ -126,10 +126,16 @@ def _policies(policies: list[Mapping[str, Any]]) -> str:
         )
         for one in policies
     ]
-    head = ["policy", "treated", "cost (USD)", "gain in engagement a customer of all", "beaten by"]
+    head = [
+        "policy",
+        "treated",
+        "cost (USD)",
+        "gain in engagement a customer of all",
+        "by effect brings more by",
+    ]
     return (
         f"On {policies[0]['customers']:,} customers who were not learnt from, by their doubly "
-        "robust scores; engagement of each arm's days.\n\n" + markdown.table(head, rows)
+        "robust scores.\n\n" + markdown.table(head, rows)
     )
 
 
