@@ -126,7 +126,7 @@ def _experiments(lake: Lake, day: date) -> list[str]:
         for place, (name, (verdict, blocked)) in enumerate(sorted(verdicts.items()))
         for line in (
             *(["", "Experiments"] if not place else []),
-            f"  {name:<24} {verdict}{': ' * bool(blocked)}{blocked}",
+            f"  {name:<24} {verdict}{': ' * bool(blocked)}{blocked.split(';')[0]}",
         )
     ]
 

@@ -29,7 +29,7 @@ from resources.engine import Engine
 from resources.sql import SqlFolder
 
 OUTCOMES = "experiments/outcomes"
-TOTALS = ("after_total", "late_total", "before_total")
+SPANS = ("after", "late", "before")
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,9 @@ def read_day(
     last = day - timedelta(days=window_days)
     on = assignments["assigned_at"].dt.date
     on = on[(assignments["variant_rank"] == 1) & (on <= last)]
-    outcomes = pd.DataFrame(columns=["customer_id", "assigned_on", "measure", *TOTALS])
+    outcomes = pd.DataFrame(
+        columns=["customer_id", "assigned_on", "measure", *(f"{s}_total" for s in SPANS)]
+    )
     if len(on):
         window = timedelta(days=window_days)
         outcomes = engine.select(
@@ -170,10 +172,10 @@ def _units(about: Day, own: pd.DataFrame, plan: Plan) -> tuple[pd.DataFrame, lis
         if not {metric.measure, metric.per} <= present:
             continue
         columns = {
-            f"{measure} {total}": _totals(wide, key, measure, total)
+            f"{measure} {total}": _totals(wide, key, measure, f"{total}_total")
             for measure in (metric.measure, metric.per)
             if measure
-            for total in TOTALS
+            for total in SPANS
         }
         units = units.assign(**columns)
         units[name] = _value(units, metric, about.window_days)
@@ -182,9 +184,9 @@ def _units(about: Day, own: pd.DataFrame, plan: Plan) -> tuple[pd.DataFrame, lis
                 name=name,
                 value=name,
                 since="since",
-                denominator=f"{metric.per} after_total" if metric.per else "",
+                denominator=f"{metric.per} after" if metric.per else "",
                 covariates=tuple(
-                    Covariate(f"{measure} before_total", "until")
+                    Covariate(f"{measure} before", "until")
                     for measure in (metric.measure, metric.per)
                     if measure
                 ),
@@ -201,12 +203,12 @@ def _totals(wide: pd.DataFrame, key: pd.MultiIndex, measure: str, total: str) ->
 
 
 def _value(units: pd.DataFrame, metric: ExperimentMetric, window_days: int) -> pd.Series:
-    after = units[f"{metric.measure} after_total"]
+    after = units[f"{metric.measure} after"]
     if metric.kind == "daily":
         return after / window_days
     if metric.kind == "total":
         return after
-    column = "late_total" if metric.kind == "late" else "after_total"
+    column = "late" if metric.kind == "late" else "after"
     return (units[f"{metric.measure} {column}"] > 0.0).astype(float)
 
 

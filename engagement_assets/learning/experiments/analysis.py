@@ -25,6 +25,7 @@ from engagement_assets.learning.evaluation.multiplicity import holm
 from engagement_assets.learning.experiments.estimates import Sample, compare
 from engagement_assets.learning.experiments.power import POWER, least_detectable, shrunk_winner
 from engagement_assets.learning.experiments.sequences import (
+    LEAST_EVENTS,
     LEAST_UNITS,
     TUNED_FOR,
     sequence_factor,
@@ -304,6 +305,12 @@ def _measure(units: pd.DataFrame, metric: Metric, variant: str, design: Design, 
         return replace(about, verdict=NOT_JUDGED, reason=reason or str(error))
     if not reason and min(numbers) < LEAST_UNITS:
         reason = f"an arm has {min(numbers):,} units with an outcome, fewer than {LEAST_UNITS}"
+    events = len(both) - int(both[metric.value].value_counts().iloc[0])
+    if not reason and events < LEAST_EVENTS:
+        reason = (
+            f"only {events} units have another value than most, fewer than {LEAST_EVENTS}: too "
+            "rare to judge yet"
+        )
     reach = sequence_factor(sum(numbers), alpha=1.0 - design.confidence, tuned_for=design.tuned_for)
     relative = result.relative
     return replace(

@@ -18,8 +18,10 @@ from __future__ import annotations
 
 import math
 
-# Units of an arm below which nothing is said.
+# Units of an arm below which nothing is said, and units that have another value than most, of both
+# arms: with fewer a mean is far from normal.
 LEAST_UNITS = 100
+LEAST_EVENTS = 20
 # Units of both arms near which the sequence is narrowest; it widens slowly away from them.
 TUNED_FOR = 1_000
 

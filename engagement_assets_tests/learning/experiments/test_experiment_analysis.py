@@ -173,6 +173,14 @@ def test_a_metric_without_variation_is_not_judged():
     assert "no variation" in row.reason
 
 
+def test_what_happens_to_few_is_not_judged_yet():
+    units = made()
+    rare = units.assign(complaints=(np.arange(len(units)) < 15).astype(float))
+    row = run(rare, GUARDRAIL).rows[0]
+    assert row.verdict == "not judged"
+    assert "15 units" in row.reason
+
+
 def test_exposures_without_an_assignment_block():
     units = made()
     seen = pd.DataFrame({"unit": units["unit"].head(1_000), "exposed_at": DAY})
