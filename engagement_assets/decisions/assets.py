@@ -1,14 +1,16 @@
-"""The assets and checks of all decisions of the platform, and of its experiments.
+"""The assets and checks of all decisions of the platform, of contact, and of experiments.
 
 Belongs here: making them from the declarations. Does not belong here: which decisions there are
 (`specs.py`) and what all of them share (`lifecycle`).
 """
 
+from engagement_assets.decisions.contact.assets import ASSETS as CONTACT_ASSETS
+from engagement_assets.decisions.contact.assets import CHECKS as CONTACT_CHECKS
 from engagement_assets.decisions.experiments.assets import ASSETS as EXPERIMENT_ASSETS
 from engagement_assets.decisions.experiments.assets import CHECKS as EXPERIMENT_CHECKS
 from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.lifecycle.checks import output_checks
 from engagement_assets.lifecycle.choices import choices_asset
 
-ASSETS = [*(choices_asset(spec) for spec in DECISIONS), *EXPERIMENT_ASSETS]
-CHECKS = [*(output_checks(spec) for spec in DECISIONS), *EXPERIMENT_CHECKS]
+ASSETS = [*(choices_asset(spec) for spec in DECISIONS), *CONTACT_ASSETS, *EXPERIMENT_ASSETS]
+CHECKS = [*(output_checks(spec) for spec in DECISIONS), *CONTACT_CHECKS, *EXPERIMENT_CHECKS]

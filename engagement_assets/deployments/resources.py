@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import dagster as dg
 
+from engagement_assets.decisions.contact.resource import ContactSettings
 from engagement_assets.decisions.experiments.resource import ExperimentSettings
 from engagement_assets.deployments import aws, local
 from engagement_assets.governance.value.assets import ProgrammeResource
@@ -76,6 +77,7 @@ def resources_for(which: Deployment, settings: Settings) -> dict[str, Any]:
             window_days=settings.sentiment_window,
             threads=settings.threads,
         ),
+        "contact": ContactSettings(**shared(settings, ContactSettings.model_fields)),
         "experiments": ExperimentSettings(**shared(settings, ExperimentSettings.model_fields)),
         "network": NetworkResource(**shared(settings, NetworkResource.model_fields)),
         "programme": ProgrammeResource(**shared(settings, ProgrammeResource.model_fields)),

@@ -4,6 +4,7 @@ Belongs here: names and columns. Does not belong here: what makes them (`sql/gov
 `fairness.py`).
 """
 
+from engagement_assets.decisions.contact.tables import OUTBOX
 from engagement_assets.decisions.customers.unified import KNOWN_TABLES as BELOW
 from engagement_assets.decisions.experiments.tables import TABLES as EXPERIMENT_TABLES
 from engagement_assets.features.catalogue import KEY_COLUMNS
@@ -77,6 +78,7 @@ FAIRNESS_MEASURES_TABLE = Table(
 # every table of the lake
 KNOWN_TABLES: tuple[Table, ...] = (
     *BELOW,
+    OUTBOX,
     *EXPERIMENT_TABLES,
     REVIEW_QUEUE_TABLE,
     FAIRNESS_MEASURES_TABLE,

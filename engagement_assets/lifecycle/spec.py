@@ -433,6 +433,9 @@ class DecisionSpec(UseCaseSpec):
         policy: `module:class` of the learnt policy; empty where the baseline decides.
         guardrails: What a policy must not worsen.
         due: Whether what is chosen stands in `actions_due`.
+        priority: Which decision comes first where several would contact a customer, the lowest.
+        expected: Column of the choices with what the action is expected to bring in USD, by which
+            equal priorities are ordered; empty where nothing says.
     """
 
     PARTS: ClassVar[tuple[str, ...]] = ("policy", "evaluation", "fairness", "champion", "choices")
@@ -444,6 +447,8 @@ class DecisionSpec(UseCaseSpec):
     policy: str = ""
     guardrails: tuple[QualityGate, ...] = ()
     due: bool = False
+    priority: int = 100
+    expected: str = ""
     implementation: str = ""
     kinds: frozenset[str] = frozenset({"python"})
     learns_from: tuple[str, ...] = ()

@@ -33,12 +33,13 @@ UNIFIED = dg.AssetSelection.assets(["predictions", "customers"], ["predictions",
 GOVERNANCE = dg.AssetSelection.assets(
     ["governance", "review_queue"], ["governance", "fairness_measures"]
 )
+CONTACT = dg.AssetSelection.groups("contact")
 EXPERIMENTS = dg.AssetSelection.groups("experiments")
 VALUE = dg.AssetSelection.groups("value")
 FAIRNESS = dg.AssetSelection.assets(["governance", "fairness"])
 CATALOGUE = dg.AssetSelection.assets(["lake", "catalogue"])
 PUBLISHED = dg.AssetSelection.assets(["serving", "published"])
-PREDICTED = PREDICTIONS | UNIFIED | EXPERIMENTS | GOVERNANCE | CATALOGUE | PUBLISHED
+PREDICTED = PREDICTIONS | UNIFIED | CONTACT | EXPERIMENTS | GOVERNANCE | CATALOGUE | PUBLISHED
 
 
 def trained(specs: Iterable[UseCaseSpec]) -> dg.AssetSelection:

@@ -243,6 +243,21 @@ class Settings(Declared):
         "[value](docs/value.md)",
         shown="the shipped example",
     )
+    contacts_a_day: int = setting(
+        3, "most contacts of a customer a day, 3 or fewer; 0 contacts nobody", ge=0, le=3
+    )
+    contacts_a_week: int = setting(
+        7, "most contacts of a customer in seven days; fewer where people unsubscribe", ge=0
+    )
+    contacts_a_channel_week: int = setting(
+        3, "most contacts of a customer in seven days by one channel", ge=0
+    )
+    quiet_from: int = setting(
+        22, "hour of the customer's clock from which nothing is sent, 22 or earlier", ge=12, le=22
+    )
+    quiet_to: int = setting(
+        8, "hour of the customer's clock up to which nothing is sent, 8 or later", ge=8, le=11
+    )
     channel_cac: str = setting(CHANNEL_CAC, "what winning a customer costs you by channel, in USD")
     training_processes: int = setting(
         0, "models trained at once; each wants two cores and up to 6 GB", ge=0, shown="by cores"

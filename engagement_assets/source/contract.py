@@ -308,6 +308,12 @@ _DECLARED = (
                 "hours",
                 minimum=0,
             ),
+            Column(
+                "message_id",
+                "string",
+                "The message of `contact/outbox` that it delivered; null where the app sent it by "
+                "itself",
+            ),
         ),
     ),
     _raw(

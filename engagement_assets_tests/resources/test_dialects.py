@@ -213,6 +213,8 @@ VALUES: dict[str, Any] = {
     "first_day": S - timedelta(days=6),
     "since_day": S - timedelta(days=29),
     "experiment": "premium_upgrade",
+    "made_from": S,
+    "holdout": "global_holdout",
     "last_day": S,
     "last_assigned": S,
     "late_from": 4,

@@ -18,9 +18,16 @@ class Band:
     action: Action
 
 
+DISCOUNT = Action(
+    name="retention e-mail with 20 % discount",
+    channel="email",
+    consent="notifications",
+    cooldown_days=30,
+)
+NUDGE = Action(name="in-app nudge", channel="in_app", consent="notifications", cooldown_days=7)
 BANDS = (
-    Band("high", 0.7, Action(name="retention e-mail with 20 % discount", channel="email")),
-    Band("medium", 0.5, Action(name="in-app nudge", channel="in_app")),
+    Band("high", 0.7, DISCOUNT),
+    Band("medium", 0.5, NUDGE),
     Band("low", -1.0, NO_ACTION),
 )
 
@@ -31,6 +38,7 @@ SPEC = DecisionSpec(
     baseline="engagement_assets.decisions.retention.policy:RetentionRule",
     actions=tuple(band.action for band in BANDS),
     due=True,
+    priority=20,
     listens_to=("churn",),
     predicts_from=("churn/predictions",),
     columns=(

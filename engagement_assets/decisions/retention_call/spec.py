@@ -8,7 +8,12 @@ from resources.tables import Column
 
 WORTH_SHARE = 0.2
 LOW_ENGAGEMENT = 0.5
-CALL = Action(name="retention call (high value, low engagement)", channel="phone")
+CALL = Action(
+    name="retention call (high value, low engagement)",
+    channel="phone",
+    consent="notifications",
+    cooldown_days=90,
+)
 
 SPEC = DecisionSpec(
     name="retention_call",
@@ -17,6 +22,7 @@ SPEC = DecisionSpec(
     baseline="engagement_assets.decisions.retention_call.policy:RetentionCallRule",
     actions=(CALL, NO_ACTION),
     due=True,
+    priority=10,
     listens_to=("engagement", "lifetime_value"),
     predicts_from=("engagement/predictions", "lifetime_value/predictions"),
     columns=(

@@ -1,0 +1,1 @@
+"""One gate before a customer is touched."""
