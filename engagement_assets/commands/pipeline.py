@@ -270,6 +270,7 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool, reingest: boo
     if settings.source == SIMULATED:
         tests = {snapshots.test for snapshots in dates.values() if snapshots.test >= start}
         _write_truth(runner, settings, lake, sorted({*tests, end}))
+    _make_value(runner, made, end)
 
 
 def _must_reingest(runner: Runner, reader: SourceReader, lake: Lake) -> bool:
@@ -373,8 +374,6 @@ def _train(
 def _make_weekly(runner: Runner, made: "Made", settings: Settings) -> None:
     """Train what is trained weekly and make what is made of a day each week, for the last day."""
     day = settings.end
-    if made.missing(PROGRAMME_TABLE.key, [day]):
-        runner.run(value_job.name, (day, day))
     needed = sorted({table for spec in WEEKLY for table in spec.required})
     missing = [table for table in needed if made.absent([table])]
     if missing:
@@ -385,6 +384,12 @@ def _make_weekly(runner: Runner, made: "Made", settings: Settings) -> None:
         config = {"config": {"as_of": day.isoformat()}}
         runner.run("weekly_training", ops={f"{spec.name}__model": config for spec in WEEKLY})
         runner.run(network_insights_job.name, (day, day))
+
+
+def _make_value(runner: Runner, made: "Made", day: date) -> None:
+    """Measure the programme; the last, so that a business case that is refused stops nothing."""
+    if made.missing(PROGRAMME_TABLE.key, [day]):
+        runner.run(value_job.name, (day, day))
 
 
 def _make_signals(
