@@ -25,6 +25,9 @@ from engagement_assets.source.contract import TABLES
 from resources.lake import Lake
 from resources.registry import ModelRegistry
 
+# of the longest name of a model
+WIDTH = max(len(spec.name) for spec in MODELS)
+
 
 def headline(settings: Settings) -> str:
     """What is about to be made."""
@@ -57,7 +60,7 @@ def summary(settings: Settings, instance: dg.DagsterInstance, *, seconds: float)
     lines += _checks(instance, but=unserved)
     lines += ["", "Where to look", *(f"  {line}" for line in choose(PLATFORMS).places(settings))]
     if unserved:
-        lines += ["", "Not served", *(f"  {name:<16} {why}" for name, why in unserved.items())]
+        lines += ["", "Not served", *(f"  {name:<{WIDTH}} {why}" for name, why in unserved.items())]
         lines.append('  take a refused version on record: make accept MODEL=… VERSION=… REASON="…"')
     return "\n".join(lines) + "\n"
 
@@ -90,7 +93,7 @@ def _models(registry: ModelRegistry, lake: Lake, day: date) -> list[str]:
     for spec in MODELS:
         version = registry.champion(spec.name)
         if version is None:
-            lines.append(f"  {spec.name:<16} no champion: see the end")
+            lines.append(f"  {spec.name:<{WIDTH}} no champion: see the end")
             continue
         card = registry.card(spec.name, version)
         predicted = (
@@ -99,19 +102,19 @@ def _models(registry: ModelRegistry, lake: Lake, day: date) -> list[str]:
             else "nothing predicted"
         )
         lines.append(
-            f"  {spec.name:<16} {version}, of {card['training_customers']:,} customers at "
+            f"  {spec.name:<{WIDTH}} {version}, of {card['training_customers']:,} customers at "
             f"{len(card['training_snapshots'])} snapshots up to {card['training_snapshots'][0]}; "
             f"{predicted}"
         )
         accepted = registry.acceptance(spec.name, version)
         if accepted is not None:
-            lines.append(f"  {'':<16} refused, and {accepted}")
+            lines.append(f"  {'':<{WIDTH}} refused, and {accepted}")
         judgements = [gate.judge(card) for gate in spec.gates]
         lines += [
-            f"  {'':<16} {'' if one.state == PASSED else f'{one.state}: '}{one.text}"
+            f"  {'':<{WIDTH}} {'' if one.state == PASSED else f'{one.state}: '}{one.text}"
             for one in judgements
         ]
-        lines += [f"  {'':<16} {line}" for line in baseline_lines(card)]
+        lines += [f"  {'':<{WIDTH}} {line}" for line in baseline_lines(card)]
     return lines
 
 
