@@ -266,7 +266,10 @@ def _notes(about: Day, plan: Plan) -> list[str]:
     """What cannot be said of any of its metrics."""
     own = about.assignments[about.assignments["experiment"] == plan.name]
     waiting = int((own["assigned_at"].dt.date > about.last_assigned).sum())
-    notes = [f"what comes after the {about.window_days} days"]
+    notes = [
+        f"what comes after the {about.window_days} days",
+        "what customers of one arm bring about in the other: it makes the difference too small",
+    ]
     if waiting:
         notes.append(f"anything of {waiting:,} customers whose days are not over")
     if (own["assigned_at"].dt.date <= about.earliest + timedelta(days=1)).any():

@@ -5,6 +5,7 @@ Belongs here: wording and layout. Does not belong here: the figures (`analysis.p
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from engagement_assets.learning import markdown
@@ -18,13 +19,13 @@ from engagement_assets.learning.experiments.analysis import (
 )
 
 _VERDICTS = {
-    "blocked": "**Nothing can be concluded.**",
-    "stop": "**Stop: a guardrail is harmed.**",
-    BETTER: "**A primary metric is better.**",
-    WORSE: "**A primary metric is worse.**",
-    "mixed": "**Primary metrics are better and worse: weigh them.**",
-    NO_EFFECT: "No effect is shown.",
-    NOT_JUDGED: "It cannot be judged yet.",
+    "blocked": "**Nothing can be concluded**",
+    "stop": "**Stop: a guardrail is harmed**",
+    BETTER: "**A primary metric is better**",
+    WORSE: "**A primary metric is worse**",
+    "mixed": "**Primary metrics are better and worse: weigh them**",
+    NO_EFFECT: "No effect is shown",
+    NOT_JUDGED: "It cannot be judged yet",
 }
 
 
@@ -46,7 +47,7 @@ def analysis_markdown(analysis: Analysis, *, tested: str = "", notes: Sequence[s
             f"### {markdown.inline(design.name)}",
             "",
             _VERDICTS[analysis.verdict]
-            + (f" {markdown.inline('; '.join(reasons))}." if reasons else ""),
+            + (f": {markdown.inline('; '.join(reasons))}." if reasons else "."),
             "",
             f"**What was tested.** {markdown.inline(tested)}".rstrip(". ") + ".",
             "",
@@ -56,7 +57,10 @@ def analysis_markdown(analysis: Analysis, *, tested: str = "", notes: Sequence[s
             "A verdict is corrected over the metrics and variants of its role.",
             "",
             markdown.table(
-                ["metric", "variant", "role", "control", "difference", "lift", "verdict"],
+                [
+                    *("metric", "variant", "role", "control", "difference", "lift"),
+                    *("detectable", "verdict"),
+                ],
                 [_cells(row) for row in analysis.rows],
             ),
             "",
@@ -77,34 +81,35 @@ def analysis_markdown(analysis: Analysis, *, tested: str = "", notes: Sequence[s
 def _cells(row: Row) -> list[str]:
     head = [row.metric.replace("_", " "), row.variant, row.role]
     if row.difference is None:
-        return [*head, "–", "–", "–", f"{row.verdict}: {row.reason}"]
+        return [*head, *("–" * 4), row.verdict]
     difference = f"{row.difference:+.4g} ({row.anytime_low:+.4g} to {row.anytime_high:+.4g})"
     lift = "–" if row.relative is None else f"{row.relative:+.1%}"
-    return [*head, f"{row.mean_control:.4g}", difference, lift, row.verdict]
+    least = f"{row.least_detectable:.3g}"
+    return [*head, f"{row.mean_control:.4g}", difference, lift, least, row.verdict]
 
 
 def _limits(analysis: Analysis) -> list[str]:
     """What the figures do not show, a sentence each."""
-    design, texts = analysis.design, []
+    texts, unjudged = [], defaultdict(list)
+    unmoved = []
     for row in analysis.rows:
         name = f"{row.metric.replace('_', ' ')} in {row.variant}"
-        if row.verdict == NO_EFFECT and row.least_detectable is not None:
-            relative = (
-                f" ({row.least_detectable / abs(row.mean_control):.1%} of the control's)"
-                if row.mean_control and row.relative is not None
-                else ""
-            )
-            texts.append(
-                f"{name}: that there is no effect; one of {row.least_detectable:.3g}{relative} or "
-                f"greater would have been seen with a chance of {design.power:.0%}"
-            )
+        if row.verdict == NO_EFFECT:
+            unmoved.append(name)
         elif row.shrunk is not None:
             texts.append(
                 f"{name}: that the effect is as great as it looks; it is shown since it is great "
                 f"(the winner's curse), and {row.shrunk:+.4g} is likeliest"
             )
-        elif row.verdict == NOT_JUDGED and row.reason and not analysis.blocked:
-            texts.append(f"{name}: {row.reason}")
+        elif row.verdict == NOT_JUDGED and not analysis.blocked:
+            unjudged[row.reason].append(name)
+    if unmoved:
+        texts.append(
+            f"{', '.join(unmoved)}: that there is no effect; one of the size in the column "
+            f"`detectable` would have been seen with a chance of {analysis.design.power:.0%}, a "
+            "smaller one seldom"
+        )
+    texts += [f"{', '.join(names)}: {reason}" for reason, names in unjudged.items()]
     if analysis.blocked:
         texts.append("whether any difference in the table is an effect")
     return texts or ["nothing beyond the intervals"]

@@ -65,7 +65,9 @@ def test_no_effect_is_reported_with_what_would_have_been_seen():
     assert analysis.verdict == "no effect shown"
     row = analysis.rows[0]
     assert row.least_detectable == pytest.approx(3.9 * row.standard_error, rel=0.05)
-    assert f"one of {row.least_detectable:.3g}" in analysis_markdown(analysis, tested="Colours")
+    written = analysis_markdown(analysis, tested="Colours")
+    assert f"| {row.least_detectable:.3g} | no effect shown |" in written
+    assert "visits in treatment" in written.split("What cannot be said")[1]
 
 
 def test_a_harmed_guardrail_stops_even_a_success():
