@@ -86,8 +86,8 @@ class Offers:
 
     def rows(self, day: int, first_day: date) -> pa.Table:
         """The rows of table `retention_offers`: all of a week are made on its first day."""
-        week, late = divmod(day, p.DAYS_PER_WEEK)
-        if late or week not in self._made:
+        week, days_into = divmod(day, p.DAYS_PER_WEEK)
+        if days_into or week not in self._made:
             return tables.empty("retention_offers")
         made = self._made[week]
         count = len(made.customer)
