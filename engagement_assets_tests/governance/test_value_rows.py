@@ -2,13 +2,22 @@
 
 from datetime import date, datetime, timedelta
 
+import dagster as dg
 import pytest
 
-from engagement_assets.governance.value.assets import ProgrammeResource
+from engagement_assets.deployments.local import LocalEngine
+from engagement_assets.governance.value.assets import ASSETS, CHECKS, ProgrammeResource
 from engagement_assets.governance.value.measures import HOLDOUT, PROGRAMME
+from engagement_assets.governance.value.tables import CASE_TABLE, PROGRAMME_TABLE
+from engagement_assets.settings.installation import PROJECT
 from engagement_assets.source.contract import TABLES
 from engagement_assets_tests.decisions.tables import SQL, engine_of, filled
+from resources.io_managers import ReportIOManager, TableIOManager
 from resources.lake import Lake
+from resources.platform import LakeResource
+
+# of a resource that stands on another, by Dagster itself
+pytestmark = pytest.mark.filterwarnings("ignore:.*dagster_run:DeprecationWarning")
 
 DAY = date(2026, 3, 31)
 NOON = datetime(2026, 3, 31, 12)
@@ -176,3 +185,30 @@ def test_the_whole_is_measured_from_a_lake(world):
     assert revenue.low < 5.0 < revenue.high
     assert revenue.verdict == "better"
     assert (value.first_day, value.last_day) == (date(2026, 2, 14), DAY)
+
+
+def test_the_asset_lands_what_passes_its_checks_and_a_report(world, tmp_path):
+    for n in range(240):
+        world.customer(f"c{n}", ago(45), HOLDOUT if n % 2 else PROGRAMME)
+        world.pay(f"c{n}", ago(20), 10.0 + n % 7)
+    world.engine()
+    lake = LakeResource(root=str(tmp_path))
+    done = dg.materialize(
+        [*ASSETS, *CHECKS],
+        partition_key=DAY.isoformat(),
+        resources={
+            "lake": lake,
+            "engine": LocalEngine(lake=lake, sql_root=str(PROJECT / "sql"), threads=1),
+            "programme": programme(),
+            "tables": TableIOManager(root=str(tmp_path)),
+            "reports": ReportIOManager(root=str(tmp_path / "reports")),
+        },
+    )
+    assert all(check.passed for check in done.get_asset_check_evaluations())
+    assert len(done.get_asset_check_evaluations()) == 5
+    rows = world.lake.read(PROGRAMME_TABLE.key, days=[DAY]).to_pandas()
+    assert rows["capability"].value_counts()[PROGRAMME] == 9
+    verdicts = world.lake.read(CASE_TABLE.key, days=[DAY]).to_pandas().set_index("name")
+    assert verdicts.loc["fraud", "verdict"] == "cannot be told yet"
+    report = done.asset_value(["value", "report"])
+    assert "What the programme brought" in report.markdown
