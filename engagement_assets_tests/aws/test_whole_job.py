@@ -31,6 +31,7 @@ pytestmark = pytest.mark.slow
 
 FIRST_DAY = date(2025, 11, 27)
 SETTINGS = {
+    "world": "plain",
     "first_day": FIRST_DAY.isoformat(),
     "last_day": END.isoformat(),
     "customers": 400,

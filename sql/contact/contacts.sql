@@ -1,6 +1,6 @@
--- Contacts from :earliest to the end of :snapshot_date: what the app sent by itself, and messages of
--- outboxes before :made_from, which count as sent when they became due. A notification that delivers a
--- message of the outbox names it and is not counted twice.
+-- Contacts from :earliest to the end of :snapshot_date: what the app sent by itself, and messages
+-- of outboxes before :made_from, which count as sent when they became due. A notification that
+-- delivers a message of the outbox names it and is not counted twice.
 SELECT
   customer_id,
   'notification' AS channel,

@@ -1,5 +1,5 @@
--- Who met what an experiment tests on :earliest or later, as known by the end of :snapshot_date: one
--- row an experiment and customer. Who was assigned before :earliest is left out, as among the
+-- Who met what an experiment tests on :earliest or later, as known by the end of :snapshot_date:
+-- one row an experiment and customer. Who was assigned before :earliest is left out, as among the
 -- assignments; who was never assigned has no variant.
 WITH
 assigned AS (
