@@ -49,7 +49,7 @@ STORY = {
 }
 # what the daily and the training job do not make, or whose window is longer than this history
 NOT_ASKED_FOR = {"labels/lifetime_value_usd", "governance/fairness"}
-OTHER_JOBS = ("graph_engagement/", "virality/", "network/embeddings", "network/seeds")
+OTHER_JOBS = ("graph_engagement/", "virality/", "value/", "network/embeddings", "network/seeds")
 SAME = (
     "features/customer_features",
     "labels/churn_30_day",

@@ -121,5 +121,5 @@ def test_the_review_queue_holds_whom_the_rule_sends(year):
 
 def test_the_fairness_of_all_models_stands_in_one_report(year):
     text = (year.path / "reports" / "governance" / "fairness" / "report.md").read_text()
-    for spec in MODELS:
+    for spec in (spec for spec in MODELS if spec.fairness is not None):
         assert f"| {spec.name} |" in text
