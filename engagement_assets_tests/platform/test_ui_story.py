@@ -23,7 +23,10 @@ NOUNS = ("model", "evaluation", "fairness", "champion")
 # the history of this home is too short for the value of 180 days
 TOO_SHORT = "lifetime_value"
 MODELS_AND_REPORTS = [
-    f"{spec.name}/{noun}" for spec in MODELS if spec.name != TOO_SHORT for noun in NOUNS
+    f"{spec.name}/{noun}"
+    for spec in MODELS
+    if spec.name != TOO_SHORT
+    for noun in spec.training_parts
 ]
 NOT_YET = "labels/lifetime_value_usd"
 

@@ -58,6 +58,8 @@ REASONS_FILE = "reasons.ubj"
 ESTIMATOR_FILE = "estimator.json"
 FORMAT = "treatment-effects/1"
 CONSTANT = ConstantEffect.name
+# of each arm: so few show no heterogeneity, and the constant effect needs no more
+LEAST_SET_ASIDE = 3
 # Trees that retell the effects so that they can be explained exactly.
 _REASON_TREES = {"max_depth": 4, "learning_rate": 0.1, "min_child_weight": 5.0}
 _REASON_ROUNDS = 200
@@ -180,15 +182,15 @@ class TreatmentEffectEstimator(BaseEstimator):
             test[chosen] = True
         if len(test) != n:
             raise UnusableTrialError(f"`test` has {len(test)} rows, and {n} outcomes are known")
-        least = min(
-            int(((trial.treatment == arm) & (test == aside)).sum())
-            for arm in (0, 1)
-            for aside in (False, True)
-        )
-        if least < LEAST_OF_ARM:
-            raise TooLittleDataError(
-                f"{least} rows of an arm are learnt from or set aside; {LEAST_OF_ARM} are needed"
-            )
+        for aside, least, words in (
+            (False, LEAST_OF_ARM, "learnt from"),
+            (True, LEAST_SET_ASIDE, "set aside"),
+        ):
+            arms = np.bincount(trial.treatment[test == aside], minlength=2)
+            if arms.min() < least:
+                raise TooLittleDataError(
+                    f"{arms.min()} rows of an arm are {words}; at least {least} are needed"
+                )
         return test
 
     def _expected(self, matrix: Floats, trial: Trial, test: NDArray[np.bool_]) -> Nuisances:

@@ -26,15 +26,15 @@ Arrays = dict[str, NDArray[Any]]
 
 # Rows on which the kind is chosen, width and penalty are, and a kernel is learnt: more make it slow
 # and hardly better.
-MOST_ROWS_TO_CHOOSE = 5_000
+MOST_ROWS_TO_CHOOSE = 4_000
 MOST_ROWS_TO_SMOOTH = 1_000
 MOST_ROWS_OF_KERNEL = 20_000
-_WIDTHS = (0.0, 0.1, 0.3, 1.0)
+_WIDTHS = (0.0, 0.1, 0.3)
 _PENALTIES = np.logspace(-4, 6, 11)
 _COMPONENTS = 400
 _COMPONENTS_TO_CHOOSE = 200
 _TREE_COUNTS = (0, 5, 15, 30, 60, 120)
-_FOLDS = 3
+_FOLDS = 2
 # of a feature in standard deviations: beyond them a smooth function would run away
 _BOUND = 4.0
 _TREES = {

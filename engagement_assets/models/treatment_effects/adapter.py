@@ -127,7 +127,9 @@ class TreatmentEffectsAdapter(ScoredModel):
             try:
                 rows = self._rows(inputs, assignments, name, snapshots.all, last_day)
                 trial = checked_trial(**rows.given())
-                effect = observational_effect(trial, seed=inputs.seed, threads=inputs.threads)
+                effect = observational_effect(
+                    trial, folds=2, seed=inputs.seed, threads=inputs.threads
+                )
                 figures.append(about | effect.to_dict())
             except (UnusableTrialError, TooLittleDataError, NotTrainableError) as error:
                 logger.warning("no effect of %s: %s", name, error)

@@ -140,7 +140,7 @@ def test_rows_set_aside_stay_unseen_where_nothing_is_refitted(planted) -> None:
     np.testing.assert_array_equal(first.effect(planted["X"]), second.effect(planted["X"]))
     assert first.effect_ != second.effect_
     with pytest.raises(TooLittleDataError, match="set aside"):
-        TreatmentEffectEstimator().fit(**given, test=np.arange(1_200) < 5)
+        TreatmentEffectEstimator().fit(**given, test=np.arange(1_200) < 2)
 
 
 def test_an_estimator_is_the_same_after_saving_and_for_the_same_seed(
