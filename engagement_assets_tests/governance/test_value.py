@@ -123,6 +123,14 @@ def test_what_was_known_before_narrows_the_interval():
     assert with_it.high - with_it.low < 0.9 * (without.high - without.low)
 
 
+def test_few_people_of_a_region_do_not_look_like_a_broken_assignment():
+    # of 1,000 who are held out 5 are to be expected from there, and none is
+    units = customers(20_000, 12)
+    there = (units["variant"] == "programme") & (units.index % 180 == 0)
+    units["location"] = np.where(there, "oceania", "europe")
+    assert row(measured(units), REVENUE).verdict == NO_EFFECT
+
+
 def test_costs_of_who_is_held_out_are_not_the_programmes():
     units = customers(5_000, 4).assign(offers_usd=0.5)
     cost = row(measured(units), COST)

@@ -45,8 +45,10 @@ NUMBERS_BEFORE = ("sessions_before", "revenue_before_usd", "age")
 CATEGORIES_BEFORE = ("gender", "location")
 # Customers near which the interval of any look is narrowest: set before anybody looked.
 TUNED_FOR = 10_000
-# A group of fewer units has no column of its own among the covariates.
-LEAST_GROUP = 50
+# A group of whom fewer are to be expected in the smallest variant has no column of its own among
+# the covariates: a share of few is not normal, and the test of balance would take chance for a
+# difference.
+LEAST_GROUP = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -362,9 +364,10 @@ def _covariates(units: pd.DataFrame) -> dict[str, pd.Series]:
     """What is known of a customer from before the assignment, as numbers that vary."""
     numbers = {name: units[name] for name in NUMBERS_BEFORE if units[name].nunique() > 1}
     groups: dict[str, pd.Series] = {}
+    smallest = units["variant"].value_counts().min() / len(units)
     for name in CATEGORIES_BEFORE:
         sizes = units[name].value_counts()
         # one group is told by the others
-        for value in sorted(sizes[sizes >= LEAST_GROUP].index)[1:]:
+        for value in sorted(sizes[sizes * smallest >= LEAST_GROUP].index)[1:]:
             groups[f"{name}_{value}"] = (units[name] == value).astype(float)
     return numbers | groups
