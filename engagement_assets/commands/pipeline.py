@@ -13,7 +13,9 @@ from typing import Any
 
 import dagster as dg
 
+from engagement_assets.decisions.contact.tables import OUTBOX
 from engagement_assets.decisions.customers.unified import CHANGES, CUSTOMERS
+from engagement_assets.decisions.experiments.tables import RESULTS
 from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.definitions import defs
 from engagement_assets.deployments.resources import resources_of
@@ -57,7 +59,14 @@ from resources.registry import ModelRegistry
 # A champion is retrained when data this many days newer than its own can be learnt from.
 MAX_AGE_DAYS: dict[Cadence, int] = {"daily": 0, "weekly": 6, "quarterly": 60}
 # What the job `predictions` makes of a day.
-PREDICTED = (*(spec.output for spec in (*MODELS, *DECISIONS)), CUSTOMERS, CHANGES, REVIEW_QUEUE)
+PREDICTED = (
+    *(spec.output for spec in (*MODELS, *DECISIONS)),
+    CUSTOMERS,
+    CHANGES,
+    OUTBOX.key,
+    RESULTS.key,
+    REVIEW_QUEUE,
+)
 BY_NAME = {spec.name: spec for spec in MODELS}
 FAIRNESS_OVERVIEW = "governance/fairness"
 # Tags of a run that this command starts: its days, and whether it was brought to an end.

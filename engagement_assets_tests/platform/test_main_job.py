@@ -133,8 +133,8 @@ def test_a_second_run_makes_nothing_again(home):
     with home.instance() as instance:
         runs = instance.get_runs()
     # ingest, text scores, three times signals and features, engagement three times and churn twice,
-    # training, fairness across models, predictions, and two of the network
-    assert len(runs) == 18
+    # training, fairness across models, predictions, two of the network, and value
+    assert len(runs) == 19
     assert files(home.path / "lake") == before
 
 
