@@ -212,7 +212,7 @@ VALUES: dict[str, Any] = {
     "snapshot_date": S,
     "first_day": S - timedelta(days=6),
     "since_day": S - timedelta(days=29),
-    "experiment": "premium_upgrade",
+    "experiment": "global_holdout",
     "made_from": S,
     "holdout": "global_holdout",
     "last_day": S,
