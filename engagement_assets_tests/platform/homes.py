@@ -35,7 +35,7 @@ YEAR = (
     "THREADS=1",
     f"DATE={END}",
 )
-SOON = 570
+SOON = 1500
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,12 @@ TABLES = [key for key in listed()["assets"] if key.startswith(TABLE_GROUPS)]
 NOUNS = ("model", "evaluation", "fairness", "champion")
 # the history of this home is too short for the value of 180 days
 TOO_SHORT = "lifetime_value"
+# and has too few customers in its experiment
+TOO_FEW = "treatment_effects"
 MODELS_AND_REPORTS = [
     f"{spec.name}/{noun}"
     for spec in MODELS
-    if spec.name != TOO_SHORT
+    if spec.name not in (TOO_SHORT, TOO_FEW)
     for noun in spec.training_parts
 ]
 NOT_YET = "labels/lifetime_value_usd"

@@ -55,7 +55,9 @@ def test_a_plain_world_is_what_it_was():
     digest = sha256()
     # numbers may differ in their last bits between processors, and who did what does not
     for name in ("sessions", "interactions", "messages", "action_log", "notifications"):
-        named = [field.name for field in day[name].schema if field.type == pa.string()]
+        fields = [field.name for field in day[name].schema if field.type == pa.string()]
+        # a column of later
+        named = [field for field in fields if (name, field) != ("notifications", "message_id")]
         for column in named:
             digest.update("|".join(map(str, day[name][column].to_pylist())).encode())
     assert digest.hexdigest()[:16] == "2969e6be71cf2162"
