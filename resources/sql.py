@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Self
 
 import sqlglot
 from sqlglot import exp
@@ -37,6 +38,16 @@ class Query:
 
     name: str
     text: str
+
+    @classmethod
+    def of_tree(cls, name: str, tree: exp.Expression) -> Self:
+        """A query of a syntax tree, which is not read again.
+
+        DuckDB's text has `$` before parameters, two of which sqlglot reads as a quoted text.
+        """
+        query = cls(name, tree.sql("duckdb"))
+        query.__dict__["tree"] = tree
+        return query
 
     @cached_property
     def tree(self) -> exp.Expression:

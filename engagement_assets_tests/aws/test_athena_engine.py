@@ -103,6 +103,16 @@ def test_rows_come_back_with_their_types_in_the_order_asked_for(any_engine):
     assert first["born_at"] == datetime(2000, 1, 4, 23, 59, 59, 999_000)
 
 
+def test_parameters_of_names_that_begin_alike_are_told_apart(any_engine):
+    query = Query(
+        "some days",
+        "SELECT DISTINCT day, name || ': ' || age AS label FROM people.everyone "
+        "WHERE day BETWEEN :first AND :last AND is_member AND name <> '' ORDER BY day, label",
+    )
+    rows = any_engine.select(query, {"first": DAY, "last": DAY + timedelta(days=1)})
+    assert [row["label"] for row in rows.to_pylist()] == ["ann: 30", "dee: 41", "ann: 30"]
+
+
 def test_a_result_without_rows_has_its_columns(any_engine):
     query = Query(
         "none",

@@ -128,7 +128,7 @@ class AthenaEngine:
             order = top_order(query.tree)
         except DialectError as error:
             raise EngineError(f"{query.name}: {error}") from error
-        bare = Query(query.name, without_order(query.tree).sql("duckdb"))
+        bare = Query.of_tree(query.name, without_order(query.tree))
         sql = bare.render(parameters, dialect="athena", table_name=self.tables.name)
         with self._staging() as folder:
             unload = (
