@@ -17,6 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from engagement_assets.models.specs import MODELS
+
 SOURCES = {"deskdrop": "deskdrop", "movielens": "movielens-100k"}
 CHAMPION = re.compile(r"^ {2}(\w+) +[0-9a-f]{16},")
 NOT_SERVED = re.compile(r"^ {2}(\w+) +(nothing serves.*)$")
@@ -44,6 +46,7 @@ def run(source: str, data: Path) -> dict[str, object]:
     Raises:
         FileNotFoundError: The folder of the source is not there.
         subprocess.CalledProcessError: The run failed.
+        ValueError: Its summary does not name every model.
     """
     if not data.is_dir():
         raise FileNotFoundError(f"{data} is not there; --data names the folder of public data")
@@ -58,13 +61,14 @@ def run(source: str, data: Path) -> dict[str, object]:
             stderr=subprocess.DEVNULL,
         )
         after = os.times()
-    lines = done.stdout.splitlines()
-    return {
-        "wall": time.perf_counter() - began,
-        "cpu": sum(after[2:4]) - sum(before[2:4]),
-        "served": [match[1] for line in lines if (match := CHAMPION.match(line))],
-        "not served": {match[1]: match[2] for line in lines if (match := NOT_SERVED.match(line))},
-    }
+    wall, lines = time.perf_counter() - began, done.stdout.splitlines()
+    served = [match[1] for line in lines if (match := CHAMPION.match(line))]
+    others = {match[1]: match[2] for line in lines if (match := NOT_SERVED.match(line))}
+    passed_over = {spec.name for spec in MODELS} - {*served, *others}
+    if passed_over:
+        raise ValueError(f"the summary says nothing of {', '.join(sorted(passed_over))}")
+    cpu = sum(after[2:4]) - sum(before[2:4])
+    return {"wall": wall, "cpu": cpu, "served": served, "not served": others}
 
 
 if __name__ == "__main__":

@@ -124,14 +124,11 @@ def _experiments(lake: Lake, day: date) -> list[str]:
         return []
     rows = lake.read(RESULTS.key, days=[day]).to_pylist()
     verdicts = {row["experiment"]: (row["experiment_verdict"], row["blocked"]) for row in rows}
-    return [
-        line
-        for place, (name, (verdict, blocked)) in enumerate(sorted(verdicts.items()))
-        for line in (
-            *(["", "Experiments"] if not place else []),
-            f"  {name:<24} {verdict}{': ' * bool(blocked)}{blocked.split(';')[0]}",
-        )
-    ]
+    lines = ["", "Experiments"] if verdicts else []
+    for name, (verdict, blocked) in sorted(verdicts.items()):
+        why = f": {blocked.split(';')[0]}" if blocked else ""
+        lines.append(f"  {name:<24} {verdict}{why}")
+    return lines
 
 
 def _unserved(registry: ModelRegistry, instance: dg.DagsterInstance) -> dict[str, str]:

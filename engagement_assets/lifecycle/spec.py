@@ -421,6 +421,11 @@ class Reward:
     window_days: int
 
 
+PROPENSITY = Column(
+    "propensity", "float64", "Chance of the choice", "0-1", nullable=False, minimum=0, maximum=1
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class DecisionSpec(UseCaseSpec):
     """A decision: what to do.
@@ -482,15 +487,7 @@ class DecisionSpec(UseCaseSpec):
         """What every choice has, and the decision's own columns."""
         return (
             Column("action", "string", "What is chosen, or none", nullable=False),
-            Column(
-                "propensity",
-                "float64",
-                "Chance of the choice",
-                "0-1",
-                nullable=False,
-                minimum=0,
-                maximum=1,
-            ),
+            PROPENSITY,
             Column("reason", "string", "Why, in words"),
             *self.columns,
         )

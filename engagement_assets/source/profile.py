@@ -153,7 +153,8 @@ def profile(engine: Engine, *, timezone: str, end: date | None) -> Profile:
         end: The last day that was asked for where the source names none of its own, so that data
             which end before are noticed; None otherwise.
     """
-    rows = {name: count for name in TABLES if (count := _count(engine, name))}
+    by_day = {name: _counts(engine, name) for name in TABLES}
+    rows = {name: count for name, days in by_day.items() if (count := sum(days.values()))}
     people = _one(
         engine,
         "SELECT COUNT(*) AS versions, COUNT(DISTINCT customer_id) AS customers "
@@ -163,7 +164,7 @@ def profile(engine: Engine, *, timezone: str, end: date | None) -> Profile:
     hours, days, midnights = _times(engine, ZoneInfo(timezone))
     customers = int(people["customers"] or 0)
     count = sum(hours.values())
-    median, twins = _recent_sessions(engine)
+    median, twins = _recent_sessions(engine, by_day["sessions"])
     measured = Profile(
         rows=rows,
         quarantined=_quarantined(engine),
@@ -245,10 +246,10 @@ def _of_times(measured: Profile, end: date | None) -> list[str]:
     return doubts
 
 
-def _count(engine: Engine, name: str) -> int:
-    lake = engine.lake
+def _counts(engine: Engine, name: str) -> dict[date, int]:
+    """Rows of a table by day."""
     key = TABLES[name].key
-    return sum(lake.row_counts(key, lake.filled_days(key)).values())
+    return engine.lake.row_counts(key, engine.lake.filled_days(key))
 
 
 def _one(engine: Engine, sql: str) -> dict[str, Any]:
@@ -286,10 +287,13 @@ def _longest_gap(days: Sequence[date]) -> tuple[date, date] | None:
     return longest if longest and longest[1] - longest[0] > timedelta(days=1) else None
 
 
-def _recent_sessions(engine: Engine) -> tuple[float | None, float]:
-    """The median length of the latest sessions, and the share that has a twin."""
-    key = TABLES["sessions"].key
-    counts = engine.lake.row_counts(key, engine.lake.filled_days(key))
+def _recent_sessions(engine: Engine, counts: Mapping[date, int]) -> tuple[float | None, float]:
+    """The median length of the latest sessions, and the share that has a twin.
+
+    Args:
+        engine: Over the lake.
+        counts: Sessions by day.
+    """
     rows, since = 0, None
     for day in sorted(counts, reverse=True):
         rows += counts[day]

@@ -2,5 +2,5 @@
 -- :latest_day.
 SELECT customer_id, granted
 FROM shared.latest_consents
-WHERE customer_id = :customer_id
+WHERE customer_id = :customer_id AND purpose = :purpose
 ORDER BY customer_id

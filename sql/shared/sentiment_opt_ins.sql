@@ -2,7 +2,7 @@
 -- the source has no table of consents, :granted_by_source says what it states for all of them.
 SELECT customer_id
 FROM shared.latest_consents
-WHERE granted
+WHERE granted AND purpose = :purpose
 UNION
 SELECT customer_id
 FROM shared.known_by_latest_day_customers

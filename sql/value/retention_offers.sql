@@ -1,73 +1,13 @@
--- One retention offer a row, from :since_day on, with the chance that it had, and what the customer
--- did in the 7 days after it: null where these are not over by the end of :snapshot_date, and
--- revenue where there are no transactions at all. Context is of the 28 days before.
-WITH
-known AS (
-  SELECT EXISTS (SELECT 1 FROM shared.known_transactions) AS transactions
-),
-decisions AS (
-  SELECT
-    offer_id AS decision_id,
-    customer_id,
-    occurred_at,
-    offer AS action,
-    propensity,
-    CAST(occurred_at AS TIMESTAMP) - INTERVAL 28 DAY AS known_from,
-    CAST(occurred_at AS TIMESTAMP) + INTERVAL 7 DAY AS outcome_until
-  FROM shared.known_retention_offers
-  WHERE occurred_at >= CAST(:since_day AS TIMESTAMP)
-),
-visits AS (
-  SELECT
-    decisions.decision_id,
-    COUNT(*) FILTER (WHERE sessions.occurred_at > decisions.occurred_at) AS sessions,
-    COUNT(*) FILTER (WHERE sessions.occurred_at <= decisions.occurred_at) AS sessions_before
-  FROM decisions
-  INNER JOIN shared.known_sessions AS sessions
-    ON sessions.customer_id = decisions.customer_id
-    AND sessions.occurred_at > decisions.known_from
-    AND sessions.occurred_at < decisions.outcome_until
-  GROUP BY decisions.decision_id
-),
-payments AS (
-  SELECT
-    decisions.decision_id,
-    SUM(transactions.amount_usd) FILTER (
-      WHERE transactions.occurred_at > decisions.occurred_at
-    ) AS revenue_usd,
-    SUM(transactions.amount_usd) FILTER (
-      WHERE transactions.occurred_at <= decisions.occurred_at
-    ) AS revenue_before_usd
-  FROM decisions
-  INNER JOIN shared.known_transactions AS transactions
-    ON transactions.customer_id = decisions.customer_id
-    AND transactions.occurred_at > decisions.known_from
-    AND transactions.occurred_at < decisions.outcome_until
-  GROUP BY decisions.decision_id
-),
-ended AS (
-  SELECT
-    decision_id,
-    outcome_until <= CAST(:snapshot_date AS TIMESTAMP) + INTERVAL 1 DAY AS week_is_over
-  FROM decisions
-)
+-- One retention offer a row, from :since_day on: its chance and what came of it.
 SELECT
-  decisions.decision_id,
-  decisions.customer_id,
-  decisions.occurred_at,
-  decisions.action,
-  decisions.propensity,
-  CASE
-    WHEN ended.week_is_over AND known.transactions THEN COALESCE(payments.revenue_usd, 0.0)
-  END AS revenue_usd,
-  CASE
-    WHEN ended.week_is_over THEN CAST(COALESCE(visits.sessions, 0) AS DOUBLE)
-  END AS sessions,
-  CAST(COALESCE(visits.sessions_before, 0) AS DOUBLE) AS sessions_before,
-  COALESCE(payments.revenue_before_usd, 0.0) AS revenue_before_usd
-FROM decisions
-CROSS JOIN known
-INNER JOIN ended ON ended.decision_id = decisions.decision_id
-LEFT JOIN visits ON visits.decision_id = decisions.decision_id
-LEFT JOIN payments ON payments.decision_id = decisions.decision_id
-ORDER BY decisions.occurred_at, decisions.decision_id
+  decision_id,
+  customer_id,
+  occurred_at,
+  action,
+  propensity,
+  revenue_usd,
+  sessions,
+  sessions_before,
+  revenue_before_usd
+FROM shared.outcomes_retention_offers
+ORDER BY occurred_at, decision_id

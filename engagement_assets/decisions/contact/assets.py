@@ -47,8 +47,8 @@ def outbox(
 ) -> Any:
     """Judge the choices of this run's days, for the days after."""
     from engagement_assets.decisions.contact import gate  # noqa: PLC0415 - loads pandas
-    from engagement_assets.decisions.contact.candidates import candidates  # noqa: PLC0415 - likewise
-    from engagement_assets.decisions.contact.state import read_state  # noqa: PLC0415 - likewise
+    from engagement_assets.decisions.contact.candidates import candidates  # noqa: PLC0415 - loads pandas
+    from engagement_assets.decisions.contact.state import read_state  # noqa: PLC0415 - loads pandas
 
     days = partition_days(context)
     require_checks(context.instance, [*SOURCE_BLOCKING, *blocking_keys(CHOICES)], days=days)

@@ -20,11 +20,6 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def contacting(decisions: Sequence[DecisionSpec]) -> list[DecisionSpec]:
-    """Return the decisions that have an action with a channel."""
-    return [spec for spec in decisions if any(action.channel for action in spec.actions)]
-
-
 def candidates(lake: Lake, decisions: Sequence[DecisionSpec], day: date) -> pd.DataFrame:
     """Read the choices of a day that would contact a customer.
 

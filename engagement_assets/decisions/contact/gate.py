@@ -106,7 +106,7 @@ def barred_now(
 
     Args:
         messages: Rows of `outbox` that are due.
-        state: What is known now.
+        state: What is known now; the messages themselves are not among its contacts.
         limits: How often and when.
         now: The instant, UTC without zone.
     """

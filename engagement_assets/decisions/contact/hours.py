@@ -69,14 +69,9 @@ def is_open(
     instants: NDArray[np.datetime64], zones: Iterable[str | None], limits: ContactLimits
 ) -> NDArray[np.bool_]:
     """Return whether each of n instants of UTC lies outside the quiet hours of its zone's clock."""
-    moments = pd.DatetimeIndex(np.asarray(instants)).tz_localize("UTC")
-    names = pd.Series(list(zones), dtype=object)
-    allowed = np.zeros(len(names), dtype=bool)
-    for name, rows in names.groupby(names).indices.items():
-        zone = zone_of(str(name))
-        if zone is not None:
-            hour = moments[rows].tz_convert(zone).hour
-            allowed[rows] = (hour >= limits.quiet_to) & (hour < limits.quiet_from)
+    hour = _local(instants, zones).dt.hour
+    # of an unknown zone there is no hour, which no comparison holds of
+    allowed: NDArray[np.bool_] = hour.between(limits.quiet_to, limits.quiet_from - 1).to_numpy()
     return allowed
 
 
@@ -84,12 +79,18 @@ def local_days(
     instants: NDArray[np.datetime64], zones: Iterable[str | None]
 ) -> NDArray[np.datetime64]:
     """Return the day of each clock at each of n instants of UTC; that of UTC where unknown."""
+    local = _local(instants, zones).fillna(pd.Series(instants))
+    days: NDArray[np.datetime64] = local.to_numpy().astype("datetime64[D]")
+    return days
+
+
+def _local(instants: NDArray[np.datetime64], zones: Iterable[str | None]) -> pd.Series:
+    """What each zone's clock shows at each of n instants of UTC, NaT where the zone is unknown."""
     moments = pd.DatetimeIndex(np.asarray(instants)).tz_localize("UTC")
     names = pd.Series(list(zones), dtype=object)
-    days = moments.tz_localize(None).to_numpy().astype("datetime64[D]")
+    local = pd.Series(pd.NaT, index=names.index, dtype="datetime64[ns]")
     for name, rows in names.groupby(names).indices.items():
         zone = zone_of(str(name))
         if zone is not None:
-            local = moments[rows].tz_convert(zone).tz_localize(None)
-            days[rows] = local.to_numpy().astype("datetime64[D]")
-    return days
+            local.iloc[rows] = moments[rows].tz_convert(zone).tz_localize(None).to_numpy()
+    return local

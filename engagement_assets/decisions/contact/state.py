@@ -45,7 +45,7 @@ def read_state(
     people = customers.to_pandas()
     people["time_zone"] = people["time_zone"].fillna(reader.timezone)
     if "consents" in reader.provides():
-        consents = engine.select(sql.query("contact/consents"), known).to_pandas()
+        consents = engine.select(sql.query("contact/consents"), {"latest_day": day}).to_pandas()
     else:
         purposes = pd.DataFrame({"purpose": list(reader.granted_consents)}, dtype=object)
         consents = people[["customer_id"]].merge(purposes, how="cross")

@@ -5,6 +5,7 @@ Belongs here: its declaration. Does not belong here: what makes it (`gate.py`).
 
 from engagement_assets.features.catalogue import KEY_COLUMNS
 from engagement_assets.features.tables import KNOWN_TABLES as BELOW
+from engagement_assets.lifecycle.spec import PROPENSITY
 from resources.tables import Column, Table
 
 
@@ -26,15 +27,7 @@ OUTBOX = Table(
         Column("not_after", "timestamp", "Latest time (UTC); null where suppressed"),
         Column("cost_usd", "float64", "What the action costs", "USD", nullable=False, minimum=0),
         Column("expected_usd", "float64", "What it is expected to bring, or null", "USD"),
-        Column(
-            "propensity",
-            "float64",
-            "Chance of the choice",
-            "0-1",
-            nullable=False,
-            minimum=0,
-            maximum=1,
-        ),
+        PROPENSITY,
         _text("policy_version", "Version of the policy that chose"),
         _text("reason", "Why it was chosen, in words", nullable=True),
         Column("purpose", "string", "Purpose that the customer must agree to, or null"),
