@@ -148,6 +148,7 @@ BENCHMARKS = (
     ),
     ("value", "The programme against its holdout: planted incremental revenue", [], ""),
     ("effects", "Treatment effects on IHDP and on planted experiments", [], ""),
+    ("timing", "When to notify: a deep Q-network against the exact best policy", [], ""),
     ("code_size", "Lines of code outside tests and benchmarks", [], FIGURE_HEAD),
     ("default_runs", "Default runs of 1,500 customers, 20 pairs of seed and date", [], ""),
     ("small_world", "A small world against the code before it was reshaped", [], ""),
@@ -167,7 +168,7 @@ WITH_JSON = (
     "models", "recommendation", "movielens", "anomaly", "anomaly_planted", "parallel_training",
     "publish", "serving", "soak", "fuzz", "million", "lake_size", "fairness_chance",
     "gate_chance", "default_runs", "code_size", "drift", "history", "whole_sources",
-    "value_retail", "experiments", "off_policy", "value", "effects",
+    "value_retail", "experiments", "off_policy", "value", "effects", "timing",
 )  # fmt: skip
 
 

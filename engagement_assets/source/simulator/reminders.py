@@ -29,7 +29,7 @@ from engagement_assets.source.simulator.messaging import (
 from engagement_assets.source.simulator.population import Population
 from engagement_assets.source.simulator.randomness import generator
 
-_FATIGUE_DAYS = 4.0
+FATIGUE_DAYS = 4.0
 _EXPLORED_SHARE, _DELAYS = 0.3, 10
 _SESSION_CHANCE, _MOST = 0.25, 0.6
 _BY_USE, _BY_HOUR, _BY_FATIGUE = 0.7, 0.8, 0.6
@@ -42,7 +42,7 @@ _CACHED_DAYS = 4
 _MEAN_RESPITE = float(
     np.exp(
         p.NOTIFICATIONS_PER_DAY
-        * _FATIGUE_DAYS
+        * FATIGUE_DAYS
         * np.mean(np.expm1(-_BY_FATIGUE * (u := (np.arange(200) + 0.5) / 200)) / u)
     )
 )
@@ -177,7 +177,7 @@ class Reminders:
         lots = generator(people.seed, "reminders", day).random(count)
         may = self._agreed(day)[:count] & ~self._held[:count] & (self._unsubscribed[:count] > day)
         customer = np.flatnonzero(may & (lots < p.NOTIFICATIONS_PER_DAY)).astype(np.int32)
-        self._fatigue *= np.float32(np.exp(-1.0 / _FATIGUE_DAYS))
+        self._fatigue *= np.float32(np.exp(-1.0 / FATIGUE_DAYS))
         fatigue = self._fatigue[customer]
         self._fatigue[customer] += np.float32(1.0)
         self._who.append((customer, fatigue))
@@ -199,8 +199,7 @@ class Reminders:
         fit = self._fit[people.habit[customer], (hour + people.utc_offset[customer]) % 24]
         self._life.advance(day)
         stays = (self._life.leaving_from[customer] >= day) & ~people.is_bot[customer]
-        tired = _UNSUBSCRIBE_FATIGUE * fatigue + _UNSUBSCRIBE_BAD_HOUR * (fit < _BAD_HOUR_FIT)
-        leaving = np.where(stays, _UNSUBSCRIBE_CHANCE * np.exp(tired), 0.0)
+        leaving = np.where(stays, unsubscribe_chance(fit, fatigue), 0.0)
         stops = draws[4] < leaving
         return draws, _Sending(explored, delay, seconds, fit, leaving, stops)
 
@@ -208,9 +207,9 @@ class Reminders:
         people = self._population
         draws, sending = self._sending(day, customer, fatigue)
         bot = people.is_bot[customer]
-        chance = self._strength * _SESSION_CHANCE * self._life.usual(day)[customer] ** _BY_USE
-        tired = np.exp(_BY_HOUR * sending.fit - _BY_FATIGUE * fatigue)
-        chance = np.where(bot, 0.0, np.minimum(chance * tired, _MOST))
+        use = self._life.usual(day)[customer]
+        chance = session_chance(use, sending.fit, fatigue, strength=self._strength)
+        chance = np.where(bot, 0.0, chance)
         returns = draws[3] < chance
         seconds, stops = sending.seconds, sending.stops
         there = self._life.remaining(day)[customer] * ~bot
@@ -231,6 +230,22 @@ class Reminders:
             opens=np.where(returns, soon, seconds + 1.0 + wait),
             stops=stops,
         )
+
+
+def session_chance(
+    use: np.ndarray, fit: np.ndarray, fatigue: np.ndarray, *, strength: float = 1.0
+) -> np.ndarray:
+    """Chance that a notification causes a session, by use, the hour's fit to the habit, fatigue."""
+    chance = strength * _SESSION_CHANCE * use**_BY_USE
+    chances: np.ndarray = np.minimum(chance * np.exp(_BY_HOUR * fit - _BY_FATIGUE * fatigue), _MOST)
+    return chances
+
+
+def unsubscribe_chance(fit: np.ndarray, fatigue: np.ndarray) -> np.ndarray:
+    """Chance that a notification makes a customer who stays unsubscribe."""
+    tired = _UNSUBSCRIBE_FATIGUE * fatigue + _UNSUBSCRIBE_BAD_HOUR * (fit < _BAD_HOUR_FIT)
+    chances: np.ndarray = _UNSUBSCRIBE_CHANCE * np.exp(tired)
+    return chances
 
 
 def with_caused(rate: np.ndarray, expected: np.ndarray) -> np.ndarray:

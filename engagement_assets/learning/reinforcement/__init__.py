@@ -1,0 +1,1 @@
+"""When to send something, learnt from what sending brings and costs later."""
