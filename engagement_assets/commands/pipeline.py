@@ -16,7 +16,7 @@ import dagster as dg
 from engagement_assets.decisions.contact.tables import OUTBOX
 from engagement_assets.decisions.customers.unified import CHANGES, CUSTOMERS
 from engagement_assets.decisions.experiments.tables import RESULTS
-from engagement_assets.decisions.specs import DECISIONS
+from engagement_assets.decisions.specs import DECISIONS, LEARNT
 from engagement_assets.definitions import defs
 from engagement_assets.deployments.resources import resources_of
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
@@ -30,7 +30,7 @@ from engagement_assets.lifecycle.reuse import refused_alike
 from engagement_assets.lifecycle.spec import (
     LABEL_WINDOWS,
     Cadence,
-    ModelSpec,
+    UseCaseSpec,
     label_windows,
     untrainable,
 )
@@ -67,7 +67,8 @@ PREDICTED = (
     RESULTS.key,
     REVIEW_QUEUE,
 )
-BY_NAME = {spec.name: spec for spec in MODELS}
+TRAINED: tuple[UseCaseSpec, ...] = (*MODELS, *LEARNT)
+BY_NAME = {spec.name: spec for spec in TRAINED}
 FAIRNESS_OVERVIEW = "governance/fairness"
 # Tags of a run that this command starts: its days, and whether it was brought to an end.
 DAYS = (PARTITION, RANGE_START, RANGE_END)
@@ -239,22 +240,24 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool, reingest: boo
     if new:
         _ingest(runner, own["reports"], (new[0], new[-1]))
     made.since = last_reingestion(runner.instance)
-    dates = {spec.name: spec.dates(end, first_day=start) for spec in MODELS}
+    dates = {spec.name: spec.dates(end, first_day=start) for spec in TRAINED}
     due = [
         spec
-        for spec in MODELS
+        for spec in TRAINED
         if needs_training(spec, registry, settings, retrain=retrain or made.is_outdated(spec))
         and (retrain or not _refused_alike(runner, spec, own, dates[spec.name]))
     ]
-    able: list[ModelSpec] = []
+    able: list[UseCaseSpec] = []
     for spec in due:
-        serving = {other.name for other in MODELS if registry.champion(other.name) or other in able}
+        serving = {
+            other.name for other in TRAINED if registry.champion(other.name) or other in able
+        }
         absent = set(spec.builds_on) - serving
         if absent:
             runner.say(f"{spec.name} is not trained: it builds on {', '.join(sorted(absent))}")
         elif _able(runner, spec, lake, dates[spec.name], settings):
             able.append(spec)
-    if len(due) == len(MODELS) and not able:
+    if len(due) == len(TRAINED) and not able:
         raise JobFailedError(
             f"no model can be learnt from the data from {start} to {end}; the lines above say what "
             "each needs"
@@ -270,7 +273,7 @@ def make_all(runner: Runner, settings: Settings, *, retrain: bool, reingest: boo
         any(made.missing(table, [end]) for table in PREDICTED)
         or not own["catalogue"].exists()
         or not predicted_by_champions(registry, lake, end)
-        or any(made.is_before(spec.output, promoted_at(registry, spec.name)) for spec in MODELS)
+        or any(made.is_before(spec.output, promoted_at(registry, spec.name)) for spec in TRAINED)
     ):
         runner.run("predictions", (end, end))
     elif not is_published(own["online_store"].store, end):
@@ -323,7 +326,7 @@ def last_reingestion(instance: dg.DagsterInstance) -> float | None:
 
 
 def _refused_alike(
-    runner: Runner, spec: ModelSpec, own: Mapping[str, Any], dates: Snapshots
+    runner: Runner, spec: UseCaseSpec, own: Mapping[str, Any], dates: Snapshots
 ) -> bool:
     """Whether training would only make again a candidate that was refused; says so."""
     names = ("engine", "registry", "source", "settings")
@@ -338,7 +341,7 @@ def _refused_alike(
 
 
 def _able(
-    runner: Runner, spec: ModelSpec, lake: Lake, dates: Snapshots, settings: Settings
+    runner: Runner, spec: UseCaseSpec, lake: Lake, dates: Snapshots, settings: Settings
 ) -> bool:
     """Whether there is anything to learn a model from; says what is missing."""
     reason = untrainable(spec, lake, dates, first_day=settings.start)
@@ -351,8 +354,8 @@ def _train(
     runner: Runner,
     made: "Made",
     *,
-    due: Sequence[ModelSpec],
-    able: Sequence[ModelSpec],
+    due: Sequence[UseCaseSpec],
+    able: Sequence[UseCaseSpec],
     as_of: date,
 ) -> None:
     """Train what is due, and report fairness across the models whether or not each was trained.
@@ -365,15 +368,15 @@ def _train(
     """
     config = {"config": {"as_of": as_of.isoformat()}}
     jobs = {f"train_{spec.name}": [spec] for spec in able}
-    if len(due) == len(MODELS):
-        jobs = {"training": list(MODELS)}
+    if len(due) == len(TRAINED):
+        jobs = {"training": list(TRAINED)}
     errors = []
     for job, specs in jobs.items():
         try:
-            runner.run(job, ops={f"{spec.name}__model": config for spec in specs})
+            runner.run(job, ops={f"{spec.name}__{spec.candidate}": config for spec in specs})
         except JobFailedError as error:
             errors.append(error)
-    reports = [f"{spec.name}/fairness" for spec in MODELS if "fairness" in spec.training_parts]
+    reports = [f"{spec.name}/fairness" for spec in TRAINED if "fairness" in spec.training_parts]
     if made.is_older(FAIRNESS_OVERVIEW, reports):
         runner.run("fairness_overview")
     if errors:
@@ -492,7 +495,7 @@ def is_published(store: OnlineStore, day: date) -> bool:
 
 
 def needs_training(
-    spec: ModelSpec, registry: ModelRegistry, settings: Settings, *, retrain: bool
+    spec: UseCaseSpec, registry: ModelRegistry, settings: Settings, *, retrain: bool
 ) -> bool:
     """Whether there is no champion, it is old, or its costs or windows are not today's.
 
@@ -559,7 +562,7 @@ class Made:
             cursor, more = page.cursor, page.has_more
         return recorded
 
-    def is_outdated(self, spec: ModelSpec) -> bool:
+    def is_outdated(self, spec: UseCaseSpec) -> bool:
         """Whether a model was last trained before all days were taken in again."""
         return self.since is not None and self._made_at(f"{spec.name}/champion") < self.since
 

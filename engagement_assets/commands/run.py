@@ -13,6 +13,7 @@ import dagster as dg
 
 from engagement_assets.commands.pipeline import Runner, make_all
 from engagement_assets.commands.summary import headline, summary, unserved_models
+from engagement_assets.decisions.specs import LEARNT
 from engagement_assets.deployments.resources import resources_of
 from engagement_assets.lifecycle.assets import ACCEPTED, PROMOTED, REASONS, card_of
 from engagement_assets.models.specs import EVERY_MODEL, MODELS
@@ -57,7 +58,9 @@ def accept(
     Raises:
         RegistryError: The version was not refused, or reason, person or day are missing or wrong.
     """
-    able = {spec.name: spec for spec in EVERY_MODEL if "champion" in spec.training_parts}
+    able = {
+        spec.name: spec for spec in (*EVERY_MODEL, *LEARNT) if "champion" in spec.training_parts
+    }
     if model not in able:
         known = ", ".join(able)
         raise RegistryError(f"there is no model {model!r}; there are {known}")

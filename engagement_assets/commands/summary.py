@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 import dagster as dg
 
 from engagement_assets.decisions.experiments.tables import RESULTS
+from engagement_assets.decisions.specs import LEARNT
 from engagement_assets.definitions import defs
 from engagement_assets.deployments.resources import PLATFORMS, resources_of
 from engagement_assets.features.assets import SUGGESTION
@@ -17,7 +18,13 @@ from engagement_assets.features.catalogue import CUSTOMER_FEATURES, FEATURES
 from engagement_assets.features.labels import LABELS
 from engagement_assets.lifecycle.checks import NOT_TRAINED, VERDICT
 from engagement_assets.lifecycle.reports import baseline_lines
-from engagement_assets.lifecycle.spec import LABEL_WINDOWS, NOT_JUDGED, PASSED, label_windows
+from engagement_assets.lifecycle.spec import (
+    LABEL_WINDOWS,
+    NOT_JUDGED,
+    PASSED,
+    UseCaseSpec,
+    label_windows,
+)
 from engagement_assets.models.specs import MODELS
 from engagement_assets.settings.deployment import choose
 from engagement_assets.settings.installation import SIMULATED, Settings
@@ -25,8 +32,9 @@ from engagement_assets.source.contract import TABLES
 from resources.lake import Lake
 from resources.registry import ModelRegistry
 
-# of the longest name of a model
-WIDTH = max(len(spec.name) for spec in MODELS)
+TRAINED: tuple[UseCaseSpec, ...] = (*MODELS, *LEARNT)
+# of the longest name
+WIDTH = max(len(spec.name) for spec in TRAINED)
 
 
 def headline(settings: Settings) -> str:
@@ -90,7 +98,7 @@ def _window(instance: dg.DagsterInstance) -> list[str]:
 def _models(registry: ModelRegistry, lake: Lake, day: date) -> list[str]:
     """Each model's version, what it was learnt from, how its gates judge it, its predictions."""
     lines = ["", "Models, on customers or days they did not see (95 % intervals)"]
-    for spec in MODELS:
+    for spec in TRAINED:
         version = registry.champion(spec.name)
         if version is None:
             lines.append(f"  {spec.name:<{WIDTH}} no champion: see the end")
@@ -134,16 +142,17 @@ def _experiments(lake: Lake, day: date) -> list[str]:
 def _unserved(registry: ModelRegistry, instance: dg.DagsterInstance) -> dict[str, str]:
     """Why a model's candidate does not serve, or its acceptance has ended, by model."""
     reasons = {}
-    for spec in MODELS:
+    for spec in TRAINED:
         version, refusal = registry.champion(spec.name), registry.refused(spec.name)
         accepted = None if version is None else registry.acceptance(spec.name, version)
-        serving = f"{version} serves on" if version else "nothing serves"
+        alone = "the rule decides" if spec in LEARNT else "nothing serves"
+        serving = f"{version} serves on" if version else alone
         if refusal is not None:
             reasons[spec.name] = (
                 f"{serving}; candidate {refusal.version} is refused: {'; '.join(refusal.reasons)}"
             )
         elif version is None:
-            reasons[spec.name] = f"{serving}: {_not_trained(instance, spec.name)}"
+            reasons[spec.name] = f"{serving}: {_not_trained(instance, spec)}"
         elif accepted is not None and not accepted.stands(datetime.now(UTC).date()):
             reasons[spec.name] = f"{serving}, though its acceptance ended on {accepted.until}"
         if version is not None:
@@ -159,8 +168,8 @@ def _unserved(registry: ModelRegistry, instance: dg.DagsterInstance) -> dict[str
     return reasons
 
 
-def _not_trained(instance: dg.DagsterInstance, model: str) -> str:
-    event = instance.get_latest_materialization_event(dg.AssetKey([model, "model"]))
+def _not_trained(instance: dg.DagsterInstance, model: UseCaseSpec) -> str:
+    event = instance.get_latest_materialization_event(dg.AssetKey([model.name, model.candidate]))
     made = event.asset_materialization if event else None
     reason = made.metadata.get(NOT_TRAINED) if made else None
     return "it was not trained" if reason is None else str(reason.value)

@@ -9,8 +9,18 @@ from engagement_assets.decisions.contact.assets import CHECKS as CONTACT_CHECKS
 from engagement_assets.decisions.experiments.assets import ASSETS as EXPERIMENT_ASSETS
 from engagement_assets.decisions.experiments.assets import CHECKS as EXPERIMENT_CHECKS
 from engagement_assets.decisions.specs import DECISIONS
-from engagement_assets.lifecycle.checks import output_checks
+from engagement_assets.lifecycle.assets import training_assets
+from engagement_assets.lifecycle.checks import model_checks
 from engagement_assets.lifecycle.choices import choices_asset
 
-ASSETS = [*(choices_asset(spec) for spec in DECISIONS), *CONTACT_ASSETS, *EXPERIMENT_ASSETS]
-CHECKS = [*(output_checks(spec) for spec in DECISIONS), *CONTACT_CHECKS, *EXPERIMENT_CHECKS]
+ASSETS = [
+    *(asset for spec in DECISIONS for asset in training_assets(spec)),
+    *(choices_asset(spec) for spec in DECISIONS),
+    *CONTACT_ASSETS,
+    *EXPERIMENT_ASSETS,
+]
+CHECKS = [
+    *(check for spec in DECISIONS for check in model_checks(spec)),
+    *CONTACT_CHECKS,
+    *EXPERIMENT_CHECKS,
+]

@@ -15,9 +15,11 @@ from engagement_assets.decisions.targeting.spec import SPEC as TARGETING
 from engagement_assets.decisions.vip.spec import SPEC as VIP
 from engagement_assets.lifecycle.spec import NO_ACTION
 
-__all__ = ["DECISIONS", "REVIEW", "actions_due"]
+__all__ = ["DECISIONS", "LEARNT", "REVIEW", "actions_due"]
 
 DECISIONS = (RETENTION, RETENTION_CALL, VIP, ACQUISITION, REVIEW, TARGETING)
+# Those with a policy that is trained, judged and promoted as a model is.
+LEARNT = tuple(spec for spec in DECISIONS if spec.learnt)
 
 
 def actions_due(choices: Mapping[str, Mapping[str, Any] | None]) -> list[str]:

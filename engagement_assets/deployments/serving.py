@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from engagement_assets.decisions.specs import DECISIONS
+from engagement_assets.decisions.specs import DECISIONS, LEARNT
 from engagement_assets.deployments.resources import PLATFORMS, resources_of
 from engagement_assets.features.tables import KNOWN_TABLES
 from engagement_assets.lifecycle.scored import scored_model
@@ -48,7 +48,10 @@ def installation_from_environ(settings: ApiSettings) -> Installation:
 
     return Installation(
         open_service=open_service,
-        champions=lambda: {spec.name: registry.champion(spec.name) for spec in MODELS},
+        champions=lambda: {
+            spec.name: registry.champion(spec.name)
+            for spec in (*MODELS, *(spec for spec in LEARNT if spec.online))
+        },
         load_scorer=load_scorer,
         keys=choose(PLATFORMS).api_keys(home, settings),
         sentiment=partial(score_texts, resources["sentiment"], registry),
@@ -71,7 +74,7 @@ def read_references(store: OnlineStore, release: Release) -> tuple[dict[str, Any
     readers: dict[str, Callable[[bytes], Any]] = {
         spec.name: scored_model(spec).read_reference for spec in EXPLAINED if spec.placed_by_day
     }
-    readers |= {spec.name: spec.rule().read_reference for spec in DECISIONS}
+    readers |= {spec.name: spec.rule().read_reference for spec in DECISIONS if not spec.learnt}
     blobs = {name: store.blob(release.name, name) for name in readers}
     cold_start = store.blob(release.name, COLD_START)
     return (

@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from engagement_assets.decisions.specs import REVIEW
+from engagement_assets.decisions.specs import LEARNT, REVIEW
 from engagement_assets.governance.fairness import fairness_overview, measure_rows
 from engagement_assets.governance.tables import (
     FAIRNESS_MEASURES_TABLE,
@@ -29,8 +29,8 @@ from resources.tables import asset_keys
 OWNERS = ["team:governance"]
 CODE_VERSION = "1"
 GROUP = "governance"
-# the models that have a fairness report
-JUDGED = [spec for spec in MODELS if "fairness" in spec.training_parts]
+# what has a fairness report
+JUDGED = [spec for spec in (*MODELS, *LEARNT) if "fairness" in spec.training_parts]
 
 
 @dg.asset(

@@ -8,7 +8,7 @@ from datetime import date
 from engagement_assets.features.tables import KNOWN_TABLES
 from engagement_assets.lifecycle.adapter import Inputs
 from engagement_assets.lifecycle.resource import ModelSettings
-from engagement_assets.lifecycle.spec import ModelSpec
+from engagement_assets.lifecycle.spec import UseCaseSpec
 from engagement_assets.source.resource import SourceResource
 from resources.io_managers import RegistryResource
 from resources.lake import Lake, MissingPartitionError
@@ -16,7 +16,7 @@ from resources.platform import EngineResource
 
 
 def inputs_of(
-    spec: ModelSpec,
+    spec: UseCaseSpec,
     *,
     engine: EngineResource,
     registry: RegistryResource,

@@ -1,4 +1,4 @@
-"""A model's candidate, evaluation, fairness and champion as assets, from its declaration.
+"""A candidate, its evaluation, fairness and champion as assets, from its declaration.
 
 Belongs here: wrapping a model's adapter for Dagster. Does not belong here: learning, metrics and
 wording (the model's folder) and the daily predictions (`daily.py`).
@@ -24,7 +24,7 @@ from engagement_assets.lifecycle.reuse import ASKED, asked
 from engagement_assets.lifecycle.spec import (
     LABEL_WINDOWS,
     LEAST_TEST_CUSTOMERS,
-    ModelSpec,
+    UseCaseSpec,
     label_windows,
     metric_value,
     untrainable,
@@ -55,10 +55,10 @@ class TrainingConfig(dg.Config):
     )
 
 
-def training_assets(spec: ModelSpec) -> list[dg.AssetsDefinition]:
+def training_assets(spec: UseCaseSpec) -> list[dg.AssetsDefinition]:
     """Return the assets that a training run makes, the candidate first."""
     makers = {
-        "model": _model,
+        spec.candidate: _model,
         "evaluation": _evaluation,
         "fairness": _fairness,
         "champion": _champion,
@@ -66,9 +66,9 @@ def training_assets(spec: ModelSpec) -> list[dg.AssetsDefinition]:
     return [makers[part](spec) for part in spec.training_parts]
 
 
-def _model(spec: ModelSpec) -> dg.AssetsDefinition:
+def _model(spec: UseCaseSpec) -> dg.AssetsDefinition:
     @dg.asset(
-        **spec.asset_fields("model"),
+        **spec.asset_fields(spec.candidate),
         kinds={*spec.kinds, "python"},
         deps=asset_keys((*spec.learns_from, *spec.lineage)),
         io_manager_key="models",
@@ -109,7 +109,8 @@ def _model(spec: ModelSpec) -> dg.AssetsDefinition:
             return dg.Output(NotTrained(str(error)), metadata={NOT_TRAINED: str(error)})
         except (MissingPartitionError, ValueError) as error:
             raise dg.Failure(
-                f"no {spec.name} model as of {snapshots.test}: {error}", allow_retries=False
+                f"no {spec.name} {spec.candidate} as of {snapshots.test}: {error}",
+                allow_retries=False,
             ) from error
         card = without_nan(trained.card) | {
             "code_version": spec.code_version,
@@ -125,7 +126,7 @@ def _model(spec: ModelSpec) -> dg.AssetsDefinition:
 
 
 def _usable(
-    context: dg.AssetExecutionContext, spec: ModelSpec, inputs: Inputs, wanted: Snapshots
+    context: dg.AssetExecutionContext, spec: UseCaseSpec, inputs: Inputs, wanted: Snapshots
 ) -> Snapshots:
     """Return the latest training snapshot, which must be there, and those earlier ones that are.
 
@@ -152,7 +153,7 @@ def _usable(
     return Snapshots((latest, *there), wanted.test)
 
 
-def _at_hand(spec: ModelSpec, there: set[date], wanted: Snapshots) -> Snapshots:
+def _at_hand(spec: UseCaseSpec, there: set[date], wanted: Snapshots) -> Snapshots:
     """Return the latest snapshot that is there, and the latest whose labels were known by then.
 
     Raises:
@@ -171,7 +172,7 @@ def _at_hand(spec: ModelSpec, there: set[date], wanted: Snapshots) -> Snapshots:
     return Snapshots((earlier[-1],), tests[-1])
 
 
-def _headline(spec: ModelSpec, card: dict[str, Any]) -> str:
+def _headline(spec: UseCaseSpec, card: dict[str, Any]) -> str:
     gate = spec.gates[0]
     return f"{gate.words} {metric_value(card['metrics'][gate.metric]):.4f}"
 
@@ -189,12 +190,12 @@ def _figures(card: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in shown.items() if value is not None}
 
 
-def _evaluation(spec: ModelSpec) -> dg.AssetsDefinition:
+def _evaluation(spec: UseCaseSpec) -> dg.AssetsDefinition:
     @dg.asset(
         **spec.asset_fields("evaluation"),
         kinds={"report"},
         io_manager_key="reports",
-        ins={"model": dg.AssetIn([spec.name, "model"])},
+        ins={"model": dg.AssetIn([spec.name, spec.candidate])},
     )
     def evaluation(model: Candidate) -> dg.Output[Report]:
         """Report the candidate's quality."""
@@ -211,12 +212,12 @@ def _evaluation(spec: ModelSpec) -> dg.AssetsDefinition:
     return evaluation
 
 
-def _fairness(spec: ModelSpec) -> dg.AssetsDefinition:
+def _fairness(spec: UseCaseSpec) -> dg.AssetsDefinition:
     @dg.asset(
         **spec.asset_fields("fairness"),
         kinds={"report"},
         io_manager_key="reports",
-        ins={"model": dg.AssetIn([spec.name, "model"])},
+        ins={"model": dg.AssetIn([spec.name, spec.candidate])},
         check_specs=[fairness_spec(spec)],
     )
     def fairness(
@@ -263,12 +264,12 @@ def _not_trained(model: NotTrained) -> dg.Output[Report]:
     )
 
 
-def _champion(spec: ModelSpec) -> dg.AssetsDefinition:
+def _champion(spec: UseCaseSpec) -> dg.AssetsDefinition:
     @dg.asset(
         **spec.asset_fields("champion"),
         kinds=set(spec.kinds),
         ins={
-            noun: dg.AssetIn([spec.name, noun])
+            "model" if noun == spec.candidate else noun: dg.AssetIn([spec.name, noun])
             for noun in spec.training_parts
             if noun != "champion"
         },
@@ -323,7 +324,7 @@ def _champion(spec: ModelSpec) -> dg.AssetsDefinition:
 
 
 def _verdict_result(
-    spec: ModelSpec,
+    spec: UseCaseSpec,
     card: dict[str, Any] | None,
     verdict: Any,
     candidate: RegisteredModel,
@@ -359,7 +360,7 @@ def _verdict_result(
     )
 
 
-def card_of(spec: ModelSpec, card: dict[str, Any]) -> str:
+def card_of(spec: UseCaseSpec, card: dict[str, Any]) -> str:
     """Write the card of a model's version as Markdown."""
     from engagement_assets.lifecycle.card import model_card  # noqa: PLC0415 - only here
 

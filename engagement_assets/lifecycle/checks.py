@@ -48,17 +48,17 @@ SCORE_DRIFT = (
 )
 
 
-def model_checks(spec: ModelSpec) -> list[dg.AssetChecksDefinition]:
-    """Return every check of a model."""
-    checks = [_gates(spec)]
+def model_checks(spec: UseCaseSpec) -> list[dg.AssetChecksDefinition]:
+    """Return every check of a model or a decision."""
+    checks = [_gates(spec)] if spec.training_parts else []
     if spec.daily_parts:
         checks.append(output_checks(spec))
-    if "explanations" in spec.daily_parts and spec.additive:
+    if isinstance(spec, ModelSpec) and "explanations" in spec.daily_parts and spec.additive:
         checks.append(_explanations(spec))
     return checks
 
 
-def gate_specs(spec: ModelSpec) -> list[dg.AssetCheckSpec]:
+def gate_specs(spec: UseCaseSpec) -> list[dg.AssetCheckSpec]:
     """Return the checks on the evaluation: on the report, so that a refused candidate has one too.
 
     They do not block: the champion judges the same figures itself, and a step that Dagster skips
@@ -74,7 +74,7 @@ def gate_specs(spec: ModelSpec) -> list[dg.AssetCheckSpec]:
     ]
 
 
-def fairness_spec(spec: ModelSpec) -> dg.AssetCheckSpec:
+def fairness_spec(spec: UseCaseSpec) -> dg.AssetCheckSpec:
     """Return the check on fairness.
 
     The report's own step makes it, and the champion judges the same report: a blocking check of
@@ -84,7 +84,7 @@ def fairness_spec(spec: ModelSpec) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(FAIRNESS, asset=[spec.name, "fairness"], description=rule)
 
 
-def _gates(spec: ModelSpec) -> dg.AssetChecksDefinition:
+def _gates(spec: UseCaseSpec) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(
         name=f"{spec.name}_evaluation_checks",
         specs=gate_specs(spec),
@@ -134,7 +134,7 @@ def _severity(state: str) -> dg.AssetCheckSeverity:
     return dg.AssetCheckSeverity.ERROR if state == FAILED else dg.AssetCheckSeverity.WARN
 
 
-def fairness_result(spec: ModelSpec, figures: Mapping[str, Any]) -> dg.AssetCheckResult:
+def fairness_result(spec: UseCaseSpec, figures: Mapping[str, Any]) -> dg.AssetCheckResult:
     """Judge a candidate by the 80 % rule; where nothing could be judged, warn and say so."""
     if NOT_TRAINED in figures:
         return _nothing_to_judge(fairness_spec(spec), figures)

@@ -12,12 +12,12 @@ from typing import Any
 
 from engagement_assets.lifecycle.adapter import Inputs
 from engagement_assets.lifecycle.champion import Verdict, judge
-from engagement_assets.lifecycle.spec import ModelSpec
+from engagement_assets.lifecycle.spec import UseCaseSpec
 from resources.registry import ModelRegistry, RegisteredModel
 
 
 def promote_or_keep(
-    spec: ModelSpec,
+    spec: UseCaseSpec,
     inputs: Inputs,
     registry: ModelRegistry,
     *,

@@ -15,7 +15,7 @@ import orjson
 
 from engagement_assets.lifecycle.adapter import Inputs
 from engagement_assets.lifecycle.dates import Snapshots
-from engagement_assets.lifecycle.spec import ModelSpec, label_windows
+from engagement_assets.lifecycle.spec import UseCaseSpec, label_windows
 from resources.lake import MissingPartitionError
 from resources.registry import Refusal
 
@@ -23,7 +23,7 @@ from resources.registry import Refusal
 ASKED = "asked"
 
 
-def asked(spec: ModelSpec, inputs: Inputs, snapshots: Snapshots) -> dict[str, Any]:
+def asked(spec: UseCaseSpec, inputs: Inputs, snapshots: Snapshots) -> dict[str, Any]:
     """Return what a training is asked for, as JSON data: snapshots, settings, and what it reads."""
     settings = {
         "code_version": spec.code_version,
@@ -43,7 +43,7 @@ def asked(spec: ModelSpec, inputs: Inputs, snapshots: Snapshots) -> dict[str, An
     }
 
 
-def refused_alike(spec: ModelSpec, inputs: Inputs, wanted: Snapshots) -> Refusal | None:
+def refused_alike(spec: UseCaseSpec, inputs: Inputs, wanted: Snapshots) -> Refusal | None:
     """Return the refusal of a candidate that training as of now would only make again."""
     refusal = inputs.registry.refused(spec.name)
     if refusal is None:

@@ -62,6 +62,8 @@ class QualityGate:
             perfect model would show on so few rows.
         customers: The figure of the card that says on how many customers it was measured.
         exact: Whether chance has no part in the figure, so that few rows excuse nothing.
+        certain: Whether the whole interval must lie beyond the limit: what few rows cannot show
+            is not shown.
     """
 
     check: str
@@ -73,6 +75,7 @@ class QualityGate:
     by_chance: str | None = None
     customers: str = "test_customers"
     exact: bool = False
+    certain: bool = False
 
     def limit(self, card: Mapping[str, Any]) -> float:
         """Return the limit for a candidate with this card."""
@@ -97,6 +100,11 @@ class QualityGate:
         value = metric_value(metric)
         figure = self._describe(metric, limit)
         text = f"{self.words} {figure}"
+        if self.certain:
+            shown = isinstance(metric, Mapping) and all(
+                self._exceeds(_number(metric[end]), limit) for end in ("low", "high")
+            )
+            return Judgement(PASSED if shown else FAILED, f"{text}, with the whole interval")
         customers, least = card[self.customers], card.get(LEAST_TEST_CUSTOMERS, 0)
         if not self.exact and customers < least and not self._is_clear(metric, limit):
             few = f"{customers:,} test customers: too few to judge {self.words}"
@@ -112,6 +120,10 @@ class QualityGate:
     def _keeps(self, value: float, limit: float) -> bool:
         """Whether a value is good enough; a NaN never is."""
         return bool(value >= limit if self.at_least is not None else value <= limit)
+
+    def _exceeds(self, value: float, limit: float) -> bool:
+        """Whether a value lies beyond the limit; a NaN never does."""
+        return bool(value > limit if self.at_least is not None else value < limit)
 
     def _is_clear(self, metric: Any, limit: float) -> bool:
         """Whether chance leaves a figure on its side of the limit."""
@@ -296,6 +308,11 @@ class UseCaseSpec:
     without: frozenset[str] = frozenset()
 
     @property
+    def candidate(self) -> str:
+        """Noun of what is trained."""
+        return self.PARTS[0]
+
+    @property
     def training_parts(self) -> tuple[str, ...]:
         """Nouns of what a training makes, the candidate first."""
         return tuple(part for part in self.PARTS[:4] if part not in self.without)
@@ -435,8 +452,8 @@ class DecisionSpec(UseCaseSpec):
         reward: What an action is to bring, or None where nothing measures it yet.
         baseline: `module:class` of the rule that a learnt policy must beat, and that decides until
             one does.
-        policy: `module:class` of the learnt policy; empty where the baseline decides.
-        guardrails: What a policy must not worsen.
+        implementation: `module:class` of the `LearntDecision`; empty where the baseline decides.
+        withdrawn: Names of actions that logs may have and that are chosen no more.
         due: Whether what is chosen stands in `actions_due`.
         priority: Which decision comes first where several would contact a customer, the lowest.
         expected: Column of the choices with what the action is expected to bring in USD, by which
@@ -449,8 +466,7 @@ class DecisionSpec(UseCaseSpec):
     actions: tuple[Action, ...]
     reward: Reward | None = None
     baseline: str
-    policy: str = ""
-    guardrails: tuple[QualityGate, ...] = ()
+    withdrawn: tuple[str, ...] = ()
     due: bool = False
     priority: int = 100
     expected: str = ""
@@ -463,6 +479,7 @@ class DecisionSpec(UseCaseSpec):
     comparison_metric: str = ""
     fairness: FairnessSpec = FairnessSpec(rule="")
     score: str = "propensity"
+    reads_snapshots: bool = False
 
     def __post_init__(self) -> None:
         """Refuse actions of one name, and a decision that must act.
@@ -470,12 +487,27 @@ class DecisionSpec(UseCaseSpec):
         Raises:
             ValueError: As said.
         """
-        names = [action.name for action in self.actions]
+        names = [*self.action_names, *self.withdrawn]
         if len(names) != len(set(names)) or NO_ACTION not in self.actions:
             raise ValueError(
                 f"the actions of {self.name} must have distinct names and NO_ACTION among them, "
                 f"got {', '.join(names)}"
             )
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Names of what may be chosen, in the order of every table of chances."""
+        return tuple(action.name for action in self.actions)
+
+    @property
+    def learnt(self) -> bool:
+        """Whether a policy is learnt, which the baseline stands in for until one serves."""
+        return bool(self.implementation)
+
+    @property
+    def training_parts(self) -> tuple[str, ...]:
+        """Nouns of what a training makes; nothing where a rule decides."""
+        return super().training_parts if self.learnt else ()
 
     @property
     def choices(self) -> str:
@@ -493,8 +525,50 @@ class DecisionSpec(UseCaseSpec):
         )
 
     def rule(self) -> Any:
-        """Return the class of the rule that decides, a `RulePolicy`."""
+        """Return the class of the rule: a `RulePolicy`, or a `ContextRule` to be beaten."""
         return _loaded(self.baseline)
+
+
+GAIN, UNCOVERED, LEAST_CHANCE = "gain", "uncovered", "least_chance"
+
+
+def policy_gates(*, least_chance: float, most_uncovered: float = 0.01) -> tuple[QualityGate, ...]:
+    """Return the gates of every learnt policy.
+
+    Args:
+        least_chance: Least chance of an action that may be taken, so that its log can tell of
+            other policies later.
+        most_uncovered: Share of a policy's choices that the log has not, at most.
+    """
+    return (
+        QualityGate(
+            check="better_than_the_rule",
+            metric=GAIN,
+            words="reward a decision above the rule's",
+            description="On people and days that it did not learn from, the doubly robust estimate "
+            "of the policy's reward exceeds the rule's with its whole 95 % interval.",
+            at_least=0.0,
+            certain=True,
+        ),
+        QualityGate(
+            check="covered_by_the_log",
+            metric=UNCOVERED,
+            words="share of the policy's or the rule's choices that the log hardly has",
+            description="What the policy and the rule would choose was chosen in the log with a "
+            "propensity of at least .01.",
+            at_most=most_uncovered,
+            exact=True,
+        ),
+        QualityGate(
+            check="goes_on_exploring",
+            metric=LEAST_CHANCE,
+            words="least chance of an action that may be taken",
+            description="Each action that may be taken keeps a chance, so that what it brings "
+            "stays known.",
+            at_least=least_chance,
+            exact=True,
+        ),
+    )
 
 
 def _loaded(implementation: str) -> Any:

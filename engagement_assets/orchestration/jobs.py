@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import dagster as dg
 
-from engagement_assets.decisions.specs import DECISIONS
+from engagement_assets.decisions.specs import DECISIONS, LEARNT
 from engagement_assets.features.labels import LABELS
 from engagement_assets.lifecycle.spec import UseCaseSpec
 from engagement_assets.models.specs import EVERY_MODEL, MODELS
@@ -21,6 +21,7 @@ SIGNALS = dg.AssetSelection.assets(
 )
 EMBEDDINGS = dg.AssetSelection.assets(["network", "embeddings"])
 SPREAD = dg.AssetSelection.assets(["network", "seeds"], ["network", "spread"])
+TRAINED: tuple[UseCaseSpec, ...] = (*MODELS, *LEARNT)
 WEEKLY = [spec for spec in EVERY_MODEL if spec.cadence == "weekly"]
 WEEKLY_PREDICTIONS = dg.AssetSelection.assets(
     *([spec.name, part] for spec in WEEKLY for part in spec.daily_parts)
@@ -120,18 +121,18 @@ EXECUTORS = {Deployment.LOCAL: _processes, Deployment.AWS: _tasks}
 TRAINING_EXECUTOR = training_executor(deployment(), SETTINGS)
 training_job = dg.define_asset_job(
     "training",
-    trained(MODELS),
+    trained(TRAINED),
     executor_def=TRAINING_EXECUTOR,
-    description="Trains a candidate of every model, measures it, judges its fairness, and moves "
-    "the champion if it passes.",
+    description="Trains a candidate of every model and learnt decision, measures it, "
+    "judges its fairness, and moves the champion if it passes.",
 )
 train_jobs = {
     spec.name: dg.define_asset_job(
         f"train_{spec.name}",
         trained([spec]),
-        description=f"Trains, measures and judges the model {spec.name} alone.",
+        description=f"Trains, measures and judges {spec.name} alone.",
     )
-    for spec in MODELS
+    for spec in TRAINED
 }
 fairness_overview_job = dg.define_asset_job(
     "fairness_overview",
@@ -160,11 +161,11 @@ daily_job = dg.define_asset_job(
 retraining_jobs = {
     cadence: dg.define_asset_job(
         f"{cadence}_training",
-        trained(spec for spec in EVERY_MODEL if spec.cadence == cadence),
+        trained(spec for spec in (*EVERY_MODEL, *LEARNT) if spec.cadence == cadence),
         executor_def=TRAINING_EXECUTOR,
         description=f"Trains a candidate of every model whose cadence is {cadence}, and judges it.",
     )
-    for cadence in sorted({spec.cadence for spec in EVERY_MODEL})
+    for cadence in sorted({spec.cadence for spec in (*EVERY_MODEL, *LEARNT)})
 }
 JOBS = [
     ingest_job,

@@ -184,5 +184,7 @@ def references_of(tables: DayTables) -> dict[str, bytes]:
         for spec in EXPLAINED
         if spec.placed_by_day
     }
-    references |= {spec.name: spec.rule().reference(context) for spec in DECISIONS}
+    references |= {
+        spec.name: spec.rule().reference(context) for spec in DECISIONS if not spec.learnt
+    }
     return {name: content for name, content in references.items() if content is not None}

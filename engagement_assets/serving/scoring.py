@@ -20,7 +20,8 @@ import numpy as np
 import pandas as pd
 
 from engagement_assets.decisions.specs import DECISIONS
-from engagement_assets.lifecycle.decision import RulePolicy
+from engagement_assets.lifecycle.decision import Policy
+from engagement_assets.lifecycle.learnt import ContextChooser, serving_policy
 from engagement_assets.lifecycle.predictor import Context, Predictor
 from engagement_assets.lifecycle.resource import ModelSettings
 from engagement_assets.lifecycle.scored import scored_model
@@ -54,14 +55,14 @@ class Scorer:
 
     Args:
         predictors: Loaded versions of the models that answer online, by name.
-        policies: The rules that decide, by decision.
+        policies: What decides online, by decision.
         cards: Cards of all champions, by model.
     """
 
     def __init__(
         self,
         predictors: Mapping[str, Predictor],
-        policies: Mapping[str, RulePolicy],
+        policies: Mapping[str, Policy],
         cards: Mapping[str, Mapping[str, Any]],
     ) -> None:
         self._predictors = dict(predictors)
@@ -91,24 +92,33 @@ class Scorer:
             if spec.name in opened
         }
         policies = {
-            spec.name: spec.rule()(settings.parameters(spec.parameters)) for spec in DECISIONS
+            spec.name: serving_policy(spec, registry, settings.parameters(spec.parameters))
+            for spec in DECISIONS
+            if spec.online
         }
         return cls(predictors, policies, {name: model.card for name, model in opened.items()})
 
     @property
     def champions(self) -> dict[str, str | None]:
-        """The version of every model, None where there is no champion."""
+        """The version of every model and learnt policy, None where there is no champion."""
         return {
             spec.name: str(self.cards[spec.name]["version"]) if spec.name in self.cards else None
             for spec in MODELS
+        } | {
+            name: policy.champion
+            for name, policy in self._policies.items()
+            if isinstance(policy, ContextChooser)
         }
 
     @property
     def versions(self) -> dict[str, str | None]:
         """The version of every model and policy, None where nothing is there to predict from."""
         return self.champions | {
-            name: policy.version if self._predictors.keys() >= set(policy.spec.listens_to) else None
-            for name, policy in self._policies.items()
+            spec.name: self._policies[spec.name].version
+            if self._predictors.keys() >= set(spec.listens_to)
+            else None
+            for spec in DECISIONS
+            if spec.name in self._policies
         }
 
     def score(self, rows: pd.DataFrame, references: Mapping[str, Any]) -> list[Scored]:
@@ -141,7 +151,7 @@ class Scorer:
             Scored(
                 {spec.name: scores.get(spec.name, {}).get(who, nothing)[0] for spec in EXPLAINED},
                 {spec.name: scores.get(spec.name, {}).get(who, nothing)[1] for spec in EXPLAINED},
-                {spec.name: scores.get(spec.name, {}).get(who, nothing)[0] for spec in DECISIONS},
+                {name: scores.get(name, {}).get(who, nothing)[0] for name in self._policies},
             )
             for who in rows["customer_id"]
         ]

@@ -31,7 +31,6 @@ def decision(**changes: Any) -> DecisionSpec:
         "limits": (),
         "actions": (Action(name="hello", channel="email"), NO_ACTION),
         "reward": Reward(table="source/sessions", column="duration_seconds", window_days=7),
-        "policy": "nowhere:Policy",
         "baseline": "nowhere:Rule",
     }
     return DecisionSpec(**told | changes)

@@ -161,13 +161,24 @@ class CustomerService:
                 **record,
                 "predictions": scores.predictions,
                 "explanations": scores.explanations,
-                "decisions": scores.decisions,
-                "actions_due": actions_due(scores.decisions),
+                # what is not chosen online was chosen then
+                "decisions": (
+                    decisions := {
+                        **dict.fromkeys(spec.name for spec in DECISIONS),
+                        **record.get("decisions", {}),
+                        **scores.decisions,
+                    }
+                ),
+                "actions_due": actions_due(decisions),
                 "model_versions": {
                     # what is not scored online was made then and is still that version's
                     **dict.fromkeys(versions),
                     **record["model_versions"],
-                    **{spec.name: versions[spec.name] for spec in (*EXPLAINED, *DECISIONS)},
+                    **{
+                        spec.name: versions[spec.name]
+                        for spec in (*EXPLAINED, *DECISIONS)
+                        if spec.name in versions
+                    },
                 },
             }
             for record, scores in zip(records, scored, strict=True)
