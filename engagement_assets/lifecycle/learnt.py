@@ -25,7 +25,7 @@ from engagement_assets.learning.evaluation.splits import hash_positions, hash_sp
 from engagement_assets.learning.fairness.judging import Measure, Side, fairness_report
 from engagement_assets.learning.fairness.measures import CUSTOMERS, SELECTED
 from engagement_assets.learning.off_policy.estimates import DR, Evaluation, evaluate_policy
-from engagement_assets.learning.off_policy.log import DecisionLog, decision_log
+from engagement_assets.learning.off_policy.log import DecisionLog, LogError, decision_log
 from engagement_assets.learning.off_policy.reward_model import predicted_rewards
 from engagement_assets.lifecycle.adapter import Inputs, Trained
 from engagement_assets.lifecycle.dates import Snapshots
@@ -121,17 +121,21 @@ class LearntDecision(ABC):
         """Learn from the training customers' decisions, judge on later ones of test customers.
 
         Raises:
-            NotTrainableError: There are no such decisions, or none with its propensity.
+            NotTrainableError: There are no such decisions, none with its propensity, or they are
+                a log that is not what it must be; the message says why.
             TooLittleDataError: There are too few to judge.
-            LogError: The log is not what it must be.
         """
         rows = self._known(inputs, snapshots)
         learn, score = self._split(rows, snapshots)
         for name, part in (("training", learn), ("test", score)):
             if part.empty:
                 raise NotTrainableError(f"there are no decisions of {name} customers in the log")
+        try:
+            # first, since it checks the log
+            judged = Judged.of(self, score, inputs)
+        except LogError as error:
+            raise NotTrainableError(f"the log of {self.spec.subject}: {error}") from error
         policy = self.fit(learn, inputs)
-        judged = Judged.of(self, score, inputs)
         further = self.further(policy, learn, score)
         metrics = judged.metrics(policy) | further.pop("metrics", {})
         card = {

@@ -164,7 +164,7 @@ def test_an_action_that_the_spec_does_not_know_is_refused_and_a_withdrawn_one_is
             rows = super().log(inputs, last_day)
             return rows.assign(action=rows["action"].replace("shout", "whisper"))
 
-    with pytest.raises(ValueError, match="whisper"):
+    with pytest.raises(NotTrainableError, match="whisper"):
         Odd().train(INPUTS, SNAPSHOTS)
 
 

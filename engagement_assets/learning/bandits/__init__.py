@@ -1,0 +1,1 @@
+"""Choosing by what earlier choices brought, while still trying the others."""

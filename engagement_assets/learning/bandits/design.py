@@ -1,0 +1,94 @@
+"""A context as the numbers of a linear model: standardised numbers, categories, what is missing.
+
+Belongs here: from a table to a matrix, the same for the same rows in any order. Does not belong
+here: what is learnt from it (`posterior`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from engagement_assets.learning.json_data import JsonData
+
+Floats = NDArray[np.float64]
+INTERCEPT = "intercept"
+# A standardised number beyond it says no more: one wild value must not decide alone.
+_MOST = 4.0
+
+
+@dataclass(frozen=True)
+class Design(JsonData):
+    """The columns of a context.
+
+    Attributes:
+        numbers: Mean and standard deviation by numeric column.
+        missing: Numeric columns that had nulls, each with an indicator.
+        levels: Categories by other column; a new one or a null is none of them.
+    """
+
+    numbers: Mapping[str, tuple[float, float]]
+    missing: tuple[str, ...]
+    levels: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def fit(cls, contexts: pd.DataFrame) -> Self:
+        """Look at n contexts."""
+        numbers, missing, levels = {}, [], {}
+        for name, values in contexts.items():
+            if pd.api.types.is_numeric_dtype(values.dtype):
+                # sorted, so that the order of the rows changes no sum
+                known = np.sort(values.dropna().to_numpy(np.float64))
+                spread = float(known.std()) if len(known) else 0.0
+                middle = float(known.mean()) if len(known) else 0.0
+                numbers[str(name)] = (middle, spread if spread > 0.0 else 1.0)
+                if values.isna().any():
+                    missing.append(str(name))
+            else:
+                levels[str(name)] = tuple(sorted({str(one) for one in values.dropna()}))
+        return cls(numbers, tuple(missing), levels)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the d columns: the intercept, then `column` or `column=level`."""
+        return (
+            INTERCEPT,
+            *self.numbers,
+            *(f"{name} is missing" for name in self.missing),
+            *(f"{name}={level}" for name, levels in self.levels.items() for level in levels),
+        )
+
+    def transform(self, contexts: pd.DataFrame) -> Floats:
+        """Return n x d numbers.
+
+        Raises:
+            KeyError: A column is not there.
+        """
+        columns = [np.ones(len(contexts))]
+        for name, (middle, spread) in self.numbers.items():
+            standard = (_numbers(contexts[name]) - middle) / spread
+            columns.append(np.clip(np.nan_to_num(standard), -_MOST, _MOST))
+        columns += [np.isnan(_numbers(contexts[name])).astype(np.float64) for name in self.missing]
+        for name, levels in self.levels.items():
+            values = contexts[name].astype(object).to_numpy()
+            columns += [(values == level).astype(np.float64) for level in levels]
+        return np.column_stack(columns)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote."""
+        return cls(
+            {name: (float(both[0]), float(both[1])) for name, both in data["numbers"].items()},
+            tuple(data["missing"]),
+            {name: tuple(levels) for name, levels in data["levels"].items()},
+        )
+
+
+def _numbers(values: pd.Series) -> Floats:
+    numbers: Floats = pd.to_numeric(values).to_numpy(dtype=np.float64, na_value=np.nan)
+    return numbers
