@@ -194,7 +194,7 @@ class SqlFolder:
             # its own parts may name what is put in front
             ctes = tree.args["with_"].expressions
             tree.args["with_"].set("expressions", ctes[-len(in_front) :] + ctes[: -len(in_front)])
-        return Query(name, tree.sql(dialect="duckdb"))
+        return Query.of_tree(name, tree)
 
     def names(self) -> list[str]:
         """All `<group>/<table>` that have a file of their own, in order."""
