@@ -458,6 +458,8 @@ class DecisionSpec(UseCaseSpec):
         priority: Which decision comes first where several would contact a customer, the lowest.
         expected: Column of the choices with what the action is expected to bring in USD, by which
             equal priorities are ordered; empty where nothing says.
+        hour: Column of the choices with the hour of the customer's clock at which they are to be
+            contacted; empty where any is as good.
     """
 
     PARTS: ClassVar[tuple[str, ...]] = ("policy", "evaluation", "fairness", "champion", "choices")
@@ -470,6 +472,7 @@ class DecisionSpec(UseCaseSpec):
     due: bool = False
     priority: int = 100
     expected: str = ""
+    hour: str = ""
     implementation: str = ""
     kinds: frozenset[str] = frozenset({"python"})
     learns_from: tuple[str, ...] = ()

@@ -229,6 +229,12 @@ class Settings(Declared):
     targeting_budget: float = setting(
         500.0, "the most that targeting spends on a day's choices, in USD", ge=0
     )
+    timing_updates: int = setting(
+        3_000,
+        "steps in which it is learnt when to notify; 30,000 take some three minutes and come "
+        "nearer to the best",
+        ge=1,
+    )
     holdout_experiment: str = setting(
         "global_holdout",
         "the experiment that keeps some customers out of everything, with the variants `holdout` "

@@ -26,7 +26,7 @@ def wishes(*rows):
     """Candidates as (customer, decision) with further columns."""
     plain = {
         "action": "offer", "channel": "email", "purpose": "notifications", "cooldown_days": 0,
-        "priority": 1, "expected_usd": None,
+        "priority": 1, "expected_usd": None, "hour": None,
     }  # fmt: skip
     return pd.DataFrame([{**plain, "customer_id": c, "decision": d, **more} for c, d, more in rows])
 
@@ -61,6 +61,19 @@ def test_a_message_is_due_within_the_open_hours_of_its_customers_clock():
     # 08:00 in New York, after the clocks went forward on 8 March, is 12:00 UTC
     assert pd.Timestamp(2026, 3, 10, 12) <= row["not_before"] < pd.Timestamp(2026, 3, 10, 15)
     assert row["not_after"] == pd.Timestamp(2026, 3, 11, 2)
+
+
+@pytest.mark.parametrize("hour", [8, 14, 21])
+def test_a_message_for_an_hour_is_due_within_it_and_the_mornings_are_spread(hour):
+    names = [f"c{n}" for n in range(200)]
+    wanted = wishes(*((name, "timing", {"hour": hour}) for name in names))
+    rows = outbox(wanted, state(people(*names, zone="UTC")), ContactLimits(), day=DAY)
+    begins = pd.Timestamp(DAY) + pd.Timedelta(hours=hour)
+    last = (rows["not_before"] - begins).max()
+    assert (rows["not_before"] >= begins).all()
+    assert rows["not_before"].nunique() > 150
+    within = 3 if hour == 8 else 1
+    assert pd.Timedelta(hours=0.9 * within) < last < pd.Timedelta(hours=within)
 
 
 @pytest.mark.parametrize(

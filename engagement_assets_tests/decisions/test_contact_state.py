@@ -90,8 +90,8 @@ def test_a_message_counts_once_whether_or_not_it_came_back_as_a_notification(lak
         {
             "customer_id": ["ann", "dan"], "decision": "retention", "action": "offer",
             "channel": "email", "purpose": "notifications", "cooldown_days": 9, "priority": 1,
-            "expected_usd": None, "cost_usd": 0.0, "propensity": 1.0, "policy_version": "v",
-            "reason": "r",
+            "expected_usd": None, "hour": None, "cost_usd": 0.0, "propensity": 1.0,
+            "policy_version": "v", "reason": "r",
         }
     )  # fmt: skip
     known = state_of(lake, day=day)

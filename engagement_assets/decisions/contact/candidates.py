@@ -16,7 +16,7 @@ from resources.lake import Lake
 
 COLUMNS = (
     "customer_id", "decision", "action", "channel", "purpose", "cooldown_days", "cost_usd",
-    "priority", "expected_usd", "propensity", "policy_version", "reason",
+    "priority", "expected_usd", "hour", "propensity", "policy_version", "reason",
 )  # fmt: skip
 
 
@@ -41,8 +41,10 @@ def _of(spec: DecisionSpec, choices: pd.DataFrame) -> pd.DataFrame:
     )
     rows = choices.merge(actions, on="action")
     expected = rows[spec.expected] if spec.expected else None
+    hour = rows[spec.hour] if spec.hour else None
     return rows.assign(
         decision=spec.name,
         priority=spec.priority,
         expected_usd=pd.Series(expected, index=rows.index, dtype="float64"),
+        hour=pd.Series(hour, index=rows.index, dtype="float64"),
     )

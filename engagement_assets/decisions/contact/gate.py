@@ -66,7 +66,8 @@ def outbox(
     Args:
         candidates: One row a customer and decision that wants to contact: `customer_id`,
             `decision`, `action`, `channel`, `purpose` (null: none is asked for), `cooldown_days`,
-            `priority` (the lowest first), `expected_usd` (the highest first; null counts 0).
+            `priority` (the lowest first), `expected_usd` (the highest first; null counts 0), `hour`
+            of the customer's clock at which it is to be sent (null: any).
         state: What is known by the end of the day before.
         limits: How often and when.
         day: The day of the customers' clocks on which messages may be sent.
@@ -87,7 +88,7 @@ def outbox(
         message_id(*parts, day)
         for parts in zip(rows["decision"], rows["action"], rows["customer_id"], strict=True)
     ]
-    opens = hours["opens"] + _spread(ids, limits, hours)
+    opens = hours["opens"] + _spread(ids, limits, hours, rows["hour"])
     return rows.assign(
         message_id=ids,
         status=np.where(due, DUE, SUPPRESSED),
@@ -200,9 +201,18 @@ def _outdone(rows: pd.DataFrame, free: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return outdone
 
 
-def _spread(ids: Sequence[str], limits: ContactLimits, hours: pd.DataFrame) -> pd.Series:
-    """A time after the opening drawn by each message's name, so that not all go at once."""
+def _spread(
+    ids: Sequence[str], limits: ContactLimits, hours: pd.DataFrame, hour: pd.Series
+) -> pd.Series:
+    """A time after the opening drawn by each message's name, so that not all go at once.
+
+    What is to be sent at an hour goes within it; what the night held back, or may go at any, is
+    spread further.
+    """
     share = np.array([int(name[:12], 16) / 16**12 for name in ids])
-    open_for = (hours["closes"] - hours["opens"]).dt.total_seconds().fillna(0.0)
-    seconds = np.floor(share * np.minimum(60.0 * limits.spread_minutes, open_for))
+    open_for = (hours["closes"] - hours["opens"]).dt.total_seconds().fillna(0.0).to_numpy()
+    after = hour.astype("float64").fillna(limits.quiet_to).to_numpy() - limits.quiet_to
+    wait = np.clip(3_600.0 * after, 0.0, open_for)
+    spread = np.where(after > 0.0, 3_600.0, 60.0 * limits.spread_minutes)
+    seconds = wait + np.floor(share * np.minimum(spread, open_for - wait))
     return pd.Series(pd.to_timedelta(seconds, unit="s"), index=hours.index)

@@ -8,23 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
-from functools import lru_cache
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from engagement_assets.decisions.clocks import local_times, zone_of
 from engagement_assets.decisions.contact.limits import ContactLimits
-
-
-@lru_cache(maxsize=1024)
-def zone_of(name: str | None) -> ZoneInfo | None:
-    """Return a time zone by its IANA name, None for a name that is none."""
-    try:
-        return ZoneInfo(name) if name else None
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return None
 
 
 def open_hours(zones: Iterable[str | None], day: date, limits: ContactLimits) -> pd.DataFrame:
@@ -69,7 +59,7 @@ def is_open(
     instants: NDArray[np.datetime64], zones: Iterable[str | None], limits: ContactLimits
 ) -> NDArray[np.bool_]:
     """Return whether each of n instants of UTC lies outside the quiet hours of its zone's clock."""
-    hour = _local(instants, zones).dt.hour
+    hour = local_times(instants, zones).dt.hour
     # of an unknown zone there is no hour, which no comparison holds of
     allowed: NDArray[np.bool_] = hour.between(limits.quiet_to, limits.quiet_from - 1).to_numpy()
     return allowed
@@ -79,18 +69,6 @@ def local_days(
     instants: NDArray[np.datetime64], zones: Iterable[str | None]
 ) -> NDArray[np.datetime64]:
     """Return the day of each clock at each of n instants of UTC; that of UTC where unknown."""
-    local = _local(instants, zones).fillna(pd.Series(instants))
+    local = local_times(instants, zones).fillna(pd.Series(instants))
     days: NDArray[np.datetime64] = local.to_numpy().astype("datetime64[D]")
     return days
-
-
-def _local(instants: NDArray[np.datetime64], zones: Iterable[str | None]) -> pd.Series:
-    """What each zone's clock shows at each of n instants of UTC, NaT where the zone is unknown."""
-    moments = pd.DatetimeIndex(np.asarray(instants)).tz_localize("UTC")
-    names = pd.Series(list(zones), dtype=object)
-    local = pd.Series(pd.NaT, index=names.index, dtype="datetime64[ns]")
-    for name, rows in names.groupby(names).indices.items():
-        zone = zone_of(str(name))
-        if zone is not None:
-            local.iloc[rows] = moments[rows].tz_convert(zone).tz_localize(None).to_numpy()
-    return local

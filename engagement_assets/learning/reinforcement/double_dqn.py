@@ -69,9 +69,9 @@ class DoubleDQN(BaseEstimator):
         loss_: Mean loss of the last thousand updates.
     """
 
-    hidden: int = 128
+    hidden: int = 64
     updates: int = 30_000
-    batch: int = 512
+    batch: int = 256
     learning_rate: float = 1e-3
     epsilon: float = 0.1
     replay: int = 1_000_000

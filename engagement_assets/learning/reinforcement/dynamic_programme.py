@@ -9,6 +9,7 @@ points of a grid. Something is due once a day, at an hour of which none is likel
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,13 +77,14 @@ def solve(
         most: The largest trace.
 
     Raises:
-        ValueError: Something is due more than once a day, or the answer has not one trace.
+        ValueError: Something is due more than once a day, limits depend on earlier days, or the
+            answer has not one trace.
     """
     if problem.dues_a_day != 1 or len(response.trace_days) != 1:
         raise ValueError("exact only where one is due a day and answers depend on one trace")
-    if problem.most_a_day < 2:
-        # one that is due at night may be sent in the morning of a day on which another is due
-        raise ValueError("exact only where two may be sent on a day")
+    # one that is due at night may be sent in the morning of a day on which another is due
+    if problem.most_a_day < 2 or math.isfinite(problem.most_remembered):
+        raise ValueError("exact only where two may be sent on a day, whatever was sent before")
     world = _World(problem, response, kinds, np.linspace(0.0, most, points))
     values = np.zeros((kinds, HOURS, points))
     while True:

@@ -31,13 +31,11 @@ _DUES = 64
 
 
 class ResponseModel(Protocol):
-    """How units answer to what is sent.
+    """How units answer to what is sent."""
 
-    Attributes:
-        trace_days: Spans of memory that the answer depends on, beside those a policy sees.
-    """
-
-    trace_days: tuple[float, ...]
+    @property
+    def trace_days(self) -> tuple[float, ...]:
+        """Spans of memory that the answer depends on, beside those a policy sees."""
 
     def __call__(self, index: Ints, memory: Memory) -> tuple[Floats, Floats]:
         """Return the chances that units engage with a send at an hour, and that it loses them.

@@ -8,6 +8,7 @@ All times are whole hours of a unit's own clock since a Monday's midnight.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
@@ -41,6 +42,8 @@ class TimingProblem:
         dues_a_day: How often a day something is due, each in its own part of the day.
         trace_days: Spans of memory that a policy sees: each send counts 1 and is forgotten by 1/e
             in so many days.
+        most_remembered: The most that the trace of the last span may hold where something is sent:
+            beyond what logs have, nothing is known of the answers.
 
     Raises:
         ValueError: A number is out of its range.
@@ -55,6 +58,7 @@ class TimingProblem:
     discount_a_day: float = 0.97
     dues_a_day: int = 1
     trace_days: tuple[float, ...] = (1.0, 3.0, 7.0)
+    most_remembered: float = math.inf
 
     def __post_init__(self) -> None:
         if not 0 <= self.opens < self.closes <= HOURS:
@@ -226,11 +230,13 @@ def situation(problem: TimingProblem, units: Units, memory: Memory) -> Situation
 
 
 def allowed_actions(problem: TimingProblem, memory: Memory) -> Bools:
-    """Return n x a: a send in the open hours of a day with fewer sends than the most; no send."""
+    """Return n x a: whether each send is within the limits, and true of no send."""
     at = memory.time[:, None] + np.arange(problem.delays)
     hour = at % HOURS
     sent = np.where(at // HOURS == memory.last_day[:, None], memory.on_last_day[:, None], 0)
     allowed = (hour >= problem.opens) & (hour < problem.closes) & (sent < problem.most_a_day)
+    remembered = memory.traces[:, len(problem.trace_days) - 1]
+    allowed &= (remembered <= problem.most_remembered)[:, None]
     return np.concatenate([allowed, np.ones((len(at), 1), dtype=bool)], axis=1)
 
 

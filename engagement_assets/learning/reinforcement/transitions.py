@@ -90,7 +90,7 @@ class Replay:
 
     def __init__(self, capacity: int, features: int, actions: int) -> None:
         self.capacity = capacity
-        self._columns = (
+        self._columns: tuple[NDArray, ...] = (
             np.empty((capacity, features), np.float32),
             np.empty(capacity, np.int64),
             np.empty(capacity, np.float32),

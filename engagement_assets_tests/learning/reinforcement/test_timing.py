@@ -94,11 +94,18 @@ def test_an_action_that_is_not_allowed_is_refused():
 
 def test_a_day_with_the_most_sends_has_no_further_one():
     time = np.array([24 * 30 + 12] * 2)
-    memory = Memory.of_sends(time, np.array([[1.0, 2.0, 3.0], [1.0, 2.0, 30.0]]), (1.0,))
+    memory = Memory.of_sends(time, np.array([[1.0, 2.0, 3.0], [1.0, 2.0, 30.0]]), (1.0, 7.0))
     assert memory.on_last_day.tolist() == [3, 2]
-    allowed = allowed_actions(TimingProblem(most_a_day=3), memory)
+    allowed = allowed_actions(TimingProblem(most_a_day=3, trace_days=(1.0, 7.0)), memory)
     assert allowed[:, :-1].any(axis=1).tolist() == [False, True]
     assert allowed[:, -1].all()
+
+
+def test_beyond_what_logs_remember_nothing_is_sent():
+    time = np.array([24 * 30 + 12] * 2)
+    memory = Memory.of_sends(time, np.array([[30.0, 60.0], [30.0, np.inf]]), (1.0, 7.0))
+    careful = TimingProblem(trace_days=(1.0, 7.0), most_remembered=1.0)
+    assert allowed_actions(careful, memory)[:, :-1].any(axis=1).tolist() == [False, True]
 
 
 def test_memory_of_a_list_of_sends_is_that_of_one_after_the_other():
