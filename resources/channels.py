@@ -1,27 +1,32 @@
-"""Where alerts are sent besides the log.
+"""Where messages are sent: alerts besides the log, and what customers are to receive.
 
 Belongs here: one way of sending each, and what becomes of those that could not be sent. Does not
-belong here: finding what failed (`alerts.py`).
+belong here: finding what failed (`alerts.py`) and what may be sent at all.
 """
 
+import base64
+import hashlib
+import hmac
 import http.client
 import json
 import logging
 import urllib.error
 import urllib.request
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from time import time
 
 logger = logging.getLogger(__name__)
 
 WEBHOOK_TIMEOUT_SECONDS = 10
+SECRET_PREFIX = "whsec_"  # noqa: S105 - how such secrets begin, not one
 
 
 class NotSentError(Exception):
-    """An alert was not taken.
+    """A message was not taken.
 
     Attributes:
-        answers: Whether the other side is there, so that the next alert is worth a try.
+        answers: Whether the other side is there, so that the next message is worth a try.
     """
 
     def __init__(self, message: str, *, answers: bool) -> None:
@@ -63,19 +68,25 @@ class Channel(ABC):
 
 
 class Webhook(Channel):
-    """Posts each alert as JSON to an http or https address."""
+    """Posts each message as JSON to an http or https address."""
 
     name = "webhook"
 
     def __init__(self, url: str) -> None:
         self.url = url
 
+    def headers(self, message: Mapping[str, object], body: bytes) -> dict[str, str]:
+        """Return the headers of a message besides its type."""
+        del message, body
+        return {}
+
     def send(self, alert: dict) -> None:
-        """Post one alert."""
+        """Post one message."""
+        body = json.dumps(alert).encode()
         request = urllib.request.Request(  # noqa: S310 - settings allow http(s) only
             self.url,
-            data=json.dumps(alert).encode(),
-            headers={"Content-Type": "application/json"},
+            data=body,
+            headers={"Content-Type": "application/json", **self.headers(alert, body)},
         )
         try:
             with urllib.request.urlopen(request, timeout=WEBHOOK_TIMEOUT_SECONDS):  # noqa: S310 - http(s) only
@@ -83,3 +94,27 @@ class Webhook(Channel):
         except (OSError, http.client.HTTPException, ValueError) as error:
             answers = isinstance(error, urllib.error.HTTPError)
             raise NotSentError(str(error), answers=answers) from error
+
+
+class SignedWebhook(Webhook):
+    """Posts messages that the receiver can check, as https://www.standardwebhooks.com says.
+
+    Args:
+        url: The address.
+        secret: `whsec_` and the key in base64; the receiver has the same.
+        id_field: The member that names a message, the same however often it is sent.
+    """
+
+    def __init__(self, url: str, secret: str, *, id_field: str) -> None:
+        super().__init__(url)
+        self.key, self.id_field = base64.b64decode(secret.removeprefix(SECRET_PREFIX)), id_field
+
+    def headers(self, message: Mapping[str, object], body: bytes) -> dict[str, str]:
+        """Return name, time and signature of a message."""
+        name, at = str(message[self.id_field]), str(int(time()))
+        signature = hmac.new(self.key, f"{name}.{at}.".encode() + body, hashlib.sha256).digest()
+        return {
+            "webhook-id": name,
+            "webhook-timestamp": at,
+            "webhook-signature": f"v1,{base64.b64encode(signature).decode()}",
+        }

@@ -20,6 +20,7 @@ from engagement_assets.commands.homes import open_home, prepare_home, settings_f
 from engagement_assets.commands.options import refused, with_settings
 from engagement_assets.commands.train_sentiment import train_sentiment
 from engagement_assets.settings.api import ApiSettings
+from engagement_assets.settings.fields import SettingsError
 from engagement_assets.settings.installation import HOME_VARIABLE, Settings, current_home
 
 app = typer.Typer(
@@ -36,7 +37,7 @@ app.add_typer(keys, name="api-key")
 app.add_typer(aws, name="aws")
 app.command()(train_sentiment)
 
-Scopes = Annotated[str, typer.Option(help="some of read,score,admin")]
+Scopes = Annotated[str, typer.Option(help="some of read,score,contact,admin")]
 KeysFile = Annotated[
     Path | None, typer.Option(help="the file of keys; that of the home by default")
 ]
@@ -190,6 +191,31 @@ def serve(
     from engagement_assets.commands.serve import serve_api
 
     serve_api(settings)
+
+
+@app.command()
+@with_settings(Settings)
+def deliver(given: dict[str, str]) -> None:
+    """Send the messages of the outbox that are due now; 1 where some were not taken.
+
+    \b
+    engagement deliver --contact-delivery https://app.example/contact
+    """
+    settings = open_home(given)
+    from engagement_assets.decisions.contact.job import NOWHERE, deliver_due
+    from engagement_assets.deployments.resources import resources_of
+    from resources.claims import ClaimsError
+
+    with refused(None, ClaimsError):
+        done = deliver_due(resources_of(settings))
+        if done is None:
+            raise SettingsError(NOWHERE)
+    withheld = "".join(f"; {count} withheld: {why}" for why, count in done.withheld.items())
+    sys.stdout.write(
+        f"{done.sent} sent, {done.refused} not taken, {done.elsewhere} sent before or being "
+        f"sent{withheld}\n"
+    )
+    raise typer.Exit(int(bool(done.refused)))
 
 
 @app.command()

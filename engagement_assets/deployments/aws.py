@@ -18,6 +18,7 @@ from engagement_assets.settings.fields import SettingsError
 from engagement_assets.settings.installation import Settings
 from engagement_assets.source.known import product_sql
 from resources.aws.alerts import TopicAlertSink
+from resources.aws.delivery import QueueDelivery
 from resources.aws.gauges import CloudWatchGauges
 from resources.aws.platform import AthenaEngineResource
 from resources.aws.storage import options
@@ -97,6 +98,9 @@ def resources(settings: Settings, *, sql_root: str) -> dict[str, Any]:
         "models": ModelIOManager(root=f"{aws.root}/registry", options=storage),
         "reports": ReportIOManager(root=f"{aws.root}/reports", options=storage),
         "gauges": CloudWatchGauges(region=aws.region, dimensions={"Table": aws.online_table}),
+        "delivery": QueueDelivery(
+            queue=settings.contact_delivery, table=aws.online_table, region=aws.region
+        ),
         "online_store": DynamoDBOnlineStore(table=aws.online_table, region=aws.region),
     }
 

@@ -11,10 +11,17 @@ import dagster as dg
 from dagster_duckdb import DuckDBResource
 
 from engagement_assets.settings.api import ApiSettings
-from engagement_assets.settings.installation import CATALOGUE_FILE, ONLINE_FILE, PROJECT, Settings
+from engagement_assets.settings.installation import (
+    CATALOGUE_FILE,
+    CLAIMS_FILE,
+    ONLINE_FILE,
+    PROJECT,
+    Settings,
+)
 from engagement_assets.source.known import product_sql
 from resources.alerts import AlertSink
 from resources.catalogue import CatalogueFile
+from resources.delivery import WebhookDelivery
 from resources.gauges import LoggedGauges
 from resources.io_managers import (
     ModelIOManager,
@@ -59,6 +66,11 @@ def resources(settings: Settings, *, sql_root: str) -> dict[str, Any]:
         "models": ModelIOManager(root=registry),
         "reports": ReportIOManager(root=str(settings.home / "reports")),
         "gauges": LoggedGauges(),
+        "delivery": WebhookDelivery(
+            url=settings.contact_delivery,
+            secret_path=str(settings.home / "contact_webhook_secret"),
+            claims_path=str(settings.home / CLAIMS_FILE),
+        ),
         "online_store": SqliteOnlineStore(path=str(settings.home / ONLINE_FILE)),
     }
 

@@ -12,12 +12,14 @@ from typing import Any
 
 import orjson
 
+from engagement_assets.decisions.contact.job import present_of
 from engagement_assets.decisions.specs import DECISIONS, LEARNT
 from engagement_assets.deployments.resources import PLATFORMS, resources_of
 from engagement_assets.features.tables import KNOWN_TABLES
 from engagement_assets.lifecycle.scored import scored_model
 from engagement_assets.models.specs import MODELS
 from engagement_assets.serving.api.app import Installation
+from engagement_assets.serving.api.contact import ContactReader
 from engagement_assets.serving.api.lake_reader import LakeReader
 from engagement_assets.serving.api.service import CustomerService
 from engagement_assets.serving.publishing import COLD_START, PURPOSE
@@ -55,6 +57,7 @@ def installation_from_environ(settings: ApiSettings) -> Installation:
         load_scorer=load_scorer,
         keys=choose(PLATFORMS).api_keys(home, settings),
         sentiment=partial(score_texts, resources["sentiment"], registry),
+        contact=ContactReader(partial(present_of, resources)) if settings.lake else None,
     )
 
 

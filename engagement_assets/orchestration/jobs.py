@@ -4,9 +4,11 @@ Belongs here: selections. Does not belong here: when they run (`schedules.py`).
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import dagster as dg
 
+from engagement_assets.decisions.contact.job import delivery
 from engagement_assets.decisions.specs import DECISIONS, LEARNT
 from engagement_assets.features.labels import LABELS
 from engagement_assets.lifecycle.spec import UseCaseSpec
@@ -167,7 +169,7 @@ retraining_jobs = {
     )
     for cadence in sorted({spec.cadence for spec in (*EVERY_MODEL, *LEARNT)})
 }
-JOBS = [
+JOBS: list[Any] = [
     ingest_job,
     text_scores_job,
     signals_job,
@@ -180,6 +182,7 @@ JOBS = [
     fairness_overview_job,
     predictions_job,
     publish_job,
+    delivery,
     daily_job,
     *retraining_jobs.values(),
 ]

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from engagement_assets.decisions.contact.job import delivery
 from engagement_assets.features.labels import LABELS, Label
 from engagement_assets.lifecycle.spec import Cadence
 from engagement_assets.orchestration.jobs import (
@@ -93,9 +94,16 @@ weekly_schedules = [
     weekly_schedule(value_job, 7, "what the programme brought"),
 ]
 
+delivery_schedule = dg.ScheduleDefinition(
+    job=delivery,
+    cron_schedule="*/15 * * * *",
+    name=delivery.name,
+    description="Every quarter of an hour: the messages that are due by now.",
+)
 
 SCHEDULES = [
     daily_schedule,
+    delivery_schedule,
     *weekly_schedules,
     *(label_schedule(label) for label in LABELS.values()),
     *retraining_schedules,

@@ -30,6 +30,7 @@ POINTER_FILE = "current"
 # not named after a group of tables: DuckDB calls a database by its file
 CATALOGUE_FILE = "lake.duckdb"
 ONLINE_FILE = "online.sqlite"
+CLAIMS_FILE = "claims.sqlite"
 # What decides the rows of a lake: changing one of them in place would mix two worlds.
 WORLD = ("source", "source_data", "customers", "seed", "days", "world")
 CHANNEL_CAC = "organic=2,referral=8,social=18,search=30"
@@ -263,6 +264,13 @@ class Settings(Declared):
     )
     quiet_to: int = setting(
         8, "hour of the customer's clock up to which nothing is sent, 8 or later", ge=8, le=11
+    )
+    contact_delivery: str = setting(
+        "",
+        "address that due messages are posted to, signed; on AWS the URL of an SQS queue: "
+        "[contact](docs/contact.md#delivery)",
+        pattern=r"^(https?://.*)?$",
+        expected="an http or https address",
     )
     channel_cac: str = setting(CHANNEL_CAC, "what winning a customer costs you by channel, in USD")
     training_processes: int = setting(

@@ -1,14 +1,18 @@
 """What is known of customers and past contacts is read from the lake as of a day."""
 
-from datetime import date, datetime, timedelta
+import shutil
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
+from engagement_assets.decisions.contact import gate
 from engagement_assets.decisions.contact.gate import DUE, SUPPRESSED, outbox
 from engagement_assets.decisions.contact.limits import ContactLimits
+from engagement_assets.decisions.contact.present import read_present
 from engagement_assets.decisions.contact.state import read_state
 from engagement_assets.decisions.contact.tables import KNOWN_TABLES, OUTBOX
 from engagement_assets.source.known import product_sql
@@ -106,3 +110,43 @@ def test_a_message_counts_once_whether_or_not_it_came_back_as_a_notification(lak
     assert isinstance(ours["occurred_at"].iloc[0], datetime)
     again = outbox(wanted, state_of(lake, made=[made]), ContactLimits(), day=S)
     assert again["suppressed_by"].iloc[0] == "the same was done a short time ago"
+
+
+def test_what_may_be_sent_now_is_judged_by_what_is_known_now(lake, tmp_path):
+    """A customer withdrew her consent after her message was due."""
+    shutil.copytree(lake.root, tmp_path / "lake")
+    changed = Lake(str(tmp_path / "lake"))
+    day = S - timedelta(days=4)
+    wanted = pd.DataFrame(
+        {
+            "customer_id": ["ann", "bob", "cat"], "decision": "retention",
+            "action": "offer", "channel": "email", "purpose": "notifications",
+            "cooldown_days": 9, "priority": 1, "expected_usd": None, "cost_usd": 0.0,
+            "propensity": 1.0, "policy_version": "v", "reason": "r",
+        }
+    )  # fmt: skip
+    made = outbox(
+        wanted, state_of(lake, day=day, holdout="none"), ContactLimits(), day=S + timedelta(days=1)
+    )
+    due = made[made["status"] == DUE]
+    assert due["customer_id"].tolist() == ["ann", "cat"]
+    rows = pa.Table.from_pandas(
+        made.assign(snapshot_date=S)[list(OUTBOX.names)],
+        schema=OUTBOX.arrow,
+        preserve_index=False,
+    )
+    changed.write(OUTBOX, rows, day=S)
+    present = read_present(
+        DuckDBEngine(changed, declared=by_sql_name(KNOWN_TABLES)),
+        SQL,
+        READER,
+        ContactLimits(),
+        now=datetime.combine(S + timedelta(days=1), time(12)),
+        holdout="none",
+        longest_cooldown=9,
+    )
+    # while it is day in Tokyo and in Berlin
+    judged = present.judged(datetime.combine(S + timedelta(days=1), time(11, 30)))
+    why = judged[judged["status"] == DUE].set_index("customer_id")["withheld"]
+    assert why.to_dict() == {"ann": None, "cat": gate.NO_CONSENT}
+    assert present.judged(datetime(2020, 1, 1))["withheld"].notna().all()

@@ -81,7 +81,7 @@ def open_api(home: Home, folder: Path) -> tuple[FastAPI, Issuer, Keys]:
     with patch.dict("os.environ", {"ENGAGEMENT_HOME": str(home.path)}):
         made = installation_from_environ(settings)
     installation = Installation(
-        made.open_service, made.champions, made.load_scorer, keys, made.sentiment
+        made.open_service, made.champions, made.load_scorer, keys, made.sentiment, made.contact
     )
     return create_app(settings, installation), issuer, keys
 

@@ -23,6 +23,8 @@ from fastapi.responses import JSONResponse
 from prometheus_client import Gauge
 
 from engagement_assets.serving.api.access import Access, KeySource, needs
+from engagement_assets.serving.api.contact import ContactReader
+from engagement_assets.serving.api.contact import router as contact_router
 from engagement_assets.serving.api.guard import Guard, Metrics
 from engagement_assets.serving.api.problems import add_handlers
 from engagement_assets.serving.api.routes import PREFIX, health, router
@@ -57,6 +59,7 @@ class Installation:
         load_scorer: Loads the champions of now.
         keys: API keys.
         sentiment: Scores texts; loads its model with its first call.
+        contact: Reads the outbox; None where the lake is not read.
     """
 
     open_service: Callable[[], CustomerService]
@@ -64,6 +67,7 @@ class Installation:
     load_scorer: Callable[[], Scorer]
     keys: KeySource
     sentiment: Sentiment
+    contact: ContactReader | None
 
 
 def create_app(settings: ApiSettings, installation: Installation) -> FastAPI:
@@ -80,6 +84,7 @@ def create_app(settings: ApiSettings, installation: Installation) -> FastAPI:
     app.state.service = None
     app.state.metrics = Metrics()
     app.state.sentiment = installation.sentiment
+    app.state.contact = installation.contact
     app.state.access = Access(
         installation.keys,
         TokenChecker.of(settings),
@@ -89,6 +94,8 @@ def create_app(settings: ApiSettings, installation: Installation) -> FastAPI:
     app.state.reload = _reloader(app, installation)
     _watch_age(app)
     add_handlers(app)
+    # before the paths of a customer, whose ids may have slashes (%2F) in them
+    app.include_router(contact_router)
     app.include_router(router)
     app.include_router(health)
     app.add_api_route(

@@ -39,7 +39,8 @@ health = APIRouter(tags=["health"])
 _PROBLEM = {"model": schemas.ProblemAnswer, "content": {MEDIA_TYPE: {}}}
 
 
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the errors of an endpoint for the OpenAPI document."""
     every = (401, 403, 408, 413, 422, 429, 503, *statuses)
     return dict.fromkeys(sorted(every), _PROBLEM)
 
@@ -107,19 +108,19 @@ def _customer(known: Known, view: View) -> dict[str, Any]:
 
 # what the endpoints of one customer have alike, and those that score
 OF_ONE: dict[str, Any] = {
-    "responses": _problems()
+    "responses": problems()
     | {404: {"model": schemas.UnknownCustomer, "content": {MEDIA_TYPE: {}}}},
     "dependencies": READ,
     "tags": ["customers"],
 }
 SCORING: dict[str, Any] = {
-    "responses": _problems(400),
+    "responses": problems(400),
     "dependencies": SCORE,
     "tags": ["scoring"],
 }
 
 
-async def _one(
+async def known_or_404(
     service: CustomerService, customer_id: str, request: Request, *, compute: bool = False
 ) -> tuple[Known, View]:
     """What is known of one customer, and the release that it is of.
@@ -159,7 +160,7 @@ async def explanation(
     compute: Compute = False,
 ) -> Response:
     """The three strongest reasons, from exact SHAP values where the model is trees."""
-    one, view = await _one(service, customer_id, request, compute=compute)
+    one, view = await known_or_404(service, customer_id, request, compute=compute)
     return _json(
         {
             **heading(one, view),
@@ -201,7 +202,7 @@ async def recommendations(
     ] = [],  # noqa: B006 - FastAPI copies it
 ) -> Response:
     """The day's list, without those excluded; none without consent to personalisation."""
-    one, view = await _one(service, customer_id, request)
+    one, view = await known_or_404(service, customer_id, request)
     listed = recommended(one, view, limit=limit, exclude=frozenset(exclude))
     return _json({**heading(one, view), **listed})
 
@@ -217,14 +218,14 @@ async def customer(
     request: Request, service: Service, customer_id: Path, compute: Compute = False
 ) -> Response:
     """Predictions of the day that is served; what no model had predicted is scored now."""
-    return _json(_customer(*await _one(service, customer_id, request, compute=compute)))
+    return _json(_customer(*await known_or_404(service, customer_id, request, compute=compute)))
 
 
 @router.post(
     "/customers:batch",
     summary="Everything that the models say of up to 100 customers",
     response_model=schemas.BatchAnswer,
-    responses=_problems(400),
+    responses=problems(400),
     dependencies=READ,
     tags=["customers"],
 )
@@ -296,7 +297,7 @@ async def sentiment(request: Request, body: schemas.SentimentRequest) -> Respons
     "/models",
     summary="The models that serve",
     response_model=schemas.ModelsAnswer,
-    responses=_problems(),
+    responses=problems(),
     dependencies=READ,
     tags=["models"],
 )
@@ -324,7 +325,7 @@ def _model(spec: Any, card: Any) -> dict[str, Any]:
     "/models:reload",
     summary="Load the champions of now",
     response_model=schemas.ModelsAnswer,
-    responses=_problems(),
+    responses=problems(),
     dependencies=ADMIN,
     tags=["models"],
 )

@@ -1,0 +1,212 @@
+"""The endpoints of contact: what may be sent now, and what becomes of a customer's messages.
+
+Belongs here: pages of the outbox and its check at read. Does not belong here: the limits and what
+is due (`engagement_assets.decisions.contact`). Nothing is marked as sent by being read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import orjson
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import Field
+
+from engagement_assets.serving.api.access import needs
+from engagement_assets.serving.api.problems import ProblemError
+from engagement_assets.serving.api.routes import (
+    OF_ONE,
+    PREFIX,
+    Path,
+    Service,
+    known_or_404,
+    problems,
+)
+from engagement_assets.serving.api.schemas import Answer
+
+if TYPE_CHECKING:
+    from engagement_assets.decisions.contact.present import Present
+
+router = APIRouter(prefix=PREFIX, tags=["contact"])
+# What was read of outboxes and customers is read again after so long.
+LOOK_AGAIN_SECONDS = 30.0
+MOST_MESSAGES = 1_000
+CURSOR = "|"
+
+
+@dataclass
+class ContactReader:
+    """What may be sent about now, read again after a while.
+
+    Attributes:
+        read: Reads it.
+    """
+
+    read: Callable[[], Present]
+    _present: Present | None = None
+    _looked: float = float("-inf")
+
+    def present(self) -> Present:
+        """Return it, at most `LOOK_AGAIN_SECONDS` old."""
+        if self._present is None or time.monotonic() - self._looked >= LOOK_AGAIN_SECONDS:
+            self._present, self._looked = self.read(), time.monotonic()
+        return self._present
+
+
+class Message(Answer):
+    """A message that may be sent now."""
+
+    message_id: str = Field(description="The same however often the message is read or delivered")
+    customer_id: str
+    snapshot_date: str = Field(description="Day whose choices it comes from")
+    decision: str
+    action: str
+    channel: str
+    purpose: str | None = Field(description="What the customer agreed to, or null")
+    not_before: datetime
+    not_after: datetime
+    propensity: float
+    policy_version: str
+    reason: str | None
+
+
+class OutboxAnswer(Answer):
+    """Messages that may be sent now, those due first first."""
+
+    messages: list[Message]
+    next: str | None = Field(description="`since` of the next page; null where this is the last")
+    withheld: int = Field(description="Due by the outbox, and barred by what is known now")
+
+
+class Action(Answer):
+    """A choice that would contact a customer, and what becomes of it."""
+
+    message_id: str
+    snapshot_date: str
+    decision: str
+    action: str
+    channel: str
+    status: Literal["due", "later", "suppressed"] = Field(
+        description="`due`: may be sent now; `later`: due, and not yet; `suppressed`: not sent"
+    )
+    suppressed_by: str | None = Field(description="Why it is not sent, or null")
+    not_before: datetime | None
+    not_after: datetime | None
+    reason: str | None
+
+
+class ActionsAnswer(Answer):
+    """A customer's messages of the days about now."""
+
+    customer_id: str
+    actions: list[Action]
+
+
+def _since(text: str | None) -> tuple[datetime, str]:
+    """The place after which a page begins.
+
+    Raises:
+        ProblemError: 422; it is neither a time nor what `next` said.
+    """
+    at, _, name = (text or datetime.min.isoformat()).partition(CURSOR)
+    try:
+        parsed = datetime.fromisoformat(at)
+    except ValueError as error:
+        raise ProblemError(
+            422, "since: expected a time such as 2026-11-21T08:00:00Z, or `next` of a page"
+        ) from error
+    if parsed.tzinfo is not None:
+        parsed = parsed.astimezone(UTC).replace(tzinfo=None)
+    return parsed, name
+
+
+async def _present(request: Request) -> Present:
+    reader: ContactReader | None = request.app.state.contact
+    if reader is None:
+        raise ProblemError(503, "this server does not read the lake (ENGAGEMENT_API_LAKE=0)")
+    return await to_thread.run_sync(reader.present)
+
+
+@router.get(
+    "/outbox",
+    summary="Messages that may be sent now",
+    response_model=OutboxAnswer,
+    responses=problems(),
+    dependencies=[Depends(needs("contact"))],
+)
+async def outbox(
+    request: Request,
+    since: Annotated[
+        str | None,
+        Query(
+            max_length=100,
+            description="Only what is due at this time (ISO 8601, UTC) or later, or `next` of the "
+            "page before",
+        ),
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_MESSAGES, description="Most messages")] = 100,
+) -> Response:
+    """Checked again at this moment: opt-outs, consents, other contacts, the customer's clock."""
+    place = _since(since)
+    present = await _present(request)
+    return _json(await to_thread.run_sync(_page, present, place, limit))
+
+
+def _page(present: Present, place: tuple[datetime, str], limit: int) -> dict[str, Any]:
+    from engagement_assets.decisions.contact.delivery import document  # noqa: PLC0415 - loads pandas
+    from engagement_assets.decisions.contact.gate import DUE, TOO_EARLY, TOO_LATE  # noqa: PLC0415 - loads pandas
+    from engagement_assets.decisions.contact.present import utc_now  # noqa: PLC0415 - loads pandas
+
+    rows, (at, name) = present.rows, place
+    after = (rows["not_before"] > at) | ((rows["not_before"] == at) & (rows["message_id"] > name))
+    judged = present.judged(utc_now(), rows[(rows["status"] == DUE) & after])
+    free = judged[judged["withheld"].isna()].sort_values(["not_before", "message_id"])
+    page = free.head(limit)
+    last = page.iloc[-1] if len(free) > limit else None
+    return {
+        "messages": [document(row) for row in page.to_dict("records")],
+        "next": None
+        if last is None
+        else f"{last['not_before'].isoformat()}{CURSOR}{last['message_id']}",
+        "withheld": int((~judged["withheld"].isin([TOO_EARLY, TOO_LATE])).sum()) - len(free),
+    }
+
+
+@router.get(
+    "/customers/{customer_id:path}/actions",
+    summary="What is due to a customer, and what is suppressed, and why",
+    response_model=ActionsAnswer,
+    **OF_ONE,
+)
+async def actions(request: Request, service: Service, customer_id: Path) -> Response:
+    """Of the outboxes of the days about now, checked again at this moment."""
+    await known_or_404(service, customer_id, request)
+    present = await _present(request)
+    rows = await to_thread.run_sync(_actions, present, customer_id)
+    return _json({"customer_id": customer_id, "actions": rows})
+
+
+def _actions(present: Present, customer_id: str) -> list[dict[str, Any]]:
+    from engagement_assets.decisions.contact.delivery import document  # noqa: PLC0415 - loads pandas
+    from engagement_assets.decisions.contact.gate import DUE, SUPPRESSED, TOO_EARLY  # noqa: PLC0415 - loads pandas
+    from engagement_assets.decisions.contact.present import utc_now  # noqa: PLC0415 - loads pandas
+
+    own = present.rows[present.rows["customer_id"] == customer_id]
+    answers = []
+    for row in present.judged(utc_now(), own).to_dict("records"):
+        why, told = row["withheld"], document(row)
+        status = DUE if why is None else "later" if why == TOO_EARLY else SUPPRESSED
+        answers.append(
+            {name: told[name] for name in Action.model_fields if name in told}
+            | {"status": status, "suppressed_by": why if status == SUPPRESSED else None}
+        )
+    return answers
+
+
+def _json(answer: Any) -> Response:
+    return Response(orjson.dumps(answer), media_type="application/json")

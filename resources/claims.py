@@ -1,0 +1,138 @@
+"""What must be done once however many processes try it: claims that outlive a killed holder.
+
+Belongs here: claiming, releasing and settling, and the SQLite file of one machine. Does not belong
+here: what is done under a claim, and DynamoDB (`resources.aws.claims`).
+"""
+
+import sqlite3
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import time
+
+# A holder that is silent for longer is taken for dead, and another goes on.
+LEASE_SECONDS = 120.0
+BUSY_SECONDS = 30.0
+DAY_SECONDS = 86_400.0
+
+
+class ClaimsError(RuntimeError):
+    """The claims cannot be read or written; nothing was done under them."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to do one thing, for a while.
+
+    Attributes:
+        key: Names what is done once.
+        content: What the first claim of this key said; a later one cannot change it.
+        token: Names this holder.
+    """
+
+    key: str
+    content: str
+    token: str
+
+
+class Claims(ABC):
+    """Claims by key, kept on disk before the work begins.
+
+    A claim is open until it is settled. While its holder's lease runs, nobody else gets it; after
+    that the next one who asks does, with the content of the first. So work is done at least once,
+    by one at a time, and never under two contents.
+
+    Args:
+        lease_seconds: How long a holder may be silent before another goes on; longer than the work
+            of one claim.
+        clock: Seconds since 1970.
+    """
+
+    def __init__(
+        self, *, lease_seconds: float = LEASE_SECONDS, clock: Callable[[], float] = time
+    ) -> None:
+        self.lease_seconds, self.clock = lease_seconds, clock
+
+    @abstractmethod
+    def claim(self, key: str, content: str) -> Claim | None:
+        """Claim a key; None where it is settled or another holds it.
+
+        Raises:
+            ClaimsError: The claims cannot be written.
+        """
+
+    @abstractmethod
+    def release(self, claim: Claim) -> None:
+        """Give a claim back, to be taken again at once; its content stays."""
+
+    @abstractmethod
+    def settle(self, claim: Claim) -> None:
+        """Mark a claim's work as done for ever."""
+
+
+class SqliteClaims(Claims):
+    """Claims in a SQLite file, for the processes of one machine."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        lease_seconds: float = LEASE_SECONDS,
+        clock: Callable[[], float] = time,
+    ) -> None:
+        super().__init__(lease_seconds=lease_seconds, clock=clock)
+        self.path = path
+
+    def claim(self, key: str, content: str) -> Claim | None:
+        """Claim a key; see `Claims`."""
+        now, token = self.clock(), uuid.uuid4().hex
+        with self._writing() as file:
+            rows = file.execute(
+                "INSERT INTO claims (key, content, token, held_until) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (key) DO UPDATE SET token = excluded.token, "
+                "held_until = excluded.held_until WHERE NOT settled AND held_until <= ? "
+                "RETURNING content",
+                (key, content, token, now + self.lease_seconds, now),
+            ).fetchall()
+        return Claim(key, rows[0][0], token) if rows else None
+
+    def release(self, claim: Claim) -> None:
+        """Give a claim back, unless another has taken it over."""
+        with self._writing() as file:
+            file.execute(
+                "UPDATE claims SET held_until = 0 WHERE key = ? AND token = ?",
+                (claim.key, claim.token),
+            )
+
+    def settle(self, claim: Claim) -> None:
+        """Mark a claim's work as done, whoever holds it by now."""
+        with self._writing() as file:
+            file.execute("UPDATE claims SET settled = 1 WHERE key = ?", (claim.key,))
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """Open a transaction that is on the disk when it ends."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            file = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+            try:
+                file.execute("PRAGMA journal_mode = WAL")
+                file.execute("PRAGMA synchronous = FULL")
+                file.execute("BEGIN IMMEDIATE")
+                file.execute(
+                    "CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, "
+                    "content TEXT NOT NULL, token TEXT NOT NULL, held_until REAL NOT NULL, "
+                    "settled INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID"
+                )
+                yield file
+                file.execute("COMMIT")
+            finally:
+                file.close()
+        except sqlite3.Error as error:
+            raise ClaimsError(
+                f"the claims in {self.path} cannot be written ({error}); make room or end the "
+                "process that holds the file, and try again: nothing was done"
+            ) from error

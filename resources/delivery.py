@@ -1,0 +1,74 @@
+"""Where messages to customers are delivered, and the claims that keep them from going twice.
+
+Belongs here: configuration of one machine's webhook. Does not belong here: which messages may go
+(`engagement_assets.decisions.contact`), and SQS (`resources.aws.delivery`).
+"""
+
+import base64
+import os
+import secrets
+from abc import abstractmethod
+from pathlib import Path
+
+import dagster as dg
+from pydantic import Field
+
+from resources.channels import SECRET_PREFIX, Channel, SignedWebhook
+from resources.claims import Claims, SqliteClaims
+
+MESSAGE_ID = "message_id"
+SECRET_BYTES = 32
+
+
+class DeliveryResource(dg.ConfigurableResource):
+    """What delivering takes; each deployment has its own kind."""
+
+    @property
+    @abstractmethod
+    def channel(self) -> Channel | None:
+        """Where messages go; None where nothing is to be delivered."""
+
+    @property
+    @abstractmethod
+    def claims(self) -> Claims:
+        """What was delivered, and who is delivering."""
+
+
+class WebhookDelivery(DeliveryResource):
+    """A signed webhook, with claims in a file."""
+
+    url: str = Field(default="", description="Posted to, one message a request; empty for nowhere.")
+    secret_path: str = Field(
+        description="File of the key that signs, made with the first delivery; give the receiver "
+        "what it holds."
+    )
+    claims_path: str = Field(description="SQLite file of what was delivered.")
+
+    @property
+    def channel(self) -> Channel | None:
+        """The webhook."""
+        if not self.url:
+            return None
+        return SignedWebhook(self.url, secret_in(Path(self.secret_path)), id_field=MESSAGE_ID)
+
+    @property
+    def claims(self) -> Claims:
+        """The claims."""
+        return SqliteClaims(Path(self.claims_path))
+
+
+def secret_in(path: Path) -> str:
+    """Return the secret in a file that only its owner reads; one that is not there is made."""
+    made = SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(made)
+    try:
+        # unlike a rename it does not replace what another process made
+        os.link(beside, path)
+    except FileExistsError:
+        return path.read_text().strip()
+    finally:
+        beside.unlink()
+    return made
