@@ -115,6 +115,8 @@ def draw(decisions: int, day: date, rng: np.random.Generator) -> World:
                     "cooldown_days": COOLDOWNS[decision],
                     "priority": 1,
                     "expected_usd": rng.random(count).round(1),
+                    # any, or one that a stricter limit may not allow
+                    "hour": np.where(rng.random(count) < 0.5, np.nan, rng.integers(8, 22, count)),
                 }
             )
             for decision in DECISIONS
@@ -271,7 +273,7 @@ def publish(folder: Path, action: str, people: int, *, wait: float = 0.0) -> Non
     )
     wanted = customers[["customer_id"]].assign(
         decision="retention", action=action, channel="email", purpose="notifications",
-        cooldown_days=0, priority=1, expected_usd=None, cost_usd=0.0, propensity=1.0,
+        cooldown_days=0, priority=1, expected_usd=None, hour=None, cost_usd=0.0, propensity=1.0,
         policy_version="v1", reason="",
     )  # fmt: skip
     rows = outbox(wanted, state, ContactLimits(), day=SNAPSHOT + timedelta(days=1))

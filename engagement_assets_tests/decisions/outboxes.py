@@ -36,7 +36,7 @@ def present(
     state = ContactState(customers, consents, contacts)
     wishes = pd.DataFrame({"customer_id": list(names)}).assign(
         decision="retention", action=action, channel="email", purpose="notifications",
-        cooldown_days=0, priority=1, expected_usd=None, cost_usd=0.0, propensity=1.0,
+        cooldown_days=0, priority=1, expected_usd=None, hour=None, cost_usd=0.0, propensity=1.0,
         policy_version="v1", reason="likely to leave",
     )  # fmt: skip
     limits = ContactLimits(spread_minutes=60)

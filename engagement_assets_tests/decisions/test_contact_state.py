@@ -121,8 +121,8 @@ def test_what_may_be_sent_now_is_judged_by_what_is_known_now(lake, tmp_path):
         {
             "customer_id": ["ann", "bob", "cat"], "decision": "retention",
             "action": "offer", "channel": "email", "purpose": "notifications",
-            "cooldown_days": 9, "priority": 1, "expected_usd": None, "cost_usd": 0.0,
-            "propensity": 1.0, "policy_version": "v", "reason": "r",
+            "cooldown_days": 9, "priority": 1, "expected_usd": None, "hour": None,
+            "cost_usd": 0.0, "propensity": 1.0, "policy_version": "v", "reason": "r",
         }
     )  # fmt: skip
     made = outbox(

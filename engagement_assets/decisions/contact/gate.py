@@ -212,7 +212,8 @@ def _spread(
     share = np.array([int(name[:12], 16) / 16**12 for name in ids])
     open_for = (hours["closes"] - hours["opens"]).dt.total_seconds().fillna(0.0).to_numpy()
     after = hour.astype("float64").fillna(limits.quiet_to).to_numpy() - limits.quiet_to
-    wait = np.clip(3_600.0 * after, 0.0, open_for)
+    # what a stricter limit closes before its hour goes in the last one
+    wait = np.clip(3_600.0 * after, 0.0, np.maximum(open_for - 3_600.0, 0.0))
     spread = np.where(after > 0.0, 3_600.0, 60.0 * limits.spread_minutes)
     seconds = wait + np.floor(share * np.minimum(spread, open_for - wait))
     return pd.Series(pd.to_timedelta(seconds, unit="s"), index=hours.index)
