@@ -9,7 +9,6 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.lifecycle.access import inputs_of
 from engagement_assets.lifecycle.adapter import Inputs
 from engagement_assets.lifecycle.daily import one_or_all
@@ -30,8 +29,8 @@ from resources.tables import asset_keys
 def choices_asset(spec: DecisionSpec) -> dg.AssetsDefinition:
     """Return choices of a day for every customer that the decision judges."""
     inputs = [f"{name}/predictions" for name in spec.listens_to]
-    if CUSTOMER_FEATURES in spec.predicts_from:
-        inputs.append(CUSTOMER_FEATURES)
+    if spec.learnt:
+        inputs += [name for name in spec.predicts_from if name not in inputs]
     champion = [dg.AssetKey([spec.name, "champion"])] if spec.learnt else []
 
     @dg.asset(

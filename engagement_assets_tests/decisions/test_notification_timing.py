@@ -274,6 +274,18 @@ def test_what_is_learnt_brings_more_over_time_than_sending_at_once(policy):
     assert 0.0 < policy.most_remembered <= most_of_a_week(SETTINGS)
 
 
+def test_courses_of_the_log_are_valued_too(policy, learnt_log):
+    log = learnt_log.assign(reward=learnt_log["engaged"] - 0.5 * learnt_log["lost"])
+    metrics = NotificationTiming().further(policy, log, log)["metrics"]
+    course, rule = metrics["course_policy"], metrics["course_rule"]
+    assert course["units"] > 200
+    assert course["low"] < course["value"] < course["high"]
+    assert course["value"] > rule["value"]
+    assert course["unlogged"] == 0.0
+    few = log[log["customer_id"].isin(["c1", "c2"])].reset_index(drop=True)
+    assert "course_policy" not in NotificationTiming().further(policy, few, few)["metrics"]
+
+
 def test_a_policy_survives_saving_and_its_report_names_it(policy, tmp_path):
     policy.save(tmp_path)
     model = RegisteredModel("notification_timing", "v", tmp_path, {})
@@ -281,7 +293,7 @@ def test_a_policy_survives_saving_and_its_report_names_it(policy, tmp_path):
     table = contexts(300, seed=4)
     assert (opened.chances(table) == policy.chances(table)).all()
     card = {
-        **NotificationTiming().further(policy, table, table),
+        **policy.about,
         "actions": {}, "training_rows": 1, "training_customers": 1, "test_rows": 1,
         "test_customers": 1, "test_snapshot": "2025-03-31",
     }  # fmt: skip

@@ -42,10 +42,12 @@ from engagement_assets.learning.markdown import LEFT, RIGHT, table
 from engagement_assets.learning.reinforcement.comparison import Comparison, compare
 from engagement_assets.learning.reinforcement.double_dqn import DoubleDQN
 from engagement_assets.learning.reinforcement.environment import TimingEnvironment
+from engagement_assets.learning.reinforcement.fitted_q import PolicyValue, fitted_q_evaluation
 from engagement_assets.learning.reinforcement.policies import always_now, at_random, best_hour
 from engagement_assets.learning.reinforcement.response import LogisticResponse
 from engagement_assets.learning.reinforcement.timing import Policy as Timing
 from engagement_assets.learning.reinforcement.timing import TimingProblem, Units
+from engagement_assets.learning.reinforcement.transitions import Transitions
 from engagement_assets.lifecycle.adapter import Inputs
 from engagement_assets.lifecycle.decision import ContextPolicy, ContextRule, Floats, Positions
 from engagement_assets.lifecycle.learnt import LearntDecision
@@ -63,6 +65,9 @@ RANDOM, NOW, BEST_HOUR, BANDIT, NETWORK = (
 FOLLOWED_DAYS = 60
 # A policy gives way to a more complicated one whose gain surely exceeds this share of its value.
 MARGIN = 0.02
+# Customers with several logged notifications below which their course says nothing.
+LEAST_COURSES = 200
+HOUR = np.timedelta64(1, "h")
 # Where more is remembered of earlier sends than at so many of the log's, nothing is sent.
 COVERED = 0.99
 STATE_FILE = "timing.json"
@@ -193,7 +198,12 @@ class NotificationTiming(LearntDecision):
                 ignore=problem.memory_columns,
                 random_state=seed,
             ),
-            NETWORK: DoubleDQN(updates=updates, random_state=seed),
+            NETWORK: DoubleDQN(
+                updates=updates,
+                # thirty renewals pass on what later days are worth, however few updates there are
+                target_every=min(1_000, max(1, updates // 30)),
+                random_state=seed,
+            ),
         }
         for network in networks.values():
             network.fit(worlds[0].environment(seed, size=256))
@@ -235,9 +245,17 @@ class NotificationTiming(LearntDecision):
         return TimingPolicy(state["kind"], network, state["most_remembered"])
 
     def further(self, policy: Any, learn: pd.DataFrame, score: pd.DataFrame) -> dict[str, Any]:  # noqa: ARG002 - the protocol's
-        """Return what is known of the policy over time."""
+        """Return what is known of the policy over time, in the model and by the log."""
         about = dict(policy.about)
-        return {**about, "metrics": dict(about["metrics"])}
+        metrics = dict(about["metrics"])
+        course = _Course.of(score)
+        if course is not None:
+            rule = self.rule(dict.fromkeys(self.spec.parameters))
+            metrics |= {
+                f"course_{name}": course.value(decides.chances(score)).to_dict()
+                for name, decides in (("policy", policy), ("rule", rule))
+            }
+        return {**about, "metrics": metrics}
 
     def evaluation_markdown(self, card: Mapping[str, Any]) -> str:
         """Return the evaluation by the log, and every policy over time in the model."""
@@ -259,6 +277,9 @@ class NotificationTiming(LearntDecision):
         return "\n\n".join(
             [
                 super().evaluation_markdown(card),
+                "A course is what comes from a customer's first logged notification on, by fitted "
+                "Q evaluation; `memory worth` is what the deep Q-network brings above the bandit, "
+                "and the answers are those of the model, on customers it did not learn from.",
                 f"### Over {FOLLOWED_DAYS} days in the model of the answers",
                 f"The policy is **{card['kind']}**. {verdict} Followed with "
                 f"{card['followed_customers']:,} customers in a model of their own answers, from "
@@ -332,6 +353,65 @@ class _World:
             past_sends_a_day=past,
             seed=seed,
         )
+
+
+@dataclass(frozen=True)
+class _Course:
+    """Logged notifications, each with the next to the same customer.
+
+    Attributes:
+        steps: n steps.
+        rows: Positions of the n in the log.
+        later: Positions of what comes next.
+    """
+
+    steps: Transitions
+    rows: np.ndarray
+    later: np.ndarray
+
+    @classmethod
+    def of(cls, log: pd.DataFrame) -> _Course | None:
+        """Return the course of a log; None where there is too little of one."""
+        order = log.sort_values(["customer_id", "acted_at"], kind="stable").index.to_numpy()
+        customer = log["customer_id"].to_numpy()[order]
+        same = np.flatnonzero(customer[1:] == customer[:-1])
+        rows, later = order[same], order[same + 1]
+        if pd.Series(customer[same]).nunique() < LEAST_COURSES:
+            return None
+        now = situation_of(log)
+        names = [send_name(hours) for hours in range(DELAYS)]
+        gap = (log["acted_at"].to_numpy()[later] - log["acted_at"].to_numpy()[rows]) / HOUR
+        reward = log["reward"].to_numpy(np.float64)[rows]
+        action = pd.Index(names).get_indexer(pd.Index(log["action"]))[rows]
+        # a draw at an hour that limits forbid was the log's own
+        mask = now.mask[rows]
+        mask[np.arange(len(rows)), action] = True
+        steps = Transitions(
+            observation=now.observation[rows],
+            mask=mask,
+            action=action,
+            reward=(reward * PROBLEM.discount(action)).astype(np.float32),
+            discount=(PROBLEM.discount(gap) * ~log["lost"].to_numpy(bool)[rows]).astype(np.float32),
+            next_observation=now.observation[later],
+            next_mask=now.mask[later],
+            unit=pd.factorize(customer[same])[0],
+            first=np.append(True, customer[same][1:] != customer[same][:-1]),
+        )
+        return cls(steps, rows, later)
+
+    def value(self, chances: Floats) -> PolicyValue:
+        """Return what a policy brings from each customer's first logged notification on.
+
+        Its value is linear in engagement, the habit at the hour, and what is remembered.
+        """
+        return fitted_q_evaluation(
+            self.steps, chances[self.rows], chances[self.later], features=_of_customer
+        )
+
+
+def _of_customer(observation: np.ndarray) -> Floats:
+    columns = (0, PROBLEM.memory_columns[-1], PROBLEM.habit_columns.start)
+    return np.column_stack([np.ones(len(observation)), observation[:, columns].astype(np.float64)])
 
 
 def _line(followed: Comparison, name: str) -> dict[str, Any]:

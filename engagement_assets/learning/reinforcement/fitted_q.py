@@ -24,11 +24,9 @@ from scipy.stats import norm
 
 from engagement_assets.learning.errors import TooLittleDataError
 from engagement_assets.learning.json_data import JsonData
-from engagement_assets.learning.reinforcement.timing import Bools, Floats
+from engagement_assets.learning.reinforcement.timing import Floats
 from engagement_assets.learning.reinforcement.transitions import Transitions
 
-# n x f observations and n x a masks to n x a chances
-Chances = Callable[[NDArray[np.float32], Bools], Floats]
 _LEAST_UNITS = 30
 
 
@@ -56,7 +54,8 @@ class PolicyValue(JsonData):
 
 def fitted_q_evaluation(
     transitions: Transitions,
-    policy: Chances,
+    chances: Floats,
+    next_chances: Floats,
     *,
     features: Callable[[NDArray[np.float32]], Floats] | None = None,
     ridge: float = 1e-4,
@@ -66,7 +65,8 @@ def fitted_q_evaluation(
 
     Args:
         transitions: Logs of any policy.
-        policy: The policy to value.
+        chances: n x a: what the policy to value would do in each situation.
+        next_chances: n x a: and in the next.
         features: n x f observations to n x d numbers, in which the value of each action is linear;
             the observations with their squares, put on one scale, when None.
         ridge: Penalty on the squared weights, a transition.
@@ -84,14 +84,12 @@ def fitted_q_evaluation(
     here = describe(transitions.observation)
     taken = np.eye(actions)[transitions.action]
     now = _by_action(here, taken)
-    chances = policy(transitions.next_observation, transitions.next_mask)
-    then = _by_action(describe(transitions.next_observation), chances)
+    then = _by_action(describe(transitions.next_observation), next_chances)
     then *= transitions.discount[:, None].astype(np.float64)
     system = now.T @ (now - then) + ridge * len(now) * np.eye(now.shape[1])
     weights = np.linalg.solve(system, now.T @ transitions.reward.astype(np.float64))
     begin = transitions.first
-    chosen = policy(transitions.observation[begin], transitions.mask[begin])
-    start = _by_action(here[begin], chosen)
+    start = _by_action(here[begin], chances[begin])
     values = start @ weights
     value = float(values.mean())
     residual = transitions.reward + then @ weights - now @ weights
@@ -101,8 +99,7 @@ def fitted_q_evaluation(
     error = math.sqrt(float(influence @ influence) * units / (units - 1))
     half = float(norm.ppf(0.5 + level / 2.0)) * error
     rare = taken.mean(axis=0) < 0.001
-    would = policy(transitions.observation, transitions.mask)
-    unlogged = float(would[:, rare].sum() / len(would))
+    unlogged = float(chances[:, rare].sum() / len(chances))
     return PolicyValue(value, value - half, value + half, units, len(now), unlogged)
 
 

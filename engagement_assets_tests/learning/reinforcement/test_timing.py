@@ -259,21 +259,19 @@ def test_fitted_q_evaluation_covers_the_true_value():
             eye[place[:, 1:].ravel()], allowed,
             np.repeat(np.arange(n), length), np.tile(np.arange(length) == 0, n),
         )  # fmt: skip
-        value = fitted_q_evaluation(
-            steps, lambda seen, _: np.tile(policy, (len(seen), 1)), features=np.asarray
-        )
+        always = np.tile(policy, (len(steps), 1))
+        value = fitted_q_evaluation(steps, always, always, features=np.asarray)
         covered += value.low <= truth <= value.high
     assert 52 <= covered <= 60
 
 
 def test_a_policy_that_does_what_the_logs_lack_is_shown_to():
     steps = chain([(0, (1, 1), 0, 1.0, 0.5, 1, (1, 1))], n=40)
-    other = fitted_q_evaluation(steps, lambda seen, _: np.tile([0.0, 1.0], (len(seen), 1)))
-    assert other.unlogged == 1.0
+    second = np.tile([0.0, 1.0], (40, 1))
+    assert fitted_q_evaluation(steps, second, second).unlogged == 1.0
+    few = chain([(0, (1, 1), 0, 1.0, 0.5, 1, (1, 1))], n=10)
     with pytest.raises(TooLittleDataError):
-        fitted_q_evaluation(
-            chain([(0, (1, 1), 0, 1.0, 0.5, 1, (1, 1))], n=10), lambda seen, _: seen
-        )
+        fitted_q_evaluation(few, second[:10], second[:10])
 
 
 def test_a_lost_unit_has_no_log_after():
