@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engagement_assets.decisions.acquisition.spec import SPEC as ACQUISITION
+from engagement_assets.decisions.next_best_action.spec import SPEC as NEXT_BEST_ACTION
 from engagement_assets.decisions.notification_timing.spec import SPEC as NOTIFICATION_TIMING
 from engagement_assets.decisions.retention.spec import SPEC as RETENTION
 from engagement_assets.decisions.retention_call.spec import SPEC as RETENTION_CALL
@@ -18,7 +19,16 @@ from engagement_assets.lifecycle.spec import NO_ACTION
 
 __all__ = ["DECISIONS", "LEARNT", "REVIEW", "actions_due"]
 
-DECISIONS = (RETENTION, RETENTION_CALL, VIP, ACQUISITION, REVIEW, TARGETING, NOTIFICATION_TIMING)
+DECISIONS = (
+    RETENTION,
+    RETENTION_CALL,
+    VIP,
+    ACQUISITION,
+    REVIEW,
+    TARGETING,
+    NOTIFICATION_TIMING,
+    NEXT_BEST_ACTION,
+)
 # Those with a policy that is trained, judged and promoted as a model is.
 LEARNT = tuple(spec for spec in DECISIONS if spec.learnt)
 

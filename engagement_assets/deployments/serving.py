@@ -22,15 +22,26 @@ from engagement_assets.serving.api.app import Installation
 from engagement_assets.serving.api.contact import ContactReader
 from engagement_assets.serving.api.lake_reader import LakeReader
 from engagement_assets.serving.api.service import CustomerService
+from engagement_assets.serving.next_action import DrawFile, DrawLog, log_line
+from engagement_assets.serving.plain import plain
 from engagement_assets.serving.publishing import COLD_START, PURPOSE
 from engagement_assets.serving.records import EXPLAINED
-from engagement_assets.serving.scoring import Scorer, plain
+from engagement_assets.serving.scoring import Scorer
 from engagement_assets.settings.api import ApiSettings
-from engagement_assets.settings.deployment import choose
+from engagement_assets.settings.deployment import Deployment, choose
 from engagement_assets.settings.installation import Settings, current_home
 from resources.online_store.releases import Release
 from resources.online_store.store import OnlineStore
 from resources.registry import ModelRegistry
+
+DRAWS_FILE = "next_actions.jsonl"
+
+
+# A file of the home, or the log of the container, which CloudWatch keeps.
+DRAW_LOGS: Mapping[Deployment, Callable[[Settings], DrawLog]] = {
+    Deployment.LOCAL: lambda home: DrawFile(home.home / DRAWS_FILE),
+    Deployment.AWS: lambda _: log_line,
+}
 
 
 def installation_from_environ(settings: ApiSettings) -> Installation:
@@ -46,6 +57,7 @@ def installation_from_environ(settings: ApiSettings) -> Installation:
             scorer=load_scorer(),
             reader=lake_reader(resources) if settings.lake else None,
             read_references=read_references,
+            log_draw=choose(DRAW_LOGS)(home),
         )
 
     return Installation(

@@ -63,6 +63,7 @@ class LearntDecision(ABC):
     Attributes:
         spec: The decision.
         context: Columns of the log that policies look at.
+        features: Features that contexts are made from; all where none is named.
         outcomes: Further columns of the log whose difference to the rule is reported, and may be
             gated as `added_<column>`.
         adaptive: Whether the logs may come from a policy that learnt from the rewards of the very
@@ -71,6 +72,7 @@ class LearntDecision(ABC):
 
     spec: ClassVar[DecisionSpec]
     context: ClassVar[tuple[str, ...]]
+    features: ClassVar[tuple[str, ...]] = ()
     outcomes: ClassVar[tuple[str, ...]] = ()
     adaptive: ClassVar[bool] = True
 

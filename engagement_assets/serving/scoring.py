@@ -11,12 +11,10 @@ own numbers, and anybody else stands among its customers.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from engagement_assets.decisions.specs import DECISIONS
@@ -27,6 +25,7 @@ from engagement_assets.lifecycle.resource import ModelSettings
 from engagement_assets.lifecycle.scored import scored_model
 from engagement_assets.lifecycle.spec import REASONS, UseCaseSpec
 from engagement_assets.models.specs import MODELS
+from engagement_assets.serving.plain import plain
 from engagement_assets.serving.records import EXPLAINED, REASON_PARTS
 from resources.registry import ModelRegistry, registered
 
@@ -121,6 +120,17 @@ class Scorer:
             if spec.name in self._policies
         }
 
+    def chooser(self, name: str) -> ContextChooser:
+        """Return what draws for a learnt decision.
+
+        Raises:
+            KeyError: The decision is not learnt, or does not answer online.
+        """
+        policy = self._policies[name]
+        if not isinstance(policy, ContextChooser):
+            raise KeyError(f"{name} is decided by a rule over predictions, not drawn in a context")
+        return policy
+
     def score(self, rows: pd.DataFrame, references: Mapping[str, Any]) -> list[Scored]:
         """Score and explain customers.
 
@@ -176,12 +186,3 @@ def _reasons(row: Mapping[str, Any]) -> list[dict[str, Any]]:
         for n in range(1, REASONS + 1)
         if isinstance(row.get(f"reason_{n}_feature"), str)
     ]
-
-
-def plain(value: Any) -> Any:
-    """Return a value as JSON has it: no numpy, and null for a number that is none."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
-        return None
-    return value

@@ -119,6 +119,8 @@ def test_a_document_holds_everything_in_one_shape(lake):
                 "needs_review": True,
             },
             "targeting": None,
+            "notification_timing": None,
+            "next_best_action": None,
         },
         "recommendations": {"items": ["p2", "p1"], "source": "model"},
         "actions_due": ["e-mail", "human review"],
@@ -136,6 +138,8 @@ def test_a_document_holds_everything_in_one_shape(lake):
             "acquisition": None,
             "review": "v1",
             "targeting": None,
+            "notification_timing": None,
+            "next_best_action": None,
         },
         "consents": {"personalisation": True},
     }

@@ -63,6 +63,23 @@ class Design(JsonData):
             *(f"{name}={level}" for name, levels in self.levels.items() for level in levels),
         )
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the context."""
+        return (*self.numbers, *self.levels)
+
+    @property
+    def owners(self) -> Floats:
+        """Which column of the context each column of the design is of: d x columns, 0 or 1."""
+        owned = [
+            *(self.numbers),
+            *self.missing,
+            *(name for name, levels in self.levels.items() for _ in levels),
+        ]
+        places = {name: place for place, name in enumerate(self.columns)}
+        own = np.eye(len(places))[[places[name] for name in owned]]
+        return np.vstack([np.zeros((1, len(places))), own])
+
     def transform(self, contexts: pd.DataFrame) -> Floats:
         """Return n x d numbers.
 

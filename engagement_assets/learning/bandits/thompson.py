@@ -156,7 +156,7 @@ class ThompsonSampling(BaseEstimator):
         rewards: Floats = expit(mean / np.sqrt(1.0 + np.pi * deviation**2 / 8.0))
         return rewards
 
-    def advantages(self, contexts: pd.DataFrame, chosen: NDArray[np.int64]) -> pd.DataFrame:
+    def advantages(self, contexts: pd.DataFrame, chosen: NDArray[np.int64]) -> Floats:
         """Return by column of the context what it adds to the choice, in log odds.
 
         Args:
@@ -164,12 +164,14 @@ class ThompsonSampling(BaseEstimator):
             chosen: n positions of actions.
 
         Returns:
-            n rows, a column each of the design: the chosen action's coefficient less the mean of
-            all actions', times the value; positive where it speaks for the choice.
+            n x the columns of the context, in the order of `design_.columns`: the chosen action's
+            coefficients less the mean of all actions', times the values; positive where it speaks
+            for the choice.
         """
         matrix = self.design_.transform(contexts)
         beyond = self.posteriors_.mean - self.posteriors_.mean.mean(axis=0)
-        return pd.DataFrame(matrix * beyond[chosen], columns=list(self.design_.names))
+        added: Floats = (matrix * beyond[chosen]) @ self.design_.owners
+        return added
 
     def save(self, folder: Path) -> None:
         """Write it as JSON."""

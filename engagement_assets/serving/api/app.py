@@ -26,6 +26,7 @@ from engagement_assets.serving.api.access import Access, KeySource, needs
 from engagement_assets.serving.api.contact import ContactReader
 from engagement_assets.serving.api.contact import router as contact_router
 from engagement_assets.serving.api.guard import Guard, Metrics
+from engagement_assets.serving.api.next_action import router as next_action_router
 from engagement_assets.serving.api.problems import add_handlers
 from engagement_assets.serving.api.routes import PREFIX, health, router
 from engagement_assets.serving.api.service import CustomerService
@@ -96,6 +97,7 @@ def create_app(settings: ApiSettings, installation: Installation) -> FastAPI:
     add_handlers(app)
     # before the paths of a customer, whose ids may have slashes (%2F) in them
     app.include_router(contact_router)
+    app.include_router(next_action_router)
     app.include_router(router)
     app.include_router(health)
     app.add_api_route(

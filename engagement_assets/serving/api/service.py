@@ -19,6 +19,7 @@ from anyio import CapacityLimiter, to_thread
 from engagement_assets.decisions.specs import DECISIONS, actions_due
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES_TABLE
 from engagement_assets.serving.api.lake_reader import LakeReader
+from engagement_assets.serving.next_action import DrawLog, log_line
 from engagement_assets.serving.records import EXPLAINED, decode
 from engagement_assets.serving.scoring import Scored, Scorer
 from resources.online_store.releases import Release, age_days
@@ -68,6 +69,7 @@ class CustomerService:
         reader: Looks customers up in the lake; None where the store alone is asked.
         read_references: Reads what depends on all customers of a release.
         limiter: How many scorings run at once.
+        log_draw: Where draws of next actions are logged.
     """
 
     store: OnlineStore
@@ -75,6 +77,7 @@ class CustomerService:
     reader: LakeReader | None
     read_references: Callable[[OnlineStore, Release], tuple[Mapping[str, Any], Mapping[str, Any]]]
     limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+    log_draw: DrawLog = log_line
     _view: View | None = None
     _looked: float = float("-inf")
     _turning: bool = False
