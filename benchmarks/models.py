@@ -45,6 +45,8 @@ def inputs(options: argparse.Namespace, model: str) -> Any:
     )
     from engagement_assets.lifecycle.adapter import Inputs
     from engagement_assets.lifecycle.resource import ModelSettings
+    from engagement_assets.source.contract import TABLES
+    from engagement_assets.source.readers import SimulatedReader
     from resources.engine import DuckDBEngine
 
     settings = ModelSettings(
@@ -60,6 +62,9 @@ def inputs(options: argparse.Namespace, model: str) -> Any:
         seed=options.seed,
         bootstrap=options.bootstrap,
         judging=settings.judging(model),
+        reader=SimulatedReader(
+            stages.simulator(options), first_day=stages.FIRST_DAY, tables=frozenset(TABLES)
+        ),
     )
 
 

@@ -34,6 +34,7 @@ def inputs_of(
         seed=settings.seed,
         bootstrap=settings.bootstrap,
         judging=settings.judging(spec.name),
+        reader=source.reader,
     )
 
 

@@ -20,6 +20,7 @@ from resources.sql import SqlFolder
 
 if TYPE_CHECKING:
     from engagement_assets.lifecycle.fairness import Assessment
+    from engagement_assets.source.readers import SourceReader
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Inputs:
         seed: Seed of resamples.
         bootstrap: Resamples behind each interval.
         judging: Settings of how a candidate is judged, by name.
+        reader: The source: whose clock counts where a customer's is not known, and what was agreed
+            to where it has no table of consents.
     """
 
     engine: Engine
@@ -47,6 +50,7 @@ class Inputs:
     seed: int
     bootstrap: int
     judging: Mapping[str, Any]
+    reader: SourceReader
 
     def fairness_settings(self, *, referenced: bool = True) -> dict[str, Any]:
         """Return settings of a fairness report; `referenced` where the truth is known of people."""

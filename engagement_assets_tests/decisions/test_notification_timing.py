@@ -87,6 +87,9 @@ def inputs(tmp_path_factory):
     return SimpleNamespace(
         engine=DuckDBEngine(lake, declared=by_sql_name(KNOWN_TABLES)),
         sql=SQL, parameters=SETTINGS, first_day=FIRST_DAY, seed=0, bootstrap=20,
+        reader=SimpleNamespace(
+            timezone="", granted_consents=(), provides=lambda: frozenset({"consents"})
+        ),
     )  # fmt: skip
 
 
@@ -150,6 +153,16 @@ def test_a_day_has_who_may_be_reached_at_the_hours_of_their_clocks(inputs):
     assert (chosen.loc[["bob", "cat", "eve"], "action"] == NO_ACTION.name).all()
     assert chosen.loc[["bob", "cat", "eve"], "send_hour"].isna().all()
     assert (chosen.loc[["bob", "cat", "eve"], "propensity"] == 1.0).all()
+
+
+@pytest.mark.parametrize("granted", [(), ("notifications",)])
+def test_a_source_without_consents_says_what_was_agreed_to_and_whose_clock_counts(inputs, granted):
+    silent = SimpleNamespace(timezone="Europe/Berlin", granted_consents=granted, provides=frozenset)
+    given = SimpleNamespace(**{**vars(inputs), "reader": silent})
+    day = read_day(given, S).set_index("customer_id")
+    assert day.loc["dan", "reachable"] == bool(granted)
+    assert not day.loc[["bob", "cat"], "reachable"].any()
+    assert "dan" in read_log(given, S)["customer_id"].tolist()
 
 
 @pytest.mark.parametrize("policy", [SendNow(SETTINGS), TimingPolicy(NOW), TimingPolicy(BEST_HOUR)])

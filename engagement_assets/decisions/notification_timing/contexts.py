@@ -178,8 +178,7 @@ def read_day(inputs: Inputs, day: date) -> pd.DataFrame:
     people = inputs.engine.select(
         query("contact/customers"), {**known, "holdout": inputs.parameters["holdout_experiment"]}
     ).to_pandas()
-    agreed = inputs.engine.select(query("contact/consents"), {"latest_day": day}).to_pandas()
-    agreed = agreed.loc[agreed["purpose"] == "notifications", "customer_id"]
+    people["time_zone"] = people["time_zone"].fillna(inputs.reader.timezone)
     uses = inputs.engine.select(query("notification_timing/uses"), known).to_pandas()
     sends = inputs.engine.select(
         query("notification_timing/sends"),
@@ -204,7 +203,7 @@ def read_day(inputs: Inputs, day: date) -> pd.DataFrame:
             "snapshot_date": day,
             **contexts,
             "may_rest": True,
-            "reachable": people["customer_id"].isin(agreed)
+            "reachable": _agreed(inputs, people["customer_id"], day)
             & ~people["opted_out"]
             & ~people["holdout"],
             **limits,
@@ -299,10 +298,22 @@ def _hours_ago(sends: pd.DataFrame) -> Floats:
     return np.stack(columns, axis=1) if columns else np.full((len(sends), 1), np.inf)
 
 
+def _agreed(inputs: Inputs, customers: pd.Series, day: date) -> pd.Series:
+    """Return who of the customers agreed to notifications by the end of a day."""
+    if "consents" not in inputs.reader.provides():
+        granted = "notifications" in inputs.reader.granted_consents
+        return pd.Series(granted, index=customers.index)
+    consents = inputs.engine.select(
+        inputs.sql.query("contact/consents"), {"latest_day": day}
+    ).to_pandas()
+    return customers.isin(consents.loc[consents["purpose"] == "notifications", "customer_id"])
+
+
 def _zones(inputs: Inputs, day: date) -> pd.Series:
     """Time zone by customer."""
     people = inputs.engine.select(
         inputs.sql.query("contact/customers"), {"snapshot_date": day, "holdout": ""}
     ).to_pandas()
-    zones: pd.Series = people.set_index("customer_id")["time_zone"]
+    known = people.set_index("customer_id")["time_zone"]
+    zones: pd.Series = known.fillna(inputs.reader.timezone)
     return zones
