@@ -57,6 +57,7 @@ def installation_from_environ(settings: ApiSettings) -> Installation:
             scorer=load_scorer(),
             reader=lake_reader(resources) if settings.lake else None,
             read_references=read_references,
+            read_held_out=partial(held_out, resources) if settings.lake else None,
             log_draw=choose(DRAW_LOGS)(home),
         )
 
@@ -82,6 +83,19 @@ def lake_reader(resources: Mapping[str, Any]) -> LakeReader:
         engine.sql,
         consent=lambda: resources["source"].consent(lake, purpose=PURPOSE),
     )
+
+
+def held_out(resources: Mapping[str, Any]) -> frozenset[str]:
+    """Customers of the global holdout, to whom nothing is suggested."""
+    engine, lake = resources["engine"], resources["lake"].lake
+    days = lake.days("source/sessions")
+    if not days:
+        return frozenset()
+    rows = engine.engine(KNOWN_TABLES).select(
+        engine.sql.query("contact/held_out"),
+        {"holdout": resources["contact"].holdout_experiment, "latest_day": days[-1]},
+    )
+    return frozenset(rows.column("customer_id").to_pylist())
 
 
 def read_references(store: OnlineStore, release: Release) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -28,6 +28,7 @@ DrawLog = Callable[[Mapping[str, Any]], None]
 # What an application sees better than yesterday's features do.
 SEEN = ("time_of_day", "device", "last_action")
 WITHHELD = "no consent to personalisation"
+HELD_OUT = "the customer is in the global holdout"
 
 
 class DrawFile:
@@ -67,12 +68,14 @@ def next_action(
     seen: Mapping[str, str | None],
     *,
     log: DrawLog,
+    held_out: bool = False,
     decision_id: str | None = None,
 ) -> dict[str, Any]:
     """Draw what to suggest to a customer and log the draw with its propensity.
 
     The draw follows from its id, the policy's version and the context, so that it can be checked
-    later. Without consent to personalisation nothing is drawn and nothing suggested.
+    later. Without consent to personalisation, and in the global holdout, nothing is drawn and
+    nothing suggested.
 
     Args:
         policy: What decides.
@@ -80,21 +83,24 @@ def next_action(
         seen: What the application sees now, by name; null where it does not, for which the usual
             time of day and device stand in.
         log: Where draws are logged.
+        held_out: Whether the customer is in the global holdout.
         decision_id: Names the draw; a new one where None.
 
     Raises:
         OSError: The draw cannot be logged, and is not given.
     """
-    if not record["consents"].get("personalisation", False):
+    agreed = record["consents"].get("personalisation", False)
+    if held_out or not agreed:
+        why = WITHHELD if not agreed else HELD_OUT
         return {
             "decision_id": None,
             "action": NO_ACTION.name,
             "text": WORDS[NO_ACTION.name],
-            "reason": WITHHELD,
+            "reason": why,
             "propensity": 1.0,
             "added": None,
             "policy_version": policy.version,
-            "withheld": WITHHELD,
+            "withheld": why,
         }
     name = decision_id or uuid.uuid4().hex
     wanted = policy.decision.features or tuple(record["features"])

@@ -79,6 +79,10 @@ def test_the_holdout_is_an_experiments_variant(lake):
     people = state_of(lake).customers.set_index("customer_id")["holdout"]
     assert people.to_dict() == {"ann": False, "bob": False, "cat": True, "dan": False}
     assert not state_of(lake, holdout="another").customers["holdout"].any()
+    engine = DuckDBEngine(lake, declared=by_sql_name(KNOWN_TABLES))
+    about = {"holdout": "global_holdout", "latest_day": S}
+    alone = engine.select(SQL.query("contact/held_out"), about)
+    assert alone.to_pylist() == [{"customer_id": "cat"}]
 
 
 def test_consents_are_the_latest_known_or_what_the_source_states(lake):

@@ -18,7 +18,7 @@ from engagement_assets.lifecycle.learnt import ContextChooser
 from engagement_assets.serving.api.app import Installation, create_app
 from engagement_assets.serving.api.keys import new_key
 from engagement_assets.serving.api.service import CustomerService
-from engagement_assets.serving.next_action import WITHHELD, DrawFile, next_action
+from engagement_assets.serving.next_action import HELD_OUT, WITHHELD, DrawFile, next_action
 from engagement_assets.serving.records import EXPLAINED, encode
 from engagement_assets.serving.scoring import Scorer
 from engagement_assets.settings.api import ApiSettings
@@ -106,8 +106,10 @@ def test_without_consent_nothing_is_drawn_suggested_or_logged(chooser):
 
 @pytest.fixture
 def api(chooser, tmp_path):
-    """The application over a store of two customers."""
-    documents = {name: encode(document(name, agreed=name == "ann")) for name in ("ann", "bob")}
+    """The application over a store of three customers."""
+    documents = {
+        name: encode(document(name, agreed=name != "bob")) for name in ("ann", "bob", "cat")
+    }
     store = SimpleNamespace(
         is_local=True,
         served=lambda: Release("r1", DAY),
@@ -119,6 +121,7 @@ def api(chooser, tmp_path):
         scorer=Scorer({}, {SPEC.name: chooser}, {}),
         reader=None,
         read_references=lambda *_: ({}, {}),
+        read_held_out=lambda: frozenset({"cat"}),
         log_draw=DrawFile(log),
     )
     keys = Keys()
@@ -161,6 +164,8 @@ def test_bad_requests_are_refused_and_a_customer_without_consent_is_not_suggeste
     assert wrong.status_code == 422
     assert get("/v1/customers/nobody/next-action").status_code == 404
     assert get("/v1/customers/bob/next-action").json()["withheld"] == WITHHELD
+    held_out = get("/v1/customers/cat/next-action").json()
+    assert (held_out["action"], held_out["withheld"]) == ("none", HELD_OUT)
     assert not api.log.exists()
 
 
@@ -176,3 +181,10 @@ def test_the_answer_is_as_the_openapi_document_says(api):
     said = api.client.get("/v1/customers/ann/next-action").json()
     assert set(said) == set(schema["NextActionAnswer"]["properties"])
     assert said["action"] in schema["NextActionAnswer"]["properties"]["action"]["enum"]
+
+
+def test_without_the_holdout_nothing_is_suggested_to_anybody(api):
+    api.service.read_held_out, api.service._view = None, None
+    answer = api.client.get("/v1/customers/ann/next-action")
+    assert answer.status_code == 503
+    assert "holdout" in answer.json()["detail"]

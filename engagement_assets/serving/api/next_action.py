@@ -61,6 +61,12 @@ async def next_action_of(
 ) -> Response:
     """A draw, logged with its propensity before the answer; each request draws anew."""
     one, view = await known_or_404(service, customer_id, request)
+    if view.held_out is None:
+        raise ProblemError(
+            503,
+            "who is in the global holdout is not known: this server does not read the lake "
+            "(ENGAGEMENT_API_LAKE=0)",
+        )
     seen: dict[str, Any] = {
         "time_of_day": time_of_day,
         "device": device,
@@ -68,7 +74,11 @@ async def next_action_of(
     }
     try:
         drawn = next_action(
-            service.scorer.chooser(SPEC.name), one.record, seen, log=service.log_draw
+            service.scorer.chooser(SPEC.name),
+            one.record,
+            seen,
+            log=service.log_draw,
+            held_out=customer_id in view.held_out,
         )
     except OSError as error:
         raise ProblemError(

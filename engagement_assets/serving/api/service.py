@@ -41,11 +41,13 @@ class View:
     Attributes:
         references: What one customer's numbers need of all others, by model.
         cold_start: Lists for somebody of whom nothing is known: `items`, and `by_location`.
+        held_out: Customers of the global holdout; None where the lake is not read.
     """
 
     release: Release
     references: Mapping[str, Any]
     cold_start: Mapping[str, Any]
+    held_out: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class CustomerService:
         reader: Looks customers up in the lake; None where the store alone is asked.
         read_references: Reads what depends on all customers of a release.
         limiter: How many scorings run at once.
+        read_held_out: Reads the global holdout; None where the lake is not read.
         log_draw: Where draws of next actions are logged.
     """
 
@@ -77,6 +80,7 @@ class CustomerService:
     reader: LakeReader | None
     read_references: Callable[[OnlineStore, Release], tuple[Mapping[str, Any], Mapping[str, Any]]]
     limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+    read_held_out: Callable[[], frozenset[str]] | None = None
     log_draw: DrawLog = log_line
     _view: View | None = None
     _looked: float = float("-inf")
@@ -120,7 +124,10 @@ class CustomerService:
         if self._view is not None and self._view.release.name == release.name:
             return self._view
         references, cold_start = await to_thread.run_sync(self.read_references, self.store, release)
-        return View(release, references, cold_start)
+        held_out = None
+        if self.read_held_out is not None:
+            held_out = await to_thread.run_sync(self.read_held_out)
+        return View(release, references, cold_start, held_out)
 
     async def customers(
         self, ids: Sequence[str], *, view: View, compute: bool = False
