@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import engagement_assets  # noqa: F401 - sets how threads wait, before a library reads it
+
 if TYPE_CHECKING:
     from engagement_assets_tests.aws.cloud import Cloud, Servers
 
