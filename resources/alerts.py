@@ -64,6 +64,16 @@ class AlertSink(dg.ConfigurableResource):
         put_atomically(self._state_path(), json.dumps(state).encode())
         return len(fresh)
 
+    def tell_now(self, alert: dict) -> None:
+        """Tell one alert that somebody waits for, to every channel and then in the log.
+
+        Raises:
+            NotSentError: A channel did not take it; tell it again, under the same id.
+        """
+        for channel in self.channels():
+            channel.send(alert)
+        self._log([alert])
+
     def _log(self, alerts: Sequence[dict]) -> None:
         text = "".join(json.dumps(alert) + "\n" for alert in alerts)
         if "://" not in self.log_path:

@@ -7,7 +7,7 @@ here: what is done under a claim, and DynamoDB (`resources.aws.claims`).
 import sqlite3
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,9 @@ from time import time
 LEASE_SECONDS = 120.0
 BUSY_SECONDS = 30.0
 DAY_SECONDS = 86_400.0
+# What was done is forgotten after so long: longer than anything may be late.
+KEPT_DAYS = 35
+KEYS_AT_ONCE = 500
 
 
 class ClaimsError(RuntimeError):
@@ -57,12 +60,21 @@ class Claims(ABC):
         self.lease_seconds, self.clock = lease_seconds, clock
 
     @abstractmethod
-    def claim(self, key: str, content: str) -> Claim | None:
+    def claim(self, key: str, content: str, *, settled: bool = False) -> Claim | None:
         """Claim a key; None where it is settled or another holds it.
+
+        Args:
+            key: Names what is done once.
+            content: What is to be done, kept with it.
+            settled: Whether keeping the content is all there is to do.
 
         Raises:
             ClaimsError: The claims cannot be written.
         """
+
+    @abstractmethod
+    def settled(self, keys: Sequence[str]) -> dict[str, str]:
+        """Return the contents of the keys whose work is done."""
 
     @abstractmethod
     def release(self, claim: Claim) -> None:
@@ -85,26 +97,40 @@ class SqliteClaims(Claims):
     ) -> None:
         super().__init__(lease_seconds=lease_seconds, clock=clock)
         self.path = path
+        self._pruned = False
 
-    def claim(self, key: str, content: str) -> Claim | None:
+    def claim(self, key: str, content: str, *, settled: bool = False) -> Claim | None:
         """Claim a key; see `Claims`."""
         now, token = self.clock(), uuid.uuid4().hex
         with self._writing() as file:
             rows = file.execute(
-                "INSERT INTO claims (key, content, token, held_until) VALUES (?, ?, ?, ?) "
-                "ON CONFLICT (key) DO UPDATE SET token = excluded.token, "
-                "held_until = excluded.held_until WHERE NOT settled AND held_until <= ? "
-                "RETURNING content",
-                (key, content, token, now + self.lease_seconds, now),
+                "INSERT INTO claims (key, content, token, held_until, settled) "
+                "VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET token = excluded.token, "
+                "held_until = excluded.held_until, settled = excluded.settled "
+                "WHERE NOT settled AND held_until <= ? RETURNING content",
+                (key, content, token, now + self.lease_seconds, settled, now),
             ).fetchall()
         return Claim(key, rows[0][0], token) if rows else None
+
+    def settled(self, keys: Sequence[str]) -> dict[str, str]:
+        """Return the contents of the keys whose work is done."""
+        contents: dict[str, str] = {}
+        with self._open() as file:
+            for start in range(0, len(keys), KEYS_AT_ONCE):
+                asked = keys[start : start + KEYS_AT_ONCE]
+                places = ", ".join("?" * len(asked))
+                contents |= file.execute(
+                    f"SELECT key, content FROM claims WHERE settled AND key IN ({places})",  # noqa: S608 - question marks
+                    asked,
+                ).fetchall()
+        return contents
 
     def release(self, claim: Claim) -> None:
         """Give a claim back, unless another has taken it over."""
         with self._writing() as file:
             file.execute(
-                "UPDATE claims SET held_until = 0 WHERE key = ? AND token = ?",
-                (claim.key, claim.token),
+                "UPDATE claims SET held_until = ? WHERE key = ? AND token = ?",
+                (self.clock(), claim.key, claim.token),
             )
 
     def settle(self, claim: Claim) -> None:
@@ -115,24 +141,33 @@ class SqliteClaims(Claims):
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """Open a transaction that is on the disk when it ends."""
+        with self._open() as file:
+            file.execute("BEGIN IMMEDIATE")
+            if not self._pruned:
+                before = self.clock() - KEPT_DAYS * DAY_SECONDS
+                file.execute("DELETE FROM claims WHERE held_until < ?", (before,))
+                self._pruned = True
+            yield file
+            file.execute("COMMIT")
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             file = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
             try:
                 file.execute("PRAGMA journal_mode = WAL")
                 file.execute("PRAGMA synchronous = FULL")
-                file.execute("BEGIN IMMEDIATE")
                 file.execute(
                     "CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, "
                     "content TEXT NOT NULL, token TEXT NOT NULL, held_until REAL NOT NULL, "
                     "settled INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID"
                 )
                 yield file
-                file.execute("COMMIT")
             finally:
                 file.close()
         except sqlite3.Error as error:
             raise ClaimsError(
-                f"the claims in {self.path} cannot be written ({error}); make room or end the "
+                f"the claims in {self.path} cannot be used ({error}); make room or end the "
                 "process that holds the file, and try again: nothing was done"
             ) from error

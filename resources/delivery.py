@@ -14,7 +14,7 @@ import dagster as dg
 from pydantic import Field
 
 from resources.channels import SECRET_PREFIX, Channel, SignedWebhook
-from resources.claims import Claims, SqliteClaims
+from resources.claims import LEASE_SECONDS, Claims, SqliteClaims
 
 MESSAGE_ID = "message_id"
 SECRET_BYTES = 32
@@ -28,9 +28,8 @@ class DeliveryResource(dg.ConfigurableResource):
     def channel(self) -> Channel | None:
         """Where messages go; None where nothing is to be delivered."""
 
-    @property
     @abstractmethod
-    def claims(self) -> Claims:
+    def claims(self, lease_seconds: float = LEASE_SECONDS) -> Claims:
         """What was delivered, and who is delivering."""
 
 
@@ -51,10 +50,9 @@ class WebhookDelivery(DeliveryResource):
             return None
         return SignedWebhook(self.url, secret_in(Path(self.secret_path)), id_field=MESSAGE_ID)
 
-    @property
-    def claims(self) -> Claims:
+    def claims(self, lease_seconds: float = LEASE_SECONDS) -> Claims:
         """The claims."""
-        return SqliteClaims(Path(self.claims_path))
+        return SqliteClaims(Path(self.claims_path), lease_seconds=lease_seconds)
 
 
 def secret_in(path: Path) -> str:

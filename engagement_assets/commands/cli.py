@@ -37,7 +37,7 @@ app.add_typer(keys, name="api-key")
 app.add_typer(aws, name="aws")
 app.command()(train_sentiment)
 
-Scopes = Annotated[str, typer.Option(help="some of read,score,contact,admin")]
+Scopes = Annotated[str, typer.Option(help="some of read,score,contact,events,admin")]
 KeysFile = Annotated[
     Path | None, typer.Option(help="the file of keys; that of the home by default")
 ]

@@ -22,6 +22,7 @@ from engagement_assets.serving.api.app import Installation
 from engagement_assets.serving.api.contact import ContactReader
 from engagement_assets.serving.api.lake_reader import LakeReader
 from engagement_assets.serving.api.service import CustomerService
+from engagement_assets.serving.api.texts import Agreed
 from engagement_assets.serving.next_action import DrawFile, DrawLog, log_line
 from engagement_assets.serving.plain import plain
 from engagement_assets.serving.publishing import COLD_START, PURPOSE
@@ -30,6 +31,8 @@ from engagement_assets.serving.scoring import Scorer
 from engagement_assets.settings.api import ApiSettings
 from engagement_assets.settings.deployment import Deployment, choose
 from engagement_assets.settings.installation import Settings, current_home
+from engagement_assets.signals.sentiment.events import LEASE_SECONDS, TextEvents
+from engagement_assets.signals.sentiment.scoring import PURPOSE as SENTIMENT
 from resources.online_store.releases import Release
 from resources.online_store.store import OnlineStore
 from resources.registry import ModelRegistry
@@ -71,6 +74,33 @@ def installation_from_environ(settings: ApiSettings) -> Installation:
         keys=choose(PLATFORMS).api_keys(home, settings),
         sentiment=partial(score_texts, resources["sentiment"], registry),
         contact=ContactReader(partial(present_of, resources)) if settings.lake else None,
+        texts=text_events(resources) if settings.lake else None,
+    )
+
+
+def text_events(resources: Mapping[str, Any]) -> TextEvents:
+    """Scores texts as they are written, by the consents that the lake knows."""
+    registry, sentiment = resources["registry"].registry, resources["sentiment"]
+
+    def agreed() -> frozenset[str]:
+        consent = resources["source"].consent(resources["lake"].lake, purpose=SENTIMENT)
+        engine = resources["engine"]
+        rows = engine.engine(KNOWN_TABLES).select(
+            engine.sql.query("sentiment/agreed"),
+            {
+                "latest_day": consent.latest_day,
+                "granted_by_source": consent.granted_by_source,
+                "purpose": SENTIMENT,
+            },
+        )
+        return frozenset(rows.column("customer_id").to_pylist())
+
+    return TextEvents(
+        scorer=partial(sentiment.model, registry),
+        agreed=Agreed(agreed),
+        claims=resources["delivery"].claims(LEASE_SECONDS),
+        tell=resources["alerts"].tell_now,
+        alert_below=sentiment.alert_below,
     )
 
 

@@ -72,7 +72,17 @@ SENTIMENT_SCORES = Table(
 )
 SENTIMENT_ALERTS = Table(
     "sentiment/alerts",
-    (*_TEXT_COLUMNS, _TEXT_SCORE, _TEXT_MODEL),
+    (
+        *_TEXT_COLUMNS,
+        _TEXT_SCORE,
+        Column(
+            "alerted_at",
+            "timestamp",
+            "When support was told of it as it was written (UTC); null where it was first seen by "
+            "the daily run, which tells nobody",
+        ),
+        _TEXT_MODEL,
+    ),
     description="Texts that score below -0.5, for customer support: the text's id, never the text. "
     "For no other use: nobody is targeted because they are sad.",
     unique=("text_id",),

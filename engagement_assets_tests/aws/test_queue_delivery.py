@@ -27,7 +27,7 @@ def test_a_message_is_one_of_the_queue(installed, fifo):
     delivery = QueueDelivery(queue=url, table=installed.online_table, region=REGION)
     of = present(NAMES)
     for sent in (2, 0):
-        done = deliver(of, delivery.channel, delivery.claims, clock=lambda: NOON)
+        done = deliver(of, delivery.channel, delivery.claims(), clock=lambda: NOON)
         assert (done.sent, done.elsewhere) == (sent, 2 - sent)
     messages = received(installed, url)
     bodies = [json.loads(message["Body"]) for message in messages]
@@ -41,6 +41,6 @@ def test_a_queue_that_is_not_there_leaves_messages_to_the_next_pass(installed):
     delivery = QueueDelivery(queue=gone, table=installed.online_table, region=REGION)
     of = present(NAMES)
     for _ in range(2):
-        done = deliver(of, delivery.channel, delivery.claims, clock=lambda: NOON)
+        done = deliver(of, delivery.channel, delivery.claims(), clock=lambda: NOON)
         assert (done.sent, done.refused) == (0, 2)
     assert QueueDelivery(table="t", region=REGION).channel is None

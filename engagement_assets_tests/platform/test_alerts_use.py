@@ -15,6 +15,7 @@ MAKERS = {
     "engagement_assets/signals/tables.py",
     "engagement_assets/signals/sentiment/scoring.py",
     "engagement_assets/signals/sentiment/assets.py",
+    "engagement_assets/signals/sentiment/events.py",
 }
 
 
@@ -40,5 +41,6 @@ def test_an_alert_has_no_column_for_a_text() -> None:
         "customer_id",
         "occurred_at",
         "score",
+        "alerted_at",
         "model_version",
     }

@@ -2,7 +2,7 @@
 
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from engagement_assets.deployments.serving import installation_from_environ
-from engagement_assets.serving.api.app import Installation, create_app
+from engagement_assets.serving.api.app import create_app
 from engagement_assets.serving.api.keys import KeyRing, new_key
 from engagement_assets.serving.api.routes import PREFIX
 from engagement_assets.settings.api import ApiSettings
@@ -80,9 +80,7 @@ def open_api(home: Home, folder: Path) -> tuple[FastAPI, Issuer, Keys]:
     )
     with patch.dict("os.environ", {"ENGAGEMENT_HOME": str(home.path)}):
         made = installation_from_environ(settings)
-    installation = Installation(
-        made.open_service, made.champions, made.load_scorer, keys, made.sentiment, made.contact
-    )
+    installation = replace(made, keys=keys)
     return create_app(settings, installation), issuer, keys
 
 

@@ -48,7 +48,7 @@ def ask():
     reader = ContactReader(read)
     app = create_app(
         ApiSettings(warm_sentiment=False),
-        Installation(Service, dict, Service, keys, lambda _: ([], ""), reader),
+        Installation(Service, dict, Service, keys, lambda _: ([], ""), reader, None),
     )
     app.state.service = Service()
     kept, token = new_key("test", ("read", "contact"))

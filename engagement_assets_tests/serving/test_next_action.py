@@ -132,6 +132,7 @@ def api(chooser, tmp_path):
         keys=keys,
         sentiment=lambda _: ([], ""),
         contact=None,
+        texts=None,
     )
     kept, token = new_key("test", ("read",), rate="1000/second")
     keys.kept[kept.id] = kept

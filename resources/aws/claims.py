@@ -5,16 +5,14 @@ what a claim is (`resources.claims`) and requests (`resources.online_store.dynam
 """
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import time
 
-from resources.claims import DAY_SECONDS, LEASE_SECONDS, Claim, Claims, ClaimsError
+from resources.claims import DAY_SECONDS, KEPT_DAYS, LEASE_SECONDS, Claim, Claims, ClaimsError
 from resources.online_store.dynamodb_requests import ConditionError, Requests, number, text
 from resources.online_store.releases import OnlineStoreError
 
 PREFIX = "claim#"
-# Longer than anything may be late; DynamoDB then removes the item.
-KEPT_DAYS = 35
 
 
 class DynamoDBClaims(Claims):
@@ -30,9 +28,10 @@ class DynamoDBClaims(Claims):
         super().__init__(lease_seconds=lease_seconds, clock=clock)
         self.requests = requests
 
-    def claim(self, key: str, content: str) -> Claim | None:
+    def claim(self, key: str, content: str, *, settled: bool = False) -> Claim | None:
         """Claim a key; see `Claims`."""
         now, token = self.clock(), uuid.uuid4().hex
+        done = {":yes": {"BOOL": True}} if settled else {}
         try:
             answer = self.requests.call(
                 "update_item",
@@ -40,7 +39,8 @@ class DynamoDBClaims(Claims):
                 ConditionExpression="attribute_not_exists(#key) OR "
                 "(attribute_not_exists(settled) AND held_until <= :now)",
                 UpdateExpression="SET content = if_not_exists(content, :content), #token = :token, "
-                "held_until = :until, expires_at = :expires",
+                "held_until = :until, expires_at = :expires"
+                + (", settled = :yes" if settled else ""),
                 ExpressionAttributeNames={"#key": "key", "#token": "token"},
                 ExpressionAttributeValues={
                     ":now": number(now),
@@ -48,6 +48,7 @@ class DynamoDBClaims(Claims):
                     ":token": text(token),
                     ":until": number(now + self.lease_seconds),
                     ":expires": number(now + KEPT_DAYS * DAY_SECONDS),
+                    **done,
                 },
                 ReturnValues="ALL_NEW",
             )
@@ -57,6 +58,18 @@ class DynamoDBClaims(Claims):
             raise ClaimsError(f"{error}; nothing was done") from error
         return Claim(key, answer["Attributes"]["content"]["S"], token)
 
+    def settled(self, keys: Sequence[str]) -> dict[str, str]:
+        """Return the contents of the keys whose work is done."""
+        try:
+            items = self.requests.items([f"{PREFIX}{key}" for key in keys], consistent=True)
+        except OnlineStoreError as error:
+            raise ClaimsError(str(error)) from error
+        return {
+            name.removeprefix(PREFIX): item["content"]["S"]
+            for name, item in items.items()
+            if "settled" in item
+        }
+
     def release(self, claim: Claim) -> None:
         """Give a claim back, unless another has taken it over."""
         try:
@@ -64,9 +77,12 @@ class DynamoDBClaims(Claims):
                 "update_item",
                 Key={"key": text(f"{PREFIX}{claim.key}")},
                 ConditionExpression="#token = :token",
-                UpdateExpression="SET held_until = :zero",
+                UpdateExpression="SET held_until = :now",
                 ExpressionAttributeNames={"#token": "token"},
-                ExpressionAttributeValues={":token": text(claim.token), ":zero": number(0)},
+                ExpressionAttributeValues={
+                    ":token": text(claim.token),
+                    ":now": number(self.clock()),
+                },
             )
         except ConditionError:
             return

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from resources.aws.claims import DynamoDBClaims
 from resources.channels import Channel, NotSentError
-from resources.claims import Claims
+from resources.claims import LEASE_SECONDS, Claims
 from resources.delivery import MESSAGE_ID, DeliveryResource
 from resources.online_store.dynamodb_requests import Requests, make_client
 
@@ -63,8 +63,7 @@ class QueueDelivery(DeliveryResource):
         """The queue."""
         return Queue(self.queue, region=self.region) if self.queue else None
 
-    @property
-    def claims(self) -> Claims:
+    def claims(self, lease_seconds: float = LEASE_SECONDS) -> Claims:
         """The claims."""
         return DynamoDBClaims(
             Requests(
@@ -73,5 +72,6 @@ class QueueDelivery(DeliveryResource):
                 threads=1,
                 attempts=5,
                 sleep=sleep,
-            )
+            ),
+            lease_seconds=lease_seconds,
         )

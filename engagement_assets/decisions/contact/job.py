@@ -47,7 +47,7 @@ def deliver_due(resources: Mapping[str, Any]) -> "Delivered | None":
     channel = resources["delivery"].channel
     if channel is None:
         return None
-    return deliver(present_of(resources), channel, resources["delivery"].claims)
+    return deliver(present_of(resources), channel, resources["delivery"].claims())
 
 
 @dg.op(description="Sends what is due, each message at least once and under one id.")

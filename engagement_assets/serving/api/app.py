@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
@@ -30,15 +30,18 @@ from engagement_assets.serving.api.next_action import router as next_action_rout
 from engagement_assets.serving.api.problems import add_handlers
 from engagement_assets.serving.api.routes import PREFIX, health, router
 from engagement_assets.serving.api.service import CustomerService
+from engagement_assets.serving.api.texts import router as texts_router
 from engagement_assets.serving.api.tokens import TokenChecker
 from engagement_assets.serving.scoring import Scorer
 from engagement_assets.settings.api import ApiSettings
+from engagement_assets.signals.sentiment.events import TextEvents
 
 logger = logging.getLogger("engagement.api")
 
 VERSION = "1.0"
 # Champions are compared with those that are loaded after so long.
 MODELS_SECONDS = 60.0
+TEXT_THREADS = 2
 DESCRIPTION = """\
 What the models of the engagement platform say of a customer, in milliseconds.
 
@@ -61,6 +64,7 @@ class Installation:
         keys: API keys.
         sentiment: Scores texts; loads its model with its first call.
         contact: Reads the outbox; None where the lake is not read.
+        texts: Scores texts as they are written; None where the lake is not read.
     """
 
     open_service: Callable[[], CustomerService]
@@ -69,6 +73,7 @@ class Installation:
     keys: KeySource
     sentiment: Sentiment
     contact: ContactReader | None
+    texts: TextEvents | None
 
 
 def create_app(settings: ApiSettings, installation: Installation) -> FastAPI:
@@ -86,6 +91,9 @@ def create_app(settings: ApiSettings, installation: Installation) -> FastAPI:
     app.state.metrics = Metrics()
     app.state.sentiment = installation.sentiment
     app.state.contact = installation.contact
+    app.state.texts = installation.texts
+    # one is scored while another waits for the disk
+    app.state.texts_limiter = CapacityLimiter(TEXT_THREADS)
     app.state.access = Access(
         installation.keys,
         TokenChecker.of(settings),
@@ -98,6 +106,7 @@ def create_app(settings: ApiSettings, installation: Installation) -> FastAPI:
     # before the paths of a customer, whose ids may have slashes (%2F) in them
     app.include_router(contact_router)
     app.include_router(next_action_router)
+    app.include_router(texts_router)
     app.include_router(router)
     app.include_router(health)
     app.add_api_route(

@@ -27,7 +27,7 @@ from engagement_assets.settings.api import is_rate
 from resources.lake import put_atomically
 
 KEYS_FILE = "api_keys.json"
-SCOPES = ("read", "score", "contact", "admin")
+SCOPES = ("read", "score", "contact", "events", "admin")
 # A file is looked at again after so long, so that a key that was withdrawn stops working.
 LOOK_AGAIN_SECONDS = 2.0
 _TOKEN = re.compile(r"eng_([0-9a-f]{12})_([0-9a-f]{64})")

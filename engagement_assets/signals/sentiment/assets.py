@@ -27,6 +27,7 @@ from engagement_assets.signals.tables import (
 from engagement_assets.source.checks import SOURCE_BLOCKING
 from engagement_assets.source.contract import TABLES
 from engagement_assets.source.resource import SourceResource
+from resources.delivery import DeliveryResource
 from resources.gate import require_checks
 from resources.io_managers import RegistryResource, asset_fields
 from resources.lake import MissingPartitionError
@@ -67,8 +68,11 @@ def sentiment_texts(
     engine: EngineResource,
     sentiment: SentimentResource,
     registry: RegistryResource,
+    delivery: DeliveryResource,
 ) -> Iterator[dg.MaterializeResult]:
     """Score the partitions of this run."""
+    from engagement_assets.signals.sentiment.events import scored_before  # noqa: PLC0415 - beside pandas
+
     days = partition_days(context)
     require_checks(context.instance, SOURCE_BLOCKING, days=days)
     landed = score_days(
@@ -78,6 +82,7 @@ def sentiment_texts(
         scorer=partial(sentiment.model, registry.registry),
         consent=source.consent(lake.lake, purpose=PURPOSE),
         alert_below=sentiment.alert_below,
+        before=partial(scored_before, delivery.claims()),
     )
     for number, scored in enumerate(landed, start=1):
         _note(context, scored)

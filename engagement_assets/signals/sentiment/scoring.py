@@ -43,6 +43,11 @@ class TextScorer(Protocol):
         ...
 
 
+# Texts and the model's version to scores, `alerted_at`, and whether they are those of now (`same`),
+# in the index of the texts (`events.scored_before`).
+ScoredBefore = Callable[[pd.DataFrame, str], pd.DataFrame]
+
+
 @dataclass(frozen=True)
 class DayScored:
     """Partitions landed for one day.
@@ -96,6 +101,7 @@ def score_days(
     scorer: Callable[[], TextScorer],
     consent: Consent,
     alert_below: float = ALERT_BELOW,
+    before: ScoredBefore | None = None,
 ) -> Iterator[DayScored]:
     """Score the texts of consecutive days and land scores and alerts, a partition a day.
 
@@ -106,6 +112,7 @@ def score_days(
         scorer: Gives the model; called only once there is a text, since loading takes seconds.
         consent: Whose texts may be read.
         alert_below: A score below it is a row for customer support.
+        before: Gives what texts scored as they were written; nothing did by default.
 
     Yields:
         What was landed for each day, in order.
@@ -113,19 +120,30 @@ def score_days(
     for start in range(0, len(days), DAYS_AT_ONCE):
         part = days[start : start + DAYS_AT_ONCE]
         texts = allowed_texts(engine, sql, part[0], part[-1], consent=consent)
-        scores = _scores(texts, scorer) if texts.num_rows else None
+        scores = _scores(texts, scorer, before) if texts.num_rows else None
         for day in part:
             yield _land_day(engine.lake, day, scores, alert_below)
 
 
-def _scores(texts: pa.Table, scorer: Callable[[], TextScorer]) -> pd.DataFrame:
+def _scores(
+    texts: pa.Table, scorer: Callable[[], TextScorer], before: ScoredBefore | None
+) -> pd.DataFrame:
     model = scorer()
-    known = texts.drop_columns(["text"]).to_pandas()
-    scored = model.score_texts(texts.column("text").to_pylist())
-    frame: pd.DataFrame = pd.concat([known, scored.reset_index(drop=True)], axis=1)
+    frame: pd.DataFrame = texts.to_pandas()
     frame["text_id"] = frame["source_table"] + "/" + frame["row_id"].astype(str)
     frame["model_version"] = model.version
-    return frame
+    earlier = before(frame, model.version) if before else pd.DataFrame()
+    written = earlier.get("alerted_at", pd.Series(dtype=object)).reindex(frame.index)
+    frame["alerted_at"] = pd.to_datetime(written)
+    known = (
+        earlier[earlier["same"]].drop(columns=["same", "alerted_at"]) if len(earlier) else earlier
+    )
+    fresh = frame.index.difference(known.index)
+    parts = [known] if len(known) else []
+    if len(fresh):
+        parts.append(model.score_texts(frame.loc[fresh, "text"].tolist()).set_index(fresh))
+    scores = pd.concat([part.astype({"score": "float64"}) for part in parts])
+    return frame.drop(columns="text").join(scores)
 
 
 def _land_day(lake: Lake, day: date, scores: pd.DataFrame | None, alert_below: float) -> DayScored:

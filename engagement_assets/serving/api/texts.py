@@ -1,0 +1,150 @@
+"""The endpoint of texts that were just written.
+
+Belongs here: its bodies and answers. Does not belong here: which texts are read and what follows
+(`engagement_assets.signals.sentiment.events`).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import orjson
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import AwareDatetime, Field
+
+from engagement_assets.serving.api.access import needs
+from engagement_assets.serving.api.problems import ProblemError
+from engagement_assets.serving.api.routes import PREFIX, problems
+from engagement_assets.serving.api.schemas import (
+    MOST_TEXTS,
+    TEXT_LENGTH,
+    Answer,
+    CustomerId,
+    Strict,
+)
+from resources.claims import ClaimsError
+
+if TYPE_CHECKING:
+    from engagement_assets.signals.sentiment.events import TextEvent, TextEvents
+
+router = APIRouter(prefix=PREFIX, tags=["events"])
+# Consents are read again after so long, beside the texts that come meanwhile.
+CONSENT_SECONDS = 60.0
+RETRY_SECONDS = 20
+
+
+@dataclass
+class Agreed:
+    """Customers who agree, read now and then beside those who ask.
+
+    Attributes:
+        read: Reads them.
+    """
+
+    read: Callable[[], Collection[str]]
+    _customers: Collection[str] | None = None
+    _read_at: float = float("-inf")
+    _reading: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self) -> Collection[str]:
+        """Return them; the first time they are waited for."""
+        if self._customers is None:
+            with self._reading:
+                if self._customers is None:
+                    self._customers, self._read_at = self.read(), time.monotonic()
+        elif time.monotonic() - self._read_at >= CONSENT_SECONDS:
+            self._read_at = time.monotonic()
+            threading.Thread(target=self._again, daemon=True).start()
+        return self._customers
+
+    def _again(self) -> None:
+        self._customers = self.read()
+
+
+class Text(Strict):
+    """A text that was just written."""
+
+    source_table: Literal["posts", "interactions", "messages"]
+    row_id: str = Field(
+        min_length=1, max_length=256, description="Key of its row there; with the table its id"
+    )
+    customer_id: CustomerId
+    occurred_at: Annotated[AwareDatetime, Field(strict=False, description="When it was written")]
+    text: str = Field(max_length=TEXT_LENGTH)
+
+
+class TextsRequest(Strict):
+    """Texts that were just written; one that was sent before may be sent again."""
+
+    texts: list[Text] = Field(min_length=1, max_length=MOST_TEXTS)
+
+
+class TextOutcome(Answer):
+    """What became of a text."""
+
+    text_id: str
+    outcome: Literal["scored", "alerted", "known", "withheld"] = Field(
+        description="`alerted`: customer support was told; `known`: it came before; `withheld`: "
+        "the writer does not agree to sentiment, and nothing was read"
+    )
+
+
+class TextsAnswer(Answer):
+    """In the order of the texts, which are kept nowhere."""
+
+    texts: list[TextOutcome]
+
+
+@router.post(
+    "/events/texts",
+    summary="Texts that were just written",
+    response_model=TextsAnswer,
+    responses=problems(400),
+    dependencies=[Depends(needs("events"))],
+)
+async def texts(request: Request, body: TextsRequest) -> Response:
+    """Scored once each, only of writers who agree; a low score is told to customer support."""
+    handler: TextEvents | None = request.app.state.texts
+    if handler is None:
+        raise ProblemError(503, "this server does not read the lake (ENGAGEMENT_API_LAKE=0)")
+    limiter: CapacityLimiter = request.app.state.texts_limiter
+    events = events_of(body)
+    try:
+        outcomes = await to_thread.run_sync(handler.handle, events, limiter=limiter)
+    except ClaimsError as error:
+        raise _again("what was scored cannot be kept now") from error
+    if "held" in outcomes:
+        raise _again("support could not be told, or another server is at it")
+    answers = [
+        {"text_id": event.text_id, "outcome": outcome}
+        for event, outcome in zip(events, outcomes, strict=True)
+    ]
+    return Response(orjson.dumps({"texts": answers}), media_type="application/json")
+
+
+def events_of(body: TextsRequest) -> list[TextEvent]:
+    """Return the events of a body."""
+    from engagement_assets.signals.sentiment.events import TextEvent  # noqa: PLC0415 - loads pandas
+
+    return [
+        TextEvent(one.source_table, one.row_id, one.customer_id, _utc(one.occurred_at), one.text)
+        for one in body.texts
+    ]
+
+
+def _utc(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(tzinfo=None)
+
+
+def _again(why: str) -> Any:
+    return ProblemError(
+        503,
+        f"{why}: send the same texts again, those that were taken are not taken twice",
+        headers={"Retry-After": str(RETRY_SECONDS)},
+    )

@@ -1,0 +1,146 @@
+"""Texts that were just written come by HTTP and by a queue, with the same answer."""
+
+import json
+import threading
+import time
+from datetime import datetime
+from types import SimpleNamespace
+from unittest.mock import patch
+
+import pytest
+from fastapi.testclient import TestClient
+
+from engagement_assets.deployments import texts_handler
+from engagement_assets.serving.api import texts
+from engagement_assets.serving.api.app import Installation, create_app
+from engagement_assets.serving.api.keys import new_key
+from engagement_assets.serving.api.routes import PREFIX
+from engagement_assets.serving.api.texts import Agreed
+from engagement_assets.settings.api import ApiSettings
+from engagement_assets.signals.sentiment.events import TextEvents
+from engagement_assets_tests.serving.conftest import Keys
+from engagement_assets_tests.signals.sentiment.test_consent import Recorder
+from resources.channels import NotSentError
+from resources.claims import SqliteClaims
+
+
+@pytest.fixture
+def handled(tmp_path):
+    """A handler of texts, and what it told."""
+    told = []
+
+    def tell(alert):
+        if alert["text_id"] == "posts/deaf":
+            raise NotSentError("no", answers=True)
+        told.append(alert)
+
+    claims = SqliteClaims(tmp_path / "claims.sqlite")
+    scorer = Recorder()
+    events = TextEvents(lambda: scorer, lambda: {"ann"}, claims, tell)
+    return SimpleNamespace(events=events, told=told)
+
+
+@pytest.fixture
+def post(handled):
+    """Posts texts as somebody with a scope."""
+    keys = Keys()
+    service = SimpleNamespace(limiter=SimpleNamespace(total_tokens=1), seen=None)
+    app = create_app(
+        ApiSettings(warm_sentiment=False),
+        Installation(lambda: service, dict, dict, keys, lambda _: ([], ""), None, handled.events),
+    )
+    tokens = {}
+    for scope in ("events", "score"):
+        kept, tokens[scope] = new_key("test", (scope,))
+        keys.kept[kept.id] = kept
+    client = TestClient(app)
+
+    def answer(*rows, scope="events"):
+        return client.post(
+            f"{PREFIX}/events/texts", headers={"X-API-Key": tokens[scope]}, json={"texts": rows}
+        )
+
+    return answer
+
+
+def row(name, score, customer="ann", **more):
+    return {
+        "source_table": "posts", "row_id": name, "customer_id": customer,
+        "occurred_at": "2026-11-21T09:00:00+02:00", "text": f"says {score}", **more,
+    }  # fmt: skip
+
+
+def test_each_text_is_answered_by_id(post, handled):
+    answer = post(row("a", -0.9), row("b", 0.1), row("c", -0.9, "bob"))
+    assert answer.json()["texts"] == [
+        {"text_id": "posts/a", "outcome": "alerted"},
+        {"text_id": "posts/b", "outcome": "scored"},
+        {"text_id": "posts/c", "outcome": "withheld"},
+    ]
+    assert post(row("a", -0.9)).json()["texts"][0]["outcome"] == "known"
+    (alert,) = handled.told
+    assert (alert["text_id"], alert["customer_id"], alert["score"]) == ("posts/a", "ann", -0.9)
+    assert "says" not in json.dumps(alert)
+
+
+def test_times_are_kept_in_utc():
+    body = texts.TextsRequest.model_validate_json(json.dumps({"texts": [row("a", 0)]}))
+    assert texts.events_of(body)[0].occurred_at == datetime(2026, 11, 21, 7)
+
+
+def test_what_support_did_not_take_is_to_be_sent_again(post):
+    answer = post(row("b", 0.1), row("deaf", -0.9))
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"source_table": "reviews"}, {"occurred_at": "2026-11-21T09:00:00"}, {"mood": 1}, {"text": 1}],
+)
+def test_what_is_no_text_is_refused(post, wrong):
+    assert post(row("a", 0.1, **wrong)).status_code == 422
+
+
+def test_texts_need_their_scope(post):
+    assert post(row("a", 0.1), scope="score").status_code == 403
+
+
+def test_a_queue_gets_back_what_must_come_again(handled):
+    def record(name, body):
+        return {"messageId": name, "body": json.dumps(body)}
+
+    with patch.object(texts_handler, "_events", lambda: handled.events):
+        answer = texts_handler.handler(
+            {
+                "Records": [
+                    record("good", {"texts": [row("a", -0.9)]}),
+                    record("deaf", {"texts": [row("deaf", -0.9)]}),
+                    record("wrong", {"texts": "none"}),
+                    record("twice", {"texts": [row("a", -0.9)]}),
+                ]
+            },
+            None,
+        )
+    failed = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+    assert failed == ["deaf", "wrong"]
+    assert [alert["text_id"] for alert in handled.told] == ["posts/a"]
+
+
+def test_consents_are_read_again_beside_those_who_ask():
+    answers, go_on = iter([{"ann"}, {"bob"}]), threading.Event()
+
+    def read():
+        answer = next(answers)
+        assert answer == {"ann"} or go_on.wait(10)
+        return answer
+
+    agreed = Agreed(read)
+    assert agreed() == agreed() == {"ann"}
+    with patch.object(texts, "CONSENT_SECONDS", 0.0):
+        assert agreed() == {"ann"}
+    go_on.set()
+    deadline = time.monotonic() + 10
+    while agreed() != {"bob"} and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert agreed() == {"bob"}
