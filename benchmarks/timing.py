@@ -16,7 +16,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -33,6 +33,7 @@ from engagement_assets.learning.reinforcement.fitted_q import fitted_q_evaluatio
 from engagement_assets.learning.reinforcement.policies import always_now, at_random, best_hour
 from engagement_assets.learning.reinforcement.timing import (
     HOURS,
+    Bools,
     Floats,
     Ints,
     Memory,
@@ -62,6 +63,7 @@ BANDIT, BEST_HOUR, NOW, RANDOM = (
 )  # fmt: skip
 BEST, OFFLINE = "exact best policy", "deep Q-network from logs (CQL)"
 SPACED = "best hour, spaced"
+SELDOM = "best hour, as seldom as logged"
 SPACINGS = (1.0, 2.0, 3.0, 4.0, 5.0, 7.0)
 
 
@@ -259,6 +261,26 @@ def _served(comparison: Comparison) -> str:
     return Comparison({name: comparison.courses[name] for name in order}, order).simplest()
 
 
+def as_seldom(seed: int) -> tuple[Policy, Callable[[Any, Bools], Floats]]:
+    """A policy that sends at the best hour, no more often than the logs, and its chances."""
+    rng = np.random.default_rng(seed + 7)
+
+    def chances(observation: Any, mask: Bools) -> Floats:
+        habit = np.where(mask[:, :-1], observation[:, PROBLEM.habit_columns], -np.inf)
+        send = p.NOTIFICATIONS_PER_DAY * mask[:, :-1].any(axis=1)
+        table = np.zeros(mask.shape)
+        table[np.arange(len(mask)), habit.argmax(axis=1)] = send
+        table[:, -1] += 1.0 - send
+        return table
+
+    def policy(now: Situation) -> Ints:
+        table = chances(now.observation, now.mask)
+        drawn: Ints = (table.cumsum(axis=1) < rng.random((len(table), 1))).sum(axis=1)
+        return drawn
+
+    return policy, chances
+
+
 def from_logs(
     options: argparse.Namespace,
     train: tuple[Ints, Floats],
@@ -281,6 +303,11 @@ def from_logs(
         days=FOLLOWED_DAYS,
     )
     truth = {DQN: comparison.value(DQN).value, OFFLINE: followed.value(OFFLINE).value}
+    seldom, chances = as_seldom(options.seed)
+    followed_seldom = compare(
+        lambda: make(TRAINED, test, options.seed + 2, **PAST), {SELDOM: seldom}, days=FOLLOWED_DAYS
+    )
+    truth[SELDOM] = followed_seldom.value(SELDOM).value
     return {
         "steps": len(logs[1]),
         "value": truth,
@@ -290,10 +317,14 @@ def from_logs(
         "fitted Q evaluation": {
             name: fitted_q_evaluation(
                 logs[1],
-                one.probabilities(logs[1].observation, logs[1].mask),
-                one.probabilities(logs[1].next_observation, logs[1].next_mask),
+                of(logs[1].observation, logs[1].mask),
+                of(logs[1].next_observation, logs[1].next_mask),
             ).to_dict()
-            for name, one in ((DQN, policy), (OFFLINE, offline))
+            for name, of in (
+                (SELDOM, chances),
+                (DQN, policy.probabilities),
+                (OFFLINE, offline.probabilities),
+            )
         },
     }
 

@@ -228,7 +228,8 @@ def stabilising_weights(log: DecisionLog, weights: Floats, target: Floats | None
 
     The expectation is a moving mean over earlier rows, of the sum where all probabilities were
     logged, else of the squared weights, which have the same mean. The first rows have none before
-    them and get 0.
+    them and get 0, and so do those before which a policy and its baseline never differed; where
+    they never do, all rows count alike.
 
     Args:
         log: n decisions.
@@ -248,8 +249,10 @@ def stabilising_weights(log: DecisionLog, weights: Floats, target: Floats | None
     least = pd.Series(np.abs(weights)).expanding().mean().shift(1).to_numpy() ** 2
     first = max(1, n // 50)
     h = np.zeros(n)
-    h[first:] = 1.0 / np.sqrt(np.maximum(moving, least)[first:])
-    return h
+    spread = np.sqrt(np.maximum(moving, least)[first:])
+    # where a policy and its baseline chose alike in all rows before there is nothing to weigh by
+    h[first:] = np.divide(1.0, spread, where=spread > 0.0, out=np.zeros_like(spread))
+    return h if h.any() else np.ones(n)
 
 
 def _switch(log: DecisionLog, weights: Floats, direct: Floats, corrections: Floats) -> float:

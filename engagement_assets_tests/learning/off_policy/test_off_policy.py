@@ -123,6 +123,22 @@ def test_a_difference_is_that_of_the_two_values():
     assert same.estimates[DR].low == same.estimates[DR].high == 0.0
 
 
+def test_policies_that_differ_late_or_never_are_compared_in_an_adaptive_log():
+    table, kind = drawn(6_000, 4)
+    order = np.argsort(kind[:3_000], kind="stable")
+    table.iloc[:3_000], kind[:3_000] = table.iloc[order].to_numpy(), kind[order]
+    log = log_of(table)
+    # of the new, who come first, both choose alike
+    other = np.where(kind[:, None] == 0, TARGET[0], CHANCES[1])
+    gap = evaluate_policy(log, TARGET[kind], baseline=other, model=GOOD, adaptive=True)
+    truth = 0.5 * ((TARGET[1] - CHANCES[1]) * MEANS[1]).sum()
+    # rows before the first difference count nothing, so that it is of those after
+    assert 0.0 < gap.estimates[DR].low < 2.0 * truth
+    assert gap.estimates[DR].high > truth
+    same = evaluate_policy(log, TARGET[kind], baseline=TARGET[kind], model=GOOD, adaptive=True)
+    assert same.estimates[DR].low == same.estimates[DR].high == 0.0
+
+
 @pytest.mark.parametrize("adaptive", [False, True])
 def test_what_was_logged_is_compared_with_doing_nothing(adaptive):
     table, _ = drawn(8_000, 13)
