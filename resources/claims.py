@@ -72,6 +72,10 @@ class Claims(ABC):
             ClaimsError: The claims cannot be written.
         """
 
+    def claim_all(self, wanted: Sequence[tuple[str, str, bool]]) -> list[Claim | None]:
+        """Claim several keys, each as `claim` does with its content and whether it is settled."""
+        return [self.claim(key, content, settled=done) for key, content, done in wanted]
+
     @abstractmethod
     def settled(self, keys: Sequence[str]) -> dict[str, str]:
         """Return the contents of the keys whose work is done."""
@@ -101,16 +105,24 @@ class SqliteClaims(Claims):
 
     def claim(self, key: str, content: str, *, settled: bool = False) -> Claim | None:
         """Claim a key; see `Claims`."""
-        now, token = self.clock(), uuid.uuid4().hex
+        return self.claim_all([(key, content, settled)])[0]
+
+    def claim_all(self, wanted: Sequence[tuple[str, str, bool]]) -> list[Claim | None]:
+        """Claim several keys in one transaction; see `Claims`."""
+        now, claims = self.clock(), list[Claim | None]()
         with self._writing() as file:
-            rows = file.execute(
-                "INSERT INTO claims (key, content, token, held_until, settled) "
-                "VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET token = excluded.token, "
-                "held_until = excluded.held_until, settled = excluded.settled "
-                "WHERE NOT settled AND held_until <= ? RETURNING content",
-                (key, content, token, now + self.lease_seconds, settled, now),
-            ).fetchall()
-        return Claim(key, rows[0][0], token) if rows else None
+            for key, content, settled in wanted:
+                token = uuid.uuid4().hex
+                rows = file.execute(
+                    "INSERT INTO claims (key, content, token, held_until, settled) "
+                    "VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET "
+                    "token = excluded.token, held_until = excluded.held_until, "
+                    "settled = excluded.settled "
+                    "WHERE NOT settled AND held_until <= ? RETURNING content",
+                    (key, content, token, now + self.lease_seconds, settled, now),
+                ).fetchall()
+                claims.append(Claim(key, rows[0][0], token) if rows else None)
+        return claims
 
     def settled(self, keys: Sequence[str]) -> dict[str, str]:
         """Return the contents of the keys whose work is done."""

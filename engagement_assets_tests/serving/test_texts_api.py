@@ -1,5 +1,6 @@
 """Texts that were just written come by HTTP and by a queue, with the same answer."""
 
+import asyncio
 import json
 import threading
 import time
@@ -15,13 +16,13 @@ from engagement_assets.serving.api import texts
 from engagement_assets.serving.api.app import Installation, create_app
 from engagement_assets.serving.api.keys import new_key
 from engagement_assets.serving.api.routes import PREFIX
-from engagement_assets.serving.api.texts import Agreed
+from engagement_assets.serving.api.texts import Agreed, Batcher
 from engagement_assets.settings.api import ApiSettings
 from engagement_assets.signals.sentiment.events import TextEvents
 from engagement_assets_tests.serving.conftest import Keys
 from engagement_assets_tests.signals.sentiment.test_consent import Recorder
 from resources.channels import NotSentError
-from resources.claims import SqliteClaims
+from resources.claims import ClaimsError, SqliteClaims
 
 
 @pytest.fixture
@@ -104,6 +105,36 @@ def test_what_is_no_text_is_refused(post, wrong):
 
 def test_texts_need_their_scope(post):
     assert post(row("a", 0.1), scope="score").status_code == 403
+
+
+def test_requests_that_wait_are_handled_together_and_each_gets_its_own():
+    lots, go_on = [], threading.Event()
+
+    def handle(events):
+        lots.append(len(events))
+        assert go_on.wait(10)
+        if "bad" in events:
+            raise ClaimsError("no")
+        return [event.upper() for event in events]
+
+    async def ask():
+        batcher = Batcher(handle, most=3)
+        first = asyncio.create_task(batcher.handle(["a"]))
+        while not lots:
+            await asyncio.sleep(0.001)
+        wanted = (["b", "c"], ["d"], ["e", "f", "g"], ["bad"])
+        later = [asyncio.create_task(batcher.handle(events)) for events in wanted]
+        await asyncio.sleep(0)
+        later[1].cancel()
+        go_on.set()
+        answers = await asyncio.gather(first, *later, return_exceptions=True)
+        return [*answers, await batcher.handle(["h"])]
+
+    first, both, cancelled, three, refused, last = asyncio.run(ask())
+    assert (first, both, three, last) == (["A"], ["B", "C"], ["E", "F", "G"], ["H"])
+    assert isinstance(cancelled, asyncio.CancelledError)
+    assert isinstance(refused, ClaimsError)
+    assert lots == [1, 3, 3, 1, 1]
 
 
 def test_a_queue_gets_back_what_must_come_again(handled):

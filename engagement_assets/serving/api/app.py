@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
@@ -30,6 +30,7 @@ from engagement_assets.serving.api.next_action import router as next_action_rout
 from engagement_assets.serving.api.problems import add_handlers
 from engagement_assets.serving.api.routes import PREFIX, health, router
 from engagement_assets.serving.api.service import CustomerService
+from engagement_assets.serving.api.texts import Batcher
 from engagement_assets.serving.api.texts import router as texts_router
 from engagement_assets.serving.api.tokens import TokenChecker
 from engagement_assets.serving.scoring import Scorer
@@ -41,7 +42,6 @@ logger = logging.getLogger("engagement.api")
 VERSION = "1.0"
 # Champions are compared with those that are loaded after so long.
 MODELS_SECONDS = 60.0
-TEXT_THREADS = 2
 DESCRIPTION = """\
 What the models of the engagement platform say of a customer, in milliseconds.
 
@@ -91,9 +91,7 @@ def create_app(settings: ApiSettings, installation: Installation) -> FastAPI:
     app.state.metrics = Metrics()
     app.state.sentiment = installation.sentiment
     app.state.contact = installation.contact
-    app.state.texts = installation.texts
-    # one is scored while another waits for the disk
-    app.state.texts_limiter = CapacityLimiter(TEXT_THREADS)
+    app.state.texts = installation.texts and Batcher(installation.texts.handle)
     app.state.access = Access(
         installation.keys,
         TokenChecker.of(settings),

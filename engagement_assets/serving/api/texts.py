@@ -6,15 +6,16 @@ Belongs here: its bodies and answers. Does not belong here: which texts are read
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import orjson
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import AwareDatetime, Field
 
@@ -31,7 +32,7 @@ from engagement_assets.serving.api.schemas import (
 from resources.claims import ClaimsError
 
 if TYPE_CHECKING:
-    from engagement_assets.signals.sentiment.events import TextEvent, TextEvents
+    from engagement_assets.signals.sentiment.events import TextEvent
 
 router = APIRouter(prefix=PREFIX, tags=["events"])
 # Consents are read again after so long, beside the texts that come meanwhile.
@@ -65,6 +66,59 @@ class Agreed:
 
     def _again(self) -> None:
         self._customers = self.read()
+
+
+class Batcher:
+    """Hands over what several requests bring, together: one lot at a time, one after another.
+
+    Scoring eight texts at once takes much less than eight times as long, and keeping them on the
+    disk as long as one.
+
+    Args:
+        handle: Takes events, gives an outcome each.
+        most: Events of a lot, unless one request brings more.
+    """
+
+    def __init__(
+        self, handle: Callable[[Sequence[Any]], list[Any]], most: int = MOST_TEXTS
+    ) -> None:
+        self._handle, self._most = handle, most
+        self._waiting: list[tuple[Sequence[Any], asyncio.Future[list[Any]]]] = []
+        self._work: asyncio.Task[None] | None = None
+
+    async def handle(self, events: Sequence[Any]) -> list[Any]:
+        """Return the outcome of each event.
+
+        Raises:
+            ClaimsError: What was scored cannot be kept.
+        """
+        answer: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((events, answer))
+        if self._work is None or self._work.done():
+            self._work = asyncio.create_task(self._until_done())
+        return await answer
+
+    async def _until_done(self) -> None:
+        while self._waiting:
+            lot = [self._waiting.pop(0)]
+            while self._waiting and self._fits(lot):
+                lot.append(self._waiting.pop(0))
+            events = [event for some, _ in lot for event in some]
+            try:
+                outcomes = iter(await to_thread.run_sync(self._handle, events))
+            except Exception as error:  # noqa: BLE001 - each request answers with it
+                for _, answer in lot:
+                    if not answer.done():
+                        answer.set_exception(error)
+                continue
+            for some, answer in lot:
+                own = [next(outcomes) for _ in some]
+                # a client that went away does not wait for it
+                if not answer.done():
+                    answer.set_result(own)
+
+    def _fits(self, lot: Sequence[tuple[Sequence[Any], Any]]) -> bool:
+        return sum(len(some) for some, _ in [*lot, self._waiting[0]]) <= self._most
 
 
 class Text(Strict):
@@ -110,13 +164,12 @@ class TextsAnswer(Answer):
 )
 async def texts(request: Request, body: TextsRequest) -> Response:
     """Scored once each, only of writers who agree; a low score is told to customer support."""
-    handler: TextEvents | None = request.app.state.texts
-    if handler is None:
+    batcher: Batcher | None = request.app.state.texts
+    if batcher is None:
         raise ProblemError(503, "this server does not read the lake (ENGAGEMENT_API_LAKE=0)")
-    limiter: CapacityLimiter = request.app.state.texts_limiter
     events = events_of(body)
     try:
-        outcomes = await to_thread.run_sync(handler.handle, events, limiter=limiter)
+        outcomes = await batcher.handle(events)
     except ClaimsError as error:
         raise _again("what was scored cannot be kept now") from error
     if "held" in outcomes:

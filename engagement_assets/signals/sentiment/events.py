@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,9 @@ import pandas as pd
 
 from engagement_assets.signals.sentiment.scoring import ALERT_BELOW, TextScorer
 from resources.channels import NotSentError
-from resources.claims import KEPT_DAYS, Claims
+from resources.claims import KEPT_DAYS, Claim, Claims
+
+logger = logging.getLogger(__name__)
 
 # A server that is silent for longer is taken for dead; whoever sent the text sends it again.
 LEASE_SECONDS = 15.0
@@ -96,8 +99,11 @@ class TextEvents:
         if fresh:
             model = self.scorer()
             scores = model.score_texts([event.text for event in fresh.values()])
-            for event, row in zip(fresh.values(), scores.to_dict("records"), strict=True):
-                outcomes[event.text_id] = self._keep(event, row, model.version)
+            kept = [
+                self._kept(event, row, model.version)
+                for event, row in zip(fresh.values(), scores.to_dict("records"), strict=True)
+            ]
+            outcomes |= zip(fresh, self._claimed(list(fresh), kept), strict=True)
         done: set[str] = set()
         answer = []
         for event in events:
@@ -108,28 +114,45 @@ class TextEvents:
             done.add(name)
         return answer
 
-    def _keep(self, event: TextEvent, row: Mapping[Any, Any], version: str) -> Outcome:
+    def _kept(self, event: TextEvent, row: Mapping[Any, Any], version: str) -> dict[str, Any]:
+        """What stays of a text."""
         low = not pd.isna(row["score"]) and row["score"] < self.alert_below
         now = datetime.now(UTC).replace(tzinfo=None).isoformat()
-        kept = {
+        return {
             "customer_id": event.customer_id,
             "written": fingerprint(event.text),
             "model_version": version,
             COLUMN: now if low else None,
             "scores": {name: None if pd.isna(value) else value for name, value in row.items()},
         }
-        claim = self.claims.claim(PREFIX + event.text_id, json.dumps(kept), settled=not low)
-        if claim is None:
-            return Outcome.HELD
-        if not low:
-            return Outcome.SCORED
+
+    def _claimed(self, names: Sequence[str], kept: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+        """Keep the scores of texts on disk, and tell of the low ones."""
+        wanted = [
+            (PREFIX + name, json.dumps(one), one[COLUMN] is None)
+            for name, one in zip(names, kept, strict=True)
+        ]
+        outcomes, listens = [], True
+        for name, one, claim in zip(names, kept, self.claims.claim_all(wanted), strict=True):
+            if claim is None:
+                outcomes.append(Outcome.HELD)
+            elif one[COLUMN] is None:
+                outcomes.append(Outcome.SCORED)
+            else:
+                listens = listens and self._told(name, claim)
+                if not listens:
+                    self.claims.release(claim)
+                outcomes.append(Outcome.ALERTED if listens else Outcome.HELD)
+        return outcomes
+
+    def _told(self, name: str, claim: Claim) -> bool:
         try:
-            self.tell(alert_of(event.text_id, json.loads(claim.content)))
-        except NotSentError:
-            self.claims.release(claim)
-            return Outcome.HELD
+            self.tell(alert_of(name, json.loads(claim.content)))
+        except NotSentError as error:
+            logger.warning("support could not be told of text %s: %s", name, error)
+            return False
         self.claims.settle(claim)
-        return Outcome.ALERTED
+        return True
 
 
 def alert_of(text_id: str, kept: Mapping[str, Any]) -> dict[str, Any]:
