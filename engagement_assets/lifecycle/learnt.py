@@ -110,6 +110,10 @@ class LearntDecision(ABC):
         """Return which of k actions may be taken in each of n contexts: all, unless limited."""
         return np.ones((len(contexts), len(self.spec.actions)), dtype=bool)
 
+    def as_offered(self, log: pd.DataFrame) -> pd.DataFrame:
+        """Return a log's contexts as a day's choices are made in, where those of the log differ."""
+        return log
+
     def further(self, policy: Any, learn: pd.DataFrame, score: pd.DataFrame) -> dict[str, Any]:  # noqa: ARG002 - for those that measure more
         """Return further parts of the card; `metrics` among them are added to the others."""
         return {}
@@ -230,7 +234,7 @@ class LearntDecision(ABC):
         latest = latest.drop(columns=list(SENSITIVE), errors="ignore").merge(
             people[[CUSTOMER, "age", "gender", "location"]], on=CUSTOMER, how="left"
         )
-        chances = self.open(model, parameters=inputs.parameters).chances(latest)
+        chances = self.open(model, parameters=inputs.parameters).chances(self.as_offered(latest))
         nothing = self.spec.action_names.index(NO_ACTION.name)
         offered = [
             Measure(f"offered_{name}", chances[:, position])

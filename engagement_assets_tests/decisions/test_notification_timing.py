@@ -196,6 +196,13 @@ def test_who_remembers_much_is_left_in_peace_where_rest_is_a_choice():
     assert (logged[tired, -1] < 1.0).any()
 
 
+def test_fairness_looks_at_who_rests(learnt_log):
+    offered = NotificationTiming().as_offered(learnt_log)
+    resting = TimingPolicy(NOW, most_remembered=0.5)
+    assert (resting.chances(learnt_log)[:, -1] == 0.0).all()
+    assert 0.0 < resting.chances(offered)[:, -1].mean() < 1.0
+
+
 def test_settings_make_limits_stricter_only():
     assert limits_of({**SETTINGS, "quiet_from": 20})["closes"] == 20
     lax = {"quiet_from": 24, "quiet_to": 5, "contacts_a_day": 9}

@@ -180,6 +180,10 @@ class NotificationTiming(LearntDecision):
         """Return the hours that limits leave, and whether none may be chosen."""
         return situation_of(contexts).mask
 
+    def as_offered(self, log: pd.DataFrame) -> pd.DataFrame:
+        """Return the contexts with rest as a choice, which no log has."""
+        return log.assign(may_rest=True)
+
     def fit(self, log: pd.DataFrame, inputs: Inputs) -> TimingPolicy:
         """Learn in a model of some customers' answers, choose in the model of others'.
 
