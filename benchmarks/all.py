@@ -148,6 +148,7 @@ BENCHMARKS = (
     ),
     ("value", "The programme against its holdout: planted incremental revenue", [], ""),
     ("effects", "Treatment effects on IHDP and on planted experiments", [], ""),
+    ("bandits", "Next best actions: Thompson sampling beside simpler ways to choose", [], ""),
     ("timing", "When to notify: a deep Q-network against the exact best policy", [], ""),
     ("code_size", "Lines of code outside tests and benchmarks", [], FIGURE_HEAD),
     ("default_runs", "Default runs of 1,500 customers, 20 pairs of seed and date", [], ""),
@@ -168,7 +169,7 @@ WITH_JSON = (
     "models", "recommendation", "movielens", "anomaly", "anomaly_planted", "parallel_training",
     "publish", "serving", "soak", "fuzz", "million", "lake_size", "fairness_chance",
     "gate_chance", "default_runs", "code_size", "drift", "history", "whole_sources",
-    "value_retail", "experiments", "off_policy", "value", "effects", "timing",
+    "value_retail", "experiments", "off_policy", "value", "effects", "timing", "bandits",
 )  # fmt: skip
 
 

@@ -86,14 +86,16 @@ class Design(JsonData):
         Raises:
             KeyError: A column is not there.
         """
-        columns = [np.ones(len(contexts))]
+        columns, nulls = [np.ones(len(contexts))], {}
         for name, (middle, spread) in self.numbers.items():
-            standard = (_numbers(contexts[name]) - middle) / spread
-            columns.append(np.clip(np.nan_to_num(standard), -_MOST, _MOST))
-        columns += [np.isnan(_numbers(contexts[name])).astype(np.float64) for name in self.missing]
+            values = contexts[name].to_numpy(dtype=np.float64, na_value=np.nan)
+            nulls[name] = np.isnan(values)
+            standard = np.where(nulls[name], 0.0, (values - middle) / spread)
+            columns.append(np.clip(standard, -_MOST, _MOST))
+        columns += [nulls[name].astype(np.float64) for name in self.missing]
         for name, levels in self.levels.items():
-            values = contexts[name].astype(object).to_numpy()
-            columns += [(values == level).astype(np.float64) for level in levels]
+            texts = np.asarray(contexts[name], dtype=object)
+            columns += [(texts == level).astype(np.float64) for level in levels]
         return np.column_stack(columns)
 
     @classmethod
@@ -104,8 +106,3 @@ class Design(JsonData):
             tuple(data["missing"]),
             {name: tuple(levels) for name, levels in data["levels"].items()},
         )
-
-
-def _numbers(values: pd.Series) -> Floats:
-    numbers: Floats = pd.to_numeric(values).to_numpy(dtype=np.float64, na_value=np.nan)
-    return numbers

@@ -94,7 +94,7 @@ _POLICY_BY_DEVICE = np.array(
     [[0.0, 0.2, 0.3, -0.2, -0.2, 0.1, 0.0], [0.2, -0.2, -0.2, 0.4, 0.4, 0.0, 0.0], [0.0] * 7]
 )
 # What somebody did before, by persona: browsed, interacted, wrote, posted.
-_LAST_SHARES = np.array(
+LAST_SHARES = np.array(
     [
         [0.30, 0.36, 0.22, 0.12],
         [0.48, 0.36, 0.11, 0.05],
@@ -183,7 +183,7 @@ class NextBestActions:
             np.floor(draws[3] * len(p.DEVICES)).astype(np.int64),
             people.device[customer],
         )
-        last = (np.cumsum(_LAST_SHARES, axis=1)[persona, :-1] <= draws[4][:, None]).sum(axis=1)
+        last = (np.cumsum(LAST_SHARES, axis=1)[persona, :-1] <= draws[4][:, None]).sum(axis=1)
         completion = completion_chances(
             persona, time_of_day, device, last, _history(people, customer, use[customer])
         )
