@@ -295,7 +295,10 @@ def from_logs(
         for n, people in enumerate((train, test))
     ]
     offline = DoubleDQN(
-        updates=options.updates // 3, conservative=options.conservative, random_state=options.seed
+        updates=options.updates // 3,
+        target_every=max(1, options.updates // 90),
+        conservative=options.conservative,
+        random_state=options.seed,
     ).fit_logged(logs[0])
     followed = compare(
         lambda: make(TRAINED, test, options.seed + 2, **PAST),
@@ -342,7 +345,7 @@ def main() -> int:
     parser.add_argument("--customers", type=int, default=10_000)
     parser.add_argument("--updates", type=int, default=15_000)
     parser.add_argument("--at-once", type=int, default=256, help="customers that act at once")
-    parser.add_argument("--conservative", type=float, default=0.01)
+    parser.add_argument("--conservative", type=float, default=0.03)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
