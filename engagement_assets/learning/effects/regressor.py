@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
-from sklearn.kernel_approximation import Nystroem
+from scipy.linalg import cholesky, solve_triangular
 from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.model_selection import KFold
 
@@ -31,6 +31,7 @@ MOST_ROWS_TO_SMOOTH = 1_000
 MOST_ROWS_OF_KERNEL = 20_000
 _WIDTHS = (0.0, 0.1, 0.3)
 _PENALTIES = np.logspace(-4, 6, 11)
+_NUGGET = 1e-8
 _COMPONENTS = 400
 _COMPONENTS_TO_CHOOSE = 200
 _TREE_COUNTS = (0, 5, 15, 30, 60, 120)
@@ -147,12 +148,14 @@ class FlexibleRegressor:
         f = scaled.shape[1]
         if width == 0.0:
             return np.empty((0, f)), np.empty((0, 0)), 0.0
-        kernel = Nystroem(
-            gamma=width / f,
-            n_components=min(components, len(scaled)),
-            random_state=self.seed,
-        ).fit(scaled)
-        return kernel.components_, kernel.normalization_ * np.sqrt(f), width / f
+        rng = np.random.default_rng(self.seed)
+        landmarks = scaled[_some(rng, len(scaled), components)]
+        alike = _similarities(landmarks, landmarks, width / f)
+        # Any square root of the inverse gives ridge regression the same fit, and Cholesky's is the
+        # cheapest; landmarks that are nearly the same would have none.
+        root = cholesky(alike + _NUGGET * np.eye(len(landmarks)), lower=True)
+        whitening = solve_triangular(root, np.eye(len(landmarks)), lower=True)
+        return landmarks, whitening * np.sqrt(f), width / f
 
     def _fit_smooth(self, matrix: Floats, target: Floats, weight: Floats) -> Arrays:
         scaled = self._scaled(matrix)
