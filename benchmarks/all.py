@@ -150,6 +150,8 @@ BENCHMARKS = (
     ("effects", "Treatment effects on IHDP and on planted experiments", [], ""),
     ("bandits", "Next best actions: Thompson sampling beside simpler ways to choose", [], ""),
     ("timing", "When to notify: a deep Q-network against the exact best policy", [], ""),
+    ("contact", "Limits of contact over ten million decisions; publishers killed", [], ""),
+    ("texts", "From a text that was written to support's alert", [], ""),
     ("code_size", "Lines of code outside tests and benchmarks", [], FIGURE_HEAD),
     ("default_runs", "Default runs of 1,500 customers, 20 pairs of seed and date", [], ""),
     ("small_world", "A small world against the code before it was reshaped", [], ""),
@@ -170,6 +172,7 @@ WITH_JSON = (
     "publish", "serving", "soak", "fuzz", "million", "lake_size", "fairness_chance",
     "gate_chance", "default_runs", "code_size", "drift", "history", "whole_sources",
     "value_retail", "experiments", "off_policy", "value", "effects", "timing", "bandits",
+    "contact", "texts",
 )  # fmt: skip
 
 

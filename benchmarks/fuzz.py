@@ -33,7 +33,7 @@ from benchmarks.api_server import (
 )
 from benchmarks.load import HOST
 
-SCOPES = ("read", "score", "admin")
+SCOPES = ("admin",)
 PHASES = "examples,coverage,fuzzing,stateful"
 # Loading the models takes a second: a few cases of it are as good as thousands.
 # To its own list of how invalid data may be refused, 413 is added for those that are too long.

@@ -1,6 +1,6 @@
 """From a text that was written to support's alert, at a rate, and across a server that is killed.
 
-    python -m benchmarks.texts --home HOME --seconds 60 --rate 50
+    python -m benchmarks.texts --seconds 60 --rate 50
 
 Over a copy of a home that `make run` made. Texts of customers who agree to `sentiment` come one a
 request at their times, whether earlier ones were answered or not; a receiver on this machine takes
@@ -38,7 +38,7 @@ from engagement_assets.deployments.resources import resources_for
 from engagement_assets.deployments.serving import text_events
 from engagement_assets.serving.api.routes import PREFIX
 from engagement_assets.settings.deployment import Deployment
-from engagement_assets.settings.installation import SETTINGS_FILE, Settings
+from engagement_assets.settings.installation import SETTINGS_FILE, Settings, current_home
 from engagement_assets.signals.sentiment.events import LEASE_SECONDS
 
 P99_MS = 100.0
@@ -124,7 +124,6 @@ def written(settings: Settings, count: int, first: int, rng: np.random.Generator
                         "source_table": "posts",
                         "row_id": name.partition("/")[2],
                         "customer_id": agreed[int(rng.integers(len(agreed)))],
-                        "occurred_at": "2026-01-01T12:00:00Z",
                         "text": text,
                     }
                 ]
@@ -216,7 +215,9 @@ def processor() -> str:
 def main() -> None:
     """Measure, print and keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--home", type=Path, required=True, help="a home that `make run` made")
+    parser.add_argument(
+        "--home", type=Path, default=current_home(), help="a home that `make run` made"
+    )
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--rate", type=float, default=50.0)
     parser.add_argument("--seed", type=int, default=7)

@@ -4,7 +4,6 @@ import asyncio
 import json
 import threading
 import time
-from datetime import datetime
 from types import SimpleNamespace
 from unittest.mock import patch
 
@@ -67,7 +66,7 @@ def post(handled):
 def row(name, score, customer="ann", **more):
     return {
         "source_table": "posts", "row_id": name, "customer_id": customer,
-        "occurred_at": "2026-11-21T09:00:00+02:00", "text": f"says {score}", **more,
+        "text": f"says {score}", **more,
     }  # fmt: skip
 
 
@@ -84,11 +83,6 @@ def test_each_text_is_answered_by_id(post, handled):
     assert "says" not in json.dumps(alert)
 
 
-def test_times_are_kept_in_utc():
-    body = texts.TextsRequest.model_validate_json(json.dumps({"texts": [row("a", 0)]}))
-    assert texts.events_of(body)[0].occurred_at == datetime(2026, 11, 21, 7)
-
-
 def test_what_support_did_not_take_is_to_be_sent_again(post):
     answer = post(row("b", 0.1), row("deaf", -0.9))
     assert answer.status_code == 503
@@ -97,7 +91,11 @@ def test_what_support_did_not_take_is_to_be_sent_again(post):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"source_table": "reviews"}, {"occurred_at": "2026-11-21T09:00:00"}, {"mood": 1}, {"text": 1}],
+    [
+        {"source_table": "reviews"},
+        {"mood": 1},
+        {"text": 1},
+    ],
 )
 def test_what_is_no_text_is_refused(post, wrong):
     assert post(row("a", 0.1, **wrong)).status_code == 422

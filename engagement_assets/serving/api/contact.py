@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import orjson
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from engagement_assets.serving.api.access import needs
 from engagement_assets.serving.api.problems import ProblemError
@@ -36,7 +36,6 @@ router = APIRouter(prefix=PREFIX, tags=["contact"])
 # What was read of outboxes and customers is read again after so long.
 LOOK_AGAIN_SECONDS = 30.0
 MOST_MESSAGES = 1_000
-CURSOR = "|"
 
 
 @dataclass
@@ -75,11 +74,18 @@ class Message(Answer):
     reason: str | None
 
 
+class Place(Answer):
+    """Where a page begins."""
+
+    since: datetime
+    after: str
+
+
 class OutboxAnswer(Answer):
     """Messages that may be sent now, those due first first."""
 
     messages: list[Message]
-    next: str | None = Field(description="`since` of the next page; null where this is the last")
+    next: Place | None = Field(description="Of the next page; null where this is the last")
     withheld: int = Field(description="Due by the outbox, and barred by what is known now")
 
 
@@ -107,22 +113,19 @@ class ActionsAnswer(Answer):
     actions: list[Action]
 
 
-def _since(text: str | None) -> tuple[datetime, str]:
-    """The place after which a page begins.
-
-    Raises:
-        ProblemError: 422; it is neither a time nor what `next` said.
-    """
-    at, _, name = (text or datetime.min.isoformat()).partition(CURSOR)
+def _since(value: object) -> datetime:
+    """A time, UTC without zone; pydantic alone would take a number for seconds since 1970."""
+    at = datetime.fromisoformat(str(value))
+    if at.tzinfo is None:
+        return at
     try:
-        parsed = datetime.fromisoformat(at)
-    except ValueError as error:
-        raise ProblemError(
-            422, "since: expected a time such as 2026-11-21T08:00:00Z, or `next` of a page"
-        ) from error
-    if parsed.tzinfo is not None:
-        parsed = parsed.astimezone(UTC).replace(tzinfo=None)
-    return parsed, name
+        return at.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError:
+        # beyond the calendar: before or after everything
+        return datetime.min if at.year == 1 else datetime.max
+
+
+Since = Annotated[datetime, BeforeValidator(_since)]
 
 
 async def _present(request: Request) -> Present:
@@ -142,19 +145,17 @@ async def _present(request: Request) -> Present:
 async def outbox(
     request: Request,
     since: Annotated[
-        str | None,
-        Query(
-            max_length=100,
-            description="Only what is due at this time (ISO 8601, UTC) or later, or `next` of the "
-            "page before",
-        ),
+        Since | None, Query(description="Only what is due at this time or later (ISO 8601)")
     ] = None,
+    after: Annotated[
+        str,
+        Query(max_length=100, description="With the `since` and `after` of a page comes the next"),
+    ] = "",
     limit: Annotated[int, Query(ge=1, le=MOST_MESSAGES, description="Most messages")] = 100,
 ) -> Response:
     """Checked again at this moment: opt-outs, consents, other contacts, the customer's clock."""
-    place = _since(since)
     present = await _present(request)
-    return _json(await to_thread.run_sync(_page, present, place, limit))
+    return _json(await to_thread.run_sync(_page, present, (since or datetime.min, after), limit))
 
 
 def _page(present: Present, place: tuple[datetime, str], limit: int) -> dict[str, Any]:
@@ -172,7 +173,7 @@ def _page(present: Present, place: tuple[datetime, str], limit: int) -> dict[str
         "messages": [document(row) for row in page.to_dict("records")],
         "next": None
         if last is None
-        else f"{last['not_before'].isoformat()}{CURSOR}{last['message_id']}",
+        else {"since": f"{last['not_before'].isoformat()}Z", "after": last["message_id"]},
         "withheld": int((~judged["withheld"].isin([TOO_EARLY, TOO_LATE])).sum()) - len(free),
     }
 

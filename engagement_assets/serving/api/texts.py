@@ -11,13 +11,12 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from engagement_assets.serving.api.access import needs
 from engagement_assets.serving.api.problems import ProblemError
@@ -129,7 +128,6 @@ class Text(Strict):
         min_length=1, max_length=256, description="Key of its row there; with the table its id"
     )
     customer_id: CustomerId
-    occurred_at: Annotated[AwareDatetime, Field(strict=False, description="When it was written")]
     text: str = Field(max_length=TEXT_LENGTH)
 
 
@@ -186,13 +184,8 @@ def events_of(body: TextsRequest) -> list[TextEvent]:
     from engagement_assets.signals.sentiment.events import TextEvent  # noqa: PLC0415 - loads pandas
 
     return [
-        TextEvent(one.source_table, one.row_id, one.customer_id, _utc(one.occurred_at), one.text)
-        for one in body.texts
+        TextEvent(one.source_table, one.row_id, one.customer_id, one.text) for one in body.texts
     ]
-
-
-def _utc(at: datetime) -> datetime:
-    return at.astimezone(UTC).replace(tzinfo=None)
 
 
 def _again(why: str) -> Any:

@@ -47,14 +47,12 @@ class TextEvent:
         source_table: posts, interactions or messages.
         row_id: The key of its row there.
         customer_id: Who wrote it.
-        occurred_at: When, UTC without zone.
         text: What it says.
     """
 
     source_table: str
     row_id: str
     customer_id: str
-    occurred_at: datetime
     text: str
 
     @property

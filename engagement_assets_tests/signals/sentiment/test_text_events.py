@@ -33,8 +33,7 @@ TODAY = datetime.now(UTC).date()
 
 
 def text(number, score, customer="ann"):
-    at = datetime(TODAY.year, TODAY.month, TODAY.day, 9)
-    return TextEvent("posts", f"p{number}", customer, at, f"{customer} says {score}")
+    return TextEvent("posts", f"p{number}", customer, f"{customer} says {score}")
 
 
 class Support:
