@@ -163,11 +163,11 @@ daily_job = dg.define_asset_job(
 retraining_jobs = {
     cadence: dg.define_asset_job(
         f"{cadence}_training",
-        trained(spec for spec in (*EVERY_MODEL, *LEARNT) if spec.cadence == cadence),
+        trained(spec for spec in EVERY_MODEL if spec.cadence == cadence),
         executor_def=TRAINING_EXECUTOR,
         description=f"Trains a candidate of every model whose cadence is {cadence}, and judges it.",
     )
-    for cadence in sorted({spec.cadence for spec in (*EVERY_MODEL, *LEARNT)})
+    for cadence in sorted({spec.cadence for spec in EVERY_MODEL})
 }
 JOBS: list[Any] = [
     ingest_job,

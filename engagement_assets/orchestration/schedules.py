@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from engagement_assets.decisions.contact.job import delivery
+from engagement_assets.decisions.specs import LEARNT
 from engagement_assets.features.labels import LABELS, Label
 from engagement_assets.lifecycle.spec import Cadence
 from engagement_assets.orchestration.jobs import (
@@ -16,6 +17,7 @@ from engagement_assets.orchestration.jobs import (
     label_jobs,
     network_insights_job,
     retraining_jobs,
+    train_jobs,
     value_job,
 )
 from engagement_assets.settings.installation import Settings, current_home
@@ -64,6 +66,15 @@ retraining_schedules = [
         f"{cadence}, and their checks.",
     )
     for cadence, job in retraining_jobs.items()
+] + [
+    dg.ScheduleDefinition(
+        job=train_jobs[spec.name],
+        cron_schedule=TRAINED_AT[spec.cadence][0],
+        name=f"train_{spec.name}",
+        description=f"{TRAINED_AT[spec.cadence][1]} (UTC): a candidate of {spec.name}, judged "
+        "against its rule.",
+    )
+    for spec in LEARNT
 ]
 
 

@@ -8,12 +8,14 @@ import pytest
 
 from engagement_assets.commands import run as runs
 from engagement_assets.commands.summary import _unserved, unserved_models
+from engagement_assets.decisions import specs as decisions
 from engagement_assets.lifecycle.spec import label_windows
 from engagement_assets.models.specs import MODELS
 from engagement_assets.settings.installation import Settings
 from resources.registry import ModelRegistry
 
 NAMES = [spec.name for spec in MODELS]
+LEARNT = [spec.name for spec in decisions.LEARNT]
 WINDOWS = {spec.name: label_windows(spec) for spec in MODELS}
 GAP = "AUC 0.6000, at least 0.7 wanted: 0.1000 too little"
 
@@ -64,7 +66,8 @@ def test_each_model_that_does_not_serve_is_one_line_with_its_gap(registry, tmp_p
             dg.AssetMaterialization(["engagement", "model"], metadata={"not_trained": "no rows"})
         )
         lines = _unserved(registry, instance)
-    assert set(lines) == set(NAMES)
+    assert set(lines) == {*NAMES, *LEARNT}
+    assert all(lines[name].startswith("the rule decides: ") for name in LEARNT)
     assert lines["churn"] == f"{first} serves on; candidate {second} is refused: {GAP}"
     assert lines["anomaly"] == f"nothing serves; candidate {third} is refused: {GAP}"
     assert lines["engagement"] == "nothing serves: no rows"
