@@ -33,7 +33,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chisquare, t
 
-from benchmarks.bandit_bars import BANDIT_BARS
+from benchmarks.bandit_bars import BANDIT_BARS, STRENGTH
 from engagement_assets.decisions.next_best_action.adapter import NextBestAction
 from engagement_assets.decisions.next_best_action.policy import CONTEXT
 from engagement_assets.decisions.next_best_action.spec import SPEC
@@ -282,13 +282,14 @@ def timed() -> dict[str, float]:
         "customer_id": "c", "snapshot_date": "2026-01-01", "features": features,
         "consents": {"personalisation": True},
     }  # fmt: skip
-    took = []
+    took, processor = [], []
     with tempfile.TemporaryDirectory() as folder:
         lines = DrawFile(Path(folder) / "draws.jsonl")
         for _ in range(2_000):
-            begun = time.perf_counter()
+            begun, used = time.perf_counter(), time.process_time()
             next_action(chooser, record, {"device": "desktop"}, log=lines)
             took.append((time.perf_counter() - begun) * 1_000)
+            processor.append((time.process_time() - used) * 1_000)
     many = log.iloc[np.arange(100_000) % n].reset_index(drop=True)
     many = many.assign(
         customer_id=[f"c{place}" for place in range(100_000)], snapshot_date=date(2026, 1, 1)
@@ -298,6 +299,7 @@ def timed() -> dict[str, float]:
     return {
         "draw p50 ms": float(np.median(took)),
         "draw p99 ms": float(np.quantile(took, 0.99)),
+        "draw p99 processor ms": float(np.quantile(processor, 0.99)),
         "batch s": time.perf_counter() - begun,
     }
 
@@ -321,8 +323,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     figures["swap"] = swapped(given.runs, given.swap_decisions, given.strength[0])
     figures["decisions"] = given.decisions
+    # without the world that the bars are about there is nothing to hold to them
+    bars = BANDIT_BARS if STRENGTH in figures["strengths"] else ()
     figures["bars"] = {
-        f"{what}: {bar}": bool(met(read(figures))) for what, bar, _, read, _, met in BANDIT_BARS
+        f"{what}: {bar}": bool(met(read(figures))) for what, bar, _, read, _, met in bars
     }
     if given.json:
         given.json.write_text(json.dumps(figures, indent=1) + "\n")
