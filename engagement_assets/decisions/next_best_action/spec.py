@@ -75,7 +75,8 @@ SPEC = DecisionSpec(
         "contextual Thompson sampling, learnt from `action_log` with its propensities.",
         "evaluation": "What the candidate would bring beside the rule, doubly robust, on later "
         "decisions of other customers.",
-        "fairness": "Who is offered what.",
+        "fairness": "How often each group by gender, age band and location is offered something, "
+        "and what.",
         "champion": "The policy that chooses; the rule where none has passed.",
         "choices": "What is suggested to each customer next, drawn with the propensity that stands "
         "beside it.",
