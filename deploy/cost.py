@@ -106,7 +106,7 @@ RUN_SIZES = ((300_000, 2, 16), (3_000_000, 8, 60), (sys.maxsize, 16, 120))
 PLATFORM_TASKS, TASK_VCPU, TASK_GB = 2, 1, 4
 MINIMUM_SCAN = 10_000_000
 DATABASE_GB = 20
-SECRETS, ALARMS, METRICS, IMAGES_GB = 2, 8, 2, 30
+SECRETS, ALARMS, METRICS, IMAGES_GB = 2, 12, 2, 30
 
 
 def run_size(customers: int) -> tuple[int, int]:

@@ -19,6 +19,7 @@ ORDER = (
     "platform",
     "services",
     "api",
+    "texts",
     "budget",
     "alarms",
 )

@@ -69,6 +69,11 @@ def resources(settings: Settings, *, sql_root: str) -> dict[str, Any]:
             "ENGAGEMENT_SETTINGS must give first_day, the first day of the data, such as "
             '{"first_day": "2026-01-01"}'
         )
+    if settings.contact_delivery:
+        raise SettingsError(
+            "CONTACT_DELIVERY is the webhook of the local deployment: on AWS due messages go to "
+            "the queue of ENGAGEMENT_CONTACT_QUEUE; leave it out of ENGAGEMENT_SETTINGS"
+        )
     storage = options(region=aws.region, kms_key=aws.kms_key)
     lake = LakeResource(root=f"{aws.root}/lake", options=storage)
     engine = AwsEngine(
@@ -99,7 +104,7 @@ def resources(settings: Settings, *, sql_root: str) -> dict[str, Any]:
         "reports": ReportIOManager(root=f"{aws.root}/reports", options=storage),
         "gauges": CloudWatchGauges(region=aws.region, dimensions={"Table": aws.online_table}),
         "delivery": QueueDelivery(
-            queue=settings.contact_delivery, table=aws.online_table, region=aws.region
+            queue=aws.contact_queue, table=aws.online_table, region=aws.region
         ),
         "online_store": DynamoDBOnlineStore(table=aws.online_table, region=aws.region),
     }

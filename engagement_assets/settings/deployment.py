@@ -87,6 +87,12 @@ class AwsSettings(Declared):
         ..., "ARN of the SNS topic of alerts", pattern="^arn:", expected="the ARN of an SNS topic"
     )
     api_secret: str = setting(..., "name or ARN of the API's secret")
+    contact_queue: str = setting(
+        "",
+        "URL of the SQS queue that due messages go to; nowhere when empty",
+        pattern=r"^(https?://.*)?$",
+        expected="the URL of an SQS queue",
+    )
     query_timeout: float = setting(600.0, "seconds after which a query is stopped", gt=0)
     usd_per_tb: float = setting(5.0, "price of a scanned terabyte, in USD", ge=0)
 

@@ -267,7 +267,7 @@ class Settings(Declared):
     )
     contact_delivery: str = setting(
         "",
-        "address that due messages are posted to, signed; on AWS the URL of an SQS queue: "
+        "address that due messages are posted to, signed; not on AWS, which has a queue: "
         "[contact](docs/contact.md#delivery)",
         pattern=r"^(https?://.*)?$",
         expected="an http or https address",

@@ -64,6 +64,7 @@ def test_every_missing_variable_is_named_at_once(monkeypatch):
         ("ENGAGEMENT_BUCKET", "s3://bucket"),
         ("ENGAGEMENT_GLUE_DATABASE", "With-Hyphen"),
         ("ENGAGEMENT_ALERT_TOPIC", "alerts"),
+        ("ENGAGEMENT_CONTACT_QUEUE", "contact"),
         ("ENGAGEMENT_QUERY_TIMEOUT", "soon"),
         ("ENGAGEMENT_QUERY_TIMEOUT", "0"),
         ("ENGAGEMENT_USD_PER_TB", "-1"),
@@ -97,6 +98,17 @@ def test_both_deployments_name_the_same_resources(tmp_path):
 def test_the_first_day_must_be_fixed_on_aws(tmp_path):
     with pytest.raises(SettingsError, match="ENGAGEMENT_SETTINGS must give first_day"):
         resources_for(Deployment.AWS, Settings(home=tmp_path))
+
+
+def test_due_messages_go_to_the_queue_that_the_environment_names(tmp_path, named):
+    settings = Settings(home=tmp_path, first_day="2025-11-27")
+    assert resources_for(Deployment.AWS, settings)["delivery"].channel is None
+    queue = "https://sqs.eu-west-1.amazonaws.com/123456789012/contact"
+    named.setenv("ENGAGEMENT_CONTACT_QUEUE", queue)
+    assert resources_for(Deployment.AWS, settings)["delivery"].channel.url == queue
+    webhook = settings.with_values(contact_delivery="https://app.example/hook")
+    with pytest.raises(SettingsError, match="ENGAGEMENT_CONTACT_QUEUE"):
+        resources_for(Deployment.AWS, webhook)
 
 
 def test_a_key_is_part_of_every_resource_that_writes(tmp_path, named):

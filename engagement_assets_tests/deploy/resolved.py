@@ -1,7 +1,7 @@
 """CloudFormation's functions, worked out with given values, so that a test sees what AWS would see.
 
-Belongs here: `Ref`, `GetAtt`, `Sub`, `Join`, `Split`, `If`, `FindInMap`, `Equals`, `Not`. Does not
-belong here: what must hold of a template.
+Belongs here: `Ref`, `GetAtt`, `Sub`, `Join`, `Split`, `Select`, `If`, `FindInMap`, `Equals`, `Not`.
+Does not belong here: what must hold of a template.
 """
 
 import re
@@ -43,6 +43,14 @@ class Resolver:
             if "Condition" not in resource or self._holds(resource["Condition"])
         }
 
+    def outputs(self) -> dict[str, Any]:
+        """Every output whose condition holds."""
+        return {
+            name: self._work_out(output["Value"])
+            for name, output in self._template["Outputs"].items()
+            if "Condition" not in output or self._holds(output["Condition"])
+        }
+
     def _holds(self, name: str) -> bool:
         return bool(self._work_out(self._template["Conditions"][name]))
 
@@ -73,6 +81,9 @@ class Resolver:
 
     def _split(self, argument: list[Any]) -> list[str]:
         return self._work_out(argument[1]).split(argument[0])
+
+    def _select(self, argument: list[Any]) -> Any:
+        return self._work_out(argument[1])[argument[0]]
 
     def _if(self, argument: list[Any]) -> Any:
         return self._work_out(argument[1] if self._holds(argument[0]) else argument[2])

@@ -16,6 +16,7 @@ from deploy import stacks, templates
 from engagement_assets_tests.deploy.conftest import PROJECT
 from engagement_assets_tests.deploy.resolved import Resolver, every_resource
 from engagement_assets_tests.deploy.unimplemented import SKIPPED
+from resources.aws.delivery import Queue
 
 ACCOUNT = "123456789012"
 
@@ -199,7 +200,7 @@ def test_logs_do_not_stay_for_ever(deployed: dict[str, str]) -> None:
     assert deployed
     groups = boto3.client("logs").describe_log_groups(logGroupNamePrefix=f"/{PROJECT}/")
     days = {group["logGroupName"]: group["retentionInDays"] for group in groups["logGroups"]}
-    assert days == {f"/{PROJECT}/{name}": 90 for name in ("api", "api-access", "platform")}
+    assert days == {f"/{PROJECT}/{name}": 90 for name in ("api", "api-access", "platform", "texts")}
 
 
 def test_generated_secrets_have_the_fields_that_containers_read(deployed: dict[str, str]) -> None:
@@ -228,7 +229,7 @@ def test_every_role_exists_and_runs_may_be_started_with_theirs_alone(
     assert deployed
     iam = boto3.client("iam")
     roles = {role["RoleName"] for role in iam.list_roles()["Roles"]}
-    names = ("execution", "daemon", "webserver", "run", "api")
+    names = ("execution", "daemon", "webserver", "run", "api", "texts")
     assert roles >= {f"{PROJECT}-{name}" for name in names}
     policies = iam.list_policies(Scope="Local")["Policies"]
     (control,) = [p["Arn"] for p in policies if p["PolicyName"] == f"{PROJECT}-control"]
@@ -260,6 +261,46 @@ def test_the_api_s_function_has_its_handler_s_environment(deployed: dict[str, st
     )
 
 
+def test_a_run_s_messages_go_to_the_stack_s_queue(deployed: dict[str, str]) -> None:
+    task = boto3.client("ecs").describe_task_definition(taskDefinition=f"{PROJECT}-run")
+    (container,) = task["taskDefinition"]["containerDefinitions"]
+    environment = {variable["name"]: variable["value"] for variable in container["environment"]}
+    url = environment["ENGAGEMENT_CONTACT_QUEUE"]
+    assert url == deployed["ContactQueueUrl"]
+    Queue(url, region="us-east-1").send({"message_id": "m", "customer_id": "ann"})
+    sqs = boto3.client("sqs")
+    for _ in range(5):
+        (message,) = sqs.receive_message(QueueUrl=url)["Messages"]
+        assert json.loads(message["Body"])["customer_id"] == "ann"
+        sqs.change_message_visibility(
+            QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+        )
+    # what five tries did not take is a dead letter
+    assert "Messages" not in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=0)
+    dead = sqs.get_queue_url(QueueName=deployed["ContactDeadLettersName"])["QueueUrl"]
+    assert len(sqs.receive_message(QueueUrl=dead)["Messages"]) == 1
+
+
+@pytest.mark.parametrize("kind", ["Contact", "Texts"])
+def test_queues_are_encrypted_and_closed(kind: str, deployed: dict[str, str]) -> None:
+    template = {"Contact": "platform", "Texts": "texts"}[kind]
+    sqs = boto3.client("sqs")
+    for which in ("Queue", "DeadLetters"):
+        url = sqs.get_queue_url(QueueName=deployed[f"{kind}{which}Name"])["QueueUrl"]
+        policy = properties(template, f"{kind}{which}Policy", deployed)["PolicyDocument"]
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        assert found["KmsMasterKeyId"] == deployed["KmsKeyArn"]
+        assert "OnlyOverTls" in found["Policy"]
+
+
+def test_the_queue_of_texts_is_read_by_its_function(deployed: dict[str, str]) -> None:
+    (mapping,) = boto3.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    assert mapping["EventSourceArn"] == deployed["TextsQueueArn"]
+    assert mapping["FunctionArn"].endswith(f":{deployed['TextsFunctionName']}")
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
 def test_the_budget_and_every_alarm_are_accepted_by_their_services(
     deployed: dict[str, str],
 ) -> None:
@@ -288,7 +329,7 @@ def test_the_budget_and_every_alarm_are_accepted_by_their_services(
                 ],
             )
     alarms = cloudwatch.describe_alarms()["MetricAlarms"]
-    assert len({alarm["AlarmName"] for alarm in alarms}) == len(alarms) == 8
+    assert len({alarm["AlarmName"] for alarm in alarms}) == len(alarms) == 12
     assert all(alarm["AlarmActions"] == [deployed["AlertTopicArn"]] for alarm in alarms)
 
 
@@ -302,5 +343,5 @@ def test_a_network_without_a_nat_gateway_has_endpoints_instead(aws: str) -> None
     vpc = {"Name": "vpc-id", "Values": [project.outputs()["VpcId"]]}
     endpoints = ec2.describe_vpc_endpoints(Filters=[vpc])["VpcEndpoints"]
     kinds = [endpoint["VpcEndpointType"] for endpoint in endpoints]
-    assert (kinds.count("Gateway"), kinds.count("Interface")) == (2, 12)
+    assert (kinds.count("Gateway"), kinds.count("Interface")) == (2, 13)
     assert ec2.describe_nat_gateways(Filters=[vpc])["NatGateways"] == []

@@ -1,5 +1,6 @@
 """What must hold of every template, whatever it says."""
 
+import importlib
 import json
 import re
 import subprocess
@@ -13,7 +14,10 @@ import yaml
 
 from deploy import templates
 from engagement_assets.orchestration.sensors import SERVED_DAY_AGE
+from engagement_assets.signals.sentiment.events import LEASE_SECONDS
+from engagement_assets.signals.sentiment.events import PREFIX as TEXT
 from engagement_assets_tests.deploy.resolved import Resolver, every_resource, of_type
+from resources.aws.claims import PREFIX as CLAIM
 from resources.aws.gauges import NAMESPACE
 
 ANYTHING = "*"
@@ -56,6 +60,8 @@ PLATFORM_VARIABLES = {
     "ENGAGEMENT_API_SECRET",
     "ENGAGEMENT_SETTINGS",
 }
+# Who sends due messages, and builds the definitions that do.
+DELIVERY_VARIABLES = {"ENGAGEMENT_CONTACT_QUEUE"}
 # boto3 reads this one and not AWS_REGION, which Fargate sets.
 DAGSTER_VARIABLES = {
     "AWS_DEFAULT_REGION",
@@ -167,7 +173,7 @@ def test_only_services_and_this_account_are_trusted() -> None:
         if statement["Effect"] == "Deny" or not principal:
             continue
         assert set(principal) <= {"Service", "AWS"}, template
-        if template == "api":
+        if template in ("api", "texts"):
             assert principal == {"Service": "lambda.amazonaws.com"}
         else:
             assert "Condition" in statement or "AWS" in principal, f"{template}: {statement}"
@@ -177,14 +183,17 @@ def test_only_services_and_this_account_are_trusted() -> None:
             }
 
 
-def test_the_api_reads_and_never_writes() -> None:
-    (role,) = [properties for name, properties in of_type("AWS::IAM::Role") if name == "ApiRole"]
-    actions = {
-        action
-        for policy in role["Policies"]
+def allowed(role: str) -> list[dict[str, Any]]:
+    """The statements of a role's own policies."""
+    return [
+        statement
+        for policy in dict(of_type("AWS::IAM::Role"))[role]["Policies"]
         for statement in policy["PolicyDocument"]["Statement"]
-        for action in as_list(statement["Action"])
-    }
+    ]
+
+
+def test_the_api_reads_and_never_writes() -> None:
+    actions = {action for s in allowed("ApiRole") for action in as_list(s["Action"])}
     writes = {action for action in actions if re.search(r":(Put|Update|Delete|BatchWrite)", action)}
     assert writes == {"logs:PutLogEvents"}
     # the models' files and nothing else of the bucket
@@ -200,6 +209,7 @@ def test_the_api_reads_and_never_writes() -> None:
         ("AWS::S3::Bucket", "BucketEncryption"),
         ("AWS::DynamoDB::Table", "SSESpecification"),
         ("AWS::SNS::Topic", "KmsMasterKeyId"),
+        ("AWS::SQS::Queue", "KmsMasterKeyId"),
         ("AWS::Logs::LogGroup", "KmsKeyId"),
         ("AWS::SecretsManager::Secret", "KmsKeyId"),
         ("AWS::RDS::DBInstance", "KmsKeyId"),
@@ -257,7 +267,7 @@ def test_the_api_s_access_log_holds_nothing_of_a_person() -> None:
 
 
 def test_the_api_is_throttled_and_its_concurrency_is_its_own() -> None:
-    ((_, function),) = of_type("AWS::Lambda::Function")
+    function = dict(of_type("AWS::Lambda::Function"))["Function"]
     ((_, stage),) = of_type("AWS::ApiGatewayV2::Stage")
     assert function["ReservedConcurrentExecutions"] == {"Ref": "ApiConcurrency"}
     assert function["ImageConfig"]["Command"] == ["engagement_assets.deployments.handler.handler"]
@@ -306,11 +316,17 @@ def test_containers_get_exactly_the_documented_variables() -> None:
         assert len(names) == len(set(names))
         assert secrets == SECRET_VARIABLES
         if container["Name"] in ("code", "run"):
-            assert set(names) == PLATFORM_VARIABLES | DAGSTER_VARIABLES, task
+            assert set(names) == PLATFORM_VARIABLES | DELIVERY_VARIABLES | DAGSTER_VARIABLES, task
         else:
             assert set(names) == {"ENGAGEMENT_BUCKET", "ENGAGEMENT_PREFIX"} | DAGSTER_VARIABLES
-    ((_, function),) = of_type("AWS::Lambda::Function")
-    assert set(function["Environment"]["Variables"]) == PLATFORM_VARIABLES | API_VARIABLES
+    functions = {
+        name: set(function["Environment"]["Variables"])
+        for name, function in of_type("AWS::Lambda::Function")
+    }
+    assert functions == {
+        "Function": PLATFORM_VARIABLES | API_VARIABLES,
+        "TextsFunction": PLATFORM_VARIABLES,
+    }
 
 
 def test_no_password_stands_in_a_plain_variable() -> None:
@@ -364,3 +380,95 @@ def test_the_daemon_may_write_the_metric_that_the_alarm_reads() -> None:
     assert alarm["Namespace"] == NAMESPACE
     # nobody saying how old it is, is bad news too
     assert alarm["TreatMissingData"] == "breaching"
+
+
+QUEUES = [name for name, _ in of_type("AWS::SQS::Queue")]
+
+
+@pytest.mark.parametrize("name", [name for name in QUEUES if name.endswith("Queue")])
+def test_what_a_queue_cannot_hand_over_is_kept_longer_and_told(name: str) -> None:
+    queues = dict(of_type("AWS::SQS::Queue"))
+    dead = name.removesuffix("Queue") + "DeadLetters"
+    queue, letters = queues[name], queues[dead]
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": [dead, "Arn"]}
+    # a dead letter's age counts from when it was sent
+    assert letters["MessageRetentionPeriod"] > queue["MessageRetentionPeriod"]
+    source = queue["QueueName"]["Fn::Sub"]
+    (only,) = letters["RedriveAllowPolicy"]["sourceQueueArns"]
+    assert only["Fn::Sub"].rsplit(":", 1)[1] == source
+    watched = {
+        (alarm["MetricName"], alarm["Dimensions"][0]["Value"]["Ref"])
+        for _, alarm in of_type("AWS::CloudWatch::Alarm")
+        if alarm["Namespace"] == "AWS/SQS"
+    }
+    assert ("ApproximateAgeOfOldestMessage", f"{name}Name") in watched
+    assert ("ApproximateNumberOfMessagesVisible", f"{dead}Name") in watched
+
+
+def test_every_queue_takes_tls_alone() -> None:
+    closed = {
+        policy["Queues"][0]["Ref"]
+        for _, policy in of_type("AWS::SQS::QueuePolicy")
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny"
+        and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    }
+    assert closed == set(QUEUES)
+
+
+def test_texts_are_handed_to_the_handler_and_come_again_one_by_one() -> None:
+    function = dict(of_type("AWS::Lambda::Function"))["TextsFunction"]
+    ((_, mapping),) = of_type("AWS::Lambda::EventSourceMapping")
+    (command,) = function["ImageConfig"]["Command"]
+    module, name = command.rsplit(".", 1)
+    assert callable(getattr(importlib.import_module(module), name))
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["FunctionName"] == {"Ref": "TextsFunction"}
+    queue = dict(of_type("AWS::SQS::Queue"))["TextsQueue"]
+    assert mapping["EventSourceArn"] == {"Fn::GetAtt": ["TextsQueue", "Arn"]}
+    assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
+    # a claim that a killed function left is free again before its message comes back
+    assert queue["VisibilityTimeout"] > LEASE_SECONDS
+
+
+def test_what_reads_texts_writes_claims_of_texts_results_and_alerts_alone() -> None:
+    writes = {
+        statement["Sid"]
+        for statement in allowed("TextsRole")
+        for action in as_list(statement["Action"])
+        if re.search(r":(Put|Update|Delete|Create|Publish|Send)", action)
+    }
+    assert writes == {"Texts", "Claims", "Support", "SupportLog", "ResultsOfQueries", "Logs"}
+    by_sid = {statement["Sid"]: statement for statement in allowed("TextsRole")}
+    (claims,) = by_sid["Claims"]["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+    assert claims == f"{CLAIM}{TEXT}*"
+    assert {resource["Fn::Sub"] for resource in by_sid["ResultsOfQueries"]["Resource"]} == {
+        "${BucketArn}/${Prefix}/.athena/*",
+        "${BucketArn}/${Prefix}/lake/.athena/*",
+    }
+
+
+def test_a_function_s_image_may_be_fetched_by_it() -> None:
+    (fetch,) = [s for _, s in statements() if s.get("Sid") == "FunctionsFetchTheirImage"]
+    names = {
+        arn["Fn::Sub"].rsplit(":", 1)[1] for arn in fetch["Condition"]["ArnLike"]["aws:SourceArn"]
+    }
+    functions = of_type("AWS::Lambda::Function")
+    assert names == {function["FunctionName"]["Fn::Sub"] for _, function in functions}
+
+
+@pytest.mark.parametrize("name", ["own", "own.fifo"])
+def test_a_contact_queue_of_one_s_own_is_sent_to_instead(name: str) -> None:
+    arn = f"arn:aws:sqs:us-east-1:210987654321:{name}"
+    platform = Resolver("platform", {"ContactQueueArn": arn})
+    resources = platform.resources()
+    assert not [r for r in resources.values() if r["Type"].startswith("AWS::SQS::")]
+    statements = resources["RunRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    (send,) = [s for s in statements if s["Sid"] == "Contact"]
+    assert send["Resource"] == arn
+    outputs = platform.outputs()
+    assert outputs["ContactQueueUrl"] == f"https://sqs.us-east-1.amazonaws.com/210987654321/{name}"
+    # an output under a parameter's name would be taken for it at the next deployment
+    assert not set(outputs) & set(templates.read("platform")["Parameters"])
+    alarms = Resolver("alarms", outputs).resources()
+    assert not [name for name in alarms if name.startswith("Contact")]

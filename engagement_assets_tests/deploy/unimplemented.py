@@ -20,6 +20,7 @@ SKIPPED = {
     "AWS::S3::BucketPolicy": True,
     "AWS::SNS::Subscription": False,
     "AWS::SNS::TopicPolicy": True,
+    "AWS::SQS::QueuePolicy": True,
     "AWS::SecretsManager::Secret": True,
 }
 # What the skipped ones would have put out.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from engagement_assets.decisions.contact.delivery import Delivered
     from engagement_assets.decisions.contact.present import Present
 
-NOWHERE = "nothing is delivered: CONTACT_DELIVERY says where to"
+NOWHERE = "nothing is delivered: CONTACT_DELIVERY says where to, on AWS ENGAGEMENT_CONTACT_QUEUE"
 
 
 def present_of(resources: Mapping[str, Any]) -> "Present":
