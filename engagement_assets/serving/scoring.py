@@ -111,13 +111,15 @@ class Scorer:
 
     @property
     def versions(self) -> dict[str, str | None]:
-        """The version of every model and policy, None where nothing is there to predict from."""
+        """The version of every model and policy.
+
+        None where nothing is there to predict from, and of decisions that do not answer online.
+        """
         return self.champions | {
             spec.name: self._policies[spec.name].version
-            if self._predictors.keys() >= set(spec.listens_to)
+            if spec.name in self._policies and self._predictors.keys() >= set(spec.listens_to)
             else None
             for spec in DECISIONS
-            if spec.name in self._policies
         }
 
     def chooser(self, name: str) -> ContextChooser:

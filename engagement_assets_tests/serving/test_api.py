@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import anyio
 import pytest
 
+from engagement_assets.decisions.specs import LEARNT
 from engagement_assets.models.specs import MODELS
 from engagement_assets.serving.api.app import reload_if_new
 from engagement_assets.serving.api.routes import PREFIX
@@ -470,7 +471,8 @@ def test_readiness_says_how_old_the_answers_are(api):
 
 def test_champions_that_are_loaded_are_not_loaded_again(api, year, monkeypatch):
     registry = ModelRegistry(year.path / "registry")
-    serving = {spec.name: registry.champion(spec.name) for spec in MODELS}
+    learnt = [spec for spec in LEARNT if spec.online]
+    serving = {spec.name: registry.champion(spec.name) for spec in (*MODELS, *learnt)}
     installation = SimpleNamespace(champions=lambda: serving)
     loads = []
     monkeypatch.setattr(api.app.state, "reload", lambda: loads.append("again"))

@@ -186,8 +186,7 @@ class CustomerService:
                     **record["model_versions"],
                     **{
                         spec.name: versions[spec.name]
-                        for spec in (*EXPLAINED, *DECISIONS)
-                        if spec.name in versions
+                        for spec in (*EXPLAINED, *(spec for spec in DECISIONS if spec.online))
                     },
                 },
             }
