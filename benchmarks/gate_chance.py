@@ -88,6 +88,8 @@ def churn(rows: pd.DataFrame, rng: np.random.Generator, wrong: float) -> tuple[A
         cost_miss=100.0,
         cost_action=5.0,
         success_rate=0.3,
+        kind_="",
+        log_losses_={},
     )
     return model, rows
 
