@@ -223,7 +223,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    count, rng, support = round(options.rate * options.seconds), None, Support()
+    count, support = round(options.rate * options.seconds), Support()
     rng = np.random.default_rng(options.seed)
     with tempfile.TemporaryDirectory() as folder, listening(support) as url:
         home = Path(folder) / "home"
