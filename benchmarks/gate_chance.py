@@ -29,7 +29,7 @@ from scipy.stats import lognorm
 from benchmarks.fairness_chance import people
 from engagement_assets.learning.trees.revenue import LEVELS
 from engagement_assets.lifecycle.champion import judge
-from engagement_assets.lifecycle.spec import FAILED, LEAST_TEST_CUSTOMERS, NOT_JUDGED
+from engagement_assets.lifecycle.gates import FAILED, LEAST_TEST_CUSTOMERS, NOT_JUDGED
 from engagement_assets.lifecycle.training import split_rows, without_nan
 from engagement_assets.models.churn.adapter import ChurnAdapter
 from engagement_assets.models.engagement.adapter import EngagementAdapter

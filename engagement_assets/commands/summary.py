@@ -17,14 +17,9 @@ from engagement_assets.features.assets import SUGGESTION
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES, FEATURES
 from engagement_assets.features.labels import LABELS
 from engagement_assets.lifecycle.checks import NOT_TRAINED, VERDICT
+from engagement_assets.lifecycle.gates import NOT_JUDGED, PASSED
 from engagement_assets.lifecycle.reports import baseline_lines
-from engagement_assets.lifecycle.spec import (
-    LABEL_WINDOWS,
-    NOT_JUDGED,
-    PASSED,
-    UseCaseSpec,
-    label_windows,
-)
+from engagement_assets.lifecycle.spec import LABEL_WINDOWS, UseCaseSpec, label_windows
 from engagement_assets.models.specs import MODELS
 from engagement_assets.settings.deployment import choose
 from engagement_assets.settings.installation import SIMULATED, Settings

@@ -19,16 +19,10 @@ from engagement_assets.lifecycle.adapter import Inputs
 from engagement_assets.lifecycle.checks import NOT_TRAINED, fairness_result, fairness_spec
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.errors import NotTrainableError
+from engagement_assets.lifecycle.gates import LEAST_TEST_CUSTOMERS, metric_value
 from engagement_assets.lifecycle.resource import ModelSettings
 from engagement_assets.lifecycle.reuse import ASKED, asked
-from engagement_assets.lifecycle.spec import (
-    LABEL_WINDOWS,
-    LEAST_TEST_CUSTOMERS,
-    UseCaseSpec,
-    label_windows,
-    metric_value,
-    untrainable,
-)
+from engagement_assets.lifecycle.spec import LABEL_WINDOWS, UseCaseSpec, label_windows, untrainable
 from engagement_assets.source.resource import SourceResource
 from resources.gate import VERSION, require_checks
 from resources.io_managers import ModelPackage, NotTrained, RegistryResource, Report

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engagement_assets.learning.evaluation.bootstrap import Interval
-from engagement_assets.lifecycle.spec import (
+from engagement_assets.lifecycle.gates import (
     FAILED,
     LEAST_TEST_CUSTOMERS,
     NOT_JUDGED,

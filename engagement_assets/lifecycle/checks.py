@@ -11,14 +11,8 @@ import dagster as dg
 import numpy as np
 
 from engagement_assets.learning.evaluation.scores import TWENTIETHS, score_shares
-from engagement_assets.lifecycle.spec import (
-    FAILED,
-    NOT_JUDGED,
-    PASSED,
-    ModelSpec,
-    UseCaseSpec,
-    metric_value,
-)
+from engagement_assets.lifecycle.gates import FAILED, NOT_JUDGED, PASSED, metric_value
+from engagement_assets.lifecycle.spec import ModelSpec, UseCaseSpec
 from resources.checks import (
     CheckedTable,
     FurtherCheck,

@@ -39,15 +39,10 @@ from engagement_assets.lifecycle.decision import (
 )
 from engagement_assets.lifecycle.errors import NotTrainableError
 from engagement_assets.lifecycle.fairness import Assessment
+from engagement_assets.lifecycle.gates import GAIN, LEAST_CHANCE, UNCOVERED
 from engagement_assets.lifecycle.predictor import Context, Predictions
 from engagement_assets.lifecycle.reports import metrics_markdown
-from engagement_assets.lifecycle.spec import (
-    GAIN,
-    LEAST_CHANCE,
-    NO_ACTION,
-    UNCOVERED,
-    DecisionSpec,
-)
+from engagement_assets.lifecycle.spec import NO_ACTION, DecisionSpec
 from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns
 from resources.registry import ModelRegistry, RegisteredModel, registered
 

@@ -20,15 +20,9 @@ import pandas as pd
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.lifecycle.adapter import Inputs
 from engagement_assets.lifecycle.decision import ContextPolicy, ContextRule, Floats, Positions
+from engagement_assets.lifecycle.gates import policy_gates
 from engagement_assets.lifecycle.learnt import LearntDecision
-from engagement_assets.lifecycle.spec import (
-    NO_ACTION,
-    Action,
-    DecisionSpec,
-    FairnessSpec,
-    Reward,
-    policy_gates,
-)
+from engagement_assets.lifecycle.spec import NO_ACTION, Action, DecisionSpec, FairnessSpec, Reward
 from resources.registry import RegisteredModel
 
 FIRST, DAYS, PEOPLE = date(2026, 1, 1), 80, 300

@@ -21,15 +21,10 @@ from engagement_assets.learning.fairness.measures import selection_fairness
 from engagement_assets.lifecycle.adapter import Inputs, Predicted, Trained
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.fairness import Assessment
+from engagement_assets.lifecycle.gates import QualityGate
 from engagement_assets.lifecycle.predictor import Context, Predictions, Predictor
 from engagement_assets.lifecycle.scored import ScoredModel, snapshot_rows
-from engagement_assets.lifecycle.spec import (
-    FairnessSpec,
-    ModelSpec,
-    QualityGate,
-    Unified,
-    reason_columns,
-)
+from engagement_assets.lifecycle.spec import FairnessSpec, ModelSpec, Unified, reason_columns
 from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns
 from resources.registry import RegisteredModel
 from resources.tables import Column

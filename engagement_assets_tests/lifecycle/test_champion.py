@@ -10,7 +10,7 @@ from engagement_assets.learning.evaluation.bootstrap import Interval
 from engagement_assets.learning.evaluation.metrics import paired_auc_difference
 from engagement_assets.lifecycle.card import model_card
 from engagement_assets.lifecycle.champion import judge
-from engagement_assets.lifecycle.spec import QualityGate
+from engagement_assets.lifecycle.gates import QualityGate
 from engagement_assets.models.churn.spec import SPEC
 
 GOOD = {"auc": {"value": 0.82, "low": 0.80, "high": 0.84}, "calibration_error": 0.01}

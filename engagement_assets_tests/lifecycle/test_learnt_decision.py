@@ -17,9 +17,9 @@ from engagement_assets.lifecycle.checks import model_checks
 from engagement_assets.lifecycle.choices import choices_asset
 from engagement_assets.lifecycle.decision import drawn
 from engagement_assets.lifecycle.errors import NotTrainableError
+from engagement_assets.lifecycle.gates import PASSED, QualityGate
 from engagement_assets.lifecycle.learnt import ContextChooser, LearntDecision, serving_policy
 from engagement_assets.lifecycle.predictor import Context
-from engagement_assets.lifecycle.spec import PASSED, QualityGate
 from engagement_assets.settings.installation import Settings
 from engagement_assets.source.contract import TABLES
 from engagement_assets_tests.lifecycle.coupon import DAYS, FIRST, PEOPLE, SPEC, Coupon

@@ -5,14 +5,8 @@ the log that it learns from (`adapter.py`).
 """
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
-from engagement_assets.lifecycle.spec import (
-    NO_ACTION,
-    Action,
-    DecisionSpec,
-    FairnessSpec,
-    Reward,
-    policy_gates,
-)
+from engagement_assets.lifecycle.gates import policy_gates
+from engagement_assets.lifecycle.spec import NO_ACTION, Action, DecisionSpec, FairnessSpec, Reward
 from resources.tables import Column
 
 LOG = "source/action_log"

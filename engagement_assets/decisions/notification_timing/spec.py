@@ -4,15 +4,8 @@ Belongs here: actions, reward, gates and texts. Does not belong here: how it is 
 and what it looks at (`contexts.py`).
 """
 
-from engagement_assets.lifecycle.spec import (
-    NO_ACTION,
-    Action,
-    DecisionSpec,
-    FairnessSpec,
-    QualityGate,
-    Reward,
-    policy_gates,
-)
+from engagement_assets.lifecycle.gates import QualityGate, policy_gates
+from engagement_assets.lifecycle.spec import NO_ACTION, Action, DecisionSpec, FairnessSpec, Reward
 from resources.tables import Column
 
 DELAYS = 10

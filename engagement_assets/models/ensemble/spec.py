@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
 from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS
+from engagement_assets.lifecycle.gates import QualityGate
 from engagement_assets.lifecycle.spec import (
     LEAST_CHANGE,
     REASONS_TEXT,
     FairnessSpec,
     ModelSpec,
-    QualityGate,
     Unified,
     reason_columns,
     share_column,

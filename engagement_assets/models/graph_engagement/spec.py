@@ -5,7 +5,8 @@ Belongs here: names, limits and texts. Does not belong here: what it does (`adap
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
-from engagement_assets.lifecycle.spec import ModelSpec, QualityGate
+from engagement_assets.lifecycle.gates import QualityGate
+from engagement_assets.lifecycle.spec import ModelSpec
 
 LABEL = LABELS["engagement_score"]
 

@@ -5,12 +5,12 @@ Belongs here: names, columns, limits and texts. Does not belong here: what it do
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
+from engagement_assets.lifecycle.gates import QualityGate
 from engagement_assets.lifecycle.spec import (
     REASONS_TEXT,
     TOP_WORDS,
     FairnessSpec,
     ModelSpec,
-    QualityGate,
     Unified,
     reason_columns,
     share_column,

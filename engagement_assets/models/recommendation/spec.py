@@ -4,12 +4,8 @@ Belongs here: names, columns, limits and texts. Does not belong here: what it do
 """
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
-from engagement_assets.lifecycle.spec import (
-    FairnessSpec,
-    ModelSpec,
-    QualityGate,
-    Unified,
-)
+from engagement_assets.lifecycle.gates import QualityGate
+from engagement_assets.lifecycle.spec import FairnessSpec, ModelSpec, Unified
 from resources.tables import Column
 
 ITEMS_SHOWN = 50

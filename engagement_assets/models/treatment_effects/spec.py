@@ -5,7 +5,8 @@ Belongs here: names, columns, limits and texts. Does not belong here: what it do
 
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
-from engagement_assets.lifecycle.spec import ModelSpec, QualityGate, reason_columns
+from engagement_assets.lifecycle.gates import QualityGate
+from engagement_assets.lifecycle.spec import ModelSpec, reason_columns
 from resources.tables import Column
 
 ASSIGNMENTS = "source/experiment_assignments"

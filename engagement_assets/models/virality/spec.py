@@ -3,7 +3,8 @@
 Belongs here: names, columns, limits and texts. Does not belong here: what it does (`adapter.py`).
 """
 
-from engagement_assets.lifecycle.spec import ModelSpec, QualityGate
+from engagement_assets.lifecycle.gates import QualityGate
+from engagement_assets.lifecycle.spec import ModelSpec
 from engagement_assets.signals.tables import NETWORK_METRICS
 from resources.tables import Column
 
