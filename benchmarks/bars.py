@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.bandit_bars import BANDIT_BARS
+from benchmarks.contact_bars import CONTACT_BARS
 from benchmarks.effect_bars import EFFECT_BARS
 from benchmarks.model_bars import MODEL_BARS, MODELS, MODELS_SMALL
 from benchmarks.serving_bars import SERVING_BARS
@@ -438,7 +439,8 @@ def bars_table(parts: Path) -> str:
     figures = {path.stem: json.loads(path.read_text()) for path in parts.glob("*.json")}
     lines = ["## Bars", "", "| what | bar | figure | met |", "|---|---|---:|---|"]
     for what, bar, part, read, form, met in (
-        *BARS, *MODEL_BARS, *EFFECT_BARS, *BANDIT_BARS, *TIMING_BARS, *SERVING_BARS,
+        *BARS, *MODEL_BARS, *EFFECT_BARS, *BANDIT_BARS, *TIMING_BARS, *CONTACT_BARS,
+        *SERVING_BARS,
     ):  # fmt: skip
         if part not in figures:
             lines.append(f"| {what} | {bar} | not run | – |")

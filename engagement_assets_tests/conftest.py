@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 import engagement_assets  # noqa: F401 - sets how threads wait, before a library reads it
@@ -21,6 +22,10 @@ for name in (
     "DAGSTER_HOME",
 ):
     os.environ.pop(name, None)
+
+# a busy machine is no failure
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 
 def pytest_configure(config: pytest.Config) -> None:

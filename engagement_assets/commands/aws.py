@@ -38,6 +38,7 @@ def check() -> int:
         "alert topic": _topic,
         "online table": _online_table,
         "API secret": _secret,
+        "contact queue": _queue,
     }
     failed = 0
     for name, look in looks.items():
@@ -120,3 +121,20 @@ def _online_table(aws: AwsSettings) -> str:
 def _secret(aws: AwsSettings) -> str:
     names = sorted(read_secret(aws.api_secret, region=aws.region, kept_seconds=0))
     return f"{aws.api_secret} holds {', '.join(names)}"
+
+
+def _queue(aws: AwsSettings) -> str:
+    url = aws.contact_queue
+    if not url:
+        return "none is set, so due messages go nowhere"
+    with aws_call(f"looking at the queue {url}"):
+        answer = client("sqs", aws.region).get_queue_attributes(
+            QueueUrl=url, AttributeNames=["RedrivePolicy", "ApproximateNumberOfMessages"]
+        )
+    attributes = answer.get("Attributes", {})
+    if "RedrivePolicy" not in attributes:
+        raise NotAsItShouldBeError(
+            f"{url} has no queue of dead letters, so a message that fails is tried for ever: set "
+            "its RedrivePolicy"
+        )
+    return f"{url} is there, with about {attributes['ApproximateNumberOfMessages']} waiting"

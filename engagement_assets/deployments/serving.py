@@ -19,10 +19,11 @@ from engagement_assets.features.tables import KNOWN_TABLES
 from engagement_assets.lifecycle.scored import scored_model
 from engagement_assets.models.specs import MODELS
 from engagement_assets.serving.api.app import Installation
-from engagement_assets.serving.api.contact import ContactReader
+from engagement_assets.serving.api.contact import CONTACT_SECONDS
 from engagement_assets.serving.api.lake_reader import LakeReader
+from engagement_assets.serving.api.recent import Recent
 from engagement_assets.serving.api.service import CustomerService
-from engagement_assets.serving.api.texts import Agreed
+from engagement_assets.serving.api.texts import CONSENT_SECONDS
 from engagement_assets.serving.next_action import DrawFile, DrawLog, log_line
 from engagement_assets.serving.plain import plain
 from engagement_assets.serving.publishing import COLD_START, PURPOSE
@@ -73,7 +74,7 @@ def installation_from_environ(settings: ApiSettings) -> Installation:
         load_scorer=load_scorer,
         keys=choose(PLATFORMS).api_keys(home, settings),
         sentiment=partial(score_texts, resources["sentiment"], registry),
-        contact=ContactReader(partial(present_of, resources)) if settings.lake else None,
+        contact=Recent(partial(present_of, resources), CONTACT_SECONDS) if settings.lake else None,
         texts=text_events(resources) if settings.lake else None,
     )
 
@@ -97,7 +98,7 @@ def text_events(resources: Mapping[str, Any]) -> TextEvents:
 
     return TextEvents(
         scorer=partial(sentiment.model, registry),
-        agreed=Agreed(agreed),
+        agreed=Recent(agreed, CONSENT_SECONDS),
         claims=resources["delivery"].claims(LEASE_SECONDS),
         tell=resources["alerts"].tell_now,
         alert_below=sentiment.alert_below,

@@ -190,7 +190,7 @@ def test_check_says_of_each_thing_whether_it_is_as_it_should_be(told):
     checked = aws("check")
     assert checked.exit_code == 0
     lines = checked.stdout.splitlines()
-    assert len(lines) == 6
+    assert len(lines) == 7
     assert all(line.startswith("ok ") for line in lines)
     assert "very secret" not in "".join(lines)
 
@@ -224,6 +224,18 @@ def test_check_wants_versions_kept(told):
     checked = aws("check")
     assert checked.exit_code == 1
     assert "keeps no versions" in checked.stdout
+
+
+def test_check_wants_dead_letters_of_the_queue(told, monkeypatch):
+    sqs = told.client("sqs")
+    url = sqs.create_queue(QueueName="due")["QueueUrl"]
+    monkeypatch.setenv("ENGAGEMENT_CONTACT_QUEUE", url)
+    assert "FAILED  contact queue" in aws("check").stdout
+    dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]
+    policy = {"deadLetterTargetArn": arn["QueueArn"], "maxReceiveCount": "5"}
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": json.dumps(policy)})
+    assert "ok      contact queue" in aws("check").stdout
 
 
 def test_the_commands_say_what_the_environment_lacks(monkeypatch):

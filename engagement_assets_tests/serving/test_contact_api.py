@@ -8,10 +8,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from engagement_assets.decisions.contact import gate
-from engagement_assets.serving.api import contact
 from engagement_assets.serving.api.app import Installation, create_app
-from engagement_assets.serving.api.contact import ContactReader
 from engagement_assets.serving.api.keys import new_key
+from engagement_assets.serving.api.recent import Recent
 from engagement_assets.serving.api.routes import PREFIX
 from engagement_assets.serving.api.service import Known, View
 from engagement_assets.settings.api import ApiSettings
@@ -45,7 +44,7 @@ def ask():
         state.reads += 1
         return state.present
 
-    reader = ContactReader(read)
+    reader = Recent(read, 60.0)
     app = create_app(
         ApiSettings(warm_sentiment=False),
         Installation(Service, dict, Service, keys, lambda _: ([], ""), reader, None),
@@ -61,7 +60,7 @@ def ask():
         with patch("engagement_assets.decisions.contact.present.utc_now", lambda: state.now):
             return client.get(f"{PREFIX}{path}", headers=headers, params=asked)
 
-    answer.state, answer.app = state, app
+    answer.state, answer.app, answer.reader = state, app, reader
     return answer
 
 
@@ -86,7 +85,7 @@ def test_pages_hold_every_due_message_once_in_order(ask):
 def test_reading_checks_what_is_known_now_and_marks_nothing(ask):
     assert len(ask("/outbox").json()["messages"]) == len(ask("/outbox").json()["messages"]) == 3
     ask.state.present = changed(ask.state.present, opted_out=[True, False, False])
-    with patch.object(contact, "LOOK_AGAIN_SECONDS", 0.0):
+    with patch.object(ask.reader, "seconds", 0.0):
         answer = ask("/outbox").json()
     assert {message["customer_id"] for message in answer["messages"]} == {"bob", "cat"}
     assert answer["withheld"] == 1
@@ -104,7 +103,7 @@ def test_a_customers_actions_say_what_is_due_and_why_another_is_not(ask):
     ask.state.now = datetime(2026, 3, 10, 7)
     assert ask("/customers/ann/actions").json()["actions"][0]["status"] == "later"
     ask.state.present = present(NAMES, holdout=True)
-    with patch.object(contact, "LOOK_AGAIN_SECONDS", 0.0):
+    with patch.object(ask.reader, "seconds", 0.0):
         (held,) = ask("/customers/ann/actions").json()["actions"]
     assert (held["status"], held["suppressed_by"]) == ("suppressed", gate.HOLDOUT)
     assert held["not_before"] is None

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import threading
-import time
 from types import SimpleNamespace
 from unittest.mock import patch
 
@@ -11,11 +10,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from engagement_assets.deployments import texts_handler
-from engagement_assets.serving.api import texts
 from engagement_assets.serving.api.app import Installation, create_app
 from engagement_assets.serving.api.keys import new_key
 from engagement_assets.serving.api.routes import PREFIX
-from engagement_assets.serving.api.texts import Agreed, Batcher
+from engagement_assets.serving.api.texts import Batcher
 from engagement_assets.settings.api import ApiSettings
 from engagement_assets.signals.sentiment.events import TextEvents
 from engagement_assets_tests.serving.conftest import Keys
@@ -154,22 +152,3 @@ def test_a_queue_gets_back_what_must_come_again(handled):
     failed = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
     assert failed == ["deaf", "wrong"]
     assert [alert["text_id"] for alert in handled.told] == ["posts/a"]
-
-
-def test_consents_are_read_again_beside_those_who_ask():
-    answers, go_on = iter([{"ann"}, {"bob"}]), threading.Event()
-
-    def read():
-        answer = next(answers)
-        assert answer == {"ann"} or go_on.wait(10)
-        return answer
-
-    agreed = Agreed(read)
-    assert agreed() == agreed() == {"ann"}
-    with patch.object(texts, "CONSENT_SECONDS", 0.0):
-        assert agreed() == {"ann"}
-    go_on.set()
-    deadline = time.monotonic() + 10
-    while agreed() != {"bob"} and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert agreed() == {"bob"}

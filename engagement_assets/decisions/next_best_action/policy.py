@@ -6,7 +6,7 @@ Belongs here: chances and reasons. Does not belong here: the log and the learnin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -111,25 +111,19 @@ def _reasons(bandit: ThompsonSampling, contexts: pd.DataFrame, chosen: Positions
     whys = np.full(len(contexts), None, dtype=object)
     for place in np.unique(strongest):
         own = (strongest == place) & (advantages[:, place] > 0.0)
-        whys[own] = _words(names[place], contexts[names[place]].to_numpy()[own])
+        values = contexts[names[place]].to_numpy()[own]
+        whys[own] = _words(names[place], values, bandit.design_.numbers)
     return [
         f"{text}, because {why}" if why else f"{text}: as good as anything else here"
         for text, why in zip(_TEXTS[chosen], whys, strict=True)
     ]
 
 
-def _words(name: str, values: NDArray[Any]) -> list[str]:
-    """Return n known values of a column of the context in words."""
+def _words(
+    name: str, values: NDArray[Any], numbers: Mapping[str, tuple[float, float]]
+) -> list[str]:
+    """Return n known values of a column of the context in words; much is above the log's mean."""
     if name in _LEVELS:
         return [_LEVELS[name].format(value) for value in values]
-    much, little = _NUMBERS[name]
-    return [much if value > _TYPICAL[name] else little for value in values]
-
-
-# Above it a number is called much: of a month, and of a page.
-_TYPICAL = {
-    "logins_month": 10.0,
-    "active_days_month": 8.0,
-    "session_minutes_month": 120.0,
-    "scroll_depth_avg": 0.5,
-}
+    (much, little), (mean, _) = _NUMBERS[name], numbers[name]
+    return [much if value > mean else little for value in values]

@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
 from fastapi import Depends, FastAPI
@@ -23,11 +23,11 @@ from fastapi.responses import JSONResponse
 from prometheus_client import Gauge
 
 from engagement_assets.serving.api.access import Access, KeySource, needs
-from engagement_assets.serving.api.contact import ContactReader
 from engagement_assets.serving.api.contact import router as contact_router
 from engagement_assets.serving.api.guard import Guard, Metrics
 from engagement_assets.serving.api.next_action import router as next_action_router
 from engagement_assets.serving.api.problems import add_handlers
+from engagement_assets.serving.api.recent import Recent
 from engagement_assets.serving.api.routes import PREFIX, health, router
 from engagement_assets.serving.api.service import CustomerService
 from engagement_assets.serving.api.texts import Batcher
@@ -36,6 +36,9 @@ from engagement_assets.serving.api.tokens import TokenChecker
 from engagement_assets.serving.scoring import Scorer
 from engagement_assets.settings.api import ApiSettings
 from engagement_assets.signals.sentiment.events import TextEvents
+
+if TYPE_CHECKING:
+    from engagement_assets.decisions.contact.present import Present
 
 logger = logging.getLogger("engagement.api")
 
@@ -72,7 +75,7 @@ class Installation:
     load_scorer: Callable[[], Scorer]
     keys: KeySource
     sentiment: Sentiment
-    contact: ContactReader | None
+    contact: Recent[Present] | None
     texts: TextEvents | None
 
 

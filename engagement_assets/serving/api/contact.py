@@ -6,9 +6,6 @@ is due (`engagement_assets.decisions.contact`). Nothing is marked as sent by bei
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -19,6 +16,7 @@ from pydantic import BeforeValidator, Field
 
 from engagement_assets.serving.api.access import needs
 from engagement_assets.serving.api.problems import ProblemError
+from engagement_assets.serving.api.recent import Recent
 from engagement_assets.serving.api.routes import (
     OF_ONE,
     PREFIX,
@@ -34,27 +32,8 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix=PREFIX, tags=["contact"])
 # What was read of outboxes and customers is read again after so long.
-LOOK_AGAIN_SECONDS = 30.0
+CONTACT_SECONDS = 15.0
 MOST_MESSAGES = 1_000
-
-
-@dataclass
-class ContactReader:
-    """What may be sent about now, read again after a while.
-
-    Attributes:
-        read: Reads it.
-    """
-
-    read: Callable[[], Present]
-    _present: Present | None = None
-    _looked: float = float("-inf")
-
-    def present(self) -> Present:
-        """Return it, at most `LOOK_AGAIN_SECONDS` old."""
-        if self._present is None or time.monotonic() - self._looked >= LOOK_AGAIN_SECONDS:
-            self._present, self._looked = self.read(), time.monotonic()
-        return self._present
 
 
 class Message(Answer):
@@ -129,10 +108,10 @@ Since = Annotated[datetime, BeforeValidator(_since)]
 
 
 async def _present(request: Request) -> Present:
-    reader: ContactReader | None = request.app.state.contact
-    if reader is None:
+    read: Recent[Present] | None = request.app.state.contact
+    if read is None:
         raise ProblemError(503, "this server does not read the lake (ENGAGEMENT_API_LAKE=0)")
-    return await to_thread.run_sync(reader.present)
+    return await to_thread.run_sync(read)
 
 
 @router.get(

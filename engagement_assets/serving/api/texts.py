@@ -7,10 +7,7 @@ Belongs here: its bodies and answers. Does not belong here: which texts are read
 from __future__ import annotations
 
 import asyncio
-import threading
-import time
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
@@ -34,37 +31,9 @@ if TYPE_CHECKING:
     from engagement_assets.signals.sentiment.events import TextEvent
 
 router = APIRouter(prefix=PREFIX, tags=["events"])
-# Consents are read again after so long, beside the texts that come meanwhile.
-CONSENT_SECONDS = 60.0
+# Consents are read again after so long.
+CONSENT_SECONDS = 30.0
 RETRY_SECONDS = 20
-
-
-@dataclass
-class Agreed:
-    """Customers who agree, read now and then beside those who ask.
-
-    Attributes:
-        read: Reads them.
-    """
-
-    read: Callable[[], Collection[str]]
-    _customers: Collection[str] | None = None
-    _read_at: float = float("-inf")
-    _reading: threading.Lock = field(default_factory=threading.Lock)
-
-    def __call__(self) -> Collection[str]:
-        """Return them; the first time they are waited for."""
-        if self._customers is None:
-            with self._reading:
-                if self._customers is None:
-                    self._customers, self._read_at = self.read(), time.monotonic()
-        elif time.monotonic() - self._read_at >= CONSENT_SECONDS:
-            self._read_at = time.monotonic()
-            threading.Thread(target=self._again, daemon=True).start()
-        return self._customers
-
-    def _again(self) -> None:
-        self._customers = self.read()
 
 
 class Batcher:
