@@ -11,6 +11,7 @@ from engagement_assets.learning.graph.graphsage import GraphSageClassifier, Grap
 from engagement_assets.learning.trees.classifier import CalibratedBoostingClassifier
 from engagement_assets.learning.trees.regressor import BoundedBoostingRegressor
 from engagement_assets.learning.trees.revenue import ZeroInflatedRevenueRegressor
+from engagement_assets.learning.tuning.estimators import TunedClassifier, TunedRegressor
 
 N = 240
 RNG = np.random.default_rng(0)
@@ -29,6 +30,7 @@ GRAPH = build_graph(
 )
 TREES = {"n_estimators": 16, "folds": 2, "n_jobs": 1}
 SAGE = {"hidden": 4, "epochs": 3}
+TUNED = {"trials": 1, "folds": 2, "n_jobs": 1, "families": ("xgboost",)}
 CASES = {
     "classifier": (
         CalibratedBoostingClassifier(**TREES),
@@ -46,6 +48,16 @@ CASES = {
         lambda model, table: np.column_stack(
             [model.predict(table), model.predict_quantiles(table)]
         ),
+    ),
+    "tuned classifier": (
+        TunedClassifier(**TUNED),
+        lambda model, table: model.fit(table, LABEL),
+        lambda model, table: model.predict_proba(table),
+    ),
+    "tuned regressor": (
+        TunedRegressor(**TUNED),
+        lambda model, table: model.fit(table, SIZE),
+        lambda model, table: model.predict(table),
     ),
     "anomaly detector": (
         AnomalyDetector(n_estimators=20, epochs=2, neighbour_samples=5, n_jobs=1),

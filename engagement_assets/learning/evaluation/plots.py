@@ -16,17 +16,17 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 _BLUE = "#2b6cb0"
-_GREY = "#8a94a0"
-_INK = "#25303b"
+GREY = "#8a94a0"
+INK = "#25303b"
 _GRID = "#dfe4ea"
 
 
 def reliability_plot(table: pd.DataFrame) -> str:
     """Draw observed rates against predicted probabilities, from `metrics.reliability_table`."""
     title = "Reliability"
-    figure, axes = _new(4.6, 4.2, title)
+    figure, axes = new_figure(4.6, 4.2, title)
     limit = 1.08 * 100 * max(table["mean_probability"].max(), table["positive_rate"].max(), 0.01)
-    axes.plot([0, limit], [0, limit], color=_GREY, linestyle="--", label="perfectly calibrated")
+    axes.plot([0, limit], [0, limit], color=GREY, linestyle="--", label="perfectly calibrated")
     axes.plot(
         100 * table["mean_probability"],
         100 * table["positive_rate"],
@@ -47,9 +47,9 @@ def reliability_plot(table: pd.DataFrame) -> str:
 def lift_plot(table: pd.DataFrame) -> str:
     """Draw the lift of each decile with its interval, from `metrics.lift_table`, as Markdown."""
     title = "Lift by decile"
-    figure, axes = _new(5.6, 3.6, title)
+    figure, axes = new_figure(5.6, 3.6, title)
     _bars(axes, table, "lift")
-    axes.axhline(1.0, color=_GREY, linestyle="--", label="average row")
+    axes.axhline(1.0, color=GREY, linestyle="--", label="average row")
     axes.set(
         xlabel="decile of predicted probability (1 = highest)",
         ylabel="rate / overall rate (×)",
@@ -69,12 +69,12 @@ def decile_plot(table: pd.DataFrame, *, unit: str) -> str:
         A Markdown image.
     """
     title = "Predicted and true by decile"
-    figure, axes = _new(5.6, 3.6, title)
+    figure, axes = new_figure(5.6, 3.6, title)
     _bars(axes, table, "mean_target", label="true")
     axes.plot(
         table["decile"],
         table["mean_prediction"],
-        color=_INK,
+        color=INK,
         marker="D",
         linestyle="none",
         label="predicted",
@@ -95,22 +95,23 @@ def _bars(axes: Axes, table: pd.DataFrame, column: str, *, label: str = "") -> N
         color=_BLUE,
         width=0.75,
         yerr=np.array([below.fillna(0.0), above.fillna(0.0)]),
-        ecolor=_INK,
+        ecolor=INK,
         capsize=2,
         label=label,
     )
     axes.set_xticks(table["decile"])
 
 
-def _new(width: float, height: float, title: str) -> tuple[Figure, Axes]:
+def new_figure(width: float, height: float, title: str) -> tuple[Figure, Axes]:
+    """Return a new figure and its axes, of a size in inches."""
     # A Figure of its own: pyplot keeps global state, which threads and servers trip over.
     figure = Figure(figsize=(width, height), dpi=90, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    axes.set_title(title, color=_INK, fontsize=11, loc="left")
+    axes.set_title(title, color=INK, fontsize=11, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(_GREY)
-    axes.tick_params(colors=_INK, labelsize=8)
+    axes.spines[["left", "bottom"]].set_color(GREY)
+    axes.tick_params(colors=INK, labelsize=8)
     axes.grid(visible=True, color=_GRID, linewidth=0.7)
     axes.set_axisbelow(True)
     return figure, axes
