@@ -7,11 +7,16 @@ here: what is done under a claim, and DynamoDB (`resources.aws.claims`).
 import sqlite3
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import time
+
+import pyarrow as pa
+
+from resources.sqlite import compact
+from resources.subjects import Subjects
 
 # A holder that is silent for longer is taken for dead, and another goes on.
 LEASE_SECONDS = 120.0
@@ -81,12 +86,35 @@ class Claims(ABC):
         """Return the contents of the keys whose work is done."""
 
     @abstractmethod
+    def about(self, subjects: Subjects) -> list[str]:
+        """Return the keys of the claims that mention some people, in key or content.
+
+        Raises:
+            ClaimsError: The claims cannot be read.
+        """
+
+    @abstractmethod
+    def erase(self, keys: Sequence[str]) -> None:
+        """Remove claims; what was done under them may be done again.
+
+        Raises:
+            ClaimsError: The claims cannot be written.
+        """
+
+    @abstractmethod
     def release(self, claim: Claim) -> None:
         """Give a claim back, to be taken again at once; its content stays."""
 
     @abstractmethod
     def settle(self, claim: Claim) -> None:
         """Mark a claim's work as done for ever."""
+
+
+def mentioning(subjects: Subjects, claims: Iterable[tuple[str, str]]) -> list[str]:
+    """Return the keys of those claims, each with its content, that mention some people."""
+    rows = list(claims)
+    texts = pa.array([f"{key} {content}" for key, content in rows], pa.string())
+    return [key for (key, _), about in zip(rows, subjects.in_texts(texts), strict=True) if about]
 
 
 class SqliteClaims(Claims):
@@ -136,6 +164,19 @@ class SqliteClaims(Claims):
                     asked,
                 ).fetchall()
         return contents
+
+    def about(self, subjects: Subjects) -> list[str]:
+        """Return the keys of the claims that mention some people."""
+        with self._open() as file:
+            rows = file.execute("SELECT key, content FROM claims").fetchall()
+        return mentioning(subjects, rows)
+
+    def erase(self, keys: Sequence[str]) -> None:
+        """Remove claims, and their bytes from the file."""
+        with self._writing() as file:
+            file.executemany("DELETE FROM claims WHERE key = ?", ((key,) for key in keys))
+        with self._open() as file:
+            compact(file)
 
     def release(self, claim: Claim) -> None:
         """Give a claim back, unless another has taken it over."""

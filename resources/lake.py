@@ -13,7 +13,7 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +23,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from upath import UPath
@@ -234,6 +235,42 @@ class Lake:
         for path in {before[day] for day in days if day in before} - written:
             if _days_of(path.name) <= set(days):
                 path.unlink(missing_ok=True)
+
+    def rewrite(
+        self,
+        table: str,
+        day: date | None,
+        doomed: Callable[[pa.Table], np.ndarray],
+        *,
+        columns: Sequence[str],
+        only_count: bool = False,
+    ) -> int:
+        """Put a partition back without some of its rows, whole or not at all.
+
+        A partition that has none of them is only read. No other writer may be at it: what it writes
+        meanwhile would be undone.
+
+        Args:
+            table: `<group>/<noun>`.
+            day: The partition; None for a table without.
+            doomed: Which of n rows go, from the columns alone.
+            columns: Those that it looks at.
+            only_count: Whether they are counted and stay.
+
+        Returns:
+            How many rows they are.
+
+        Raises:
+            MissingPartitionError: The partition is not there.
+            CorruptPartitionError: Its file is not whole.
+        """
+        mask = doomed(self._read_one(table, day, columns))
+        count = int(mask.sum())
+        if count and not only_count:
+            # with its schema's metadata, which holds the note
+            rows = self._read_one(table, day, None).filter(pa.array(~mask))
+            put_atomically(self.path(table, day), encode(rows.combine_chunks()))
+        return count
 
     def remove_before(self, table: str, day: date) -> None:
         """Remove the partitions before a day, and the files of days without rows altogether."""

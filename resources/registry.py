@@ -21,7 +21,7 @@ import json
 import re
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -167,6 +167,10 @@ class ModelRegistry:
         version = _version_of(full)
         target = self._model(name) / version
         if (target / CARD_FILE).exists():
+            if version in self.retired(name):
+                # learnt again, without those for whose sake it was to go
+                entry = {"action": "learnt_again", "version": version, "at": _now()}
+                self._append(name, AUDIT_FILE, entry)
             return version
         full |= {"version": version, "registered_at": _now()}
         self._write_version(target, contents, _to_json(full))
@@ -237,11 +241,54 @@ class ModelRegistry:
         self.open(name, version)
         if self.champion(name) != version:
             self._append(name, CHAMPION_FILE, _change("promote", version, reason))
+        self.remove_retired(name)
 
     def champion(self, name: str) -> str | None:
-        """Return the version that serves, or None when none was promoted."""
+        """Return the version that serves; None when none was promoted, or it may serve no more."""
         history = self.history(name)
-        return str(history[-1]["version"]) if history else None
+        version = str(history[-1]["version"]) if history else None
+        until = self.retired(name).get(version or "")
+        return None if until is not None and until < datetime.now(UTC).date() else version
+
+    def retire(self, name: str, versions: Iterable[str], *, until: date, reason: str) -> None:
+        """Let versions serve up to a day and no longer; an earlier last day stays.
+
+        They are removed as soon as they do not serve: with the next promotion, or after the day.
+
+        Raises:
+            UnknownVersionError: When it has no such version.
+        """
+        retired = self.retired(name)
+        for version in versions:
+            self._existing(name, version)
+            if retired.get(version, date.max) > until:
+                entry = {"action": "retire", "version": version, "until": until.isoformat()}
+                self._append(name, AUDIT_FILE, {**entry, "reason": reason, "at": _now()})
+
+    def retired(self, name: str) -> dict[str, date]:
+        """Return the last day of versions that may serve only so long."""
+        days: dict[str, date] = {}
+        for one in self.audit(name):
+            if one["action"] == "retire":
+                day = date.fromisoformat(one["until"])
+                days[one["version"]] = min(day, days.get(one["version"], day))
+            elif one["action"] == "learnt_again":
+                days.pop(one["version"], None)
+        return days
+
+    def remove_retired(self, name: str) -> list[str]:
+        """Remove the retired versions that do not serve; returns which."""
+        serving, versions = self.champion(name), self.versions(name)
+        gone = [one for one in self.retired(name) if one in versions and one != serving]
+        for version in gone:
+            folder = self._model(name) / version
+            files = [path for path in folder.iterdir() if path.name != CARD_FILE]
+            # the card goes last: who is killed before that finds the version again
+            for file in (*files, folder / CARD_FILE):
+                file.unlink()
+            if isinstance(folder, Path):
+                folder.rmdir()
+        return gone
 
     def history(self, name: str) -> list[dict[str, str]]:
         """Return the promotions and rollbacks, the earliest first.

@@ -55,6 +55,7 @@ class Column:
         not_before: Another column of the row whose time this one may not precede, or "".
         personal: Whether it is personal data: masked in logs, removed by an erasure.
         names_customer: Whether its value is a customer id.
+        mentions_customer: Whether customer ids may stand within its text, such as in a row as JSON.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Column:
     not_before: str = field(default="", kw_only=True)
     personal: bool = field(default=False, kw_only=True)
     names_customer: bool = field(default=False, kw_only=True)
+    mentions_customer: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.type not in ARROW_TYPES:
@@ -183,6 +185,11 @@ class Table:
         return tuple(column.name for column in self.columns if column.names_customer)
 
     @property
+    def mentioning_columns(self) -> tuple[str, ...]:
+        """Columns in whose texts customer ids may stand."""
+        return tuple(column.name for column in self.columns if column.mentions_customer)
+
+    @property
     def bounds(self) -> dict[str, str]:
         """SQL counts of illegal values, by column; columns without limits are left out."""
         counts = {column.name: column.violations for column in self.columns}
@@ -270,7 +277,7 @@ def privacy_register(tables: Iterable[Table]) -> dict[str, tuple[str, ...]]:
             f"no column of {', '.join(unfound)} is declared to name a customer; set "
             "names_customer=True on it, so that an erasure finds the rows, or without_customer"
         )
-    return {table.key: table.customer_columns for table in about}
+    return {table.key: table.customer_columns + table.mentioning_columns for table in about}
 
 
 def _cast(array: pa.ChunkedArray, want: pa.DataType) -> pa.ChunkedArray:

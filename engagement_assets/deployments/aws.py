@@ -22,6 +22,7 @@ from resources.aws.delivery import QueueDelivery
 from resources.aws.gauges import CloudWatchGauges
 from resources.aws.platform import AthenaEngineResource
 from resources.aws.storage import options
+from resources.erasures import ErasuresResource
 from resources.io_managers import (
     ModelIOManager,
     RegistryResource,
@@ -106,6 +107,7 @@ def resources(settings: Settings, *, sql_root: str) -> dict[str, Any]:
         "delivery": QueueDelivery(
             queue=aws.contact_queue, table=aws.online_table, region=aws.region
         ),
+        "erasures": ErasuresResource(root=f"{aws.root}/privacy", options=storage),
         "online_store": DynamoDBOnlineStore(table=aws.online_table, region=aws.region),
     }
 

@@ -22,6 +22,7 @@ from engagement_assets.source.known import product_sql
 from resources.alerts import AlertSink
 from resources.catalogue import CatalogueFile
 from resources.delivery import WebhookDelivery
+from resources.erasures import ErasuresResource
 from resources.gauges import LoggedGauges
 from resources.io_managers import (
     ModelIOManager,
@@ -71,6 +72,7 @@ def resources(settings: Settings, *, sql_root: str) -> dict[str, Any]:
             secret_path=str(settings.home / "contact_webhook_secret"),
             claims_path=str(settings.home / CLAIMS_FILE),
         ),
+        "erasures": ErasuresResource(root=str(settings.home / "privacy")),
         "online_store": SqliteOnlineStore(path=str(settings.home / ONLINE_FILE)),
     }
 

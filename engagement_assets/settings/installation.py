@@ -276,6 +276,13 @@ class Settings(Declared):
     training_processes: int = setting(
         0, "models trained at once; each wants two cores and up to 6 GB", ge=0, shown="by cores"
     )
+    erasure_days: int = setting(
+        30,
+        "days after an erasure up to which a model that may have learnt from the customer goes on "
+        "serving; the law's month at most",
+        ge=0,
+        le=30,
+    )
     # fixed by the home's first run: the first partition, and whether the source ends on `last_day`
     first_day: Day = None
     ends: bool = False

@@ -12,12 +12,14 @@ import dagster as dg
 from engagement_assets.learning import markdown
 from engagement_assets.settings.partitions import DAILY, partition_days
 from engagement_assets.source.contract import TABLES
+from engagement_assets.source.erased import without_erased
 from engagement_assets.source.ingestion import IngestReport, ingest
 from engagement_assets.source.profile import profile
 from engagement_assets.source.quarantine import QUARANTINE, SOURCE_TABLES
 from engagement_assets.source.resource import SourceResource
 from engagement_assets.source.versions import REVISIONS
 from resources.catalogue import Catalogue
+from resources.erasures import ErasuresResource
 from resources.io_managers import Report, asset_fields
 from resources.lake import LakeError
 from resources.partition_events import report_partitions
@@ -59,6 +61,7 @@ def ingest_source(
     lake: LakeResource,
     engine: EngineResource,
     catalogue: Catalogue,
+    erasures: ErasuresResource,
     reports: dg.ResourceParam[Any],
 ) -> Iterator[dg.MaterializeResult]:
     """Ingest the partitions of this run, profile them, and let people look at them.
@@ -69,7 +72,7 @@ def ingest_source(
     days = partition_days(context)
     try:
         report = ingest(
-            source.reader,
+            without_erased(source.reader, erasures.erasures),
             lake.lake,
             days[0],
             days[-1],

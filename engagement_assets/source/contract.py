@@ -24,6 +24,7 @@ RECORDED_AT = Column(
 )
 WITHDRAWN_AT = "withdrawn_at"
 CUSTOMERS, MERGES, WITHDRAWALS = "customers", "customer_merges", "withdrawals"
+ERASURE_REQUESTS = "erasure_requests"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -378,6 +379,12 @@ _DECLARED = (
         ),
     ),
     _raw(
+        ERASURE_REQUESTS,
+        "One customer who asked that everything about them be erased",
+        ("customer_id",),
+        (_customer(), _when("When they asked")),
+    ),
+    _raw(
         "reviews",
         "One review of a customer by the trust team",
         ("customer_id", "occurred_at"),
@@ -403,7 +410,13 @@ _DECLARED = (
         ("table", "row_key"),
         (
             Column("table", "string", "The raw table of the row", nullable=False),
-            _id("row_key", "The row's key columns as text, joined by |"),
+            Column(
+                "row_key",
+                "string",
+                "The row's key columns as text, joined by |",
+                nullable=False,
+                mentions_customer=True,
+            ),
             Column("customer_id", "string", "Whom the row was about", names_customer=True),
             _when("When it was deleted"),
         ),

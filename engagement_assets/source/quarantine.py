@@ -23,10 +23,19 @@ QUARANTINE = Table(
     "source/quarantine",
     (
         Column("table", "string", "The raw table", nullable=False),
-        Column("key", "string", "The row's key columns as JSON, as they came"),
+        Column(
+            "key", "string", "The row's key columns as JSON, as they came", mentions_customer=True
+        ),
         Column("customer_id", "string", "Whom the row is about, as it came", names_customer=True),
         Column("reason", "string", "All reasons, joined by '; '", nullable=False),
-        Column("row", "string", "The whole row as JSON, as it came", nullable=False, personal=True),
+        Column(
+            "row",
+            "string",
+            "The whole row as JSON, as it came",
+            nullable=False,
+            personal=True,
+            mentions_customer=True,
+        ),
     ),
     description="Raw rows that break the contract, with table, reason and the row as it came. "
     "Nothing is dropped silently.",

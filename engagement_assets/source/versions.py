@@ -20,7 +20,13 @@ REVISIONS = Table(
     "source/revisions",
     (
         Column("table", "string", "The raw table", nullable=False),
-        Column("row_key", "string", "The row's key columns as text, joined by |", nullable=False),
+        Column(
+            "row_key",
+            "string",
+            "The row's key columns as text, joined by |",
+            nullable=False,
+            mentions_customer=True,
+        ),
         Column("customer_id", "string", "Whom the row is about", names_customer=True),
         Column(
             "replaces_before",

@@ -8,6 +8,7 @@ import pytest
 from engagement_assets_tests.resources.online_stores import dynamodb_stores
 from resources.aws.claims import DynamoDBClaims
 from resources.claims import ClaimsError, SqliteClaims
+from resources.subjects import Subjects
 
 
 @pytest.fixture(params=["sqlite", "dynamodb"])
@@ -58,3 +59,21 @@ def test_a_file_that_is_none_says_so(tmp_path):
     path.write_text("no database" * 1000)
     with pytest.raises(ClaimsError, match=r"claims\.sqlite"):
         SqliteClaims(path).claim("a", "first")
+
+
+def test_claims_that_mention_a_person_are_removed_in_key_and_content_and_no_other(claims, tmp_path):
+    kept = claims()
+    for key, content in (
+        ("contact/2026-01-01/ann", "{}"),
+        ("text/posts/1", '{"customer_id": "ann"}'),
+        ("text/posts/2", '{"customer_id": "anna"}'),
+    ):
+        kept.claim(key, content, settled=True)
+    subjects = Subjects(frozenset({"ann"}))
+    keys = kept.about(subjects)
+    assert sorted(keys) == ["contact/2026-01-01/ann", "text/posts/1"]
+    kept.erase(keys)
+    assert kept.about(subjects) == []
+    assert kept.settled(["text/posts/2"]) == {"text/posts/2": '{"customer_id": "anna"}'}
+    # of the file not a byte, nor of its log
+    assert not any(b'"ann"' in file.read_bytes() for file in tmp_path.iterdir())

@@ -6,6 +6,7 @@ import time
 from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from upath import UPath
@@ -286,3 +287,20 @@ def test_a_table_of_days_without_rows_alone_can_be_queried(local_lake: Lake) -> 
     local_lake.write_empty_days(SCHEMA, [DAY])
     engine = DuckDBEngine(local_lake, declared={"people.all": SCHEMA})
     assert engine.select(Query("all", "SELECT name FROM people.all"), {}).num_rows == 0
+
+
+def test_a_partition_is_rewritten_without_some_rows_and_keeps_its_note(lake: Lake) -> None:
+    lake.write(SCHEMA, ROWS, day=DAY, note="from files")
+
+    def doomed(rows: pa.Table) -> np.ndarray:
+        assert rows.column_names == ["name"]
+        return np.array([name == "ann" for name in rows.column("name").to_pylist()])
+
+    assert lake.rewrite("people/all", DAY, doomed, columns=["name"], only_count=True) == 1
+    assert lake.row_count("people/all", DAY) == 2
+    assert lake.rewrite("people/all", DAY, doomed, columns=["name"]) == 1
+    before = lake.digest("people/all", DAY)
+    assert lake.read("people/all", days=[DAY]).to_pylist() == ROWS.to_pylist()[1:]
+    assert lake.note("people/all", DAY) == "from files"
+    assert lake.rewrite("people/all", DAY, doomed, columns=["name"]) == 0
+    assert lake.digest("people/all", DAY) == before

@@ -436,3 +436,21 @@ def test_whatever_is_published_or_fails_in_dynamodb_one_whole_release_is_served(
 ):
     with dynamodb_stores(dynamodb_endpoint) as stores:
         run_steps(stores.another(), steps)
+
+
+def test_a_customer_is_erased_from_the_served_release_and_the_one_before(store, tmp_path):
+    publish(store, release(YESTERDAY))
+    served = publish(store, release(DAY))
+    assert store.holders({"c001-2", "nobody"}) == {"c001-2": 2}
+    assert store.erase({"c001-2", "nobody"}) == 2
+    assert store.holders({"c001-2"}).total() == 0
+    assert store.served() == served
+    assert store.get(served.name, ["c001-2", "c001-1"]) == {"c001-1": b"a/1/1"}
+    assert store.blob(served.name, "name") == served.name.encode()
+    # of a file not a byte, nor of its log
+    assert not any(b"c001-2" in file.read_bytes() for file in tmp_path.iterdir())
+
+
+def test_erasing_before_the_first_publication_removes_nothing(store):
+    assert store.erase({"ann"}) == 0
+    assert store.holders({"ann"}).total() == 0

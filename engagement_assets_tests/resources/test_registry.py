@@ -307,3 +307,36 @@ def test_what_cannot_be_accepted_changes_nothing(registry, files):
         registry.accept("churn", "0" * 16, **good)
     assert registry.champion("churn") is None
     assert [one["action"] for one in registry.audit("churn")] == ["refuse"]
+
+
+def test_a_retired_champion_serves_up_to_its_last_day_and_no_longer(registry, files):
+    first, second, third = three(registry, files)
+    registry.promote("churn", first, "better")
+    today = datetime.now(UTC).date()
+    registry.retire("churn", [first, second], until=today, reason="it learnt from the erased")
+    assert registry.champion("churn") == first
+    # what does not serve need not wait
+    assert registry.remove_retired("churn") == [second]
+    assert registry.versions("churn") == [first, third]
+    registry.retire("churn", [first], until=today - timedelta(days=1), reason="at once")
+    assert registry.champion("churn") is None
+    registry.retire("churn", [first], until=today, reason="a later day does not bring it back")
+    assert registry.champion("churn") is None
+
+
+def test_a_retired_champion_is_removed_by_the_next_promotion(registry, files):
+    first, second, _ = three(registry, files)
+    registry.promote("churn", first, "better")
+    registry.retire("churn", [first], until=datetime.now(UTC).date(), reason="erased")
+    registry.promote("churn", second, "learnt without them")
+    assert first not in registry.versions("churn")
+    assert registry.champion("churn") == second
+
+
+def test_a_version_that_is_learnt_again_without_them_is_retired_no_more(registry, files):
+    first, *_ = three(registry, files)
+    registry.promote("churn", first, "better")
+    past = datetime.now(UTC).date() - timedelta(days=1)
+    registry.retire("churn", [first], until=past, reason="erased")
+    assert registry.register("churn", files, CARD | {"number": 0}) == first
+    assert registry.champion("churn") == first

@@ -8,9 +8,18 @@ import uuid
 from collections.abc import Callable, Sequence
 from time import time
 
-from resources.claims import DAY_SECONDS, KEPT_DAYS, LEASE_SECONDS, Claim, Claims, ClaimsError
+from resources.claims import (
+    DAY_SECONDS,
+    KEPT_DAYS,
+    LEASE_SECONDS,
+    Claim,
+    Claims,
+    ClaimsError,
+    mentioning,
+)
 from resources.online_store.dynamodb_requests import ConditionError, Requests, number, text
 from resources.online_store.releases import OnlineStoreError
+from resources.subjects import Subjects
 
 PREFIX = "claim#"
 
@@ -69,6 +78,28 @@ class DynamoDBClaims(Claims):
             for name, item in items.items()
             if "settled" in item
         }
+
+    def about(self, subjects: Subjects) -> list[str]:
+        """Return the keys of the claims that mention some people."""
+        try:
+            rows = [
+                (item["key"]["S"].removeprefix(PREFIX), item["content"]["S"])
+                for item in self.requests.scan(
+                    "#key, content",
+                    FilterExpression="begins_with(#key, :claim)",
+                    ExpressionAttributeValues={":claim": text(PREFIX)},
+                )
+            ]
+        except OnlineStoreError as error:
+            raise ClaimsError(str(error)) from error
+        return mentioning(subjects, rows)
+
+    def erase(self, keys: Sequence[str]) -> None:
+        """Remove claims."""
+        try:
+            self.requests.delete_all(f"{PREFIX}{key}" for key in keys)
+        except OnlineStoreError as error:
+            raise ClaimsError(str(error)) from error
 
     def release(self, claim: Claim) -> None:
         """Give a claim back, unless another has taken it over."""

@@ -16,7 +16,8 @@ their errors (`dynamodb_requests.py`) and the lease (`lease.py`, `dynamodb_lease
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import Any
@@ -35,6 +36,7 @@ from resources.online_store.store import OnlineStore, Publication, check_not_old
 logger = logging.getLogger(__name__)
 
 SERVED = "meta#served"
+OTHER_KEYS = frozenset({"blob", "meta", "claim"})
 RELEASE = ("release", "snapshot_date", "details", "published_at")
 # DynamoDB takes items of up to 400 KB, their key and attribute names included.
 PART_BYTES = 350_000
@@ -119,6 +121,26 @@ class DynamoDBStore(OnlineStore):
                 "expired or was overwritten; publish the day again"
             )
         return content
+
+    def holders(self, customer_ids: Collection[str]) -> Counter[str]:
+        """Count the documents of some customers; see `OnlineStore`."""
+        return Counter(name for _, name in self._documents(customer_ids))
+
+    def erase(self, customer_ids: Collection[str]) -> int:
+        """Remove the documents of some customers, of releases too that have yet to expire."""
+        keys = [key for key, _ in self._documents(customer_ids)]
+        self.requests.delete_all(keys)
+        return len(keys)
+
+    def _documents(self, customer_ids: Collection[str]) -> Iterator[tuple[str, str]]:
+        """Keys and customers of documents: the whole table is read, since keys begin with releases.
+
+        What is said of the table itself has other beginnings (`OTHER_KEYS`).
+        """
+        for item in self.requests.scan("#key"):
+            release, _, name = item["key"]["S"].partition("#")
+            if release not in OTHER_KEYS and name in customer_ids:
+                yield item["key"]["S"], name
 
     def _cell(self) -> DynamoDBLeaseCell:
         return DynamoDBLeaseCell(self.requests)

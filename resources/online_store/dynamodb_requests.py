@@ -35,7 +35,7 @@ WORDS = {
     "the region and the endpoint",
     "AccessDeniedException": "access to table {table} in region {region} is denied; the role needs "
     "dynamodb GetItem, BatchGetItem, PutItem, UpdateItem, DeleteItem, BatchWriteItem and "
-    "ConditionCheckItem on it",
+    "ConditionCheckItem on it, and Scan to erase customers",
     "UnrecognizedClientException": "the credentials are not valid in region {region}; check "
     "credentials and region",
     "InvalidSignatureException": "the credentials are not valid in region {region}; check the "
@@ -153,17 +153,45 @@ class Requests:
                     self._wait(tried, f"{len(asked[self.table]['Keys'])} keys were not read")
         return items
 
+    def scan(self, projection: str, **arguments: Any) -> Iterator[dict[str, Any]]:
+        """Read every item of the table, as it is now; of each the projected attributes."""
+        after: dict[str, Any] = {}
+        while True:
+            answer = self.call(
+                "scan",
+                ProjectionExpression=projection,
+                ExpressionAttributeNames={"#key": "key"},
+                ConsistentRead=True,
+                **arguments,
+                **after,
+            )
+            yield from answer["Items"]
+            if "LastEvaluatedKey" not in answer:
+                return
+            after = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+    def delete_all(self, keys: Iterable[str]) -> None:
+        """Remove items, several requests at once; when it ends none is there.
+
+        Raises:
+            ThrottledError: The table goes on refusing some.
+        """
+        self._write_all({"DeleteRequest": {"Key": {"key": text(key)}}} for key in keys)
+
     def put_all(self, items: Iterable[dict[str, Any]]) -> None:
         """Put items, several requests at once; when it ends all are there.
 
         Raises:
             ThrottledError: The table goes on refusing some.
         """
-        batches = _chunks(items, PUT_AT_ONCE)
+        self._write_all({"PutRequest": {"Item": item}} for item in items)
+
+    def _write_all(self, requests: Iterable[dict[str, Any]]) -> None:
+        batches = _chunks(requests, PUT_AT_ONCE)
         with ThreadPoolExecutor(self._threads) as pool:
             running: set[Future[None]] = set()
             for batch in batches:
-                running.add(pool.submit(self._put, batch))
+                running.add(pool.submit(self._write, batch))
                 # no more than can run soon: items may be made as they are asked for
                 if len(running) >= 2 * self._threads:
                     ended, running = wait(running, return_when=FIRST_COMPLETED)
@@ -172,8 +200,8 @@ class Requests:
             for future in running:
                 future.result()
 
-    def _put(self, items: list[dict[str, Any]]) -> None:
-        asked: Any = {self.table: [{"PutRequest": {"Item": item}} for item in items]}
+    def _write(self, requests: list[dict[str, Any]]) -> None:
+        asked: Any = {self.table: requests}
         for tried in itertools.count(1):
             answer = self.call("batch_write_item", named=False, RequestItems=asked)
             asked = answer.get("UnprocessedItems")

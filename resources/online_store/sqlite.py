@@ -8,7 +8,8 @@ file's tables (`sqlite_file.py`).
 
 import logging
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from resources.online_store.lease import Clocks, Held
 from resources.online_store.releases import OnlineStoreError, Release, findable
 from resources.online_store.sqlite_file import SqliteFile, SqliteLeaseCell, translated
 from resources.online_store.store import OnlineStore, Publication, check_not_older
+from resources.sqlite import compact
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +88,31 @@ class SqliteStore(OnlineStore):
             "SELECT content FROM blobs WHERE release_id = ? AND name = ?", (number, name)
         ).fetchone()
         return row[0] if row else None
+
+    @translated
+    def holders(self, customer_ids: Collection[str]) -> Counter[str]:
+        """Count the documents of some customers; see `OnlineStore`."""
+        reader = self._file.reader()
+        counts: Counter[str] = Counter()
+        if reader is not None:
+            for (name,) in reader.execute("SELECT customer_id FROM records"):
+                if name in customer_ids:
+                    counts[name] += 1
+        return counts
+
+    @translated
+    def erase(self, customer_ids: Collection[str]) -> int:
+        """Remove the documents of some customers, and their bytes from the file."""
+        if self._file.reader() is None:
+            return 0
+        with self._file.writer() as writer:
+            writer.execute("CREATE TEMP TABLE gone (customer_id TEXT PRIMARY KEY)")
+            writer.executemany("INSERT INTO gone VALUES (?)", ((one,) for one in customer_ids))
+            count = writer.execute(
+                "DELETE FROM records WHERE customer_id IN (SELECT customer_id FROM gone)"
+            ).rowcount
+            compact(writer)
+        return int(count)
 
     def _number(self, reader: sqlite3.Connection, release: str) -> int | None:
         """The number of a release; kept, since a number never names another release."""

@@ -8,7 +8,8 @@ store, and what the documents say (`engagement_assets.serving`).
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -141,6 +142,27 @@ class OnlineStore(ABC):
     @abstractmethod
     def blob(self, release: str, name: str) -> bytes | None:
         """Return what `put_blob` put, or None."""
+
+    @abstractmethod
+    def holders(self, customer_ids: Collection[str]) -> Counter[str]:
+        """Count the documents of some customers in every release that is still there, by id.
+
+        Raises:
+            OnlineStoreError: The store cannot be read.
+        """
+
+    @abstractmethod
+    def erase(self, customer_ids: Collection[str]) -> int:
+        """Remove the documents of some customers from every release; readers go on meanwhile.
+
+        No publisher may be at work: it could put a document again. The release stays served.
+
+        Returns:
+            How many documents went.
+
+        Raises:
+            OnlineStoreError: The store cannot be written.
+        """
 
     @contextmanager
     def publishing(self, release: Release, *, owner: str) -> Iterator[Filling]:

@@ -1,0 +1,104 @@
+"""What `engagement erase` does.
+
+Belongs here: from the settings to an erasure and what is said of it. Does not belong here: erasing
+(`governance.privacy`).
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+from engagement_assets.decisions.specs import LEARNT
+from engagement_assets.deployments.resources import resources_of
+from engagement_assets.governance.privacy.erasure import (
+    Findings,
+    erase,
+    identified,
+    look,
+    requested,
+    returned,
+)
+from engagement_assets.governance.privacy.register import ELSEWHERE, places
+from engagement_assets.models.specs import EVERY_MODEL
+from engagement_assets.settings.deployment import Deployment, deployment
+from engagement_assets.settings.installation import Settings
+from resources.erasures import ErasureError
+from resources.subjects import Subjects
+
+# Runs that may write what is being erased.
+AT_WORK = [
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+def erase_customers(settings: Settings, customers: Sequence[str], *, confirmed: bool) -> None:
+    """Erase customers, or say what would be erased.
+
+    Without any named: those who asked for it, those who came back, as after a restore, and those of
+    an erasure that was not ended.
+
+    Raises:
+        ErasureError: A run is at work, or something could not be erased.
+    """
+    resources = resources_of(settings)
+    lake, erasures = resources["lake"].lake, resources["erasures"].erasures
+    which = deployment()
+    listed = places(resources, home=settings.home if which is Deployment.LOCAL else None)
+    ids = set(customers) or requested(lake) | returned(lake, erasures)
+    subjects = identified(lake, erasures, ids)
+    if not subjects.ids:
+        sys.stdout.write("nobody asked to be erased, and nobody who was erased is there\n")
+        return
+    if not confirmed:
+        _show(look(listed, subjects), subjects)
+        return
+    if subjects.known_since is None and not look(listed, subjects).total:
+        raise ErasureError(f"nothing is known of {', '.join(sorted(subjects.ids))}: check the id")
+    with dg.DagsterInstance.get() as instance:
+        running = instance.get_runs(dg.RunsFilter(statuses=AT_WORK))
+    if running:
+        raise ErasureError(
+            f"run {running[0].run_id[:8]} of {running[0].job_name} is at work and could write back "
+            "what is erased: wait for it, and try again"
+        )
+    certificate = erase(
+        listed,
+        subjects,
+        erasures=erasures,
+        registry=resources["registry"].registry,
+        models=[spec.name for spec in (*EVERY_MODEL, *LEARNT)],
+        elsewhere=ELSEWHERE[which.value],
+        serve_days=settings.erasure_days,
+        progress=lambda text: sys.stderr.write(f"{text}\n"),
+    )
+    _tell(certificate)
+
+
+def _show(findings: Findings, subjects: Subjects) -> None:
+    lines = [f"{name}: {count:,}" for name, count in findings.counts.items() if count]
+    lines += [f"{name}: not known ({why})" for name, why in findings.unknown.items()]
+    people = f"{len(subjects.ids)} id{'s' if len(subjects.ids) > 1 else ''}"
+    sys.stdout.write(
+        "\n".join([f"{people} would be erased from {len(findings.counts)} places:", *lines])
+        + "\nnothing was changed; CONFIRM=yes erases\n"
+    )
+
+
+def _tell(certificate: dict[str, Any]) -> None:
+    serving = [model for model in certificate["models"] if "until" in model]
+    lines = [
+        f"{sum(certificate['removed'].values()):,} removed from "
+        f"{sum(1 for count in certificate['removed'].values() if count)} places, 0 left",
+        *(
+            f"{model['model']} {model['version']} serves until {model['until']}: "
+            "`make run` learns it again"
+            for model in serving
+        ),
+        *(f"not within reach: {name}: {what}" for name, what in certificate["elsewhere"].items()),
+        f"certificate {certificate['certificate_id']}",
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")

@@ -1,0 +1,115 @@
+"""A source without those who were erased, however often it delivers them.
+
+Belongs here: leaving their rows out before anything is made of them. Does not belong here: erasing
+what was taken in before (`engagement_assets.governance.privacy`).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+
+from engagement_assets.source.contract import TABLES
+from engagement_assets.source.readers import SourceReader
+from resources.erasures import Erasures
+from resources.subjects import tokens
+
+
+@dataclass(frozen=True)
+class _Tables(Mapping[str, pa.Table]):
+    """Tables without the erased, each read when it is asked for."""
+
+    source: "WithoutErased"
+    tables: Mapping[str, pa.Table]
+
+    def __getitem__(self, name: str) -> pa.Table:
+        return self.source.without(name, self.tables[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.tables)
+
+    def __len__(self) -> int:
+        return len(self.tables)
+
+
+@dataclass(frozen=True)
+class WithoutErased:
+    """A reader that leaves out every row that names somebody who was erased.
+
+    Backfills, deliveries of the same file and restored sources come through here alike.
+
+    Attributes:
+        reader: The source.
+        erasures: Who was erased.
+    """
+
+    reader: SourceReader
+    erasures: Erasures
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.reader.name
+
+    @property
+    def first_day(self) -> date:
+        """Its first partition."""
+        return self.reader.first_day
+
+    @property
+    def last_day(self) -> date | None:
+        """Its last partition, or None."""
+        return self.reader.last_day
+
+    @property
+    def timezone(self) -> str:
+        """The zone of its times that name none."""
+        return self.reader.timezone
+
+    @property
+    def granted_consents(self) -> tuple[str, ...]:
+        """Purposes to which its customers agreed."""
+        return self.reader.granted_consents
+
+    def provides(self) -> frozenset[str]:
+        """Names of the contract's tables that it has."""
+        return self.reader.provides()
+
+    def digest(self, table: str) -> str:
+        """A digest of what makes a table's rows."""
+        return self.reader.digest(table)
+
+    def read(self, first: date, last: date) -> Mapping[str, pa.Table]:
+        """The raw rows of the days `first` to `last`, without theirs."""
+        return _Tables(self, self.reader.read(first, last))
+
+    def strays(self, table: str, after: date) -> pa.Table | None:
+        """Rows that no day takes, without theirs."""
+        rows = self.reader.strays(table, after)
+        return None if rows is None else self.without(table, rows)
+
+    def updates(self, table: str, first: date, last: date) -> pa.Table | None:
+        """Rows that were filled since, without theirs."""
+        rows = self.reader.updates(table, first, last)
+        return None if rows is None else self.without(table, rows)
+
+    def without(self, name: str, rows: pa.Table) -> pa.Table:
+        """Some rows of a table, without theirs."""
+        table = TABLES.get(name)
+        if table is None or not rows.num_rows:
+            return rows
+        about = np.zeros(rows.num_rows, dtype=bool)
+        for column in set(table.customer_columns) & set(rows.column_names):
+            about |= self.erasures.rows(rows.column(column))
+        for column in set(table.mentioning_columns) & set(rows.column_names):
+            parts = tokens(rows.column(column).cast(pa.string()).to_pylist())
+            erased = self.erasures.erased(set().union(*parts))
+            about |= np.array([bool(part & erased) for part in parts], dtype=bool)
+        return rows.filter(pa.array(~about)) if about.any() else rows
+
+
+def without_erased(reader: SourceReader, erasures: Erasures) -> SourceReader:
+    """Return a source without those who were erased; the source itself where nobody was."""
+    return WithoutErased(reader, erasures) if erasures.tombstones() else reader

@@ -1,0 +1,163 @@
+"""Who was erased, as hashes that name nobody, and the certificates of it.
+
+    <root>/key                      32 random bytes, hexadecimal; made once, never changed
+    <root>/tombstones.json          when which hash was erased
+    <root>/pending.json             an erasure that was begun and not ended: whom it is about
+    <root>/certificates/<id>.json   what was removed where, signed
+
+A tombstone is the keyed hash of a customer id, so that a row that is delivered or restored again is
+recognised. Whoever has the key and guesses an id can tell that it was erased, and nothing else.
+Keep this folder out of what a backup restores: older tombstones would let the erased back in.
+
+Belongs here: the folder. Does not belong here: erasing.
+"""
+
+import hmac
+import json
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from pydantic import Field
+from upath import UPath
+
+from resources.lake import put_atomically
+
+KEY, TOMBSTONES, PENDING, CERTIFICATES = "key", "tombstones.json", "pending.json", "certificates"
+KEY_BYTES = 32
+
+
+class ErasureError(RuntimeError):
+    """Something could not be erased, or it is not known whether it was."""
+
+
+@dataclass
+class Erasures:
+    """The folder of tombstones and certificates.
+
+    Attributes:
+        root: The folder; made with the first erasure.
+    """
+
+    root: UPath
+    # ids that were looked at and are not among the erased
+    _others: set[str] = field(default_factory=set, repr=False)
+
+    def tombstones(self) -> frozenset[str]:
+        """Return the hashes of those who were erased."""
+        return frozenset(self._read(TOMBSTONES))
+
+    def bury(self, customer_ids: Iterable[str], *, at: str) -> list[str]:
+        """Keep the hashes of some customers for good; returns theirs."""
+        own = [self.hashed(name) for name in sorted(customer_ids)]
+        there = self._read(TOMBSTONES)
+        self._write(TOMBSTONES, {**dict.fromkeys(own, at), **there})
+        self._others.clear()
+        return own
+
+    def hashed(self, customer_id: str) -> str:
+        """Return the hash of an id."""
+        return hmac.digest(self.derived("tombstone"), customer_id.encode(), "sha256").hex()
+
+    def erased(self, customer_ids: Iterable[str]) -> set[str]:
+        """Return those of some ids that were erased."""
+        buried = self.tombstones()
+        if not buried:
+            return set()
+        fresh = set(customer_ids) - self._others
+        erased = {name for name in fresh if self.hashed(name) in buried}
+        self._others |= fresh - erased
+        return erased
+
+    def rows(self, ids: pa.ChunkedArray) -> np.ndarray:
+        """Return which of n ids, of any type, were erased."""
+        texts = ids.cast(pa.string())
+        erased = self.erased(pc.unique(texts).drop_null().to_pylist())
+        mask = pc.is_in(texts, value_set=pa.array(sorted(erased), pa.string()))
+        return np.asarray(mask.to_numpy(zero_copy_only=False), dtype=bool)
+
+    def derived(self, purpose: str) -> bytes:
+        """Return a key of 32 bytes for one purpose."""
+        return hmac.digest(bytes.fromhex(self._key()), purpose.encode(), "sha256")
+
+    @property
+    def pending(self) -> dict[str, list[str]]:
+        """Whom an erasure that was not ended is about: `ids` and `values`."""
+        return self._read(PENDING)
+
+    def begin(self, pending: Mapping[str, Sequence[str]]) -> None:
+        """Note whom an erasure is about, so that it can be ended after a crash."""
+        self._write(PENDING, pending)
+
+    def certify(self, statement: Mapping[str, Any]) -> dict[str, Any]:
+        """End an erasure: sign what was done and keep it under its id; returns the certificate."""
+        private = Ed25519PrivateKey.from_private_bytes(self.derived("certificate"))
+        public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        signature = {
+            "algorithm": "Ed25519",
+            "public_key": public.hex(),
+            "value": private.sign(_canonical(statement)).hex(),
+        }
+        certificate = {**statement, "signature": signature}
+        self._write(f"{CERTIFICATES}/{statement['certificate_id']}.json", certificate)
+        (self.root / PENDING).unlink(missing_ok=True)
+        return certificate
+
+    def _key(self) -> str:
+        path = self.root / KEY
+        if not path.exists():
+            if self._read(TOMBSTONES):
+                raise ErasureError(
+                    f"{path} is gone: without it the erased are not recognised; restore it"
+                )
+            put_atomically(path, secrets.token_hex(KEY_BYTES).encode())
+            if path.protocol in ("", "file"):
+                path.chmod(0o600)
+        return str(path.read_text()).strip()
+
+    def _read(self, name: str) -> dict[str, Any]:
+        path = self.root / name
+        content: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        return content
+
+    def _write(self, name: str, content: Mapping[str, Any]) -> None:
+        text = json.dumps(content, indent=1, sort_keys=True)
+        put_atomically(self.root / name, text.encode())
+
+
+def is_genuine(certificate: Mapping[str, Any]) -> bool:
+    """Return whether a certificate says what was signed; compare its public key with yours."""
+    signature = certificate["signature"]
+    statement = {name: value for name, value in certificate.items() if name != "signature"}
+    public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(signature["public_key"]))
+    try:
+        public.verify(bytes.fromhex(signature["value"]), _canonical(statement))
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _canonical(statement: Mapping[str, Any]) -> bytes:
+    return json.dumps(statement, sort_keys=True, separators=(",", ":")).encode()
+
+
+class ErasuresResource(dg.ConfigurableResource):
+    """The folder of tombstones and certificates."""
+
+    root: str = Field(description="Folder or URL; keep it out of what a backup restores.")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="What fsspec needs for that URL; nothing for a folder."
+    )
+
+    @property
+    def erasures(self) -> Erasures:
+        """The folder."""
+        return Erasures(UPath(self.root, **self.options))
