@@ -20,6 +20,11 @@ class _Short(logging.Formatter):
         return f"{self.formatTime(record, '%H:%M:%S')} {mark} {step:<24} {text}"
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether whoever stopped a run would not know it already."""
+    return "interrupted unexpectedly" not in record.getMessage()
+
+
 @dg.logger(
     config_schema=dg.Field(
         {"log_level": dg.Field(str, default_value="INFO", description="Least level shown.")}
@@ -31,5 +36,6 @@ def terminal_logger(init_context: dg.InitLoggerContext) -> logging.Logger:
     logger = logging.Logger("terminal", level=init_context.logger_config["log_level"])
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Short())
+    handler.addFilter(_is_news)
     logger.addHandler(handler)
     return logger

@@ -69,9 +69,9 @@ def run(
     settings = settings_from(given)
     prepare_home(settings)
     from engagement_assets.commands import run as runs
-    from engagement_assets.commands.pipeline import JobFailedError, JobInterruptedError
+    from engagement_assets.commands.pipeline import JobFailedError
 
-    with refused(None, JobFailedError, JobInterruptedError, runs.NothingServesError):
+    with refused(None, JobFailedError, runs.NothingServesError):
         runs.run(settings, retrain=retrain, reingest=reingest)
 
 

@@ -66,7 +66,7 @@ def with_settings(settings: type[Declared]) -> Callable[[Callable[..., None]], C
 
 @contextmanager
 def refused(as_written: dict[str, str] | None = None, *errors: type[Exception]) -> Iterator[None]:
-    """End the command with 2 where a setting is wrong, and with 1 after one of `errors`."""
+    """End the command: with 2 where a setting is wrong, 1 after one of `errors`, 130 by Ctrl-C."""
     try:
         yield
     except SettingsError as error:
@@ -78,6 +78,9 @@ def refused(as_written: dict[str, str] | None = None, *errors: type[Exception]) 
     except errors as error:
         sys.stderr.write(f"error: {error}\n")
         raise typer.Exit(1) from error
+    except KeyboardInterrupt as error:
+        sys.stderr.write("interrupted; the same command goes on where this one ended\n")
+        raise typer.Exit(130) from error
 
 
 def _help(settings: type[Declared], name: str) -> str:

@@ -83,10 +83,6 @@ class JobFailedError(RuntimeError):
     """A job did not succeed; the message says which and why."""
 
 
-class JobInterruptedError(RuntimeError):
-    """A job was stopped from outside; the next command runs it again."""
-
-
 @dataclass
 class Runner:
     """Runs jobs in this process, in the persistent DAGSTER_HOME."""
@@ -106,6 +102,7 @@ class Runner:
 
         Raises:
             JobFailedError: The job failed; names the steps and checks.
+            KeyboardInterrupt: It was stopped from outside; the next command runs it again.
         """
         about = (
             "" if days is None else f" {days[0]}" + (f" to {days[1]}" if days[0] < days[1] else "")
@@ -160,7 +157,7 @@ class Runner:
                 raise_on_error=False,
             )
         if any(error.cls_name == INTERRUPTED for _, error in _errors(outcome)):
-            raise JobInterruptedError(f"{job} was interrupted; run the command again to go on")
+            raise KeyboardInterrupt
         self.instance.add_run_tags(outcome.run_id, {PROGRESS: ENDED})
         for refusal in _refusals(outcome):
             self.say(refusal)
@@ -311,12 +308,16 @@ def _reingest(runner: Runner, lake: Lake, reports: Any, start: date, end: date) 
 
 def _ingest(runner: Runner, reports: Any, days: tuple[date, date], **more: Any) -> None:
     """Take days in and show what was taken in, above all where its checks fail."""
+    failed = None
     try:
         runner.run("ingest", days, **more)
-    finally:
-        report = reports.create_io_manager(dg.build_init_resource_context()).latest(PROFILE)
-        if report is not None:
-            sys.stderr.write(f"\n{report.figures['text']}\n")
+    except JobFailedError as error:
+        failed = error
+    report = reports.create_io_manager(dg.build_init_resource_context()).latest(PROFILE)
+    if report is not None:
+        sys.stderr.write(f"\n{report.figures['text']}\n")
+    if failed is not None:
+        raise failed
 
 
 def last_reingestion(instance: dg.DagsterInstance) -> float | None:

@@ -5,12 +5,15 @@ Belongs here: Dagster's instance around the jobs. Does not belong here: which jo
 be open before it is imported.
 """
 
+import os
 import sys
 import time
 from datetime import date
 
 import dagster as dg
+from dagster._core.instance.ref import InstanceRef
 
+from engagement_assets.commands.interrupts import repeated_interrupts
 from engagement_assets.commands.pipeline import Runner, make_all
 from engagement_assets.commands.summary import headline, summary, unserved_models
 from engagement_assets.decisions.specs import LEARNT
@@ -32,22 +35,36 @@ def run(settings: Settings, *, retrain: bool, reingest: bool = False) -> None:
 
     Raises:
         JobFailedError: A job failed.
-        JobInterruptedError: A job was stopped from outside.
         NothingServesError: No model serves, after all that could be made.
     """
     # a run that crosses midnight goes on with the day that it began with
     settings = settings.with_values(last_day=settings.end)
     sys.stderr.write(headline(settings))
-    with dg.DagsterInstance.get() as instance:
+    with _instance() as instance:
         end_abandoned_runs(instance)
         runner = Runner(instance, time.monotonic())
         try:
-            make_all(runner, settings, retrain=retrain, reingest=reingest)
+            with repeated_interrupts():
+                make_all(runner, settings, retrain=retrain, reingest=reingest)
         finally:
             resources_of(settings)["alerts"].tell(instance)
         sys.stdout.write(summary(settings, instance, seconds=time.monotonic() - runner.started))
     if len(unserved_models(settings)) == len(MODELS):
         raise NothingServesError("no model serves; the lines above say what each lacks")
+
+
+def _instance() -> dg.DagsterInstance:
+    """Dagster's records of the home, for a command at a terminal, which shows what is printed.
+
+    To keep it in files as well takes four processes a run, whom a Ctrl-C reaches too.
+    """
+    kept_nowhere = {
+        "module": "dagster._core.storage.noop_compute_log_manager",
+        "class": "NoOpComputeLogManager",
+    }
+    return dg.DagsterInstance.from_ref(
+        InstanceRef.from_dir(os.environ["DAGSTER_HOME"], overrides={"compute_logs": kept_nowhere})
+    )
 
 
 def accept(

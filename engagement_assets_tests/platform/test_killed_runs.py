@@ -167,3 +167,29 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+@pytest.mark.parametrize("after", ["the lake is", "] ingest", "day 30"])
+def test_an_interrupt_ends_a_run_in_one_line_whenever_it_comes(tmp_path, after):
+    home = tmp_path / "home"
+    given = variables(home, "CUSTOMERS=30", "DAYS=100", "WORLD=plain")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "engagement_assets.commands", "run"],
+        cwd=PROJECT,
+        env=environment(home, **given),
+        stderr=subprocess.PIPE,
+        text=True,
+        # as a terminal does, the whole group is interrupted
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - one thread
+    )
+    lines = []
+    while not lines or after not in lines[-1]:
+        lines.append(process.stderr.readline())
+        assert lines[-1], "the run ended before"
+    os.killpg(process.pid, signal.SIGINT)
+    _, rest = process.communicate(timeout=SOON)
+    assert process.returncode == 130
+    last = rest.splitlines()
+    assert [line for line in last if not line.startswith("[") and "   " not in line] == last[-1:]
+    assert last[-1].startswith("interrupted")
