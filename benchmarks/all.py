@@ -147,7 +147,11 @@ BENCHMARKS = (
         "",
     ),
     ("value", "The programme against its holdout: planted incremental revenue", [], ""),
-    ("effects", "Treatment effects on IHDP and on planted experiments", [], ""),
+    ("effects", "Treatment effects on IHDP", ["--only", "ihdp"], ""),
+    ("effects", "Treatment effects where there is one effect", ["--only", "none"], ""),
+    ("effects", "Treatment effects that differ, planted", ["--only", "planted"], ""),
+    ("effects", "Treatment effects of a confounded campaign", ["--only", "campaign"], ""),
+    ("effects", "Treatment effects of 100,000 customers", ["--only", "large"], ""),
     ("bandits", "Next best actions: Thompson sampling beside simpler ways to choose", [], ""),
     ("timing", "When to notify: a deep Q-network against the exact best policy", [], ""),
     ("contact", "Limits of contact over ten million decisions; publishers killed", [], ""),
@@ -179,7 +183,7 @@ WITH_JSON = (
 def main() -> None:
     """Run the chosen benchmarks, then write the page from all that were ever run here."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", help="run only the benchmarks of this name")
+    parser.add_argument("--only", help="the name of benchmarks, or a part of results/")
     parser.add_argument(
         "--lakes",
         type=Path,
@@ -189,7 +193,7 @@ def main() -> None:
     options = parser.parse_args()
     PARTS.mkdir(exist_ok=True)
     for name, title, arguments, head in BENCHMARKS:
-        if not options.page and options.only in (None, name):
+        if not options.page and options.only in (None, name, part_path(name, arguments).stem):
             print(f"{title} …", flush=True)
             part_path(name, arguments).write_text(
                 run(name, title, arguments, head, lakes=options.lakes)
