@@ -283,6 +283,37 @@ def accept(
         )
 
 
+@app.command("erase")
+@with_settings(Settings)
+def erase_customers(
+    given: dict[str, str],
+    *,
+    customer: Annotated[
+        str,
+        typer.Option(
+            envvar="CUSTOMER",
+            help="ids, with commas between them; by default who asked for it, or came back",
+        ),
+    ] = "",
+    confirm: Annotated[
+        bool, typer.Option(envvar="CONFIRM", help="erase; otherwise only show what there is")
+    ] = False,
+) -> None:
+    """Erase customers from every place, for good, and certify it; by default only count.
+
+    \b
+    engagement erase --customer c0000042
+    engagement erase --customer c0000042 --confirm
+    """
+    settings = open_home(given)
+    from engagement_assets.commands import erase
+    from resources.erasures import ErasureError
+
+    wanted = [one.strip() for one in customer.split(",") if one.strip()]
+    with refused(None, ErasureError):
+        erase.erase_customers(settings, wanted, confirmed=confirm)
+
+
 @keys.command("create")
 def create_key(
     name: Annotated[str, typer.Option(help="what the key is for")] = "",

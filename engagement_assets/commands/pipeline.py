@@ -506,6 +506,9 @@ def needs_training(
     version = registry.champion(spec.name)
     if version is None or retrain:
         return True
+    if version in registry.retired(spec.name):
+        sys.stderr.write(f"{spec.name} learnt from somebody who was erased: it is learnt again\n")
+        return True
     if registry.history(spec.name)[-1]["action"] == "rollback":
         sys.stderr.write(
             f"the champion of {spec.name} was rolled back: no new training without RETRAIN=1\n"
