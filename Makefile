@@ -15,9 +15,9 @@ NAME ?= made by make api-key
 export PYTHON PORT API_PORT SCOPES NAME TORCH_INDEX CORPUS
 ENGAGEMENT := $(BIN)/python -m engagement_assets.commands
 # a name on the command line that is no setting is a mistake, not something to pass over
-UNKNOWN := $(filter-out $(SETTINGS) RETRAIN REINGEST PORT API_PORT SCOPES NAME PYTHON MODEL VERSION REASON BY UNTIL $(if $(filter erase,$(MAKECMDGOALS)),CUSTOMER CONFIRM) ARGS CORPUS TORCH_INDEX,$(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v))))
+UNKNOWN := $(filter-out $(SETTINGS) RETRAIN REINGEST PORT API_PORT SCOPES NAME PYTHON MODEL TRIALS MINUTES VERSION REASON BY UNTIL $(if $(filter erase,$(MAKECMDGOALS)),CUSTOMER CONFIRM) ARGS CORPUS TORCH_INDEX,$(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v))))
 
-.PHONY: run test dev map check-source quarantine serve api-key lint bench rollback accept erase train-sentiment docs docker-steps install clean
+.PHONY: run test dev map check-source quarantine serve api-key lint bench automl rollback accept erase train-sentiment docs docker-steps install clean
 .DEFAULT_GOAL := run
 
 ifneq ($(strip $(UNKNOWN)),)
@@ -58,6 +58,10 @@ bench: $(STAMP)
 
 train-sentiment: $(STAMP)
 	@$(ENGAGEMENT) train-sentiment "$$CORPUS" $(ARGS)
+
+# a search of learner and hyperparameters: make automl MODEL=churn TRIALS=50 MINUTES=30
+automl: $(STAMP)
+	@$(ENGAGEMENT) automl
 
 rollback: $(STAMP)
 	@$(ENGAGEMENT) rollback

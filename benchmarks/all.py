@@ -154,6 +154,12 @@ BENCHMARKS = (
     ("effects", "Treatment effects of 100,000 customers", ["--only", "large"], ""),
     ("bandits", "Next best actions: Thompson sampling beside simpler ways to choose", [], ""),
     ("timing", "When to notify: a deep Q-network against the exact best policy", [], ""),
+    (
+        "tuning",
+        "Tuning: no deployment by chance, planted and public data, a kill, 100,000 customers",
+        ["--runs", "10"],
+        "",
+    ),
     ("contact", "Limits of contact over ten million decisions; publishers killed", [], ""),
     ("texts", "From a text that was written to support's alert", [], ""),
     ("code_size", "Lines of code outside tests and benchmarks", [], FIGURE_HEAD),
@@ -176,7 +182,7 @@ WITH_JSON = (
     "publish", "serving", "soak", "fuzz", "million", "lake_size", "fairness_chance",
     "gate_chance", "default_runs", "code_size", "drift", "history", "whole_sources",
     "value_retail", "experiments", "off_policy", "value", "effects", "timing", "bandits",
-    "contact", "texts",
+    "contact", "texts", "tuning",
 )  # fmt: skip
 
 

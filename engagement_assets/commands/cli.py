@@ -220,6 +220,32 @@ def deliver(given: dict[str, str]) -> None:
 
 @app.command()
 @with_settings(Settings)
+def automl(
+    given: dict[str, str],
+    *,
+    model: Annotated[
+        str | None, typer.Option(envvar="MODEL", help="one model; by default all with a search")
+    ] = None,
+    trials: Annotated[int, typer.Option(envvar="TRIALS", min=1, help="trials a model")] = 50,
+    minutes: Annotated[
+        float, typer.Option(envvar="MINUTES", help="time for the trials of a model")
+    ] = 30.0,
+) -> None:
+    """Search learner and hyperparameters; what is clearly better than the champion replaces it.
+
+    \b
+    engagement automl --model churn --trials 50 --minutes 30
+    """
+    settings = open_home(given)
+    from engagement_assets.commands import run as runs
+    from engagement_assets.commands.pipeline import JobFailedError
+
+    with refused(None, JobFailedError):
+        sys.stdout.write(runs.search(settings, model or None, trials=trials, minutes=minutes))
+
+
+@app.command()
+@with_settings(Settings)
 def rollback(
     given: dict[str, str],
     *,

@@ -1,4 +1,4 @@
-"""What `engagement run` and `engagement rollback` do.
+"""What `engagement run`, `engagement automl` and `engagement rollback` do.
 
 Belongs here: Dagster's instance around the jobs. Does not belong here: which jobs run
 (`pipeline.py`) and how the report reads (`summary.py`). It loads the definitions, so the home must
@@ -20,6 +20,8 @@ from engagement_assets.decisions.specs import LEARNT
 from engagement_assets.deployments.resources import resources_of
 from engagement_assets.lifecycle.assets import ACCEPTED, PROMOTED, REASONS, card_of
 from engagement_assets.models.specs import EVERY_MODEL, MODELS
+from engagement_assets.orchestration.jobs import TUNED, search_config
+from engagement_assets.settings.fields import SettingsError
 from engagement_assets.settings.installation import Settings
 from resources.event_log import end_abandoned_runs
 from resources.gate import VERSION
@@ -65,6 +67,39 @@ def _instance() -> dg.DagsterInstance:
     return dg.DagsterInstance.from_ref(
         InstanceRef.from_dir(os.environ["DAGSTER_HOME"], overrides={"compute_logs": kept_nowhere})
     )
+
+
+def search(settings: Settings, model: str | None, *, trials: int, minutes: float) -> str:
+    """Search learner and hyperparameters of one model or all that have a search.
+
+    Returns:
+        What became of each candidate, a line each.
+
+    Raises:
+        JobFailedError: A job failed.
+        SettingsError: There is no such model, or it has no search.
+    """
+    specs = [spec for spec in TUNED if model in (None, spec.name)]
+    if not specs:
+        raise SettingsError(
+            f"MODEL={model}: expected one of {', '.join(spec.name for spec in TUNED)}"
+        )
+    registry: ModelRegistry = resources_of(settings)["registry"].registry
+    before = {spec.name: registry.champion(spec.name) for spec in specs}
+    with _instance() as instance, repeated_interrupts():
+        end_abandoned_runs(instance)
+        runner = Runner(instance, time.monotonic())
+        runner.resume()
+        job = "automl" if model is None else f"train_{model}"
+        runner.run(job, **search_config(specs, trials=trials, minutes=minutes))
+    lines = []
+    for name, old in before.items():
+        now = registry.champion(name)
+        lines.append(
+            f"{name}: {now or 'nothing'} serves"
+            + (", the tuned candidate" if now != old else " as before")
+        )
+    return "\n".join(lines) + "\n"
 
 
 def accept(

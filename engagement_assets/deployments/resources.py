@@ -84,6 +84,7 @@ def resources_for(which: Deployment, settings: Settings) -> dict[str, Any]:
         "settings": ModelSettings(
             channel_cac=channel_costs(settings.channel_cac),
             fairness_reference=fairness_references(settings.fairness_reference),
+            studies=str(settings.home / "studies"),
             **shared(
                 settings,
                 ModelSettings.model_fields.keys() - {"channel_cac", "fairness_reference"},

@@ -19,6 +19,7 @@ from resources.registry import ModelRegistry, RegisteredModel
 from resources.sql import SqlFolder
 
 if TYPE_CHECKING:
+    from engagement_assets.learning.tuning.gate import Challenge
     from engagement_assets.lifecycle.fairness import Assessment
     from engagement_assets.source.readers import SourceReader
 
@@ -39,6 +40,8 @@ class Inputs:
         judging: Settings of how a candidate is judged, by name.
         reader: The source: whose clock counts where a customer's is not known, and what was agreed
             to where it has no table of consents.
+        search: What a search of learner and hyperparameters may take (`learning.tuning`); None
+            where the model's own estimator is trained.
     """
 
     engine: Engine
@@ -51,6 +54,7 @@ class Inputs:
     bootstrap: int
     judging: Mapping[str, Any]
     reader: SourceReader
+    search: Mapping[str, Any] | None = None
 
     def fairness_settings(self, *, referenced: bool = True) -> dict[str, Any]:
         """Return settings of a fairness report; `referenced` where the truth is known of people."""
@@ -128,6 +132,11 @@ class ModelAdapter(Protocol):
         self, inputs: Inputs, champion: RegisteredModel, candidate: RegisteredModel
     ) -> Interval:
         """Return how much better the champion is on the candidate's test rows: above 0, better."""
+
+    def challenge(
+        self, inputs: Inputs, champion: RegisteredModel, candidate: RegisteredModel
+    ) -> Challenge:
+        """Return whether a tuned candidate may replace a champion; only of models with a search."""
 
     def predict(self, inputs: Inputs, model: RegisteredModel, day: date) -> Predicted:
         """Predict and explain a snapshot."""

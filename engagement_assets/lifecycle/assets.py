@@ -22,6 +22,7 @@ from engagement_assets.lifecycle.errors import NotTrainableError
 from engagement_assets.lifecycle.gates import LEAST_TEST_CUSTOMERS, metric_value
 from engagement_assets.lifecycle.resource import ModelSettings
 from engagement_assets.lifecycle.reuse import ASKED, asked
+from engagement_assets.lifecycle.search import searching
 from engagement_assets.lifecycle.spec import LABEL_WINDOWS, UseCaseSpec, label_windows, untrainable
 from engagement_assets.source.resource import SourceResource
 from resources.gate import VERSION, require_checks
@@ -46,6 +47,16 @@ class TrainingConfig(dg.Config):
         default=None,
         description="Last day whose data may be used, as an ISO date; the last ingested day when "
         "left out. Set it to train as if it were an earlier day.",
+    )
+    trials: int = Field(
+        default=0,
+        ge=0,
+        description="Trials of a search of learner and hyperparameters, of models that have one; "
+        "0 trains the model's own estimator.",
+    )
+    minutes: float = Field(default=30.0, gt=0, description="Time for the trials.")
+    trial_memory_mib: int = Field(
+        default=0, ge=0, description="Memory that a trial may take, in MiB; 0 for no limit."
     )
 
 
@@ -97,6 +108,16 @@ def _model(spec: UseCaseSpec) -> dg.AssetsDefinition:
             )
 
             adapter = spec.adapter()
+            if config.trials:
+                inputs = searching(
+                    spec,
+                    inputs,
+                    snapshots,
+                    studies=settings.studies,
+                    trials=config.trials,
+                    minutes=config.minutes,
+                    memory_mib=config.trial_memory_mib or None,
+                )
             trained = adapter.train(inputs, snapshots)
         except (NotTrainableError, TooLittleDataError) as error:
             context.log.warning("%s was not trained: %s", spec.name, error)

@@ -44,6 +44,7 @@ def judge(
     champion_advantage: Interval | None,
     comparison_metric: str,
     fairness: Mapping[str, Any] | None,
+    challenge: Judgement | None = None,
 ) -> Verdict:
     """Judge a candidate by its gates and against the champion on the same test rows.
 
@@ -58,6 +59,7 @@ def judge(
         comparison_metric: What the two are compared by.
         fairness: The candidate's fairness report, as data: its verdict and what fails; None for a
             model that is not about people.
+        challenge: What is asked of a tuned candidate besides, or None.
 
     Raises:
         KeyError: When the candidate lacks a metric that a gate names.
@@ -66,6 +68,8 @@ def judge(
     if fairness is not None:
         judgements.append(_of_fairness(fairness))
     judgements.append(_of_comparison(card, champion_advantage, comparison_metric))
+    if challenge is not None:
+        judgements.append(challenge)
     texts = {
         state: [one.text for one in judgements if one.state == state]
         for state in (FAILED, PASSED, NOT_JUDGED)

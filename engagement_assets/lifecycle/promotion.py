@@ -12,6 +12,8 @@ from typing import Any
 
 from engagement_assets.lifecycle.adapter import Inputs
 from engagement_assets.lifecycle.champion import Verdict, judge
+from engagement_assets.lifecycle.gates import FAILED, PASSED, Judgement
+from engagement_assets.lifecycle.reports import TUNING
 from engagement_assets.lifecycle.spec import UseCaseSpec
 from resources.registry import ModelRegistry, RegisteredModel
 
@@ -30,9 +32,14 @@ def promote_or_keep(
     A refusal stands in the registry's audit. A version that its owner took on record is no longer
     refused. `fairness` is the candidate's report as data; None for a model without one.
     """
-    lead = None
+    lead = challenge = None
     if champion is not None:
-        lead = spec.adapter().champion_advantage(inputs, champion, candidate)
+        adapter = spec.adapter()
+        lead = adapter.champion_advantage(inputs, champion, candidate)
+        if TUNING in candidate.card and candidate.version != champion.version:
+            # the best of many trials is good by chance too: a draw is not enough
+            judged = adapter.challenge(inputs, champion, candidate)
+            challenge = Judgement(PASSED if judged.passes else FAILED, str(judged))
     accepted = registry.acceptance(spec.name, candidate.version)
     verdict = judge(
         candidate.card,
@@ -40,6 +47,7 @@ def promote_or_keep(
         champion_advantage=lead,
         comparison_metric=spec.comparison_metric,
         fairness=fairness,
+        challenge=challenge,
     )
     if not verdict.promote and accepted is not None and accepted.stands(date.today()):
         verdict = Verdict(promote=True, reasons=[str(accepted), *verdict.reasons])

@@ -12,6 +12,8 @@ import pandas as pd
 from engagement_assets.learning import markdown
 from engagement_assets.learning.explanations.explanation import Explanation, importance_table
 
+# Key of a card: how a search chose learner and hyperparameters.
+TUNING = "tuning"
 _STRONGEST = 20
 
 
@@ -68,8 +70,19 @@ def evaluation_report(
             metrics_markdown(card, names),
             *baselines_markdown(card),
             *paragraphs,
+            *_tuning_markdown(card),
         ]
     )
+
+
+def _tuning_markdown(card: Mapping[str, Any]) -> list[str]:
+    if TUNING not in card:
+        return []
+    from engagement_assets.learning.tuning.report import (  # noqa: PLC0415 - heavy imports
+        tuning_markdown,
+    )
+
+    return [tuning_markdown(card[TUNING])]
 
 
 def baseline_lines(card: Mapping[str, Any]) -> list[str]:

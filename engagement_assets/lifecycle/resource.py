@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from engagement_assets.settings.fields import same
 from engagement_assets.settings.installation import Settings
@@ -40,6 +41,9 @@ class ModelSettings(dg.ConfigurableResource):
     least_test_customers: int = same(Settings, "least_test_customers")
     least_group: int = same(Settings, "least_group")
     fairness_reference: dict[str, str] = same(Settings, "fairness_reference", default={})
+    studies: str = Field(
+        default="studies", description="Folder in which searches go on after a kill."
+    )
 
     def judging(self, model: str) -> dict[str, Any]:
         """Return the settings of how a model's candidate is judged."""

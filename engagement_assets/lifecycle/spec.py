@@ -136,6 +136,7 @@ class UseCaseSpec:
         unified: Its columns in the unified table.
         unscored: Why a customer may have no row on a day, where some have none.
         parameters: Names of the settings that its adapter is given.
+        tuned: Whether the job `automl` searches learner and hyperparameters for it.
         memory_mib: Memory that training asks for, in MiB.
         cpu_units: Processor that training asks for, in units of which a core has 1,024; Fargate
             takes certain pairs of processor and memory only.
@@ -179,6 +180,7 @@ class UseCaseSpec:
     unified: tuple[Unified, ...] = ()
     unscored: str | None = None
     parameters: tuple[str, ...] = ()
+    tuned: bool = False
     memory_mib: int = 4_096
     cpu_units: int = 2_048
     owners: list[str] = field(default_factory=lambda: ["team:data-science"])

@@ -25,17 +25,21 @@ from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.evaluation.bootstrap import Interval
 from engagement_assets.learning.evaluation.regression import r2, squared_error_advantage
 from engagement_assets.learning.stacking.folds import BaseLearner
+from engagement_assets.learning.tuning.gate import Challenge, challenge
+from engagement_assets.learning.tuning.problem import Kind, row_losses
 from engagement_assets.lifecycle.adapter import Inputs, Trained
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.errors import NotTrainableError
 from engagement_assets.lifecycle.fairness import Assessment, assess_regression
 from engagement_assets.lifecycle.predictor import Predictions, explained
+from engagement_assets.lifecycle.reports import TUNING
 from engagement_assets.lifecycle.rows import data_versions, labelled_rows
 from engagement_assets.lifecycle.scored import ScoredModel
 from engagement_assets.lifecycle.training import (
     data_card,
     explanation_card,
     learn_and_score,
+    sensitive_columns,
     split_rows,
 )
 from resources.registry import RegisteredModel
@@ -58,6 +62,8 @@ class LabelledSnapshots(ScoredModel):
         quality_of: From n truths and predictions to how good a baseline is.
         quality_words: What that is called.
         labels_are_classes: Whether the target is 0 or 1.
+        tuned: Class of what a search fits instead; its `tuning()` goes into the card.
+        tuned_parameters: Parameters of it besides the model's settings and the search's.
     """
 
     label: ClassVar[Label]
@@ -70,6 +76,8 @@ class LabelledSnapshots(ScoredModel):
     quality_of: ClassVar[Callable[..., float]] = staticmethod(r2)
     quality_words: ClassVar[str] = "R²"
     labels_are_classes: ClassVar[bool] = False
+    tuned: ClassVar[Any] = None
+    tuned_parameters: ClassVar[Mapping[str, Any]] = {}
 
     @abstractmethod
     def measures(self, fitted: Any, rows: pd.DataFrame, *, n_bootstrap: int) -> dict[str, Any]:
@@ -97,9 +105,30 @@ class LabelledSnapshots(ScoredModel):
         )
         return fitted.fit(rows[list(features)], rows[self.target], groups=rows["customer_id"])
 
+    def fit_tuned(
+        self,
+        rows: pd.DataFrame,
+        *,
+        features: Sequence[str],
+        parameters: Mapping[str, Any],
+        search: Mapping[str, Any],
+        first_day: date,  # noqa: ARG002 - for models that look at the length of the history
+    ) -> Any:
+        """Search for learner and hyperparameters on labelled rows of training people."""
+        names = self.parameter_names
+        given = {names.get(name, name): value for name, value in parameters.items()}
+        fitted = self.tuned(**given, **self.tuned_parameters, **search)
+        return fitted.fit(
+            rows[list(features)],
+            rows[self.target],
+            groups=rows["customer_id"],
+            sensitive=sensitive_columns(rows),
+        )
+
     def open(self, model: RegisteredModel, *, threads: int) -> Any:
         """Load a version's estimator."""
-        return self.estimator.load(model.folder).set_params(n_jobs=threads)
+        kind = self.tuned if TUNING in model.card else self.estimator
+        return kind.load(model.folder).set_params(n_jobs=threads)
 
     def score(self, fitted: Any, rows: pd.DataFrame) -> Floats:
         """Return the n predictions of the target that are measured and compared."""
@@ -174,6 +203,7 @@ class LabelledSnapshots(ScoredModel):
             parameters=inputs.parameters,
             n_bootstrap=inputs.bootstrap,
             first_day=inputs.first_day,
+            search=inputs.search,
         )
 
     def _learnable(self, rows: Mapping[date, pd.DataFrame], snapshots: Snapshots) -> Snapshots:
@@ -217,6 +247,7 @@ class LabelledSnapshots(ScoredModel):
         parameters: Mapping[str, Any],
         n_bootstrap: int,
         first_day: date,
+        search: Mapping[str, Any] | None = None,
     ) -> Trained[Any]:
         """Fit on the training people of labelled rows, score the test people at a later time.
 
@@ -229,14 +260,22 @@ class LabelledSnapshots(ScoredModel):
             parameters: Of the estimator.
             n_bootstrap: Resamples behind each interval.
             first_day: First day of the data.
+            search: What a search may take; None for the model's own estimator.
 
         Raises:
             NotTrainableError: There is nobody to learn from or to score.
             TooLittleDataError: The estimator cannot learn from them: one class, one target.
         """
         learn, score = learn_and_score(self.known(train_rows), self.known(test_rows))
-        fitted = self.fit(learn, features=features, parameters=parameters, first_day=first_day)
+        how: dict[str, Any] = {"features": features, "parameters": parameters}
+        how["first_day"] = first_day
+        fitted = (
+            self.fit(learn, **how)
+            if search is None
+            else self.fit_tuned(learn, search=search, **how)
+        )
         card = {
+            **({} if search is None else {TUNING: fitted.tuning()}),
             **data_card(snapshots, learn, score, features),
             **self.measures(fitted, score, n_bootstrap=n_bootstrap),
             **self.baselines(fitted, learn, score, parameters, n_bootstrap=n_bootstrap),
@@ -328,6 +367,42 @@ class LabelledSnapshots(ScoredModel):
             n_bootstrap=inputs.bootstrap,
             seed=inputs.seed,
         )
+
+    def challenge(
+        self, inputs: Inputs, champion: RegisteredModel, candidate: RegisteredModel
+    ) -> Challenge:
+        """Return whether a tuned candidate has so much less loss that it may replace a champion.
+
+        Measured on the test people of the candidate's test snapshot, which no trial saw.
+        """
+        rows = split_rows(self.known(self.test_rows(inputs, candidate)), test=True)
+        return self.judged_challenge(
+            champion,
+            candidate,
+            rows,
+            threads=inputs.threads,
+            n_bootstrap=inputs.bootstrap,
+            seed=inputs.seed,
+        )
+
+    def judged_challenge(
+        self,
+        champion: RegisteredModel,
+        candidate: RegisteredModel,
+        rows: pd.DataFrame,
+        *,
+        threads: int,
+        n_bootstrap: int,
+        seed: int,
+    ) -> Challenge:
+        """Compare the losses of two versions on labelled rows that neither has learnt from."""
+        truth = rows[self.target].to_numpy(np.float64)
+        kind: Kind = "binary" if self.labels_are_classes else "number"
+        losses = [
+            row_losses(truth, self.score(self.open(model, threads=threads), rows), kind)
+            for model in (champion, candidate)
+        ]
+        return challenge(*losses, groups=rows["customer_id"], n_bootstrap=n_bootstrap, seed=seed)
 
     def advantage(
         self,

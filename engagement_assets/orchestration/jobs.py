@@ -169,6 +169,27 @@ retraining_jobs = {
     )
     for cadence in sorted({spec.cadence for spec in EVERY_MODEL})
 }
+# Trials and minutes a model of the quarterly search.
+TRIALS, MINUTES = 50, 30.0
+TUNED = [spec for spec in EVERY_MODEL if spec.tuned]
+
+
+def search_config(
+    specs: Iterable[UseCaseSpec], *, trials: int = TRIALS, minutes: float = MINUTES
+) -> dict[str, Any]:
+    """Return the run config with which candidates are searched for."""
+    config = {"trials": trials, "minutes": minutes}
+    return {"ops": {f"{spec.name}__{spec.candidate}": {"config": config} for spec in specs}}
+
+
+automl_job = dg.define_asset_job(
+    "automl",
+    trained(TUNED),
+    config=search_config(TUNED),
+    executor_def=TRAINING_EXECUTOR,
+    description="Searches learner and hyperparameters of engagement, churn and value; what is "
+    "chosen must be clearly better than the champion on a later snapshot.",
+)
 JOBS: list[Any] = [
     ingest_job,
     text_scores_job,
@@ -185,4 +206,5 @@ JOBS: list[Any] = [
     delivery,
     daily_job,
     *retraining_jobs.values(),
+    automl_job,
 ]

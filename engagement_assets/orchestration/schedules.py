@@ -13,6 +13,7 @@ from engagement_assets.decisions.specs import LEARNT
 from engagement_assets.features.labels import LABELS, Label
 from engagement_assets.lifecycle.spec import Cadence
 from engagement_assets.orchestration.jobs import (
+    automl_job,
     daily_job,
     label_jobs,
     network_insights_job,
@@ -112,10 +113,19 @@ delivery_schedule = dg.ScheduleDefinition(
     description="Every quarter of an hour: the messages that are due by now.",
 )
 
+automl_schedule = dg.ScheduleDefinition(
+    job=automl_job,
+    cron_schedule="0 14 1 1,4,7,10 *",
+    name=automl_job.name,
+    description="On the first day of a quarter at 14:00 UTC, after the quarter's training: a "
+    "search for each model that has one, against the champion.",
+)
+
 SCHEDULES = [
     daily_schedule,
     delivery_schedule,
     *weekly_schedules,
     *(label_schedule(label) for label in LABELS.values()),
     *retraining_schedules,
+    automl_schedule,
 ]

@@ -355,6 +355,11 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):
         return self.mean_ == HURDLE and self.constant_chance_ is None
 
     @property
+    def mean_in_words(self) -> str:
+        """What predicts the mean."""
+        return str(self.mean_)
+
+    @property
     def margin_unit(self) -> str:
         """The unit of margins and contributions."""
         if self.mean_ == HURDLE and not self._pays_varies:

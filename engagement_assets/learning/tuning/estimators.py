@@ -234,16 +234,21 @@ class TunedEstimator(BaseEstimator):
             ValueError: As in `fit`.
         """
         check_is_fitted(self, "members_")
-        fitted = copy.copy(self)
         encoder = TableEncoder.fit(X)
-        fitted._take_encoder(encoder)
+        fitted = self.refitted_on(encoder, encoder.transform(X), np.asarray(y, dtype=np.float64))
         fitted.typical_values_ = typical_values(X, encoder)
+        return fitted
+
+    def refitted_on(self, encoder: TableEncoder, matrix: Matrix, target: Floats) -> Self:
+        """Return the same learners and weights fitted on other rows as an encoder gives them."""
+        fitted = copy.copy(self)
+        fitted._take_encoder(encoder)
         problem = Problem(
             kind=self._kind(),
             encoder=encoder,
-            matrix=encoder.transform(X),
-            target=np.asarray(y, dtype=np.float64),
-            groups=np.arange(len(X)),
+            matrix=matrix,
+            target=target,
+            groups=np.arange(len(target)),
             folds=[],
         )
         fitted.members_ = [
@@ -271,9 +276,10 @@ class TunedEstimator(BaseEstimator):
             ValueError: When columns are missing or have infinite values.
         """
         check_is_fitted(self, "members_")
-        return self._matrix_margin(self.encoder_.transform(X))
+        return self.matrix_margin(self.encoder_.transform(X))
 
-    def _matrix_margin(self, matrix: Matrix) -> Floats:
+    def matrix_margin(self, matrix: Matrix) -> Floats:
+        """Return the n margins of rows as the encoder gives them."""
         parts = zip(self.weights_, self.members_, strict=True)
         margin: Floats = np.sum([w * learner.margin(matrix) for w, learner in parts], axis=0)
         return margin
@@ -301,7 +307,7 @@ class TunedEstimator(BaseEstimator):
             contributions=contributions,
             base_value=base,
             method=" + ".join(dict.fromkeys(methods)),
-            additivity_error=float(np.abs(sums - self._matrix_margin(matrix)).max()),
+            additivity_error=float(np.abs(sums - self.matrix_margin(matrix)).max()),
             rows_checked=len(matrix),
             fallback_reason=None,
             rank_correlation=rank_correlations(matrix, contributions, self.random_state),

@@ -29,6 +29,7 @@ from engagement_assets.learning.evaluation.scores import score_shares
 from engagement_assets.learning.evaluation.thresholds import CostModel
 from engagement_assets.learning.fairness.mitigation import offer_price
 from engagement_assets.learning.trees.classifier import CalibratedBoostingClassifier
+from engagement_assets.learning.tuning.estimators import TunedClassifier
 from engagement_assets.lifecycle.fairness import Assessment, assess_flags
 from engagement_assets.lifecycle.rows import used_within
 from engagement_assets.lifecycle.spec import ModelSpec
@@ -53,6 +54,7 @@ class ChurnAdapter(LabelledSnapshots):
     target = LABEL.name
     output = "churn_probability"
     estimator = CalibratedBoostingClassifier
+    tuned = TunedClassifier
     parameter_names: ClassVar[Mapping[str, str]] = {
         "cost_lost_customer": "cost_miss",
         "cost_intervention": "cost_action",

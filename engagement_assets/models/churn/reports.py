@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from engagement_assets.learning.evaluation.plots import lift_plot, reliability_plot
-from engagement_assets.lifecycle.reports import evaluation_report, table_markdown
+from engagement_assets.lifecycle.reports import TUNING, evaluation_report, table_markdown
 
 METRIC_NAMES = {
     "auc": "AUC",
@@ -33,8 +33,13 @@ def evaluation_markdown(card: Mapping[str, Any]) -> str:
         METRIC_NAMES,
         f"**Served: {card['estimator']}.** Out-of-fold log loss: "
         + "; ".join(f"{name} {loss:.4f}" for name, loss in card["out_of_fold_log_loss"].items())
-        + ". A random forest of recency, frequency and volume alone is served where it is better "
-        "there beyond chance.",
+        + "."
+        + (
+            ""
+            if TUNING in card
+            else " A random forest of recency, frequency and volume alone is served where it is "
+            "better there beyond chance."
+        ),
         f"**Threshold {choice['threshold']:.3f}** has the least cost on out-of-fold "
         f"predictions: {choice['cost_per_row']:.2f} USD a customer, against "
         f"{choice['cost_of_nothing']:.2f} for contacting nobody and "

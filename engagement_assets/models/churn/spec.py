@@ -83,6 +83,7 @@ SPEC = ModelSpec(
     unscored=f"no session in the {LABEL.window_days} days before",
     score="churn_probability",
     parameters=("cost_lost_customer", "cost_intervention", "save_rate"),
+    tuned=True,
     texts={
         "model": "Candidate churn model: XGBoost on 80 % of the customers at up to four snapshots "
         "a window apart, calibrated on out-of-fold scores, measured on the other 20 % at a later "

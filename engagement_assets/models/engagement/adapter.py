@@ -20,6 +20,7 @@ from engagement_assets.learning.evaluation.regression import (
 )
 from engagement_assets.learning.evaluation.scores import score_shares
 from engagement_assets.learning.trees.regressor import BoundedBoostingRegressor
+from engagement_assets.learning.tuning.estimators import TunedRegressor
 from engagement_assets.lifecycle.dates import CHURN_WINDOW_DAYS
 from engagement_assets.lifecycle.predictor import Predictions
 from engagement_assets.lifecycle.rows import used_within
@@ -41,6 +42,8 @@ class EngagementAdapter(LabelledSnapshots):
     target = LABEL.name
     output = "engagement_score"
     estimator = BoundedBoostingRegressor
+    tuned = TunedRegressor
+    tuned_parameters: ClassVar[Mapping[str, Any]] = {"bounded": True}
     evaluation_markdown = staticmethod(evaluation_markdown)
 
     def measures(self, fitted: Any, rows: pd.DataFrame, *, n_bootstrap: int) -> dict[str, Any]:
@@ -63,12 +66,7 @@ class EngagementAdapter(LabelledSnapshots):
             "active_test_customers": int(rows["customer_id"][active].nunique()),
             "deciles": records(decile_table(truth, prediction, **how)),
             "score_shares": score_shares(prediction),
-            "objective": fitted.objective_,
-            "trees": fitted.n_trees_,
-            "out_of_fold_r2": {
-                f"{objective}, {count} trees": value
-                for (objective, count), value in fitted.tree_r2_.items()
-            },
+            **(_chosen(fitted) if isinstance(fitted, BoundedBoostingRegressor) else {}),
         }
 
     def predicted(self, fitted: Any, rows: pd.DataFrame) -> dict[str, Any]:
@@ -90,6 +88,18 @@ class EngagementAdapter(LabelledSnapshots):
         assert predictions.explanation is not None  # noqa: S101 - for the type checker
         score = predictions.table["engagement_score"]
         return product_report(predictions.explanation, rows, score, margin_unit=predictions.unit)
+
+
+def _chosen(fitted: BoundedBoostingRegressor) -> dict[str, Any]:
+    """Return how objective and number of trees were chosen."""
+    return {
+        "objective": fitted.objective_,
+        "trees": fitted.n_trees_,
+        "out_of_fold_r2": {
+            f"{objective}, {count} trees": value
+            for (objective, count), value in fitted.tree_r2_.items()
+        },
+    }
 
 
 def _judged(

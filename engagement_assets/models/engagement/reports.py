@@ -46,8 +46,14 @@ def evaluation_markdown(card: Mapping[str, Any]) -> str:
         card,
         "Engagement model",
         METRIC_NAMES,
-        f"Objective {card['objective']} with {card['trees']} trees had the least squared error "
-        "out of fold.",
+        *(
+            [
+                f"Objective {card['objective']} with {card['trees']} trees had the least squared "
+                "error out of fold."
+            ]
+            if "objective" in card
+            else []
+        ),
         decile_plot(deciles, unit="mean engagement score"),
         table_markdown(deciles),
     )

@@ -81,6 +81,7 @@ SPEC = ModelSpec(
         Unified(REASONS_TEXT, "engagement_reasons", compared=True),
     ),
     score="engagement_score",
+    tuned=True,
     texts={
         "model": "Candidate engagement model: XGBoost on 80 % of the customers at up to two "
         "snapshots, measured on the other 20 % at a later one.",

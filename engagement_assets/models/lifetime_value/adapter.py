@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import pandas as pd
 
@@ -22,9 +22,13 @@ from engagement_assets.learning.trees.revenue import LEVELS, TooFewPayersError
 from engagement_assets.lifecycle.errors import NotTrainableError
 from engagement_assets.lifecycle.spec import ModelSpec
 from engagement_assets.lifecycle.tabular import LabelledSnapshots
-from engagement_assets.lifecycle.training import records
+from engagement_assets.lifecycle.training import records, sensitive_columns
 from engagement_assets.models.lifetime_value.inputs import GUESS, REVENUE
-from engagement_assets.models.lifetime_value.model import ValueModel, lifetime_value
+from engagement_assets.models.lifetime_value.model import (
+    TunedValueModel,
+    ValueModel,
+    lifetime_value,
+)
 from engagement_assets.models.lifetime_value.reports import evaluation_markdown
 from engagement_assets.models.lifetime_value.spec import COVERAGE, LABEL, SPEC
 
@@ -33,6 +37,8 @@ FUTURE = "future_revenue_usd"
 VALUE_EDGES = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 # of a normal distribution, within which chance stays in 99 of 100 samples
 _DEVIATIONS_OF_CHANCE = 2.58
+
+_Value = TypeVar("_Value", bound=ValueModel)
 
 
 class LifetimeValueAdapter(LabelledSnapshots):
@@ -43,6 +49,7 @@ class LifetimeValueAdapter(LabelledSnapshots):
     target = FUTURE
     output = FUTURE
     estimator = ValueModel
+    tuned = TunedValueModel
     # recency, frequency, volume; revenue to date comes in as the rate that it is
     baseline_columns = (
         GUESS,
@@ -68,14 +75,42 @@ class LifetimeValueAdapter(LabelledSnapshots):
         Raises:
             NotTrainableError: When too few training customers pay to learn from.
         """
+        return self._fit(ValueModel, rows, features, first_day, parameters)
+
+    def fit_tuned(
+        self,
+        rows: pd.DataFrame,
+        *,
+        features: Sequence[str],
+        parameters: Mapping[str, Any],
+        search: Mapping[str, Any],
+        first_day: date,
+    ) -> TunedValueModel:
+        """Fit inputs, and a regressor whose mean a search chooses.
+
+        Raises:
+            NotTrainableError: When too few training customers pay to learn from.
+        """
+        own = {**parameters, "search": dict(search)}
+        return self._fit(TunedValueModel, rows, features, first_day, own)
+
+    def _fit(
+        self,
+        kind: type[_Value],
+        rows: pd.DataFrame,
+        features: Sequence[str],
+        first_day: date,
+        parameters: Mapping[str, Any],
+    ) -> _Value:
         try:
-            return ValueModel.fit(
+            return kind.fit(
                 rows,
                 rows[FUTURE],
                 features=features,
                 first_day=first_day,
                 window_days=LABEL.window_days,
                 parameters=parameters,
+                sensitive=sensitive_columns(rows),
             )
         except TooFewPayersError as error:
             raise NotTrainableError(str(error)) from error
@@ -119,7 +154,7 @@ class LifetimeValueAdapter(LabelledSnapshots):
             "coverage_by_decile": records(coverage),
             "score_edges": list(VALUE_EDGES),
             "score_shares": score_shares(prediction, edges=VALUE_EDGES),
-            "mean": regressor.mean_,
+            "mean": regressor.mean_in_words,
             "out_of_fold_rmse": regressor.mean_losses_,
             "trees": regressor.trees_,
             "conformal_shift": regressor.shift_.to_dict(),

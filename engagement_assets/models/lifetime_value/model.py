@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.explanations.explanation import Explanation
 from engagement_assets.learning.trees.revenue import ZeroInflatedRevenueRegressor
+from engagement_assets.learning.tuning.revenue import TunedRevenueRegressor
 from engagement_assets.models.lifetime_value.inputs import HistoryInputs
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class ValueModel:
         inputs: How rows become inputs.
         regressor: The fitted regressor.
     """
+
+    regressor_kind: ClassVar[type[ZeroInflatedRevenueRegressor]] = ZeroInflatedRevenueRegressor
 
     def __init__(self, inputs: HistoryInputs, regressor: ZeroInflatedRevenueRegressor) -> None:
         self.inputs = inputs
@@ -79,18 +82,32 @@ class ValueModel:
         first_day: date,
         window_days: int,
         parameters: Mapping[str, Any],
-    ) -> ValueModel:
-        """Measure the credibility of a rate and fit the regressor; see both for what they raise."""
+        sensitive: pd.DataFrame,
+    ) -> Self:
+        """Measure the credibility of a rate and fit the regressor; see both for what they raise.
+
+        `sensitive` are columns that a choice must be fair by, where there is one.
+        """
         inputs = HistoryInputs.fit(
             rows, future_usd, features=features, first_day=first_day, window_days=window_days
         )
-        regressor = ZeroInflatedRevenueRegressor(**({"prior": inputs.guess} | dict(parameters)))
-        regressor.fit(inputs(rows), future_usd, groups=rows["customer_id"])
+        regressor = cls.regressor_kind(**({"prior": inputs.guess} | dict(parameters)))
+        cls._fit_regressor(regressor, inputs(rows), future_usd, rows["customer_id"], sensitive)
         return cls(inputs, regressor)
 
-    def refitted(self, rows: pd.DataFrame, future_usd: pd.Series) -> ValueModel:
+    @staticmethod
+    def _fit_regressor(
+        regressor: Any,
+        inputs: pd.DataFrame,
+        future_usd: pd.Series,
+        customers: pd.Series,
+        sensitive: pd.DataFrame,  # noqa: ARG004 - for the tuned regressor, which chooses by it
+    ) -> None:
+        regressor.fit(inputs, future_usd, groups=customers)
+
+    def refitted(self, rows: pd.DataFrame, future_usd: pd.Series) -> Self:
         """Return the same inputs and the same model of the mean, fitted on other rows."""
-        return ValueModel(self.inputs, self.regressor.refitted(self.inputs(rows), future_usd))
+        return type(self)(self.inputs, self.regressor.refitted(self.inputs(rows), future_usd))
 
     def predict(self, rows: pd.DataFrame) -> Floats:
         """Return the n expected future revenues in USD."""
@@ -110,11 +127,32 @@ class ValueModel:
         self.inputs.save(folder)
 
     @classmethod
-    def load(cls, folder: Path | UPath) -> ValueModel:
+    def load(cls, folder: Path | UPath) -> Self:
         """Read what `save` wrote. Check the files' hashes first (`ModelRegistry.open`).
 
         Raises:
             FileNotFoundError: When a file is missing.
             ValueError: When the files are of another format.
         """
-        return cls(HistoryInputs.load(folder), ZeroInflatedRevenueRegressor.load(folder))
+        return cls(HistoryInputs.load(folder), cls.regressor_kind.load(folder))
+
+
+class TunedValueModel(ValueModel):
+    """The value model with a mean that a search chose."""
+
+    regressor_kind = TunedRevenueRegressor
+
+    @staticmethod
+    def _fit_regressor(
+        regressor: Any,
+        inputs: pd.DataFrame,
+        future_usd: pd.Series,
+        customers: pd.Series,
+        sensitive: pd.DataFrame,
+    ) -> None:
+        regressor.fit(inputs, future_usd, groups=customers, sensitive=sensitive)
+
+    def tuning(self) -> Mapping[str, Any]:
+        """Return how the mean was chosen; see `TunedEstimator.tuning`."""
+        assert isinstance(self.regressor, TunedRevenueRegressor)  # noqa: S101 - for the type checker
+        return self.regressor.tuning()

@@ -90,6 +90,7 @@ SPEC = ModelSpec(
         Unified(REASONS_TEXT, "value_reasons"),
     ),
     score="future_revenue_usd",
+    tuned=True,
     texts={
         "model": f"Candidate value model: expected revenue of {LABEL.window_days} days with "
         "quantiles that never cross, made honest by conformal calibration, on 80 % of the "
