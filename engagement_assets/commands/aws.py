@@ -1,4 +1,4 @@
-"""What `engagement aws sync-tables` and `engagement aws check` do.
+"""What `engagement aws sync-tables`, `check` and `autopilot` do.
 
 Belongs here: making the Glue tables, and looking at each thing that a run will need. Does not
 belong here: making those things (the deploy templates) and running jobs.
@@ -8,10 +8,17 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import pyarrow as pa
+
 from engagement_assets.deployments.resources import resources_for
 from engagement_assets.governance.tables import KNOWN_TABLES
+from engagement_assets.lifecycle.access import inputs_of, last_day
+from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.orchestration.jobs import TUNED
 from engagement_assets.settings.deployment import AwsSettings, Deployment
+from engagement_assets.settings.fields import SettingsError
 from engagement_assets.settings.installation import Settings, current_home
+from resources.aws.autopilot import LONGEST_NAME, AutopilotJob, run_autopilot
 from resources.aws.clients import aws_call, client
 from resources.aws.errors import AwsError
 from resources.aws.glue import MEND, GlueTables
@@ -48,6 +55,45 @@ def check() -> int:
             failed += 1
             sys.stdout.write(f"FAILED  {name}: {error}\n")
     return 1 if failed else 0
+
+
+def autopilot(model: str, *, role: str, candidates: int, minutes: float) -> str:
+    """Run SageMaker Autopilot over the rows that a model learns from.
+
+    Returns:
+        Its best candidate in a line. It is a container of AWS's without the platform's reasons and
+        gates, so it becomes no version: it says what another search makes of the same rows.
+
+    Raises:
+        AwsError: A call or the job failed.
+        SettingsError: There is no such model, or it has no search.
+    """
+    spec = next((spec for spec in TUNED if spec.name == model), None)
+    if spec is None:
+        raise SettingsError(f"{model}: expected one of {', '.join(one.name for one in TUNED)}")
+    aws = AwsSettings()
+    own = resources_for(Deployment.AWS, Settings.load(current_home()))
+    names = ("engine", "registry", "source", "settings")
+    inputs = inputs_of(spec, **{name: own[name] for name in names})
+    lake = inputs.engine.lake
+    wanted = spec.dates(last_day(lake, None), first_day=inputs.first_day)
+    dated = [table for table in spec.learns_from if table.startswith(("features/", "labels/"))]
+    there = [day for day in wanted.train if all(lake.exists(table, day) for table in dated)]
+    adapter: Any = spec.adapter()
+    rows = adapter.training_rows(inputs, Snapshots(tuple(there) or wanted.train[:1], wanted.test))
+    short = model[: LONGEST_NAME - len(wanted.test.isoformat()) - 1].replace("_", "-")
+    job = AutopilotJob(
+        name=f"{short}-{wanted.test}",
+        target=adapter.target,
+        problem="BinaryClassification" if adapter.labels_are_classes else "Regression",
+        folder=f"{aws.root}/.autopilot",
+        role=role,
+        candidates=candidates,
+        minutes=minutes,
+        kms_key=aws.kms_key,
+    )
+    best = run_autopilot(job, pa.Table.from_pandas(rows, preserve_index=False), region=aws.region)
+    return f"{job.name}: {best.name}, {best.metric} {best.value:.4f}, {best.artefact}\n"
 
 
 def _tables() -> GlueTables:

@@ -412,6 +412,26 @@ def check_aws() -> None:
         raise typer.Exit(commands.check())
 
 
+@aws.command("autopilot")
+def run_autopilot(
+    model: Annotated[str, typer.Option(envvar="MODEL", help="whose rows")],
+    role: Annotated[str, typer.Option(help="ARN of the role that SageMaker takes")],
+    trials: Annotated[int, typer.Option(envvar="TRIALS", min=1, help="candidates")] = 50,
+    minutes: Annotated[float, typer.Option(envvar="MINUTES", help="time")] = 60.0,
+) -> None:
+    """Let SageMaker Autopilot learn from a model's rows, to be compared; untried on AWS.
+
+    \b
+    engagement aws autopilot --model churn --role arn:aws:iam::123456789012:role/autopilot
+    """
+    from engagement_assets.commands import aws as commands
+    from resources.aws.errors import AwsError
+    from resources.lake import MissingPartitionError
+
+    with refused(None, AwsError, MissingPartitionError):
+        sys.stdout.write(commands.autopilot(model, role=role, candidates=trials, minutes=minutes))
+
+
 @app.command()
 def docs(
     check: Annotated[

@@ -206,6 +206,21 @@ class LabelledSnapshots(ScoredModel):
             search=inputs.search,
         )
 
+    def training_rows(self, inputs: Inputs, snapshots: Snapshots) -> pd.DataFrame:
+        """Return features and target of the training people at the training snapshots.
+
+        For learners elsewhere: the rows that `train` learns from, without who they are of.
+
+        Raises:
+            MissingPartitionError: A snapshot or its labels are not in the lake.
+        """
+        lake = inputs.engine.lake
+        rows = pd.concat(
+            [labelled_rows(lake, day, self.label) for day in snapshots.train], ignore_index=True
+        )
+        learn = split_rows(self.known(rows), test=False)
+        return learn[[*MODEL_INPUTS, self.target]]
+
     def _learnable(self, rows: Mapping[date, pd.DataFrame], snapshots: Snapshots) -> Snapshots:
         """Return the snapshots whose labels can be learnt from; the latest two must be."""
         reasons = {
