@@ -9,6 +9,7 @@ Layout under the root, a local folder or any filesystem of universal_pathlib:
     <name>/<version>/card.json   what the version is; written last, so a version without is none
     <name>/champion.json         the history of promotions and rollbacks
     <name>/audit.json            versions that were refused, and those taken on record all the same
+    <name>/shadow.json           versions that predict beside the champion before they replace it
 
 A version is named by its content: the same files and card are the same version. That also makes
 it a seal: `open` computes the name again from the bytes and refuses what does not match.
@@ -36,6 +37,7 @@ Folder = Path | UPath
 CARD_FILE = "card.json"
 CHAMPION_FILE = "champion.json"
 AUDIT_FILE = "audit.json"
+SHADOW_FILE = "shadow.json"
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _VERSION = re.compile(r"[0-9a-f]{16}")
@@ -121,6 +123,30 @@ class Acceptance:
 
     def __str__(self) -> str:
         return f"taken on record by {self.by} until {self.until}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Shadow:
+    """A version that predicts beside the champion before it replaces it.
+
+    Attributes:
+        version: The version.
+        reasons: Why it is to become champion.
+        after: Last day of the data when it began, ISO 8601: later days count.
+        days: Days that it is to predict.
+        done: Figures of each day that it predicted, by day.
+    """
+
+    version: str
+    reasons: list[str]
+    after: str
+    days: int
+    done: dict[str, dict[str, Any]]
+
+    @property
+    def complete(self) -> bool:
+        """Whether it has predicted as many days as asked."""
+        return len(self.done) >= self.days
 
 
 class ModelRegistry:
@@ -352,6 +378,46 @@ class ModelRegistry:
         if not refusals or (history and history[-1]["at"] > refusals[-1].at):
             return None
         return refusals[-1]
+
+    def begin_shadow(
+        self, name: str, version: str, reasons: Sequence[str], *, after: date, days: int
+    ) -> None:
+        """Let a version predict beside the champion for some days; one that does already goes on.
+
+        Raises:
+            UnknownModelError: When the model has no versions.
+            UnknownVersionError: When it has no such version.
+        """
+        self._existing(name, version)
+        present = self.shadow(name)
+        if present is None or present.version != version:
+            entry = {"version": version, "reasons": list(reasons), "after": after.isoformat()}
+            self._append(
+                name, SHADOW_FILE, {"action": "begin", **entry, "days": days, "at": _now()}
+            )
+
+    def shadowed(self, name: str, version: str, day: date, figures: Mapping[str, Any]) -> None:
+        """Put on record that a version predicted a day beside the champion."""
+        entry = {"version": version, "day": day.isoformat(), "figures": dict(figures)}
+        self._append(name, SHADOW_FILE, {"action": "day", **entry, "at": _now()})
+
+    def shadow(self, name: str) -> Shadow | None:
+        """Return the version that predicts beside the champion, or None.
+
+        A promotion or rollback since it began ends it, and so does its own refusal.
+        """
+        entries = self._entries(name, SHADOW_FILE)
+        places = [place for place, one in enumerate(entries) if one["action"] == "begin"]
+        if not places:
+            return None
+        begun, later = entries[places[-1]], entries[places[-1] + 1 :]
+        version, history = begun["version"], self.history(name)
+        refused = [one.at for one in self.refusals(name) if one.version == version]
+        ended = [*refused, *(entry["at"] for entry in history[-1:])]
+        if any(at >= begun["at"] for at in ended):
+            return None
+        done = {one["day"]: one["figures"] for one in later if one["day"] > begun["after"]}
+        return Shadow(version, begun["reasons"], begun["after"], begun["days"], done)
 
     def acceptance(self, name: str, version: str) -> Acceptance | None:
         """Return the latest acceptance of a version, also one whose day is over."""

@@ -35,6 +35,7 @@ def inputs_of(
         bootstrap=settings.bootstrap,
         judging=settings.judging(spec.name),
         reader=source.reader,
+        shadow_days=settings.automl_shadow_days,
     )
 
 

@@ -42,6 +42,7 @@ class Inputs:
             to where it has no table of consents.
         search: What a search of learner and hyperparameters may take (`learning.tuning`); None
             where the model's own estimator is trained.
+        shadow_days: Days that a tuned candidate predicts beside the champion before it serves.
     """
 
     engine: Engine
@@ -55,6 +56,7 @@ class Inputs:
     judging: Mapping[str, Any]
     reader: SourceReader
     search: Mapping[str, Any] | None = None
+    shadow_days: int = 0
 
     def fairness_settings(self, *, referenced: bool = True) -> dict[str, Any]:
         """Return settings of a fairness report; `referenced` where the truth is known of people."""

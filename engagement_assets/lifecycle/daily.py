@@ -17,6 +17,7 @@ from engagement_assets.learning import markdown
 from engagement_assets.lifecycle.access import inputs_of
 from engagement_assets.lifecycle.adapter import Inputs, ModelAdapter
 from engagement_assets.lifecycle.resource import ModelSettings
+from engagement_assets.lifecycle.shadow import shadow_days
 from engagement_assets.lifecycle.spec import ModelSpec
 from engagement_assets.settings.partitions import DAILY, partition_days
 from engagement_assets.source.resource import SourceResource
@@ -76,6 +77,9 @@ def daily_asset(spec: ModelSpec) -> dg.AssetsDefinition:
             day.isoformat(): _predict_day(context, spec, adapter, inputs, model, day)
             for day in days
         }
+        told = shadow_days(spec, adapter, inputs, {day: made[day.isoformat()][0] for day in days})
+        if told is not None:
+            context.log.info("%s: %s", spec.name, told)
         yield from _outputs(spec, made)
 
     return daily

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from engagement_assets.lifecycle.access import last_day
 from engagement_assets.lifecycle.adapter import Inputs
 from engagement_assets.lifecycle.champion import Verdict, judge
 from engagement_assets.lifecycle.gates import FAILED, PASSED, Judgement
@@ -53,6 +54,19 @@ def promote_or_keep(
         verdict = Verdict(promote=True, reasons=[str(accepted), *verdict.reasons])
     if not verdict.promote:
         registry.refuse(spec.name, candidate.version, verdict.reasons)
+    elif challenge is not None and inputs.shadow_days and accepted is None:
+        registry.begin_shadow(
+            spec.name,
+            candidate.version,
+            verdict.reasons,
+            after=last_day(inputs.engine.lake, None),
+            days=inputs.shadow_days,
+        )
+        return Verdict(
+            promote=False,
+            reasons=[f"first {inputs.shadow_days} days beside the champion", *verdict.reasons],
+            not_judged=verdict.not_judged,
+        )
     if verdict.promote:
         registry.promote(spec.name, candidate.version, "; ".join(verdict.reasons))
     return verdict

@@ -37,6 +37,7 @@ class ModelSettings(dg.ConfigurableResource):
     holdout_experiment: str = same(Settings, "holdout_experiment")
     timing_updates: int = same(Settings, "timing_updates")
     virality_estimator: str = same(Settings, "virality_estimator")
+    automl_shadow_days: int = same(Settings, "automl_shadow_days")
     threads: int = same(Settings, "threads")
     least_test_customers: int = same(Settings, "least_test_customers")
     least_group: int = same(Settings, "least_group")

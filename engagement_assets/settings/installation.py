@@ -174,6 +174,12 @@ class Settings(Declared):
     node2vec_q: float = setting(
         1.0, "walks behind the embeddings: below 1 they find communities, above 1 roles", gt=0
     )
+    automl_shadow_days: int = setting(
+        0,
+        "days that a tuned candidate predicts beside the champion before it replaces it; 7 where a "
+        "change should be seen on real days first",
+        ge=0,
+    )
     virality_estimator: Literal["auto", "linear", "boosted", "lstm"] = setting(
         "auto", "`linear`, `boosted` or `lstm`, instead of the best on posts set aside"
     )

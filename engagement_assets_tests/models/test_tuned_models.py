@@ -1,6 +1,8 @@
 """A tuned candidate is a version like any other: judged, kept, predicted, explained, stacked."""
 
 import json
+from datetime import timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from engagement_assets.lifecycle.errors import NotTrainableError
 from engagement_assets.lifecycle.predictor import Context
 from engagement_assets.lifecycle.promotion import promote_or_keep
 from engagement_assets.lifecycle.search import searching
+from engagement_assets.lifecycle.shadow import shadow_days
 from engagement_assets.models.churn.adapter import ChurnAdapter
 from engagement_assets.models.churn.spec import SPEC as CHURN
 from engagement_assets.models.engagement.adapter import EngagementAdapter
@@ -94,10 +97,16 @@ class Told(EngagementAdapter):
     def test_rows(self, *_):
         return labelled(TEST)
 
+    def predict(self, _, model, day):
+        snapshot = labelled(day).head(200)
+        predicted = self.load(model, parameters={}, threads=1)(snapshot, Context())
+        return self.report(predicted, snapshot, model.card)
 
-def inputs(registry):
+
+def inputs(registry, *, shadow_days=0):
+    lake = SimpleNamespace(days=lambda _: [TEST])
     return Inputs(
-        engine=None,
+        engine=SimpleNamespace(lake=lake),
         sql=None,
         registry=registry,
         first_day=FIRST_DAY,
@@ -107,6 +116,7 @@ def inputs(registry):
         bootstrap=200,
         judging={"least_group": 50, "least_test_customers": 100},
         reader=None,
+        shadow_days=shadow_days,
     )
 
 
@@ -124,12 +134,12 @@ def versions(tmp_path_factory):
     return registry, kept
 
 
-def verdict(versions, champion, monkeypatch):
+def verdict(versions, champion, monkeypatch, **settings):
     registry, kept = versions
     monkeypatch.setattr(type(ENGAGEMENT), "adapter", lambda _: Told())
     return promote_or_keep(
         ENGAGEMENT,
-        inputs(registry),
+        inputs(registry, **settings),
         registry,
         candidate=kept["tuned"],
         champion=kept[champion],
@@ -141,6 +151,52 @@ def test_a_draw_promotes_no_tuned_candidate(versions, monkeypatch):
     kept = verdict(versions, "own", monkeypatch)
     assert not kept.promote
     assert any("is asked of a tuned model" in reason for reason in kept.reasons)
+
+
+def champion_of(day, kept):
+    adapter = Told()
+    return {day: adapter.predict(None, kept["blind"], day).table}
+
+
+def test_a_shadow_predicts_so_many_later_days_before_it_serves(versions, monkeypatch):
+    registry, kept = versions
+    registry.promote("engagement", kept["blind"].version, "first")
+    asked = inputs(registry, shadow_days=2)
+    waiting = verdict(versions, "blind", monkeypatch, shadow_days=2)
+    assert not waiting.promote
+    assert registry.champion("engagement") == kept["blind"].version
+    assert registry.shadow("engagement").version == kept["tuned"].version
+
+    def beside(day):
+        return shadow_days(ENGAGEMENT, Told(), asked, champion_of(day, kept))
+
+    first, second = (TEST + timedelta(days=days) for days in (1, 2))
+    for day in (TEST, first, first):
+        assert "of 2 days" in beside(day)
+    figures = registry.shadow("engagement").done
+    assert list(figures) == [first.isoformat()]
+    assert figures[first.isoformat()]["customers"] == 200
+    assert figures[first.isoformat()]["mean_difference"] > 0.0
+    beside(second)
+    assert registry.champion("engagement") == kept["tuned"].version
+    assert registry.shadow("engagement") is None
+    assert beside(second) is None
+
+
+def test_a_shadow_that_cannot_predict_a_day_is_refused(versions, monkeypatch):
+    registry, kept = versions
+    registry.promote("engagement", kept["blind"].version, "again")
+    verdict(versions, "blind", monkeypatch, shadow_days=2)
+
+    class Broken(Told):
+        def predict(self, *_):
+            raise ValueError("columns are missing")
+
+    day = TEST + timedelta(days=5)
+    said = shadow_days(ENGAGEMENT, Broken(), inputs(registry), champion_of(day, kept))
+    assert "columns are missing" in said
+    assert registry.shadow("engagement") is None
+    assert registry.champion("engagement") == kept["blind"].version
 
 
 def test_a_tuned_candidate_that_is_clearly_better_is_promoted(versions, monkeypatch):
