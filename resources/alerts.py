@@ -5,6 +5,7 @@ checked, when to look (`sensors.py`) and how a channel sends (`channels.py`).
 """
 
 import json
+import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,8 @@ from upath import UPath
 from resources.channels import Channel, Webhook
 from resources.gate import QUIET
 from resources.lake import put_atomically
+
+logger = logging.getLogger(__name__)
 
 BATCH = 1_000
 # Runs that ended this long before the last look are looked at again: what was told is remembered.
@@ -96,14 +99,22 @@ class AlertSink(dg.ConfigurableResource):
         return self._url.with_suffix(".state.json")
 
     def _state(self) -> dict:
-        path = self._state_path()
+        path, new = self._state_path(), {"told": [], "unsent": {}}
         if not path.exists():
-            return {"told": [], "unsent": {}}
-        state: dict = json.loads(path.read_text())
-        if isinstance(state["unsent"], list):
-            # written before there was more than one channel
-            state["unsent"] = {Webhook.name: state["unsent"]}
-        return state
+            return new
+        try:
+            state = json.loads(path.read_bytes())
+            if not isinstance(state["told"], list) or not isinstance(state["unsent"], dict):
+                raise TypeError("told or unsent are of another kind")
+            datetime.fromisoformat(state.get("looked_at", "2000-01-01"))
+        except (ValueError, TypeError, KeyError) as error:
+            logger.warning(
+                "%s is damaged (%s): what failed is told from the beginning, some of it again",
+                path,
+                error,
+            )
+            return new
+        return dict(state)
 
 
 def _failed(instance: dg.DagsterInstance, state: dict) -> list[dict]:

@@ -9,10 +9,7 @@ Does not belong here: SQL (`engine.py`) and what the tables mean.
 
 import hashlib
 import io
-import logging
 import os
-import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -29,9 +26,8 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from resources.botocore_errors import aws_errors, code_of, explain
+from resources.files import replace_file
 from resources.tables import Table
-
-logger = logging.getLogger(__name__)
 
 PARTITION_COLUMN = "day"
 DAY_PREFIX = f"{PARTITION_COLUMN}="
@@ -46,7 +42,6 @@ ABSENT = ("", "404", "NoSuchKey")
 # Files of an object store that are read at once.
 READERS = 8
 # A temporary file older than this was left by a killed run and is swept by the next write.
-STALE_TEMPORARY_SECONDS = 6 * 3600
 
 
 class LakeError(RuntimeError):
@@ -431,16 +426,7 @@ def put_atomically(path: UPath, payload: bytes) -> None:
         with _reached(path):
             path.write_bytes(payload)
         return
-    folder = path.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{path.name}.{uuid.uuid4().hex}.tmp"
-    _sweep_stale(folder)
-    try:
-        temporary.write_bytes(payload)
-        os.replace(str(temporary), str(path))  # noqa: PTH105 - UPath has no atomic replace
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    replace_file(Path(str(path)), payload)
 
 
 @contextmanager
@@ -461,26 +447,6 @@ def _reached(path: UPath) -> Iterator[None]:
         if isinstance(error, OSError) and code_of(error) in ABSENT:
             raise
         raise StorageError(f"{path}: {explain(error)}") from error
-
-
-def _sweep_stale(folder: UPath) -> None:
-    with os.scandir(str(folder)) as entries:
-        stale = [
-            entry.path
-            for entry in entries
-            if entry.name.endswith(".tmp") and _age_seconds(entry) > STALE_TEMPORARY_SECONDS
-        ]
-    for path in stale:
-        logger.warning("removing %s, left by a run that was killed", path)
-        UPath(path).unlink(missing_ok=True)
-
-
-def _age_seconds(entry: os.DirEntry[str]) -> float:
-    try:
-        return time.time() - entry.stat().st_mtime
-    except FileNotFoundError:
-        # another writer swapped it in between the listing and this look
-        return 0.0
 
 
 def encode(rows: pa.Table) -> bytes:

@@ -19,6 +19,7 @@ from pydantic import field_validator, model_validator
 from pydantic_settings import InitSettingsSource, PydanticBaseSettingsSource
 
 from engagement_assets.settings.fields import Day, Declared, SettingsError, setting
+from resources.files import replace_file
 
 PROJECT = Path(__file__).resolve().parents[2]
 SIMULATED = "simulator"
@@ -35,6 +36,8 @@ CLAIMS_FILE = "claims.sqlite"
 WORLD = ("source", "source_data", "customers", "seed", "days", "world")
 CHANNEL_CAC = "organic=2,referral=8,social=18,search=30"
 CUSTOMERS = 10_000
+# Windows and histories reach back from the last day.
+EARLIEST = date(1970, 1, 1)
 # Models that select people whose true label is known later.
 REFERENCED = ("churn", "engagement", "lifetime_value", "ensemble")
 
@@ -68,7 +71,7 @@ class Settings(Declared):
         variable="DATE",
         shown="yesterday (UTC), or the source's last day",
     )
-    customers: int = setting(CUSTOMERS, "size of the simulated world", ge=1)
+    customers: int = setting(CUSTOMERS, "size of the simulated world", ge=1, le=10_000_000)
     days: int = setting(
         400,
         "days of simulated history; churn is learnt from two snapshots a churn "
@@ -76,7 +79,8 @@ class Settings(Declared):
         ge=91,
         le=3_650,
     )
-    seed: int = setting(7, "another simulated world, another model seed", ge=0)
+    # learners take 32 bits
+    seed: int = setting(7, "another simulated world, another model seed", ge=0, le=2**31 - 1)
     world: Literal["causes", "plain"] = setting(
         "causes",
         "`plain` for a simulated world in which nothing that the company does changes anything "
@@ -135,7 +139,7 @@ class Settings(Declared):
     bootstrap: int = setting(
         200, "resamples behind each interval; more make it steadier and slower", ge=20
     )
-    threads: int = setting(2, "threads of one run; your number of cores", ge=1)
+    threads: int = setting(2, "threads of one run; your number of cores", ge=1, le=1_024)
     webhook_url: str = setting(
         "",
         "address that alerts are posted to as JSON, besides the log",
@@ -301,7 +305,7 @@ class Settings(Declared):
         path = Path(sources["init_settings"]()["home"]) / SETTINGS_FILE
         texts = {
             SETTINGS_VARIABLE: os.environ.get(SETTINGS_VARIABLE) or "{}",
-            str(path): path.read_text() if path.exists() else "{}",
+            str(path): text_of(path) if path.exists() else "{}",
         }
         parsed = (cls._parsed(text, where) for where, text in texts.items())
         return sources["init_settings"], *(InitSettingsSource(cls, values) for values in parsed)
@@ -346,6 +350,8 @@ class Settings(Declared):
 
     @model_validator(mode="after")
     def _check_last_day(self) -> Self:
+        if self.last_day is not None and self.last_day < EARLIEST:
+            raise SettingsError(f"DATE={self.last_day}: expected {EARLIEST} or a later day")
         if self.last_day is not None and self.last_day > yesterday():
             raise SettingsError(
                 f"DATE={self.last_day}: the last full day is {yesterday()} (UTC); choose it or an "
@@ -385,9 +391,8 @@ class Settings(Declared):
 
     def save(self) -> None:
         """Write `settings.json` into the home."""
-        self.home.mkdir(parents=True, exist_ok=True)
         text = self.model_dump_json(indent=1, exclude={"home"})
-        (self.home / SETTINGS_FILE).write_text(f"{text}\n")
+        replace_file(self.home / SETTINGS_FILE, f"{text}\n".encode())
 
     def check_same_world(self, other: "Settings") -> None:
         """Check that these settings fit a home that was made with `other`.
@@ -420,10 +425,12 @@ def channel_costs(text: str) -> dict[str, float]:
     """
     costs: dict[str, float] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
-        match = re.fullmatch(r"([a-z][a-z0-9_]*)=(\d+(?:\.\d+)?)", part)
+        match = re.fullmatch(r"([a-z][a-z0-9_]*)=(\d{1,9}(?:\.\d{1,9})?)", part)
         if match is None or match[1] in costs:
             raise ValueError(f"expected channels and their costs such as {CHANNEL_CAC}")
         costs[match[1]] = float(match[2])
+    if not costs:
+        raise ValueError(f"expected a channel at least, such as {CHANNEL_CAC}")
     return costs
 
 
@@ -468,13 +475,26 @@ def current_home(environ: Mapping[str, str] = os.environ) -> Path:
     if named:
         return Path(named).resolve()
     pointer = PROJECT / "data" / POINTER_FILE
-    if pointer.exists():
-        return PROJECT / "data" / pointer.read_text().strip()
-    return default_home(SIMULATED, CUSTOMERS)
+    if not pointer.exists():
+        return default_home(SIMULATED, CUSTOMERS)
+    home = text_of(pointer).strip()
+    if not home or "\0" in home:
+        raise SettingsError(f"{pointer} names no home: give HOME_DIR=…, which writes it again")
+    return PROJECT / "data" / home
 
 
 def point_to(home: Path) -> None:
     """Make a home the one that `make dev` opens."""
-    pointer = PROJECT / "data" / POINTER_FILE
-    pointer.parent.mkdir(parents=True, exist_ok=True)
-    pointer.write_text(f"{home}\n")
+    replace_file(PROJECT / "data" / POINTER_FILE, f"{home}\n".encode())
+
+
+def text_of(path: Path) -> str:
+    """Return the text of a file of this product.
+
+    Raises:
+        SettingsError: It is no text.
+    """
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is damaged, it is no text: restore it") from error

@@ -112,6 +112,20 @@ def test_a_failed_check_is_one_line_that_says_what_where_and_when(instance, log)
     assert alert["at"].endswith("+00:00")
 
 
+@pytest.mark.parametrize("damage", ["", "[]", '{"told": 1, "unsent": {}}', '{"told": []}', "\0"])
+def test_a_damaged_state_is_named_and_what_failed_is_told_from_the_beginning(
+    instance, log, caplog, damage
+):
+    run(instance, passed=False)
+    sink = AlertSink(log_path=str(log))
+    assert sink.tell(instance) == 1
+    state = log.with_suffix(".state.json")
+    state.write_text(damage)
+    assert sink.tell(instance) == 1
+    assert str(state) in caplog.text
+    assert sink.tell(instance) == 0
+
+
 def test_a_failure_is_told_once_and_a_second_failure_again(instance, log):
     run(instance, passed=False)
     sink = AlertSink(log_path=str(log))

@@ -12,8 +12,8 @@ import pytest
 from upath import UPath
 
 from resources.engine import DuckDBEngine
+from resources.files import STALE_TEMPORARY_SECONDS
 from resources.lake import (
-    STALE_TEMPORARY_SECONDS,
     CorruptPartitionError,
     Lake,
     LakeError,

@@ -2,7 +2,9 @@
 
 import json
 import stat
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
 
 import pytest
 from hypothesis import given
@@ -15,6 +17,8 @@ from engagement_assets.serving.api.keys import (
     KeyFile,
     KeyRing,
     KeysError,
+    add_key,
+    drop_key,
     new_key,
     read_keys,
     write_keys,
@@ -105,3 +109,38 @@ def test_the_command_makes_lists_and_revokes(tmp_path):
     again = api_key("revoke", "--file", path, kept.id)
     assert again.exit_code == 1
     assert "there is no key" in again.stderr
+
+
+def test_keys_made_at_once_are_all_there_and_one_that_was_withdrawn_stays_so(tmp_path):
+    path = tmp_path / "api_keys.json"
+    withdrawn = [add_key(path, "old", ["read"])[0].id for _ in range(4)]
+    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
+        made = [pool.submit(add_key, path, f"new {n}", ["read"]) for n in range(8)]
+        dropped = [pool.submit(drop_key, path, identity) for identity in withdrawn]
+        new = {one.result()[0].id for one in made}
+        assert [one.result() for one in dropped] == [None] * 4
+    assert set(read_keys(path).keys) == new
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"expires_at": "soon"},
+        {"expires_at": "2026-01-01T00:00:00"},
+        {"scopes": ["everything"]},
+        {"scopes": "read"},
+        {"rate": "many"},
+        {"sha256": None},
+    ],
+)
+def test_a_file_that_was_edited_wrongly_says_what_is_wrong(tmp_path, change):
+    kept, _ = new_key("app", ["read"])
+    path = tmp_path / "api_keys.json"
+    path.write_text(json.dumps({"keys": [ring_of(kept).to_data()["keys"][0] | change]}))
+    with pytest.raises(KeysError, match="API keys"):
+        read_keys(path)
+
+
+def test_a_key_that_ends_beyond_the_calendar_is_not_made():
+    with pytest.raises(KeysError, match="calendar"):
+        new_key("app", ["read"], days=10**9)

@@ -140,7 +140,14 @@ def api(chooser, tmp_path):
         while client.get("/readyz").status_code != 200:
             time.sleep(0.02)
         client.headers["X-API-Key"] = token
-        yield SimpleNamespace(client=client, log=log, service=service)
+        yield SimpleNamespace(client=client, log=log, service=service, documents=documents)
+
+
+def test_a_document_that_is_about_somebody_else_is_not_served(api, caplog):
+    api.documents["ann"] = api.documents["cat"]
+    assert api.client.get("/v1/customers/ann/next-action").status_code == 404
+    assert api.client.get("/v1/customers/cat/next-action").status_code == 200
+    assert "publish the day again" in caplog.text
 
 
 def test_an_answer_has_its_line_in_the_log(api):

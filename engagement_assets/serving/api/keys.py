@@ -23,8 +23,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from engagement_assets.settings.api import is_rate
-from resources.lake import put_atomically
+from resources.files import one_writer, replace_file
 
 KEYS_FILE = "api_keys.json"
 SCOPES = ("read", "score", "contact", "events", "admin")
@@ -63,6 +65,19 @@ class ApiKey:
         """Whether it has stopped working."""
         return self.expires_at is not None and datetime.fromisoformat(self.expires_at) <= now
 
+    def check(self) -> None:
+        """Check what no type says.
+
+        Raises:
+            ValueError: A scope, a rate or a time is not legal.
+        """
+        if not set(self.scopes) <= set(SCOPES):
+            raise ValueError(f"the key {self.id} has scopes that there are not")
+        if self.rate is not None and not is_rate(self.rate):
+            raise ValueError(f"the rate of the key {self.id} is no rate")
+        if self.expires_at and datetime.fromisoformat(self.expires_at).tzinfo is None:
+            raise ValueError(f"the time at which the key {self.id} ends has no zone")
+
 
 def new_key(
     name: str,
@@ -88,7 +103,10 @@ def new_key(
     made = now or datetime.now(UTC)
     identity = secrets.token_hex(6)
     token = f"eng_{identity}_{secrets.token_hex(32)}"
-    expires = None if days is None else (made + timedelta(days=days)).isoformat()
+    try:
+        expires = None if days is None else (made + timedelta(days=days)).isoformat()
+    except OverflowError as error:
+        raise KeysError(f"days {days}: expected fewer, the calendar ends before") from error
     key = ApiKey(identity, name, _hash(token), tuple(scopes), made.isoformat(), expires, rate)
     return key, token
 
@@ -111,11 +129,14 @@ class KeyRing:
             KeysError: It is of another form.
         """
         try:
-            keys = [
-                ApiKey(**(entry | {"scopes": tuple(entry["scopes"])})) for entry in data["keys"]
-            ]
-        except (KeyError, TypeError) as error:
-            raise KeysError(f"{where} holds no API keys: expected {{'keys': [...]}}") from error
+            keys = TypeAdapter(list[ApiKey]).validate_python(data["keys"])
+            for key in keys:
+                key.check()
+        except (KeyError, TypeError, ValueError) as error:
+            raise KeysError(
+                f"{where} holds no API keys that can be used: expected {{'keys': [...]}} as "
+                f"`engagement api-key create` writes it; {_first_line(error)}"
+            ) from error
         return cls({key.id: key for key in keys})
 
     def to_data(self) -> dict[str, Any]:
@@ -198,7 +219,7 @@ def read_keys(path: Path) -> KeyRing:
     if not path.exists():
         return KeyRing()
     try:
-        data = json.loads(path.read_text())
+        data = json.loads(path.read_text("utf-8"))
     except ValueError as error:
         raise KeysError(f"{path} is not JSON") from error
     return KeyRing.parse(data, where=str(path))
@@ -206,12 +227,9 @@ def read_keys(path: Path) -> KeyRing:
 
 def write_keys(path: Path, ring: KeyRing) -> None:
     """Write a file of keys that only its owner reads, whole or not at all."""
-    from upath import UPath  # noqa: PLC0415 - the command alone writes
-
-    path.parent.mkdir(parents=True, exist_ok=True)
     before = os.umask(0o077)
     try:
-        put_atomically(UPath(path), (json.dumps(ring.to_data(), indent=1) + "\n").encode())
+        replace_file(path, (json.dumps(ring.to_data(), indent=1) + "\n").encode())
     finally:
         os.umask(before)
 
@@ -229,9 +247,9 @@ def add_key(
     Raises:
         KeysError: The file is not one of keys, or a scope or rate is not legal.
     """
-    ring = read_keys(path)
     key, token = new_key(name, scopes, days=days, rate=rate)
-    write_keys(path, KeyRing({**ring.keys, key.id: key}))
+    with one_writer(path):
+        write_keys(path, KeyRing({**read_keys(path).keys, key.id: key}))
     return key, token
 
 
@@ -241,7 +259,15 @@ def drop_key(path: Path, identity: str) -> None:
     Raises:
         KeysError: It is not there.
     """
-    ring = read_keys(path)
-    if identity not in ring.keys:
-        raise KeysError(f"there is no key {identity} in {path}")
-    write_keys(path, KeyRing({name: key for name, key in ring.keys.items() if name != identity}))
+    with one_writer(path):
+        keys = dict(read_keys(path).keys)
+        if keys.pop(identity, None) is None:
+            raise KeysError(f"there is no key {identity} in {path}")
+        write_keys(path, KeyRing(keys))
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return str(error)

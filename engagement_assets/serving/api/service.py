@@ -6,6 +6,7 @@ models where something was not predicted. Does not belong here: HTTP (`routes.py
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from engagement_assets.serving.records import EXPLAINED, decode
 from engagement_assets.serving.scoring import Scored, Scorer
 from resources.online_store.releases import Release, age_days
 from resources.online_store.store import OnlineStore
+
+logger = logging.getLogger("engagement.api")
 
 # The pointer to the release that is served is read again after so long.
 LOOK_AGAIN_SECONDS = 1.0
@@ -137,14 +140,15 @@ class CustomerService:
         All from one release; with `compute` they are scored now although they were.
         """
         documents = await self._ask(self.store.get, view.release.name, ids)
-        records = {who: decode(document) for who, document in documents.items()}
+        stored = _own_documents(documents, view.release.name)
+        records = dict(stored)
         absent = [who for who in dict.fromkeys(ids) if who not in records]
         if absent and self.reader is not None:
             records |= await to_thread.run_sync(self.reader.records, absent)
         due = [
             who
             for who, record in records.items()
-            if compute or who not in documents or self._lacks(record)
+            if compute or who not in stored or self._lacks(record)
         ]
         known = {who: Known(record, CACHED) for who, record in records.items()}
         if due:
@@ -197,6 +201,20 @@ class CustomerService:
         self, records: Sequence[Mapping[str, Any]], references: Mapping[str, Any]
     ) -> list[Scored]:
         return self.scorer.score(rows_of(records), references)
+
+
+def _own_documents(documents: Mapping[str, bytes], release: str) -> dict[str, dict[str, Any]]:
+    """Decode documents; one that is about somebody else than its key is not served."""
+    records = {who: decode(document) for who, document in documents.items()}
+    own = {who: record for who, record in records.items() if record.get("customer_id") == who}
+    if len(own) < len(records):
+        logger.error(
+            "the online store is damaged: %d documents of %s are about another customer than their "
+            "key; publish the day again",
+            len(records) - len(own),
+            release,
+        )
+    return own
 
 
 def rows_of(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
