@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from engagement_assets.lifecycle.access import last_day
 from engagement_assets.lifecycle.adapter import Inputs
 from engagement_assets.lifecycle.champion import Verdict, judge
 from engagement_assets.lifecycle.gates import FAILED, PASSED, Judgement
@@ -59,7 +58,7 @@ def promote_or_keep(
             spec.name,
             candidate.version,
             verdict.reasons,
-            after=last_day(inputs.engine.lake, None),
+            after=inputs.engine.lake.days("source/sessions")[-1],
             days=inputs.shadow_days,
         )
         return Verdict(
