@@ -330,6 +330,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     if given.json:
         given.json.write_text(json.dumps(figures, indent=1) + "\n")
+    show(figures)
+    return 0 if all(figures["bars"].values()) else 1
+
+
+def show(figures: dict[str, Any]) -> None:
+    """Print the shares as a table, and the other figures."""
     rows = [
         (strength, name, _text(share), _text(one["above"].get(name)))
         for strength, one in figures["strengths"].items()
@@ -337,7 +343,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ]
     print(table(["strength", "policy", "share of (best - uniform)", "Thompson above it"], rows))
     print(json.dumps({name: figures[name] for name in figures if name != "strengths"}, indent=1))
-    return 0 if all(figures["bars"].values()) else 1
 
 
 def _text(figure: dict[str, float] | None) -> str:
