@@ -33,7 +33,8 @@ BANDIT_BARS: tuple[Bar, ...] = (
         lambda v: v >= 0.9,
     ),
     (
-        "four times as strong: above epsilon-greedy, the best fixed action and LinUCB: least paired lower end",
+        "four times as strong: above epsilon-greedy, the best fixed action and LinUCB: least "
+        "paired lower end",
         "over 0",
         PART,
         _least_above,
