@@ -77,6 +77,10 @@ class CatBoostLearner(Learner):
             }
         )
         self.model.fit(self._pool(matrix, target))
+        # a time and a random name would make each fit of the same data other bytes
+        metadata = self.model.get_metadata()
+        for name in ("train_finish_time", "model_guid"):
+            metadata[name] = ""
         return self
 
     def margin(self, matrix: Matrix, *, rounds: int | None = None) -> Floats:

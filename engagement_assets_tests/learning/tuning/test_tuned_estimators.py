@@ -11,7 +11,7 @@ from engagement_assets.learning.errors import TooLittleDataError
 from engagement_assets.learning.trees.boosted import ConstantTargetError
 from engagement_assets.learning.tuning import search
 from engagement_assets.learning.tuning.estimators import TunedClassifier, TunedRegressor
-from engagement_assets.learning.tuning.learners import FAMILIES
+from engagement_assets.learning.tuning.learners import FAMILIES, family
 from engagement_assets.learning.tuning.limits import OutOfMemoryError
 from engagement_assets.learning.tuning.report import tuning_markdown
 from engagement_assets.learning.tuning.search import NoTrialError
@@ -59,6 +59,20 @@ def test_each_learner_is_kept_as_data_and_explained_to_the_sum(name, kind, tmp_p
     again = loaded.predict_proba if kind == "labels" else loaded.predict
     np.testing.assert_array_equal(again(X), predict(X))
     np.testing.assert_array_equal(loaded.explain(X).contributions, explanation.contributions)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_same_seed_and_data_give_the_same_bytes(name):
+    kind, matrix = family(name), X[["size", "weight"]].to_numpy(np.float32)
+    parameters = {**kind.defaults, "rounds": 3}
+
+    def content(seed):
+        fitted = kind(parameters, logistic=False, seed=seed, n_jobs=1).fit(
+            matrix, NUMBER.to_numpy()
+        )
+        return fitted.to_bytes()
+
+    assert content(1) == content(1)
 
 
 def test_categories_and_nulls_that_were_not_seen_are_predicted():
