@@ -70,7 +70,8 @@ class TunedEstimator(BaseEstimator):
 
     Args:
         trials: Trials of the search.
-        minutes: Time for them; None for no limit. The first trial always ends.
+        minutes: Time for them and for scoring the best on all rows; None for no limit. The first
+            of each always ends, and the choice is fitted on all rows after it.
         folds: Folds, dealt once; the rows of a group are in one.
         families: Names of learners, of `FAMILIES`.
         search_rows: Rows that trials see, of whole groups; the best are then scored on all.

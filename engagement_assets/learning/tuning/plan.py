@@ -13,7 +13,8 @@ class Plan:
     Attributes:
         trials: Trials.
         families: Names of learners.
-        seconds: Time for the trials; None for no limit. The first trial always ends.
+        seconds: Time for the trials and for scoring the best on all rows; None for no limit. The
+            first of each always ends.
         search_rows: Rows that trials see; the best are scored on all rows after it.
         finalists: How many those are.
         memory_mib: Memory that a trial may take besides its data; None for no limit.

@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 # Trials of others with which a mean so far is compared before any trial is pruned.
 _BEFORE_PRUNING = 5
+# Share of the time for trials where the best are scored on all rows after them.
+_TRIALS_SHARE = 0.5
 COMPLETE, PRUNED, FAILED = "complete", "pruned", "failed"
 
 
@@ -72,6 +74,10 @@ def run(problem: Problem, plan: Plan, record: StudyRecord) -> list[Scored]:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     started = time.monotonic()
     sampled = problem.sample(plan.search_rows, seed=plan.seed)
+    on_all = len(sampled.target) == len(problem.target)
+    trial_seconds = plan.seconds
+    if plan.seconds is not None and not on_all:
+        trial_seconds = plan.seconds * _TRIALS_SHARE
     study = optuna.create_study(
         pruner=optuna.pruners.MedianPruner(n_startup_trials=_BEFORE_PRUNING)
     )
@@ -80,7 +86,7 @@ def run(problem: Problem, plan: Plan, record: StudyRecord) -> list[Scored]:
         logger.info("The search goes on after %d trials", len(record.trials))
     with Scoring(sampled, plan) as scoring:
         for number in range(len(record.trials), plan.trials):
-            left = _left(plan, started)
+            left = _left(trial_seconds, started)
             if left is not None and left <= 0.0 and complete(record):
                 break
             try:
@@ -101,7 +107,7 @@ def run(problem: Problem, plan: Plan, record: StudyRecord) -> list[Scored]:
     if not complete(record):
         reasons = sorted({str(trial.user_attrs.get("reason")) for trial in record.trials})
         raise NoTrialError(f"none of {len(record.trials)} trials ended: {'; '.join(reasons)}")
-    return _finals(problem, sampled, plan, record)
+    return _finals(problem, plan, record, on_all=on_all, started=started)
 
 
 def complete(record: StudyRecord) -> list[FrozenTrial]:
@@ -125,8 +131,8 @@ def described(trial: FrozenTrial) -> str:
     return f"{name} {state(trial)}, mean loss {trial.value:.5f} after {folds} folds"
 
 
-def _left(plan: Plan, started: float) -> float | None:
-    return None if plan.seconds is None else plan.seconds - (time.monotonic() - started)
+def _left(seconds: float | None, started: float) -> float | None:
+    return None if seconds is None else seconds - (time.monotonic() - started)
 
 
 def _trial(
@@ -192,12 +198,13 @@ def _drawn(
     return name, family(name).suggest(Draw(trial, name)), trial
 
 
-def _finals(problem: Problem, sampled: Problem, plan: Plan, record: StudyRecord) -> list[Scored]:
-    """Return configurations scored on all rows, the best first."""
-    on_all = len(sampled.target) == len(problem.target)
+def _finals(
+    problem: Problem, plan: Plan, record: StudyRecord, *, on_all: bool, started: float
+) -> list[Scored]:
+    """Return configurations scored on all rows, the best first; one at least, others in time."""
     ended = complete(record)
     chosen = ended if on_all else _finalists(ended, plan.finalists)
-    finals = []
+    finals: list[Scored] = []
     with Scoring(problem, plan) as scoring:
         for trial in chosen:
             name = str(trial.user_attrs["family"])
@@ -208,6 +215,10 @@ def _finals(problem: Problem, sampled: Problem, plan: Plan, record: StudyRecord)
             } | {ROUNDS: trial.user_attrs[ROUNDS]}
             kept = f"trial-{trial.number}" if on_all else f"final-{trial.number}"
             margin = record.margin(kept)
+            left = _left(plan.seconds, started)
+            if margin is None and finals and left is not None and left <= 0.0:
+                logger.warning("The time was up after %d of %d finalists", len(finals), len(chosen))
+                break
             if margin is None:
                 margin = _out_of_fold(problem, scoring, name, parameters)
                 record.keep(kept, margin)

@@ -184,6 +184,9 @@ def test_many_rows_are_searched_by_a_part_and_the_best_scored_on_all():
     assert len(model.candidates_) <= 3
     assert np.isfinite(model.oof_margin_).all()
     assert len(model.oof_margin_) == len(many)
+    hurried = TunedClassifier(**SMALL | {"trials": 4}, search_rows=200, minutes=0.0)
+    hurried.fit(many, labels, groups=groups)
+    assert [one.name for one in hurried.candidates_] == ["lightgbm, trial 1"]
     # the rows of a group are never both learnt from and scored: copies would give themselves away
     alone = TunedClassifier(**SMALL | {"trials": 4}).fit(X, LABEL)
     assert model.choice_.loss > 0.5 * alone.choice_.loss
