@@ -99,7 +99,8 @@ class AlertSink(dg.ConfigurableResource):
         return self._url.with_suffix(".state.json")
 
     def _state(self) -> dict:
-        path, new = self._state_path(), {"told": [], "unsent": {}}
+        path = self._state_path()
+        new: dict[str, Any] = {"told": [], "unsent": {}}
         if not path.exists():
             return new
         try:

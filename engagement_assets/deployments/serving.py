@@ -58,7 +58,7 @@ def installation_from_environ(settings: ApiSettings) -> Installation:
     def open_service() -> CustomerService:
         return CustomerService(
             store=resources["online_store"].store,
-            scorer=load_scorer(),
+            scorer=load_scorer(None),
             reader=lake_reader(resources) if settings.lake else None,
             read_references=read_references,
             read_held_out=partial(held_out, resources) if settings.lake else None,

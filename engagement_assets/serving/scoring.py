@@ -11,7 +11,8 @@ own numbers, and anybody else stands among its customers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,11 +24,13 @@ from engagement_assets.lifecycle.learnt import ContextChooser, serving_policy
 from engagement_assets.lifecycle.predictor import Context, Predictor
 from engagement_assets.lifecycle.resource import ModelSettings
 from engagement_assets.lifecycle.scored import scored_model
-from engagement_assets.lifecycle.spec import REASONS, UseCaseSpec
+from engagement_assets.lifecycle.spec import REASONS, ModelSpec, UseCaseSpec
 from engagement_assets.models.specs import MODELS
 from engagement_assets.serving.plain import plain
 from engagement_assets.serving.records import EXPLAINED, REASON_PARTS
 from resources.registry import ModelRegistry, registered
+
+logger = logging.getLogger("engagement.api")
 
 # Columns and reasons of one model for one customer.
 Scores = tuple[dict[str, Any] | None, list[dict[str, Any]]]
@@ -56,6 +59,7 @@ class Scorer:
         predictors: Loaded versions of the models that answer online, by name.
         policies: What decides online, by decision.
         cards: Cards of all champions, by model.
+        unavailable: Models and decisions whose champion could not be opened.
     """
 
     def __init__(
@@ -63,39 +67,55 @@ class Scorer:
         predictors: Mapping[str, Predictor],
         policies: Mapping[str, Policy],
         cards: Mapping[str, Mapping[str, Any]],
+        unavailable: Collection[str] = (),
     ) -> None:
         self._predictors = dict(predictors)
         self._policies = dict(policies)
         self.cards = dict(cards)
+        self.unavailable = tuple(sorted(unavailable))
 
     @classmethod
-    def load(cls, registry: ModelRegistry, settings: ModelSettings) -> Scorer:
+    def load(
+        cls, registry: ModelRegistry, settings: ModelSettings, before: Scorer | None = None
+    ) -> Scorer:
         """Load the champions; a model without one is left out.
 
-        Raises:
-            TamperedModelError: A file is not what was registered.
+        One that cannot be opened fails alone: the log says why, what was loaded of it before goes
+        on, and so long as its version is not the champion's a later load tries it again.
         """
-        opened = {
-            spec.name: registered(registry, spec.name, version)
-            for spec in MODELS
-            if (version := registry.champion(spec.name)) is not None
-        }
-        predictors = {
-            spec.name: scored_model(spec).load(
-                opened[spec.name],
-                parameters=settings.parameters(spec.parameters),
-                # one customer is scored fastest by one
-                threads=1,
-            )
-            for spec in EXPLAINED
-            if spec.name in opened
-        }
-        policies = {
-            spec.name: serving_policy(spec, registry, settings.parameters(spec.parameters))
-            for spec in DECISIONS
-            if spec.online
-        }
-        return cls(predictors, policies, {name: model.card for name, model in opened.items()})
+        kept = before or cls({}, {}, {})
+        predictors: dict[str, Predictor] = {}
+        policies: dict[str, Policy] = {}
+        cards: dict[str, Mapping[str, Any]] = {}
+        unavailable = set()
+        for spec in MODELS:
+            try:
+                card, predictor = _opened(spec, registry, settings)
+            # whatever is wrong with one model, the others answer
+            except Exception as error:  # noqa: BLE001 - logged, and shown by readiness
+                _log_unopened(spec.name, error)
+                unavailable.add(spec.name)
+                card, predictor = kept.cards.get(spec.name), kept._predictors.get(spec.name)
+            if card is not None:
+                cards[spec.name] = card
+            if predictor is not None:
+                predictors[spec.name] = predictor
+        online = {spec.name for spec in EXPLAINED}
+        for spec in EXPLAINED:
+            if spec.name in predictors and (online & set(spec.builds_on)) - predictors.keys():
+                unavailable.add(spec.name)
+                del predictors[spec.name]
+        for decision in (spec for spec in DECISIONS if spec.online):
+            try:
+                policies[decision.name] = serving_policy(
+                    decision, registry, settings.parameters(decision.parameters)
+                )
+            except Exception as error:  # noqa: BLE001 - logged, and shown by readiness
+                _log_unopened(decision.name, error)
+                unavailable.add(decision.name)
+                if decision.name in kept._policies:
+                    policies[decision.name] = kept._policies[decision.name]
+        return cls(predictors, policies, cards, unavailable)
 
     @property
     def champions(self) -> dict[str, str | None]:
@@ -167,6 +187,30 @@ class Scorer:
             )
             for who in rows["customer_id"]
         ]
+
+
+def _opened(
+    spec: ModelSpec, registry: ModelRegistry, settings: ModelSettings
+) -> tuple[Mapping[str, Any] | None, Predictor | None]:
+    """Open the champion of a model: its card, and what predicts where it answers online."""
+    version = registry.champion(spec.name)
+    if version is None:
+        return None, None
+    model = registered(registry, spec.name, version)
+    if not spec.online:
+        return model.card, None
+    predictor = scored_model(spec).load(
+        model,
+        parameters=settings.parameters(spec.parameters),
+        # one customer is scored fastest by one
+        threads=1,
+    )
+    return model.card, predictor
+
+
+def _log_unopened(name: str, error: Exception) -> None:
+    # said with its words: it is about a file, and nobody's data are in it
+    logger.error("the champion of %s cannot be opened: %s: %s", name, type(error).__name__, error)
 
 
 def _by_customer(spec: UseCaseSpec, table: pd.DataFrame) -> dict[str, Scores]:

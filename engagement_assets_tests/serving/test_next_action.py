@@ -15,6 +15,7 @@ from engagement_assets.decisions.next_best_action.policy import CONTEXT
 from engagement_assets.decisions.next_best_action.spec import SPEC, WORDS
 from engagement_assets.features.catalogue import FEATURE_NAMES
 from engagement_assets.lifecycle.learnt import ContextChooser
+from engagement_assets.serving.api import app as app_module
 from engagement_assets.serving.api.app import Installation, create_app
 from engagement_assets.serving.api.keys import new_key
 from engagement_assets.serving.api.service import CustomerService
@@ -105,8 +106,8 @@ def test_without_consent_nothing_is_drawn_suggested_or_logged(chooser):
 
 
 @pytest.fixture
-def api(chooser, tmp_path):
-    """The application over a store of three customers."""
+def api(chooser, tmp_path, monkeypatch):
+    """The application over a store of three customers, opened at its second try."""
     documents = {
         name: encode(document(name, agreed=name != "bob")) for name in ("ann", "bob", "cat")
     }
@@ -125,10 +126,19 @@ def api(chooser, tmp_path):
         log_draw=DrawFile(log),
     )
     keys = Keys()
+    tries = iter([FileNotFoundError("the store is being mended"), service])
+
+    def open_service():
+        answer = next(tries)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(app_module, "OPEN_AGAIN_SECONDS", 0.05)
     made = Installation(
-        open_service=lambda: service,
+        open_service=open_service,
         champions=lambda: service.scorer.champions,
-        load_scorer=lambda: service.scorer,
+        load_scorer=lambda _: service.scorer,
         keys=keys,
         sentiment=lambda _: ([], ""),
         contact=None,
@@ -148,6 +158,12 @@ def test_a_document_that_is_about_somebody_else_is_not_served(api, caplog):
     assert api.client.get("/v1/customers/ann/next-action").status_code == 404
     assert api.client.get("/v1/customers/cat/next-action").status_code == 200
     assert "publish the day again" in caplog.text
+
+
+def test_without_what_draws_the_rest_goes_on(api, monkeypatch):
+    monkeypatch.setattr(api.service, "scorer", Scorer({}, {}, {}, ["next_best_action"]))
+    assert api.client.get("/v1/customers/ann/next-action").status_code == 503
+    assert api.client.get("/readyz").json()["unavailable"] == ["next_best_action"]
 
 
 def test_an_answer_has_its_line_in_the_log(api):

@@ -45,6 +45,8 @@ logger = logging.getLogger("engagement.api")
 VERSION = "1.0"
 # Champions are compared with those that are loaded after so long.
 MODELS_SECONDS = 60.0
+# A service that could not be opened is tried again, after longer and longer waits.
+OPEN_AGAIN_SECONDS = 2.0
 DESCRIPTION = """\
 What the models of the engagement platform say of a customer, in milliseconds.
 
@@ -63,7 +65,7 @@ class Installation:
     Attributes:
         open_service: Makes the service; loads the models, so it takes a while.
         champions: The versions of now, to be compared with those that are loaded.
-        load_scorer: Loads the champions of now.
+        load_scorer: Loads the champions of now; what cannot be opened goes on as it was before.
         keys: API keys.
         sentiment: Scores texts; loads its model with its first call.
         contact: Reads the outbox; None where the lake is not read.
@@ -72,7 +74,7 @@ class Installation:
 
     open_service: Callable[[], CustomerService]
     champions: Callable[[], dict[str, str | None]]
-    load_scorer: Callable[[], Scorer]
+    load_scorer: Callable[[Scorer | None], Scorer]
     keys: KeySource
     sentiment: Sentiment
     contact: Recent[Present] | None
@@ -145,7 +147,14 @@ def _lifespan(
 
 async def _start(app: FastAPI, settings: ApiSettings, installation: Installation) -> None:
     """Load beside the event loop, so that `/healthz` answers meanwhile; then watch champions."""
-    await to_thread.run_sync(open_service, app, settings, installation)
+    wait = OPEN_AGAIN_SECONDS
+    while app.state.service is None:
+        try:
+            await to_thread.run_sync(open_service, app, settings, installation)
+        # the log has it; whoever mends it need not start the server again
+        except Exception:  # noqa: BLE001 - tried until it succeeds; readiness says no meanwhile
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, MODELS_SECONDS)
     if settings.warm_sentiment:
         await to_thread.run_sync(installation.sentiment, ["ready"])
         settle(collect=False)
@@ -197,7 +206,8 @@ def reload_if_new(app: FastAPI, installation: Installation) -> None:
 
 def _reloader(app: FastAPI, installation: Installation) -> Callable[[], None]:
     def reload() -> None:
-        app.state.service.scorer = installation.load_scorer()
+        service = app.state.service
+        service.scorer = installation.load_scorer(service.scorer)
         settle()
         logger.info("the champions of now are loaded")
 

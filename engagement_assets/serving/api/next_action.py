@@ -73,8 +73,12 @@ async def next_action_of(
         "last_action": last_action,
     }
     try:
+        chooser = service.scorer.chooser(SPEC.name)
+    except KeyError as error:
+        raise ProblemError(503, "what draws cannot be opened now; the log says why") from error
+    try:
         drawn = next_action(
-            service.scorer.chooser(SPEC.name),
+            chooser,
             one.record,
             seen,
             log=service.log_draw,

@@ -359,6 +359,7 @@ async def readyz(service: Service) -> Response:
             "snapshot_age_days": release.age_days,
             "published_at": release.published_at,
             "models": service.scorer.versions,
+            "unavailable": service.scorer.unavailable,
         }
     )
 

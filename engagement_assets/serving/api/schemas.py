@@ -327,6 +327,10 @@ class ReadyAnswer(Answer):
     snapshot_age_days: int
     published_at: datetime | None
     models: ModelVersions
+    unavailable: list[str] = Field(
+        description="Models and decisions whose champion cannot be opened; what was stored of them "
+        "is served, and they are tried again each minute"
+    )
 
 
 class ProblemAnswer(Answer):

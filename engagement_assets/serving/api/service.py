@@ -204,14 +204,20 @@ class CustomerService:
 
 
 def _own_documents(documents: Mapping[str, bytes], release: str) -> dict[str, dict[str, Any]]:
-    """Decode documents; one that is about somebody else than its key is not served."""
-    records = {who: decode(document) for who, document in documents.items()}
-    own = {who: record for who, record in records.items() if record.get("customer_id") == who}
-    if len(own) < len(records):
+    """Decode documents; one that is damaged, or about somebody else, is not served."""
+    own = {}
+    for who, document in documents.items():
+        try:
+            record = decode(document)
+        except ValueError:
+            continue
+        if record.get("customer_id") == who:
+            own[who] = record
+    if len(own) < len(documents):
         logger.error(
-            "the online store is damaged: %d documents of %s are about another customer than their "
-            "key; publish the day again",
-            len(records) - len(own),
+            "the online store is damaged: %d documents of %s cannot be read, or are about another "
+            "customer than their key; publish the day again",
+            len(documents) - len(own),
             release,
         )
     return own
