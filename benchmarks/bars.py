@@ -14,6 +14,7 @@ from benchmarks.effect_bars import EFFECT_BARS
 from benchmarks.model_bars import MODEL_BARS, MODELS, MODELS_SMALL
 from benchmarks.serving_bars import SERVING_BARS
 from benchmarks.timing_bars import TIMING_BARS
+from benchmarks.tuning_bars import TUNING_BARS
 
 Figures = Mapping[str, Any]
 LARGE, SMALL = "stages-customers-100000", "stages-customers-10000"
@@ -439,7 +440,7 @@ def bars_table(parts: Path) -> str:
     figures = {path.stem: json.loads(path.read_text()) for path in parts.glob("*.json")}
     lines = ["## Bars", "", "| what | bar | figure | met |", "|---|---|---:|---|"]
     for what, bar, part, read, form, met in (
-        *BARS, *MODEL_BARS, *EFFECT_BARS, *BANDIT_BARS, *TIMING_BARS, *CONTACT_BARS,
+        *BARS, *MODEL_BARS, *EFFECT_BARS, *BANDIT_BARS, *TIMING_BARS, *CONTACT_BARS, *TUNING_BARS,
         *SERVING_BARS,
     ):  # fmt: skip
         if part not in figures:

@@ -1,0 +1,62 @@
+"""The bars that tuning is held to.
+
+Belongs here: the bars. Does not belong here: the table (`bars.py`) and measuring (`tuning.py`).
+"""
+
+from benchmarks.model_bars import Bar
+
+PART = "tuning-runs-10"
+
+TUNING_BARS: tuple[Bar, ...] = (
+    (
+        "50 identical configurations with other seeds: worlds of 100 with a deployment",
+        "at most 1",
+        PART,
+        lambda f: 100.0 * f["chance"]["deployed"] / f["chance"]["runs"],
+        "{:.0f}",
+        lambda v: v <= 1,
+    ),
+    (
+        "planted R2, share of the best possible, least of 10 worlds",
+        "at least 97 %",
+        PART,
+        lambda f: 100.0 * f["planted"]["least_share"],
+        "{:.1f} %",
+        lambda v: v >= 97,
+    ),
+    (
+        "planted R2 above the better of the default learners, least of 10 worlds",
+        "at least 0",
+        PART,
+        lambda f: f["planted"]["least_lead"],
+        "{:.4f}",
+        lambda v: v >= 0,
+    ),
+    *(
+        (
+            f"{name}, mean AUC of ten outer folds, 10 minutes each",
+            f"at least {least}",
+            PART,
+            lambda f, name=name: f["public"][name]["auc"],
+            "{:.4f}",
+            lambda v, least=least: v >= least,
+        )
+        for name, least in (("phoneme", 0.962), ("credit_g", 0.785))
+    ),
+    (
+        "a search that was killed three times: the same trials and the same model",
+        "yes",
+        PART,
+        lambda f: float(f["kill"]["same"]),
+        "{:.0f}",
+        lambda v: v == 1,
+    ),
+    (
+        "tuning over 100,000 customers",
+        "at most 1,800 s",
+        PART,
+        lambda f: f["large"]["seconds"],
+        "{:.0f} s",
+        lambda v: v <= 1_800,
+    ),
+)
