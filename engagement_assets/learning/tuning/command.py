@@ -196,8 +196,8 @@ def _report(
             [
                 f"## {markdown.inline(asked.target)} of {markdown.inline(asked.table.name)}",
                 f"Chosen: {model.choice_.name}. Learnt from {rows[0]:,} rows; on {rows[1]:,} rows "
-                f"that no trial saw its loss is {reduction.value:.1%} ({reduction.low:.1%} to "
-                f"{reduction.high:.1%}) lower than that of LightGBM's defaults.",
+                f"that no trial saw it takes {reduction.value:.1%} ({reduction.low:.1%} to "
+                f"{reduction.high:.1%}) off the loss of LightGBM's defaults.",
                 markdown.table(["metric", "value", "95 % interval"], figures, align=align),
                 tuning_markdown(model.tuning()),
             ]

@@ -34,9 +34,9 @@ class Challenge:
 
     def __str__(self) -> str:
         return (
-            f"its loss is {self.reduction.value:.1%} ({self.reduction.low:.1%} to "
-            f"{self.reduction.high:.1%}) lower than the champion's on a later snapshot; at least "
-            f"{self.least:.0%} lower and above 0 beyond chance is asked of a tuned model"
+            f"it takes {self.reduction.value:.1%} ({self.reduction.low:.1%} to "
+            f"{self.reduction.high:.1%}) off the champion's loss on a later snapshot; at least "
+            f"{self.least:.0%}, and above 0 beyond chance, is asked of a tuned model"
         )
 
 
