@@ -14,12 +14,12 @@ from typing import Any, ClassVar, Protocol, TypedDict
 import dagster as dg
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import Field
 from upath import UPath
 
 from resources.lake import FILE_NAME, PARTITION_COLUMN, encode, put_atomically
 from resources.registry import ModelRegistry, RegisteredModel, registered
+from resources.seals import unsealed
 from resources.tables import Column, Table
 
 COLUMN_SCHEMA = "dagster/column_schema"
@@ -137,7 +137,7 @@ class _TableIOManager(LakeFormatIOManager):
 
     def load_from_path(self, context: dg.InputContext, path: UPath) -> pd.DataFrame:
         with path.open("rb") as file:
-            rows: pd.DataFrame = pq.ParquetFile(file).read().to_pandas()
+            rows: pd.DataFrame = unsealed(file).read().to_pandas()
         return rows
 
     def get_metadata(

@@ -8,7 +8,6 @@ Does not belong here: SQL (`engine.py`) and what the tables mean.
 """
 
 import hashlib
-import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +26,7 @@ from upath import UPath
 
 from resources.botocore_errors import aws_errors, code_of, explain
 from resources.files import replace_file
+from resources.seals import sealed, unsealed
 from resources.tables import Table
 
 PARTITION_COLUMN = "day"
@@ -319,7 +319,12 @@ class Lake:
         """
         self.require(table, [day])
         with self._opened(table, day) as file:
-            return pq.read_table(file, filters=[(column, "in", list(values))])
+            self._unsealed(file)
+            return pq.read_table(
+                file,
+                filters=[(column, "in", list(values))],
+                page_checksum_verification=True,
+            )
 
     def has_rows(self, table: str) -> bool:
         """Whether any day of a table has a row."""
@@ -380,14 +385,18 @@ class Lake:
     def _footer(self, table: str, day: date | None) -> pq.ParquetFile:
         try:
             with self._opened(table, day) as file:
-                return pq.ParquetFile(file)
+                return self._unsealed(file)
         except FileNotFoundError as error:
             raise _missing(table, day) from error
 
     def _read_one(self, table: str, day: date | None, columns: Sequence[str] | None) -> pa.Table:
         with self._opened(table, day) as file:
             # ParquetFile, not read_table: the latter would add the folder's `day` as a column
-            return pq.ParquetFile(file).read(columns=list(columns) if columns else None)
+            return self._unsealed(file).read(columns=list(columns) if columns else None)
+
+    def _unsealed(self, file: IO[bytes]) -> pq.ParquetFile:
+        # an object store keeps sums of its own, and each further read costs there
+        return unsealed(file, footer=self.is_local)
 
     @contextmanager
     def _opened(self, table: str, day: date | None) -> Iterator[IO[bytes]]:
@@ -451,7 +460,6 @@ def _reached(path: UPath) -> Iterator[None]:
 
 def encode(rows: pa.Table) -> bytes:
     """Write rows as one Parquet file in memory."""
-    sink = io.BytesIO()
     # a dictionary pays for words that come again, not for ids, of which nearly each is new
     words = [
         field.name
@@ -459,10 +467,7 @@ def encode(rows: pa.Table) -> bytes:
         if pa.types.is_string(field.type) and not field.name.endswith("_id")
     ]
     # zstd's fastest level: partitions are written once and read often
-    pq.write_table(
-        rows, sink, compression="zstd", compression_level=1, use_dictionary=words or False
-    )
-    return sink.getvalue()
+    return sealed(rows, compression="zstd", compression_level=1, use_dictionary=words or False)
 
 
 def _filled(files: Iterable[tuple[str, str]]) -> list[date]:

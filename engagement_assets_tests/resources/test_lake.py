@@ -137,6 +137,28 @@ def test_a_corrupt_file_is_named(lake: Lake, damage: object) -> None:
             look()
 
 
+def test_a_bit_that_turned_is_never_read_as_another_value(local_lake: Lake) -> None:
+    rng = np.random.default_rng(0)
+    rows = pa.table(
+        {"name": [f"c{n:05d}" for n in range(2_000)], "age": rng.integers(0, 10**9, 2_000)}
+    )
+    write(local_lake, rows)
+    path = Path(str(local_lake.path("people/all", DAY)))
+    whole = path.read_bytes()
+    refused = 0
+    for place in rng.choice(len(whole), 200, replace=False):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        try:
+            read = local_lake.read("people/all", days=[DAY])
+        except CorruptPartitionError:
+            refused += 1
+        else:
+            assert read.to_pydict() == rows.to_pydict()
+    assert refused > 150
+
+
 def test_the_engine_names_a_corrupt_file_too(local_lake: Lake) -> None:
     write(local_lake)
     path = Path(str(local_lake.path("people/all", DAY)))

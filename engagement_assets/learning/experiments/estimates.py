@@ -14,7 +14,7 @@ Belongs here: estimates of two arms. Does not belong here: whether the arms may 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,6 +29,8 @@ from engagement_assets.learning.experiments.sequences import (
     sequence_p_value,
 )
 
+# Units of both arms for each covariate below which none is used.
+LEAST_UNITS_A_COVARIATE = 10
 # Standard errors that the control's mean must lie from zero for a lift relative to it.
 _AWAY_FROM_ZERO = 4.0
 
@@ -103,13 +105,16 @@ def compare(
 
     Raises:
         ValueError: Values are missing or not finite, or lengths differ.
-        TooLittleDataError: An arm has fewer than two units, a denominator is zero throughout, or
-            all units of both arms have one value.
+        TooLittleDataError: An arm has fewer than two units, a denominator is zero throughout, all
+            units of both arms have one value, or the covariates give it exactly.
     """
     if not 0.5 < confidence < 1.0:
         raise ValueError(f"confidence must lie between 0.5 and 1, got {confidence}")
     alpha = 1.0 - confidence
     one, two = _arm(control, "control"), _arm(treatment, "treatment")
+    if one.n + two.n < LEAST_UNITS_A_COVARIATE * one.covariates.shape[1]:
+        # so few would be fitted, and the error with them would look too small
+        one, two = (replace(arm, covariates=np.zeros((arm.n, 0))) for arm in (one, two))
     plain = _variance(two.influence) / two.n + _variance(one.influence) / one.n
     if plain <= 1e-24 * max(one.ratio**2, two.ratio**2):
         raise TooLittleDataError(
@@ -133,6 +138,11 @@ def compare(
         True: two.influence - (1.0 - two.n / both) * spread[True],
     }
     error, freedom = _error(one, two, {arm: on_other[arm] - on_base[arm] for arm in on_base})
+    if error**2 <= 1e-20 * plain:
+        raise TooLittleDataError(
+            "the covariates give the metric of every unit exactly, so no difference can be told "
+            "from chance: leave out those that contain it"
+        )
     difference = other - base
     z = difference / error
     reach = float(stdtrit(freedom, 1.0 - alpha / 2.0)) * error

@@ -133,6 +133,20 @@ def test_covariates_take_variance_away_and_never_add_any():
     assert covered / 300 > 0.92
 
 
+def test_so_few_units_that_covariates_give_each_exactly_are_compared_without_them():
+    rng = np.random.default_rng(0)
+    arms = [rng.normal(size=3) for _ in range(2)]
+    few = [Sample(values, covariates=rng.normal(size=(3, 6))) for values in arms]
+    assert compare(*few) == compare(*(Sample(values) for values in arms))
+
+
+def test_a_covariate_that_is_the_metric_itself_is_refused():
+    rng = np.random.default_rng(0)
+    arms = [rng.normal(size=200) for _ in range(2)]
+    with pytest.raises(TooLittleDataError, match="exactly"):
+        compare(*(Sample(values, covariates=2.0 * values) for values in arms))
+
+
 def test_the_lift_is_withheld_where_the_control_is_near_zero():
     rng = np.random.default_rng(2)
     result = compare(Sample(rng.normal(0.1, 1.0, 100)), Sample(rng.normal(0.2, 1.0, 100)))
