@@ -21,15 +21,12 @@ from engagement_assets.learning.evaluation.bootstrap import Interval
 from engagement_assets.learning.evaluation.metrics import evaluate
 from engagement_assets.learning.evaluation.regression import evaluate_regression
 from engagement_assets.learning.evaluation.splits import hash_split
-from engagement_assets.learning.tuning.estimators import (
-    TunedClassifier,
-    TunedEstimator,
-    TunedRegressor,
-)
+from engagement_assets.learning.tuning.estimators import TunedClassifier, TunedRegressor
 from engagement_assets.learning.tuning.gate import Challenge, challenge
 from engagement_assets.learning.tuning.learners import FAMILIES, LIGHTGBM, family
 from engagement_assets.learning.tuning.problem import BINARY, kind_of, predicted, row_losses
 from engagement_assets.learning.tuning.report import tuning_markdown
+from engagement_assets.learning.tuning.tuned import TunedEstimator
 
 logger = logging.getLogger(__name__)
 
