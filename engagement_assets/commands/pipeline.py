@@ -16,7 +16,7 @@ import dagster as dg
 from engagement_assets.decisions.contact.tables import OUTBOX
 from engagement_assets.decisions.customers.unified import CHANGES, CUSTOMERS
 from engagement_assets.decisions.experiments.tables import RESULTS
-from engagement_assets.decisions.specs import DECISIONS, LEARNT
+from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.definitions import defs
 from engagement_assets.deployments.resources import resources_of
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
@@ -34,8 +34,15 @@ from engagement_assets.lifecycle.spec import (
     label_windows,
     untrainable,
 )
-from engagement_assets.models.specs import MODELS
-from engagement_assets.orchestration.jobs import PROCESSES, WEEKLY, network_insights_job, value_job
+from engagement_assets.models.forecast.tables import TABLES as FORECAST_TABLES
+from engagement_assets.models.specs import FORECAST, MODELS
+from engagement_assets.orchestration.jobs import (
+    PROCESSES,
+    TRAINED,
+    WEEKLY,
+    network_insights_job,
+    value_job,
+)
 from engagement_assets.settings.deployment import Deployment, choose
 from engagement_assets.settings.installation import SIMULATED, Settings
 from engagement_assets.signals.sentiment.scoring import window_days
@@ -60,14 +67,14 @@ from resources.registry import ModelRegistry
 MAX_AGE_DAYS: dict[Cadence, int] = {"daily": 0, "weekly": 6, "quarterly": 60}
 # What the job `predictions` makes of a day.
 PREDICTED = (
-    *(spec.output for spec in (*MODELS, *DECISIONS)),
+    *(spec.output for spec in (*MODELS, FORECAST, *DECISIONS)),
+    *(table.key for table in FORECAST_TABLES),
     CUSTOMERS,
     CHANGES,
     OUTBOX.key,
     RESULTS.key,
     REVIEW_QUEUE,
 )
-TRAINED: tuple[UseCaseSpec, ...] = (*MODELS, *LEARNT)
 BY_NAME = {spec.name: spec for spec in TRAINED}
 FAIRNESS_OVERVIEW = "governance/fairness"
 # Tags of a run that this command starts: its days, and whether it was brought to an end.

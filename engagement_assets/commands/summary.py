@@ -20,14 +20,14 @@ from engagement_assets.lifecycle.checks import NOT_TRAINED, VERDICT
 from engagement_assets.lifecycle.gates import NOT_JUDGED, PASSED
 from engagement_assets.lifecycle.reports import baseline_lines
 from engagement_assets.lifecycle.spec import LABEL_WINDOWS, UseCaseSpec, label_windows
-from engagement_assets.models.specs import MODELS
+from engagement_assets.models.specs import FORECAST, MODELS
 from engagement_assets.settings.deployment import choose
 from engagement_assets.settings.installation import SIMULATED, Settings
 from engagement_assets.source.contract import TABLES
 from resources.lake import Lake
 from resources.registry import ModelRegistry
 
-TRAINED: tuple[UseCaseSpec, ...] = (*MODELS, *LEARNT)
+TRAINED: tuple[UseCaseSpec, ...] = (*MODELS, FORECAST, *LEARNT)
 # of the longest name
 WIDTH = max(len(spec.name) for spec in TRAINED)
 
@@ -104,11 +104,14 @@ def _models(registry: ModelRegistry, lake: Lake, day: date) -> list[str]:
             if lake.exists(spec.output, day)
             else "nothing predicted"
         )
-        lines.append(
-            f"  {spec.name:<{WIDTH}} {version}, of {card['training_customers']:,} customers at "
-            f"{len(card['training_snapshots'])} snapshots up to {card['training_snapshots'][0]}; "
-            f"{predicted}"
+        of = (
+            f"{card['training_customers']:,} customers at "
+            f"{len(card['training_snapshots'])} snapshots"
+            if "training_customers" in card
+            else f"{card['history_days']} days"
         )
+        until = card["training_snapshots"][0]
+        lines.append(f"  {spec.name:<{WIDTH}} {version}, of {of} up to {until}; {predicted}")
         accepted = registry.acceptance(spec.name, version)
         if accepted is not None:
             lines.append(f"  {'':<{WIDTH}} refused, and {accepted}")

@@ -52,7 +52,7 @@ def daily_asset(spec: ModelSpec) -> dg.AssetsDefinition:
         deps=[*asset_keys(spec.predicts_from), [spec.name, "champion"]],
         partitions_def=DAILY,
         # a job has one policy: what is made weekly is made beside assets of one day
-        backfill_policy=dg.BackfillPolicy.single_run() if spec.cadence != "weekly" else None,
+        backfill_policy=dg.BackfillPolicy.single_run() if spec.made_each == "daily" else None,
         description="Predicts with the champion and explains every prediction. A range is one run.",
     )
     def daily(

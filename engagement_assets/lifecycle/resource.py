@@ -38,6 +38,8 @@ class ModelSettings(dg.ConfigurableResource):
     timing_updates: int = same(Settings, "timing_updates")
     virality_estimator: str = same(Settings, "virality_estimator")
     automl_shadow_days: int = same(Settings, "automl_shadow_days")
+    forecast_calendar: str = same(Settings, "forecast_calendar")
+    sessions_a_unit: int = same(Settings, "sessions_a_unit")
     threads: int = same(Settings, "threads")
     least_test_customers: int = same(Settings, "least_test_customers")
     least_group: int = same(Settings, "least_group")

@@ -113,15 +113,18 @@ class UseCaseSpec:
         window_days: Days after a snapshot that must be known before it can be learnt from.
         snapshots: Most training snapshots.
         cadence: How often a candidate is trained.
+        made_each: How often its daily parts are made: with every day, or weekly as of one day.
         gates: What a candidate must reach.
         comparison_metric: What champion and candidate are compared by.
         fairness: What its fairness report is about; None where it is not about people.
         columns: Columns of each day's output between the snapshot date and the version.
         key: Columns that name a row of it, besides the snapshot date.
+        without_customer: Why no row of it is about one customer, where none is.
         score: The column whose drift is watched.
         texts: Description by part.
         purpose: What it is for and what it must not be used for.
         limits: Known limits, a sentence each.
+        least_days: Days of history under which it cannot be learnt.
         reads_snapshots: Whether it is learnt from features at its snapshots, and not only from
             the events up to them.
         at_hand: Whether it is learnt at the latest snapshots that are there, and has none made.
@@ -158,15 +161,18 @@ class UseCaseSpec:
     window_days: int
     snapshots: int = TRAINING_SNAPSHOTS
     cadence: Cadence = "quarterly"
+    made_each: Cadence = "daily"
     gates: tuple[QualityGate, ...]
     comparison_metric: str
     fairness: FairnessSpec | None
     columns: tuple[Column, ...]
     key: tuple[str, ...] = ("customer_id",)
+    without_customer: str = ""
     score: str
     texts: Mapping[str, str]
     purpose: str
     limits: tuple[str, ...]
+    least_days: int = 0
     reads_snapshots: bool = True
     at_hand: bool = False
     every_snapshot: bool = False
@@ -217,13 +223,19 @@ class UseCaseSpec:
         version = Column(
             self.VERSION_COLUMN, "string", "Champion that made the row", nullable=False
         )
+        keys = [
+            column
+            for column in KEY_COLUMNS
+            if not (self.without_customer and column.names_customer)
+        ]
         return Table(
             self.output,
-            (*KEY_COLUMNS, *self.output_columns, version),
+            (*keys, *self.output_columns, version),
             description=self.texts[self.daily_parts[0]],
             unique=self.key,
             owner=self.owners[0],
             steady=True,
+            without_customer=self.without_customer,
         )
 
     def nobody(self) -> pd.DataFrame:
@@ -439,6 +451,9 @@ def untrainable(
             f"the data begin on {first_day}, and it is learnt from a snapshot on "
             f"{snapshots.train[0]} and scored on {snapshots.test}"
         )
+    days = (snapshots.test - first_day).days + 1
+    if days < spec.least_days:
+        return f"there are {days} days of history, and it needs {spec.least_days}"
     return None
 
 

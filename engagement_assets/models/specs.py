@@ -8,13 +8,14 @@ from engagement_assets.models.anomaly.spec import SPEC as ANOMALY
 from engagement_assets.models.churn.spec import SPEC as CHURN
 from engagement_assets.models.engagement.spec import SPEC as ENGAGEMENT
 from engagement_assets.models.ensemble.spec import SPEC as ENSEMBLE
+from engagement_assets.models.forecast.spec import SPEC as FORECAST
 from engagement_assets.models.graph_engagement.spec import SPEC as GRAPH_ENGAGEMENT
 from engagement_assets.models.lifetime_value.spec import SPEC as LIFETIME_VALUE
 from engagement_assets.models.recommendation.spec import SPEC as RECOMMENDATION
 from engagement_assets.models.treatment_effects.spec import SPEC as TREATMENT_EFFECTS
 from engagement_assets.models.virality.spec import SPEC as VIRALITY
 
-__all__ = ["ANOMALY", "EVERY_MODEL", "MODELS"]
+__all__ = ["ANOMALY", "EVERY_MODEL", "FORECAST", "MODELS"]
 
 # the ensemble listens to those before it
 EVERY_MODEL = (
@@ -27,6 +28,7 @@ EVERY_MODEL = (
     VIRALITY,
     GRAPH_ENGAGEMENT,
     TREATMENT_EFFECTS,
+    FORECAST,
 )
 # Those whose predictions of every customer are unified, published and served.
 MODELS = tuple(spec for spec in EVERY_MODEL if spec.scores_customers)

@@ -12,7 +12,7 @@ from engagement_assets.decisions.contact.job import delivery
 from engagement_assets.decisions.specs import DECISIONS, LEARNT
 from engagement_assets.features.labels import LABELS
 from engagement_assets.lifecycle.spec import UseCaseSpec
-from engagement_assets.models.specs import EVERY_MODEL, MODELS
+from engagement_assets.models.specs import EVERY_MODEL, FORECAST, MODELS
 from engagement_assets.settings.deployment import Deployment, choose, deployment
 from engagement_assets.settings.installation import Settings, current_home
 
@@ -23,14 +23,20 @@ SIGNALS = dg.AssetSelection.assets(
 )
 EMBEDDINGS = dg.AssetSelection.assets(["network", "embeddings"])
 SPREAD = dg.AssetSelection.assets(["network", "seeds"], ["network", "spread"])
-TRAINED: tuple[UseCaseSpec, ...] = (*MODELS, *LEARNT)
-WEEKLY = [spec for spec in EVERY_MODEL if spec.cadence == "weekly"]
+# Trained by a schedule of its own each.
+ALONE: tuple[UseCaseSpec, ...] = (FORECAST, *LEARNT)
+TRAINED: tuple[UseCaseSpec, ...] = (*MODELS, *ALONE)
+# Trained and predicted weekly, as of one day.
+WEEKLY = [spec for spec in EVERY_MODEL if spec.cadence == "weekly" and spec not in ALONE]
 WEEKLY_PREDICTIONS = dg.AssetSelection.assets(
     *([spec.name, part] for spec in WEEKLY for part in spec.daily_parts)
 )
 FEATURES = dg.AssetSelection.groups("features")
 PREDICTIONS = dg.AssetSelection.assets(
-    *([spec.name, noun] for spec in (*MODELS, *DECISIONS) for noun in spec.daily_parts)
+    *([spec.name, noun] for spec in (*MODELS, FORECAST, *DECISIONS) for noun in spec.daily_parts)
+)
+FORECAST_USE = dg.AssetSelection.assets(
+    *([FORECAST.name, noun] for noun in ("accuracy", "hours", "report"))
 )
 UNIFIED = dg.AssetSelection.assets(["predictions", "customers"], ["predictions", "changes"])
 GOVERNANCE = dg.AssetSelection.assets(
@@ -42,7 +48,8 @@ VALUE = dg.AssetSelection.groups("value")
 FAIRNESS = dg.AssetSelection.assets(["governance", "fairness"])
 CATALOGUE = dg.AssetSelection.assets(["lake", "catalogue"])
 PUBLISHED = dg.AssetSelection.assets(["serving", "published"])
-PREDICTED = PREDICTIONS | UNIFIED | CONTACT | EXPERIMENTS | GOVERNANCE | CATALOGUE | PUBLISHED
+DECIDED = UNIFIED | CONTACT | EXPERIMENTS | GOVERNANCE | CATALOGUE | PUBLISHED
+PREDICTED = PREDICTIONS | FORECAST_USE | DECIDED
 
 
 def trained(specs: Iterable[UseCaseSpec]) -> dg.AssetSelection:
@@ -163,7 +170,7 @@ daily_job = dg.define_asset_job(
 retraining_jobs = {
     cadence: dg.define_asset_job(
         f"{cadence}_training",
-        trained(spec for spec in EVERY_MODEL if spec.cadence == cadence),
+        trained(spec for spec in EVERY_MODEL if spec.cadence == cadence and spec not in ALONE),
         executor_def=TRAINING_EXECUTOR,
         description=f"Trains a candidate of every model whose cadence is {cadence}, and judges it.",
     )

@@ -9,11 +9,11 @@ from typing import Any
 import dagster as dg
 
 from engagement_assets.decisions.contact.job import delivery
-from engagement_assets.decisions.specs import LEARNT
 from engagement_assets.features.labels import LABELS, Label
 from engagement_assets.lifecycle.spec import Cadence
 from engagement_assets.orchestration.jobs import (
     automl_job,
+    ALONE,
     daily_job,
     label_jobs,
     network_insights_job,
@@ -72,10 +72,10 @@ retraining_schedules = [
         job=train_jobs[spec.name],
         cron_schedule=TRAINED_AT[spec.cadence][0],
         name=f"train_{spec.name}",
-        description=f"{TRAINED_AT[spec.cadence][1]} (UTC): a candidate of {spec.name}, judged "
-        "against its rule.",
+        description=f"{TRAINED_AT[spec.cadence][1]} (UTC): a candidate of {spec.name}, and "
+        "whether it serves.",
     )
-    for spec in LEARNT
+    for spec in ALONE
 ]
 
 

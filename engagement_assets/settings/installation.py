@@ -187,6 +187,17 @@ class Settings(Declared):
     virality_estimator: Literal["auto", "linear", "boosted", "lstm"] = setting(
         "auto", "`linear`, `boosted` or `lstm`, instead of the best on posts set aside"
     )
+    forecast_calendar: str = setting(
+        "",
+        "a TOML file of your holidays' countries by location, and of events of your own: "
+        "[forecast](docs/forecast.md)",
+        shown="the countries that locations are named after; the simulator's own",
+    )
+    sessions_a_unit: int = setting(
+        500,
+        "sessions an hour that one unit of your capacity serves; the capacity plan counts in it",
+        ge=1,
+    )
     recommender: Literal["auto", "popularity", "ease", "als", "neural", "hybrid"] = setting(
         "auto",
         "`popularity`, `ease`, `als`, `neural` or `hybrid` serves, instead of the best on "

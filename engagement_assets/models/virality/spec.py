@@ -26,6 +26,7 @@ SPEC = ModelSpec(
     snapshots=1,
     reads_snapshots=False,
     cadence="weekly",
+    made_each="weekly",
     without=frozenset({"fairness", "explanations"}),
     online=False,
     parameters=("virality_estimator",),

@@ -1,0 +1,1 @@
+"""Forecast: what will be used, seven days ahead, with intervals, and what to provision for it."""

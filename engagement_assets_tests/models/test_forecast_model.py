@@ -1,0 +1,209 @@
+"""What is made of forecasts: series, accuracy of yesterday's, hours and what to provision."""
+
+from datetime import date, timedelta
+from functools import partial
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from engagement_assets.features.tables import KNOWN_TABLES
+from engagement_assets.learning.forecasting.forecaster import Forecaster
+from engagement_assets.lifecycle.adapter import Inputs
+from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.lifecycle.training import without_nan
+from engagement_assets.models.forecast import adapter as module
+from engagement_assets.models.forecast.adapter import ForecastAdapter
+from engagement_assets.models.forecast.assets import judge_coverage
+from engagement_assets.models.forecast.capacity import (
+    HourlyNeed,
+    expected_hours,
+    hourly_need,
+    peak_hours,
+)
+from engagement_assets.models.forecast.outlook import accuracy_of, day_of_forecasts
+from engagement_assets.models.forecast.series import (
+    daily_series,
+    parts_of,
+    series_name,
+    split_name,
+)
+from engagement_assets.models.forecast.spec import EVENTS, SPEC
+from engagement_assets.models.forecast.tables import ACCURACY, HOURS
+from engagement_assets.settings.installation import PROJECT
+from engagement_assets.source.contract import TABLES
+from engagement_assets.source.ingestion import ingest
+from engagement_assets.source.known import product_sql
+from engagement_assets.source.readers import SimulatedReader
+from engagement_assets.source.simulator import Simulator
+from resources.engine import DuckDBEngine
+from resources.lake import Lake
+from resources.tables import by_sql_name
+
+FIRST, DAYS = date(2026, 1, 1), 62
+DAY = FIRST + timedelta(days=DAYS - 1)
+NEEDED = frozenset(table.split("/")[1] for table in EVENTS)
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    """A world of 60 customers and two months."""
+    reader = SimulatedReader(
+        Simulator(customers=60, seed=5, first_day=FIRST, days=DAYS),
+        first_day=FIRST,
+        tables=frozenset(TABLES) & NEEDED,
+    )
+    lake = Lake(str(tmp_path_factory.mktemp("lake")))
+    ingest(reader, lake, FIRST, DAY, progress=lambda _: None)
+    engine = DuckDBEngine(lake, declared=by_sql_name(KNOWN_TABLES), threads=1)
+    return Inputs(
+        engine=engine,
+        sql=product_sql(PROJECT / "sql"),
+        registry=None,
+        first_day=FIRST,
+        parameters={"forecast_calendar": "", "sessions_a_unit": 5},
+        threads=1,
+        seed=3,
+        bootstrap=10,
+        judging={},
+        reader=reader,
+    )
+
+
+@pytest.fixture(scope="module")
+def champion(inputs, tmp_path_factory):
+    """A champion of cheap methods, as registered, and its card."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            module, "Forecaster", partial(Forecaster, methods=("seasonal naive", "AutoETS"))
+        )
+        trained = ForecastAdapter().train(inputs, Snapshots((DAY,), DAY))
+    folder = tmp_path_factory.mktemp("version")
+    trained.model.save(folder)
+    return SimpleNamespace(folder=folder, version="v1", card=without_nan(trained.card))
+
+
+def test_a_candidate_is_judged_by_its_gates_and_says_what_it_was_learnt_from(champion):
+    assert [gate.judge(champion.card).state for gate in SPEC.gates]
+    assert champion.card["judged_origins"] == champion.card["figures"]["judged_origins"] > 0
+    text = ForecastAdapter().evaluation_markdown(champion.card)
+    assert f"{DAYS} days of history" in text
+    assert "seasonal naive" in text
+
+
+def test_forecasts_add_up_and_have_the_declared_columns(inputs, champion):
+    made = ForecastAdapter().predict(inputs, champion, DAY).table
+    assert list(made.columns) == [column.name for column in SPEC.columns]
+    assert not made.duplicated(list(SPEC.key)).any()
+    assert made["day"].min() == DAY + timedelta(days=1)
+    for _, one in made.groupby(["metric", "day"]):
+        sums = one.groupby("breakdown")["value"].sum()
+        np.testing.assert_allclose(sums["location"], sums["total"], rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(sums["device"], sums["total"], rtol=1e-6, atol=1e-9)
+    assert ((made["low"] <= made["value"]) & (made["value"] <= made["high"])).all()
+
+
+def test_series_hold_what_the_tables_do(inputs):
+    cells = module.read_cells(inputs, DAY)
+    series = daily_series(cells, parts_of(cells), ["sessions"], last=DAY)
+    total = series[series["series"] == "sessions"]["value"].sum()
+    lake = inputs.engine.lake
+    days = lake.days("source/sessions")
+    assert total == lake.read("source/sessions", days=days).num_rows
+    by_device = series[series["series"].str.startswith("sessions|device|")]["value"].sum()
+    assert by_device == total
+    hours = module.read_hours(inputs, DAY, days=DAYS)
+    assert hours.sum() == total
+
+
+def test_a_new_part_counts_as_other_until_the_next_training(inputs):
+    cells = module.read_cells(inputs, DAY)
+    parts = parts_of(cells) | {"device": ["mobile", "other"]}
+    series = daily_series(cells, parts, ["sessions"], last=DAY)
+    values = series.groupby("series")["value"].sum()
+    assert (
+        values["sessions|device|other"] == cells.loc[cells["device"] != "mobile", "sessions"].sum()
+    )
+
+
+def test_a_series_is_named_by_what_it_counts():
+    for key in (("sessions", "total", "all"), ("revenue_usd", "location", "a|b")):
+        assert split_name(series_name(*key)) == key
+
+
+def test_a_day_has_hours_a_report_and_the_accuracy_of_what_was_forecast(inputs, champion):
+    lake = inputs.engine.lake
+    for day in (DAY - timedelta(days=2), DAY):
+        made = ForecastAdapter().predict(inputs, champion, day).table
+        made = made.assign(snapshot_date=day, model_version="v1")[list(SPEC.table.names)]
+        rows = pa.Table.from_pandas(made, schema=SPEC.table.arrow, preserve_index=False)
+        lake.write(SPEC.table, rows, day=day)
+    made = day_of_forecasts(inputs, champion, DAY)
+    assert list(made.hours.columns) == list(HOURS.names)
+    assert len(made.hours) == 7 * 24
+    assert (made.hours["p95"] >= made.hours["sessions"]).mean() > 0.9
+    assert (made.hours["units"] == np.ceil(made.hours["p95"] / 5)).all()
+    assert made.hours.groupby(made.hours["starts_at"].dt.date)["is_peak"].sum().eq(3).all()
+    assert list(made.accuracy.columns) == list(ACCURACY.names)
+    # what was forecast two days ago for yesterday
+    assert set(made.accuracy["horizon"]) == {1}
+    assert set(made.accuracy["day"]) == {DAY - timedelta(days=1)}
+    assert "data:image/png" in made.text
+    assert "marketing window" in made.text
+    nothing = day_of_forecasts(inputs, None, DAY)
+    assert not len(nothing.hours)
+    assert "train the forecast" in nothing.text
+
+
+def test_accuracy_says_whether_the_truth_lay_in_the_interval():
+    row = {"metric": "sessions", "breakdown": "total", "part": "all", "day": DAY, "horizon": 1}
+    forecasts = pd.DataFrame(
+        [row | {"value": 10.0, "low": 8.0, "high": 12.0, "model_version": "v"}] * 2
+    )
+    forecasts.loc[1, ["metric", "high"]] = "messages", 9.0
+    history = pd.DataFrame(
+        {"series": ["sessions", "messages"], "time": pd.Timestamp(DAY), "value": [11.0, 11.0]}
+    )
+    made = accuracy_of(forecasts, history, day=DAY + timedelta(days=1))
+    assert made["covered"].tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("shares", "alarm"),
+    [
+        ([0.95, 0.97, 0.93] * 8, False),
+        ([0.70, 0.80] * 12, True),
+        ([1.0, 0.99] * 12, True),
+        # too few days, and days that differ so much that chance explains it
+        ([0.5] * 10, False),
+        ([1.0] * 20 + [0.1] * 2, False),
+    ],
+)
+def test_the_alarm_goes_where_coverage_leaves_its_band_beyond_chance(shares, alarm):
+    assert bool(judge_coverage(shares, DAY).problem) is alarm
+
+
+def test_hours_exceed_their_p95_one_time_in_twenty():
+    rng = np.random.default_rng(0)
+    profile = 20 + 15 * np.sin(2 * np.pi * np.arange(24) / 24)
+    hours = rng.poisson(np.tile(profile, (240, 1))).astype(float)
+    origins = np.arange(100, 230)
+    daily = np.full((len(origins), 7), profile.sum())
+    need = hourly_need(hours, daily, origins)
+    assert 0.03 < need.exceeded < 0.07
+    later = rng.poisson(np.tile(profile, (400, 1)))
+    assert 0.03 < (later > need.p95(np.tile(profile, (400, 1)))).mean() < 0.07
+    assert HourlyNeed.from_dict(need.to_dict()) == need
+
+
+def test_the_profile_of_a_weekday_shapes_its_hours():
+    hours = np.ones((70, 24))
+    hours[np.arange(70) % 7 == 6, 20:] = 11.0
+    made = expected_hours(hours, np.array([24.0, 64.0]), origin=68)
+    shares = made[:, 20:].sum(axis=1) / made.sum(axis=1)
+    assert shares[0] > 2 * shares[1]
+    np.testing.assert_allclose(made.sum(axis=1), [24.0, 64.0])
+    assert peak_hours(made)[0].sum() == 3
+    assert peak_hours(made)[0, 20:].sum() == 3
