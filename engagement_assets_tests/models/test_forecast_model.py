@@ -97,8 +97,8 @@ def test_forecasts_add_up_and_have_the_declared_columns(inputs, champion):
     made = ForecastAdapter().predict(inputs, champion, DAY).table
     assert list(made.columns) == [column.name for column in SPEC.columns]
     assert not made.duplicated(list(SPEC.key)).any()
-    assert made["day"].min() == DAY + timedelta(days=1)
-    for _, one in made.groupby(["metric", "day"]):
+    assert made["target_day"].min() == DAY + timedelta(days=1)
+    for _, one in made.groupby(["metric", "target_day"]):
         sums = one.groupby("breakdown")["value"].sum()
         np.testing.assert_allclose(sums["location"], sums["total"], rtol=1e-6, atol=1e-9)
         np.testing.assert_allclose(sums["device"], sums["total"], rtol=1e-6, atol=1e-9)
@@ -149,7 +149,7 @@ def test_a_day_has_hours_a_report_and_the_accuracy_of_what_was_forecast(inputs, 
     assert list(made.accuracy.columns) == list(ACCURACY.names)
     # what was forecast two days ago for yesterday
     assert set(made.accuracy["horizon"]) == {1}
-    assert set(made.accuracy["day"]) == {DAY - timedelta(days=1)}
+    assert set(made.accuracy["target_day"]) == {DAY - timedelta(days=1)}
     assert "data:image/png" in made.text
     assert "marketing window" in made.text
     nothing = day_of_forecasts(inputs, None, DAY)
@@ -158,7 +158,13 @@ def test_a_day_has_hours_a_report_and_the_accuracy_of_what_was_forecast(inputs, 
 
 
 def test_accuracy_says_whether_the_truth_lay_in_the_interval():
-    row = {"metric": "sessions", "breakdown": "total", "part": "all", "day": DAY, "horizon": 1}
+    row = {
+        "metric": "sessions",
+        "breakdown": "total",
+        "part": "all",
+        "target_day": DAY,
+        "horizon": 1,
+    }
     forecasts = pd.DataFrame(
         [row | {"value": 10.0, "low": 8.0, "high": 12.0, "model_version": "v"}] * 2
     )

@@ -93,8 +93,8 @@ def _least(errors: Floats, admitted: Sequence[int]) -> Floats:
     if size <= 0.0:
         weights[list(admitted)] = 1.0 / len(admitted)
         return weights
-    # a little towards equal weights: errors of good methods are nearly the same
-    root = np.linalg.cholesky(square / size + 0.02 * np.eye(len(admitted))).T
+    # so little towards equal weights that it only makes the root exist
+    root = np.linalg.cholesky(square / size + 0.002 * np.eye(len(admitted))).T
     best, _ = nnls(np.vstack([root, np.full(len(admitted), 1e3)]), np.r_[np.zeros(len(root)), 1e3])
     weights[list(admitted)] = best / best.sum()
     return weights

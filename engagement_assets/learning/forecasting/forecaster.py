@@ -32,7 +32,7 @@ from engagement_assets.learning.forecasting.methods import (
     SeasonalNaive,
 )
 from engagement_assets.learning.forecasting.panel import Floats, Folder, Panel, Sums, panel_of
-from engagement_assets.learning.forecasting.reconciliation import reconcile
+from engagement_assets.learning.forecasting.reconciliation import Balance
 from engagement_assets.learning.forecasting.replay import Replay
 
 STATE_FILE = "forecaster.json"
@@ -254,8 +254,8 @@ class Forecaster:
             # origins whose last truth was known at this one
             known = max(at - self.horizon + 1, 0)
             weights = self._weights(errors[:, :, :known])
-            spread = self._variance(errors[:, :, :known], level[:, :known], weights)
-            point[:, at:until] = self._combined(each[:, :, at:until], weights, spread)
+            balance = self._balance(errors[:, :, :known], level[:, :known], weights)
+            point[:, at:until] = self._combined(each[:, :, at:until], weights, balance)
             if at:
                 scores = (np.abs(point - actual) / level[:, :, None])[:, :known]
                 widths = calibrate(
@@ -303,13 +303,10 @@ class Forecaster:
     def _totals(self) -> set[str]:
         return {self.names_[row] for row in self._important()}
 
-    def _variance(self, errors: Floats, level: Floats, weights: Mapping[str, Weights]) -> Floats:
-        """Error variances of the series, on their own scale."""
-        if not errors.shape[2]:
-            return np.ones(len(self.names_))
+    def _balance(self, errors: Floats, level: Floats, weights: Mapping[str, Weights]) -> Balance:
+        """How totals and parts give way, from past errors of the weighted methods."""
         combined = self._weighted(np.nan_to_num(errors), weights) * level[:, :, None]
-        made: Floats = np.square(combined).mean(axis=(1, 2))
-        return made
+        return Balance.of(combined, names=self.names_, sums=self.sums_)
 
     def _weighted(self, each: Floats, weights: Mapping[str, Weights]) -> Floats:
         made = np.empty(each.shape[1:])
@@ -319,15 +316,15 @@ class Forecaster:
             made[rows] = np.tensordot(values[used], each[used][:, rows], axes=1)
         return made
 
-    def _combined(self, each: Floats, weights: Mapping[str, Weights], variances: Floats) -> Floats:
+    def _combined(self, each: Floats, weights: Mapping[str, Weights], balance: Balance) -> Floats:
         made = self._weighted(each, weights)
         made = np.where(self.signed_[:, None, None], made, np.maximum(made, 0.0))
-        return reconcile(made, variances, names=self.names_, sums=self.sums_, signed=self.signed_)
+        return balance.reconcile(made, names=self.names_, sums=self.sums_, signed=self.signed_)
 
     def _learn(self, replay: Replay) -> None:
         errors = (replay.each - replay.actual) / replay.level[:, :, None]
         self.weights_ = self._weights(errors)
-        self.variances_ = self._variance(errors, replay.level, self.weights_)
+        self.balance_ = self._balance(errors, replay.level, self.weights_)
         # what is served is calibrated on what would have been served: earlier weights, as replayed
         scores = np.abs(replay.point - replay.actual) / replay.level[:, :, None]
         self.half_ = calibrate(
@@ -378,7 +375,7 @@ class Forecaster:
         part = self._each(history, [last], fit_until=last + 1, wanted=wanted)
         each = np.full((len(self._method_names), *part.shape[1:]), np.nan)
         each[[self._method_names.index(m.name) for m in wanted]] = part
-        point = self._combined(each, self.weights_, self.variances_)[:, 0]
+        point = self._combined(each, self.weights_, self.balance_)[:, 0]
         ahead = last + 1 + np.arange(self.horizon)
         level = _level(history, np.array([last]), self.season)
         phases = history.phases[ahead]
@@ -417,7 +414,7 @@ class Forecaster:
             "methods": self._method_names,
             "must_earn": self._must_earn,
             "weights": {group: one.to_dict() for group, one in self.weights_.items()},
-            "variances": self.variances_.tolist(),
+            "balance": self.balance_.to_dict(),
             "width": self.half_.width.tolist(),
             "factor": self.half_.factor.tolist(),
             "shifts": {n: [one.to_dict() for one in shifts] for n, shifts in self.shifts_.items()},
@@ -438,7 +435,7 @@ class Forecaster:
         model._method_names = tuple(state["methods"])
         model._must_earn = tuple(state["must_earn"])
         model.weights_ = {group: Weights.from_dict(one) for group, one in state["weights"].items()}
-        model.variances_ = np.array(state["variances"])
+        model.balance_ = Balance.from_dict(state["balance"])
         model.half_ = HalfWidths(np.array(state["width"]), np.array(state["factor"]))
         model.shifts_ = {
             name: [LevelShift.from_dict(one) for one in shifts]

@@ -171,7 +171,7 @@ class ForecastAdapter:
         # what all other parts are is a series of its own, and mostly there are none
         empty = set(series.groupby("series")["value"].any().loc[lambda any_: ~any_].index)
         made = made[~((made["part"] == OTHER) & made["series"].isin(empty))]
-        made["day"] = made["time"].dt.date
+        made["target_day"] = made["time"].dt.date
         table = made[[column.name for column in SPEC.columns]].reset_index(drop=True)
         totals = made[(made["breakdown"] == "total") & (made["horizon"] == 1)]
         shown = {

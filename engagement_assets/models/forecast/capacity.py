@@ -18,6 +18,8 @@ PROFILE_WEEKS, PERCENTILE, PEAK_HOURS = 8, 0.95, 3
 _HOURS = 24
 # A weekday's own profile counts beside that of all days like so many weeks.
 _PRIOR_WEEKS = 2.0
+# Origins that the percentile is learnt from, and under which it is not judged.
+MOST_ORIGINS, LEAST_ORIGINS = 112, 28
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,8 @@ def expected_hours(hours: Floats, daily: Floats, *, origin: int) -> Floats:
     return made
 
 
-def hourly_need(hours: Floats, daily: Floats, origins: NDArray[np.int64]) -> HourlyNeed:
-    """Learn how far hours exceed their forecast, and check it on the later half of the origins.
+def hour_scores(hours: Floats, daily: Floats, origins: NDArray[np.int64]) -> Floats:
+    """Return how far hours exceeded their forecast, over its square root, k x h x 24.
 
     Args:
         hours: t x 24 sessions of past days.
@@ -76,15 +78,31 @@ def hourly_need(hours: Floats, daily: Floats, origins: NDArray[np.int64]) -> Hou
         expected = expected_hours(hours, daily[n], origin=int(origin))
         actual = hours[origin + 1 : origin + 1 + horizon]
         scores[n] = (actual - expected) / np.sqrt(np.maximum(expected, 1e-9))
-    half = len(origins) // 2
-    known = scores[: max(half - horizon + 1, 1)]
-    earlier = np.quantile(known, PERCENTILE, axis=(0, 1), method="higher")
-    later = scores[half:]
-    return HourlyNeed(
-        tuple(np.quantile(scores, PERCENTILE, axis=(0, 1), method="higher").tolist()),
-        float((later > earlier).mean()),
-        int(later.size),
-    )
+    return scores
+
+
+def exceedance(scores: Floats) -> tuple[float, int]:
+    """Return the share of hours over the P95 that the origins before them gave, and how many."""
+    k, horizon, _ = scores.shape
+    over = []
+    for at in range(min(LEAST_ORIGINS, k - 1), k, 7):
+        known = scores[max(at - MOST_ORIGINS, 0) : max(at - horizon + 1, 1)]
+        over.append((scores[at : at + 7] > _percentile(known)).ravel())
+    whole = np.concatenate(over)
+    return float(whole.mean()), int(whole.size)
+
+
+def hourly_need(hours: Floats, daily: Floats, origins: NDArray[np.int64]) -> HourlyNeed:
+    """Learn how far hours exceed their forecast; see `hour_scores` and `exceedance`."""
+    scores = hour_scores(hours, daily, origins)
+    exceeded, count = exceedance(scores)
+    return HourlyNeed(tuple(_percentile(scores[-MOST_ORIGINS:]).tolist()), exceeded, count)
+
+
+def _percentile(scores: Floats) -> Floats:
+    """Return the 95th percentile of each hour of the day."""
+    made: Floats = np.quantile(scores, PERCENTILE, axis=(0, 1), method="higher")
+    return made
 
 
 def peak_hours(expected: Floats) -> NDArray[np.bool_]:

@@ -85,7 +85,7 @@ def earlier_forecasts(lake: Lake, day: date) -> pd.DataFrame:
         empty: pd.DataFrame = SPEC.table.empty().to_pandas()
         return empty
     rows: pd.DataFrame = lake.read(SPEC.predictions, days=there).to_pandas()
-    return rows[pd.to_datetime(rows["day"]).dt.date == target]
+    return rows[pd.to_datetime(rows["target_day"]).dt.date == target]
 
 
 def accuracy_of(forecasts: pd.DataFrame, history: pd.DataFrame, *, day: date) -> pd.DataFrame:

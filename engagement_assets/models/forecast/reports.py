@@ -27,10 +27,10 @@ def report_markdown(history: pd.DataFrame, forecasts: pd.DataFrame, hours: pd.Da
     metrics = list(dict.fromkeys(totals["metric"]))
     drawn = totals.assign(
         series=[series_name(metric) for metric in totals["metric"]],
-        time=pd.to_datetime(totals["day"]),
+        time=pd.to_datetime(totals["target_day"]),
     )
     rows = []
-    for day, one in totals.groupby("day"):
+    for day, one in totals.groupby("target_day"):
         by_metric = {row["metric"]: _interval(row) for row in one.to_dict("records")}
         rows.append((f"{day:%a %Y-%m-%d}", *(by_metric[metric] for metric in metrics)))
     picture = forecast_picture(
@@ -55,7 +55,7 @@ def _windows(totals: pd.DataFrame, hours: pd.DataFrame) -> list[str]:
     if not len(hours):
         return []
     active = totals[totals["metric"] == "active_customers"]
-    best = active.sort_values("value")["day"].iloc[-1]
+    best = active.sort_values("value")["target_day"].iloc[-1]
     rows = []
     for day, one in hours.groupby(hours["starts_at"].dt.date):
         peak = one[one["is_peak"]]

@@ -79,7 +79,7 @@ SPEC = ModelSpec(
             nullable=False,
         ),
     ),
-    key=("metric", "breakdown", "part", "day"),
+    key=("metric", "breakdown", "part", "target_day"),
     score="to_usual",
     texts={
         "model": "Candidate that forecasts engagement, active customers, sessions, messages and "

@@ -19,7 +19,7 @@ SERIES = (
     Column("breakdown", "string", "total, location or device", nullable=False),
     Column("part", "string", "The location or the device; all for a total", nullable=False),
 )
-TARGET_DAY = Column("day", "date", "The day that is forecast (UTC)", nullable=False)
+TARGET_DAY = Column("target_day", "date", "The day that is forecast (UTC)", nullable=False)
 HORIZON = Column("horizon", "int64", "Days ahead", "days", nullable=False, minimum=1, maximum=7)
 VALUE = (
     Column("value", "float64", "The forecast; parts add up to their total", nullable=False),

@@ -20,7 +20,7 @@ from engagement_assets.learning.forecasting.combination import weigh
 from engagement_assets.learning.forecasting.forecaster import Forecaster
 from engagement_assets.learning.forecasting.intervals import calibrate
 from engagement_assets.learning.forecasting.panel import Sums, panel_of
-from engagement_assets.learning.forecasting.reconciliation import reconcile
+from engagement_assets.learning.forecasting.reconciliation import Balance
 from engagement_assets.learning.forecasting.rendering import quality_markdown, shifts_markdown
 from engagement_assets.learning.forecasting.replay import COMBINED, figures
 
@@ -194,13 +194,23 @@ def test_intervals_hold_their_share_of_new_errors_on_noisy_weekdays_too():
 def test_sums_hold_without_values_below_zero():
     names, sums = ["all", "a", "b"], Sums({"all": [["a", "b"]]})
     raw = np.array([[10.0, 1.0], [9.0, 5.0], [2.0, 0.0]])
-    made = reconcile(
-        raw, np.array([1.0, 4.0, 1.0]), names=names, sums=sums, signed=np.zeros(3, bool)
-    )
+    balance = Balance(np.array([1.0, 4.0, 1.0]), {"all": np.array([0.5])})
+    made = balance.reconcile(raw, names=names, sums=sums, signed=np.zeros(3, bool))
     np.testing.assert_allclose(made[1] + made[2], made[0])
     assert (made >= 0).all()
-    # the part that is known badly moves most
+    # the total takes half of the gap; the part that is known badly most of the rest
+    assert made[0].tolist() == [10.5, 3.0]
     assert abs(made[1, 0] - 9.0) > abs(made[2, 0] - 2.0)
+
+
+def test_a_total_gives_way_to_parts_that_know_more():
+    names, sums = ["all", "a", "b"], Sums({"all": [["a", "b"]]})
+    rng = np.random.default_rng(0)
+    parts, whole = rng.normal(size=(2, 80, 7)), 10.0 * rng.normal(size=(1, 80, 7))
+    trusts_parts = Balance.of(np.concatenate([whole, parts]), names=names, sums=sums)
+    assert trusts_parts.answer["all"][0] > 0.8
+    trusts_itself = Balance.of(np.concatenate([0.1 * whole, 10.0 * parts]), names=names, sums=sums)
+    assert trusts_itself.answer["all"][0] < 0.1
 
 
 def test_a_level_shift_is_seen_and_noise_is_none():

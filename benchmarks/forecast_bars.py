@@ -1,0 +1,86 @@
+"""The bars of the forecast.
+
+Belongs here: which there are. Does not belong here: measuring (`forecast.py`).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Figures = Mapping[str, Any]
+FORECAST = "forecast"
+FORECAST_BARS: tuple[
+    tuple[str, str, str, Callable[[Figures], float], str, Callable[[float], bool]], ...
+] = (
+    (
+        "forecast: error of the totals beside seasonal naive's",
+        "below 1",
+        FORECAST,
+        lambda f: max(row["beside_naive"] for row in f["world"]["totals"]),
+        "{:.2f}",
+        lambda v: v < 1.0,
+    ),
+    (
+        "forecast: error of the totals beside the best single method's",
+        "at most 1",
+        FORECAST,
+        lambda f: max(row["beside_best"] for row in f["world"]["totals"]),
+        "{:.3f}",
+        lambda v: v <= 1.0,
+    ),
+    (
+        "forecast: mean distance from the world's expected engagement",
+        "at most 5 %",
+        FORECAST,
+        lambda f: f["world"]["from_expected"]["value"],
+        "{:.1%}",
+        lambda v: v <= 0.05,
+    ),
+    (
+        "forecast: least coverage of a horizon or weekday",
+        "at least 93 %",
+        FORECAST,
+        lambda f: min(f["world"]["coverage"]["by_horizon"] + f["world"]["coverage"]["by_phase"]),
+        "{:.1%}",
+        lambda v: v >= 0.93,
+    ),
+    (
+        "forecast: greatest coverage of a horizon or weekday",
+        "at most 97 %",
+        FORECAST,
+        lambda f: max(f["world"]["coverage"]["by_horizon"] + f["world"]["coverage"]["by_phase"]),
+        "{:.1%}",
+        lambda v: v <= 0.97,
+    ),
+    (
+        "forecast: coverage on holidays",
+        "at least 90 %",
+        FORECAST,
+        lambda f: f["world"]["coverage"]["events"],
+        "{:.1%}",
+        lambda v: v >= 0.9,
+    ),
+    (
+        "forecast: hours over their P95",
+        "5 % +- 1.5",
+        FORECAST,
+        lambda f: f["world"]["hours_exceeded"],
+        "{:.1%}",
+        lambda v: abs(v - 0.05) <= 0.015,
+    ),
+    (
+        "forecast: Peyton Manning, error taken off seasonal naive's, lower end",
+        "above 0",
+        FORECAST,
+        lambda f: f["peyton"]["off_naive"]["low"],
+        "{:.3f}",
+        lambda v: v > 0.0,
+    ),
+    (
+        "forecast: Peyton Manning, error taken off Prophet's, lower end",
+        "above 0",
+        FORECAST,
+        lambda f: f["peyton"]["off_prophet"]["low"],
+        "{:.3f}",
+        lambda v: v > 0.0,
+    ),
+)
