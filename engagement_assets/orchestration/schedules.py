@@ -12,8 +12,8 @@ from engagement_assets.decisions.contact.job import delivery
 from engagement_assets.features.labels import LABELS, Label
 from engagement_assets.lifecycle.spec import Cadence
 from engagement_assets.orchestration.jobs import (
-    automl_job,
     ALONE,
+    automl_job,
     daily_job,
     label_jobs,
     network_insights_job,
