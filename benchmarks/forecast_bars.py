@@ -3,14 +3,10 @@
 Belongs here: which there are. Does not belong here: measuring (`forecast.py`).
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from benchmarks.model_bars import Bar
 
-Figures = Mapping[str, Any]
 FORECAST = "forecast"
-FORECAST_BARS: tuple[
-    tuple[str, str, str, Callable[[Figures], float], str, Callable[[float], bool]], ...
-] = (
+FORECAST_BARS: tuple[Bar, ...] = (
     (
         "forecast: error of the totals beside seasonal naive's",
         "below 1",
