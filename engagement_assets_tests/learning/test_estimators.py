@@ -6,6 +6,7 @@ import pytest
 from sklearn.base import clone
 
 from engagement_assets.learning.anomaly.detector import AnomalyDetector
+from engagement_assets.learning.federated.estimator import FederatedClassifier, Scale
 from engagement_assets.learning.graph.graph import build_graph
 from engagement_assets.learning.graph.graphsage import GraphSageClassifier, GraphSageRegressor
 from engagement_assets.learning.trees.classifier import CalibratedBoostingClassifier
@@ -68,6 +69,16 @@ CASES = {
         GraphSageRegressor(**SAGE),
         lambda model, table: model.fit(table, SIZE, graph=GRAPH),
         lambda model, table: model.predict(table, graph=GRAPH),
+    ),
+    "federated classifier": (
+        FederatedClassifier(
+            scales={"size": Scale(4.0), "weight": Scale(4.0, nullable=True)},
+            rounds=2,
+            epochs=2,
+            epsilon=None,
+        ),
+        lambda model, table: model.fit(table, LABEL, groups=range(N)),
+        lambda model, table: model.predict_proba(table),
     ),
     "graph classifier": (
         GraphSageClassifier(**SAGE),
