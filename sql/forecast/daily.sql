@@ -1,7 +1,8 @@
 -- What was done on each of the days :first_day to :last_day, as known by the end of :known_by_day,
 -- by location and device: customers who did something, their engagement (the sum of the daily
 -- engagement in [0, 1)), sessions, messages sent, and revenue. All that a customer does on a day
--- counts to the device of the day's first session, so that the parts add up to the whole.
+-- counts to the device of the day's first session, so that the parts add up to the whole. Sums are
+-- of exact decimals, so that they do not depend on the order of the rows.
 WITH
 visits AS (
   SELECT
@@ -24,19 +25,33 @@ parts AS (
     customer_id,
     used_on,
     1 AS active,
-    CAST(daily_engagement AS DOUBLE) AS engagement,
+    daily_engagement AS engagement,
     0 AS sessions,
     0 AS messages,
-    CAST(0 AS DOUBLE) AS revenue
+    CAST(0 AS DECIMAL(18, 4)) AS revenue
   FROM shared.daily_engagement
   UNION ALL
-  SELECT customer_id, used_on, 0, 0, sessions, 0, 0
+  SELECT customer_id, used_on, 0, CAST(0 AS DECIMAL(10, 9)), sessions, 0, CAST(0 AS DECIMAL(18, 4))
   FROM visits
   UNION ALL
-  SELECT customer_id, CAST(occurred_at AS DATE) AS used_on, 0, 0, 0, 1, 0
+  SELECT
+    customer_id,
+    CAST(occurred_at AS DATE) AS used_on,
+    0,
+    CAST(0 AS DECIMAL(10, 9)),
+    0,
+    1,
+    CAST(0 AS DECIMAL(18, 4))
   FROM shared.days_messages
   UNION ALL
-  SELECT customer_id, CAST(occurred_at AS DATE) AS used_on, 0, 0, 0, 0, amount_usd
+  SELECT
+    customer_id,
+    CAST(occurred_at AS DATE) AS used_on,
+    0,
+    CAST(0 AS DECIMAL(10, 9)),
+    0,
+    0,
+    CAST(amount_usd AS DECIMAL(18, 4))
   FROM shared.days_transactions
 )
 SELECT
@@ -44,10 +59,10 @@ SELECT
   COALESCE(customers.location, 'unknown') AS location,
   COALESCE(devices.device, 'unknown') AS device,
   SUM(parts.active) AS active_customers,
-  SUM(parts.engagement) AS engagement,
+  CAST(SUM(parts.engagement) AS DOUBLE) AS engagement,
   SUM(parts.sessions) AS sessions,
   SUM(parts.messages) AS messages,
-  SUM(parts.revenue) AS revenue_usd
+  CAST(SUM(parts.revenue) AS DOUBLE) AS revenue_usd
 FROM parts
 LEFT JOIN devices
   ON devices.customer_id = parts.customer_id AND devices.used_on = parts.used_on

@@ -261,8 +261,8 @@ class ProphetMethod:
         from prophet import Prophet  # noqa: PLC0415 - seldom used
 
         for name in self.QUIET:
-            # it logs each fit
-            logging.getLogger(name).setLevel(logging.ERROR)
+            # it logs each fit, and sets its own level again at the first
+            logging.getLogger(name).disabled = True
         model = Prophet(
             weekly_seasonality=history.season == 7,
             yearly_seasonality=origin >= 730,
