@@ -13,6 +13,7 @@ from engagement_assets.decisions.notification_timing.spec import SPEC as NOTIFIC
 from engagement_assets.decisions.retention.spec import SPEC as RETENTION
 from engagement_assets.decisions.retention_call.spec import SPEC as RETENTION_CALL
 from engagement_assets.decisions.review.spec import SPEC as REVIEW
+from engagement_assets.decisions.segment_actions.spec import SPEC as SEGMENT_ACTIONS
 from engagement_assets.decisions.targeting.spec import SPEC as TARGETING
 from engagement_assets.decisions.vip.spec import SPEC as VIP
 from engagement_assets.lifecycle.spec import NO_ACTION
@@ -28,6 +29,7 @@ DECISIONS = (
     TARGETING,
     NOTIFICATION_TIMING,
     NEXT_BEST_ACTION,
+    SEGMENT_ACTIONS,
 )
 # Those with a policy that is trained, judged and promoted as a model is.
 LEARNT = tuple(spec for spec in DECISIONS if spec.learnt)

@@ -27,6 +27,7 @@ class ModelSettings(dg.ConfigurableResource):
     recommender: str = same(Settings, "recommender")
     recommendation_history: int = same(Settings, "recommendation_history")
     recommendation_item_days: int = same(Settings, "recommendation_item_days")
+    segment_names: str = same(Settings, "segment_names")
     treatment_experiment: str = same(Settings, "treatment_experiment")
     targeting_cost: float = same(Settings, "targeting_cost")
     contacts_a_day: int = same(Settings, "contacts_a_day")

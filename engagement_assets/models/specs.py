@@ -12,6 +12,7 @@ from engagement_assets.models.forecast.spec import SPEC as FORECAST
 from engagement_assets.models.graph_engagement.spec import SPEC as GRAPH_ENGAGEMENT
 from engagement_assets.models.lifetime_value.spec import SPEC as LIFETIME_VALUE
 from engagement_assets.models.recommendation.spec import SPEC as RECOMMENDATION
+from engagement_assets.models.segments.spec import SPEC as SEGMENTS
 from engagement_assets.models.treatment_effects.spec import SPEC as TREATMENT_EFFECTS
 from engagement_assets.models.virality.spec import SPEC as VIRALITY
 
@@ -28,6 +29,7 @@ EVERY_MODEL = (
     VIRALITY,
     GRAPH_ENGAGEMENT,
     TREATMENT_EFFECTS,
+    SEGMENTS,
     FORECAST,
 )
 # Those whose predictions of every customer are unified, published and served.

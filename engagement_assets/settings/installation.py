@@ -241,6 +241,12 @@ class Settings(Declared):
         "[experiments](docs/experiments.md#say-how-it-was-planned)",
         shown="shares as logged, engagement decides",
     )
+    segment_names: str = setting(
+        "",
+        "a TOML file with names of segments that no known kind describes: "
+        "[segments](docs/models.md#segments)",
+        shown="the known kinds",
+    )
     treatment_experiment: str = setting(
         "premium_upgrade",
         "the experiment whose treatment's effect is predicted for every customer",

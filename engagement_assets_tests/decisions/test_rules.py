@@ -13,6 +13,7 @@ from engagement_assets.decisions.targeting.spec import SPEC as TARGETING
 from engagement_assets.lifecycle.decision import RulePolicy, UnknownActionError
 from engagement_assets.lifecycle.predictor import Context
 from engagement_assets.lifecycle.spec import NO_ACTION, Action, DecisionSpec
+from engagement_assets.models.segments.personas import PERSONAS
 
 COSTS = {"channel_cac": {"search": 9.0, "ads": 30.0}}
 
@@ -50,6 +51,13 @@ def day(n=200, seed=3):
                 "effect": effect,
                 "harmed_group": np.where(np.arange(n) % 10 == 0, "age_band 55+", None),
                 "origin": "from an experiment",
+            }
+        ),
+        "segments": pd.DataFrame(
+            {
+                "customer_id": names,
+                "segment": "a name",
+                "kind": [[*PERSONAS, None][place % 7] for place in range(n)],
             }
         ),
     }

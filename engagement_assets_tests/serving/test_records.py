@@ -24,6 +24,7 @@ from resources.lake import MissingPartitionError
 EXPLAINED_MODELS = (
     *("engagement", "churn", "lifetime_value", "anomaly", "ensemble"),
     "treatment_effects",
+    "segments",
 )
 
 
@@ -95,6 +96,7 @@ def test_a_document_holds_everything_in_one_shape(lake):
             "lifetime_value": None,
             "ensemble": None,
             "treatment_effects": None,
+            "segments": None,
         },
         "explanations": {
             "engagement": [],
@@ -106,6 +108,7 @@ def test_a_document_holds_everything_in_one_shape(lake):
             "anomaly": [],
             "ensemble": [],
             "treatment_effects": [],
+            "segments": [],
         },
         "decisions": {
             "retention": {"action": "e-mail", "propensity": 1.0, "reason": None, "band": "high"},
@@ -121,6 +124,7 @@ def test_a_document_holds_everything_in_one_shape(lake):
             "targeting": None,
             "notification_timing": None,
             "next_best_action": None,
+            "segment_actions": None,
         },
         "recommendations": {"items": ["p2", "p1"], "source": "model"},
         "actions_due": ["e-mail", "human review"],
@@ -132,6 +136,7 @@ def test_a_document_holds_everything_in_one_shape(lake):
             "anomaly": "v1",
             "ensemble": None,
             "treatment_effects": None,
+            "segments": None,
             "retention": "v1",
             "retention_call": None,
             "vip": None,
@@ -140,6 +145,7 @@ def test_a_document_holds_everything_in_one_shape(lake):
             "targeting": None,
             "notification_timing": None,
             "next_best_action": None,
+            "segment_actions": None,
         },
         "consents": {"personalisation": True},
     }
@@ -190,14 +196,18 @@ def assert_told(spec, document, row):
         assert (told, why) == (None, [])
         return
     own = [c.name for c in spec.columns if not c.name.startswith("reason_")]
-    assert told == {name: row[name] for name in own}
+    # JSON has no dates
+    written = {name: row[name] for name in own} | {
+        name: row[name].isoformat() for name in own if isinstance(row[name], date)
+    }
+    assert told == written
     assert why == [
         {
             part: row[f"reason_{n}_{part}"]
             for part in ("feature", "value", "typical", "contribution")
         }
         for n in (1, 2, 3)
-        if row[f"reason_{n}_feature"] is not None
+        if row.get(f"reason_{n}_feature") is not None
     ]
 
 

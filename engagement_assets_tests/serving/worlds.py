@@ -101,6 +101,8 @@ def _value(chance: random.Random, model: str, column: Column) -> Any:
         }[column.name]
     if column.type == "bool":
         return chance.random() < 0.3
+    if column.type == "date":
+        return None if column.nullable and chance.random() < 0.2 else DAY
     if column.type == "float64":
         # steps, so that there are ties among ranks
         return None if column.nullable and chance.random() < 0.2 else round(chance.random(), 1)

@@ -1,0 +1,1 @@
+"""Segments: which customers are alike, how each kind differs, and since when one is of it."""

@@ -1,0 +1,193 @@
+"""Segments keep their identity from one training to the next, and names follow what sets apart."""
+
+from datetime import date, timedelta
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from engagement_assets.features.catalogue import FEATURES
+from engagement_assets.learning.errors import TooLittleDataError
+from engagement_assets.lifecycle.adapter import Predicted
+from engagement_assets.lifecycle.scored import ScoredModel
+from engagement_assets.models.segments.adapter import SegmentsAdapter
+from engagement_assets.models.segments.personas import (
+    AT_RISK,
+    GIG_WORKERS,
+    PERSONAS,
+    SEGMENT_INPUTS,
+    SIGNATURES,
+    Named,
+    SegmentNamesError,
+    read_names,
+)
+from engagement_assets.models.segments.reports import evaluation_markdown
+from engagement_assets.models.segments.spec import SPEC
+from engagement_assets.models.segments.training import (
+    FittedSegments,
+    advantage,
+    highest_number,
+    train_segments,
+)
+
+# what a month of each kind looks like; what is not named is as of the first
+USUAL = dict.fromkeys(SEGMENT_INPUTS, 4.0) | {"tenure_days": 300.0}
+KINDS = {
+    "quiet": {},
+    "sellers": {"gig_listings_month": 30.0, "gig_applications_month": 30.0},
+    "gone": {
+        "days_since_last_login": 90.0,
+        "logins_month": 0.2,
+        "active_days_month": 0.2,
+        "notification_open_rate_month": 0.2,
+    },
+    "writers": dict.fromkeys(
+        ("messages_sent_month", "posts_month", "comments_written_month", "events_joined_month"),
+        30.0,
+    ),
+}
+
+
+def people(seed, n=480, kinds=tuple(KINDS)):
+    """Features of n customers, evenly of each kind."""
+    rng = np.random.default_rng(seed)
+    kind = np.arange(n) % len(kinds)
+    rates = np.array([list((USUAL | KINDS[name]).values()) for name in kinds])
+    rows = pd.DataFrame(rng.poisson(rates[kind]), columns=list(USUAL)).astype(float)
+    rows["job_rating_avg"] = np.where(kind == 0, np.nan, 4.0)
+    return rows.assign(
+        customer_id=[f"c{seed}-{place}" for place in range(n)],
+        gender=rng.choice(["female", "male"], n),
+        location="africa",
+        age=rng.integers(18, 70, n).astype(float),
+        kind=[kinds[place] for place in kind],
+    )
+
+
+SETTINGS = {"numbers_used": 0, "n_bootstrap": 20, "n_jobs": 1, "resamples": 4}
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return train_segments(people(0), people(1, 240), champion=None, seed=0, **SETTINGS)
+
+
+def of_kind(model, rows):
+    """The identity of most of the customers of each kind."""
+    table = model.assign(rows)
+    return table.groupby(rows["kind"].to_numpy())["segment_id"].agg(lambda ids: ids.mode()[0])
+
+
+def test_inputs_and_signatures_are_features_and_none_is_sensitive():
+    assert set(SEGMENT_INPUTS) <= set(FEATURES)
+    assert all(FEATURES[name].numeric and FEATURES[name].model_input for name in SEGMENT_INPUTS)
+    assert {name for one in SIGNATURES for name in one.signs} <= set(SEGMENT_INPUTS)
+
+
+def test_kinds_are_named_by_what_sets_them_apart_and_others_need_a_name(trained):
+    names = {one.segment_id: one.name for one in trained.model.identities}
+    ids = of_kind(trained.model, people(2))
+    assert names[ids["sellers"]] == GIG_WORKERS
+    assert names[ids["gone"]] == AT_RISK
+    assert sorted(ids) == ["s1", "s2", "s3", "s4"]
+    for one in trained.model.identities:
+        assert one.name == (one.kind or f"new segment {one.segment_id}, needs a name")
+
+
+def test_a_card_passes_its_gates_and_says_what_people_want_to_know(trained):
+    card = trained.card | {"test_customers": 240}
+    assert [gate.judge(card).state for gate in SPEC.gates] == ["passed"] * 3
+    assert sum(one["customers"] for one in card["segments"]) == 240
+    beside = {one["attribute"]: one["adjusted"] for one in card["beside_age_and_gender"]}
+    assert abs(beside["age_band and gender"]) < 0.05
+    dates = {"training_snapshots": ["2026-01-01"], "test_snapshot": "2026-02-01"}
+    about = {"training_customers": 480, "training_rows": 480, **dates}
+    text = evaluation_markdown(card | about)
+    assert GIG_WORKERS in text
+    assert "data:image/png" in text
+
+
+def test_a_retraining_carries_ids_and_names_and_a_new_kind_gets_the_next_number(trained):
+    before = of_kind(trained.model, people(2))
+    later = people(3, kinds=("writers", "gone", "quiet", "sellers"))
+    again = train_segments(
+        later, people(4, 240), champion=trained.model, seed=9, **SETTINGS | {"numbers_used": 4}
+    ).model
+    assert of_kind(again, people(2)).to_dict() == before.to_dict()
+    assert {one.segment_id: one.name for one in again.identities} == {
+        one.segment_id: one.name for one in trained.model.identities
+    }
+    assert abs(advantage(trained.model, again, people(2), n_bootstrap=20, seed=0).value) < 0.05
+
+    # the writers are gone, and a kind that was not there has come
+    rows = people(5, kinds=("quiet", "gone", "sellers"))
+    other = rows["kind"].eq("quiet") & (np.arange(len(rows)) % 2 == 0)
+    rows.loc[other, ["premium_features_used_count", "transaction_revenue_month"]] = 60.0
+    model = train_segments(
+        rows, rows, champion=trained.model, seed=1, **SETTINGS | {"numbers_used": 7}
+    ).model
+    ids = [one.segment_id for one in model.identities]
+    assert "s8" in ids
+    assert before["writers"] not in ids
+    assert highest_number(ids) == 8
+
+
+def test_one_cloud_of_customers_has_no_segments():
+    rng = np.random.default_rng(0)
+    rows = people(0).assign(**{name: rng.normal(50, 5, 480) for name in SEGMENT_INPUTS})
+    with pytest.raises(TooLittleDataError, match="no structure"):
+        train_segments(rows, rows, champion=None, seed=0, **SETTINGS)
+
+
+def test_saved_segments_assign_alike_and_a_given_name_brings_its_action(trained, tmp_path):
+    rows = people(6, 40)
+    trained.model.save(tmp_path)
+    loaded = FittedSegments.load(tmp_path)
+    pd.testing.assert_frame_equal(loaded.assign(rows), trained.model.assign(rows))
+    some = loaded.identities[0].segment_id
+    called = loaded.called({some: Named("night readers", PERSONAS[0])}).assign(rows)
+    mine = called[called["segment_id"] == some]
+    assert set(mine["segment"]) == {"night readers"}
+    assert set(mine["kind"]) == {PERSONAS[0]}
+    assert loaded.assign(rows.head(0)).empty
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[s1", "[s1]\nlike = 'at risk'", "s1 = 'x'", "[s1]\nname = 'x'\nlike = 'nobody'"],
+    ids=["no TOML", "no name", "no table", "unknown kind"],
+)
+def test_a_file_of_names_that_cannot_be_used_is_refused(text):
+    with pytest.raises(SegmentNamesError):
+        read_names(text)
+
+
+def test_names_are_read_with_the_kind_that_they_are_like():
+    text = "[s3]\nname = 'night readers'\nlike = 'casual browsers'\n[s5]\nname = 'others'"
+    assert read_names(text) == {
+        "s3": Named("night readers", "casual browsers"),
+        "s5": Named("others", None),
+    }
+
+
+# inputs of a lake without predictions
+NO_LAKE = SimpleNamespace(engine=SimpleNamespace(lake=SimpleNamespace(days=lambda _: [])))
+
+
+def test_since_is_the_first_day_of_the_days_in_a_row(monkeypatch):
+    first = date(2026, 1, 1)
+    days = [["s1", "s1"], ["s1", "s2"], ["s1", "s1"]]
+    adapter = SegmentsAdapter()
+    seen = []
+    for place, ids in enumerate(days):
+        table = pd.DataFrame({"customer_id": ["a", "b"], "segment_id": ids, "since": None})
+        monkeypatch.setattr(
+            ScoredModel, "predict", lambda *_, table=table: Predicted(table, {}, "")
+        )
+        seen.append(adapter.predict(NO_LAKE, None, first + timedelta(days=place)).table["since"])
+    assert [one.tolist() for one in seen] == [
+        [first, first],
+        [first, first + timedelta(days=1)],
+        [first, first + timedelta(days=2)],
+    ]
