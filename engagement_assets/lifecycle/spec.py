@@ -70,6 +70,8 @@ class Unified:
         change: Name of its difference from the day before in `predictions/changes`, if it is there.
         least_change: The least difference that makes a row there; None: none does.
         compared: Whether both days' values stand there; another value makes a row, but reasons.
+        breaks_down: Whether it is a group by which others are looked at: it stands beside every
+            message of the outbox too.
     """
 
     column: str
@@ -77,6 +79,7 @@ class Unified:
     change: str | None = None
     least_change: float | None = None
     compared: bool = False
+    breaks_down: bool = False
 
     @property
     def unified_name(self) -> str:

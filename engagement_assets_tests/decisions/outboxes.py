@@ -37,7 +37,7 @@ def present(
     wishes = pd.DataFrame({"customer_id": list(names)}).assign(
         decision="retention", action=action, channel="email", purpose="notifications",
         cooldown_days=0, priority=1, expected_usd=None, hour=None, cost_usd=0.0, propensity=1.0,
-        policy_version="v1", reason="likely to leave",
+        policy_version="v1", reason="likely to leave", segment=None,
     )  # fmt: skip
     limits = ContactLimits(spread_minutes=60)
     rows = outbox(wishes, state, limits, day=snapshot + timedelta(days=1))

@@ -99,7 +99,7 @@ def test_a_message_counts_once_whether_or_not_it_came_back_as_a_notification(lak
             "customer_id": ["ann", "dan"], "decision": "retention", "action": "offer",
             "channel": "email", "purpose": "notifications", "cooldown_days": 9, "priority": 1,
             "expected_usd": None, "hour": None, "cost_usd": 0.0, "propensity": 1.0,
-            "policy_version": "v", "reason": "r",
+            "policy_version": "v", "reason": "r", "segment": None,
         }
     )  # fmt: skip
     known = state_of(lake, day=day)
@@ -127,6 +127,7 @@ def test_what_may_be_sent_now_is_judged_by_what_is_known_now(lake, tmp_path):
             "action": "offer", "channel": "email", "purpose": "notifications",
             "cooldown_days": 9, "priority": 1, "expected_usd": None, "hour": None,
             "cost_usd": 0.0, "propensity": 1.0, "policy_version": "v", "reason": "r",
+            "segment": None,
         }
     )  # fmt: skip
     made = outbox(

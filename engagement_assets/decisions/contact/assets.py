@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from engagement_assets.decisions.contact.resource import ContactSettings
-from engagement_assets.decisions.contact.tables import KNOWN_TABLES, OUTBOX
+from engagement_assets.decisions.contact.tables import BREAKDOWNS, KNOWN_TABLES, OUTBOX
 from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.lifecycle.daily import one_or_all
 from engagement_assets.settings.partitions import DAILY, partition_days
@@ -25,6 +25,7 @@ from resources.tables import asset_keys
 
 CONTACTING = [spec for spec in DECISIONS if any(action.channel for action in spec.actions)]
 CHOICES = [spec.choices for spec in CONTACTING]
+GROUPS = [table for table, _ in BREAKDOWNS]
 LONGEST_COOLDOWN = max(a.cooldown_days for spec in CONTACTING for a in spec.actions)
 ABOUT_PEOPLE = ("customers", "consents", "notifications", "experiment_assignments")
 
@@ -33,7 +34,7 @@ ABOUT_PEOPLE = ("customers", "consents", "notifications", "experiment_assignment
     **asset_fields(OUTBOX),
     kinds={"parquet", "python"},
     code_version="1",
-    deps=asset_keys((*CHOICES, *(SOURCE[name].key for name in ABOUT_PEOPLE))),
+    deps=asset_keys((*CHOICES, *GROUPS, *(SOURCE[name].key for name in ABOUT_PEOPLE))),
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),
     io_manager_key="tables",

@@ -11,6 +11,7 @@ from datetime import date
 
 import pandas as pd
 
+from engagement_assets.decisions.contact.tables import BREAKDOWNS
 from engagement_assets.lifecycle.spec import DecisionSpec
 from resources.lake import Lake
 
@@ -21,13 +22,24 @@ COLUMNS = (
 
 
 def candidates(lake: Lake, decisions: Sequence[DecisionSpec], day: date) -> pd.DataFrame:
-    """Read the choices of a day that would contact a customer.
+    """Read the choices of a day that would contact a customer, each with the customer's groups.
+
+    A group is null where it is not known of the customer, or of the day.
 
     Raises:
         MissingPartitionError: A decision's choices of the day are not there.
     """
     parts = [_of(spec, lake.read(spec.choices, days=[day]).to_pandas()) for spec in decisions]
-    return pd.concat(parts, ignore_index=True)[list(COLUMNS)]
+    rows = pd.concat(parts, ignore_index=True)[list(COLUMNS)]
+    for table, group in BREAKDOWNS:
+        known = pd.Series(dtype=object)
+        if lake.exists(table, day):
+            columns = ["customer_id", group.column]
+            read = lake.read(table, days=[day], columns=columns).to_pandas()
+            known = read.set_index("customer_id")[group.column]
+        groups = rows["customer_id"].map(known).astype(object)
+        rows[group.unified_name] = groups.where(groups.notna(), None)
+    return rows
 
 
 def _of(spec: DecisionSpec, choices: pd.DataFrame) -> pd.DataFrame:

@@ -5,8 +5,14 @@ Belongs here: its declaration. Does not belong here: what makes it (`gate.py`).
 
 from engagement_assets.features.catalogue import KEY_COLUMNS
 from engagement_assets.features.tables import KNOWN_TABLES as BELOW
-from engagement_assets.lifecycle.spec import PROPENSITY
+from engagement_assets.lifecycle.spec import PROPENSITY, Unified
+from engagement_assets.models.specs import MODELS
 from resources.tables import Column, Table
+
+# Groups that stand beside every message, each with the table that it is read from.
+BREAKDOWNS: tuple[tuple[str, Unified], ...] = tuple(
+    (spec.output, unified) for spec in MODELS for unified in spec.unified if unified.breaks_down
+)
 
 
 def _text(name: str, meaning: str, *, nullable: bool = False) -> Column:
@@ -35,6 +41,10 @@ OUTBOX = Table(
             "cooldown_days", "int64", "Days before it may be done again", nullable=False, minimum=0
         ),
         Column("priority", "int64", "Which decision comes first, the lowest", nullable=False),
+        *(
+            _text(one.unified_name, f"The customer's {one.unified_name}, or null", nullable=True)
+            for _, one in BREAKDOWNS
+        ),
     ),
     description="Messages that may be sent on the day after, one a customer at most, and those "
     "that may not, with the reason. Nothing is marked here: what was done comes back by the "

@@ -87,7 +87,7 @@ SPEC = ModelSpec(
     ),
     unified=(
         Unified("segment_id"),
-        Unified("segment", compared=True),
+        Unified("segment", compared=True, breaks_down=True),
         Unified("since", "segment_since"),
     ),
     score="distance",
