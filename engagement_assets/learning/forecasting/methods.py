@@ -211,7 +211,8 @@ class Statistical:
 
 ETS = Statistical("AutoETS")
 THETA = Statistical("Theta", _theta, everywhere=False)
-ARIMA = Statistical("AutoARIMA", _arima, must_earn=True, everywhere=False)
+# a search of orders is what costs the most, so there is one before the first origin
+ARIMA = Statistical("AutoARIMA", _arima, must_earn=True, everywhere=False, refit=112)
 
 
 @dataclass(frozen=True)
