@@ -1,7 +1,7 @@
 """Small nets that many clients train at once, each from the same weights on its own rows.
 
-Belongs here: weights as one vector, local training of k clients together. Does not belong here:
-who takes part, and what becomes of the updates.
+Belongs here: weights as one vector, local training of k clients together, clipping. Does not belong
+here: who takes part, and what becomes of the updates.
 """
 
 from __future__ import annotations
@@ -125,3 +125,10 @@ class VectorNet:
                 weights = weights - local.learning_rate * step
             parts.append((weights - origin).detach().numpy())
         return np.concatenate(parts)
+
+
+def clipped(updates: np.ndarray, clip: float) -> tuple[np.ndarray, float]:
+    """Return k x p updates no longer than the clip, and the share that was longer."""
+    length = np.linalg.norm(updates, axis=1)
+    factor = np.minimum(1.0, clip / np.maximum(length, np.finfo(np.float64).tiny))
+    return updates * factor[:, None].astype(updates.dtype), float((length > clip).mean())

@@ -237,10 +237,3 @@ class PrivacyLedger:
         """Read what `to_dict` gave."""
         releases = [Release.from_dict(release) for release in data["releases"]]
         return cls(float(data["epsilon"]), float(data["delta"]), releases)
-
-
-def clipped(updates: np.ndarray, clip: float) -> tuple[np.ndarray, float]:
-    """Return k x p updates no longer than the clip, and the share that was longer."""
-    length = np.linalg.norm(updates, axis=1)
-    factor = np.minimum(1.0, clip / np.maximum(length, np.finfo(np.float64).tiny))
-    return updates * factor[:, None].astype(updates.dtype), float((length > clip).mean())

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engagement_assets.learning.federated.net import Vector
-from engagement_assets.learning.federated.privacy import PrivacyPlan, clipped
+from engagement_assets.learning.federated.net import Vector, clipped
+from engagement_assets.learning.federated.privacy import PrivacyPlan
 
 
 class RefusedUpdateError(ValueError):
@@ -45,8 +45,12 @@ class FedAvg:
         self._step: Vector | None = None
 
     def configure_fit(self, clients: int) -> NDArray[np.intp]:
-        """Return who is asked: each client with the same chance, independently."""
-        return np.flatnonzero(self._rng.random(clients) < self.cohort / clients)
+        """Return who is asked: each client with the same chance, independently.
+
+        Under privacy that is the plan's chance, however few clients are present.
+        """
+        rate = self.cohort / clients if self.privacy is None else self.privacy.sample_rate
+        return np.flatnonzero(self._rng.random(clients) < rate)
 
     def aggregate_fit(
         self, weights: Vector, updates: NDArray[np.floating], examples: NDArray[np.integer]

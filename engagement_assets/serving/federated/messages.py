@@ -1,0 +1,94 @@
+"""Messages between federated clients and the server: JSON, and safetensors for vectors.
+
+Belongs here: to bytes and back. Does not belong here: what they mean (`docs/federated.md`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from engagement_assets.learning.federated.secure_sum import PublicKeys
+
+VERSION = 1
+TENSORS = "application/octet-stream"
+
+
+def keys_from_json(data: dict[str, Any]) -> PublicKeys:
+    """Read a client's public keys.
+
+    Raises:
+        ValueError: When they are not 32 bytes each in hexadecimal.
+    """
+    keys = PublicKeys(bytes.fromhex(data["mask"]), bytes.fromhex(data["channel"]))
+    if {len(keys.mask), len(keys.channel)} != {32}:
+        raise ValueError("a public key has 32 bytes")
+    return keys
+
+
+def by_number(parts: Mapping[int, bytes]) -> bytes:
+    """Write bytes by client number."""
+    return json.dumps({str(number): part.hex() for number, part in parts.items()}).encode()
+
+
+def read_by_number(content: bytes) -> dict[int, bytes]:
+    """Read what `by_number` wrote.
+
+    Raises:
+        ValueError: When it is not that.
+    """
+    data = json.loads(content)
+    if not isinstance(data, dict):
+        raise ValueError("expected an object of hexadecimal text by number")
+    return {int(number): bytes.fromhex(part) for number, part in data.items()}
+
+
+def read_message(stage: str, content: bytes) -> Any:
+    """Read a client's message of a stage.
+
+    Raises:
+        ValueError: When it is not what the stage wants.
+        KeyError: When a field lacks.
+    """
+    if stage == "keys":
+        return keys_from_json(json.loads(content))
+    if stage == "vectors":
+        return tensor(content)
+    return read_by_number(content)
+
+
+def write_answer(stage: str, answer: Any) -> bytes:
+    """Write what a client reads in a stage."""
+    if stage == "shares":
+        keys = {n: {"mask": k.mask.hex(), "channel": k.channel.hex()} for n, k in answer.items()}
+        return json.dumps(keys).encode()
+    if stage == "vectors":
+        return by_number(answer)
+    return json.dumps(sorted(answer)).encode()
+
+
+def to_tensor(values: np.ndarray) -> bytes:
+    """Write one vector."""
+    from safetensors.numpy import save
+
+    content: bytes = save({"vector": values})
+    return content
+
+
+def tensor(content: bytes) -> np.ndarray:
+    """Read one vector.
+
+    Raises:
+        ValueError: When it is not one.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        values: np.ndarray = load(content)["vector"]
+    except (SafetensorError, KeyError) as error:
+        raise ValueError(f"not a vector in safetensors: {error}") from error
+    return values

@@ -1,0 +1,240 @@
+"""Rounds over the wire end in the exact mean; what does not belong there is refused."""
+
+import json
+import socket
+import sqlite3
+import ssl
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from upath import UPath
+
+from engagement_assets.learning.federated.net import LocalTraining, VectorNet, small_net
+from engagement_assets.learning.federated.privacy import PrivacyLedger, PrivacyPlan
+from engagement_assets.learning.federated.secure_sum import MaskingClient, to_words
+from engagement_assets.learning.federated.strategy import FedAvg
+from engagement_assets.serving.federated.certificates import (
+    Authority,
+    key_pem,
+    new_key,
+    signing_request,
+)
+from engagement_assets.serving.federated.client import AnswerError, Connection, update_words
+from engagement_assets.serving.federated.coordinator import Coordinator, RefusedError
+from engagement_assets.serving.federated.messages import read_message, to_tensor
+from engagement_assets.serving.federated.server import federation_server
+
+HOST = "127.0.0.1"
+LOCAL = {"epochs": 2, "learning_rate": 0.1, "proximal": 0.0, "hidden": 0}
+NET = VectorNet(lambda: small_net(3, 0))
+RNG = np.random.default_rng(0)
+
+
+def coordinator(**changes):
+    settings = {
+        "weights": NET.first.copy(),
+        "strategy": FedAvg(3, seed=0),
+        "clip": 5.0,
+        "local": LOCAL,
+        "wanted": 3,
+        "rounds": 2,
+    }
+    return Coordinator(**settings | changes)
+
+
+def client_files(folder, authority, name, rows=None):
+    """Write what a device has: a key of its own and a certificate for it."""
+    folder.mkdir()
+    key = new_key()
+    (folder / "authority.pem").write_bytes(authority.pem())
+    (folder / "client.key").write_bytes(key_pem(key))
+    (folder / "client.pem").write_bytes(authority.enrol(signing_request(key), client=name))
+    if rows is not None:
+        with sqlite3.connect(folder / "rows.sqlite") as file:
+            file.execute("CREATE TABLE examples (a REAL, b REAL, c REAL, label REAL)")
+            file.executemany("INSERT INTO examples VALUES (?, ?, ?, ?)", rows.tolist())
+        file.close()
+    return folder
+
+
+@pytest.fixture
+def served(tmp_path):
+    """A server on loopback, and its authority."""
+    authority, key = Authority.create("federation"), new_key()
+    (tmp_path / "authority.pem").write_bytes(authority.pem())
+    (tmp_path / "server.key").write_bytes(key_pem(key))
+    (tmp_path / "server.pem").write_bytes(authority.server(signing_request(key), address=HOST))
+    with socket.socket() as free:
+        free.bind((HOST, 0))
+        port = free.getsockname()[1]
+    federation = coordinator(folder=UPath(tmp_path / "state"))
+    server = federation_server(
+        federation,
+        port=port,
+        certificate=tmp_path / "server.pem",
+        key=tmp_path / "server.key",
+        authority=tmp_path / "authority.pem",
+    )
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    yield federation, authority, f"{HOST}:{port}"
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.mark.slow  # three interpreters load torch
+def test_three_processes_learn_what_one_would(served, tmp_path) -> None:
+    federation, authority, address = served
+    rows = [
+        np.column_stack([RNG.uniform(-1, 1, (n, 3)), RNG.integers(0, 2, n)]).astype(np.float32)
+        for n in (2, 3, 5)
+    ]
+    folders = [
+        client_files(tmp_path / f"device {i}", authority, f"device-{i}", part)
+        for i, part in enumerate(rows)
+    ]
+    module = "engagement_assets.serving.federated.client"
+    processes = [
+        subprocess.Popen([sys.executable, "-m", module, "--server", address, "--files", folder])
+        for folder in folders
+    ]
+    assert [process.wait(timeout=180) for process in processes] == [0, 0, 0]
+    assert [entry["failure"] for entry in federation.history] == ["", ""]
+
+    weights, strategy = NET.first.copy(), FedAvg(3, seed=0)
+    for _ in range(2):
+        updates = np.vstack(
+            [
+                NET.updates(
+                    weights,
+                    (part[None, :, :3], part[None, :, 3], np.ones((1, len(part)), np.float32)),
+                    LocalTraining(2, 0.1),
+                )
+                for part in rows
+            ]
+        )
+        weights, _ = strategy.aggregate_fit(weights, updates, np.array([2, 3, 5]))
+    np.testing.assert_allclose(federation.weights, weights, atol=1e-7)
+    kept = read_message("vectors", to_tensor(federation.weights))
+    np.testing.assert_array_equal(kept, federation.weights)
+    assert json.loads((tmp_path / "state/federation.json").read_text())["history"]
+
+
+def test_strangers_get_no_connection(served, tmp_path) -> None:
+    federation, authority, address = served
+    stranger = client_files(tmp_path / "stranger", Authority.create("other"), "device-0")
+    (stranger / "authority.pem").write_bytes(authority.pem())
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        Connection(address, stranger).ask("GET", "round")
+    assert federation.current is None
+    known = Connection(address, client_files(tmp_path / "known", authority, "device-1"))
+    assert json.loads(known.ask("GET", "round"))["stage"] == "wait"
+    keys = json.dumps({"mask": "00" * 32, "channel": "00" * 32}).encode()
+    with pytest.raises(AnswerError, match="this round is over"):
+        known.ask("POST", "rounds/1/keys", keys)
+    with pytest.raises(AnswerError, match="422"):
+        known.ask("POST", "rounds/1/keys", b"{}")
+
+
+class Device:
+    """A client without a wire."""
+
+    def __init__(self, federation, name) -> None:
+        self.federation, self.name = federation, name
+        self.masking: MaskingClient | None = None
+
+    def send(self, stage, update=None):
+        now = self.federation.poll(self.name)
+        round_id = now["round"]
+        if stage == "keys":
+            self.masking = MaskingClient(now["number"], round_id=round_id)
+            message = self.masking.public_keys()
+        else:
+            read = self.federation.read(self.name, round_id, stage)
+            if stage == "shares":
+                message = self.masking.shares(read, threshold=now["threshold"])
+            elif stage == "vectors":
+                message = self.masking.masked(to_words(update), read)
+            else:
+                message = self.masking.opened(read)
+        self.federation.take(self.name, round_id, stage, message)
+        return round_id, message
+
+
+def devices(federation, count):
+    all_of_them = [Device(federation, f"device-{i}") for i in range(count)]
+    for device in all_of_them:
+        federation.poll(device.name)
+    return all_of_them
+
+
+def test_a_replayed_or_forged_message_is_refused_and_nothing_is_lost() -> None:
+    federation = coordinator()
+    few = devices(federation, 3)
+    round_id, keys = few[0].send("keys")
+    for client, at, stage, status in (
+        ("device-0", round_id, "keys", 409),
+        ("device-9", round_id, "keys", 403),
+        ("device-1", "0-old", "keys", 409),
+        ("device-1", round_id, "vectors", 409),
+    ):
+        with pytest.raises(RefusedError) as refused:
+            federation.take(client, at, stage, keys)
+        assert refused.value.status == status
+    few[1].send("keys"), few[2].send("keys")
+    for stage in ("shares", "vectors", "openings"):
+        for i, device in enumerate(few):
+            device.send(stage, np.append(np.full(4, float(i)), 1.0))
+    np.testing.assert_allclose(federation.weights, NET.first + 1.0)
+
+
+def test_a_huge_update_ends_the_round_and_changes_nothing() -> None:
+    federation = coordinator()
+    few = devices(federation, 3)
+    for stage in ("keys", "shares", "vectors", "openings"):
+        for i, device in enumerate(few):
+            device.send(stage, np.append(np.full(4, 1000.0 * i), 1.0))
+    assert "longer than clipped" in federation.history[0]["failure"]
+    np.testing.assert_array_equal(federation.weights, NET.first)
+
+
+def test_the_device_sends_no_update_that_is_not_finite() -> None:
+    rows = (np.full((1, 3), np.nan, dtype=np.float32), np.ones(1, dtype=np.float32))
+    with pytest.raises(ValueError, match="not finite"):
+        update_words(NET.first, rows, {"local": LOCAL, "clip": 1.0, "equal_weights": True})
+
+
+def test_who_leaves_is_out_and_a_round_of_too_few_is_counted_and_given_up() -> None:
+    now = [0.0]
+    plan = PrivacyPlan(8.0, 0.01, 4, 4.0, 2, 5.0, 6.0)
+    ledger = PrivacyLedger(plan.epsilon, plan.delta)
+    federation = coordinator(
+        wanted=4, strategy=FedAvg(4, plan, seed=0), ledger=ledger, clock=lambda: now[0]
+    )
+    all_of_them = devices(federation, 4)
+    for stage in ("keys", "shares"):
+        for device in all_of_them:
+            device.send(stage)
+    for device in all_of_them[:3]:
+        device.send("vectors", np.append(np.ones(4), 1.0))
+    now[0] += 61
+    for device in all_of_them[:3]:
+        device.send("openings")
+    assert federation.history == [{"asked": 4, "answered": 3, "failure": ""}]
+    after = federation.weights.copy()
+
+    for device in all_of_them:
+        federation.poll(device.name)
+    for device in all_of_them[:2]:
+        device.send("keys")
+    now[0] += 61
+    assert federation.poll("device-0")["stage"] == "done"
+    assert "2 clients were left" in federation.history[1]["failure"]
+    assert [release.outcome for release in ledger.releases] == ["released", "failed"]
+    np.testing.assert_array_equal(federation.weights, after)
