@@ -160,6 +160,7 @@ BENCHMARKS = (
         ["--runs", "10"],
         "",
     ),
+    ("federated", "Federated learning: budget, quality, attacks, 100,000 clients", [], ""),
     ("contact", "Limits of contact over ten million decisions; publishers killed", [], ""),
     ("texts", "From a text that was written to support's alert", [], ""),
     ("forecast", "Use of the next days: the simulated world, and a public log", [], ""),
@@ -183,7 +184,7 @@ WITH_JSON = (
     "publish", "serving", "soak", "fuzz", "million", "lake_size", "fairness_chance",
     "gate_chance", "default_runs", "code_size", "drift", "history", "whole_sources",
     "value_retail", "experiments", "off_policy", "value", "effects", "timing", "bandits",
-    "contact", "texts", "tuning", "forecast",
+    "contact", "texts", "tuning", "forecast", "federated",
 )  # fmt: skip
 
 

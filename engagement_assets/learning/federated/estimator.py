@@ -122,7 +122,7 @@ class FederatedClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError("labels are 0 and 1")
         if len(np.unique(labels)) < 2:
             raise TooLittleDataError("all rows have one label")
-        inputs = self._inputs(X)
+        inputs = self.inputs(X)
         clients = Clients.from_rows(inputs, labels, groups)
         self.feature_names_in_ = np.array(list(self.scales), dtype=object)
         self.n_features_in_ = len(self.scales)
@@ -164,7 +164,7 @@ class FederatedClassifier(ClassifierMixin, BaseEstimator):
     def decision_function(self, X: pd.DataFrame) -> NDArray[np.float64]:
         """Return n log-odds by the shared weights."""
         with torch_threads(self.n_jobs):
-            return self.net_.logits(self.weights_, self._inputs(X))
+            return self.net_.logits(self.weights_, self.inputs(X))
 
     def predict_proba(self, X: pd.DataFrame) -> NDArray[np.float64]:
         """Return n x 2 probabilities."""
@@ -178,7 +178,12 @@ class FederatedClassifier(ClassifierMixin, BaseEstimator):
     def _net(self, inputs: int) -> VectorNet:
         return VectorNet(lambda: small_net(inputs, self.hidden), seed=self.random_state)
 
-    def _inputs(self, X: pd.DataFrame) -> NDArray[np.float32]:
+    def inputs(self, X: pd.DataFrame) -> NDArray[np.float32]:
+        """Return n x d inputs of the net, as each device makes them.
+
+        Raises:
+            ValueError: When a column lacks or has nulls that its scale does not allow.
+        """
         lacking = [name for name in self.scales if name not in X]
         if lacking:
             raise ValueError(f"columns {lacking} lack")
