@@ -22,7 +22,7 @@ from engagement_assets.serving.api.app import Installation
 from engagement_assets.serving.api.contact import CONTACT_SECONDS
 from engagement_assets.serving.api.lake_reader import LakeReader
 from engagement_assets.serving.api.recent import Recent
-from engagement_assets.serving.api.service import CustomerService
+from engagement_assets.serving.api.service import CustomerService, Refusals
 from engagement_assets.serving.api.texts import CONSENT_SECONDS
 from engagement_assets.serving.next_action import DrawFile, DrawLog, log_line
 from engagement_assets.serving.plain import plain
@@ -39,6 +39,8 @@ from resources.online_store.store import OnlineStore
 from resources.registry import ModelRegistry
 
 DRAWS_FILE = "next_actions.jsonl"
+# Who withdrew a consent is looked up again after so long.
+REFUSAL_SECONDS = 5.0
 
 
 # A file of the home, or the log of the container, which CloudWatch keeps.
@@ -63,6 +65,9 @@ def installation_from_environ(settings: ApiSettings) -> Installation:
             read_references=read_references,
             read_held_out=partial(held_out, resources) if settings.lake else None,
             log_draw=choose(DRAW_LOGS)(home),
+            read_refusals=Recent(partial(refusals, resources), REFUSAL_SECONDS)
+            if settings.lake
+            else None,
         )
 
     return Installation(
@@ -114,6 +119,18 @@ def lake_reader(resources: Mapping[str, Any]) -> LakeReader:
         engine.sql,
         consent=lambda: resources["source"].consent(lake, purpose=PURPOSE),
     )
+
+
+def refusals(resources: Mapping[str, Any]) -> Refusals:
+    """Who refuses analytics or personalisation, by all that the lake holds now."""
+    engine = resources["engine"]
+    consent = resources["source"].consent(resources["lake"].lake, purpose=PURPOSE)
+    rows = engine.engine(KNOWN_TABLES).select(
+        engine.sql.query("serving/refusals"),
+        {"purpose": PURPOSE, "latest_day": consent.latest_day},
+    )
+    by_purpose = rows.to_pandas().groupby("purpose")["customer_id"].agg(frozenset).to_dict()
+    return Refusals(by_purpose.get("analytics", frozenset()), by_purpose.get(PURPOSE, frozenset()))
 
 
 def held_out(resources: Mapping[str, Any]) -> frozenset[str]:

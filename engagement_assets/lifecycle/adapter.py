@@ -8,17 +8,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import pandas as pd
 
+from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.learning.evaluation.bootstrap import Interval
 from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.lifecycle.rows import labelled_rows
 from resources.engine import Engine
 from resources.registry import ModelRegistry, RegisteredModel
 from resources.sql import SqlFolder
 
 if TYPE_CHECKING:
+    from engagement_assets.features.labels import Label
     from engagement_assets.learning.tuning.gate import Challenge
     from engagement_assets.lifecycle.fairness import Assessment
     from engagement_assets.source.readers import SourceReader
@@ -57,6 +61,36 @@ class Inputs:
     reader: SourceReader
     search: Mapping[str, Any] | None = None
     shadow_days: int = 0
+
+    @cached_property
+    def refusing(self) -> frozenset[str]:
+        """Customers who refuse analytics, by all that the lake holds now."""
+        rows = self.engine.select(self.sql.query("shared/withheld_analytics"), {})
+        return frozenset(rows.column("customer_id").to_pylist())
+
+    def analysed(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return rows without customers who refuse analytics.
+
+        A snapshot that was landed before they withdrew still has them.
+        """
+        kept: pd.DataFrame = rows[~rows["customer_id"].isin(self.refusing)]
+        return kept if len(kept) == len(rows) else kept.reset_index(drop=True)
+
+    def features(self, day: date) -> pd.DataFrame:
+        """Return the features of every customer at a snapshot who may be analysed.
+
+        Raises:
+            MissingPartitionError: It is not in the lake.
+        """
+        return self.analysed(self.engine.lake.read(CUSTOMER_FEATURES, days=[day]).to_pandas())
+
+    def labelled(self, day: date, label: Label) -> pd.DataFrame:
+        """Return features and a label of every customer who has one and may be analysed.
+
+        Raises:
+            MissingPartitionError: The snapshot or its labels are not in the lake.
+        """
+        return self.analysed(labelled_rows(self.engine.lake, day, label))
 
     def fairness_settings(self, *, referenced: bool = True) -> dict[str, Any]:
         """Return settings of a fairness report; `referenced` where the truth is known of people."""

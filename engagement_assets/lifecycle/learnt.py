@@ -19,7 +19,6 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.learning.evaluation.bootstrap import Interval
 from engagement_assets.learning.evaluation.splits import hash_positions, hash_split
 from engagement_assets.learning.fairness.judging import Measure, Side, fairness_report
@@ -98,8 +97,7 @@ class LearntDecision(ABC):
         Raises:
             MissingPartitionError: What they are made from is not there.
         """
-        features = inputs.engine.lake.read(CUSTOMER_FEATURES, days=[day]).to_pandas()
-        return self.contexts(features)
+        return self.contexts(inputs.features(day))
 
     def allowed(self, contexts: pd.DataFrame) -> np.ndarray:
         """Return which of k actions may be taken in each of n contexts: all, unless limited."""

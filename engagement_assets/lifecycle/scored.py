@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from engagement_assets.features.catalogue import CATEGORY_FEATURES, CUSTOMER_FEATURES, FEATURES
+from engagement_assets.features.catalogue import CATEGORY_FEATURES, FEATURES
 from engagement_assets.learning.stacking.folds import BaseLearner
 from engagement_assets.lifecycle import reports
 from engagement_assets.lifecycle.adapter import Inputs, Predicted
@@ -120,7 +120,7 @@ class ScoredModel(ABC):
         Raises:
             MissingPartitionError: The snapshot is not in the lake.
         """
-        rows = snapshot_rows(inputs, day)
+        rows = inputs.features(day)
         lake = inputs.engine.lake
         tables = {name: f"{name}/predictions" for name in self.spec.listens_to}
         there = {name: table for name, table in tables.items() if lake.exists(table, day)}
@@ -148,13 +148,3 @@ def scored_model(spec: ModelSpec) -> ScoredModel:
             "set online=False in its spec"
         )
     return adapter
-
-
-def snapshot_rows(inputs: Inputs, day: date) -> pd.DataFrame:
-    """Return the features of every customer at a snapshot.
-
-    Raises:
-        MissingPartitionError: It is not in the lake.
-    """
-    rows: pd.DataFrame = inputs.engine.lake.read(CUSTOMER_FEATURES, days=[day]).to_pandas()
-    return rows

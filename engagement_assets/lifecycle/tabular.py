@@ -188,8 +188,7 @@ class LabelledSnapshots(ScoredModel):
             MissingPartitionError: A snapshot or its labels are not in the lake.
             NotTrainableError: Nothing can be learnt from the labels of the latest snapshots.
         """
-        lake = inputs.engine.lake
-        rows = {day: labelled_rows(lake, day, self.label) for day in snapshots.all}
+        rows = {day: inputs.labelled(day, self.label) for day in snapshots.all}
         snapshots = self._pooled(
             rows,
             self._learnable(rows, snapshots),
@@ -440,7 +439,7 @@ class LabelledSnapshots(ScoredModel):
         Of one snapshot each customer has one row, as tests of groups and of two versions ask.
         """
         day = date.fromisoformat(model.card["test_snapshot"])
-        return labelled_rows(inputs.engine.lake, day, self.label)
+        return inputs.labelled(day, self.label)
 
     def data_versions(self, inputs: Inputs, snapshots: Snapshots) -> dict[str, str]:
         """Return a digest of each partition that was learnt from or scored on."""

@@ -24,7 +24,7 @@ RECORDED_AT = Column(
 )
 WITHDRAWN_AT = "withdrawn_at"
 CUSTOMERS, MERGES, WITHDRAWALS = "customers", "customer_merges", "withdrawals"
-ERASURE_REQUESTS = "erasure_requests"
+ERASURE_REQUESTS, CONSENTS = "erasure_requests", "consents"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -368,7 +368,7 @@ _DECLARED = (
         ),
     ),
     _raw(
-        "consents",
+        CONSENTS,
         "One consent given or withdrawn; the latest of a customer and purpose holds",
         ("customer_id", "purpose", "occurred_at"),
         (

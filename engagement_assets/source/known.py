@@ -6,7 +6,10 @@ A query names `shared.known_<table>` for what was known by `:snapshot_date`; the
 * rows that happened and were recorded by the end of the day, each in its latest version;
 * without rows that were withdrawn by then, and customers who were closed or merged away;
 * customers who were merged stand under the id that has their history;
-* a column that is filled later than its row (`not_before`) is null until then.
+* a column that is filled later than its row (`not_before`) is null until then;
+* without rows that name somebody who refuses analytics (`shared/withheld_analytics.sql`): they are
+  neither learnt from nor scored. What is judged by another purpose, such as whether a customer may
+  be contacted, names `shared.any_known_<table>`, which has them.
 
 Belongs here: the one meaning of "known". Does not belong here: what is computed from it (`sql/`).
 """
@@ -14,10 +17,13 @@ Belongs here: the one meaning of "known". Does not belong here: what is computed
 from pathlib import Path
 
 from engagement_assets.source.contract import (
+    CONSENTS,
     CUSTOMERS,
+    ERASURE_REQUESTS,
     MERGES,
     RECORDED_AT,
     TABLES,
+    WITHDRAWALS,
     SourceTable,
 )
 from engagement_assets.source.versions import row_key_sql
@@ -31,6 +37,10 @@ PARAMETERS = {
     "known_by_day_": "known_by_day",
     "known_": "snapshot_date",
 }
+WHOLE = "any_"
+# What says who refuses, and corrects it.
+UNFILTERED = frozenset({MERGES, WITHDRAWALS, CONSENTS, ERASURE_REQUESTS})
+_REFUSING = "(SELECT customer_id FROM shared.withheld_analytics)"
 _MERGED = "merged_customers_by_"
 
 # Who had which customer's history by the end of the day. A chain of merges ends at the last; one
@@ -65,16 +75,18 @@ def product_sql(root: Path) -> SqlFolder:
 
 def known_sql(name: str) -> str | None:
     """Write the `SELECT` of `shared.<name>`; None for a name that is not made from the contract."""
+    whole = name.startswith(WHOLE)
+    name = name.removeprefix(WHOLE)
     for prefix, parameter in PARAMETERS.items():
         if name == _MERGED + parameter:
             return _MERGED_SQL.format(known=prefix, merges=MERGES)
         table = TABLES.get(name.removeprefix(prefix)) if name.startswith(prefix) else None
         if table is not None:
-            return _known(table, parameter)
+            return _known(table, parameter, whole=whole or table.noun in UNFILTERED)
     return None
 
 
-def _known(table: SourceTable, parameter: str) -> str:
+def _known(table: SourceTable, parameter: str, *, whole: bool) -> str:
     end = f"CAST(:{parameter} AS TIMESTAMP) + INTERVAL 1 DAY"
     merged = () if table.noun == MERGES else table.customer_columns
     columns = ["known.day", *(_column(column, merged, end) for column in table.columns)]
@@ -96,6 +108,12 @@ def _known(table: SourceTable, parameter: str) -> str:
         f"(newer.row_key IS NULL OR known.{RECORDED_AT.name} >= newer.replaces_before)",
         f"(known.{table.ends} IS NULL OR known.{table.ends} >= {end})",
     ]
+    if not whole:
+        conditions += [
+            # not in a list is unknown of null, and an editor's post has no author
+            f"COALESCE({_customer(name)}, '') NOT IN {_REFUSING}"
+            for name in merged
+        ]
     if table.noun == CUSTOMERS:
         conditions.append(f"{_merge('customer_id')}.merged_id IS NULL")
     elif len(merged) > 1:

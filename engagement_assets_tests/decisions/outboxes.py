@@ -24,7 +24,13 @@ def present(
 ) -> Present:
     """An outbox with one wish a customer, judged for the day after the snapshot."""
     customers = pd.DataFrame({"customer_id": list(names)}).assign(
-        **{"time_zone": "Europe/London", "holdout": False, "opted_out": False, **people}
+        **{
+            "time_zone": "Europe/London",
+            "holdout": False,
+            "opted_out": False,
+            "refuses_analytics": False,
+            **people,
+        }
     )
     contacts = pd.DataFrame(
         {

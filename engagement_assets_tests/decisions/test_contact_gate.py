@@ -17,9 +17,11 @@ DAY = date(2026, 3, 10)
 ZONES = sorted(available_timezones() - {"localtime"})
 
 
-def people(*names, zone="Europe/Berlin", holdout=False, opted_out=False):
+def people(*names, zone="Europe/Berlin", holdout=False, opted_out=False, refuses=False):
     frame = pd.DataFrame({"customer_id": list(names)})
-    return frame.assign(time_zone=zone, holdout=holdout, opted_out=opted_out)
+    return frame.assign(
+        time_zone=zone, holdout=holdout, opted_out=opted_out, refuses_analytics=refuses
+    )
 
 
 def wishes(*rows):
@@ -83,6 +85,7 @@ def test_a_message_for_an_hour_is_due_within_it_and_the_mornings_are_spread(hour
         (state(people("ann", holdout=True)), gate.HOLDOUT),
         (state(people("ann"), agreed=[]), gate.NO_CONSENT),
         (state(people("ann", opted_out=True)), gate.OPTED_OUT),
+        (state(people("ann", refuses=True)), gate.REFUSES),
         (state(people("ann", zone="Atlantis/Town")), gate.NO_HOURS),
         (state(people("ann", zone=None)), gate.NO_HOURS),
         (state(people("ann"), contacts=[ago(0)] * 3), gate.DAY_CAP),

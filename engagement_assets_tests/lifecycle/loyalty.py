@@ -23,7 +23,7 @@ from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.fairness import Assessment
 from engagement_assets.lifecycle.gates import QualityGate
 from engagement_assets.lifecycle.predictor import Context, Predictions, Predictor
-from engagement_assets.lifecycle.scored import ScoredModel, snapshot_rows
+from engagement_assets.lifecycle.scored import ScoredModel
 from engagement_assets.lifecycle.spec import FairnessSpec, ModelSpec, Unified, reason_columns
 from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns
 from resources.registry import RegisteredModel
@@ -91,7 +91,7 @@ class LoyaltyAdapter(ScoredModel):
 
     def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained[Loyalty]:
         """Learn the usual number of logins."""
-        rows = snapshot_rows(inputs, snapshots.train[0])
+        rows = inputs.features(snapshots.train[0])
         model = Loyalty(float(rows["logins_month"].mean()))
         card = {
             "training_snapshot": snapshots.train[0].isoformat(),
@@ -115,7 +115,7 @@ class LoyaltyAdapter(ScoredModel):
 
     def assess(self, inputs: Inputs, model: RegisteredModel) -> Assessment:
         """Who is more loyal than the half."""
-        rows = snapshot_rows(inputs, pd.Timestamp(model.card["test_snapshot"]).date())
+        rows = inputs.features(pd.Timestamp(model.card["test_snapshot"]).date())
         scores = self._open(model).scores(rows)
         return Assessment(
             selection_fairness(

@@ -9,6 +9,7 @@ import pytest
 
 from engagement_assets.features.tables import KNOWN_TABLES
 from engagement_assets.learning.effects.estimator import TreatmentEffectEstimator
+from engagement_assets.lifecycle.adapter import Inputs
 from engagement_assets.lifecycle.assets import _at_hand
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.errors import NotTrainableError
@@ -19,6 +20,7 @@ from engagement_assets.models.treatment_effects.trials import assignments_of, ex
 from engagement_assets.settings.installation import PROJECT
 from engagement_assets.source.contract import TABLES
 from engagement_assets.source.known import product_sql
+from engagement_assets_tests.lifecycle.made_inputs import made_inputs
 from engagement_assets_tests.serving.worlds import write_features
 from resources.engine import DuckDBEngine
 from resources.lake import Lake
@@ -92,8 +94,8 @@ def world(tmp_path_factory):
     )
 
 
-def _inputs(lake: Lake, experiment: str = "premium_upgrade") -> SimpleNamespace:
-    return SimpleNamespace(
+def _inputs(lake: Lake, experiment: str = "premium_upgrade") -> Inputs:
+    return made_inputs(
         engine=DuckDBEngine(lake=lake, declared=by_sql_name(KNOWN_TABLES)),
         sql=product_sql(PROJECT / "sql"),
         parameters={"treatment_experiment": experiment, "targeting_cost": 2.0}

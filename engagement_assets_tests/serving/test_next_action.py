@@ -18,7 +18,7 @@ from engagement_assets.lifecycle.learnt import ContextChooser
 from engagement_assets.serving.api import app as app_module
 from engagement_assets.serving.api.app import Installation, create_app
 from engagement_assets.serving.api.keys import new_key
-from engagement_assets.serving.api.service import CustomerService
+from engagement_assets.serving.api.service import CustomerService, Refusals
 from engagement_assets.serving.next_action import HELD_OUT, WITHHELD, DrawFile, next_action
 from engagement_assets.serving.records import EXPLAINED, encode
 from engagement_assets.serving.scoring import Scorer
@@ -212,3 +212,17 @@ def test_without_the_holdout_nothing_is_suggested_to_anybody(api):
     answer = api.client.get("/v1/customers/ann/next-action")
     assert answer.status_code == 503
     assert "holdout" in answer.json()["detail"]
+
+
+def test_who_withdraws_is_gone_from_the_next_answer(api):
+    """As soon as the lake knows, though what was published still says otherwise."""
+    ask = api.client.get
+    assert ask("/v1/customers/bob/next-action").status_code == 200
+    now = Refusals(analytics=frozenset({"bob"}), personalisation=frozenset({"ann"}))
+    api.service.read_refusals = lambda: now
+    # who refuses what is looked up again after a second
+    api.service._looked = float("-inf")
+    assert ask("/v1/customers/bob/next-action").status_code == 404
+    answer = ask("/v1/customers/ann/next-action").json()
+    assert (answer["action"], answer["withheld"]) == ("none", WITHHELD)
+    assert not api.log.exists()

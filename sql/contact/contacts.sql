@@ -7,7 +7,7 @@ SELECT
   NULLIF('', '') AS decision,
   NULLIF('', '') AS action,
   occurred_at
-FROM shared.known_notifications
+FROM shared.any_known_notifications
 WHERE occurred_at >= CAST(:earliest AS TIMESTAMP) AND message_id IS NULL
 UNION ALL
 SELECT

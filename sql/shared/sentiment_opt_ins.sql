@@ -5,5 +5,5 @@ FROM shared.latest_consents
 WHERE granted AND purpose = :purpose
 UNION
 SELECT customer_id
-FROM shared.known_by_latest_day_customers
+FROM shared.any_known_by_latest_day_customers
 WHERE :granted_by_source

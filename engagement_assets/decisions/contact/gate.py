@@ -23,6 +23,7 @@ CAP_DAYS = 7
 # Why a choice does not reach its customer, in the order in which it is asked.
 UNKNOWN = "no customer, or a closed account"
 HOLDOUT = "in the global holdout"
+REFUSES = "refuses the analytics by which it was chosen"
 NO_CONSENT = "no consent to this purpose"
 OPTED_OUT = "opted out of notifications"
 NO_HOURS = "the customer's time zone is unknown, or its clock has no such day"
@@ -41,7 +42,7 @@ class ContactState:
 
     Attributes:
         customers: One row a customer: `customer_id`, `time_zone` (IANA name or null), `holdout`,
-            `opted_out`.
+            `opted_out`, `refuses_analytics`.
         consents: One row a customer and purpose that is agreed to: `customer_id`, `purpose`.
         contacts: Past contacts of at least the last seven days: `customer_id`, `channel`,
             `decision` and `action` (null where the app sent it by itself), `occurred_at` (UTC).
@@ -153,6 +154,7 @@ def _barred(
     reasons = [
         (people["opted_out"].isna(), UNKNOWN),
         (people["holdout"].eq(True), HOLDOUT),
+        (people["refuses_analytics"].eq(True), REFUSES),
         (~_agreed(rows, state.consents), NO_CONSENT),
         (people["opted_out"].eq(True), OPTED_OUT),
         (last < rows["cooldown_days"], COOLDOWN),

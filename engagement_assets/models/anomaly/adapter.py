@@ -23,7 +23,7 @@ from engagement_assets.lifecycle.adapter import Inputs, Predicted, Trained
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.fairness import Assessment
 from engagement_assets.lifecycle.predictor import Predictions
-from engagement_assets.lifecycle.scored import ScoredModel, snapshot_rows
+from engagement_assets.lifecycle.scored import ScoredModel
 from engagement_assets.lifecycle.spec import REASONS, ModelSpec
 from engagement_assets.lifecycle.tabular import where
 from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns, split_rows
@@ -85,8 +85,8 @@ class AnomalyAdapter(ScoredModel):
 
     def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained:
         """Fit on the training people at a snapshot, describe on the others at a later one."""
-        learn = snapshot_rows(inputs, snapshots.train[0])
-        score = snapshot_rows(inputs, snapshots.test)
+        learn = inputs.features(snapshots.train[0])
+        score = inputs.features(snapshots.test)
         reviews = _reviews(inputs)
         parameters = dict(inputs.parameters)
         seed = int(parameters.pop("random_state"))
@@ -193,5 +193,5 @@ def _reviews(inputs: Inputs) -> pd.DataFrame:
 
 
 def _test_rows(inputs: Inputs, model: RegisteredModel) -> pd.DataFrame:
-    rows = snapshot_rows(inputs, date.fromisoformat(model.card["test_snapshot"]))
+    rows = inputs.features(date.fromisoformat(model.card["test_snapshot"]))
     return split_rows(rows[shows_life(rows)], test=True)

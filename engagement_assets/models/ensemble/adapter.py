@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import Label
 from engagement_assets.learning.evaluation.bootstrap import Interval
 from engagement_assets.learning.evaluation.metrics import evaluate
@@ -31,8 +30,8 @@ from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.errors import NotTrainableError
 from engagement_assets.lifecycle.fairness import Assessment
 from engagement_assets.lifecycle.predictor import Context, Predictions, Predictor
-from engagement_assets.lifecycle.rows import data_versions, labelled_rows, labelled_snapshots
-from engagement_assets.lifecycle.scored import ScoredModel, scored_model, snapshot_rows
+from engagement_assets.lifecycle.rows import data_versions, labelled_snapshots
+from engagement_assets.lifecycle.scored import ScoredModel, scored_model
 from engagement_assets.lifecycle.spec import ModelSpec
 from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns, split_rows
 from engagement_assets.models.ensemble import targets
@@ -149,7 +148,7 @@ class EnsembleAdapter(ScoredModel):
             n_bootstrap=inputs.bootstrap,
             seed=inputs.seed,
         )
-        people = split_rows(snapshot_rows(inputs, test), test=True)
+        people = split_rows(inputs.features(test), test=True)
         health = _health_of(bases, people)
         return {
             "training_snapshot": about["training_snapshot"],
@@ -184,7 +183,7 @@ class EnsembleAdapter(ScoredModel):
         Groups may truly leave more or less often, which stands beside each rate.
         """
         day = date.fromisoformat(model.card["test_snapshot"])
-        people = split_rows(labelled_rows(inputs.engine.lake, day, CHURN), test=True)
+        people = split_rows(inputs.labelled(day, CHURN), test=True)
         bases = _bases(_champions(inputs), {}, threads=inputs.threads)
         health = _health_of(bases, people)
         report = selection_fairness(
@@ -201,7 +200,7 @@ class EnsembleAdapter(ScoredModel):
     ) -> Interval:
         """Return log loss of the candidate less the champion's on the same test rows."""
         day = date.fromisoformat(candidate.card["test_snapshot"])
-        rows = split_rows(labelled_rows(inputs.engine.lake, day, CHURN), test=True)
+        rows = split_rows(inputs.labelled(day, CHURN), test=True)
         bases = _bases(_champions(inputs), {}, threads=inputs.threads)
         table = champions_table(bases, rows, FEATURES)
         first, second = (
@@ -278,16 +277,17 @@ def _target_rows(
         target = TAUGHT[model.name][1]
         known = [
             table[table[target.label].notna()]
-            for table in (labelled_snapshots(lake, train, label), labelled_rows(lake, test, label))
+            for table in (
+                inputs.analysed(labelled_snapshots(lake, train, label)),
+                inputs.labelled(test, label),
+            )
         ]
         learn, judged = split_rows(known[0], test=False), split_rows(known[1], test=True)
         rows[target.name] = TargetRows(target, learn, judged)
         labels[model.name] = learn
     if "anomaly" in champions:
         day = date.fromisoformat(champions["anomaly"].card["training_snapshot"])
-        labels["anomaly"] = split_rows(
-            lake.read(CUSTOMER_FEATURES, days=[day]).to_pandas(), test=False
-        )
+        labels["anomaly"] = split_rows(inputs.features(day), test=False)
     return rows, labels
 
 

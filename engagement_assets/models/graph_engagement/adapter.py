@@ -12,7 +12,7 @@ from typing import Any
 from engagement_assets.features.catalogue import MODEL_INPUTS
 from engagement_assets.lifecycle.adapter import Inputs, Trained
 from engagement_assets.lifecycle.dates import Snapshots
-from engagement_assets.lifecycle.rows import data_versions, labelled_rows
+from engagement_assets.lifecycle.rows import data_versions
 from engagement_assets.models.graph_engagement.spec import LABEL
 from engagement_assets.models.graph_engagement.training import (
     Snapshot,
@@ -35,7 +35,7 @@ class GraphEngagementAdapter:
                 graph_of(inputs.engine, inputs.sql, day),
             )
             for day in days
-            for rows in [labelled_rows(inputs.engine.lake, day, LABEL).set_index("customer_id")]
+            for rows in [inputs.labelled(day, LABEL).set_index("customer_id")]
         )
         trained = train_graph_engagement(
             train, test, seed=inputs.seed, threads=inputs.threads, n_bootstrap=inputs.bootstrap

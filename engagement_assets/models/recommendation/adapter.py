@@ -31,7 +31,6 @@ from engagement_assets.lifecycle.adapter import (
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.errors import NotTrainableError
 from engagement_assets.lifecycle.fairness import Assessment
-from engagement_assets.lifecycle.scored import snapshot_rows
 from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns
 from engagement_assets.models.recommendation.feed import settings_of
 from engagement_assets.models.recommendation.reports import evaluation_markdown, lists_report
@@ -75,7 +74,7 @@ class RecommendationAdapter:
             author_sensitive=_authors(inputs, trained.test.data, day),
             **inputs.fairness_settings(referenced=False),
         )
-        people = snapshot_rows(inputs, day)["customer_id"]
+        people = inputs.features(day)["customer_id"]
         scores = _top_scores(trained.model, people, inputs.seed)
         edges = quantile_edges(scores)
         card = trained.card | {
@@ -139,7 +138,7 @@ class RecommendationAdapter:
         windows = Windows(**model.card["windows"])
         data = dataset_as_of(inputs, day, windows)
         recommender.refresh(data.limited(days=windows.history_days, interactions=MOST_INTERACTIONS))
-        people = snapshot_rows(inputs, day)["customer_id"]
+        people = inputs.features(day)["customer_id"]
         table, figures = lists_of(recommender, people)
         report, text = lists_report(table, figures)
         return Predicted(
@@ -218,7 +217,7 @@ def _again(model: RegisteredModel, settings: TrainingSettings) -> FallbackRecomm
 
 def _people(inputs: Inputs, data: Dataset, users: np.ndarray, day: date) -> pd.DataFrame:
     """Sensitive columns of users, in their order."""
-    rows = snapshot_rows(inputs, day).set_index("customer_id")
+    rows = inputs.features(day).set_index("customer_id")
     return sensitive_columns(rows.reindex(np.asarray(data.users)[users]).reset_index())
 
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.learning.recommendation.data import Dataset, RecommendationDataError
 from engagement_assets.learning.recommendation.tables import prepare
 from engagement_assets.lifecycle.adapter import Inputs
@@ -84,9 +83,7 @@ def dataset_as_of(
         sql.query("recommendation/posts"), {**days, "text_day": max(text_day, inputs.first_day)}
     ).to_pandas()
     links = run.select(sql.query("recommendation/links"), {"last_day": day}).to_pandas()
-    people = run.lake.read(
-        CUSTOMER_FEATURES, days=[day], columns=["customer_id", SEGMENT]
-    ).to_pandas()
+    people = inputs.features(day)[["customer_id", SEGMENT]]
     rows = weigh(interactions)
     items = with_first_use(posts.rename(columns={"post_id": "item"}), rows)
     return prepare(

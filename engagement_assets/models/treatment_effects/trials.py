@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from engagement_assets.features.catalogue import CUSTOMER_FEATURES, MODEL_INPUTS
+from engagement_assets.features.catalogue import MODEL_INPUTS
 from engagement_assets.learning.effects.trial import UnusableTrialError
 from engagement_assets.lifecycle.adapter import Inputs
 from engagement_assets.models.treatment_effects.spec import WINDOW_DAYS
@@ -135,10 +135,7 @@ def experiment_rows(
 def _features(inputs: Inputs, days: Sequence[date]) -> pd.DataFrame:
     if not days:
         return pd.DataFrame({"customer_id": [], "snapshot_date": []}, dtype=object)
-    tables: list[pd.DataFrame] = [
-        inputs.engine.lake.read(CUSTOMER_FEATURES, days=[day]).to_pandas().assign(snapshot_date=day)
-        for day in days
-    ]
+    tables: list[pd.DataFrame] = [inputs.features(day).assign(snapshot_date=day) for day in days]
     return pd.concat(tables, ignore_index=True)
 
 

@@ -54,6 +54,33 @@ class View:
 
 
 @dataclass(frozen=True)
+class Refusals:
+    """Who refuses what by the latest statement that is known.
+
+    Attributes:
+        analytics: To be analysed: nothing is known of them, whatever is stored.
+        personalisation: That anything is chosen for them.
+    """
+
+    analytics: frozenset[str] = frozenset()
+    personalisation: frozenset[str] = frozenset()
+
+    def applied(self, records: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Return records by customer as far as they may be used now."""
+        return {
+            who: {
+                **record,
+                "consents": {**record["consents"], "personalisation": False},
+                "recommendations": None,
+            }
+            if who in self.personalisation
+            else record
+            for who, record in records.items()
+            if who not in self.analytics
+        }
+
+
+@dataclass(frozen=True)
 class Known:
     """What is known of one customer.
 
@@ -76,6 +103,8 @@ class CustomerService:
         limiter: How many scorings run at once.
         read_held_out: Reads the global holdout; None where the lake is not read.
         log_draw: Where draws of next actions are logged.
+        read_refusals: Reads who refuses what now; None where the lake is not read, so that what was
+            published holds.
     """
 
     store: OnlineStore
@@ -85,6 +114,8 @@ class CustomerService:
     limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
     read_held_out: Callable[[], frozenset[str]] | None = None
     log_draw: DrawLog = log_line
+    read_refusals: Callable[[], Refusals] | None = None
+    _refusals: Refusals = Refusals()
     _view: View | None = None
     _looked: float = float("-inf")
     _turning: bool = False
@@ -101,7 +132,7 @@ class CustomerService:
         return await to_thread.run_sync(call, *arguments)
 
     async def view(self) -> View:
-        """The release that is served, at most a second late.
+        """The release that is served, and with it who refuses what, at most a second late.
 
         While one request reads what belongs to a new release, others are answered from the one
         before, which the store keeps.
@@ -115,6 +146,8 @@ class CustomerService:
         self._turning = True
         try:
             self._view = await self._newest()
+            if self.read_refusals is not None:
+                self._refusals = await to_thread.run_sync(self.read_refusals)
         finally:
             self._turning = False
         self._looked = time.monotonic()
@@ -145,6 +178,7 @@ class CustomerService:
         absent = [who for who in dict.fromkeys(ids) if who not in records]
         if absent and self.reader is not None:
             records |= await to_thread.run_sync(self.reader.records, absent)
+        records = self._refusals.applied(records)
         due = [
             who
             for who, record in records.items()

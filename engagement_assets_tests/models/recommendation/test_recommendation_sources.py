@@ -1,5 +1,6 @@
 """What the lake knows of interactions and items, of any age, becomes a recommender's data."""
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ from engagement_assets.settings.installation import PROJECT
 from engagement_assets.source.contract import TABLES
 from engagement_assets.source.known import product_sql
 from engagement_assets_tests.decisions.tables import write_people
+from engagement_assets_tests.lifecycle.made_inputs import made_inputs
 from resources.engine import DuckDBEngine
 from resources.lake import Lake
 from resources.tables import by_sql_name
@@ -75,7 +77,7 @@ def inputs(tmp_path_factory):
     encoder = SimpleNamespace(encode=lambda texts: np.ones((len(texts), 3), dtype=np.float32))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sources, "_encoder", lambda: encoder)
-        yield SimpleNamespace(
+        yield made_inputs(
             engine=DuckDBEngine(lake, declared=by_sql_name(KNOWN_TABLES), threads=1),
             sql=product_sql(PROJECT / "sql"),
             first_day=FIRST,
@@ -107,5 +109,5 @@ def test_a_catalogue_that_lasts_is_recommended_whole(inputs):
     assert windows.item_days is None
     data = dataset_as_of(inputs, LAST, windows)
     assert set(data.items[data.candidates()]) == {"film", "forgotten", "news", "unlisted"}
-    inputs_set = SimpleNamespace(**vars(inputs) | {"parameters": {"recommendation_item_days": 5}})
+    inputs_set = replace(inputs, parameters={"recommendation_item_days": 5})
     assert windows_as_of(inputs_set, LAST).item_days == 5
