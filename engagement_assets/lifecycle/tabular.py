@@ -33,7 +33,7 @@ from engagement_assets.lifecycle.errors import NotTrainableError
 from engagement_assets.lifecycle.fairness import Assessment, assess_regression
 from engagement_assets.lifecycle.predictor import Predictions, explained
 from engagement_assets.lifecycle.reports import TUNING
-from engagement_assets.lifecycle.rows import data_versions, labelled_rows
+from engagement_assets.lifecycle.rows import data_versions
 from engagement_assets.lifecycle.scored import ScoredModel
 from engagement_assets.lifecycle.training import (
     data_card,
@@ -213,9 +213,8 @@ class LabelledSnapshots(ScoredModel):
         Raises:
             MissingPartitionError: A snapshot or its labels are not in the lake.
         """
-        lake = inputs.engine.lake
         rows = pd.concat(
-            [labelled_rows(lake, day, self.label) for day in snapshots.train], ignore_index=True
+            [inputs.labelled(day, self.label) for day in snapshots.train], ignore_index=True
         )
         learn = split_rows(self.known(rows), test=False)
         return learn[[*MODEL_INPUTS, self.target]]

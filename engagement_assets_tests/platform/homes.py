@@ -38,6 +38,18 @@ YEAR = (
 SOON = 1500
 
 
+def analysed(lake: Lake) -> set[str]:
+    """Customers of a home who do not refuse analytics by their latest statement."""
+    days = lake.filled_days("source/consents")
+    statements = lake.read("source/consents", days=days).to_pandas()
+    asked = statements[statements["purpose"] == "analytics"].sort_values("occurred_at")
+    latest = asked.groupby("customer_id")["granted"].last()
+    days = lake.filled_days("source/customers")
+    people = lake.read("source/customers", days=days, columns=["customer_id"])
+    agreed: set[str] = set(people.column(0).to_pylist()) - set(latest.index[~latest])
+    return agreed
+
+
 @dataclass(frozen=True)
 class Home:
     """A home and what the run that made it said."""

@@ -20,7 +20,7 @@ from engagement_assets.serving.api.app import reload_if_new
 from engagement_assets.serving.api.routes import PREFIX
 from engagement_assets.serving.api.schemas import MOST_CUSTOMERS
 from engagement_assets.serving.records import decode
-from engagement_assets_tests.platform.homes import END
+from engagement_assets_tests.platform.homes import END, analysed
 from engagement_assets_tests.serving.issuer import Issuer
 from resources.registry import ModelRegistry
 
@@ -39,7 +39,7 @@ def documents(api):
     found = {}
     for start in range(0, len(ids), 100):
         found |= service.store.get(release.name, ids[start : start + 100])
-    assert len(found) == len(ids) == 1000
+    assert set(found) == set(ids) == analysed(api.lake)
     return {who: decode(document) for who, document in found.items()}
 
 

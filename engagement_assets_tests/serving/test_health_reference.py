@@ -13,7 +13,7 @@ from engagement_assets.models.ensemble.adapter import base_predictions
 from engagement_assets.models.ensemble.health import COLUMNS, HealthReference
 from engagement_assets.serving.publishing import references_of
 from engagement_assets.serving.records import DayTables
-from engagement_assets_tests.platform.homes import END
+from engagement_assets_tests.platform.homes import END, analysed
 
 MISSING = float("nan")
 VALUES = st.one_of(st.just(MISSING), st.sampled_from([0.0, 0.25, 0.5]), st.floats(0, 1))
@@ -72,7 +72,7 @@ def test_the_health_of_a_made_home_comes_back_for_every_customer(made_home):
     rows = rows.set_index("customer_id").loc[people]
     context = Context({name: table.to_pandas() for name, table in tables.predictions.items()})
     health = reference.parts(base_predictions(people, context)).sum(axis=1)
-    assert len(people) == 400
+    assert set(people) == analysed(made_home.lake)
     np.testing.assert_allclose(health, rows["customer_health"], atol=1e-9)
 
 
