@@ -56,6 +56,7 @@ BENCHMARKS = (
     ("network", "The social graph's metrics at a million edges", [], ""),
     ("link_prediction", "node2vec and link prediction", [], ""),
     ("network_learning", "GraphSAGE, virality and spread", [], ""),
+    ("segments", "Segments of planted kinds and of one cloud", [], ""),
     (
         "models",
         "Every model at 10,000 customers",
