@@ -19,7 +19,7 @@ from engagement_assets.learning.evaluation.bootstrap import Interval
 from engagement_assets.lifecycle.adapter import Inputs, Predicted, Trained
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.predictor import Predictions, Predictor
-from engagement_assets.lifecycle.scored import ScoredModel, snapshot_rows
+from engagement_assets.lifecycle.scored import ScoredModel
 from engagement_assets.lifecycle.spec import ModelSpec
 from engagement_assets.lifecycle.training import learn_and_score, split_rows
 from engagement_assets.models.segments.personas import Named, SegmentNamesError, read_names
@@ -60,7 +60,7 @@ class SegmentsAdapter(ScoredModel):
     def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained[FittedSegments]:
         """Learn from the training people at a snapshot, measure on the others at a later one."""
         learn, score = learn_and_score(
-            snapshot_rows(inputs, snapshots.train[0]), snapshot_rows(inputs, snapshots.test)
+            inputs.features(snapshots.train[0]), inputs.features(snapshots.test)
         )
         registry = inputs.registry
         version = registry.champion(SPEC.name)
@@ -106,7 +106,7 @@ class SegmentsAdapter(ScoredModel):
         return advantage(
             FittedSegments.load(champion.folder),
             FittedSegments.load(candidate.folder),
-            split_rows(snapshot_rows(inputs, day), test=True),
+            split_rows(inputs.features(day), test=True),
             n_bootstrap=inputs.bootstrap,
             seed=inputs.seed,
         )
