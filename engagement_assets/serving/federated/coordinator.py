@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from upath import UPath
 
-from engagement_assets.learning.federated.privacy import PrivacyLedger
+from engagement_assets.learning.federated.privacy import BudgetSpentError, PrivacyLedger
 from engagement_assets.learning.federated.secure_sum import (
     SecureSum,
     SecureSumError,
@@ -85,6 +85,7 @@ class Coordinator:
     clock: Callable[[], float] = time.monotonic
     history: list[dict[str, Any]] = field(default_factory=list)
     current: Round | None = None
+    stopped: str = ""
     _present: dict[str, None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -95,18 +96,18 @@ class Coordinator:
 
     @property
     def done(self) -> bool:
-        """Whether all rounds were run."""
-        return len(self.history) >= self.rounds
+        """Whether all rounds were run, or the budget of privacy is spent."""
+        return len(self.history) >= self.rounds or bool(self.stopped)
 
     def poll(self, client: str) -> dict[str, Any]:
         """Say what a client is to do now; it counts as present."""
         self._pass_deadline()
-        if self.done:
-            return {"version": VERSION, "stage": "done"}
-        if self.current is None:
+        if self.current is None and not self.done:
             self._present[client] = None
             if len(self._present) >= self.wanted:
                 self._begin()
+        if self.done:
+            return {"version": VERSION, "stage": "done"}
         now = self.current
         if now is None or client not in now.numbers:
             return {"version": VERSION, "stage": "wait"}
@@ -178,7 +179,11 @@ class Coordinator:
         if len(asked) < LEAST_CLIENTS:
             return
         if self.strategy.privacy is not None and self.ledger is not None:
-            self.ledger.charge(self.strategy.privacy.release())
+            try:
+                self.ledger.charge(self.strategy.privacy.release())
+            except BudgetSpentError as error:
+                self.stopped = str(error)
+                return
             self._keep()
         round_id = f"{len(self.history)}-{secrets.token_hex(16)}"
         numbers = {client: i for i, client in enumerate(asked, start=1)}
@@ -263,6 +268,7 @@ class Coordinator:
 
         state = {
             "history": self.history,
+            "stopped": self.stopped,
             "ledger": self.ledger.to_dict() if self.ledger else None,
         }
         put_atomically(self.folder / "weights.safetensors", save({"weights": self.weights}))

@@ -238,3 +238,14 @@ def test_who_leaves_is_out_and_a_round_of_too_few_is_counted_and_given_up() -> N
     assert "2 clients were left" in federation.history[1]["failure"]
     assert [release.outcome for release in ledger.releases] == ["released", "failed"]
     np.testing.assert_array_equal(federation.weights, after)
+
+
+def test_no_round_begins_when_the_budget_is_spent() -> None:
+    plan = PrivacyPlan(1.0, 0.01, 3, 3.0, 2, 5.0, 0.5)
+    federation = coordinator(
+        strategy=FedAvg(3, plan, seed=0), ledger=PrivacyLedger(plan.epsilon, plan.delta)
+    )
+    devices(federation, 3)
+    assert federation.poll("device-0")["stage"] == "done"
+    assert "epsilon" in federation.stopped
+    assert not federation.ledger.releases
