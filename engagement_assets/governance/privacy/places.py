@@ -5,6 +5,7 @@ not belong here: which places there are (`register.py`) and the order in which t
 (`erasure.py`).
 """
 
+import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -222,6 +223,24 @@ class Texts:
             yield self.root
         elif self.root.exists():
             yield from (path for path in sorted(self.root.rglob("*")) if path.is_file())
+
+
+@dataclass(frozen=True)
+class Helps:
+    """A folder that only helps work to go on, and may say something of anybody: it goes whole."""
+
+    name: str
+    root: Path
+
+    def count(self, subjects: Subjects) -> int:  # noqa: ARG002 - nobody is named in it
+        """Count files."""
+        return sum(path.is_file() for path in self.root.rglob("*"))
+
+    def remove(self, subjects: Subjects) -> int:
+        """Remove the folder."""
+        count = self.count(subjects)
+        shutil.rmtree(self.root)
+        return count
 
 
 @dataclass(frozen=True)

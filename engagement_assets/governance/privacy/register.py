@@ -18,6 +18,7 @@ from engagement_assets.governance.privacy.places import (
     ClaimsOf,
     DagsterRecords,
     Documents,
+    Helps,
     LakeTable,
     Place,
     Texts,
@@ -75,12 +76,19 @@ OF_RESOURCES = {
 }
 HOME_PLACES: dict[str, Callable[[Path], Place]] = {
     "dagster_home": DagsterRecords,
+    # what searches of learners predicted, by which one that was cut off goes on
+    "studies": lambda path: Helps("studies", path),
     # draws of the API, a line each
     "next_actions.jsonl": lambda path: Texts("draws", UPath(path)),
     # the alerts that some channel has yet to take
     "alerts.state.json": lambda path: Texts("alerts to be sent", UPath(path)),
 }
-WITHOUT_CUSTOMERS = {SETTINGS_FILE, "api_keys.json", "contact_webhook_secret"}
+WITHOUT_CUSTOMERS = {
+    SETTINGS_FILE,
+    "api_keys.json",
+    ".api_keys.json.lock",
+    "contact_webhook_secret",
+}
 # What no process of the platform can empty, and what to do there.
 ELSEWHERE: dict[str, dict[str, str]] = {
     "local": {

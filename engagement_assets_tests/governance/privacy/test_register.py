@@ -9,7 +9,7 @@ from engagement_assets.deployments.resources import resources_for
 from engagement_assets.deployments.serving import DRAWS_FILE
 from engagement_assets.governance.privacy import register
 from engagement_assets.governance.tables import KNOWN_TABLES
-from engagement_assets.serving.api.keys import KEYS_FILE
+from engagement_assets.serving.api.keys import KEYS_FILE, add_key
 from engagement_assets.settings.deployment import Deployment
 from engagement_assets.settings.installation import Settings
 from resources.erasures import ErasureError
@@ -59,6 +59,21 @@ def test_what_the_processes_write_into_a_home_is_known_to_the_register() -> None
     known = {*register.OF_RESOURCES, *register.HOME_PLACES, *register.WITHOUT_CUSTOMERS}
     assert {KEYS_FILE, DRAWS_FILE} <= known
     assert set(register.OF_RESOURCES.values()) <= set(register.HOLDERS) | set(register.OTHERS)
+
+
+def test_keys_leave_nothing_that_the_register_does_not_know_and_studies_go_whole(
+    home: Path,
+) -> None:
+    add_key(home / KEYS_FILE, "app", ["read"])
+    (home / "studies" / "churn").mkdir(parents=True)
+    (home / "studies" / "churn" / "trial.npy").write_bytes(b"margins")
+    (place,) = register.home_places(home)
+    assert (place.name, place.count(ANN), place.remove(ANN), place.count(ANN)) == (
+        "studies",
+        1,
+        1,
+        0,
+    )
 
 
 @pytest.mark.parametrize("entry", ["lake/shop/orders/day=2026-01-01/part.parquet", "exports.csv"])
