@@ -91,10 +91,10 @@ def earlier_forecasts(lake: Lake, day: date) -> pd.DataFrame:
 def accuracy_of(forecasts: pd.DataFrame, history: pd.DataFrame, *, day: date) -> pd.DataFrame:
     """Hold forecasts of the day before a day against what it was.
 
-    It waits a day: some rows come late, and a day that is not whole would be no truth.
+    It waits a day: some rows come late, and a day that is not whole would judge wrongly.
     """
-    truth = history[history["time"] == pd.Timestamp(day) - pd.Timedelta(days=1)]
-    actual = truth.set_index("series")["value"]
+    that_day = history[history["time"] == pd.Timestamp(day) - pd.Timedelta(days=1)]
+    actual = that_day.set_index("series")["value"]
     names = [series_name(*key) for key in forecasts[_KEY].itertuples(index=False, name=None)]
     made = forecasts.assign(actual=actual.reindex(names).to_numpy(), snapshot_date=day)
     # a part that has gone since is no series any more
