@@ -469,7 +469,14 @@ class ModelRegistry:
 
     def _entries(self, name: str, file: str) -> list[dict[str, Any]]:
         path = self._model(name) / file
-        return _history(path, path.read_text() if path.exists() else None)
+        try:
+            # an object comes whole: one that is read in parts may be replaced between two of them
+            text = (
+                path.read_text() if isinstance(path, Path) else path.fs.cat_file(path.path).decode()
+            )
+        except FileNotFoundError:
+            text = None
+        return _history(path, text)
 
     def _append(self, name: str, file: str, entry: Mapping[str, Any]) -> None:
         path = self._model(name) / file

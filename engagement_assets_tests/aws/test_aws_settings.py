@@ -116,7 +116,9 @@ def test_a_key_is_part_of_every_resource_that_writes(tmp_path, named):
     settings = Settings(home=tmp_path, first_day="2025-11-27")
     resources = resources_for(Deployment.AWS, settings)
     writers = [name for name, resource in resources.items() if hasattr(resource, "options")]
-    assert set(writers) == {"lake", "registry", "alerts", "tables", "models", "reports"}
+    assert set(writers) == {
+        "lake", "registry", "alerts", "tables", "models", "reports", "erasures",
+    }  # fmt: skip
     for name in writers:
         headers = resources[name].options["s3_additional_kwargs"]
         assert headers == {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "alias/lake"}
