@@ -189,7 +189,7 @@ def _refusals(outcome: Any) -> list[str]:
         if event.event_type_value == "ASSET_MATERIALIZATION"
     ]
     return [
-        f"{asset.asset_key.path[0]}: the candidate is refused: {_on_one_line(asset)}"
+        f"{asset.asset_key.path[0]}: the candidate does not serve: {_on_one_line(asset)}"
         for asset in made
         if PROMOTED in asset.metadata and not asset.metadata[PROMOTED].value
     ]

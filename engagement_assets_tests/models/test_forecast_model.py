@@ -10,12 +10,13 @@ import pyarrow as pa
 import pytest
 
 from engagement_assets.features.tables import KNOWN_TABLES
+from engagement_assets.learning.evaluation.bootstrap import Interval
 from engagement_assets.learning.forecasting.forecaster import Forecaster
 from engagement_assets.lifecycle.adapter import Inputs
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.training import without_nan
 from engagement_assets.models.forecast import adapter as module
-from engagement_assets.models.forecast.adapter import ForecastAdapter
+from engagement_assets.models.forecast.adapter import ForecastAdapter, by_chance
 from engagement_assets.models.forecast.assets import judge_coverage
 from engagement_assets.models.forecast.capacity import (
     HourlyNeed,
@@ -160,6 +161,13 @@ def test_a_day_has_hours_a_report_and_the_accuracy_of_what_was_forecast(inputs, 
     nothing = day_of_forecasts(inputs, None, DAY)
     assert not len(nothing.hours)
     assert "train the forecast" in nothing.text
+
+
+def test_few_origins_excuse_a_coverage_that_many_would_not():
+    covered = Interval(0.92, 0.91, 0.93)
+    limits = [by_chance(covered, origins=count) for count in (7, 25, 104, 500)]
+    assert limits == sorted(limits, reverse=True)
+    assert (limits[0], 0.01 < limits[-1] < limits[-2] < 0.02 < limits[1]) == (1.0, True)
 
 
 def test_accuracy_says_whether_the_truth_lay_in_the_interval():

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm, t
 
 from engagement_assets.learning.evaluation.bootstrap import Interval
 from engagement_assets.learning.evaluation.scores import quantile_edges, score_shares
@@ -218,8 +219,7 @@ def _card(forecaster: Forecaster, need: HourlyNeed, *, seed: int) -> dict[str, A
             "coverage_error": abs(covered.value - forecaster.level),
             "hours_exceeded": need.exceeded,
         },
-        # half of the interval: what is not beyond chance is no fault of the intervals
-        "coverage_by_chance": (covered.high - covered.low) / 2.0,
+        "coverage_by_chance": by_chance(covered, origins=made["judged_origins"]),
         "judged_origins": made["judged_origins"],
         "figures": made,
         "weights": weights,
@@ -252,6 +252,19 @@ def coverage_interval(replay: Replay, *, seed: int) -> Interval:
     """Return the share of values in their interval, whole origins drawn again."""
     there = replay.actual[:, replay.first :].any(axis=(1, 2))
     return block_interval(replay.covered[there].mean(axis=(0, 2)), seed=seed)
+
+
+def by_chance(covered: Interval, *, origins: int) -> float:
+    """Return how far the coverage of intervals that are right lies off in one of a hundred cases.
+
+    Origins a day apart share six of their seven days, so as many weeks are independent as there
+    are in them, and the spread that few weeks show is itself uncertain: Student's t.
+    """
+    weeks = origins // HORIZON
+    if weeks < 2:
+        return 1.0
+    error = (covered.high - covered.low) / 2.0 / float(norm.ppf(0.975))
+    return min(1.0, error * float(t.ppf(0.995, weeks - 1)))
 
 
 def _relative(replay: Replay) -> Floats:
