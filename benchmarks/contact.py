@@ -52,7 +52,7 @@ ODD_DAYS = (
 CHANNELS = np.array(["email", "push", "in_app"], dtype=object)
 DECISIONS = ("retention", "vip")
 COOLDOWNS = {"retention": 5, "vip": 0}
-NOBODY, NO_ZONE, HELD_OUT, OPTED_OUT, AGREED = 0.01, 0.01, 0.05, 0.05, 0.8
+NOBODY, NO_ZONE, HELD_OUT, OPTED_OUT, REFUSING, AGREED = 0.01, 0.01, 0.05, 0.05, 0.05, 0.8
 CONTACTS_EACH = 2.5
 MINUTES_BACK = 60 * 24 * 9
 
@@ -85,6 +85,7 @@ def draw(decisions: int, day: date, rng: np.random.Generator) -> World:
             "time_zone": zones,
             "holdout": rng.random(count) < HELD_OUT,
             "opted_out": rng.random(count) < OPTED_OUT,
+            "refuses_analytics": rng.random(count) < REFUSING,
         }
     )[rng.random(count) >= NOBODY]
     consents = pd.DataFrame(
@@ -171,6 +172,7 @@ def broken(world: World, judged: pd.DataFrame, limits: ContactLimits) -> Counter
         "held out": judged["customer_id"].map(people["holdout"]).eq(True),
         "no consent": ~judged["customer_id"].isin(world.state.consents["customer_id"]),
         "opted out": judged["customer_id"].map(people["opted_out"]).eq(True),
+        "refuses analytics": judged["customer_id"].map(people["refuses_analytics"]).eq(True),
         "cooldown": cooling,
         "a day": count(past[past["ago"] <= 0], "customer_id") >= limits.a_day,
         "a week": count(week, "customer_id") >= limits.a_week,
@@ -263,7 +265,10 @@ SNAPSHOT, SENDING = date(2026, 3, 9), datetime(2026, 3, 10, 14)
 def publish(folder: Path, action: str, people: int, *, wait: float = 0.0) -> None:
     """Make the outbox of a day with one action and deliver it, as a run and its job do."""
     customers = pd.DataFrame({"customer_id": [f"c{n}" for n in range(people)]}).assign(
-        time_zone="Europe/London", holdout=False, opted_out=False
+        time_zone="Europe/London",
+        holdout=False,
+        opted_out=False,
+        refuses_analytics=False,
     )
     columns = ("customer_id", "channel", "decision", "action", "occurred_at")
     contacts = pd.DataFrame({name: pd.Series(dtype=object) for name in columns})

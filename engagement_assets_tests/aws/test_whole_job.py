@@ -227,6 +227,9 @@ def test_champions_on_s3_say_on_demand_what_the_day_says(client):
     for name, said in one["predictions"].items():
         now = computed["predictions"][name]
         assert (said is None) == (now is None)
+        # since when one is in a segment is known by the days before, not by a moment
+        for one in filter(None, (said, now)):
+            one.pop("since", None)
         assert now == pytest.approx(said, abs=1e-6)
 
 
