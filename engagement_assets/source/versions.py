@@ -12,7 +12,14 @@ from datetime import date, timedelta
 import duckdb
 import pyarrow as pa
 
-from engagement_assets.source.contract import MERGES, OWNER, RECORDED_AT, WITHDRAWALS, SourceTable
+from engagement_assets.source.contract import (
+    CONSENTS,
+    MERGES,
+    OWNER,
+    RECORDED_AT,
+    WITHDRAWALS,
+    SourceTable,
+)
 from resources.sql import quote_name, quote_text
 from resources.tables import Column, Table
 
@@ -42,8 +49,8 @@ REVISIONS = Table(
     owner=OWNER,
 )
 
-# What corrects the rows of other raw tables: read with each of them.
-CORRECTIONS = (REVISIONS.key, f"source/{MERGES}")
+# What corrects the rows of other raw tables, or says whose may be read: read with each of them.
+CORRECTIONS = (REVISIONS.key, f"source/{MERGES}", f"source/{CONSENTS}")
 
 
 def row_key_sql(table: SourceTable, alias: str) -> str:
