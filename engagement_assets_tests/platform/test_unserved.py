@@ -10,7 +10,7 @@ from engagement_assets.commands import run as runs
 from engagement_assets.commands.summary import _unserved, unserved_models
 from engagement_assets.decisions import specs as decisions
 from engagement_assets.lifecycle.spec import label_windows
-from engagement_assets.models.specs import MODELS
+from engagement_assets.models.specs import FORECAST, MODELS
 from engagement_assets.settings.installation import Settings
 from resources.registry import ModelRegistry
 
@@ -42,7 +42,7 @@ def registered(registry: ModelRegistry, folder: Path, name: str) -> str:
 
 def test_a_run_after_which_no_model_serves_fails(settings, registry, tmp_path, monkeypatch):
     # the run closes its instance
-    monkeypatch.setattr(dg.DagsterInstance, "get", dg.DagsterInstance.ephemeral)
+    monkeypatch.setattr(runs, "_instance", dg.DagsterInstance.ephemeral)
     for name in ("headline", "summary"):
         monkeypatch.setattr(runs, name, lambda *_, **__: "")
     for name in ("make_all", "end_abandoned_runs"):
@@ -66,7 +66,7 @@ def test_each_model_that_does_not_serve_is_one_line_with_its_gap(registry, tmp_p
             dg.AssetMaterialization(["engagement", "model"], metadata={"not_trained": "no rows"})
         )
         lines = _unserved(registry, instance)
-    assert set(lines) == {*NAMES, *LEARNT}
+    assert set(lines) == {*NAMES, FORECAST.name, *LEARNT}
     assert all(lines[name].startswith("the rule decides: ") for name in LEARNT)
     assert lines["churn"] == f"{first} serves on; candidate {second} is refused: {GAP}"
     assert lines["anomaly"] == f"nothing serves; candidate {third} is refused: {GAP}"

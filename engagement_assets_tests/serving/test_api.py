@@ -269,9 +269,17 @@ def test_nothing_known_of_a_customer_is_scored_too(api):
 
 
 def test_a_customer_may_be_sent_with_several_sets_of_features(api):
-    """What would be if a customer logged in more often."""
+    """What would be if a customer came more often."""
     # a whole number may be written as a float, as pandas does
-    sets = [{"tenure_days": 400, "logins_month": logins} for logins in (0, 30.0)]
+    sets = [
+        {
+            "tenure_days": 400,
+            "logins_month": visits,
+            "active_days_month": visits / 2,
+            "session_minutes_month": 9.0 * visits,
+        }
+        for visits in (0, 30.0)
+    ]
     body = {"customers": [{"customer_id": "x", "features": features} for features in sets]}
     rarely, often = api.post("/score", body).json()["customers"]
     assert rarely["customer_id"] == often["customer_id"] == "x"

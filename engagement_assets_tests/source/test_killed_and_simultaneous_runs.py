@@ -18,13 +18,13 @@ ROOT = Path(__file__).parents[2]
 # The run stops in the middle of writing a file, as a slow disk would make it, and says so.
 _STALLED_INGEST = """
 import sys, time
+from pathlib import Path
 import resources.lake as lake_module
-from upath import UPath
 from raw_rows import a_session, at, table_of, take_in
 
 root, marker, stall_at = sys.argv[1], sys.argv[2], int(sys.argv[3])
 written = 0
-whole = type(UPath(root)).write_bytes
+whole = Path.write_bytes
 
 def half(self, payload):
     global written
@@ -35,7 +35,7 @@ def half(self, payload):
         time.sleep(600)
     return whole(self, payload)
 
-type(UPath(root)).write_bytes = half
+Path.write_bytes = half
 rows = [a_session(n, occurred_at=at(n % 4), duration_seconds=2.0 + n % 3) for n in range(500)]
 take_in({"sessions": table_of("sessions", rows)}, lake_module.Lake(root), days=4)
 """

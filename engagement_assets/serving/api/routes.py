@@ -167,7 +167,7 @@ async def explanation(
             "model": model,
             "prediction": one.record["predictions"].get(model),
             "reasons": _reasons(one.record["explanations"].get(model, [])),
-            "unit": UNITS[model],
+            "unit": UNITS.get(model),
         }
     )
 

@@ -135,7 +135,9 @@ class ExplanationAnswer(Heading):
         description="What is explained; null where the model does not score the customer"
     )
     reasons: list[Reason] = Field(description="The strongest first")
-    unit: str = Field(description="Unit of the contributions")
+    unit: str | None = Field(
+        description="Unit of the contributions; null of a model that gives no reasons"
+    )
 
 
 class RecommendationAnswer(Heading):
