@@ -361,7 +361,7 @@ class ModelRegistry:
         return accepted
 
     def audit(self, name: str) -> list[dict[str, Any]]:
-        """Return the refusals and acceptances, the earliest first."""
+        """Return refusals, acceptances, retirements and shadow runs, the earliest first."""
         return self._entries(name, AUDIT_FILE)
 
     def refusals(self, name: str) -> list[Refusal]:

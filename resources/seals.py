@@ -51,9 +51,9 @@ def unsealed(file: IO[bytes], *, footer: bool = True) -> pq.ParquetFile:
         file.seek(max(0, size - _TAIL - length))
         content = bytearray(file.read())
         place = _place(content)
-        told = bytes(content[place : place + len(_NONE)])
+        written = bytes(content[place : place + len(_NONE)])
         content[place : place + len(_NONE)] = _NONE
-        if told != _sum(content):
+        if written != _sum(content):
             raise pa.ArrowInvalid("the footer's checksum is wrong")
         file.seek(0)
     return pq.ParquetFile(file, page_checksum_verification=True)

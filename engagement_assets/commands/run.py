@@ -58,14 +58,14 @@ def run(settings: Settings, *, retrain: bool, reingest: bool = False) -> None:
 def _instance() -> dg.DagsterInstance:
     """Dagster's records of the home, for a command at a terminal, which shows what is printed.
 
-    To keep it in files as well takes four processes a run, whom a Ctrl-C reaches too.
+    Files of it as well would take four processes a run, which a Ctrl-C reaches too.
     """
-    kept_nowhere = {
+    no_files = {
         "module": "dagster._core.storage.noop_compute_log_manager",
         "class": "NoOpComputeLogManager",
     }
     return dg.DagsterInstance.from_ref(
-        InstanceRef.from_dir(os.environ["DAGSTER_HOME"], overrides={"compute_logs": kept_nowhere})
+        InstanceRef.from_dir(os.environ["DAGSTER_HOME"], overrides={"compute_logs": no_files})
     )
 
 

@@ -83,7 +83,7 @@ class Scorer:
         One that cannot be opened fails alone: the log says why, what was loaded of it before goes
         on, and so long as its version is not the champion's a later load tries it again.
         """
-        kept = before or cls({}, {}, {})
+        loaded_before = before or cls({}, {}, {})
         predictors: dict[str, Predictor] = {}
         policies: dict[str, Policy] = {}
         cards: dict[str, Mapping[str, Any]] = {}
@@ -95,7 +95,10 @@ class Scorer:
             except Exception as error:  # noqa: BLE001 - logged, and shown by readiness
                 _log_unopened(spec.name, error)
                 unavailable.add(spec.name)
-                card, predictor = kept.cards.get(spec.name), kept._predictors.get(spec.name)
+                card, predictor = (
+                    loaded_before.cards.get(spec.name),
+                    loaded_before._predictors.get(spec.name),
+                )
             if card is not None:
                 cards[spec.name] = card
             if predictor is not None:
@@ -113,8 +116,8 @@ class Scorer:
             except Exception as error:  # noqa: BLE001 - logged, and shown by readiness
                 _log_unopened(decision.name, error)
                 unavailable.add(decision.name)
-                if decision.name in kept._policies:
-                    policies[decision.name] = kept._policies[decision.name]
+                if decision.name in loaded_before._policies:
+                    policies[decision.name] = loaded_before._policies[decision.name]
         return cls(predictors, policies, cards, unavailable)
 
     @property
