@@ -5,7 +5,7 @@ and erasure. Belongs here: what a raw table must look like. Does not belong here
 (`mapping.py`, `simulator/`), checked (`ingestion.py`) or stored (`resources.lake`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from resources.tables import Column, Table
 
@@ -40,6 +40,7 @@ class SourceTable(Table):
         required: Whether the platform cannot run without it.
         ends: The column that says when a row ceased to hold.
         strangers: Customer columns that may name somebody who is no customer.
+        draftable: Whether a file that looks like it may be drafted as it by `make map`.
     """
 
     row_key: tuple[str, ...]
@@ -47,6 +48,7 @@ class SourceTable(Table):
     required: bool
     ends: str
     strangers: tuple[str, ...] = ()
+    draftable: bool = True
 
 
 _ENDS = {
@@ -378,11 +380,15 @@ _DECLARED = (
             _when("When"),
         ),
     ),
-    _raw(
-        ERASURE_REQUESTS,
-        "One customer who asked that everything about them be erased",
-        ("customer_id",),
-        (_customer(), _when("When they asked")),
+    replace(
+        _raw(
+            ERASURE_REQUESTS,
+            "One customer who asked that everything about them be erased",
+            ("customer_id",),
+            (_customer(), _when("When they asked")),
+        ),
+        # Any log of customers and times looks like one, and would have everybody erased.
+        draftable=False,
     ),
     _raw(
         "reviews",

@@ -17,7 +17,6 @@ import duckdb
 from engagement_assets.source.casting import kind_of
 from engagement_assets.source.contract import (
     CUSTOMERS,
-    ERASURE_REQUESTS,
     RECORDED_AT,
     REQUIRED_TABLES,
     TABLES,
@@ -95,8 +94,6 @@ COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
     "recipient_id": ("touserid", "receiverid", "targetid"),
 }
 CLOSE = 0.86
-# A log of customers and times looks like one, and would have everybody erased.
-NOT_GUESSED = frozenset({ERASURE_REQUESTS})
 DOUBT = "-- no column looks like it"
 VISITS = """-- A draft: check every line. No file tells how long visits lasted: one ends here with
 -- 30 minutes without an event, and lasts at least 30 seconds.
@@ -183,7 +180,7 @@ def draft(data: Path) -> dict[str, str]:
     drafts = {
         name: _select(table, best[name])
         for name, table in TABLES.items()
-        if name in REQUIRED_TABLES or (name not in NOT_GUESSED and _suits(table, best[name]))
+        if name in REQUIRED_TABLES or (table.draftable and _suits(table, best[name]))
     }
     log = _log(TABLES["sessions"], best["sessions"])
     if log is not None and "duration_seconds" not in _likenesses(
