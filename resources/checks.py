@@ -246,18 +246,20 @@ def daily_counts(
 
 def schema_outcome(lake: Lake, table: Table, days: Sequence[date]) -> Outcome:
     """Whether the partitions are there, whole, and have the declared columns."""
-    bad: dict[date, str] = {}
-    filled, there = set(lake.filled_days(table.key)), set(lake.days(table.key))
-    empty = [day for day in days if day in there - filled]
-    # days without rows share files: one of them is read
-    for day in [day for day in days if day not in set(empty[1:])]:
+
+    def fault(day: date) -> str:
         try:
             have = lake.schema(table.key, day)
         except RuntimeError as error:
-            bad[day] = str(error)
-            continue
-        if not have.equals(table.arrow):
-            bad[day] = f"partition {day} does not have the declared columns"
+            return str(error)
+        declared = have.equals(table.arrow)
+        return "" if declared else f"partition {day} does not have the declared columns"
+
+    filled, there = set(lake.filled_days(table.key)), set(lake.days(table.key))
+    empty = [day for day in days if day in there - filled]
+    # days without rows share files: one of them is read
+    asked = [day for day in days if day not in set(empty[1:])]
+    bad = {day: why for day, why in zip(asked, lake.each(asked, fault), strict=True) if why}
     if bad:
         return Outcome(f"{table.key}: {next(iter(bad.values()))}", sorted(bad))
     return Outcome(metadata={"partitions": len(days), "columns": len(table.columns)})

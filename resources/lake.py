@@ -14,10 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
+from io import BytesIO
 from itertools import groupby
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +29,9 @@ from resources.botocore_errors import aws_errors, code_of, explain
 from resources.files import replace_file
 from resources.seals import sealed, unsealed
 from resources.tables import Table
+
+Day = TypeVar("Day")
+Answer = TypeVar("Answer")
 
 PARTITION_COLUMN = "day"
 DAY_PREFIX = f"{PARTITION_COLUMN}="
@@ -41,6 +45,9 @@ EMPTY_DAYS = 600
 ABSENT = ("", "404", "NoSuchKey")
 # Files of an object store that are read at once.
 READERS = 8
+# A file of an object store that is not larger comes whole with one request, in about the time that
+# asking for its size takes.
+WHOLE = 2**20
 # A temporary file older than this was left by a killed run and is swept by the next write.
 
 
@@ -299,12 +306,9 @@ class Lake:
             # one day without rows has the columns of all of them
             wanted = [day for day in days if day in filled] or wanted[:1]
         try:
-            if self.is_local or len(wanted) == 1:
-                return pa.concat_tables(self._read_one(table, day, columns) for day in wanted)
-            # each file is a request, whose answer takes longer than reading it
-            with ThreadPoolExecutor(READERS) as pool:
-                parts = pool.map(lambda day: self._read_one(table, day, columns), wanted)
-                return pa.concat_tables(parts)
+            return pa.concat_tables(
+                self.each(wanted, lambda day: self._read_one(table, day, columns))
+            )
         except FileNotFoundError:
             # asked only now: on an object store the files themselves tell whether they are there
             self.require(table, days or [])
@@ -339,8 +343,20 @@ class Lake:
         """
         days = list(days)
         self.require(table, days)
-        filled = set(self.filled_days(table))
-        return {day: self.row_count(table, day) if day in filled else 0 for day in days}
+        filled = sorted(set(days) & set(self.filled_days(table)))
+        counts = dict(zip(filled, self.each(filled, partial(self.row_count, table)), strict=True))
+        return {day: counts.get(day, 0) for day in days}
+
+    def each(self, days: Sequence[Day], task: Callable[[Day], Answer]) -> Iterator[Answer]:
+        """Do a task for each of some days, in their order.
+
+        Several at once on an object store, where a day is a request, whose answer takes longer than
+        reading it.
+        """
+        if self.is_local or len(days) < 2:
+            return map(task, days)
+        with ThreadPoolExecutor(READERS) as pool:
+            return pool.map(task, days)
 
     def row_count(self, table: str, day: date | None) -> int:
         """Rows of one partition, from its footer.
@@ -416,13 +432,19 @@ class Lake:
     def _open(self, table: str, day: date | None) -> IO[bytes]:
         path = self.path(table, day)
         try:
-            file: IO[bytes] = path.open("rb")
+            return self._content(path)
         except FileNotFoundError:
             empty = self._empty_files(table)
             if day not in empty:
                 raise
-            file = empty[day].open("rb")
-        return file
+            return self._content(empty[day])
+
+    def _content(self, path: UPath) -> IO[bytes]:
+        if self.is_local:
+            file: IO[bytes] = path.open("rb")
+            return file
+        end: bytes = path.fs.cat_file(path.path, start=-WHOLE)
+        return BytesIO(end) if len(end) < WHOLE else path.open("rb")
 
 
 def put_atomically(path: UPath, payload: bytes) -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -68,10 +69,10 @@ def intake(lake: Lake, days: Sequence[date]) -> dict[date, dict[str, Intake]]:
     """
     rows = {name: lake.row_counts(f"source/{name}", days) for name in TABLES}
     lake.require(QUARANTINE.key, days)
-    filled = set(lake.filled_days(QUARANTINE.key))
-    refused = {day: _refused(lake, day) if day in filled else {} for day in days}
+    filled = sorted(set(days) & set(lake.filled_days(QUARANTINE.key)))
+    refused = dict(zip(filled, lake.each(filled, partial(_refused, lake)), strict=True))
     return {
-        day: {name: Intake(rows[name][day], refused[day].get(name, 0)) for name in TABLES}
+        day: {name: Intake(rows[name][day], refused.get(day, {}).get(name, 0)) for name in TABLES}
         for day in days
     }
 
