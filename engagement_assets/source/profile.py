@@ -153,7 +153,7 @@ def profile(engine: Engine, *, timezone: str, end: date | None) -> Profile:
         end: The last day that was asked for where the source names none of its own, so that data
             which end before are noticed; None otherwise.
     """
-    by_day = {name: _counts(engine, name) for name in TABLES}
+    by_day = _counts(engine)
     rows = {name: count for name, days in by_day.items() if (count := sum(days.values()))}
     people = _one(
         engine,
@@ -246,10 +246,16 @@ def _of_times(measured: Profile, end: date | None) -> list[str]:
     return doubts
 
 
-def _counts(engine: Engine, name: str) -> dict[date, int]:
-    """Rows of a table by day."""
-    key = TABLES[name].key
-    return engine.lake.row_counts(key, engine.lake.filled_days(key))
+def _counts(engine: Engine) -> dict[str, dict[date, int]]:
+    """Rows of each table by day, in one query: on an object store each file is a request."""
+    parts = (
+        f"SELECT '{name}' AS table_name, day, COUNT(*) AS row_count FROM source.{name} GROUP BY day"  # noqa: S608 - names of the contract
+        for name in TABLES
+    )
+    counts: dict[str, dict[date, int]] = {name: {} for name in TABLES}
+    for row in engine.select(Query("profile", " UNION ALL ".join(parts)), {}).to_pylist():
+        counts[row["table_name"]][row["day"]] = row["row_count"]
+    return counts
 
 
 def _one(engine: Engine, sql: str) -> dict[str, Any]:
