@@ -30,7 +30,7 @@ WINSORISED = 0.005
 # After the log, a value further out than so many spreads says no more than one at that distance.
 FARTHEST = 5.0
 # Share of the variance that the parts hold, if so many parts are allowed.
-HELD = 0.8
+HELD = 0.95
 _QUARTILES_OF_A_NORMAL = 1.349
 
 

@@ -15,10 +15,12 @@ import numpy as np
 import orjson
 import pandas as pd
 from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 from upath import UPath
 
 from engagement_assets.learning.clustering.density import density
+from engagement_assets.learning.clustering.metric import within_metric
 from engagement_assets.learning.clustering.naming import standings
 from engagement_assets.learning.clustering.preparation import Floats, Preparation
 from engagement_assets.learning.clustering.stability import (
@@ -36,6 +38,8 @@ from engagement_assets.learning.errors import TooLittleDataError
 
 FILE = "segments.json"
 STARTS = 10
+# Rows by which numbers of clusters are tried, and from whose clusters those of all rows begin.
+TRIED_ROWS = 10_000
 # A smaller cluster is no stable mean of anything.
 LEAST_ROWS_A_CLUSTER = 25
 STABLE = 0.75
@@ -49,6 +53,9 @@ class NoStructureError(TooLittleDataError):
 @dataclass(kw_only=True, eq=False, repr=False)
 class Segmenter(ClusterMixin, BaseEstimator):
     """K-Means on prepared numbers, with a number of clusters that resamples give again.
+
+    Distances are measured by the spread within clusters (`metric.within_metric`), so that what all
+    rows differ in alike does not cut clusters in two.
 
     The number is a stable one, each of whose clusters has a mean Jaccard index of at least `stable`
     over resamples, and whose silhouette is higher than that of any of 19 Gaussian clouds of the
@@ -72,7 +79,9 @@ class Segmenter(ClusterMixin, BaseEstimator):
         feature_names_in_: The f feature names in order.
         n_features_in_: Their number.
         n_clusters_: The number of clusters k.
-        labels_: n clusters of the training rows, 0 the largest.
+        labels_: n clusters of the training rows, 0 the largest (of 10,000 rows, where there are
+            more).
+        metric_: p x p, from the principal components to the parts that distances are measured in.
         cluster_centers_: k x p centres.
         jaccard_: k mean Jaccard indices over resamples.
         trials_: Each number that was tried; empty where it was given.
@@ -88,7 +97,7 @@ class Segmenter(ClusterMixin, BaseEstimator):
     max_clusters: int = 8
     max_components: int = 10
     stable: float = STABLE
-    resamples: int = 20
+    resamples: int = 50
     random_state: int = 0
     n_jobs: int | None = None
 
@@ -122,18 +131,28 @@ class Segmenter(ClusterMixin, BaseEstimator):
         self.preparation_ = Preparation.fit(X, parts=self.max_components)
         self._name_features()
         Z = self.preparation_.transform(X)
+        some = np.random.default_rng(self.random_state).permutation(len(Z))[:TRIED_ROWS]
+        clusters = self._most_clusters(Z[some])
+        if clusters > 1:
+            self.metric_ = within_metric(Z[some], clusters, seed=self.random_state, starts=STARTS)
+        else:
+            self.metric_ = np.eye(Z.shape[1])
+        Z = Z @ self.metric_
         self.trials_ = tuple[Trial, ...]()
         self.p_value_: float | None = None
-        self.n_clusters_ = self.n_clusters or self._choose(Z)
-        self.cluster_centers_, self.labels_ = fit_centres(
-            Z, self.n_clusters_, seed=self.random_state, starts=STARTS
+        self.n_clusters_ = self.n_clusters or self._choose(Z[some])
+        centres, labels = fit_centres(
+            Z[some], self.n_clusters_, seed=self.random_state, starts=STARTS
         )
+        fitted = KMeans(self.n_clusters_, n_init=1, init=centres).fit(Z)
+        self.cluster_centers_ = fitted.cluster_centers_.astype(np.float64)
+        self.labels_ = fitted.labels_.astype(np.int64)
         tried: dict[int, tuple[float, ...]] = {one.clusters: one.jaccard for one in self.trials_}
         # a number that was tried is fitted from the same seed: its clusters are the tried ones
         self.jaccard_ = np.array(
             tried.get(self.n_clusters_)
             or bootstrap_jaccard(
-                Z, self.labels_, resamples=self.resamples, seed=self.random_state
+                Z[some], labels, resamples=self.resamples, seed=self.random_state
             ).tolist()
         )
         self.density_ = density(Z, self.labels_, seed=self.random_state, n_jobs=self.n_jobs)
@@ -153,9 +172,7 @@ class Segmenter(ClusterMixin, BaseEstimator):
         Raises:
             NoStructureError: There are none.
         """
-        # a resample has about two thirds of the different rows, and a cluster needs one
-        distinct = len(np.unique(Z[:SILHOUETTE_ROWS], axis=0)) // 2
-        most = min(self.max_clusters, len(Z) // LEAST_ROWS_A_CLUSTER, distinct)
+        most = self._most_clusters(Z)
         if most < 2:
             raise NoStructureError("no structure: too few rows differ")
         seen = structure(
@@ -167,6 +184,11 @@ class Segmenter(ClusterMixin, BaseEstimator):
         )
         self.trials_, self.p_value_ = seen.trials, seen.p_value
         return self._best(seen)
+
+    def _most_clusters(self, Z: Floats) -> int:
+        # a resample has about two thirds of the different rows, and a cluster needs one
+        distinct = len(np.unique(Z[:SILHOUETTE_ROWS], axis=0)) // 2
+        return min(self.max_clusters, len(Z) // LEAST_ROWS_A_CLUSTER, distinct)
 
     def _best(self, seen: Structure) -> int:
         if seen.p_value > BY_CHANCE:
@@ -189,11 +211,12 @@ class Segmenter(ClusterMixin, BaseEstimator):
         fine = [one for one in there if one.clusters >= self.min_clusters] or there
         if self.preferred_clusters in {one.clusters for one in fine}:
             return int(self.preferred_clusters or 0)
-        return max(fine, key=lambda one: one.above_cloud).clusters
+        return max(fine, key=lambda one: one.beside_cloud).clusters
 
     def parts(self, X: pd.DataFrame) -> Floats:
         """Return n x p parts, in which distances are measured."""
-        return self.preparation_.transform(X)
+        parts: Floats = self.preparation_.transform(X) @ self.metric_
+        return parts
 
     def transform(self, X: pd.DataFrame) -> Floats:
         """Return n x k distances to the centres."""
@@ -208,6 +231,7 @@ class Segmenter(ClusterMixin, BaseEstimator):
         data = {
             "parameters": self.get_params(),
             "preparation": self.preparation_.to_dict(),
+            "metric": self.metric_.tolist(),
             "centres": self.cluster_centers_.tolist(),
         }
         folder.mkdir(parents=True, exist_ok=True)
@@ -220,6 +244,7 @@ class Segmenter(ClusterMixin, BaseEstimator):
         model = cls(**data["parameters"])
         model.preparation_ = Preparation.from_dict(data["preparation"])
         model._name_features()
+        model.metric_ = np.array(data["metric"], dtype=np.float64)
         model.cluster_centers_ = np.array(data["centres"], dtype=np.float64)
         model.n_clusters_ = len(model.cluster_centers_)
         return model

@@ -34,7 +34,7 @@ from engagement_assets.models.segments.personas import SEGMENT_INPUTS, SIGNATURE
 FILE = "identities.json"
 # Fewer segments than this say little more than who is active; more than that nobody remembers.
 FEWEST, MOST = 4, 8
-RESAMPLES = 20
+RESAMPLES = 50
 SILHOUETTE_ROWS = 2_000
 # Features that a profile names of each segment.
 TELLING = 5

@@ -122,7 +122,7 @@ def test_a_retraining_carries_ids_and_names_and_a_new_kind_gets_the_next_number(
 
     # the writers are gone, and a kind that was not there has come
     rows = people(5, kinds=("quiet", "gone", "sellers"))
-    other = rows["kind"].eq("quiet") & (np.arange(len(rows)) % 2 == 0)
+    other = rows["kind"].eq("quiet") & (np.arange(len(rows)) % 9 == 0)
     rows.loc[other, ["premium_features_used_count", "transaction_revenue_month"]] = 60.0
     model = train_segments(
         rows, rows, champion=trained.model, seed=1, **SETTINGS | {"numbers_used": 7}
