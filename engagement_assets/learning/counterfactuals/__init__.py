@@ -1,0 +1,1 @@
+"""The fewest plausible changes of a row after which a model would predict otherwise."""
