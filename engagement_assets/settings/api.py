@@ -54,7 +54,15 @@ class ApiSettings(Declared):
         10.0, "a client that does not end its headers by then is cut off", gt=0
     )
     idle_seconds: float = setting(30.0, "a connection idle for longer is closed", gt=0)
-    concurrency: int = setting(500, "connections at once; further ones are 503", ge=1)
+    concurrency: int = setting(
+        500, "requests answered at once in a worker; further ones are 503", ge=1
+    )
+    address_connections: int = setting(
+        100,
+        "connections at once from one address; behind a proxy, whose address all share, as many "
+        "as `ENGAGEMENT_API_CONCURRENCY`",
+        ge=1,
+    )
     tls_certificate: str = setting(
         "", "PEM file of the certificate and its chain: the API ends TLS itself (1.2 or later)"
     )

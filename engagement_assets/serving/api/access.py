@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import limits
 from anyio import to_thread
-from fastapi import Request
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.storage import storage_from_string
 
@@ -68,11 +69,14 @@ class Access:
         self._parsed: dict[str, limits.RateLimitItem] = {}
 
     async def caller(self, request: Request) -> Caller:
-        """The caller of a request, counted.
+        """The caller of a request, counted once.
 
         Raises:
             ProblemError: 401 for nobody known, 429 for too many requests.
         """
+        known: Caller | None = request.scope.get("known_caller")
+        if known is not None:
+            return known
         caller = await self._known(request)
         request.scope["caller"] = caller.name
         rate = caller.rate or self._rate
@@ -85,6 +89,7 @@ class Access:
                 f"more than {rate} for this caller; try again in {wait} s",
                 headers={"Retry-After": str(wait)},
             )
+        request.scope["known_caller"] = caller
         return caller
 
     async def _known(self, request: Request) -> Caller:
@@ -131,6 +136,25 @@ class Access:
 def _shortened(subject: str) -> str:
     """A name for the logs that is not the subject, which may be an e-mail address."""
     return hashlib.sha256(subject.encode()).hexdigest()[:12]
+
+
+class KeyFirst(APIRoute):
+    """A route that looks who asks before it reads what was sent.
+
+    FastAPI reads and parses a body before the dependencies of its route: whoever has no key would
+    have theirs looked at, and could hold a request for as long as a body may take.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers, behind the door."""
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            access: Access = request.app.state.access
+            await access.caller(request)
+            return await handler(request)
+
+        return handle
 
 
 def needs(scope: str) -> Callable[[Request], Awaitable[Caller]]:

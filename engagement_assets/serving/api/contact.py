@@ -14,7 +14,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BeforeValidator, Field
 
-from engagement_assets.serving.api.access import needs
+from engagement_assets.serving.api.access import KeyFirst, needs
 from engagement_assets.serving.api.problems import ProblemError
 from engagement_assets.serving.api.recent import Recent
 from engagement_assets.serving.api.routes import (
@@ -30,7 +30,7 @@ from engagement_assets.serving.api.schemas import Answer
 if TYPE_CHECKING:
     from engagement_assets.decisions.contact.present import Present
 
-router = APIRouter(prefix=PREFIX, tags=["contact"])
+router = APIRouter(prefix=PREFIX, route_class=KeyFirst, tags=["contact"])
 # What was read of outboxes and customers is read again after so long.
 CONTACT_SECONDS = 15.0
 MOST_MESSAGES = 1_000

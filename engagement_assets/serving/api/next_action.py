@@ -13,12 +13,13 @@ from pydantic import Field
 
 from engagement_assets.decisions.next_best_action.spec import SPEC
 from engagement_assets.serving.api import schemas
+from engagement_assets.serving.api.access import KeyFirst
 from engagement_assets.serving.api.problems import ProblemError
 from engagement_assets.serving.api.routes import OF_ONE, PREFIX, Service, _json, known_or_404
 from engagement_assets.serving.api.service import heading
 from engagement_assets.serving.next_action import next_action
 
-router = APIRouter(prefix=PREFIX)
+router = APIRouter(prefix=PREFIX, route_class=KeyFirst)
 
 
 class NextActionAnswer(schemas.Heading):

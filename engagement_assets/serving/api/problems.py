@@ -28,6 +28,7 @@ TITLES = {
     415: "Unsupported media type",
     422: "Not valid",
     429: "Too many requests",
+    431: "Headers too large",
     500: "Internal error",
     503: "Not ready",
 }

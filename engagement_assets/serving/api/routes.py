@@ -19,7 +19,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from engagement_assets.features.catalogue import FEATURES
 from engagement_assets.models.specs import MODELS
 from engagement_assets.serving.api import schemas
-from engagement_assets.serving.api.access import needs
+from engagement_assets.serving.api.access import KeyFirst, needs
 from engagement_assets.serving.api.problems import MEDIA_TYPE, ProblemError
 from engagement_assets.serving.api.service import (
     COMPUTED,
@@ -33,7 +33,7 @@ from engagement_assets.serving.api.service import (
 from resources.online_store.releases import OnlineStoreError
 
 PREFIX = "/v1"
-router = APIRouter(prefix=PREFIX)
+router = APIRouter(prefix=PREFIX, route_class=KeyFirst)
 health = APIRouter(tags=["health"])
 
 _PROBLEM = {"model": schemas.ProblemAnswer, "content": {MEDIA_TYPE: {}}}

@@ -15,7 +15,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
-from engagement_assets.serving.api.access import needs
+from engagement_assets.serving.api.access import KeyFirst, needs
 from engagement_assets.serving.api.problems import ProblemError
 from engagement_assets.serving.api.routes import PREFIX, problems
 from engagement_assets.serving.api.schemas import (
@@ -30,7 +30,7 @@ from resources.claims import ClaimsError
 if TYPE_CHECKING:
     from engagement_assets.signals.sentiment.events import TextEvent
 
-router = APIRouter(prefix=PREFIX, tags=["events"])
+router = APIRouter(prefix=PREFIX, route_class=KeyFirst, tags=["events"])
 # Consents are read again after so long.
 CONSENT_SECONDS = 30.0
 RETRY_SECONDS = 20
