@@ -41,7 +41,7 @@ _PROBLEM = {"model": schemas.ProblemAnswer, "content": {MEDIA_TYPE: {}}}
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the errors of an endpoint for the OpenAPI document."""
-    every = (401, 403, 408, 413, 422, 429, 503, *statuses)
+    every = (401, 403, 408, 413, 422, 429, 431, 503, *statuses)
     return dict.fromkeys(sorted(every), _PROBLEM)
 
 
