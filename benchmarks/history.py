@@ -76,7 +76,7 @@ def ingest_archive(folder: Path) -> None:
     settings = open_home(given)
     import dagster as dg  # noqa: PLC0415 - after the home
 
-    from engagement_assets.commands.pipeline import Runner  # noqa: PLC0415 - after the home
+    from engagement_assets.commands.runner import Runner  # noqa: PLC0415 - after the home
 
     with dg.DagsterInstance.get() as instance:
         Runner(instance, time.monotonic()).run("ingest", (settings.start, settings.end))

@@ -25,7 +25,7 @@ settings = Settings.load(Path(sys.argv[1])).with_values(training_processes=int(s
 prepare_home(settings)
 import dagster as dg
 from engagement_assets.models.specs import MODELS
-from engagement_assets.commands.pipeline import Runner
+from engagement_assets.commands.runner import Runner
 with dg.DagsterInstance.get() as instance:
     runner = Runner(instance, time.monotonic())
     config = {"config": {"as_of": settings.end.isoformat()}}

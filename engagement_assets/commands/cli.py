@@ -69,7 +69,7 @@ def run(
     settings = settings_from(given)
     prepare_home(settings)
     from engagement_assets.commands import run as runs
-    from engagement_assets.commands.pipeline import JobFailedError
+    from engagement_assets.commands.runner import JobFailedError
 
     with refused(None, JobFailedError, runs.NothingServesError):
         runs.run(settings, retrain=retrain, reingest=reingest)
@@ -238,7 +238,7 @@ def automl(
     """
     settings = open_home(given)
     from engagement_assets.commands import run as runs
-    from engagement_assets.commands.pipeline import JobFailedError
+    from engagement_assets.commands.runner import JobFailedError
 
     with refused(None, JobFailedError):
         sys.stdout.write(runs.search(settings, model or None, trials=trials, minutes=minutes))

@@ -1,49 +1,50 @@
 """Making everything that is not made yet: which jobs run, in which order, on which days.
 
-Belongs here: the order of the jobs and what counts as made. Does not belong here: what a job does
-(`jobs.py`), the command line (`run.py`) and what is said at the end (`summary.py`).
+Belongs here: the order of the jobs. Does not belong here: what counts as made (`due.py`), one run
+(`runner.py`), what a job does (`orchestration/jobs.py`), the command line (`run.py`) and the
+summary at the end (`summary.py`).
 """
 
 import sys
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
 
+from engagement_assets.commands.due import (
+    Made,
+    is_published,
+    last_reingestion,
+    needs_training,
+    predicted_by_champions,
+    promoted_at,
+)
+from engagement_assets.commands.runner import REINGEST, JobFailedError, Runner
 from engagement_assets.decisions.contact.tables import OUTBOX
 from engagement_assets.decisions.customers.unified import CHANGES, CUSTOMERS
 from engagement_assets.decisions.experiments.tables import RESULTS
 from engagement_assets.decisions.specs import DECISIONS
-from engagement_assets.definitions import defs
 from engagement_assets.deployments.resources import resources_of
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
-from engagement_assets.features.labels import LABELS, WINDOW_COLUMN, Label
+from engagement_assets.features.labels import LABELS
 from engagement_assets.governance.tables import REVIEW_QUEUE
 from engagement_assets.governance.value.tables import PROGRAMME_TABLE
 from engagement_assets.lifecycle.access import inputs_of
-from engagement_assets.lifecycle.assets import PROMOTED, REASONS
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.reuse import refused_alike
 from engagement_assets.lifecycle.spec import (
-    LABEL_WINDOWS,
-    Cadence,
     UseCaseSpec,
-    label_windows,
     untrainable,
 )
 from engagement_assets.models.forecast.tables import TABLES as FORECAST_TABLES
 from engagement_assets.models.specs import FORECAST, MODELS
 from engagement_assets.orchestration.jobs import (
-    PROCESSES,
     TRAINED,
     WEEKLY,
     network_insights_job,
     value_job,
 )
-from engagement_assets.settings.deployment import Deployment, choose
 from engagement_assets.settings.installation import SIMULATED, Settings
 from engagement_assets.signals.sentiment.scoring import window_days
 from engagement_assets.signals.tables import (
@@ -57,14 +58,10 @@ from engagement_assets.source.assets import PROFILE
 from engagement_assets.source.provenance import changed_tables, describe
 from engagement_assets.source.quarantine import SOURCE_TABLES
 from engagement_assets.source.readers import SourceReader
-from resources.checks import PARTITION, RANGE_END, RANGE_START, asset_key
 from resources.days import days_between
 from resources.lake import Lake
-from resources.online_store.store import OnlineStore
 from resources.registry import ModelRegistry
 
-# A champion is retrained when data this many days newer than its own can be learnt from.
-MAX_AGE_DAYS: dict[Cadence, int] = {"daily": 0, "weekly": 6, "quarterly": 60}
 # What the job `predictions` makes of a day.
 PREDICTED = (
     *(spec.output for spec in (*MODELS, FORECAST, *DECISIONS)),
@@ -77,147 +74,6 @@ PREDICTED = (
 )
 BY_NAME = {spec.name: spec for spec in TRAINED}
 FAIRNESS_OVERVIEW = "governance/fairness"
-# Tags of a run that this command starts: its days, and whether it was brought to an end.
-DAYS = (PARTITION, RANGE_START, RANGE_END)
-MAX_RETRIES = "dagster/max_retries"
-REINGEST = "engagement/reingest"
-PROGRESS = "engagement/progress"
-BEGUN, ENDED = "begun", "ended"
-INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
-
-
-class JobFailedError(RuntimeError):
-    """A job did not succeed; the message says which and why."""
-
-
-@dataclass
-class Runner:
-    """Runs jobs in this process, in the persistent DAGSTER_HOME."""
-
-    instance: dg.DagsterInstance
-    started: float
-
-    def run(
-        self,
-        job: str,
-        days: tuple[date, date] | None = None,
-        *,
-        further_tags: Mapping[str, str] | None = None,
-        **config: Any,
-    ) -> None:
-        """Run one job over a range of days, or without partitions.
-
-        Raises:
-            JobFailedError: The job failed; names the steps and checks.
-            KeyboardInterrupt: It was stopped from outside; the next command runs it again.
-        """
-        about = (
-            "" if days is None else f" {days[0]}" + (f" to {days[1]}" if days[0] < days[1] else "")
-        )
-        self.say(f"{job}{about}")
-        tags = {}
-        if days is not None and days[0] == days[1]:
-            tags = {PARTITION: days[0].isoformat()}
-        elif days is not None:
-            tags = {RANGE_START: days[0].isoformat(), RANGE_END: days[1].isoformat()}
-        tags |= further_tags or {}
-        self._execute(job, tags, {**config, "loggers": {"terminal": {}}})
-
-    def resume(self) -> None:
-        """Run again, whole, what earlier commands began and did not bring to an end.
-
-        What such a run had made already is made again: the same bytes. So nothing that the job
-        makes is missing, its checks and reports among them, whichever step was interrupted.
-        """
-        begun = self.instance.get_runs(dg.RunsFilter(tags={PROGRESS: BEGUN}))
-        known = defs.get_repository_def().has_job
-        left = [run for run in reversed(begun) if run.is_finished and known(run.job_name)]
-        work = {}
-        for run in left:
-            tags = {name: run.tags[name] for name in (*DAYS, REINGEST) if name in run.tags}
-            work[run.job_name, *tags.values()] = (run.job_name, tags, dict(run.run_config))
-            self.instance.add_run_tags(run.run_id, {PROGRESS: ENDED})
-        for job, tags, config in work.values():
-            self.say(" ".join([f"{job}, which was interrupted,", *tags.values()]))
-            self._execute(job, tags, config)
-
-    def _execute(self, job: str, tags: Mapping[str, str], config: Mapping[str, Any]) -> None:
-        # the daemon cannot start a run of this process again; the next command resumes it
-        own = {PROGRESS: BEGUN, MAX_RETRIES: "0"}
-        # on AWS a run of `make run` does all in this process; the executor there is for Dagster's
-        # own runs, whose steps are tasks
-        several = choose({Deployment.LOCAL: PROCESSES > 1, Deployment.AWS: False})
-        if job == "training" and several:
-            outcome: Any = dg.execute_job(
-                dg.reconstructable(training_definition),
-                instance=self.instance,
-                tags={**tags, **own},
-                run_config=dict(config),
-                raise_on_error=False,
-            )
-        else:
-            outcome = defs.resolve_job_def(job).execute_in_process(
-                instance=self.instance,
-                partition_key=tags.get(PARTITION),
-                tags={**tags, **own},
-                run_config=dict(config),
-                raise_on_error=False,
-            )
-        if any(error.cls_name == INTERRUPTED for _, error in _errors(outcome)):
-            raise KeyboardInterrupt
-        self.instance.add_run_tags(outcome.run_id, {PROGRESS: ENDED})
-        for refusal in _refusals(outcome):
-            self.say(refusal)
-        if not outcome.success:
-            raise JobFailedError(_why(job, outcome))
-
-    def say(self, text: str) -> None:
-        """One line of progress."""
-        sys.stderr.write(f"[{time.monotonic() - self.started:5.0f} s] {text}\n")
-
-
-def training_definition() -> dg.JobDefinition:
-    """The training job, as processes of their own find it."""
-    return defs.resolve_job_def("training")
-
-
-def _refusals(outcome: Any) -> list[str]:
-    """The candidates that a run refused, from the metadata of the champions."""
-    made = [
-        event.step_materialization_data.materialization
-        for event in outcome.all_events
-        if event.event_type_value == "ASSET_MATERIALIZATION"
-    ]
-    return [
-        f"{asset.asset_key.path[0]}: the candidate does not serve: {_on_one_line(asset)}"
-        for asset in made
-        if PROMOTED in asset.metadata and not asset.metadata[PROMOTED].value
-    ]
-
-
-def _on_one_line(asset: dg.AssetMaterialization) -> str:
-    reasons = str(asset.metadata[REASONS].value).removeprefix("- ")
-    return "; ".join(reasons.split("\n- "))
-
-
-def _errors(outcome: Any) -> list[tuple[Any, Any]]:
-    """The failures of steps and the errors behind them."""
-    failures = [e for e in outcome.all_events if e.event_type_value == "STEP_FAILURE"]
-    return [(event, event.step_failure_data.error) for event in failures]
-
-
-def _why(job: str, outcome: Any) -> str:
-    reasons = []
-    for event, error in _errors(outcome):
-        cause = error.cause or error
-        data = event.step_failure_data.user_failure_data
-        reason = data.description if data and data.description else cause.message.strip()
-        reasons.append(f"{event.step_key}: {reason}")
-    return (
-        f"the job {job} failed (run {outcome.run_id[:8]}).\n  "
-        + "\n  ".join(reasons)
-        + "\nOpen it with `make dev`, or read the alerts."
-    )
 
 
 def make_all(runner: Runner, settings: Settings, *, retrain: bool, reingest: bool) -> None:
@@ -327,12 +183,6 @@ def _ingest(runner: Runner, reports: Any, days: tuple[date, date], **more: Any) 
         raise failed
 
 
-def last_reingestion(instance: dg.DagsterInstance) -> float | None:
-    """When all days were last taken in again, in seconds since 1970; None where never."""
-    runs = instance.get_run_records(dg.RunsFilter(tags={REINGEST: "yes"}), limit=1)
-    return runs[0].start_time if runs else None
-
-
 def _refused_alike(
     runner: Runner, spec: UseCaseSpec, own: Mapping[str, Any], dates: Snapshots
 ) -> bool:
@@ -360,7 +210,7 @@ def _able(
 
 def _train(
     runner: Runner,
-    made: "Made",
+    made: Made,
     *,
     due: Sequence[UseCaseSpec],
     able: Sequence[UseCaseSpec],
@@ -391,7 +241,7 @@ def _train(
         raise JobFailedError("\n".join(map(str, errors))) from errors[0]
 
 
-def _make_weekly(runner: Runner, made: "Made", settings: Settings) -> None:
+def _make_weekly(runner: Runner, made: Made, settings: Settings) -> None:
     """Train what is trained weekly and make what is made of a day each week, for the last day."""
     day = settings.end
     needed = sorted({table for spec in WEEKLY for table in spec.required})
@@ -406,14 +256,14 @@ def _make_weekly(runner: Runner, made: "Made", settings: Settings) -> None:
         runner.run(network_insights_job.name, (day, day))
 
 
-def _make_value(runner: Runner, made: "Made", day: date) -> None:
+def _make_value(runner: Runner, made: Made, day: date) -> None:
     """Measure the programme; the last, so that a business case that is refused stops nothing."""
     if made.missing(PROGRAMME_TABLE.key, [day]):
         runner.run(value_job.name, (day, day))
 
 
 def _make_signals(
-    runner: Runner, made: "Made", settings: Settings, snapshots: Sequence[date]
+    runner: Runner, made: Made, settings: Settings, snapshots: Sequence[date]
 ) -> None:
     """What the snapshots that are not made yet take from texts and from the social graph."""
     wanted = made.missing(CUSTOMER_FEATURES, snapshots)
@@ -443,7 +293,7 @@ def ranges(days: Sequence[date]) -> list[tuple[date, date]]:
 
 
 def _make_snapshots(
-    runner: Runner, made: "Made", settings: Settings, training: Mapping[str, Snapshots]
+    runner: Runner, made: Made, settings: Settings, training: Mapping[str, Snapshots]
 ) -> None:
     """Features of the last day and of a training, with their signals; labels of each kind."""
     start, end = settings.start, settings.end
@@ -478,128 +328,3 @@ def _write_truth(runner: Runner, settings: Settings, lake: Lake, days: Sequence[
         causes=VARIANTS[settings.world],
     )
     write_truth(lake, world, wanted)
-
-
-def predicted_by_champions(registry: ModelRegistry, lake: Lake, day: date) -> bool:
-    """Whether a day's predictions are the champions', which a rollback moves."""
-    for spec in MODELS:
-        made_by = lake.read(spec.predictions, days=[day], columns=["model_version"])
-        versions = set(made_by.column("model_version").to_pylist())
-        if not versions <= {registry.champion(spec.name)}:
-            return False
-    return True
-
-
-def promoted_at(registry: ModelRegistry, model: str) -> float:
-    """When the present champion began to serve, in seconds since 1970; 0 where there is none."""
-    history = registry.history(model)
-    return datetime.fromisoformat(history[-1]["at"]).timestamp() if history else 0.0
-
-
-def is_published(store: OnlineStore, day: date) -> bool:
-    """Whether the online store serves a day, or a newer one."""
-    served = store.served()
-    return served is not None and served.snapshot_date >= day
-
-
-def needs_training(
-    spec: UseCaseSpec, registry: ModelRegistry, settings: Settings, *, retrain: bool
-) -> bool:
-    """Whether there is no champion, it is old, or its costs or windows are not today's.
-
-    After a rollback only `RETRAIN=1` trains: the same data would give the very version that was
-    turned down.
-    """
-    version = registry.champion(spec.name)
-    if version is None or retrain:
-        return True
-    if version in registry.retired(spec.name):
-        sys.stderr.write(f"{spec.name} learnt from somebody who was erased: it is learnt again\n")
-        return True
-    if registry.history(spec.name)[-1]["action"] == "rollback":
-        sys.stderr.write(
-            f"the champion of {spec.name} was rolled back: no new training without RETRAIN=1\n"
-        )
-        return False
-    card = registry.card(spec.name, version)
-    tested = date.fromisoformat(card["test_snapshot"])
-    age = settings.end - timedelta(days=spec.window_days) - tested
-    if age > timedelta(days=MAX_AGE_DAYS[spec.cadence]):
-        return True
-    costs = {
-        "cost_lost_customer_usd": settings.cost_lost_customer,
-        "cost_intervention_usd": settings.cost_intervention,
-        "save_rate": settings.save_rate,
-    }
-    if card[LABEL_WINDOWS] != label_windows(spec):
-        return True
-    thresholds = card.get("thresholds", {})
-    return any(thresholds[name] != value for name, value in costs.items() if name in thresholds)
-
-
-@dataclass
-class Made:
-    """What is made already: in the lake and in Dagster's records, since either may be removed.
-
-    Attributes:
-        since: When all days of the source were last taken in again: what was made before then is
-            not made any more. None where they never were.
-    """
-
-    instance: dg.DagsterInstance
-    lake: Lake
-    since: float | None = None
-
-    def missing(self, table: str, days: Sequence[date]) -> list[date]:
-        """The days of a table that are not made yet."""
-        recorded = self._recorded(table)
-        there, filled = set(self.lake.days(table)), set(self.lake.filled_days(table))
-        # of many days without rows, not each is recorded
-        return [
-            day
-            for day in days
-            if day not in there or (day in filled and day.isoformat() not in recorded)
-        ]
-
-    def _recorded(self, table: str) -> set[str]:
-        key = dg.AssetKey(table.split("/"))
-        if self.since is None:
-            return self.instance.get_materialized_partitions(key)
-        wanted = dg.AssetRecordsFilter(asset_key=key, after_timestamp=self.since)
-        recorded, cursor, more = set(), None, True
-        while more:
-            page = self.instance.fetch_materializations(wanted, limit=1000, cursor=cursor)
-            recorded |= {record.partition_key for record in page.records if record.partition_key}
-            cursor, more = page.cursor, page.has_more
-        return recorded
-
-    def is_outdated(self, spec: UseCaseSpec) -> bool:
-        """Whether a model was last trained before all days were taken in again."""
-        return self.since is not None and self._made_at(f"{spec.name}/champion") < self.since
-
-    def missing_labels(self, label: Label, days: Sequence[date]) -> list[date]:
-        """The days of a label that are not made yet, or look at other days than are set."""
-        absent = set(self.missing(label.key, days))
-        name = WINDOW_COLUMN.name
-        for day in days:
-            if day not in absent:
-                made_with = self.lake.read(label.key, days=[day], columns=[name]).column(name)
-                absent |= {day} if set(made_with.to_pylist()) - {label.window_days} else set()
-        return sorted(absent)
-
-    def is_older(self, asset: str, inputs: Sequence[str]) -> bool:
-        """Whether an asset was not made since one of its inputs was."""
-        made_at = self._made_at(asset)
-        return any(self._made_at(table) > made_at for table in inputs)
-
-    def is_before(self, asset: str, at: float) -> bool:
-        """Whether an asset was last made before a time, in seconds since 1970."""
-        return self._made_at(asset) < at
-
-    def _made_at(self, asset: str) -> float:
-        event = self.instance.get_latest_materialization_event(asset_key(asset))
-        return event.timestamp if event else 0.0
-
-    def absent(self, tables: Sequence[str]) -> bool:
-        """Whether one of these tables has no rows at all."""
-        return not all(self.lake.has_rows(table) for table in tables)

@@ -14,7 +14,8 @@ import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
 from engagement_assets.commands.interrupts import repeated_interrupts
-from engagement_assets.commands.pipeline import Runner, make_all
+from engagement_assets.commands.pipeline import make_all
+from engagement_assets.commands.runner import Runner
 from engagement_assets.commands.summary import headline, summary, unserved_models
 from engagement_assets.decisions.specs import LEARNT
 from engagement_assets.deployments.resources import resources_of

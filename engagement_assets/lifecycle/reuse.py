@@ -1,7 +1,7 @@
 """Whether training would give again what was refused: the same data and settings.
 
 Belongs here: what a candidate was asked for, and comparing it with what would be asked for now.
-Does not belong here: whether a model is due (`commands.pipeline`).
+Does not belong here: whether a model is due (`commands.due`).
 """
 
 from __future__ import annotations

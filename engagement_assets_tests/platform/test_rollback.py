@@ -4,7 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from engagement_assets.commands.pipeline import needs_training
+from engagement_assets.commands.due import needs_training
 from engagement_assets.models.churn.spec import SPEC as CHURN
 from engagement_assets.settings.installation import Settings
 from engagement_assets_tests.platform.homes import END, WORLD, Home, command
