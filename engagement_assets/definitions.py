@@ -15,6 +15,7 @@ from engagement_assets.features.assets import LABEL_ASSETS, customer_snapshot
 from engagement_assets.features.checks import CHECKS as FEATURE_CHECKS
 from engagement_assets.governance.assets import ASSETS as GOVERNANCE_ASSETS
 from engagement_assets.governance.assets import CHECKS as GOVERNANCE_CHECKS
+from engagement_assets.governance.audit.assets import ASSETS as AUDIT_ASSETS
 from engagement_assets.governance.value.assets import ASSETS as VALUE_ASSETS
 from engagement_assets.governance.value.assets import CHECKS as VALUE_CHECKS
 from engagement_assets.models.assets import ASSETS as MODEL_ASSETS
@@ -49,6 +50,7 @@ defs = dg.Definitions(
             *DECISION_ASSETS,
             *UNIFIED_ASSETS,
             *GOVERNANCE_ASSETS,
+            *AUDIT_ASSETS,
             *VALUE_ASSETS,
             *SERVING_ASSETS,
             *PUBLISHED_ASSETS,

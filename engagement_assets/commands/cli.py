@@ -37,7 +37,7 @@ app.add_typer(keys, name="api-key")
 app.add_typer(aws, name="aws")
 app.command()(train_sentiment)
 
-Scopes = Annotated[str, typer.Option(help="some of read,score,contact,events,admin")]
+Scopes = Annotated[str, typer.Option(help="some of read,score,contact,events,review,admin")]
 KeysFile = Annotated[
     Path | None, typer.Option(help="the file of keys; that of the home by default")
 ]
@@ -307,6 +307,31 @@ def accept(
         sys.stdout.write(
             f"the champion of {model} is {version}, {accepted}; run `make run` to predict with it\n"
         )
+
+
+@app.command("sign-off")
+@with_settings(Settings)
+def sign_off_audit(
+    given: dict[str, str],
+    *,
+    quarter: Annotated[str, typer.Option(envvar="QUARTER", help="whose audit, such as 2026-Q4")],
+    by: Annotated[str, typer.Option(envvar="BY", help="who signs it off; stays on record")],
+) -> None:
+    """Sign off the ethics audit of a quarter as it stands.
+
+    \b
+    engagement sign-off --quarter 2026-Q4 --by "A. Member, ethics committee"
+    """
+    settings = open_home(given)
+    from dagster import build_init_resource_context
+
+    from engagement_assets.deployments.resources import resources_of
+    from engagement_assets.governance.audit.sign_off import SignOffError, sign_off
+
+    manager = resources_of(settings)["reports"]
+    reports = manager.create_io_manager(build_init_resource_context())
+    with refused(None, SignOffError):
+        sys.stdout.write(sign_off(reports, quarter, by=by))
 
 
 @app.command("erase")

@@ -31,6 +31,7 @@ from resources.io_managers import (
 )
 from resources.online_store.resource import DynamoDBOnlineStore
 from resources.platform import LakeResource
+from resources.reviews import ReviewsResource
 from resources.sql import SqlFolder
 
 if TYPE_CHECKING:
@@ -108,6 +109,12 @@ def resources(settings: Settings, *, sql_root: str) -> dict[str, Any]:
             queue=aws.contact_queue, table=aws.online_table, region=aws.region
         ),
         "erasures": ErasuresResource(root=f"{aws.root}/privacy", options=storage),
+        "reviews": ReviewsResource(
+            root=f"{aws.root}/reviews",
+            options=storage,
+            days=settings.review_days,
+            second_share=settings.review_second_share,
+        ),
         "online_store": DynamoDBOnlineStore(table=aws.online_table, region=aws.region),
     }
 

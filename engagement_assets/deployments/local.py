@@ -32,6 +32,7 @@ from resources.io_managers import (
 )
 from resources.online_store.resource import SqliteOnlineStore
 from resources.platform import DuckDBEngineResource, LakeResource
+from resources.reviews import ReviewsResource
 from resources.sql import SqlFolder
 
 if TYPE_CHECKING:
@@ -73,6 +74,11 @@ def resources(settings: Settings, *, sql_root: str) -> dict[str, Any]:
             claims_path=str(settings.home / CLAIMS_FILE),
         ),
         "erasures": ErasuresResource(root=str(settings.home / "privacy")),
+        "reviews": ReviewsResource(
+            root=str(settings.home / "reviews"),
+            days=settings.review_days,
+            second_share=settings.review_second_share,
+        ),
         "online_store": SqliteOnlineStore(path=str(settings.home / ONLINE_FILE)),
     }
 

@@ -16,6 +16,7 @@ from engagement_assets.decisions.contact.job import present_of
 from engagement_assets.decisions.specs import DECISIONS, LEARNT
 from engagement_assets.deployments.resources import PLATFORMS, resources_of
 from engagement_assets.features.tables import KNOWN_TABLES
+from engagement_assets.governance.review import desk_of
 from engagement_assets.lifecycle.scored import scored_model
 from engagement_assets.models.specs import MODELS
 from engagement_assets.serving.api.app import Installation
@@ -81,6 +82,7 @@ def installation_from_environ(settings: ApiSettings) -> Installation:
         sentiment=partial(score_texts, resources["sentiment"], registry),
         contact=Recent(partial(present_of, resources), CONTACT_SECONDS) if settings.lake else None,
         texts=text_events(resources) if settings.lake else None,
+        reviews=desk_of(resources) if settings.lake else None,
     )
 
 

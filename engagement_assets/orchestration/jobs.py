@@ -46,6 +46,7 @@ CONTACT = dg.AssetSelection.groups("contact")
 EXPERIMENTS = dg.AssetSelection.groups("experiments")
 VALUE = dg.AssetSelection.groups("value")
 FAIRNESS = dg.AssetSelection.assets(["governance", "fairness"])
+AUDIT = dg.AssetSelection.assets(["governance", "cards"], ["governance", "ethics_audit"])
 CATALOGUE = dg.AssetSelection.assets(["lake", "catalogue"])
 PUBLISHED = dg.AssetSelection.assets(["serving", "published"])
 DECIDED = UNIFIED | CONTACT | EXPERIMENTS | GOVERNANCE | CATALOGUE | PUBLISHED
@@ -149,6 +150,12 @@ fairness_overview_job = dg.define_asset_job(
     description="Puts the latest fairness reports of all models side by side; a job of its own, so "
     "that a model that fails does not stop it.",
 )
+ethics_audit_job = dg.define_asset_job(
+    "ethics_audit",
+    AUDIT,
+    description="Cards of all models, policies and tables, and the ethics audit of the quarter up "
+    "to one day.",
+)
 predictions_job = dg.define_asset_job(
     "predictions",
     PREDICTED,
@@ -208,6 +215,7 @@ JOBS: list[Any] = [
     training_job,
     *train_jobs.values(),
     fairness_overview_job,
+    ethics_audit_job,
     predictions_job,
     publish_job,
     delivery,

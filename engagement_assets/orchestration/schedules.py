@@ -15,6 +15,7 @@ from engagement_assets.orchestration.jobs import (
     ALONE,
     automl_job,
     daily_job,
+    ethics_audit_job,
     label_jobs,
     network_insights_job,
     retraining_jobs,
@@ -121,6 +122,20 @@ automl_schedule = dg.ScheduleDefinition(
     "search for each model that has one, against the champion.",
 )
 
+
+@dg.schedule(
+    job=ethics_audit_job,
+    cron_schedule="0 4 2 1,4,7,10 *",
+    name=ethics_audit_job.name,
+    description="On the second day of a quarter at 04:00 UTC, after the first day's runs: the "
+    "audit of the quarter before, for the committee to sign off.",
+)
+def ethics_audit_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Ask for the audit of the quarter that has ended."""
+    day = context.scheduled_execution_time.date().replace(day=1) - timedelta(days=1)
+    return dg.RunRequest(partition_key=day.isoformat())
+
+
 SCHEDULES = [
     daily_schedule,
     delivery_schedule,
@@ -128,4 +143,5 @@ SCHEDULES = [
     *(label_schedule(label) for label in LABELS.values()),
     *retraining_schedules,
     automl_schedule,
+    ethics_audit_schedule,
 ]

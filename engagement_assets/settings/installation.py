@@ -222,6 +222,16 @@ class Settings(Declared):
         gt=0,
         lt=0.5,
     )
+    review_days: int = setting(
+        7, "days after which a case that waits for a human review is overdue", ge=1
+    )
+    review_second_share: float = setting(
+        0.2,
+        "share of reviews that two people judge whatever the first says, by which their agreement "
+        "is measured; fraud always takes two",
+        ge=0,
+        le=1,
+    )
     experiment_window: int = setting(
         14,
         "full days after the day of assignment whose outcome an experiment counts; longer where "

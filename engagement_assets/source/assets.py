@@ -17,6 +17,7 @@ from engagement_assets.source.ingestion import IngestReport, ingest
 from engagement_assets.source.profile import profile
 from engagement_assets.source.quarantine import QUARANTINE, SOURCE_TABLES
 from engagement_assets.source.resource import SourceResource
+from engagement_assets.source.reviewed import with_verdicts
 from engagement_assets.source.versions import REVISIONS
 from resources.catalogue import Catalogue
 from resources.erasures import ErasuresResource
@@ -24,6 +25,7 @@ from resources.io_managers import Report, asset_fields
 from resources.lake import LakeError
 from resources.partition_events import report_partitions
 from resources.platform import EngineResource, LakeResource
+from resources.reviews import ReviewsResource
 from resources.tables import Table
 
 CODE_VERSION = "1"
@@ -62,6 +64,7 @@ def ingest_source(
     engine: EngineResource,
     catalogue: Catalogue,
     erasures: ErasuresResource,
+    reviews: ReviewsResource,
     reports: dg.ResourceParam[Any],
 ) -> Iterator[dg.MaterializeResult]:
     """Ingest the partitions of this run, profile them, and let people look at them.
@@ -72,7 +75,7 @@ def ingest_source(
     days = partition_days(context)
     try:
         report = ingest(
-            without_erased(source.reader, erasures.erasures),
+            without_erased(with_verdicts(source.reader, reviews.log.cases()), erasures.erasures),
             lake.lake,
             days[0],
             days[-1],

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from engagement_assets.source.contract import TABLES
-from engagement_assets.source.readers import SourceReader
+from engagement_assets.source.readers import PassingReader, SourceReader
 from resources.erasures import Erasures
 from resources.subjects import tokens
 
@@ -35,51 +35,16 @@ class _Tables(Mapping[str, pa.Table]):
 
 
 @dataclass(frozen=True)
-class WithoutErased:
+class WithoutErased(PassingReader):
     """A reader that leaves out every row that names somebody who was erased.
 
     Backfills, deliveries of the same file and restored sources come through here alike.
 
     Attributes:
-        reader: The source.
         erasures: Who was erased.
     """
 
-    reader: SourceReader
     erasures: Erasures
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self.reader.name
-
-    @property
-    def first_day(self) -> date:
-        """Its first partition."""
-        return self.reader.first_day
-
-    @property
-    def last_day(self) -> date | None:
-        """Its last partition, or None."""
-        return self.reader.last_day
-
-    @property
-    def timezone(self) -> str:
-        """The zone of its times that name none."""
-        return self.reader.timezone
-
-    @property
-    def granted_consents(self) -> tuple[str, ...]:
-        """Purposes to which its customers agreed."""
-        return self.reader.granted_consents
-
-    def provides(self) -> frozenset[str]:
-        """Names of the contract's tables that it has."""
-        return self.reader.provides()
-
-    def digest(self, table: str) -> str:
-        """A digest of what makes a table's rows."""
-        return self.reader.digest(table)
 
     def read(self, first: date, last: date) -> Mapping[str, pa.Table]:
         """The raw rows of the days `first` to `last`, without theirs."""

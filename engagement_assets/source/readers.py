@@ -5,6 +5,7 @@ SQL (`mapping.py`) and what happens to their rows (`ingestion.py`).
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Protocol
 
@@ -73,6 +74,62 @@ class SourceReader(Protocol):
         None where there are none, or where the source gives such rows again by itself.
         """
         ...
+
+
+@dataclass(frozen=True)
+class PassingReader:
+    """A reader that says what another says; what changes something derives from it.
+
+    Attributes:
+        reader: The source.
+    """
+
+    reader: SourceReader
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.reader.name
+
+    @property
+    def first_day(self) -> date:
+        """Its first partition."""
+        return self.reader.first_day
+
+    @property
+    def last_day(self) -> date | None:
+        """Its last partition, or None."""
+        return self.reader.last_day
+
+    @property
+    def timezone(self) -> str:
+        """The zone of its times that name none."""
+        return self.reader.timezone
+
+    @property
+    def granted_consents(self) -> tuple[str, ...]:
+        """Purposes to which its customers agreed."""
+        return self.reader.granted_consents
+
+    def provides(self) -> frozenset[str]:
+        """Names of the contract's tables that it has."""
+        return self.reader.provides()
+
+    def digest(self, table: str) -> str:
+        """A digest of what makes a table's rows."""
+        return self.reader.digest(table)
+
+    def read(self, first: date, last: date) -> Mapping[str, pa.Table]:
+        """The raw rows of the days `first` to `last`."""
+        return self.reader.read(first, last)
+
+    def strays(self, table: str, after: date) -> pa.Table | None:
+        """Rows that no day takes."""
+        return self.reader.strays(table, after)
+
+    def updates(self, table: str, first: date, last: date) -> pa.Table | None:
+        """Rows that were filled since."""
+        return self.reader.updates(table, first, last)
 
 
 class SimulatedReader:

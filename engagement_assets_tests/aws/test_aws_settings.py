@@ -117,7 +117,7 @@ def test_a_key_is_part_of_every_resource_that_writes(tmp_path, named):
     resources = resources_for(Deployment.AWS, settings)
     writers = [name for name, resource in resources.items() if hasattr(resource, "options")]
     assert set(writers) == {
-        "lake", "registry", "alerts", "tables", "models", "reports", "erasures",
+        "lake", "registry", "alerts", "tables", "models", "reports", "erasures", "reviews",
     }  # fmt: skip
     for name in writers:
         headers = resources[name].options["s3_additional_kwargs"]

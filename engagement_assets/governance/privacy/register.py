@@ -42,6 +42,7 @@ HOLDERS: dict[str, Callable[[Any], list[Place]]] = {
     "online_store": lambda resource: [Documents(resource.store)],
     "delivery": lambda resource: [ClaimsOf(resource.claims())],
     "reports": lambda resource: [Texts("reports", UPath(resource.root, **resource.options))],
+    "reviews": lambda resource: [Texts("reviews", UPath(resource.root, **resource.options))],
     "alerts": lambda resource: [Texts("alerts", UPath(resource.log_path, **resource.options))],
 }
 # Resources that hold none, or are one of the places above by another name.
@@ -70,6 +71,7 @@ OF_RESOURCES = {
     "alerts.jsonl": "alerts",
     "alerts.state.json": "alerts",
     "privacy": "erasures",
+    "reviews": "reviews",
     ONLINE_FILE: "online_store",
     CLAIMS_FILE: "delivery",
     CATALOGUE_FILE: "catalogue",

@@ -22,12 +22,14 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from prometheus_client import Gauge
 
+from engagement_assets.governance.review import Desk
 from engagement_assets.serving.api.access import Access, KeySource, needs
 from engagement_assets.serving.api.contact import router as contact_router
 from engagement_assets.serving.api.guard import Guard, Metrics
 from engagement_assets.serving.api.next_action import router as next_action_router
 from engagement_assets.serving.api.problems import add_handlers
 from engagement_assets.serving.api.recent import Recent
+from engagement_assets.serving.api.reviews import router as reviews_router
 from engagement_assets.serving.api.routes import PREFIX, health, router
 from engagement_assets.serving.api.service import CustomerService
 from engagement_assets.serving.api.texts import Batcher
@@ -70,6 +72,7 @@ class Installation:
         sentiment: Scores texts; loads its model with its first call.
         contact: Reads the outbox; None where the lake is not read.
         texts: Scores texts as they are written; None where the lake is not read.
+        reviews: The desk of reviewers; None where the lake is not read.
     """
 
     open_service: Callable[[], CustomerService]
@@ -79,6 +82,7 @@ class Installation:
     sentiment: Sentiment
     contact: Recent[Present] | None
     texts: TextEvents | None
+    reviews: Desk | None = None
 
 
 def create_app(settings: ApiSettings, installation: Installation) -> FastAPI:
@@ -96,6 +100,7 @@ def create_app(settings: ApiSettings, installation: Installation) -> FastAPI:
     app.state.metrics = Metrics()
     app.state.sentiment = installation.sentiment
     app.state.contact = installation.contact
+    app.state.reviews = installation.reviews
     app.state.texts = installation.texts and Batcher(installation.texts.handle)
     app.state.access = Access(
         installation.keys,
@@ -110,6 +115,7 @@ def create_app(settings: ApiSettings, installation: Installation) -> FastAPI:
     app.include_router(contact_router)
     app.include_router(next_action_router)
     app.include_router(texts_router)
+    app.include_router(reviews_router)
     app.include_router(router)
     app.include_router(health)
     app.add_api_route(

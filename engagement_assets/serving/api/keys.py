@@ -29,7 +29,7 @@ from engagement_assets.settings.api import is_rate
 from resources.files import one_writer, replace_file
 
 KEYS_FILE = "api_keys.json"
-SCOPES = ("read", "score", "contact", "events", "admin")
+SCOPES = ("read", "score", "contact", "events", "review", "admin")
 # A file is looked at again after so long, so that a key that was withdrawn stops working.
 LOOK_AGAIN_SECONDS = 2.0
 _TOKEN = re.compile(r"eng_([0-9a-f]{12})_([0-9a-f]{64})")
