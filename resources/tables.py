@@ -8,6 +8,7 @@ belong here: which tables exist (each floor declares its own) and where they are
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 import pyarrow as pa
 
@@ -56,6 +57,8 @@ class Column:
         personal: Whether it is personal data: masked in logs, removed by an erasure.
         names_customer: Whether its value is a customer id.
         mentions_customer: Whether customer ids may stand within its text, such as in a row as JSON.
+        generalised: How it is made coarse for those who may not see people: `decade` for an age or
+            a date of birth, `place` for where somebody lives; "" where it is not.
     """
 
     name: str
@@ -70,6 +73,7 @@ class Column:
     personal: bool = field(default=False, kw_only=True)
     names_customer: bool = field(default=False, kw_only=True)
     mentions_customer: bool = field(default=False, kw_only=True)
+    generalised: Literal["", "decade", "place"] = field(default="", kw_only=True)
 
     def __post_init__(self) -> None:
         if self.type not in ARROW_TYPES:
@@ -96,6 +100,15 @@ class Column:
         if self.not_before:
             bounds.append(f"not before {self.not_before}")
         return ", ".join(bounds)
+
+    @property
+    def masking(self) -> Literal["", "pseudonym", "decade", "place", "withheld"]:
+        """What those see of it who may not see people; "" for the value itself."""
+        if self.names_customer:
+            return "pseudonym"
+        if self.generalised:
+            return self.generalised
+        return "withheld" if self.personal or self.mentions_customer else ""
 
     @property
     def violations(self) -> str | None:

@@ -35,7 +35,7 @@ def section(table: Table) -> str:
     lines = [f"### `{table.key}`", "", table.description, ""]
     rows = []
     for column in table.columns:
-        private = "names a customer" if column.names_customer else "yes" if column.personal else ""
+        private = "names a customer" if column.names_customer else column.masking
         cells = (
             f"`{column.name}`",
             column.type,

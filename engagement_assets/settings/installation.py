@@ -320,6 +320,12 @@ class Settings(Declared):
         ge=0,
         le=30,
     )
+    masking_key: str = setting(
+        "",
+        "another file with the key of the pseudonyms that analysts see; made with the first one, "
+        "and not within the home: see [privacy](docs/privacy.md)",
+        shown="`~/.config/engagement/masking.key`",
+    )
     # fixed by the home's first run: the first partition, and whether the source ends on `last_day`
     first_day: Day = None
     ends: bool = False

@@ -118,10 +118,15 @@ _DECLARED = (
         (
             _customer(),
             _when("When the account was made", "signed_up_at"),
-            Column("birth_date", "date", "Date of birth", personal=True),
+            Column("birth_date", "date", "Date of birth", personal=True, generalised="decade"),
             Column("gender", "string", "Gender as stated", allowed=GENDERS),
-            Column("location", "string", "Region of residence"),
-            Column("time_zone", "string", "Time zone of residence, a name of IANA's list"),
+            Column("location", "string", "Region of residence", generalised="place"),
+            Column(
+                "time_zone",
+                "string",
+                "Time zone of residence, a name of IANA's list",
+                generalised="place",
+            ),
             Column("account_type", "string", "Kind of account, such as free or premium"),
             Column("email", "string", "E-mail address", personal=True),
             Column("full_name", "string", "Name", personal=True),

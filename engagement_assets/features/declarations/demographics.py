@@ -20,6 +20,7 @@ FEATURES = of_group(
         null_note="the birth date is unknown or gives an age outside 0 to 120",
         minimum=0,
         maximum=120,
+        generalised="decade",
         sensitive=True,
         model_input=False,
     ),
@@ -31,12 +32,16 @@ FEATURES = of_group(
         allowed=GENDERS,
         sensitive=True,
     ),
-    text(
-        "location",
-        "Region in which the customer lives.",
-        CUSTOMERS,
+    Feature(
+        name="location",
+        type="string",
+        meaning="Region in which the customer lives.",
+        sources=(CUSTOMERS,),
+        without_rows="null",
         null_note="it is not known",
+        generalised="place",
         sensitive=True,
+        model_input=False,
     ),
     text(
         "account_type",
