@@ -10,18 +10,19 @@ SETTINGS := HOME_DIR SOURCE SOURCE_DATA DATE CUSTOMERS DAYS SEED WORLD CHURN_WIN
 # end of what is made
 PORT ?= 3000
 API_PORT ?= 8000
+DASHBOARD_PORT ?= 8501
 SCOPES ?= read
 NAME ?= made by make api-key
-export PYTHON PORT API_PORT SCOPES NAME TORCH_INDEX CORPUS
+export PYTHON PORT API_PORT DASHBOARD_PORT SCOPES NAME TORCH_INDEX CORPUS
 ENGAGEMENT := $(BIN)/python -m engagement_assets.commands
 # a name on the command line that is no setting is a mistake, not something to pass over
-UNKNOWN := $(filter-out $(SETTINGS) RETRAIN REINGEST PORT API_PORT SCOPES NAME PYTHON MODEL TRIALS MINUTES VERSION REASON BY UNTIL QUARTER $(if $(filter erase,$(MAKECMDGOALS)),CUSTOMER CONFIRM) ARGS CORPUS TORCH_INDEX,$(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v))))
+UNKNOWN := $(filter-out $(SETTINGS) RETRAIN REINGEST PORT API_PORT DASHBOARD_PORT SCOPES NAME PYTHON MODEL TRIALS MINUTES VERSION REASON BY UNTIL QUARTER $(if $(filter erase,$(MAKECMDGOALS)),CUSTOMER CONFIRM) ARGS CORPUS TORCH_INDEX,$(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v))))
 
-.PHONY: run test dev map check-source quarantine serve api-key lint bench automl rollback accept sign-off erase train-sentiment docs docker-steps install clean
+.PHONY: run test dev map check-source quarantine serve dashboard api-key lint bench automl rollback accept sign-off erase train-sentiment docs docker-steps install clean
 .DEFAULT_GOAL := run
 
 ifneq ($(strip $(UNKNOWN)),)
-$(error unknown setting $(strip $(UNKNOWN)); the settings are $(SETTINGS) RETRAIN REINGEST PORT API_PORT)
+$(error unknown setting $(strip $(UNKNOWN)); the settings are $(SETTINGS) RETRAIN REINGEST PORT API_PORT DASHBOARD_PORT)
 endif
 
 run: $(STAMP)
@@ -42,6 +43,10 @@ quarantine: $(STAMP)
 
 serve: $(STAMP)
 	@home=$$($(ENGAGEMENT) home) && ENGAGEMENT_HOME="$$home" exec $(ENGAGEMENT) serve --port "$$API_PORT"
+
+# pictures of what was made, for people who ask why; the address with its token is printed
+dashboard: $(STAMP)
+	@home=$$($(ENGAGEMENT) home) && ENGAGEMENT_HOME="$$home" exec $(ENGAGEMENT) dashboard --port "$$DASHBOARD_PORT"
 
 api-key: $(STAMP)
 	@home=$$($(ENGAGEMENT) home) && \

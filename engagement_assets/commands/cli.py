@@ -20,6 +20,7 @@ from engagement_assets.commands.homes import open_home, prepare_home, settings_f
 from engagement_assets.commands.options import refused, with_settings
 from engagement_assets.commands.train_sentiment import train_sentiment
 from engagement_assets.settings.api import ApiSettings
+from engagement_assets.settings.dashboard import DashboardSettings
 from engagement_assets.settings.fields import SettingsError
 from engagement_assets.settings.installation import HOME_VARIABLE, Settings, current_home
 
@@ -191,6 +192,34 @@ def serve(
     from engagement_assets.commands.serve import serve_api
 
     serve_api(settings)
+
+
+@app.command()
+@with_settings(DashboardSettings)
+def dashboard(
+    given: dict[str, str],
+    *,
+    home_dir: Annotated[
+        Path | None,
+        typer.Option(
+            envvar=[HOME_VARIABLE, "HOME_DIR"], help="the home; by default the one in use"
+        ),
+    ] = None,
+) -> None:
+    """Open the dashboard; the address to open, with its token, is printed.
+
+    \b
+    engagement dashboard --port 8600 --role support
+    """
+    # the pages are another process, which reads the environment
+    variables = DashboardSettings.variables()
+    os.environ.update({variables[name]: value for name, value in given.items()})
+    if home_dir is not None:
+        os.environ[HOME_VARIABLE] = str(home_dir.resolve())
+    settings = DashboardSettings()
+    from engagement_assets.commands.dashboard import serve_dashboard
+
+    serve_dashboard(settings)
 
 
 @app.command()

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from engagement_assets.settings.api import ApiSettings
+from engagement_assets.settings.dashboard import DashboardSettings
 from engagement_assets.settings.deployment import AwsSettings
 from engagement_assets.settings.installation import PROJECT, Settings
 
@@ -16,6 +17,7 @@ def blocks() -> dict[str, str]:
     return {
         "README.md": Settings.table(),
         "docs/api.md": ApiSettings.table(),
+        "docs/dashboard.md": DashboardSettings.table(),
         "docs/aws.md": AwsSettings.table(),
         "Makefile": f"SETTINGS := {' '.join(Settings.variables().values())}",
     }

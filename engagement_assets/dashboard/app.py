@@ -1,0 +1,176 @@
+"""The dashboard as Streamlit runs it: who looks, and which pages they have.
+
+Belongs here: sign-in, navigation and what a page asks. Does not belong here: what pages show
+(`views/`) and who may see them (`access.py`).
+"""
+
+import json
+import logging
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import streamlit as st
+from upath import UPath
+
+from engagement_assets.dashboard.access import (
+    ANALYSTS,
+    EVERYBODY,
+    GIVEN,
+    GOVERNANCE,
+    REFUSED,
+    SEE_CUSTOMERS,
+    Token,
+    Viewer,
+    viewer_by_claims,
+    viewer_by_token,
+)
+from engagement_assets.dashboard.pictures import Picture
+from engagement_assets.dashboard.reading import Reader
+from engagement_assets.dashboard.showing import show
+from engagement_assets.dashboard.views import (
+    customer,
+    decisions,
+    experiments,
+    forecast,
+    governance,
+    models,
+    network,
+    segments,
+    today,
+)
+from engagement_assets.deployments.resources import resources_of
+from engagement_assets.settings.dashboard import DashboardSettings
+from engagement_assets.settings.installation import Settings, current_home
+from resources.lake import LakeError
+
+log = logging.getLogger(__name__)
+Draw = Callable[[Viewer, DashboardSettings], None]
+
+
+@st.cache_resource(ttl=300)
+def _resources() -> dict:
+    return resources_of(Settings.load(current_home()))
+
+
+def _reader(viewer: Viewer) -> Reader:
+    own = _resources()
+    return Reader(own["lake"].lake, own["registry"].registry, viewer.sees_customers)
+
+
+def _viewer(settings: DashboardSettings, *, now: datetime) -> Viewer | None:
+    if settings.sign_in == "oidc":
+        if not st.user.is_logged_in:
+            st.button("Sign in", on_click=st.login)
+            return None
+        viewer = viewer_by_claims(st.user.to_dict(), settings.roles_claim, now=now)
+        st.sidebar.button("Sign out", on_click=st.logout)
+        if viewer is None:
+            st.error("You are signed in, but have no role here, or your sign-in has expired.")
+        return viewer
+    given = st.query_params.get(GIVEN)
+    if given:
+        # out of the address, so that it is neither shared nor seen
+        st.session_state[GIVEN] = given
+        del st.query_params[GIVEN]
+    token = Token.from_environ(os.environ)
+    viewer = viewer_by_token(token, st.session_state.get(GIVEN, ""), settings.role, now=now)
+    if viewer is None:
+        st.title("Engagement")
+        st.error(REFUSED)
+    return viewer
+
+
+def _today(viewer: Viewer, settings: DashboardSettings) -> None:
+    st.title("Today")
+    reader, day = _reader(viewer), datetime.now(UTC).date()
+    days, text = today.age(reader, today=day)
+    (st.info if days is not None and days <= 1 else st.warning)(text)
+    show(today.pictures(reader, today=day), dagster=settings.dagster_url)
+    st.subheader("Alerts", anchor=False)
+    rows = today.alerts(_alerts(), words=viewer.sees_customers)
+    if rows.empty:
+        st.info("No check and no run has failed.")
+    else:
+        st.dataframe(rows, hide_index=True, width="stretch")
+
+
+def _alerts() -> list[dict]:
+    sink = _resources()["alerts"]
+    path = UPath(sink.log_path, **sink.options)
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def _customer(viewer: Viewer, settings: DashboardSettings) -> None:
+    st.title("Customer")
+    asked = st.text_input("Customer id", key="customer", placeholder="c0000001").strip()
+    if not asked:
+        st.info("Write the id of a customer, such as support has it from the app.")
+        return
+    made = customer.pictures(_reader(viewer), asked)
+    if not made:
+        st.warning("There is no such customer in the newest snapshot.")
+        return
+    show(made, dagster=settings.dagster_url)
+
+
+def _models(viewer: Viewer, settings: DashboardSettings) -> None:
+    st.title("Models")
+    names = list(models.SPECS)
+    chosen = st.selectbox("Model", names, format_func=lambda name: name.replace("_", " "))
+    show(models.pictures(_reader(viewer), chosen), dagster=settings.dagster_url)
+
+
+def _plain(title: str, pictures: Callable[[Reader], list[Picture]]) -> Draw:
+    def draw(viewer: Viewer, settings: DashboardSettings) -> None:
+        st.title(title)
+        show(pictures(_reader(viewer)), dagster=settings.dagster_url)
+
+    return draw
+
+
+PAGES: tuple[tuple[str, frozenset[str], Draw], ...] = (
+    ("Today", EVERYBODY, _today),
+    ("Customer", SEE_CUSTOMERS, _customer),
+    ("Segments", ANALYSTS, _plain("Segments", segments.pictures)),
+    ("Forecast", ANALYSTS, _plain("Forecast", forecast.pictures)),
+    (
+        "Experiments and value",
+        ANALYSTS,
+        _plain("Experiments and value", experiments.pictures),
+    ),
+    ("Network", ANALYSTS, _plain("Network", network.pictures)),
+    ("Models", GOVERNANCE, _models),
+    ("Decisions", ANALYSTS, _plain("Decisions", decisions.pictures)),
+    ("Governance", GOVERNANCE, _plain("Governance", governance.pictures)),
+)
+
+
+def main() -> None:
+    """Run a page for whoever looks."""
+    st.set_page_config(page_title="Engagement", layout="centered")
+    settings = DashboardSettings()
+    viewer = _viewer(settings, now=datetime.now(UTC))
+    if viewer is None:
+        return
+    seen = [
+        st.Page(_guarded(draw, viewer, settings), title=title, url_path=title.lower().split()[0])
+        for title, roles, draw in PAGES
+        if viewer.may_see(roles)
+    ]
+    st.navigation(seen).run()
+
+
+def _guarded(draw: Draw, viewer: Viewer, settings: DashboardSettings) -> Callable[[], None]:
+    def page() -> None:
+        try:
+            draw(viewer, settings)
+        except LakeError:
+            log.exception("a page could not be read")
+            st.error("A table cannot be read now; the log of the dashboard says which.")
+
+    return page
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""A home with two weeks of predictions of a few customers, for tests of the dashboard."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from engagement_assets.dashboard.reading import Reader
+from engagement_assets_tests.serving.worlds import DAY, write_world
+from resources.lake import Lake
+from resources.registry import ModelRegistry
+
+
+@dataclass(frozen=True)
+class World:
+    """A home and who is in it."""
+
+    home: Path
+    people: list[str]
+    day: date = DAY
+
+    def reader(self, *, sees_customers: bool = True) -> Reader:
+        lake = Lake(str(self.home / "lake"))
+        return Reader(lake, ModelRegistry(self.home / "registry"), sees_customers)
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """For reading only."""
+    home = tmp_path_factory.mktemp("dashboard")
+    lake = Lake(str(home / "lake"))
+    write_world(lake, DAY - timedelta(days=8), customers=40, seed=2)
+    return World(home, write_world(lake, DAY, customers=40))

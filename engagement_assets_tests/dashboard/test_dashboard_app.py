@@ -1,0 +1,92 @@
+"""The pages as Streamlit runs them, without a browser."""
+
+from datetime import UTC, datetime
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from engagement_assets.commands.dashboard import arguments
+from engagement_assets.dashboard import app
+from engagement_assets.dashboard.access import GIVEN, REFUSED, Token
+from engagement_assets.settings.dashboard import DashboardSettings
+from engagement_assets_tests.dashboard.conftest import World
+
+SECONDS = 60
+
+
+@pytest.fixture
+def token(world: World, monkeypatch: pytest.MonkeyPatch) -> Token:
+    made = Token.new(hours=1.0, now=datetime.now(UTC))
+    for name, value in made.as_environ().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("ENGAGEMENT_HOME", str(world.home))
+    return made
+
+
+def draw(page: str, role: str) -> None:
+    """Run as a script: what it needs it imports itself."""
+    from engagement_assets.dashboard.access import Viewer  # noqa: PLC0415 - of the script
+    from engagement_assets.dashboard.app import PAGES  # noqa: PLC0415 - of the script
+    from engagement_assets.settings.dashboard import (  # noqa: PLC0415 - of the script
+        DashboardSettings,
+    )
+
+    pages = {title: show for title, _, show in PAGES}
+    pages[page](Viewer(frozenset({role})), DashboardSettings())
+
+
+@pytest.mark.usefixtures("token")
+@pytest.mark.parametrize("page", [title for title, _, _ in app.PAGES])
+def test_a_page_runs_and_begins_with_its_name(page: str) -> None:
+    test = AppTest.from_function(draw, args=(page, "admin"), default_timeout=SECONDS).run()
+    assert not test.exception
+    assert test.title[0].value == page
+
+
+def test_the_address_with_the_token_opens_today(token: Token) -> None:
+    test = AppTest.from_file(app.__file__, default_timeout=SECONDS)
+    test.query_params[GIVEN] = token.value
+    test.run()
+    assert not test.exception
+    assert test.title[0].value == "Today"
+    assert "Not today" in test.warning[0].value
+
+
+@pytest.mark.usefixtures("token")
+@pytest.mark.parametrize("given", [None, "guess"])
+def test_without_the_token_nothing_is_shown(given: str | None) -> None:
+    test = AppTest.from_file(app.__file__, default_timeout=SECONDS)
+    if given:
+        test.query_params[GIVEN] = given
+    test.run()
+    assert [error.value for error in test.error] == [REFUSED]
+    assert not test.dataframe
+    assert not test.subheader
+
+
+@pytest.mark.usefixtures("token")
+def test_a_customer_is_searched_by_id(world: World) -> None:
+    test = AppTest.from_function(draw, args=("Customer", "support"), default_timeout=SECONDS).run()
+    test.text_input[0].set_value(world.people[0]).run()
+    assert not test.exception
+    assert "Scores" in [one.value for one in test.subheader]
+    test.text_input[0].set_value("nobody").run()
+    assert not test.subheader
+    assert len(test.warning) == 1
+
+
+@pytest.mark.parametrize(
+    ("role", "hidden"),
+    [("analyst", {"Customer"}), ("support", {"Models", "Governance", "Decisions", "Segments"})],
+)
+def test_a_role_has_its_own_pages(role: str, hidden: set[str]) -> None:
+    seen = {title for title, roles, _ in app.PAGES if role in roles}
+    assert "Today" in seen
+    assert not seen & hidden
+
+
+def test_streamlit_shows_no_details_of_errors_and_listens_where_it_is_told() -> None:
+    given = arguments(DashboardSettings(host="127.0.0.9", port=9001))
+    assert "--client.showErrorDetails=none" in given
+    assert "--server.address=127.0.0.9" in given
+    assert "--server.port=9001" in given

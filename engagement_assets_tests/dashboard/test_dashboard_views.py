@@ -1,0 +1,135 @@
+"""What the pages show of a small home, beside what its tables hold."""
+
+import json
+from datetime import timedelta
+
+import pandas as pd
+import pytest
+
+from engagement_assets.dashboard.pictures import Picture
+from engagement_assets.dashboard.reading import Reader, Reading
+from engagement_assets.dashboard.views import (
+    customer,
+    decisions,
+    experiments,
+    forecast,
+    governance,
+    models,
+    network,
+    segments,
+    today,
+)
+from engagement_assets_tests.dashboard.conftest import World
+from resources.lake import Lake
+from resources.registry import ModelRegistry
+
+CUSTOMERS = "predictions/customers"
+
+
+def test_today_shows_the_means_of_the_newest_day_within_their_intervals(world: World) -> None:
+    picture = today.level(world.reader(sees_customers=False))
+    scores = world.reader().lake.read(CUSTOMERS, days=[world.day]).to_pandas()["engagement_score"]
+    shown = picture.rows.set_index("measure").loc["Engagement (0-1)"]
+    assert picture.day == world.day
+    assert shown["mean"] == pytest.approx(scores.mean())
+    assert shown["low"] < shown["mean"] < shown["high"]
+    assert shown["customers"] == scores.notna().sum()
+
+
+def test_a_week_compares_the_same_customers_and_hands_out_no_id(world: World) -> None:
+    picture = today.week(world.reader(sees_customers=False))
+    lake = world.reader().lake
+    now, before = (
+        lake.read(CUSTOMERS, days=[day]).to_pandas().set_index("customer_id")["engagement_score"]
+        for day in (world.day, world.day - timedelta(days=8))
+    )
+    shown = picture.rows.set_index("measure").loc["Engagement (0-1)", "mean"]
+    assert shown == pytest.approx((now - before).mean())
+    assert not picture.rows.isin(world.people).any(axis=None)
+
+
+def test_what_is_old_is_not_shown_as_today(world: World) -> None:
+    fresh = today.age(world.reader(), today=world.day + timedelta(days=1))
+    old = today.age(world.reader(), today=world.day + timedelta(days=9))
+    assert fresh[0] == 1
+    assert "Not today" not in fresh[1]
+    assert old[0] == 9
+    assert "Not today" in old[1]
+    assert str(world.day) in old[1]
+
+
+def test_texts_of_alerts_are_for_who_may_see_customers() -> None:
+    lines = [{"at": "1", "message": "c0001 is odd"}, {"at": "2", "message": "late"}]
+    assert "message" not in today.alerts(lines, words=False)
+    assert list(today.alerts(lines, words=True)["message"]) == ["late", "c0001 is odd"]
+
+
+def test_a_customers_page_shows_what_the_models_say(world: World) -> None:
+    name = world.people[3]
+    reader = world.reader()
+    pictures = {picture.title: picture for picture in customer.pictures(reader, name)}
+    row = reader.of_customer(CUSTOMERS, name).rows.iloc[0]
+    scores = pictures["Scores"].rows.set_index("score")["value"]
+    assert scores["Engagement (0-1)"] == pytest.approx(row["engagement_score"], nan_ok=True)
+    items = json.loads(reader.of_customer("recommendation/predictions", name).rows["items"].iloc[0])
+    assert list(pictures["Recommended items"].rows["item"]) == items[:10]
+    assert pictures["Scores over time"].rows["snapshot_date"].nunique() == 2
+
+
+def test_there_is_no_page_of_nobody(world: World) -> None:
+    assert customer.pictures(world.reader(), "c9999' OR 1=1") == []
+
+
+def test_the_value_of_what_groups_are_made_of_is_no_reason_to_read() -> None:
+    row = {
+        "reason_1_feature": "age",
+        "reason_1_value": 83.0,
+        "reason_1_typical": 41.0,
+        "reason_1_contribution": 0.5,
+        "reason_2_feature": "logins_month",
+        "reason_2_value": 2.0,
+        "reason_2_typical": 9.0,
+        "reason_2_contribution": -0.2,
+    }
+    reading = Reading(pd.DataFrame([row]), "churn/predictions", None)
+    picture = customer.waterfall(reading, "Why")
+    assert list(picture.rows["contribution"]) == [0.5, -0.2]
+    assert "83" not in picture.rows.to_csv()
+    assert picture.rows["reason"].iloc[1] == "logins month: 2 (typical 9)"
+
+
+def test_segments_of_few_are_left_out(world: World) -> None:
+    picture = segments.pictures(world.reader(sees_customers=False))[0]
+    counts = world.reader().newest(CUSTOMERS).rows["segment"].value_counts()
+    large = counts[counts >= segments.LEAST_CUSTOMERS]
+    assert dict(zip(picture.rows["segment"], picture.rows["customers"], strict=True)) == dict(large)
+
+
+def _every_page(reader: Reader) -> list[Picture]:
+    plain = (segments, forecast, experiments, network, decisions, governance)
+    return [
+        *today.pictures(reader, today=pd.Timestamp("2026-02-11").date()),
+        *(picture for page in plain for picture in page.pictures(reader)),
+        *(picture for model in models.SPECS for picture in models.pictures(reader, model)),
+    ]
+
+
+def test_an_empty_home_says_on_every_page_that_nothing_was_made(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    home = tmp_path_factory.mktemp("empty")
+    registry = ModelRegistry(home / "registry")
+    reader = Reader(Lake(str(home / "lake")), registry, sees_customers=False)
+    for picture in _every_page(reader):
+        assert picture.day is None, picture.title
+        assert picture.chart is None, picture.title
+        assert "not made yet" in picture.caption
+
+
+def test_every_picture_has_a_source_that_is_an_asset_and_its_download_names_it(
+    world: World,
+) -> None:
+    for picture in _every_page(world.reader(sees_customers=False)):
+        group, noun = picture.source.split("/")
+        assert picture.asset_url("http://ui/") == f"http://ui/assets/{group}/{noun}"
+        assert picture.file_name.startswith(f"{group}-{noun}-")
