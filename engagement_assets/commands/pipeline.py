@@ -37,8 +37,7 @@ from engagement_assets.lifecycle.spec import (
     UseCaseSpec,
     untrainable,
 )
-from engagement_assets.models.forecast.tables import TABLES as FORECAST_TABLES
-from engagement_assets.models.specs import FORECAST, MODELS
+from engagement_assets.models.specs import FURTHER_TABLES, MODELS, OF_NO_CUSTOMER
 from engagement_assets.orchestration.jobs import (
     TRAINED,
     WEEKLY,
@@ -64,8 +63,8 @@ from resources.registry import ModelRegistry
 
 # What the job `predictions` makes of a day.
 PREDICTED = (
-    *(spec.output for spec in (*MODELS, FORECAST, *DECISIONS)),
-    *(table.key for table in FORECAST_TABLES),
+    *(spec.output for spec in (*MODELS, *OF_NO_CUSTOMER, *DECISIONS)),
+    *(table.key for table in FURTHER_TABLES),
     CUSTOMERS,
     CHANGES,
     OUTBOX.key,

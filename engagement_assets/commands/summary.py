@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 import dagster as dg
 
 from engagement_assets.decisions.experiments.tables import RESULTS
-from engagement_assets.decisions.specs import LEARNT
+from engagement_assets.decisions.specs import LEARNT, TRAINED
 from engagement_assets.definitions import defs
 from engagement_assets.deployments.resources import PLATFORMS, resources_of
 from engagement_assets.features.assets import SUGGESTION
@@ -20,14 +20,13 @@ from engagement_assets.lifecycle.checks import NOT_TRAINED, VERDICT
 from engagement_assets.lifecycle.gates import NOT_JUDGED, PASSED
 from engagement_assets.lifecycle.reports import baseline_lines
 from engagement_assets.lifecycle.spec import LABEL_WINDOWS, UseCaseSpec, label_windows
-from engagement_assets.models.specs import FORECAST, MODELS
+from engagement_assets.models.specs import MODELS
 from engagement_assets.settings.deployment import choose
 from engagement_assets.settings.installation import SIMULATED, Settings
 from engagement_assets.source.contract import TABLES
 from resources.lake import Lake
 from resources.registry import ModelRegistry
 
-TRAINED: tuple[UseCaseSpec, ...] = (*MODELS, FORECAST, *LEARNT)
 # of the longest name
 WIDTH = max(len(spec.name) for spec in TRAINED)
 

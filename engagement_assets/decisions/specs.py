@@ -16,9 +16,10 @@ from engagement_assets.decisions.review.spec import SPEC as REVIEW
 from engagement_assets.decisions.segment_actions.spec import SPEC as SEGMENT_ACTIONS
 from engagement_assets.decisions.targeting.spec import SPEC as TARGETING
 from engagement_assets.decisions.vip.spec import SPEC as VIP
-from engagement_assets.lifecycle.spec import NO_ACTION
+from engagement_assets.lifecycle.spec import NO_ACTION, UseCaseSpec
+from engagement_assets.models.specs import MODELS, OF_NO_CUSTOMER
 
-__all__ = ["DECISIONS", "LEARNT", "REVIEW", "actions_due"]
+__all__ = ["ALONE", "DECISIONS", "LEARNT", "REVIEW", "TRAINED", "actions_due"]
 
 DECISIONS = (
     RETENTION,
@@ -33,6 +34,9 @@ DECISIONS = (
 )
 # Those with a policy that is trained, judged and promoted as a model is.
 LEARNT = tuple(spec for spec in DECISIONS if spec.learnt)
+# Trained by a schedule of its own each.
+ALONE: tuple[UseCaseSpec, ...] = (*OF_NO_CUSTOMER, *LEARNT)
+TRAINED: tuple[UseCaseSpec, ...] = (*MODELS, *ALONE)
 
 
 def actions_due(choices: Mapping[str, Mapping[str, Any] | None]) -> list[str]:

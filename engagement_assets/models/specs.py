@@ -9,14 +9,16 @@ from engagement_assets.models.churn.spec import SPEC as CHURN
 from engagement_assets.models.engagement.spec import SPEC as ENGAGEMENT
 from engagement_assets.models.ensemble.spec import SPEC as ENSEMBLE
 from engagement_assets.models.forecast.spec import SPEC as FORECAST
+from engagement_assets.models.forecast.tables import TABLES as FORECAST_TABLES
 from engagement_assets.models.graph_engagement.spec import SPEC as GRAPH_ENGAGEMENT
 from engagement_assets.models.lifetime_value.spec import SPEC as LIFETIME_VALUE
 from engagement_assets.models.recommendation.spec import SPEC as RECOMMENDATION
 from engagement_assets.models.segments.spec import SPEC as SEGMENTS
+from engagement_assets.models.segments.tables import TABLES as SEGMENT_TABLES
 from engagement_assets.models.treatment_effects.spec import SPEC as TREATMENT_EFFECTS
 from engagement_assets.models.virality.spec import SPEC as VIRALITY
 
-__all__ = ["ANOMALY", "EVERY_MODEL", "FORECAST", "MODELS"]
+__all__ = ["ANOMALY", "EVERY_MODEL", "FORECAST", "FURTHER_TABLES", "MODELS", "OF_NO_CUSTOMER"]
 
 # the ensemble listens to those before it
 EVERY_MODEL = (
@@ -34,3 +36,7 @@ EVERY_MODEL = (
 )
 # Those whose predictions of every customer are unified, published and served.
 MODELS = tuple(spec for spec in EVERY_MODEL if spec.scores_customers)
+# Those whose predictions are of all customers together.
+OF_NO_CUSTOMER = tuple(spec for spec in EVERY_MODEL if spec.without_customer)
+# What is made daily of a model's predictions.
+FURTHER_TABLES = (*FORECAST_TABLES, *SEGMENT_TABLES)

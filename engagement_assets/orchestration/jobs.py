@@ -9,10 +9,10 @@ from typing import Any
 import dagster as dg
 
 from engagement_assets.decisions.contact.job import delivery
-from engagement_assets.decisions.specs import DECISIONS, LEARNT
+from engagement_assets.decisions.specs import ALONE, DECISIONS, TRAINED
 from engagement_assets.features.labels import LABELS
 from engagement_assets.lifecycle.spec import UseCaseSpec
-from engagement_assets.models.specs import EVERY_MODEL, FORECAST, MODELS
+from engagement_assets.models.specs import EVERY_MODEL, FURTHER_TABLES, MODELS, OF_NO_CUSTOMER
 from engagement_assets.settings.deployment import Deployment, choose, deployment
 from engagement_assets.settings.installation import Settings, current_home
 
@@ -23,9 +23,6 @@ SIGNALS = dg.AssetSelection.assets(
 )
 EMBEDDINGS = dg.AssetSelection.assets(["network", "embeddings"])
 SPREAD = dg.AssetSelection.assets(["network", "seeds"], ["network", "spread"])
-# Trained by a schedule of its own each.
-ALONE: tuple[UseCaseSpec, ...] = (FORECAST, *LEARNT)
-TRAINED: tuple[UseCaseSpec, ...] = (*MODELS, *ALONE)
 # Trained and predicted weekly, as of one day.
 WEEKLY = [spec for spec in EVERY_MODEL if spec.cadence == "weekly" and spec not in ALONE]
 WEEKLY_PREDICTIONS = dg.AssetSelection.assets(
@@ -33,10 +30,14 @@ WEEKLY_PREDICTIONS = dg.AssetSelection.assets(
 )
 FEATURES = dg.AssetSelection.groups("features")
 PREDICTIONS = dg.AssetSelection.assets(
-    *([spec.name, noun] for spec in (*MODELS, FORECAST, *DECISIONS) for noun in spec.daily_parts)
+    *(
+        [spec.name, noun]
+        for spec in (*MODELS, *OF_NO_CUSTOMER, *DECISIONS)
+        for noun in spec.daily_parts
+    )
 )
-FORECAST_USE = dg.AssetSelection.assets(
-    *([FORECAST.name, noun] for noun in ("accuracy", "hours", "report"))
+FURTHER = dg.AssetSelection.assets(
+    *(table.asset_key for table in FURTHER_TABLES), ["forecast", "report"]
 )
 UNIFIED = dg.AssetSelection.assets(["predictions", "customers"], ["predictions", "changes"])
 GOVERNANCE = dg.AssetSelection.assets(
@@ -50,7 +51,7 @@ AUDIT = dg.AssetSelection.assets(["governance", "cards"], ["governance", "ethics
 CATALOGUE = dg.AssetSelection.assets(["lake", "catalogue"])
 PUBLISHED = dg.AssetSelection.assets(["serving", "published"])
 DECIDED = UNIFIED | CONTACT | EXPERIMENTS | GOVERNANCE | CATALOGUE | PUBLISHED
-PREDICTED = PREDICTIONS | FORECAST_USE | DECIDED
+PREDICTED = PREDICTIONS | FURTHER | DECIDED
 
 
 def trained(specs: Iterable[UseCaseSpec]) -> dg.AssetSelection:

@@ -11,8 +11,7 @@ from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.features.catalogue import KEY_COLUMNS, OWNER
 from engagement_assets.features.tables import KNOWN_TABLES as BELOW
 from engagement_assets.lifecycle.spec import NO_ACTION, REASONS, REASONS_TEXT, Unified, UseCaseSpec
-from engagement_assets.models.forecast.tables import TABLES as FORECAST_TABLES
-from engagement_assets.models.specs import EVERY_MODEL, MODELS
+from engagement_assets.models.specs import EVERY_MODEL, FURTHER_TABLES, MODELS
 from resources.sql import ParameterValue, Query
 from resources.tables import Column, Table
 
@@ -82,7 +81,7 @@ CHANGES_TABLE = _changes_table()
 KNOWN_TABLES: tuple[Table, ...] = (
     *BELOW,
     *(spec.table for spec in (*EVERY_MODEL, *DECISIONS) if spec.daily_parts),
-    *FORECAST_TABLES,
+    *FURTHER_TABLES,
     CUSTOMERS_TABLE,
     CHANGES_TABLE,
 )

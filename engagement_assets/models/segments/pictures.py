@@ -5,7 +5,7 @@ Belongs here: drawing finished tables. Does not belong here: computing them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -42,12 +42,12 @@ def profile_picture(standings: pd.DataFrame) -> str:
     return as_markdown(figure, "What sets each segment apart")
 
 
-def moves_picture(moves: pd.DataFrame, names: Sequence[str], *, before: str, now: str) -> str:
+def moves_picture(moves: pd.DataFrame, names: Mapping[str, str], *, before: str, now: str) -> str:
     """Draw who moved from which segment to which, as a Markdown image.
 
     Args:
-        moves: `from_segment`, `to_segment`, `customers`; those who stayed included.
-        names: The segments, from the top down.
+        moves: `from_segment_id`, `to_segment_id`, `customers`; those who stayed included.
+        names: Each segment's name by its id, from the top down.
         before: The earlier day.
         now: The later day.
     """
@@ -55,7 +55,7 @@ def moves_picture(moves: pd.DataFrame, names: Sequence[str], *, before: str, now
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     counts = (
-        moves.pivot_table(index="from_segment", columns="to_segment", values="customers")
+        moves.pivot_table(index="from_segment_id", columns="to_segment_id", values="customers")
         .reindex(index=list(names), columns=list(names))
         .fillna(0.0)
         .to_numpy()
@@ -65,7 +65,7 @@ def moves_picture(moves: pd.DataFrame, names: Sequence[str], *, before: str, now
     left, right = _starts(shares.sum(axis=1)), _starts(shares.sum(axis=0))
     for side, starts, sizes in ((0.0, left, shares.sum(axis=1)), (1.0, right, shares.sum(axis=0))):
         axes.bar(side, sizes, bottom=starts - sizes, width=0.03, color=colours, align="center")
-        for name, start, size in zip(names, starts, sizes, strict=True):
+        for name, start, size in zip(names.values(), starts, sizes, strict=True):
             if size > 0.0:
                 at, towards = (-0.03, "right") if side == 0.0 else (1.03, "left")
                 words = f"{name} ({size:.0%})"

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from engagement_assets.features.catalogue import FEATURES
@@ -12,6 +13,7 @@ from engagement_assets.learning.errors import TooLittleDataError
 from engagement_assets.lifecycle.adapter import Predicted
 from engagement_assets.lifecycle.scored import ScoredModel
 from engagement_assets.models.segments.adapter import SegmentsAdapter
+from engagement_assets.models.segments.assets import most_stay
 from engagement_assets.models.segments.personas import (
     AT_RISK,
     GIG_WORKERS,
@@ -24,12 +26,15 @@ from engagement_assets.models.segments.personas import (
 )
 from engagement_assets.models.segments.reports import evaluation_markdown
 from engagement_assets.models.segments.spec import SPEC
+from engagement_assets.models.segments.tables import TRANSITIONS
 from engagement_assets.models.segments.training import (
     FittedSegments,
     advantage,
     highest_number,
     train_segments,
 )
+from engagement_assets.models.segments.transitions import moves_of, transitions
+from resources.lake import Lake
 
 # what a month of each kind looks like; what is not named is as of the first
 USUAL = dict.fromkeys(SEGMENT_INPUTS, 4.0) | {"tenure_days": 300.0}
@@ -191,3 +196,55 @@ def test_since_is_the_first_day_of_the_days_in_a_row(monkeypatch):
         [first, first + timedelta(days=1)],
         [first, first + timedelta(days=2)],
     ]
+
+
+def write_segments(lake, day, **ids):
+    """A day of predictions with the segment of each customer."""
+    rows = SPEC.table.empty().to_pandas().reindex(range(len(ids)))
+    rows = rows.assign(customer_id=list(ids), segment_id=list(ids.values()), snapshot_date=day)
+    rows["segment"] = "name of " + rows["segment_id"].astype(str)
+    rows = rows.fillna({"second_segment": "s9", "model_version": "v1"})
+    rows[["distance", "second_distance"]] = 1.0
+    table = pa.Table.from_pandas(rows, preserve_index=False)
+    lake.write(SPEC.table, SPEC.table.conform(table), day=day)
+
+
+def test_moves_count_who_went_came_left_and_stayed_since_the_day_before_with_segments(tmp_path):
+    lake = Lake(str(tmp_path))
+    first, empty, last = (date(2026, 1, day) for day in (1, 2, 3))
+    write_segments(lake, first, a="s1", b="s1", c="s2", d="s2")
+    lake.write_empty(SPEC.table, day=empty)
+    write_segments(lake, last, a="s1", b="s2", c="s2", e="s3")
+
+    moves = moves_of(lake, last)
+    table = moves.table
+    assert list(table.columns) == list(TRANSITIONS.names)
+    went = table.set_index(["from_segment_id", "to_segment_id"])
+    assert went["customers"].to_dict() == {
+        ("none", "s3"): 1,
+        ("s1", "s1"): 1,
+        ("s1", "s2"): 1,
+        ("s2", "none"): 1,
+        ("s2", "s2"): 1,
+    }
+    assert went.loc[("s1", "s2"), "share_of_segment"] == 0.5
+    assert went["share"].sum() == pytest.approx(1.0)
+    assert set(table["before"]) == {first}
+    assert moves.moved == pytest.approx(1 / 3)
+    assert "data:image/png" in moves.picture
+
+    assert moves_of(lake, first).table.empty
+    assert moves_of(lake, empty).table.empty
+
+
+@pytest.mark.parametrize(("customers", "passes"), [(60, False), (40, True)])
+def test_a_check_warns_where_most_customers_are_in_another_segment(tmp_path, customers, passes):
+    day = date(2026, 1, 3)
+    then = pd.DataFrame({"customer_id": range(100), "segment_id": "s1", "segment": "x"})
+    now = then.assign(segment_id=np.where(then["customer_id"] < customers, "s2", "s1"))
+    rows = transitions(then, now).assign(snapshot_date=day, before=date(2026, 1, 1))
+    lake = Lake(str(tmp_path))
+    lake.write(TRANSITIONS, pa.Table.from_pandas(rows, preserve_index=False), day=day)
+    outcome = most_stay(SimpleNamespace(days=[day], lake=lake))
+    assert (not outcome.problem) == passes
+    assert list(outcome.failed_days) == ([] if passes else [day])
