@@ -25,7 +25,7 @@ def inputs_of(
 ) -> Inputs:
     """Return what a model's adapter reads from."""
     return Inputs(
-        engine=engine.engine(KNOWN_TABLES),
+        engine=engine.engine((*KNOWN_TABLES, *spec.reads_of_others)),
         sql=engine.sql,
         registry=registry.registry,
         first_day=date.fromisoformat(source.first_day),

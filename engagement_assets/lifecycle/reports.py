@@ -154,7 +154,7 @@ def explanation_markdown(
     shown = table.head(_STRONGEST).copy()
     shown["meaning"] = [meanings.get(name, "") for name in shown["feature"]]
     exactness = (
-        f"Exact SHAP values of all {len(explanation.contributions):,} customers by "
+        f"SHAP values of all {len(explanation.contributions):,} customers by "
         f"{explanation.method}; base plus contributions equals the score within "
         f"{explanation.additivity_error:.1e} on {explanation.rows_checked:,} of them."
     )

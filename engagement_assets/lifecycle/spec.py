@@ -133,6 +133,7 @@ class UseCaseSpec:
         at_hand: Whether it is learnt at the latest snapshots that are there, and has none made.
         every_snapshot: Whether it is learnt from all snapshots at hand and not from the latest two.
         lineage: Further assets that the candidate is made from, of days of their own.
+        reads_of_others: Tables of other models that its SQL reads, with or without rows.
         additive: Whether its reasons are contributions that add up to the score.
         additive_parts: Columns that add up to the score in each row, where it has such columns.
         online: Whether it answers for single customers while an application waits.
@@ -180,6 +181,7 @@ class UseCaseSpec:
     at_hand: bool = False
     every_snapshot: bool = False
     lineage: tuple[str, ...] = ()
+    reads_of_others: tuple[Table, ...] = ()
     additive: bool = True
     additive_parts: tuple[str, ...] = ()
     online: bool = True

@@ -33,6 +33,7 @@ from engagement_assets.models.forecast.series import (
 )
 from engagement_assets.models.forecast.spec import EVENTS, SPEC
 from engagement_assets.models.forecast.tables import ACCURACY, HOURS
+from engagement_assets.models.segments.spec import SPEC as SEGMENTS
 from engagement_assets.settings.installation import PROJECT
 from engagement_assets.source.contract import TABLES
 from engagement_assets.source.ingestion import ingest
@@ -48,6 +49,26 @@ DAY = FIRST + timedelta(days=DAYS - 1)
 NEEDED = frozenset(table.split("/")[1] for table in EVENTS)
 
 
+def write_segments(lake, day, *segments):
+    """Put every other customer into the segments in turn, as predicted on a day."""
+    people = lake.read("source/customers", days=lake.days("source/customers")).to_pandas()
+    ids = sorted(set(people["customer_id"]))[::2]
+    rows = [
+        {
+            "snapshot_date": day,
+            "customer_id": one,
+            "segment_id": f"s{place % len(segments)}",
+            "segment": segments[place % len(segments)],
+            "distance": 1.0,
+            "second_segment": "other",
+            "second_distance": 2.0,
+            "model_version": "v1",
+        }
+        for place, one in enumerate(ids)
+    ]
+    lake.write(SEGMENTS.table, pa.Table.from_pylist(rows, schema=SEGMENTS.table.arrow), day=day)
+
+
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
     """A world of 60 customers and two months."""
@@ -58,7 +79,9 @@ def inputs(tmp_path_factory):
     )
     lake = Lake(str(tmp_path_factory.mktemp("lake")))
     ingest(reader, lake, FIRST, DAY, progress=lambda _: None)
-    engine = DuckDBEngine(lake, declared=by_sql_name(KNOWN_TABLES), threads=1)
+    for day, segment in ((DAY - timedelta(days=9), "old"), (DAY - timedelta(days=2), "quiet")):
+        write_segments(lake, day, segment)
+    engine = DuckDBEngine(lake, declared=by_sql_name((*KNOWN_TABLES, SEGMENTS.table)), threads=1)
     return Inputs(
         engine=engine,
         sql=product_sql(PROJECT / "sql"),
@@ -103,11 +126,13 @@ def test_forecasts_add_up_and_have_the_declared_columns(inputs, champion):
         sums = one.groupby("breakdown")["value"].sum()
         np.testing.assert_allclose(sums["location"], sums["total"], rtol=1e-6, atol=1e-9)
         np.testing.assert_allclose(sums["device"], sums["total"], rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(sums["segment"], sums["total"], rtol=1e-6, atol=1e-9)
+    assert set(made.loc[made["breakdown"] == "segment", "part"]) == {"quiet", "none"}
     assert ((made["low"] <= made["value"]) & (made["value"] <= made["high"])).all()
 
 
 def test_series_hold_what_the_tables_do(inputs):
-    cells = module.read_cells(inputs, DAY)
+    cells = module.read_cells(inputs, DAY, segments_by=DAY)
     series = daily_series(cells, parts_of(cells), ["sessions"], last=DAY)
     total = series[series["series"] == "sessions"]["value"].sum()
     lake = inputs.engine.lake
@@ -122,10 +147,23 @@ def test_series_hold_what_the_tables_do(inputs):
     assert by_device == total
     hours = module.read_hours(inputs, DAY, days=DAYS)
     assert hours.sum() == total
+    latest = lake.read(SEGMENTS.predictions, days=[DAY - timedelta(days=2)]).to_pandas()
+    quiet = counted["customer_id"].isin(latest["customer_id"]).sum()
+    by_segment = series.groupby("series")["value"].sum()
+    assert by_segment["sessions|segment|quiet"] == quiet
+    assert by_segment["sessions|segment|none"] == total - quiet
+
+
+def test_segments_count_as_of_the_day_asked_for_and_are_no_part_before_there_are_any(inputs):
+    later = module.read_cells(inputs, DAY, segments_by=DAY - timedelta(days=3))
+    assert set(later["segment"]) == {"old", "none"}
+    before = module.read_cells(inputs, DAY, segments_by=DAY - timedelta(days=20))
+    assert set(before["segment"]) == {"none"}
+    assert set(parts_of(before)) == {"location", "device"}
 
 
 def test_a_new_part_counts_as_other_until_the_next_training(inputs):
-    cells = module.read_cells(inputs, DAY)
+    cells = module.read_cells(inputs, DAY, segments_by=DAY)
     parts = parts_of(cells) | {"device": ["mobile", "other"]}
     series = daily_series(cells, parts, ["sessions"], last=DAY)
     values = series.groupby("series")["value"].sum()

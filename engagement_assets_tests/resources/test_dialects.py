@@ -219,6 +219,7 @@ VALUES: dict[str, Any] = {
     "last_assigned": S,
     "late_from": 4,
     "known_by_day": S,
+    "segments_by": S,
     "latest_day": S,
     "earliest": S - timedelta(days=30),
     "day_before": S - timedelta(days=1),

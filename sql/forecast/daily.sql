@@ -1,7 +1,8 @@
 -- What was done on each of the days :first_day to :last_day, as known by the end of :known_by_day,
--- by location and device: customers who did something, their engagement (the sum of the daily
+-- by location, device and segment: customers who did something, their engagement (the sum of the daily
 -- engagement in [0, 1)), sessions, messages sent, and revenue. All that a customer does on a day
--- counts to the device of the day's first session, so that the parts add up to the whole. Sums are
+-- counts to the device of the day's first session, and on all days to the segment that they had on
+-- the latest day with segments up to :segments_by, so that the parts add up to the whole. Sums are
 -- of exact decimals, so that they do not depend on the order of the rows.
 WITH
 visits AS (
@@ -19,6 +20,11 @@ devices AS (
   INNER JOIN shared.days_sessions AS sessions
     ON sessions.customer_id = visits.customer_id AND sessions.occurred_at = visits.first_at
   GROUP BY visits.customer_id, visits.used_on
+),
+segments AS (
+  SELECT customer_id, segment
+  FROM segments.predictions
+  WHERE day = (SELECT MAX(day) FROM segments.predictions WHERE day <= :segments_by)
 ),
 parts AS (
   SELECT
@@ -58,6 +64,7 @@ SELECT
   parts.used_on AS day,
   COALESCE(customers.location, 'unknown') AS location,
   COALESCE(devices.device, 'unknown') AS device,
+  COALESCE(segments.segment, 'none') AS segment,
   SUM(parts.active) AS active_customers,
   CAST(SUM(parts.engagement) AS DOUBLE) AS engagement,
   SUM(parts.sessions) AS sessions,
@@ -68,8 +75,11 @@ LEFT JOIN devices
   ON devices.customer_id = parts.customer_id AND devices.used_on = parts.used_on
 LEFT JOIN shared.known_by_day_customers AS customers
   ON customers.customer_id = parts.customer_id
+LEFT JOIN segments
+  ON segments.customer_id = parts.customer_id
 GROUP BY
   parts.used_on,
   COALESCE(customers.location, 'unknown'),
-  COALESCE(devices.device, 'unknown')
-ORDER BY day, location, device
+  COALESCE(devices.device, 'unknown'),
+  COALESCE(segments.segment, 'none')
+ORDER BY day, location, device, segment

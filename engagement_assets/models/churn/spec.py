@@ -96,8 +96,9 @@ SPEC = ModelSpec(
         "blocking checks and does not lose to the present champion on the same test rows.",
         "predictions": "Churn of every active customer: calibrated probability, band, action, "
         "top three reasons, model version.",
-        "explanations": "What moves the scores: exact SHAP values of every prediction, summed up "
-        "over all customers. The reasons of each customer stand with the predictions.",
+        "explanations": "What moves the scores: SHAP values of every prediction, exact for "
+        "trees, summed up over all customers. The reasons of each customer stand with the "
+        "predictions.",
     },
     purpose=f"Says how likely an active customer is to have no session in the {LABEL.window_days} "
     "days after the snapshot, so that retention offers reach those who may leave. It must not be "

@@ -87,7 +87,7 @@ def product_report(
     lines = [
         "## What goes with engagement",
         "",
-        f"Exact SHAP contributions of all {len(inputs):,} customers, in {margin_unit} of the "
+        f"SHAP contributions of all {len(inputs):,} customers, in {margin_unit} of the "
         "score. **They say what goes with engagement, not what causes it**: customers who use a "
         "feature may do so because they like the app already. What a change of the product would "
         "do, an experiment says.",

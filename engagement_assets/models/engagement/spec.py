@@ -93,8 +93,9 @@ SPEC = ModelSpec(
         "the blocking checks and does not lose to the present champion on the same test rows.",
         "predictions": f"Engagement of every customer over the next {LABEL.window_days} days, with "
         "three reasons.",
-        "explanations": "What goes with engagement, for product teams: exact SHAP values of every "
-        "customer by group of features and feature, and how the strongest ones bend.",
+        "explanations": "What goes with engagement, for product teams: SHAP values of every "
+        "customer, exact for trees, by group of features and feature, and how the strongest ones "
+        "bend.",
     },
     purpose=f"Says how much a customer will use the app in the {LABEL.window_days} days after the "
     "snapshot, from 0 to 1, so that product teams see what goes with use and retention work goes "

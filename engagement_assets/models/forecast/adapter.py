@@ -59,6 +59,7 @@ class ForecastModel:
         parts: Parts by breakdown.
         cells: What was done on each day until the training, counted, so that a day's forecast
             need not read years of rows again.
+        segments_by: Day of the training, whose segments count until the next one.
     """
 
     forecaster: Forecaster
@@ -66,11 +67,17 @@ class ForecastModel:
     metrics: tuple[str, ...]
     parts: dict[str, list[str]]
     cells: pd.DataFrame
+    segments_by: date
 
     def save(self, folder: Folder) -> None:
         """Write it as JSON and safetensors."""
         self.forecaster.save(folder)
-        state = {"need": self.need.to_dict(), "metrics": self.metrics, "parts": self.parts}
+        state = {
+            "need": self.need.to_dict(),
+            "metrics": self.metrics,
+            "parts": self.parts,
+            "segments_by": self.segments_by.isoformat(),
+        }
         (folder / STATE_FILE).write_text(json.dumps(state, allow_nan=False), encoding="utf-8")
         buffer = BytesIO()
         self.cells.to_parquet(buffer, index=False)
@@ -86,6 +93,7 @@ class ForecastModel:
             tuple(state["metrics"]),
             state["parts"],
             pd.read_parquet(BytesIO((folder / HISTORY_FILE).read_bytes())),
+            date.fromisoformat(state["segments_by"]),
         )
 
 
@@ -95,7 +103,7 @@ class ForecastAdapter:
     def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained[ForecastModel]:
         """Replay the past of every series, and learn weights and intervals from it."""
         day = snapshots.test
-        cells = read_cells(inputs, day)
+        cells = read_cells(inputs, day, segments_by=day)
         metrics = tuple(name for name in METRICS if cells[name].any())
         parts = parts_of(cells)
         series = daily_series(cells, parts, metrics, last=day)
@@ -120,7 +128,7 @@ class ForecastAdapter:
             "without_rows": [name for name in METRICS if name not in metrics],
             "seeds": {"training": inputs.seed},
         }
-        return Trained(ForecastModel(forecaster, need, metrics, parts, cells), card)
+        return Trained(ForecastModel(forecaster, need, metrics, parts, cells, day), card)
 
     def data_versions(self, inputs: Inputs, snapshots: Snapshots) -> dict[str, str]:
         """Return a digest of each partition that was learnt from."""
@@ -188,11 +196,12 @@ def history_of(inputs: Inputs, learnt: ForecastModel, day: date) -> pd.DataFrame
     Days before the training are as counted then; its last day, of which rows came late, and those
     after it are read. Before the training all is read, as known on the day.
     """
-    trained = learnt.cells["day"].max().date()
+    trained, segments_by = learnt.cells["day"].max().date(), learnt.segments_by
     if day < trained:
-        cells = read_cells(inputs, day)
+        cells = read_cells(inputs, day, segments_by=segments_by)
     else:
-        new = read_cells(inputs, day, days=(day - trained).days + 1)
+        days = (day - trained).days + 1
+        new = read_cells(inputs, day, segments_by=segments_by, days=days)
         old = learnt.cells[learnt.cells["day"] < pd.Timestamp(trained)]
         cells = pd.concat([old, new], ignore_index=True)
     return daily_series(cells, learnt.parts, learnt.metrics, last=day)

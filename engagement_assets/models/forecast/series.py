@@ -15,11 +15,12 @@ import pandas as pd
 from engagement_assets.learning.forecasting.calendars import Calendar, countries_of
 from engagement_assets.learning.forecasting.panel import Floats, Sums
 from engagement_assets.lifecycle.adapter import Inputs
+from engagement_assets.models.segments.tables import NONE
 from engagement_assets.source.readers import SimulatedReader
 
 METRICS = ("engagement", "active_customers", "sessions", "messages", "revenue_usd")
 # Columns of sql/forecast/daily.sql that totals are broken down by; a further one is a line here.
-BREAKDOWNS = ("location", "device")
+BREAKDOWNS = ("location", "device", "segment")
 TOTAL, ALL, OTHER = "total", "all", "other"
 # Parts with a series of their own; the rest are one, since series of a few rows say little.
 MOST_PARTS = 15
@@ -40,12 +41,22 @@ def split_name(name: str) -> tuple[str, str, str]:
     return (metric, TOTAL, ALL) if not rest else (metric, rest[0], rest[1])
 
 
-def read_cells(inputs: Inputs, day: date, *, days: int = HISTORY_DAYS) -> pd.DataFrame:
-    """Read what was done on each of the last days, by location and device, as known on a day."""
+def read_cells(
+    inputs: Inputs, day: date, *, segments_by: date, days: int = HISTORY_DAYS
+) -> pd.DataFrame:
+    """Read what was done on each of the last days, by each breakdown, as known on a day.
+
+    Args:
+        inputs: What is read from.
+        day: The last day.
+        segments_by: The day up to which the latest segments of customers are those of all days.
+        days: How many.
+    """
     dates = {
         "first_day": max(inputs.first_day, day - timedelta(days=days - 1)),
         "last_day": day,
         "known_by_day": day,
+        "segments_by": segments_by,
     }
     cells = inputs.engine.select(inputs.sql.query("forecast/daily"), dates).to_pandas()
     cells["day"] = pd.to_datetime(cells["day"])
@@ -66,8 +77,15 @@ def read_hours(inputs: Inputs, day: date, *, days: int) -> Floats:
 
 
 def parts_of(cells: pd.DataFrame) -> dict[str, list[str]]:
-    """Return the parts of each breakdown that have a series of their own, and `OTHER`."""
-    sizes = {by: cells.groupby(by)["sessions"].sum().nlargest(MOST_PARTS) for by in BREAKDOWNS}
+    """Return the parts of each breakdown that have a series of their own, and `OTHER`.
+
+    One that nobody has a part of is none: segments, before there are any.
+    """
+    sizes = {
+        by: cells.groupby(by)["sessions"].sum().nlargest(MOST_PARTS)
+        for by in BREAKDOWNS
+        if set(cells[by]) != {NONE}
+    }
     return {by: [*sorted(size.index.astype(str)), OTHER] for by, size in sizes.items()}
 
 

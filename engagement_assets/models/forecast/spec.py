@@ -12,6 +12,7 @@ from engagement_assets.models.forecast.tables import (
     TARGET_DAY,
     VALUE,
 )
+from engagement_assets.models.segments.spec import SPEC as SEGMENTS
 from resources.tables import Column
 
 EVENTS = (
@@ -39,6 +40,8 @@ SPEC = ModelSpec(
     snapshots=1,
     least_days=60,
     reads_snapshots=False,
+    lineage=(SEGMENTS.predictions,),
+    reads_of_others=(SEGMENTS.table,),
     cadence="weekly",
     without=frozenset({"fairness", "explanations"}),
     without_customer=NO_CUSTOMER,
@@ -83,9 +86,9 @@ SPEC = ModelSpec(
     score="to_usual",
     texts={
         "model": "Candidate that forecasts engagement, active customers, sessions, messages and "
-        "revenue of the next seven days, total and by location and device: seasonal naive, "
-        "AutoETS, Theta, AutoARIMA, Prophet and an LSTM, weighted by their errors at rolling "
-        "origins.",
+        "revenue of the next seven days, total and by location, device and segment: seasonal "
+        "naive, AutoETS, Theta, AutoARIMA, Prophet and an LSTM, weighted by their errors at "
+        "rolling origins.",
         "evaluation": "Errors of the combination and of each method at rolling origins, what "
         "weight each has and why, and how often the intervals hold.",
         "champion": "The weights and intervals that forecast. They move each week, if the "
@@ -100,5 +103,8 @@ SPEC = ModelSpec(
         "A holiday that the history has not seen has an interval for any holiday.",
         "Of the last day, rows that come late (some 0.5 %) are not counted yet.",
         "Engagement, messages and revenue of a day count to the device of its first session.",
+        "A customer counts to one segment on all days, the latest at the training: those of it are "
+        "forecast, whoever joins it later. Without segments at the training there is no such part.",
+        "What customers who refuse analytics do is not counted, nor are hours planned for it.",
     ),
 )

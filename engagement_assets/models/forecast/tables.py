@@ -6,7 +6,7 @@ Belongs here: names and columns. Does not belong here: what makes them (`assets.
 from resources.tables import Column, Table
 
 GROUP, OWNER = "forecast", "team:data-science"
-NO_CUSTOMER = "a row is about all customers of a location, a device or everywhere"
+NO_CUSTOMER = "a row is about all customers of a location, device or segment, or everywhere"
 _DAY = Column("snapshot_date", "date", "Day at whose end (UTC) it was made", nullable=False)
 SERIES = (
     Column(
@@ -16,8 +16,8 @@ SERIES = (
         "sessions, messages, revenue_usd",
         nullable=False,
     ),
-    Column("breakdown", "string", "total, location or device", nullable=False),
-    Column("part", "string", "The location or the device; all for a total", nullable=False),
+    Column("breakdown", "string", "total, location, device or segment", nullable=False),
+    Column("part", "string", "The location, device or segment; all for a total", nullable=False),
 )
 TARGET_DAY = Column("target_day", "date", "The day that is forecast (UTC)", nullable=False)
 HORIZON = Column("horizon", "int64", "Days ahead", "days", nullable=False, minimum=1, maximum=7)
@@ -68,7 +68,7 @@ HOURS = Table(
         Column("model_version", "string", "Champion that made the row", nullable=False),
     ),
     description="The capacity plan: sessions of each hour of the next seven days, and what to "
-    "provision.",
+    "provision. Sessions of who refuses analytics are not counted: provision for them besides.",
     unique=("starts_at",),
     owner=OWNER,
     without_customer=NO_CUSTOMER,

@@ -103,8 +103,8 @@ SPEC = ModelSpec(
         "blocking checks and does not lose to the present champion on the same test rows.",
         "predictions": "Value of every customer with quantiles, what acquiring one like them may "
         "cost, whom to keep first, the tenth of highest value, and three reasons.",
-        "explanations": "What moves expected revenue: exact SHAP values of every customer, summed "
-        "up over all.",
+        "explanations": "What moves expected revenue: SHAP values of every customer, exact for "
+        "trees, summed up over all.",
     },
     purpose=f"Says what a customer will bring in the {LABEL.window_days} days after the snapshot, "
     "so that spending on winning and keeping customers has a measure. It must not be used to "
