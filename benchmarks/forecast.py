@@ -44,6 +44,8 @@ from engagement_assets.models.forecast.series import (
     split_name,
     sums_of,
 )
+from engagement_assets.models.forecast.spec import SPEC
+from engagement_assets.models.segments.tables import NONE
 from engagement_assets.source.known import product_sql
 from engagement_assets.source.readers import SimulatedReader
 from engagement_assets.source.simulator import VARIANTS, Simulator
@@ -91,7 +93,7 @@ def world_days(customers: int, days: int) -> tuple[pd.DataFrame, np.ndarray, np.
         used["location"] = [location.get(name) or _LONG for name in used.index]
         used["device"] = used["device"].fillna(_LONG)
         cell = used.groupby(["location", "device"])[list(METRICS)].sum().reset_index()
-        cells.append(cell.assign(day=pd.Timestamp(day)))
+        cells.append(cell.assign(day=pd.Timestamp(day), segment=NONE))
         at = sessions["occurred_at"].dt.hour.value_counts()
         hours[number, at.index] = at.to_numpy()
         expected[number] = np.sum(
@@ -197,8 +199,9 @@ def of_lake(folder: str) -> dict[str, Any]:
     """Seconds of reading and learning all series of a lake."""
     lake = Lake(folder)
     there = lake.days("source/sessions")
+    declared = (*KNOWN_TABLES, *SPEC.reads_of_others)
     inputs = Inputs(
-        engine=DuckDBEngine(lake, declared=by_sql_name(KNOWN_TABLES), threads=2),
+        engine=DuckDBEngine(lake, declared=by_sql_name(declared), threads=2),
         sql=product_sql(ROOT / "sql"),
         registry=None,  # type: ignore[arg-type] # nothing of it is read
         first_day=there[0],

@@ -24,7 +24,7 @@ from engagement_assets.commands.runner import REINGEST, JobFailedError, Runner
 from engagement_assets.decisions.contact.tables import OUTBOX
 from engagement_assets.decisions.customers.unified import CHANGES, CUSTOMERS
 from engagement_assets.decisions.experiments.tables import RESULTS
-from engagement_assets.decisions.specs import DECISIONS
+from engagement_assets.decisions.specs import DECISIONS, TRAINED
 from engagement_assets.deployments.resources import resources_of
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
@@ -39,7 +39,6 @@ from engagement_assets.lifecycle.spec import (
 )
 from engagement_assets.models.specs import FURTHER_TABLES, MODELS, OF_NO_CUSTOMER
 from engagement_assets.orchestration.jobs import (
-    TRAINED,
     WEEKLY,
     network_insights_job,
     value_job,

@@ -9,10 +9,10 @@ from typing import Any
 import dagster as dg
 
 from engagement_assets.decisions.contact.job import delivery
+from engagement_assets.decisions.specs import ALONE
 from engagement_assets.features.labels import LABELS, Label
 from engagement_assets.lifecycle.spec import Cadence
 from engagement_assets.orchestration.jobs import (
-    ALONE,
     automl_job,
     daily_job,
     ethics_audit_job,
