@@ -13,12 +13,12 @@ API_PORT ?= 8000
 DASHBOARD_PORT ?= 8501
 SCOPES ?= read
 NAME ?= made by make api-key
-export PYTHON PORT API_PORT DASHBOARD_PORT SCOPES NAME TORCH_INDEX CORPUS
+export PYTHON PORT API_PORT DASHBOARD_PORT SCOPES NAME TORCH_INDEX CORPUS QUESTION
 ENGAGEMENT := $(BIN)/python -m engagement_assets.commands
 # a name on the command line that is no setting is a mistake, not something to pass over
-UNKNOWN := $(filter-out $(SETTINGS) RETRAIN REINGEST PORT API_PORT DASHBOARD_PORT SCOPES NAME PYTHON MODEL TRIALS MINUTES VERSION REASON BY UNTIL QUARTER $(if $(filter erase,$(MAKECMDGOALS)),CUSTOMER CONFIRM) ARGS CORPUS TORCH_INDEX,$(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v))))
+UNKNOWN := $(filter-out $(SETTINGS) RETRAIN REINGEST PORT API_PORT DASHBOARD_PORT SCOPES NAME PYTHON MODEL TRIALS MINUTES VERSION REASON BY UNTIL QUARTER QUESTION $(if $(filter erase,$(MAKECMDGOALS)),CUSTOMER CONFIRM) ARGS CORPUS TORCH_INDEX,$(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v))))
 
-.PHONY: run test dev map check-source quarantine serve dashboard api-key lint bench automl rollback accept sign-off erase train-sentiment docs docker-steps install clean
+.PHONY: run test dev map check-source quarantine serve dashboard ask api-key lint bench automl rollback accept sign-off erase train-sentiment docs docker-steps install clean
 .DEFAULT_GOAL := run
 
 ifneq ($(strip $(UNKNOWN)),)
@@ -47,6 +47,10 @@ serve: $(STAMP)
 # pictures of what was made, for people who ask why; the address with its token is printed
 dashboard: $(STAMP)
 	@home=$$($(ENGAGEMENT) home) && ENGAGEMENT_HOME="$$home" exec $(ENGAGEMENT) dashboard --port "$$DASHBOARD_PORT"
+
+# a question about the home in use: make ask QUESTION="How many customers are there?"
+ask: $(STAMP)
+	@$(ENGAGEMENT) ask
 
 api-key: $(STAMP)
 	@home=$$($(ENGAGEMENT) home) && \

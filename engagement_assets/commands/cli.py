@@ -249,6 +249,26 @@ def deliver(given: dict[str, str]) -> None:
 
 @app.command()
 @with_settings(Settings)
+def ask(
+    given: dict[str, str],
+    *,
+    question: Annotated[str, typer.Option(envvar="QUESTION", help="in words")],
+) -> None:
+    """Answer a question from the tables, with the day and the query of every claim.
+
+    \b
+    engagement ask --question "Which region has the highest mean engagement score?"
+    """
+    settings = open_home(given)
+    from engagement_assets.chat.assistant import LOG_FILE, Assistant, shown
+    from engagement_assets.deployments.resources import resources_of
+
+    lake = resources_of(settings)["lake"].lake
+    sys.stdout.write(shown(Assistant(lake, settings.home / LOG_FILE).ask(question)))
+
+
+@app.command()
+@with_settings(Settings)
 def automl(
     given: dict[str, str],
     *,

@@ -82,6 +82,8 @@ HOME_PLACES: dict[str, Callable[[Path], Place]] = {
     "studies": lambda path: Helps("studies", path),
     # draws of the API, a line each
     "next_actions.jsonl": lambda path: Texts("draws", UPath(path)),
+    # questions of the chat with their answers, a line each
+    "questions.jsonl": lambda path: Texts("questions", UPath(path)),
     # the alerts that some channel has yet to take
     "alerts.state.json": lambda path: Texts("alerts to be sent", UPath(path)),
 }
@@ -89,6 +91,7 @@ WITHOUT_CUSTOMERS = {
     SETTINGS_FILE,
     "api_keys.json",
     ".api_keys.json.lock",
+    ".questions.jsonl.lock",
     "contact_webhook_secret",
 }
 # What no process of the platform can empty, and what to do there.

@@ -1,0 +1,1 @@
+"""Questions in words, answered with figures of the lake."""
