@@ -23,14 +23,21 @@ SEE_CUSTOMERS = frozenset({"support", "reviewer", "admin"})
 # everybody with a role
 EVERYBODY = frozenset(ROLES)
 ANALYSTS = frozenset({"analyst", "admin"})
+REVIEWERS = frozenset({"reviewer", "admin"})
 GOVERNANCE = frozenset({"analyst", "reviewer", "admin"})
 
 
 @dataclass(frozen=True)
 class Viewer:
-    """A person who looks, by roles."""
+    """A person who looks.
+
+    Attributes:
+        roles: What the person may see and do.
+        name: Who it is, for the record of what people decide.
+    """
 
     roles: frozenset[str]
+    name: str
 
     @property
     def sees_customers(self) -> bool:
@@ -74,15 +81,19 @@ def viewer_by_token(token: Token | None, given: str, role: str, *, now: datetime
     """Return who has a token, or None where it opens nothing."""
     if token is None or not token.opens(given, now=now):
         return None
-    return Viewer(frozenset({role}))
+    # whoever has one token is one person: two verdicts need two sign-ins
+    return Viewer(frozenset({role}), "dashboard:token")
 
 
 def viewer_by_claims(claims: Mapping[str, Any], claim: str, *, now: datetime) -> Viewer | None:
-    """Return who signed in, or None where no claim names a role or the sign-in has expired."""
+    """Return who signed in, or None where claims name no person or role, or have expired."""
     expires = claims.get("exp")
     if not isinstance(expires, int | float) or datetime.fromtimestamp(expires, UTC) <= now:
         return None
     named = claims.get(claim)
     names = named.split() if isinstance(named, str) else named if isinstance(named, list) else []
     roles = frozenset(name for name in names if isinstance(name, str)) & EVERYBODY
-    return Viewer(roles) if roles else None
+    subject = claims.get("sub")
+    if not roles or not isinstance(subject, str) or not subject:
+        return None
+    return Viewer(roles, f"dashboard:{subject}")

@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import streamlit as st
 from upath import UPath
@@ -19,6 +20,7 @@ from engagement_assets.dashboard.access import (
     GIVEN,
     GOVERNANCE,
     REFUSED,
+    REVIEWERS,
     SEE_CUSTOMERS,
     Token,
     Viewer,
@@ -36,21 +38,30 @@ from engagement_assets.dashboard.views import (
     governance,
     models,
     network,
+    review,
     segments,
     today,
 )
 from engagement_assets.deployments.resources import resources_of
+from engagement_assets.governance.review import ReviewError, desk_of
+from engagement_assets.governance.review.desk import MOST_NOTE
+from engagement_assets.governance.tables import REVIEW_QUEUE
 from engagement_assets.settings.dashboard import DashboardSettings
 from engagement_assets.settings.installation import Settings, current_home
 from resources.lake import LakeError
 
 log = logging.getLogger(__name__)
+NO_FRAUD, FRAUD = "no fraud", "fraud"
 Draw = Callable[[Viewer, DashboardSettings], None]
 
 
 @st.cache_resource(ttl=300)
+def _resources_of_home(home: Path) -> dict:
+    return resources_of(Settings.load(home))
+
+
 def _resources() -> dict:
-    return resources_of(Settings.load(current_home()))
+    return _resources_of_home(current_home())
 
 
 def _reader(viewer: Viewer) -> Reader:
@@ -121,6 +132,37 @@ def _models(viewer: Viewer, settings: DashboardSettings) -> None:
     show(models.pictures(_reader(viewer), chosen), dagster=settings.dagster_url)
 
 
+def _review(viewer: Viewer, settings: DashboardSettings) -> None:
+    st.title("Review")
+    desk = desk_of(_resources())
+    items = desk.queue()
+    show(
+        [review.cases(items, day=_reader(viewer).last_day(REVIEW_QUEUE))],
+        dagster=settings.dagster_url,
+    )
+    names = review.open_cases(items)
+    if not names:
+        return
+    with st.form("verdict", clear_on_submit=True):
+        chosen = st.selectbox("Case", names)
+        verdict = st.radio("Verdict", [NO_FRAUD, FRAUD], index=None)
+        note = st.text_area("Why", max_chars=MOST_NOTE)
+        take = st.form_submit_button("Take the case")
+        give = st.form_submit_button("Give the verdict")
+    try:
+        if take:
+            desk.assign(chosen, by=viewer.name)
+        elif give and verdict is None:
+            raise ReviewError("choose a verdict first")
+        elif give:
+            desk.give_verdict(chosen, by=viewer.name, fraud=verdict == FRAUD, note=note)
+    except ReviewError as error:
+        st.error(str(error))
+        return
+    if take or give:
+        st.rerun()
+
+
 def _plain(title: str, pictures: Callable[[Reader], list[Picture]]) -> Draw:
     def draw(viewer: Viewer, settings: DashboardSettings) -> None:
         st.title(title)
@@ -142,6 +184,7 @@ PAGES: tuple[tuple[str, frozenset[str], Draw], ...] = (
     ("Network", ANALYSTS, _plain("Network", network.pictures)),
     ("Models", GOVERNANCE, _models),
     ("Decisions", ANALYSTS, _plain("Decisions", decisions.pictures)),
+    ("Review", REVIEWERS, _review),
     ("Governance", GOVERNANCE, _plain("Governance", governance.pictures)),
 )
 

@@ -100,6 +100,7 @@ class Reader:
             column.name
             for column in declared.columns
             if column.personal
+            or (column.masking and not column.names_customer)
             or column.name in OF_GROUPS_ONLY
             or (not self.sees_customers and (column.names_customer or column.mentions_customer))
         }

@@ -19,7 +19,9 @@ TOKEN = Token.new(hours=1.0, now=NOW)
 
 
 def test_the_token_of_a_start_opens_until_it_expires() -> None:
-    assert viewer_by_token(TOKEN, TOKEN.value, "support", now=NOW) == Viewer(frozenset({"support"}))
+    assert viewer_by_token(TOKEN, TOKEN.value, "support", now=NOW) == Viewer(
+        frozenset({"support"}), "dashboard:token"
+    )
     assert viewer_by_token(TOKEN, TOKEN.value, "support", now=TOKEN.until) is None
 
 
@@ -50,18 +52,25 @@ def test_a_token_goes_to_the_server_by_the_environment() -> None:
 def test_roles_come_from_claims_and_only_those_there_are(
     named: object, roles: set[str] | None
 ) -> None:
-    claims = {"roles": named, "exp": (NOW + timedelta(hours=1)).timestamp()}
+    claims = {"roles": named, "sub": "ada", "exp": (NOW + timedelta(hours=1)).timestamp()}
     viewer = viewer_by_claims(claims, "roles", now=NOW)
     assert (set(viewer.roles) if viewer else None) == roles
 
 
 @pytest.mark.parametrize("exp", [None, "soon", (NOW - timedelta(seconds=1)).timestamp()])
 def test_an_expired_sign_in_or_one_without_an_end_has_no_role(exp: object) -> None:
-    assert viewer_by_claims({"roles": ["admin"], "exp": exp}, "roles", now=NOW) is None
+    assert (
+        viewer_by_claims({"roles": ["admin"], "sub": "ada", "exp": exp}, "roles", now=NOW) is None
+    )
+
+
+def test_claims_that_name_nobody_have_no_role() -> None:
+    claims = {"roles": ["admin"], "exp": (NOW + timedelta(hours=1)).timestamp()}
+    assert viewer_by_claims(claims, "roles", now=NOW) is None
 
 
 def test_an_analyst_reads_no_id_and_no_customer(world: World) -> None:
-    reader = world.reader(sees_customers=Viewer(frozenset({"analyst"})).sees_customers)
+    reader = world.reader(sees_customers=Viewer(frozenset({"analyst"}), "ada").sees_customers)
     for table in TABLES:
         rows = reader.newest(table).rows
         assert not {*TABLES[table].customer_columns} & {*rows.columns}, table

@@ -1,6 +1,7 @@
 """The pages as Streamlit runs them, without a browser."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -8,8 +9,11 @@ from streamlit.testing.v1 import AppTest
 from engagement_assets.commands.dashboard import arguments
 from engagement_assets.dashboard import app
 from engagement_assets.dashboard.access import GIVEN, REFUSED, Token
+from engagement_assets.governance.tables import REVIEW_QUEUE_TABLE
 from engagement_assets.settings.dashboard import DashboardSettings
 from engagement_assets_tests.dashboard.conftest import World
+from engagement_assets_tests.decisions.tables import filled
+from resources.lake import Lake
 
 SECONDS = 60
 
@@ -32,7 +36,7 @@ def draw(page: str, role: str) -> None:
     )
 
     pages = {title: show for title, _, show in PAGES}
-    pages[page](Viewer(frozenset({role})), DashboardSettings())
+    pages[page](Viewer(frozenset({role}), role), DashboardSettings())
 
 
 @pytest.mark.usefixtures("token")
@@ -77,12 +81,42 @@ def test_a_customer_is_searched_by_id(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("role", "hidden"),
-    [("analyst", {"Customer"}), ("support", {"Models", "Governance", "Decisions", "Segments"})],
+    [
+        ("analyst", {"Customer", "Review"}),
+        ("support", {"Review", "Models", "Governance", "Decisions", "Segments"}),
+    ],
 )
 def test_a_role_has_its_own_pages(role: str, hidden: set[str]) -> None:
     seen = {title for title, roles, _ in app.PAGES if role in roles}
     assert "Today" in seen
     assert not seen & hidden
+
+
+@pytest.mark.usefixtures("token")
+def test_a_reviewer_gives_a_verdict_with_a_reason_and_only_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day = datetime.now(UTC).date()
+    row = {"customer_id": "ann", "snapshot_date": day, "flagged_since": day, "anomaly_score": 0.9}
+    queue = REVIEW_QUEUE_TABLE
+    Lake(str(tmp_path / "lake")).write(queue, filled(queue, [row]), day=day)
+    monkeypatch.setenv("ENGAGEMENT_HOME", str(tmp_path))
+    test = AppTest.from_function(draw, args=("Review", "reviewer"), default_timeout=SECONDS).run()
+
+    def give(note: str) -> None:
+        test.radio[0].set_value("fraud")
+        test.text_area[0].set_value(note)
+        test.button[1].click().run()
+        assert not test.exception
+
+    give("")
+    assert "note" in test.error[0].value
+    assert test.dataframe[0].value["state"].tolist() == ["waiting"]
+    give("a stolen card")
+    assert not test.error
+    assert test.dataframe[0].value["state"].tolist() == ["first verdict"]
+    give("I am sure")
+    assert "another person" in test.error[0].value
 
 
 def test_streamlit_shows_no_details_of_errors_and_listens_where_it_is_told() -> None:
