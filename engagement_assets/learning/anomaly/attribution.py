@@ -45,10 +45,10 @@ def column_shares(
         review_label_part: n shares of the review labels in the whole.
     """
     parts = components.shares(matrix)
-    four = np.zeros(matrix.shape)
+    mean = np.zeros(matrix.shape)
     for i, name in enumerate(COMPONENTS):
-        four += surprises[:, [i]] * parts[name]
-    shares = positive_shares(four)
+        mean += surprises[:, [i]] * parts[name]
+    shares = positive_shares(mean)
     if components.traces is not None:
         shares = mix(shares, parts[TRACES], trace_part)
     if review_labels is None:

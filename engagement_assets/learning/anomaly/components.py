@@ -1,13 +1,13 @@
 """Fit the unsupervised detectors together on one prepared matrix.
 
 Belongs here: fitting them, their scores and whose fault a score is, their arrays. Does not belong
-here: each of them (`isolation.py`, `autoencoder.py`, `neighbours.py`, `tails.py`) and what a score
+here: each of them (`isolation.py`, `neighbours.py`, `tails.py`) and what a score
 means (`calibration.py`).
 
-They fail in different ways: the forest sees what few splits cut off, the autoencoder what does not
-go together, the neighbours what is far from everybody, the tails what is extreme in many columns.
-Measured by `benchmarks.anomaly`. Where sides are declared (`kinds.KindRules`), a fifth looks at
-them alone: it knows which way cheating goes, which the four cannot.
+They fail in different ways: the forest sees what few splits cut off, the neighbours what is far
+from everybody, the tails what is extreme in many columns. Measured by `benchmarks.anomaly`. Where
+sides are declared (`kinds.KindRules`), a fourth looks at them alone: it knows which way cheating
+goes, which the three cannot.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engagement_assets.learning.anomaly.autoencoder import MaskedAutoencoder
 from engagement_assets.learning.anomaly.isolation import IsolationTrees
 from engagement_assets.learning.anomaly.neighbours import SubsampleNeighbours
 from engagement_assets.learning.anomaly.preparation import Matrix
@@ -27,12 +26,7 @@ from engagement_assets.learning.anomaly.tails import DirectedTails, TailProbabil
 
 Floats = NDArray[np.float64]
 
-ISOLATION, RECONSTRUCTION, NEIGHBOURS, TAILS = COMPONENTS = (
-    "isolation",
-    "reconstruction",
-    "neighbours",
-    "tails",
-)
+ISOLATION, NEIGHBOURS, TAILS = COMPONENTS = ("isolation", "neighbours", "tails")
 TRACES = "traces"
 
 
@@ -42,14 +36,12 @@ class Components:
 
     Attributes:
         isolation: The forest.
-        reconstruction: The autoencoder.
         neighbours: The neighbours in subsamples.
         tails: The empirical tails.
         traces: The declared sides, or None where none are declared.
     """
 
     isolation: IsolationTrees
-    reconstruction: MaskedAutoencoder
     neighbours: SubsampleNeighbours
     tails: TailProbabilities
     traces: DirectedTails | None = None
@@ -65,18 +57,15 @@ class Components:
         matrix: Matrix,
         *,
         n_estimators: int,
-        epochs: int,
         neighbour_samples: int,
         sides: Sequence[tuple[int, bool]],
         seed: int,
         n_jobs: int | None,
     ) -> Components:
         """Fit all on n x c values; `sides` are columns and whether their upper side is a trace."""
-        autoencoder = MaskedAutoencoder(epochs=epochs, seed=seed)
         tails = TailProbabilities.fit(matrix)
         return cls(
             IsolationTrees.fit(matrix, n_estimators=n_estimators, seed=seed, n_jobs=n_jobs),
-            autoencoder.fit(matrix),
             SubsampleNeighbours.fit(matrix, n_samples=neighbour_samples, seed=seed),
             tails,
             _directed(tails, sides),
@@ -92,7 +81,6 @@ class Components:
         return np.column_stack(
             [
                 self.isolation.score(matrix),
-                self.reconstruction.errors(matrix).mean(axis=1),
                 self.neighbours.score(matrix, training=training),
                 self.tails.score(matrix),
                 *([] if self.traces is None else [self.traces.score(matrix)]),
@@ -107,7 +95,6 @@ class Components:
         """
         parts = {
             ISOLATION: self.isolation.attribute(matrix),
-            RECONSTRUCTION: self.reconstruction.errors(matrix),
             NEIGHBOURS: self.neighbours.attribute(matrix),
             TAILS: self.tails.attribute(matrix),
         }
@@ -120,7 +107,6 @@ class Components:
         """Return all that was learnt as named arrays."""
         parts: dict[str, Mapping[str, NDArray[Any]]] = {
             ISOLATION: vars(self.isolation),
-            RECONSTRUCTION: self.reconstruction.to_arrays(),
             NEIGHBOURS: {"samples": self.neighbours.samples},
             TAILS: vars(self.tails),
             TRACES: {}
@@ -134,7 +120,7 @@ class Components:
         }
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], *, seed: int) -> Components:
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Components:
         """Read what `to_arrays` gave."""
 
         def of(part: str) -> dict[str, NDArray[Any]]:
@@ -144,7 +130,6 @@ class Components:
         tails, sides = TailProbabilities(**of(TAILS)), of(TRACES)
         return cls(
             IsolationTrees(**of(ISOLATION)),
-            MaskedAutoencoder(seed=seed).take_arrays(of(RECONSTRUCTION)),
             SubsampleNeighbours(**of(NEIGHBOURS)),
             tails,
             None if not sides else DirectedTails(tails, sides["columns"], sides["high"]),

@@ -82,13 +82,13 @@ class Assessment:
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class AnomalyDetector(BaseEstimator):
-    """An ensemble of four unsupervised detectors, taught by reviewers' labels where there are.
+    """An ensemble of three unsupervised detectors, taught by reviewers' labels where there are.
 
-    An isolation forest, a masked autoencoder, nearest neighbours in subsamples and empirical tails
-    each give a raw score. Each becomes a surprise (minus the log of the share of training rows
-    that score as high), their mean is ranked among the training rows once more, and that surprise
-    is the score, such that the one in `1 / review_share` scores 0.9 (`calibration.py`). Where the
-    rules declare which way fraud moves some features, the surprise on those sides is mixed in.
+    An isolation forest, nearest neighbours in subsamples and empirical tails each give a raw score.
+    Each becomes a surprise (minus the log of the share of training rows that score as high), their
+    mean is ranked among the training rows once more, and that surprise is the score, such that the
+    one in `1 / review_share` scores 0.9 (`calibration.py`). Where the rules declare which way fraud
+    moves some features, the surprise on those sides is mixed in.
 
     With `min_review_labels` review labels of both kinds, boosted trees learn from them
     (`review_labels.py`) and are mixed with the mean in the proportion that has the best out-of-fold
@@ -96,18 +96,17 @@ class AnomalyDetector(BaseEstimator):
 
     Args:
         n_estimators: Trees of the forest.
-        epochs: Passes of the autoencoder over the rows.
         neighbour_samples: Subsamples in which neighbours are looked for.
         review_share: Share of the training rows that score over `flag_above`, in (0, 1).
         flag_above: Score over which `predict` flags a row, in (0, 1).
-        trace_weight: Weight of the declared traces of fraud against the mean of the four, in
+        trace_weight: Weight of the declared traces of fraud against the mean of the three, in
             [0, 1]; without declared traces it has no effect.
         min_review_labels: Review labels of each kind below which they are not learnt from, at least
             2.
         rules: What tells the kinds apart; None leaves every row `unusual`.
         random_state: Seed of all chance.
         n_jobs: Threads of the forest and of the linear algebra; None for all cores. The
-            autoencoder and the trees of the review labels are too small to share.
+            trees of the review labels are too small to share.
 
     Attributes:
         feature_names_in_: The f feature names in order.
@@ -121,7 +120,6 @@ class AnomalyDetector(BaseEstimator):
     """
 
     n_estimators: int = 200
-    epochs: int = 20
     neighbour_samples: int = 64
     review_share: float = 0.01
     flag_above: float = 0.9
@@ -170,7 +168,6 @@ class AnomalyDetector(BaseEstimator):
         self.components_ = Components.fit(
             matrix,
             n_estimators=self.n_estimators,
-            epochs=self.epochs,
             neighbour_samples=self.neighbour_samples,
             sides=self._sides(preparation) if self.trace_weight > 0.0 else (),
             seed=self.random_state,
@@ -226,11 +223,11 @@ class AnomalyDetector(BaseEstimator):
         )
 
     def _mixed(self, surprises: Floats) -> Floats:
-        """Mix the mean of the four with the declared traces, where there are."""
-        four = self.ranks_[MEAN](surprises[:, : len(COMPONENTS)].mean(axis=1))
+        """Mix the mean of the three with the declared traces, where there are."""
+        mean = self.ranks_[MEAN](surprises[:, : len(COMPONENTS)].mean(axis=1))
         if self.components_.traces is None:
-            return four
-        return (1.0 - self.trace_weight) * four + self.trace_weight * surprises[:, -1]
+            return mean
+        return (1.0 - self.trace_weight) * mean + self.trace_weight * surprises[:, -1]
 
     def _learn_review_labels(
         self, matrix: Matrix, surprises: Floats, judged: Floats | None
@@ -432,8 +429,7 @@ class AnomalyDetector(BaseEstimator):
         detector.preparation_ = Preparation.from_dict(state["preparation"])
         detector._name_features(detector.preparation_)
         detector.components_ = Components.from_arrays(
-            load_arrays((source / ARRAYS_FILE).read_bytes()),
-            seed=detector.random_state,
+            load_arrays((source / ARRAYS_FILE).read_bytes())
         )
         detector.ranks_ = {name: TailRank.from_dict(data) for name, data in state["ranks"].items()}
         for name in _SAVED:

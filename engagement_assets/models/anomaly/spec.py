@@ -72,7 +72,6 @@ SPEC = ModelSpec(
             maximum=1,
         ),
         _component("isolation", "Isolation forest"),
-        _component("reconstruction", "Autoencoder"),
         _component("neighbours", "Distance to neighbours"),
         _component("tails", "Tails of single features"),
         _component("traces", "Traces that fraud is known to leave"),
@@ -92,8 +91,8 @@ SPEC = ModelSpec(
     score="anomaly_score",
     parameters=("review_share",),
     texts={
-        "model": "Candidate anomaly detector: isolation forest and autoencoder with neighbours and "
-        "tails on calibrated ranks, and reviewers' verdicts where there are enough.",
+        "model": "Candidate anomaly detector: isolation forest, neighbours and tails "
+        "on calibrated ranks, and reviewers' verdicts where there are enough.",
         "evaluation": "How the candidate scores other people at a later time: share for review, "
         "stability between seeds, and where verdicts exist AUROC and average precision.",
         "fairness": "Whom the candidate sends to review, by gender, age band and location, with "

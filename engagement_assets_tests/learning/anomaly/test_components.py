@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import IsolationForest
 
-from engagement_assets.learning.anomaly.autoencoder import MaskedAutoencoder
 from engagement_assets.learning.anomaly.calibration import TailRank, score_of
 from engagement_assets.learning.anomaly.isolation import IsolationTrees
 from engagement_assets.learning.anomaly.neighbours import SubsampleNeighbours
@@ -73,16 +72,6 @@ def test_a_training_row_is_no_neighbour_of_itself():
     assert found.score(rows, training=True) == pytest.approx([1, 1, 2, 4])
     assert found.score(rows) == pytest.approx([0, 0, 0, 0])
     assert found.attribute(np.array([[9.0]], dtype=np.float32)) == pytest.approx(4)
-
-
-def test_the_autoencoder_is_surprised_by_what_does_not_go_together():
-    rng = np.random.default_rng(0)
-    cause = rng.standard_normal((800, 1))
-    rows = np.hstack([cause, -cause, cause, rng.standard_normal((800, 2))]).astype(np.float32)
-    network = MaskedAutoencoder(epochs=30, seed=0).fit(rows)
-    usual = np.array([[1.5, -1.5, 1.5, 0.0, 0.0]], dtype=np.float32)
-    contradiction = np.array([[1.5, 1.5, 1.5, 0.0, 0.0]], dtype=np.float32)
-    assert network.errors(contradiction)[0, 1] > 5 * network.errors(usual)[0, 1]
 
 
 def test_a_surprise_is_minus_the_log_of_the_tail_and_goes_on_beyond_the_highest():
