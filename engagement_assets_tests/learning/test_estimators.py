@@ -61,7 +61,7 @@ CASES = {
         lambda model, table: model.predict(table),
     ),
     "anomaly detector": (
-        AnomalyDetector(n_estimators=20, neighbour_samples=5, n_jobs=1),
+        AnomalyDetector(neighbour_samples=5, n_jobs=1),
         lambda model, table: model.fit(table),
         lambda model, table: model.score_samples(table),
     ),

@@ -1,13 +1,13 @@
 """Fit the unsupervised detectors together on one prepared matrix.
 
 Belongs here: fitting them, their scores and whose fault a score is, their arrays. Does not belong
-here: each of them (`isolation.py`, `neighbours.py`, `tails.py`) and what a score
+here: each of them (`neighbours.py`, `tails.py`) and what a score
 means (`calibration.py`).
 
-They fail in different ways: the forest sees what few splits cut off, the neighbours what is far
-from everybody, the tails what is extreme in many columns. Measured by `benchmarks.anomaly`. Where
-sides are declared (`kinds.KindRules`), a fourth looks at them alone: it knows which way cheating
-goes, which the three cannot.
+They fail in different ways: the neighbours see what is far from everybody, the tails what is
+extreme in many columns. Measured by `benchmarks.anomaly`. Where sides are declared
+(`kinds.KindRules`), a third looks at them alone: it knows which way cheating goes, which the two
+cannot.
 """
 
 from __future__ import annotations
@@ -19,14 +19,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engagement_assets.learning.anomaly.isolation import IsolationTrees
 from engagement_assets.learning.anomaly.neighbours import SubsampleNeighbours
 from engagement_assets.learning.anomaly.preparation import Matrix
 from engagement_assets.learning.anomaly.tails import DirectedTails, TailProbabilities
 
 Floats = NDArray[np.float64]
 
-ISOLATION, NEIGHBOURS, TAILS = COMPONENTS = ("isolation", "neighbours", "tails")
+NEIGHBOURS, TAILS = COMPONENTS = ("neighbours", "tails")
 TRACES = "traces"
 
 
@@ -35,13 +34,11 @@ class Components:
     """The fitted detectors.
 
     Attributes:
-        isolation: The forest.
         neighbours: The neighbours in subsamples.
         tails: The empirical tails.
         traces: The declared sides, or None where none are declared.
     """
 
-    isolation: IsolationTrees
     neighbours: SubsampleNeighbours
     tails: TailProbabilities
     traces: DirectedTails | None = None
@@ -56,16 +53,13 @@ class Components:
         cls,
         matrix: Matrix,
         *,
-        n_estimators: int,
         neighbour_samples: int,
         sides: Sequence[tuple[int, bool]],
         seed: int,
-        n_jobs: int | None,
     ) -> Components:
         """Fit all on n x c values; `sides` are columns and whether their upper side is a trace."""
         tails = TailProbabilities.fit(matrix)
         return cls(
-            IsolationTrees.fit(matrix, n_estimators=n_estimators, seed=seed, n_jobs=n_jobs),
             SubsampleNeighbours.fit(matrix, n_samples=neighbour_samples, seed=seed),
             tails,
             _directed(tails, sides),
@@ -80,7 +74,6 @@ class Components:
         """
         return np.column_stack(
             [
-                self.isolation.score(matrix),
                 self.neighbours.score(matrix, training=training),
                 self.tails.score(matrix),
                 *([] if self.traces is None else [self.traces.score(matrix)]),
@@ -94,7 +87,6 @@ class Components:
         equal.
         """
         parts = {
-            ISOLATION: self.isolation.attribute(matrix),
             NEIGHBOURS: self.neighbours.attribute(matrix),
             TAILS: self.tails.attribute(matrix),
         }
@@ -106,7 +98,6 @@ class Components:
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was learnt as named arrays."""
         parts: dict[str, Mapping[str, NDArray[Any]]] = {
-            ISOLATION: vars(self.isolation),
             NEIGHBOURS: {"samples": self.neighbours.samples},
             TAILS: vars(self.tails),
             TRACES: {}
@@ -129,7 +120,6 @@ class Components:
 
         tails, sides = TailProbabilities(**of(TAILS)), of(TRACES)
         return cls(
-            IsolationTrees(**of(ISOLATION)),
             SubsampleNeighbours(**of(NEIGHBOURS)),
             tails,
             None if not sides else DirectedTails(tails, sides["columns"], sides["high"]),

@@ -82,31 +82,30 @@ class Assessment:
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class AnomalyDetector(BaseEstimator):
-    """An ensemble of three unsupervised detectors, taught by reviewers' labels where there are.
+    """An ensemble of two unsupervised detectors, taught by reviewers' labels where there are.
 
-    An isolation forest, nearest neighbours in subsamples and empirical tails each give a raw score.
-    Each becomes a surprise (minus the log of the share of training rows that score as high), their
-    mean is ranked among the training rows once more, and that surprise is the score, such that the
-    one in `1 / review_share` scores 0.9 (`calibration.py`). Where the rules declare which way fraud
-    moves some features, the surprise on those sides is mixed in.
+    Nearest neighbours in subsamples and empirical tails each give a raw score. Each becomes a
+    surprise (minus the log of the share of training rows that score as high), their mean is ranked
+    among the training rows once more, and that surprise is the score, such that the one in
+    `1 / review_share` scores 0.9 (`calibration.py`). Where the rules declare which way fraud moves
+    some features, the surprise on those sides is mixed in.
 
     With `min_review_labels` review labels of both kinds, boosted trees learn from them
     (`review_labels.py`) and are mixed with the mean in the proportion that has the best out-of-fold
     average precision.
 
     Args:
-        n_estimators: Trees of the forest.
         neighbour_samples: Subsamples in which neighbours are looked for.
         review_share: Share of the training rows that score over `flag_above`, in (0, 1).
         flag_above: Score over which `predict` flags a row, in (0, 1).
-        trace_weight: Weight of the declared traces of fraud against the mean of the three, in
+        trace_weight: Weight of the declared traces of fraud against the mean of the two, in
             [0, 1]; without declared traces it has no effect.
         min_review_labels: Review labels of each kind below which they are not learnt from, at least
             2.
         rules: What tells the kinds apart; None leaves every row `unusual`.
         random_state: Seed of all chance.
-        n_jobs: Threads of the forest and of the linear algebra; None for all cores. The
-            trees of the review labels are too small to share.
+        n_jobs: Threads of the linear algebra; None for all cores. The trees of the review labels
+            are too small to share.
 
     Attributes:
         feature_names_in_: The f feature names in order.
@@ -119,7 +118,6 @@ class AnomalyDetector(BaseEstimator):
         statements_: What could not be done, in sentences.
     """
 
-    n_estimators: int = 200
     neighbour_samples: int = 64
     review_share: float = 0.01
     flag_above: float = 0.9
@@ -167,11 +165,9 @@ class AnomalyDetector(BaseEstimator):
         matrix = preparation.transform(X)
         self.components_ = Components.fit(
             matrix,
-            n_estimators=self.n_estimators,
             neighbour_samples=self.neighbour_samples,
             sides=self._sides(preparation) if self.trace_weight > 0.0 else (),
             seed=self.random_state,
-            n_jobs=self.n_jobs,
         )
         raw = self.components_.score(matrix, training=True)
         self.ranks_ = {
@@ -223,7 +219,7 @@ class AnomalyDetector(BaseEstimator):
         )
 
     def _mixed(self, surprises: Floats) -> Floats:
-        """Mix the mean of the three with the declared traces, where there are."""
+        """Mix the mean of the two with the declared traces, where there are."""
         mean = self.ranks_[MEAN](surprises[:, : len(COMPONENTS)].mean(axis=1))
         if self.components_.traces is None:
             return mean

@@ -24,15 +24,15 @@ def score_anomaly(detector: AnomalyDetector, snapshot: pd.DataFrame, *, k: int) 
         k: Reasons a customer.
 
     Returns:
-        One row a scored customer: `customer_id`, `anomaly_score`, `isolation_score`,
-        `neighbours_score`, `tails_score`, `traces_score` and `verdicts_score` (null where no traces
-        are declared and where the detector did not learn from verdicts), and for those over the
-        mark (a score over 0.9, or a value that cannot be, however ordinary the rest) `kind` and the
-        reasons (columns of `top_reasons`), null for all others: what is usual has no reason.
+        One row a scored customer: `customer_id`, `anomaly_score`, `neighbours_score`,
+        `tails_score`, `traces_score` and `verdicts_score` (null where no traces are declared and
+        where the detector did not learn from verdicts), and for those over the mark (a score over
+        0.9, or a value that cannot be, however ordinary the rest) `kind` and the reasons (columns
+        of `top_reasons`), null for all others: what is usual has no reason.
     """
     rows = snapshot[shows_life(snapshot)].reset_index(drop=True)
     inputs = rows[list(detector.feature_names_in_)]
-    names = ("isolation", "neighbours", "tails", "traces", "verdicts")
+    names = ("neighbours", "tails", "traces", "verdicts")
     table = pd.DataFrame({"customer_id": rows["customer_id"]})
     if rows.empty:
         components, score = pd.DataFrame(columns=list(names), dtype=float), np.empty(0)

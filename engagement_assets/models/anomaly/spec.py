@@ -71,7 +71,6 @@ SPEC = ModelSpec(
             minimum=0,
             maximum=1,
         ),
-        _component("isolation", "Isolation forest"),
         _component("neighbours", "Distance to neighbours"),
         _component("tails", "Tails of single features"),
         _component("traces", "Traces that fraud is known to leave"),
@@ -91,7 +90,7 @@ SPEC = ModelSpec(
     score="anomaly_score",
     parameters=("review_share",),
     texts={
-        "model": "Candidate anomaly detector: isolation forest, neighbours and tails "
+        "model": "Candidate anomaly detector: distance to neighbours and tails "
         "on calibrated ranks, and reviewers' verdicts where there are enough.",
         "evaluation": "How the candidate scores other people at a later time: share for review, "
         "stability between seeds, and where verdicts exist AUROC and average precision.",

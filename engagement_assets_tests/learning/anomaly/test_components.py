@@ -1,12 +1,10 @@
-"""Each component against what is known of it: scikit-learn's forest, tails by hand, distances."""
+"""Each component against what is known of it: tails by hand, distances."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.ensemble import IsolationForest
 
 from engagement_assets.learning.anomaly.calibration import TailRank, score_of
-from engagement_assets.learning.anomaly.isolation import IsolationTrees
 from engagement_assets.learning.anomaly.neighbours import SubsampleNeighbours
 from engagement_assets.learning.anomaly.preparation import FARTHEST, Preparation
 from engagement_assets.learning.anomaly.tails import DirectedTails, TailProbabilities
@@ -15,37 +13,6 @@ from engagement_assets.learning.anomaly.tails import DirectedTails, TailProbabil
 @pytest.fixture(scope="module")
 def matrix():
     return np.random.default_rng(0).standard_normal((600, 5)).astype(np.float32)
-
-
-@pytest.fixture(scope="module")
-def trees(matrix):
-    return IsolationTrees.fit(matrix, n_estimators=30, seed=3, n_jobs=1)
-
-
-def test_the_forest_kept_as_arrays_scores_as_scikit_learn_does(matrix, trees):
-    forest = IsolationForest(n_estimators=30, max_samples=256, random_state=3).fit(matrix)
-    other = np.random.default_rng(1).standard_normal((500, 5)).astype(np.float32) * 2
-    assert trees.score(other) == pytest.approx(-forest.score_samples(other), abs=1e-6)
-
-
-def test_attributions_sum_to_what_paths_are_shorter_by(matrix, trees):
-    """log2(rows / rows in the leaf) less the length of the path, by an independent walk."""
-    expected = np.zeros(len(matrix))
-    for i, row in enumerate(matrix):
-        for tree in range(30):
-            node, length = 0, 0
-            while trees.feature[tree, node] >= 0:
-                goes_left = row[trees.feature[tree, node]] <= trees.threshold[tree, node]
-                node = (trees.left if goes_left else trees.right)[tree, node]
-                length += 1
-            expected[i] += np.log2(256 / trees.size[tree, node]) - length
-    assert trees.attribute(matrix).sum(axis=1) == pytest.approx(expected / 30, abs=1e-6)
-
-
-def test_the_forest_blames_the_column_that_is_odd(trees):
-    odd = np.zeros((1, 5), dtype=np.float32)
-    odd[0, 3] = 6.0
-    assert trees.attribute(odd)[0].argmax() == 3
 
 
 def test_tails_are_the_shares_of_the_training_rows():

@@ -18,7 +18,7 @@ RULES = KindRules(high_in_fraud=("count",), high_traces=("count",), trend="trend
 
 
 def small(**parameters):
-    settings = {"n_estimators": 60, "neighbour_samples": 20, "random_state": 1}
+    settings = {"neighbour_samples": 20, "random_state": 1}
     return AnomalyDetector(**{**settings, **parameters})
 
 

@@ -22,7 +22,7 @@ from engagement_assets.models.anomaly.training import (
 
 FIRST, SECOND = date(2025, 6, 1), date(2025, 7, 1)
 FEATURES = ["logins_month", "session_minutes_month", "scroll_depth_avg"]
-SMALL = {"n_estimators": 30, "neighbour_samples": 10}
+SMALL = {"neighbour_samples": 10}
 
 
 def rows(seed, count=900):
