@@ -109,7 +109,7 @@ def stage_tables(options: argparse.Namespace) -> dict[str, Any]:
         stages.take_in(options, FIRST_DAY, stages.end(options))
     missing = [day for day in days if not lake.exists(CUSTOMER_FEATURES, day)]
     windows = {d for day in missing for d in window_days(day, first_day=FIRST_DAY, days=WINDOW)}
-    there = set(lake.days(SENTIMENT_SCORES))
+    there = set(lake.days(SENTIMENT_SCORES.key))
     scored, _ = stages.score(options, sorted(windows - there))
     run, sql = stages.engine(options), product_sql(SQL)
     for day in missing:

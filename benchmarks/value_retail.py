@@ -1,6 +1,7 @@
 """Value of 90 days on a public retailer's line items, beside models of ten minutes.
 
-Learns on 1 March and 1 June 2011 from four fifths of the customers, and scores the other fifth on
+Baselines read the same columns; BG/NBD with Gamma-Gamma reads the past orders alone. Learns on
+1 March and 1 June 2011 from four fifths of the customers, and scores the other fifth on
 1 September: other people, later time, five times around. The Parquet file of line items (quantity,
 unit price, customer, time; cancellations are negative) is an argument and no part of the project.
 
@@ -20,6 +21,7 @@ import pandas as pd
 
 from engagement_assets.learning.evaluation.baselines import baseline_predictions
 from engagement_assets.learning.evaluation.regression import evaluate_regression
+from engagement_assets.learning.purchases import BuyerModel
 from engagement_assets.models.lifetime_value.model import ValueModel
 
 DEFAULT_DATA = Path("../shared/data/value/online_retail.parquet")
@@ -29,7 +31,7 @@ FEATURES = (
     "revenue_to_date_usd", "transaction_revenue_month", "days_since_last_order", "orders",
     "mean_order_usd", "tenure_days",
 )  # fmt: skip
-OURS = "value model"
+OURS, BUYERS = "value model", "BG/NBD with Gamma-Gamma"
 
 
 def main() -> None:
@@ -79,6 +81,13 @@ def snapshot(items: pd.DataFrame, day: str) -> pd.DataFrame:
     )
     by = past.groupby("customer")
     revenue, orders = by["usd"].sum(), by["at"].nunique()
+    paid = past.groupby(["customer", "at"], as_index=False)["usd"].sum().query("usd > 0")
+    bought = paid.groupby("customer").agg(
+        first=("at", "min"),
+        last=("at", "max"),
+        paid_orders=("at", "size"),
+        mean_paid=("usd", "mean"),
+    )
     month = past[past["at"] >= at - pd.Timedelta(30, "D")].groupby("customer")["usd"].sum()
     rows = pd.DataFrame(
         {
@@ -88,6 +97,10 @@ def snapshot(items: pd.DataFrame, day: str) -> pd.DataFrame:
             "orders": orders,
             "mean_order_usd": revenue / orders,
             "tenure_days": (at - by["at"].min()).dt.days,
+            "paid_orders": bought["paid_orders"],
+            "mean_paid": bought["mean_paid"],
+            "recency_days": (bought["last"] - bought["first"]).dt.total_seconds() / 86_400,
+            "age_days": (at - bought["first"]).dt.total_seconds() / 86_400,
             "future": after.groupby("customer")["usd"].sum().reindex(revenue.index).fillna(0.0),
         }
     )
@@ -110,15 +123,29 @@ def out_of_sample(
             first_day=date(2010, 12, 1),
             window_days=WINDOW,
             parameters={"random_state": seed, "n_jobs": 2},
+            sensitive=pd.DataFrame(index=train.index),
         )
         inputs = model.inputs(train), train["future"], model.inputs(test)
         made = {
             OURS: model.predict(test),
+            BUYERS: by_past_orders(train, test),
             **baseline_predictions(*inputs, classify=False, seed=seed),
         }
         for name, predicted in made.items():
             predictions.setdefault(name, np.empty(len(tested)))[asked] = predicted
     return predictions
+
+
+def by_past_orders(train: pd.DataFrame, test: pd.DataFrame) -> np.ndarray:
+    """Expected spend by the buyers' past orders; 0 for who has none that was paid."""
+    latest = train[train["snapshot_date"] == train["snapshot_date"].max()]
+    names = {"paid_orders": "orders", "mean_paid": "mean_order"}
+    learnt, asked = (
+        rows.drop(columns="orders").rename(columns=names).dropna(subset="orders")
+        for rows in (latest, test)
+    )
+    spend = pd.Series(BuyerModel.fit(learnt).predict(asked, days=WINDOW), index=asked.index)
+    return spend.reindex(test.index, fill_value=0.0).to_numpy()
 
 
 if __name__ == "__main__":
