@@ -16,9 +16,9 @@ NAME ?= made by make api-key
 export PYTHON PORT API_PORT DASHBOARD_PORT SCOPES NAME TORCH_INDEX CORPUS QUESTION
 ENGAGEMENT := $(BIN)/python -m engagement_assets.commands
 # a name on the command line that is no setting is a mistake, not something to pass over
-UNKNOWN := $(filter-out $(SETTINGS) RETRAIN REINGEST PORT API_PORT DASHBOARD_PORT SCOPES NAME PYTHON MODEL TRIALS MINUTES VERSION REASON BY UNTIL QUARTER QUESTION $(if $(filter erase,$(MAKECMDGOALS)),CUSTOMER CONFIRM) ARGS CORPUS TORCH_INDEX,$(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v))))
+UNKNOWN := $(filter-out $(SETTINGS) RETRAIN REINGEST PORT API_PORT DASHBOARD_PORT SCOPES NAME PYTHON MODEL TRIALS MINUTES VERSION REASON BY UNTIL QUARTER QUESTION $(if $(filter erase,$(MAKECMDGOALS)),CUSTOMER CONFIRM) $(if $(filter export,$(MAKECMDGOALS)),TABLE COLUMNS SENSITIVE TO DAY K) ARGS CORPUS TORCH_INDEX,$(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v))))
 
-.PHONY: run test dev map check-source quarantine serve dashboard ask api-key lint bench automl rollback accept sign-off erase train-sentiment docs docker-steps install clean
+.PHONY: run test dev map check-source quarantine serve dashboard ask api-key lint bench automl rollback accept sign-off erase export train-sentiment docs docker-steps install clean
 .DEFAULT_GOAL := run
 
 ifneq ($(strip $(UNKNOWN)),)
@@ -86,6 +86,10 @@ sign-off: $(STAMP)
 # customers, from every place and for good: CUSTOMER=…, or all who asked; CONFIRM=yes erases
 erase: $(STAMP)
 	@$(ENGAGEMENT) erase
+
+# rows that may leave the platform, as CSV: TABLE=… COLUMNS=… SENSITIVE=… TO=file
+export: $(STAMP)
+	@$(ENGAGEMENT) export
 
 # the tables of settings in README.md, docs/ and above
 docs: $(STAMP)

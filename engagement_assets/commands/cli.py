@@ -414,6 +414,54 @@ def erase_customers(
         erase.erase_customers(settings, wanted, confirmed=confirm)
 
 
+@app.command("export")
+@with_settings(Settings)
+def export_rows(
+    given: dict[str, str],
+    *,
+    table: Annotated[str, typer.Option(envvar="TABLE", help="the table, `<group>/<noun>`")],
+    columns: Annotated[
+        str,
+        typer.Option(
+            envvar="COLUMNS", help="what may be known of a person from elsewhere, commas between"
+        ),
+    ],
+    sensitive: Annotated[
+        str, typer.Option(envvar="SENSITIVE", help="what must not be learnt by it, commas between")
+    ],
+    to: Annotated[Path, typer.Option(envvar="TO", help="the CSV file, outside the home")],
+    day: Annotated[
+        datetime | None,
+        typer.Option(envvar="DAY", formats=["%Y-%m-%d"], help="by default the latest"),
+    ] = None,
+    k: Annotated[int, typer.Option(envvar="K", min=10, help="least people who are alike")] = 10,
+) -> None:
+    """Write rows that may leave: nobody stands out, nor by what is left out.
+
+    \b
+    engagement export --table features/customer_features --columns age,location
+    --sensitive account_type --to people.csv
+    """
+    settings = open_home(given)
+    from engagement_assets.commands import export
+    from resources.tables import SchemaError
+
+    parts = [
+        [one.strip() for one in text.split(",") if one.strip()] for text in (columns, sensitive)
+    ]
+    with refused(None, SchemaError):
+        done = export.export_rows(
+            settings,
+            table,
+            to,
+            columns=parts[0],
+            sensitive=parts[1],
+            day=day.date() if day else None,
+            k=k,
+        )
+        sys.stdout.write(done)
+
+
 @keys.command("create")
 def create_key(
     name: Annotated[str, typer.Option(help="what the key is for")] = "",
