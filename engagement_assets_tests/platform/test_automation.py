@@ -76,6 +76,12 @@ def test_training_is_scheduled_on_the_first_day_of_each_quarter():
     assert BY_NAME["quarterly_training"].cron_schedule == "0 6 1 1,4,7,10 *"
 
 
+def test_the_ethics_audit_is_asked_for_each_quarter_up_to_its_last_day(instance):
+    assert BY_NAME["ethics_audit"].cron_schedule == "0 4 2 1,4,7,10 *"
+    request = asked("ethics_audit", datetime(2027, 1, 2, 4, tzinfo=UTC), instance)
+    assert request.partition_key == "2026-12-31"
+
+
 @pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.name)
 def test_the_schedule_of_a_models_cadence_trains_it(spec):
     job = defs.resolve_job_def(BY_NAME[f"{spec.cadence}_training"].job_name)
