@@ -1,14 +1,21 @@
 """Nobody stands out in an export, nor by what totals say that it lacks."""
 
+from datetime import date, datetime
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from upath import UPath
 
+from engagement_assets.commands.export import export_rows
 from engagement_assets.governance.privacy.export import exported
 from engagement_assets.governance.privacy.masking import Masking
+from engagement_assets.settings.installation import Settings
+from engagement_assets.source.contract import TABLES
+from engagement_assets_tests.decisions.tables import filled
+from resources.lake import Lake
 from resources.tables import Column, SchemaError, Table
 
 TABLE = Table(
@@ -123,3 +130,32 @@ def test_what_names_somebody_is_no_column_of_an_export() -> None:
         export(rows.assign(customer_id="c1"), ["device"])
     with pytest.raises(SchemaError, match="at least 10"):
         exported(rows, TABLE, ["device"], ["churned"], masking=MASKING, k=9)
+
+
+def test_the_command_writes_the_latest_day_outside_the_home(tmp_path: Path) -> None:
+    home, to = tmp_path / "home", tmp_path / "people.csv"
+    settings = Settings(
+        home=home, first_day=date(2026, 1, 1), masking_key=str(tmp_path / "masking.key")
+    )
+    customers = TABLES["customers"]
+    for day in (date(2026, 1, 1), date(2026, 1, 2)):
+        at = datetime(day.year, day.month, day.day)
+        rows = [
+            {
+                "customer_id": f"c{n}",
+                "signed_up_at": at,
+                "recorded_at": at,
+                "gender": "other" if day.day == 2 else "female",
+                "account_type": ["free", "premium"][n % 2],
+            }
+            for n in range(12)
+        ]
+        Lake(str(home / "lake")).write(customers, filled(customers, rows), day=day)
+    wanted = {"columns": ["gender"], "sensitive": ["account_type"], "day": None, "k": 10}
+    export_rows(settings, customers.key, to, **wanted)
+    assert pd.read_csv(to).value_counts().to_dict() == {
+        ("other", "free"): 6,
+        ("other", "premium"): 6,
+    }
+    with pytest.raises(SchemaError, match="lies in the home"):
+        export_rows(settings, customers.key, home / "people.csv", **wanted)
