@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from engagement_assets.chat.tools import FIGURES, LISTS, ONE
 from engagement_assets.settings.dashboard import PREFIX, ROLES
 
 TOKEN_VARIABLE = f"{PREFIX}TOKEN"
@@ -83,6 +84,12 @@ def viewer_by_token(token: Token | None, given: str, role: str, *, now: datetime
         return None
     # whoever has one token is one person: two verdicts need two sign-ins
     return Viewer(frozenset({role}), "dashboard:token")
+
+
+def scopes_of(viewer: Viewer) -> frozenset[str]:
+    """Return what a person may ask: figures, one customer, or lists of customers too."""
+    one = {ONE} if viewer.sees_customers else set()
+    return frozenset({FIGURES} | one | ({LISTS} if "admin" in viewer.roles else set()))
 
 
 def viewer_by_claims(claims: Mapping[str, Any], claim: str, *, now: datetime) -> Viewer | None:

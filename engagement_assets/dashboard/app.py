@@ -14,6 +14,7 @@ from pathlib import Path
 import streamlit as st
 from upath import UPath
 
+from engagement_assets.chat.assistant import LOG_FILE, LONGEST, Assistant
 from engagement_assets.dashboard.access import (
     ANALYSTS,
     EVERYBODY,
@@ -24,6 +25,7 @@ from engagement_assets.dashboard.access import (
     SEE_CUSTOMERS,
     Token,
     Viewer,
+    scopes_of,
     viewer_by_claims,
     viewer_by_token,
 )
@@ -163,6 +165,27 @@ def _review(viewer: Viewer, settings: DashboardSettings) -> None:
         st.rerun()
 
 
+def _ask(viewer: Viewer, settings: DashboardSettings) -> None:
+    st.title("Ask")
+    question = st.text_input(
+        "Question",
+        max_chars=LONGEST,
+        placeholder="Which region has the highest mean engagement score?",
+    ).strip()
+    if not question:
+        st.info("Figures come from the tables; what no table answers is refused.")
+        return
+    # a connection is of one thread, so each question has its own
+    assistant = Assistant(_resources()["lake"].lake, current_home() / LOG_FILE)
+    answer = assistant.ask(question, scopes=scopes_of(viewer))
+    (st.warning if answer.refusal else st.success)(answer.text)
+    for fact in answer.facts:
+        url = f"{settings.dagster_url.rstrip('/')}/assets/{fact.source}"
+        st.caption(f"{fact.id}: as of {fact.day}, from {fact.source} · [open in Dagster]({url})")
+        if fact.sql:
+            st.code(fact.sql, language="sql", wrap_lines=True)
+
+
 def _plain(title: str, pictures: Callable[[Reader], list[Picture]]) -> Draw:
     def draw(viewer: Viewer, settings: DashboardSettings) -> None:
         st.title(title)
@@ -185,6 +208,7 @@ PAGES: tuple[tuple[str, frozenset[str], Draw], ...] = (
     ("Models", GOVERNANCE, _models),
     ("Decisions", ANALYSTS, _plain("Decisions", decisions.pictures)),
     ("Review", REVIEWERS, _review),
+    ("Ask", EVERYBODY, _ask),
     ("Governance", GOVERNANCE, _plain("Governance", governance.pictures)),
 )
 

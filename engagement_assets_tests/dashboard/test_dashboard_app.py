@@ -1,5 +1,6 @@
 """The pages as Streamlit runs them, without a browser."""
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -90,6 +91,21 @@ def test_a_role_has_its_own_pages(role: str, hidden: set[str]) -> None:
     seen = {title for title, roles, _ in app.PAGES if role in roles}
     assert "Today" in seen
     assert not seen & hidden
+
+
+@pytest.mark.parametrize(("role", "answered"), [("analyst", False), ("support", True)])
+@pytest.mark.usefixtures("token")
+def test_a_question_about_one_customer_is_for_who_may_see_customers(
+    role: str, answered: bool, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(world.home, tmp_path / "home")
+    monkeypatch.setenv("ENGAGEMENT_HOME", str(tmp_path / "home"))
+    test = AppTest.from_function(draw, args=("Ask", role), default_timeout=SECONDS).run()
+    test.text_input[0].set_value(f"Why might {world.people[0]} churn?").run()
+    assert not test.exception
+    assert bool(test.success) == answered
+    assert bool(test.warning) != answered
+    assert bool(test.caption) == answered
 
 
 @pytest.mark.usefixtures("token")
