@@ -53,6 +53,10 @@ class UnknownModelError(RegistryError):
     """No version of this model has been registered."""
 
 
+class ModelNameError(RegistryError, ValueError):
+    """A name that no model can have, such as a path."""
+
+
 class UnknownVersionError(RegistryError):
     """The model has no such version."""
 
@@ -597,7 +601,9 @@ def _previous(name: str, history: list[dict[str, str]]) -> str:
 
 def _checked_name(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise ValueError(f"model name {name!r} must be lower-case letters, digits and underscores")
+        raise ModelNameError(
+            f"model name {name!r} must be lower-case letters, digits and underscores"
+        )
     return name
 
 

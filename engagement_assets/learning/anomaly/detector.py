@@ -6,7 +6,7 @@ loading. Does not belong here: the components (`components.py`), what a score me
 (`training.py`).
 """
 
-# ruff: noqa: N803 - X is scikit-learn's name for a table of features
+# ruff: noqa: N803, N806 - X is scikit-learn's name for a table of features
 
 from __future__ import annotations
 
@@ -37,6 +37,8 @@ from engagement_assets.learning.anomaly.preparation import Matrix, Preparation
 from engagement_assets.learning.anomaly.review_labels import ReviewLabelModel, as_review_labels
 from engagement_assets.learning.errors import TooLittleDataError
 from engagement_assets.learning.explanations.explanation import Explanation, top_reasons
+from engagement_assets.learning.json_data import naming, plain
+from engagement_assets.learning.tables import TakesTables, as_table
 from engagement_assets.learning.trees.encoder import FEW_ROWS, typical_values
 
 if TYPE_CHECKING:
@@ -81,7 +83,7 @@ class Assessment:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class AnomalyDetector(BaseEstimator):
+class AnomalyDetector(TakesTables, BaseEstimator):
     """An ensemble of two unsupervised detectors, taught by reviewers' labels where there are.
 
     Nearest neighbours in subsamples and empirical tails each give a raw score. Each becomes a
@@ -140,22 +142,24 @@ class AnomalyDetector(BaseEstimator):
                 null for a row that nobody has looked at.
 
         Raises:
-            TypeError: X is no DataFrame or has a column of a type that cannot be used.
+            TypeError: X is sparse or has a column of a type that cannot be used.
             ValueError: X has fewer than 10 rows, no column with two values or infinite values;
                 review labels have another length, another index or other values; a parameter is out
                 of range.
         """
         del y
         self._check_parameters()
+        X = as_table(X)
         with threadpool_limits(limits=self.n_jobs):
             return self._fit(X, review_labels)
 
     def _fit(self, X: pd.DataFrame, review_labels: pd.Series | None) -> Self:
-        preparation = Preparation.fit(X)
-        if len(X) < FEWEST_ROWS:
+        if 0 < len(X) < FEWEST_ROWS:
             raise TooLittleDataError(
-                f"X has {len(X)} rows: at least {FEWEST_ROWS} are needed to say what is usual"
+                f"X has {len(X)} rows (n_samples={len(X)}): at least {FEWEST_ROWS} are needed to "
+                "say what is usual"
             )
+        preparation = Preparation.fit(X)
         judged = as_review_labels(review_labels, X)
         self.preparation_ = preparation
         self._name_features(preparation)
@@ -275,6 +279,7 @@ class AnomalyDetector(BaseEstimator):
     def scores(self, X: pd.DataFrame) -> tuple[Floats, pd.DataFrame]:
         """Return `score_samples` and, on its scale, the n x m scores of the components."""
         check_is_fitted(self, "ranks_")
+        X = as_table(X, self.preparation_.features)
         # asking for fewer threads takes longer than a few rows do
         limits = threadpool_limits(limits=self.n_jobs) if len(X) > FEW_ROWS else nullcontext()
         with limits:
@@ -289,6 +294,7 @@ class AnomalyDetector(BaseEstimator):
         """Score, explain and sort n rows in one go; errors as of `score_samples`."""
         check_is_fitted(self, "ranks_")
         began = time.perf_counter()
+        X = as_table(X, self.preparation_.features)
         matrix, surprises, blended, taught = self._measure(X)
         shares = column_shares(
             self.components_,
@@ -335,7 +341,11 @@ class AnomalyDetector(BaseEstimator):
         """
         assessment = self.assess(X)
         table = top_reasons(
-            assessment.explanation, X, typical=self.typical_values_, k=k, only_raising=True
+            assessment.explanation,
+            as_table(X, self.preparation_.features),
+            typical=self.typical_values_,
+            k=k,
+            only_raising=True,
         )
         return table.assign(kind=assessment.kind)
 
@@ -346,6 +356,7 @@ class AnomalyDetector(BaseEstimator):
             The n x c matrix, the n x m surprises of the components, what the score ranks, and the
             surprise of the review labels where they were learnt from.
         """
+        check_is_fitted(self, "ranks_")
         matrix = self.preparation_.transform(X)
         surprises = self._surprises(self.components_.score(matrix))
         mixed = self._mixed(surprises)
@@ -389,7 +400,7 @@ class AnomalyDetector(BaseEstimator):
         target = Path(folder) if isinstance(folder, str) else folder
         target.mkdir(parents=True, exist_ok=True)
         files = {} if self.review_label_model_ is None else self.review_label_model_.to_files()
-        parameters = self.get_params()
+        parameters = plain(self.get_params())
         rules = parameters.pop("rules")
         state: dict[str, Any] = {
             "format": FORMAT,
@@ -409,7 +420,7 @@ class AnomalyDetector(BaseEstimator):
         (target / DETECTOR_FILE).write_text(json.dumps(state, indent=1, allow_nan=False))
 
     @classmethod
-    def load(cls, folder: Path | UPath | str) -> AnomalyDetector:
+    def load(cls, folder: Path | UPath | str) -> Self:
         """Read what `save` wrote. Check the files' hashes first (`ModelRegistry.open`).
 
         Raises:
@@ -417,15 +428,20 @@ class AnomalyDetector(BaseEstimator):
             ValueError: The files are of another format.
         """
         source = Path(folder) if isinstance(folder, str) else folder
-        state = json.loads((source / DETECTOR_FILE).read_text())
+        with naming(source / DETECTOR_FILE):
+            return cls._loaded(source)
+
+    @classmethod
+    def _loaded(cls, folder: Path | UPath) -> Self:
+        state = json.loads((folder / DETECTOR_FILE).read_text())
         if state.get("format") != FORMAT:
-            raise ValueError(f"{source} has format {state.get('format')!r}, expected {FORMAT!r}")
+            raise ValueError(f"{folder} has format {state.get('format')!r}, expected {FORMAT!r}")
         rules = None if state["rules"] is None else KindRules.from_dict(state["rules"])
         detector = cls(**state["parameters"], rules=rules)
         detector.preparation_ = Preparation.from_dict(state["preparation"])
         detector._name_features(detector.preparation_)
         detector.components_ = Components.from_arrays(
-            load_arrays((source / ARRAYS_FILE).read_bytes())
+            load_arrays((folder / ARRAYS_FILE).read_bytes())
         )
         detector.ranks_ = {name: TailRank.from_dict(data) for name, data in state["ranks"].items()}
         for name in _SAVED:
@@ -437,6 +453,6 @@ class AnomalyDetector(BaseEstimator):
             detector.typical_values_,
         )
         detector.blend_scores_ = {float(w): float(score) for w, score in state["blend_scores"]}
-        files = [(source / name).read_bytes() for name in state["review_label_files"]]
+        files = [(folder / name).read_bytes() for name in state["review_label_files"]]
         detector.review_label_model_ = ReviewLabelModel.from_files(files) if files else None
         return detector

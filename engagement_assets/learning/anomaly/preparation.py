@@ -16,7 +16,7 @@ A column without two values in training says nothing about who is unlike the res
 and named in `left_out`.
 """
 
-# ruff: noqa: N803 - X is scikit-learn's name for a table of features
+# ruff: noqa: N803, N806 - X is scikit-learn's name for a table of features
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from engagement_assets.learning.tables import as_table
 from engagement_assets.learning.trees.encoder import CATEGORY, TableEncoder
 
 Matrix = NDArray[np.float32]
@@ -81,9 +82,10 @@ class Preparation:
             X: n x f numbers, booleans, text or categories; nulls allowed.
 
         Raises:
-            TypeError: X is no DataFrame or a column is of a type that cannot be used.
+            TypeError: X is sparse or a column is of a type that cannot be used.
             ValueError: X is empty, has infinite values, or no column has two values.
         """
+        X = as_table(X)
         encoder = TableEncoder.fit(X)
         surprises = {name: _surprises(X[name], encoder.levels[name]) for name in encoder.levels}
         numbers = _numbers(encoder, surprises, X)
@@ -133,9 +135,10 @@ class Preparation:
             n x c float32 without null, cut at `FARTHEST` either way.
 
         Raises:
-            TypeError: X is no DataFrame or a column has changed its type.
+            TypeError: X is sparse or a column has changed its type.
             ValueError: X is empty, lacks features or has infinite values; they are named.
         """
+        X = as_table(X, self.features)
         numbers = _numbers(self.encoder, self.surprises, X)
         out = np.empty((len(X), len(self.columns)), dtype=np.float32)
         for j, ((_, says_null), owner) in enumerate(zip(self.columns, self.owners, strict=True)):

@@ -10,7 +10,7 @@ components that hold most of the variance. A null becomes the median of what is 
 without two values tell nobody apart and are left out, and named.
 """
 
-# ruff: noqa: N803 - X is scikit-learn's name for a table of features
+# ruff: noqa: N803, N806 - X is scikit-learn's name for a table of features
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from engagement_assets.learning.errors import TooLittleDataError
+from engagement_assets.learning.tables import as_table
 
 Floats = NDArray[np.float64]
 
@@ -74,10 +75,11 @@ class Preparation:
         """Learn the scales of n rows and the rotation to at most `parts` parts.
 
         Raises:
-            TypeError: X is no DataFrame, or a column is no number.
+            TypeError: X is sparse, or a column is no number.
             ValueError: A value is infinite.
             TooLittleDataError: No column has two values.
         """
+        X = as_table(X)
         values = numbers(X, list(X.columns))
         learnt, names, columns = [], [], []
         for name, value in zip(X.columns, values.T, strict=True):
@@ -112,7 +114,7 @@ class Preparation:
     def scaled(self, X: pd.DataFrame) -> Floats:
         """Return n x u values of mean 0 and variance 1 in training, before the rotation."""
         scaled = _scaled(
-            numbers(X, list(self.used)),
+            numbers(as_table(X, self.features), list(self.used)),
             self.medians,
             self.lows,
             self.highs,
@@ -127,7 +129,7 @@ class Preparation:
         """Return n x p parts.
 
         Raises:
-            TypeError: X is no DataFrame, or a column is no number.
+            TypeError: X is sparse, or a column is no number.
             ValueError: X lacks columns, or a value is infinite.
         """
         parts: Floats = self.scaled(X) @ self.rotation
@@ -155,11 +157,9 @@ def numbers(X: pd.DataFrame, columns: list[str]) -> Floats:
     """Return n x c columns of a table as floats, NaN for null.
 
     Raises:
-        TypeError: X is no DataFrame, or a column is no number.
+        TypeError: A column is no number.
         ValueError: X lacks columns, or a value is infinite.
     """
-    if not isinstance(X, pd.DataFrame):
-        raise TypeError(f"X must be a DataFrame with named columns, got {type(X).__name__}")
     missing = [name for name in columns if name not in X.columns]
     if missing:
         raise ValueError(f"columns are missing: {missing}; the model was fitted on them")

@@ -14,8 +14,14 @@ from typing import Any, Self
 import numpy as np
 import orjson
 import pandas as pd
-from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    ClusterMixin,
+    TransformerMixin,
+)
 from sklearn.cluster import KMeans
+from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 from upath import UPath
 
@@ -35,6 +41,8 @@ from engagement_assets.learning.clustering.stability import (
     structure,
 )
 from engagement_assets.learning.errors import TooLittleDataError
+from engagement_assets.learning.json_data import naming, plain
+from engagement_assets.learning.tables import TakesTables, as_table
 
 FILE = "segments.json"
 STARTS = 10
@@ -51,7 +59,9 @@ class NoStructureError(TooLittleDataError):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Segmenter(ClusterMixin, BaseEstimator):
+class Segmenter(
+    TakesTables, ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator
+):
     """K-Means on prepared numbers, with a number of clusters that resamples give again.
 
     Distances are measured by the spread within clusters (`metric.within_metric`), so that what all
@@ -109,12 +119,13 @@ class Segmenter(ClusterMixin, BaseEstimator):
             y: Ignored; scikit-learn's pipelines pass it.
 
         Raises:
-            TypeError: X is no DataFrame, or a column is no number.
+            TypeError: X is sparse, or a column is no number.
             ValueError: A value is infinite, or a parameter is out of range.
             NoStructureError: There are no clusters.
             TooLittleDataError: There are fewer rows than two clusters need, or no column varies.
         """
         del y
+        X = as_table(X)
         if self.max_clusters < 2 or (self.n_clusters is not None and self.n_clusters < 2):
             raise ValueError(
                 f"two clusters at least are needed, got n_clusters={self.n_clusters} and "
@@ -213,8 +224,14 @@ class Segmenter(ClusterMixin, BaseEstimator):
             return int(self.preferred_clusters or 0)
         return max(fine, key=lambda one: one.beside_cloud).clusters
 
+    @property
+    def _n_features_out(self) -> int:
+        """The columns of `transform`, which scikit-learn names."""
+        return int(self.n_clusters_)
+
     def parts(self, X: pd.DataFrame) -> Floats:
         """Return n x p parts, in which distances are measured."""
+        check_is_fitted(self, "cluster_centers_")
         parts: Floats = self.preparation_.transform(X) @ self.metric_
         return parts
 
@@ -229,7 +246,7 @@ class Segmenter(ClusterMixin, BaseEstimator):
     def save(self, folder: Path | UPath) -> None:
         """Write what predicting needs, as JSON."""
         data = {
-            "parameters": self.get_params(),
+            "parameters": plain(self.get_params()),
             "preparation": self.preparation_.to_dict(),
             "metric": self.metric_.tolist(),
             "centres": self.cluster_centers_.tolist(),
@@ -240,6 +257,11 @@ class Segmenter(ClusterMixin, BaseEstimator):
     @classmethod
     def load(cls, folder: Path | UPath) -> Self:
         """Read what `save` wrote; what only training has (`labels_` …) is not there."""
+        with naming(folder / FILE):
+            return cls._loaded(folder)
+
+    @classmethod
+    def _loaded(cls, folder: Path | UPath) -> Self:
         data: dict[str, Any] = orjson.loads(folder.joinpath(FILE).read_bytes())
         model = cls(**data["parameters"])
         model.preparation_ = Preparation.from_dict(data["preparation"])

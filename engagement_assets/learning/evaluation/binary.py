@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from engagement_assets.learning.errors import TooLittleDataError
+from engagement_assets.learning.tables import as_column
 
 Floats = NDArray[np.float64]
 
@@ -32,7 +33,7 @@ def as_labels(y: ArrayLike, *, both_classes: bool = True) -> Floats:
         ValueError: When there are no labels, or one is neither 0 nor 1, or null.
         OneClassError: When `both_classes` and only one class is present.
     """
-    series = (y if isinstance(y, pd.Series) else pd.Series(np.asarray(y))).infer_objects()
+    series = as_column(y)
     if len(series) == 0:
         raise TooLittleDataError("there are no labels: give at least one row")
     nulls = int(series.isna().sum())
@@ -46,9 +47,44 @@ def as_labels(y: ArrayLike, *, both_classes: bool = True) -> Floats:
         raise ValueError(f"labels must be 0 and 1, got {bad[0]:g}")
     if both_classes and (labels.min() == labels.max()):
         raise OneClassError(
-            f"all {len(labels)} labels are {int(labels[0])}: both classes are needed"
+            f"all {len(labels)} labels are {int(labels[0])}, of one class: both classes are needed"
         )
     return labels
+
+
+def as_two_classes(y: ArrayLike) -> tuple[NDArray, Floats]:
+    """Check the labels of two classes of whatever names.
+
+    Args:
+        y: n labels: those of `as_labels`, or two other numbers or texts, the second in their order
+            being the positive one.
+
+    Returns:
+        The two classes, and n floats of 0 and 1.
+
+    Raises:
+        OneClassError: When only one class is present.
+        ValueError: When there are no labels, some are null, or there are more than two classes.
+    """
+    series = as_column(y)
+    there = series.dropna().unique()
+    numeric = pd.api.types.is_numeric_dtype(series.dtype)
+    if series.isna().any() or (numeric and (set(there) <= {0, 1} or not np.isfinite(there).all())):
+        return np.array([0, 1]), as_labels(series)
+    if numeric and (np.asarray(there, dtype=np.float64) % 1.0).any():
+        raise ValueError(f"Unknown label type: labels must be classes, got {there[0]:g}")
+    classes = np.sort(np.asarray(there))
+    if len(classes) > 2:
+        raise ValueError(
+            "Only binary classification is supported. The labels have "
+            f"{len(classes)} classes such as {classes[:3].tolist()}: give one class against the "
+            "rest, as 1 and 0"
+        )
+    if len(classes) == 1:
+        raise OneClassError(
+            f"all {len(series)} labels are {classes[0]!r}, of one class: both classes are needed"
+        )
+    return classes, (series == classes[-1]).to_numpy(dtype=np.float64)
 
 
 def checked(y: ArrayLike, p: ArrayLike, *, both_classes: bool = True) -> tuple[Floats, Floats]:

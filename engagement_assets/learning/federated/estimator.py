@@ -26,6 +26,7 @@ from engagement_assets.learning.federated.net import LocalTraining, VectorNet, s
 from engagement_assets.learning.federated.privacy import PrivacyLedger, PrivacyPlan
 from engagement_assets.learning.federated.simulation import simulate
 from engagement_assets.learning.federated.strategy import FedAvg
+from engagement_assets.learning.json_data import naming, plain
 from engagement_assets.learning.torch_threads import torch_threads
 
 FORMAT = "federated-classifier/1"
@@ -192,7 +193,7 @@ class FederatedClassifier(ClassifierMixin, BaseEstimator):
 
     def save(self, folder: Path) -> None:
         """Write weights as safetensors, all else as JSON."""
-        parameters = self.get_params(deep=False)
+        parameters = plain(self.get_params(deep=False))
         parameters["scales"] = {name: vars(scale) for name, scale in self.scales.items()}
         card = {
             "format": FORMAT,
@@ -211,6 +212,11 @@ class FederatedClassifier(ClassifierMixin, BaseEstimator):
         Raises:
             ValueError: When it is of another format.
         """
+        with naming(folder / _CARD):
+            return cls._loaded(folder)
+
+    @classmethod
+    def _loaded(cls, folder: Path) -> Self:
         card: dict[str, Any] = json.loads((folder / _CARD).read_text())
         if card["format"] != FORMAT:
             raise ValueError(f"{folder} holds {card['format']}, not {FORMAT}")

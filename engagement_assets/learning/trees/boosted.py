@@ -17,6 +17,8 @@ import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -26,6 +28,7 @@ import xgboost as xgb
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import GroupKFold, KFold
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from engagement_assets.learning.errors import TooLittleDataError
@@ -34,6 +37,8 @@ from engagement_assets.learning.evaluation.calibration import Calibrator, fit_ca
 from engagement_assets.learning.evaluation.metrics import log_loss
 from engagement_assets.learning.explanations.explanation import Explanation
 from engagement_assets.learning.explanations.shap_values import explain
+from engagement_assets.learning.json_data import naming, plain
+from engagement_assets.learning.tables import TakesTables, as_column, as_table
 from engagement_assets.learning.trees.encoder import TableEncoder, typical_values
 
 if TYPE_CHECKING:
@@ -66,7 +71,7 @@ class ConstantTargetError(TooLittleDataError):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class BoostedTrees(BaseEstimator):
+class BoostedTrees(TakesTables, BaseEstimator):
     """A table encoder and boosted trees, the ground of an estimator.
 
     A subclass is a dataclass of its parameters too, which gives it the constructor that
@@ -98,6 +103,18 @@ class BoostedTrees(BaseEstimator):
     file_format: ClassVar[str]
     # the file of each attribute that holds trees
     booster_files: ClassVar[Mapping[str, str]] = {"booster_": BOOSTER_FILE}
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "max_depth": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "subsample": [Interval(Real, 0, 1, closed="right")],
+        "colsample_bytree": [Interval(Real, 0, 1, closed="right")],
+        "min_child_weight": [Interval(Real, 0, None, closed="left")],
+        "reg_lambda": [Interval(Real, 0, None, closed="left")],
+        "folds": [Interval(Integral, 2, None, closed="left")],
+        # the trees take 31 bits
+        "random_state": [Interval(Integral, 0, 2**31 - 1, closed="both")],
+    }
 
     n_estimators: int = 160
     max_depth: int = 4
@@ -277,7 +294,8 @@ class BoostedTrees(BaseEstimator):
         explanation = explain(
             self.booster_, self.encoder_.frame(X), n_jobs=self.n_jobs, seed=self.random_state
         )
-        return replace(explanation, data=X[self.encoder_.features])
+        table = as_table(X, self.encoder_.features)
+        return replace(explanation, data=table[self.encoder_.features])
 
     def save(self, folder: Path | UPath | str) -> None:
         """Write the fitted estimator as data: trees in UBJSON, the rest in JSON.
@@ -288,20 +306,22 @@ class BoostedTrees(BaseEstimator):
             folder: Made when it is not there; files of the same name are replaced.
         """
         check_is_fitted(self, "booster_")
-        boosters = [attribute for attribute in self.booster_files if hasattr(self, attribute)]
+        boosters = {
+            attribute: bytes(getattr(self, attribute).save_raw("ubj"))
+            for attribute in self.booster_files
+            if hasattr(self, attribute)
+        }
         target = Path(folder) if isinstance(folder, str) else folder
         target.mkdir(parents=True, exist_ok=True)
         state = {
             "format": self.file_format,
-            "parameters": self.get_params(),
+            "parameters": plain(self.get_params()),
             "encoder": self.encoder_.to_dict(),
-            "boosters": boosters,
+            "boosters": {name: sha256(content).hexdigest() for name, content in boosters.items()},
             **self._state(),
         }
-        for attribute in boosters:
-            (target / self.booster_files[attribute]).write_bytes(
-                bytes(getattr(self, attribute).save_raw("ubj"))
-            )
+        for attribute, content in boosters.items():
+            (target / self.booster_files[attribute]).write_bytes(content)
         (target / ESTIMATOR_FILE).write_text(json.dumps(state, indent=1, allow_nan=False))
 
     def _state(self) -> dict[str, Any]:
@@ -317,10 +337,15 @@ class BoostedTrees(BaseEstimator):
             ValueError: When the files are of another format.
         """
         source = Path(folder) if isinstance(folder, str) else folder
-        state = json.loads((source / ESTIMATOR_FILE).read_text())
+        with naming(source / ESTIMATOR_FILE):
+            return cls._loaded(source)
+
+    @classmethod
+    def _loaded(cls, folder: Path | UPath) -> Self:
+        state = json.loads((folder / ESTIMATOR_FILE).read_text())
         if state.get("format") != cls.file_format:
             raise ValueError(
-                f"{source} has format {state.get('format')!r}, expected {cls.file_format!r}"
+                f"{folder} has format {state.get('format')!r}, expected {cls.file_format!r}"
             )
         model = cls(**state["parameters"])
         model._take_encoder(TableEncoder.from_dict(state["encoder"]))
@@ -329,8 +354,9 @@ class BoostedTrees(BaseEstimator):
         if "calibrator" in state:
             model.calibrator_ = Calibrator.from_dict(state["calibrator"])
         model._restore(state)
-        for attribute in state["boosters"]:
-            setattr(model, attribute, read_booster(source, cls.booster_files[attribute]))
+        for attribute, digest in state["boosters"].items():
+            name = cls.booster_files[attribute]
+            setattr(model, attribute, read_booster(folder, name, digest=digest))
         return model
 
     def _restore(self, state: Mapping[str, Any]) -> None:
@@ -338,14 +364,27 @@ class BoostedTrees(BaseEstimator):
         raise NotImplementedError
 
 
-def read_booster(folder: Path | UPath, name: str = BOOSTER_FILE) -> xgb.Booster:
+def read_booster(
+    folder: Path | UPath, name: str = BOOSTER_FILE, *, digest: str | None = None
+) -> xgb.Booster:
     """Read trees that were written in UBJSON.
 
+    Args:
+        folder: Where they are.
+        name: Of the file.
+        digest: SHA-256 of the file, looked at before it is parsed: a damaged file may end the
+            process within XGBoost. None where the caller has looked.
+
     Raises:
+        BrokenFileError: When the file is not what was written.
         FileNotFoundError: When the file is missing.
     """
+    content = (folder / name).read_bytes()
     booster = xgb.Booster()
-    booster.load_model(bytearray((folder / name).read_bytes()))
+    with naming(folder / name):
+        if digest is not None and sha256(content).hexdigest() != digest:
+            raise ValueError("its bytes have another SHA-256 than when it was written")
+        booster.load_model(bytearray(content))
     return booster
 
 
@@ -364,11 +403,13 @@ def as_targets(y: ArrayLike, *, rows: int) -> Floats:
         ValueError: When there are fewer than two, as many as rows are not given, or one is null or
             not finite.
     """
-    series = (y if isinstance(y, pd.Series) else pd.Series(np.asarray(y))).infer_objects()
+    series = as_column(y)
     if len(series) != rows:
         raise ValueError(f"X has {rows} rows but y has {len(series)} targets")
     if rows < 2:
-        raise TooLittleDataError("there is one row: at least two are needed for out-of-fold scores")
+        raise TooLittleDataError(
+            "there is one row (n_samples=1): at least two are needed for out-of-fold scores"
+        )
     nulls = int(series.isna().sum())
     if nulls:
         raise ValueError(f"{nulls} targets are null: drop the rows whose target is not known yet")

@@ -5,7 +5,7 @@ numbers and categories. Does not belong here: which rows it learns from, its jud
 fairness (`learning.fairness`).
 """
 
-# ruff: noqa: N803 - X is scikit-learn's name for a table of features
+# ruff: noqa: N803, N806 - X is scikit-learn's name for a table of features
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from engagement_assets.learning.errors import TooLittleDataError
-from engagement_assets.learning.evaluation.binary import Floats, as_labels
+from engagement_assets.learning.evaluation.binary import Floats, as_two_classes
 from engagement_assets.learning.evaluation.calibration import fit_calibrator
 from engagement_assets.learning.evaluation.metrics import log_loss, row_log_losses
 from engagement_assets.learning.evaluation.regression import paired_loss_difference
@@ -32,6 +32,7 @@ from engagement_assets.learning.evaluation.thresholds import (
     cost_threshold,
     threshold_at_recall,
 )
+from engagement_assets.learning.tables import as_table
 from engagement_assets.learning.trees.boosted import (
     LOGISTIC,
     BoostedTrees,
@@ -86,7 +87,7 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):
         simple: Names of the few columns of the simpler model; None for no such model.
 
     Attributes:
-        classes_: The classes 0 and 1.
+        classes_: The two classes, the positive one second.
         oof_probability_: n calibrated out-of-fold probabilities, in the order of the rows.
         threshold_: Probability at or above which `predict` says 1: the least cost.
         threshold_choice_: What that threshold brings on the out-of-fold rows.
@@ -113,29 +114,31 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):
 
         Args:
             X: n x f numbers, booleans, text or categories; nulls allowed.
-            y: n labels of 0 and 1.
+            y: n labels of two classes, such as 0 and 1; the second in their order is the positive.
             groups: n names, such as the person of each row, where rows belong together: the rows
                 of a group are never both learnt from and scored out of fold.
 
         Raises:
             OneClassError: When y has only one class.
-            TypeError: When X is no DataFrame or has a column of a type that cannot be used.
+            TypeError: When X is sparse or has a column of a type that cannot be used.
             ValueError: When X is empty, has infinite values or another length than y, lacks a
-                simple column, when y has a value but 0 and 1, or when a class has fewer than two
+                simple column, when y has more than two classes, or when a class has fewer than two
                 rows.
         """
         named = None if groups is None else pd.factorize(np.asarray(groups))[0]
         # An impossible cost should fail before minutes of training, not after.
         costs = CostModel(self.cost_miss, self.cost_action, self.success_rate)
+        self._validate_params()
+        X = as_table(X)
         named_columns(X, self.simple or [])
         encoder = TableEncoder.fit(X)
-        labels = as_labels(y)
+        classes, labels = as_two_classes(y)
         if len(labels) != len(X):
             raise ValueError(f"X has {len(X)} rows but y has {len(labels)} labels")
         matrix = encoder.transform(X)
         self.folds_ = self._usable_folds(labels)
         self._learn_table(X, encoder)
-        self.classes_ = np.array([0, 1])
+        self.classes_ = classes
 
         kind = StratifiedKFold if named is None else StratifiedGroupKFold
         splitter = kind(n_splits=self.folds_, shuffle=True, random_state=self.random_state)
@@ -154,7 +157,7 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):
         return self
 
     def _train_chosen(self, matrix: Matrix, y: ArrayLike) -> None:
-        labels = as_labels(y)
+        _, labels = as_two_classes(y)
         self.booster_ = (
             self._train_forest(matrix, labels)
             if self.kind_ == FOREST
@@ -206,6 +209,11 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):
             )
         return max(2, min(self.folds, rarest))
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
     @property
     def margin_unit(self) -> str:
         """The unit of margins and contributions."""
@@ -221,12 +229,14 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):
         positive = self.calibrator_(margin)
         return np.column_stack([1.0 - positive, positive])
 
-    def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:
-        """Return 1 for each of the n rows whose probability reaches `threshold_`."""
-        return (self.predict_proba(X)[:, 1] >= self.threshold_).astype(np.int64)
+    def predict(self, X: pd.DataFrame) -> NDArray:
+        """Return the second class for each of the n rows whose probability reaches `threshold_`."""
+        positive = self.predict_proba(X)[:, 1] >= self.threshold_
+        return self.classes_[positive.astype(np.intp)]
 
     def _state(self) -> dict[str, Any]:
         return {
+            "classes": self.classes_.tolist(),
             "calibrator": self.calibrator_.to_dict(),
             "threshold_choice": self.threshold_choice_.to_dict(),
             "threshold_at_recall": self.threshold_at_recall_,
@@ -238,7 +248,7 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):
         }
 
     def _restore(self, state: Mapping[str, Any]) -> None:
-        self.classes_ = np.array([0, 1])
+        self.classes_ = np.array(state["classes"])
         self.threshold_choice_ = ThresholdChoice.from_dict(state["threshold_choice"])
         self.threshold_ = self.threshold_choice_.threshold
         self.threshold_at_recall_ = float(state["threshold_at_recall"])

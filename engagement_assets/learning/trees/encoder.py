@@ -14,10 +14,11 @@ or as floats) has no kind yet: whatever it holds later is null to the model, whi
 from it.
 """
 
-# ruff: noqa: N803 - X is scikit-learn's name for a table of features
+# ruff: noqa: N803, N806 - X is scikit-learn's name for a table of features
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +28,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from engagement_assets.learning.tables import as_table, odd_texts
+
+logger = logging.getLogger(__name__)
 
 NUMBER = "number"
 CATEGORY = "category"
@@ -63,16 +68,19 @@ class TableEncoder:
             X: n x f numbers, booleans, text or categories; nulls allowed.
 
         Raises:
-            TypeError: When X is no DataFrame or a column is of another type; it is named.
+            TypeError: When X is sparse or a column is of another type; it is named.
             ValueError: When X has no rows or columns, or names that repeat.
         """
-        _check_table(X)
+        X = _checked(X)
         kinds, levels = {}, {}
         for column in X.columns:
             kinds[column] = column_kind(X[column])
             if kinds[column] == CATEGORY:
                 texts = _as_texts(X[column]).dropna()
                 counts = texts.value_counts()
+                odd = odd_texts(str(column), counts)
+                if odd is not None:
+                    logger.warning("%s", odd)
                 ranked = pd.DataFrame(
                     {"text": counts.index.astype(str), "count": counts.to_numpy()}
                 )
@@ -91,10 +99,10 @@ class TableEncoder:
             n x f float32, NaN for null.
 
         Raises:
-            TypeError: When X is no DataFrame or a column has changed its type; it is named.
+            TypeError: When X is sparse or a column has changed its type; it is named.
             ValueError: When X has no rows, lacks features or has infinite values; all are named.
         """
-        _check_table(X)
+        X = _checked(X, self.features)
         missing = [name for name in self.kinds if name not in X.columns]
         if missing:
             raise ValueError(f"columns are missing: {missing}; the model was fitted on them")
@@ -117,7 +125,8 @@ class TableEncoder:
 
     def frame(self, X: pd.DataFrame) -> pd.DataFrame:
         """Encode rows as `transform` does, as a DataFrame with the index of X."""
-        return pd.DataFrame(self.transform(X), columns=self.features, index=X.index)
+        table = as_table(X, self.features)
+        return pd.DataFrame(self.transform(table), columns=self.features, index=table.index)
 
     def _few(self, X: pd.DataFrame) -> NDArray[np.float32] | None:
         """Encode a few rows of plain values, or None where a value needs the careful way.
@@ -187,6 +196,7 @@ def typical_values(X: pd.DataFrame, encoder: TableEncoder) -> dict[str, float | 
     Returns:
         For each feature a float, a text, or None where all values are null.
     """
+    X = as_table(X, encoder.features)
     out: dict[str, float | str | None] = {}
     for name, kind in encoder.kinds.items():
         if kind == CATEGORY:
@@ -201,17 +211,17 @@ def typical_values(X: pd.DataFrame, encoder: TableEncoder) -> dict[str, float | 
     return out
 
 
-def _check_table(X: pd.DataFrame) -> None:
-    if not isinstance(X, pd.DataFrame):
-        raise TypeError(f"X must be a pandas DataFrame, got {type(X).__name__}")
-    if len(X) == 0 or X.shape[1] == 0:
-        raise ValueError(f"X must have rows and columns, got shape {X.shape}")
-    repeated = X.columns[X.columns.duplicated()].tolist()
+def _checked(X: Any, features: list[str] | None = None) -> pd.DataFrame:
+    table: pd.DataFrame = as_table(X, features)
+    if len(table) == 0 or table.shape[1] == 0:
+        raise ValueError(f"X must have rows and columns, got shape {table.shape}")
+    repeated = table.columns[table.columns.duplicated()].tolist()
     if repeated:
         raise ValueError(f"column names repeat: {repeated}")
-    unnamed = [column for column in X.columns if not isinstance(column, str)]
+    unnamed = [column for column in table.columns if not isinstance(column, str)]
     if unnamed:
         raise TypeError(f"column names must be text, got {unnamed[:5]}")
+    return table
 
 
 def column_kind(values: pd.Series) -> str:
@@ -236,8 +246,8 @@ def column_kind(values: pd.Series) -> str:
     if inferred in _NUMBER_INFERENCES and not pd.api.types.is_datetime64_any_dtype(dtype):
         return NUMBER
     raise TypeError(
-        f"column {values.name!r} is of type {dtype} ({inferred}): expected numbers, booleans, "
-        "text or categories"
+        f"column {values.name!r} is of type {dtype} ({inferred}), and each argument must be a "
+        "string or a number: expected numbers, booleans, text or categories"
     )
 
 

@@ -4,7 +4,7 @@ Belongs here: fitting, predicting, explaining, saving and loading one regressor 
 numbers and categories. Does not belong here: which rows it learns from or its fairness.
 """
 
-# ruff: noqa: N803 - X is scikit-learn's name for a table of features
+# ruff: noqa: N803, N806 - X is scikit-learn's name for a table of features
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from sklearn.base import RegressorMixin
 
 from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.evaluation.regression import r2
+from engagement_assets.learning.tables import as_table
 from engagement_assets.learning.trees.boosted import (
     BoostedTrees,
     Matrix,
@@ -76,13 +77,15 @@ class BoundedBoostingRegressor(RegressorMixin, BoostedTrees):
 
         Raises:
             ConstantTargetError: When every target is the same.
-            TypeError: When X is no DataFrame or has a column of a type that cannot be used.
+            TypeError: When X is sparse or has a column of a type that cannot be used.
             ValueError: When X is empty or has infinite values, has another length than y, when
                 there are fewer than two rows or groups, when a target is null or outside 0 to 1,
                 or when the objective is unknown.
         """
         if self.objective not in (*OBJECTIVES, "auto"):
             raise ValueError(f"objective {self.objective!r} is none of {(*OBJECTIVES, 'auto')}")
+        self._validate_params()
+        X = as_table(X)
         encoder = TableEncoder.fit(X)
         targets = as_targets(y, rows=len(X))
         if targets.min() < 0.0 or targets.max() > 1.0:

@@ -25,7 +25,7 @@ apart: the chance of paying (calibrated), the mean, and the quantiles.
   (`evaluation.quantiles`).
 """
 
-# ruff: noqa: N803 - X is scikit-learn's name for a table of features
+# ruff: noqa: N803, N806 - X is scikit-learn's name for a table of features
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ from engagement_assets.learning.evaluation.quantiles import (
 )
 from engagement_assets.learning.explanations.explanation import Explanation
 from engagement_assets.learning.explanations.sums import add_term, explain_sum
+from engagement_assets.learning.tables import as_table
 from engagement_assets.learning.trees.boosted import (
     BOOSTER_FILE,
     LOGISTIC,
@@ -142,13 +143,15 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):
         Raises:
             ConstantTargetError: When every amount is the same.
             TooFewPayersError: When fewer than 20 rows pay.
-            TypeError: When X is no DataFrame or has a column of a type that cannot be used.
+            TypeError: When X is sparse or has a column of a type that cannot be used.
             ValueError: When X is empty or has infinite values, has another length than y, when
                 there are fewer than two groups, when an amount is null or not finite, when the
                 mean is none of the candidates, or when the prior is no column of numbers.
         """
         if self.mean not in (*CANDIDATES, "auto"):
             raise ValueError(f"mean {self.mean!r} is none of {(*CANDIDATES, 'auto')}")
+        self._validate_params()
+        X = as_table(X)
         encoder = TableEncoder.fit(X)
         amounts = as_targets(y, rows=len(X))
         pays = amounts > 0.0
@@ -385,7 +388,7 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):
         boosters = [self.booster_, self.pays_] if self._pays_varies else [self.booster_]
         explanation = replace(
             explain_sum(boosters, encoded, n_jobs=self.n_jobs, seed=self.random_state),
-            data=X[self.encoder_.features],
+            data=as_table(X, self.encoder_.features)[self.encoder_.features],
         )
         if self.prior_ is None or self.mean_ == SQUARED:
             return explanation

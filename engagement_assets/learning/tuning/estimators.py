@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, RegressorMixin
 
-from engagement_assets.learning.evaluation.binary import Floats
+from engagement_assets.learning.evaluation.binary import Floats, as_two_classes
 from engagement_assets.learning.evaluation.calibration import Calibrator, fit_calibrator
 from engagement_assets.learning.evaluation.metrics import log_loss
 from engagement_assets.learning.evaluation.thresholds import (
@@ -52,9 +52,25 @@ class TunedClassifier(ClassifierMixin, TunedEstimator):
     success_rate: float = 0.3
     recall_target: float = 0.8
 
+    def fit(
+        self,
+        X: pd.DataFrame,
+        y: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        fold: ArrayLike | None = None,
+        sensitive: pd.DataFrame | None = None,
+    ) -> Self:
+        """Search as `TunedEstimator.fit` does; y has two classes, the second is the positive one.
+
+        Raises:
+            ValueError: When y has more than two classes; else as in `TunedEstimator.fit`.
+        """
+        self.classes_, labels = as_two_classes(y)
+        return super().fit(X, labels, groups=groups, fold=fold, sensitive=sensitive)
+
     def _learn_rest(self, problem: Problem) -> None:
         labels = problem.target
-        self.classes_ = np.array([0, 1])
         self.calibrator_ = fit_calibrator(labels, self.oof_margin_, seed=self.random_state)
         self.oof_probability_ = self.calibrator_(self.oof_margin_)
         costs = CostModel(self.cost_miss, self.cost_action, self.success_rate)
@@ -65,22 +81,30 @@ class TunedClassifier(ClassifierMixin, TunedEstimator):
         )
         self.log_losses_ = {f"tuned {self.kind_}": log_loss(labels, self.oof_probability_)}
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
     @property
     def kind_(self) -> str:
         """What predicts, in words."""
         return self.choice_.name
 
     def predict_proba(self, X: pd.DataFrame) -> Floats:
-        """Return the n x 2 calibrated probabilities of 0 and of 1."""
-        positive = self.calibrator_(self.predict_margin(X))
+        """Return the n x 2 calibrated probabilities of the classes."""
+        margin = self.predict_margin(X)
+        positive = self.calibrator_(margin)
         return np.column_stack([1.0 - positive, positive])
 
-    def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:
-        """Return 1 for each of the n rows whose probability reaches `threshold_`."""
-        return (self.predict_proba(X)[:, 1] >= self.threshold_).astype(np.int64)
+    def predict(self, X: pd.DataFrame) -> NDArray:
+        """Return the second class for each of the n rows whose probability reaches `threshold_`."""
+        positive = self.predict_proba(X)[:, 1] >= self.threshold_
+        return self.classes_[positive.astype(np.intp)]
 
     def _state(self) -> dict[str, Any]:
         return {
+            "classes": self.classes_.tolist(),
             "calibrator": self.calibrator_.to_dict(),
             "threshold_choice": self.threshold_choice_.to_dict(),
             "threshold_at_recall": self.threshold_at_recall_,
@@ -88,7 +112,7 @@ class TunedClassifier(ClassifierMixin, TunedEstimator):
         }
 
     def _restore(self, saved: Mapping[str, Any]) -> None:
-        self.classes_ = np.array([0, 1])
+        self.classes_ = np.array(saved["classes"])
         self.calibrator_ = Calibrator.from_dict(saved["calibrator"])
         self.threshold_choice_ = ThresholdChoice.from_dict(saved["threshold_choice"])
         self.threshold_ = self.threshold_choice_.threshold

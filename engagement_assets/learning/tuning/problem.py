@@ -152,7 +152,7 @@ def problem_of(
     Raises:
         ConstantTargetError: When every target is the same.
         TooLittleDataError: When there are too few rows, groups or rows of a class.
-        TypeError: When X is no DataFrame or has a column of a type that cannot be used.
+        TypeError: When X is sparse or has a column of a type that cannot be used.
         ValueError: When a target is not of its kind, lengths differ, or a group has rows in two
             of the given folds.
     """

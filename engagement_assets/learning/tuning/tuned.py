@@ -4,7 +4,7 @@ Belongs here: fitting by a search, margins, explaining, saving and loading. Does
 the search and the choice themselves, and what a margin becomes (`estimators.py`).
 """
 
-# ruff: noqa: N803 - X is scikit-learn's name for a table of features
+# ruff: noqa: N803, N806 - X is scikit-learn's name for a table of features
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ from sklearn.utils.validation import check_is_fitted
 from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.explanations.explanation import Explanation
 from engagement_assets.learning.explanations.shap_values import rank_correlations
+from engagement_assets.learning.json_data import naming, plain
+from engagement_assets.learning.tables import TakesTables, as_table
 from engagement_assets.learning.trees.boosted import Matrix
 from engagement_assets.learning.trees.encoder import TableEncoder, typical_values
 from engagement_assets.learning.tuning.choice import (
@@ -56,7 +58,7 @@ STATE_FILE = "tuned.json"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class TunedEstimator(BaseEstimator):
+class TunedEstimator(TakesTables, BaseEstimator):
     """Learners and parameters chosen by a search, alone or as a weighted mean of margins.
 
     Args:
@@ -132,9 +134,10 @@ class TunedEstimator(BaseEstimator):
             NoTrialError: No trial came to its end.
             OtherStudyError: The folder of the study holds another search.
             TooLittleDataError: There is too little to learn from.
-            TypeError: When X is no DataFrame or has a column of a type that cannot be used.
+            TypeError: When X is sparse or has a column of a type that cannot be used.
             ValueError: When the table or its folds are not what they must be; see `problem_of`.
         """
+        X = as_table(X)
         problem = problem_of(
             X,
             y,
@@ -304,7 +307,7 @@ class TunedEstimator(BaseEstimator):
             fallback_reason=None,
             rank_correlation=rank_correlations(matrix, contributions, self.random_state),
             seconds=time.perf_counter() - began,
-            data=X[self.encoder_.features],
+            data=as_table(X, self.encoder_.features)[self.encoder_.features],
         )
 
     def tuning(self) -> dict[str, Any]:
@@ -341,7 +344,7 @@ class TunedEstimator(BaseEstimator):
                 {"file": file, "family": learner.family, "parameters": learner.parameters}
             )
         # neither a folder of this machine nor its threads belong to what was learnt
-        parameters = self.get_params() | {"families": list(self.families), "study": None}
+        parameters = plain(self.get_params()) | {"families": list(self.families), "study": None}
         saved = {
             "format": self.file_format,
             "parameters": parameters,
@@ -367,10 +370,15 @@ class TunedEstimator(BaseEstimator):
             ValueError: When the files are of another format.
         """
         source = Path(folder) if isinstance(folder, str) else folder
-        saved = json.loads((source / STATE_FILE).read_text())
+        with naming(source / STATE_FILE):
+            return cls._loaded(source)
+
+    @classmethod
+    def _loaded(cls, folder: Path | UPath) -> Self:
+        saved = json.loads((folder / STATE_FILE).read_text())
         if saved.get("format") != cls.file_format:
             raise ValueError(
-                f"{source} has format {saved.get('format')!r}, expected {cls.file_format!r}"
+                f"{folder} has format {saved.get('format')!r}, expected {cls.file_format!r}"
             )
         parameters = saved["parameters"]
         model = cls(**parameters | {"families": tuple(parameters["families"])})
@@ -394,7 +402,7 @@ class TunedEstimator(BaseEstimator):
                 categories=kinds,
                 seed=model.random_state,
                 n_jobs=model.n_jobs,
-            ).restore((source / member["file"]).read_bytes())
+            ).restore((folder / member["file"]).read_bytes())
             for member in saved["members"]
         ]
         return model

@@ -113,11 +113,11 @@ def test_typical_values_are_medians_and_commonest_levels():
 @pytest.mark.parametrize(
     ("table", "error", "message"),
     [
-        ([[1, 2]], TypeError, "must be a pandas DataFrame, got list"),
+        ([1, 2], ValueError, "Expected 2D array, got 1D array"),
         (pd.DataFrame({"a": []}), ValueError, "must have rows and columns"),
         (pd.DataFrame(index=[1]), ValueError, "must have rows and columns"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), ValueError, r"repeat: \['a'\]"),
-        (pd.DataFrame([[1, 2]]), TypeError, r"names must be text, got \[0, 1\]"),
+        (pd.DataFrame([[1, 2]], columns=[3, 1]), TypeError, r"names must be text, got \[3, 1\]"),
         (pd.DataFrame({"when": pd.to_datetime(["2024-01-01"])}), TypeError, "'when' is of type"),
         (pd.DataFrame({"list": [[1, 2]]}), TypeError, "'list' is of type object"),
         (pd.DataFrame({"mix": ["a", 1]}), TypeError, "'mix' is of type object"),

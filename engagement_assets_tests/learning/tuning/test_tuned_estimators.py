@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from engagement_assets.learning.errors import TooLittleDataError
-from engagement_assets.learning.trees.boosted import ConstantTargetError
+from engagement_assets.learning.evaluation.binary import OneClassError
 from engagement_assets.learning.tuning import search
 from engagement_assets.learning.tuning.estimators import TunedClassifier, TunedRegressor
 from engagement_assets.learning.tuning.learners import FAMILIES, family
@@ -163,7 +163,7 @@ def test_a_group_in_two_given_folds_is_refused():
 @pytest.mark.parametrize(
     ("target", "error"),
     [
-        (np.ones(N), ConstantTargetError),
+        (np.ones(N), OneClassError),
         (np.r_[1, np.zeros(N - 1)], TooLittleDataError),
         (np.arange(N), ValueError),
         (np.where(np.arange(N) == 3, np.nan, LABEL), ValueError),
