@@ -25,7 +25,11 @@ def test_the_token_of_a_start_opens_until_it_expires() -> None:
     assert viewer_by_token(TOKEN, TOKEN.value, "support", now=TOKEN.until) is None
 
 
-@pytest.mark.parametrize("given", ["", "guess", TOKEN.value[:-1], TOKEN.value + "x", "ü"])
+@pytest.mark.parametrize(
+    "given",
+    ["", "guess", TOKEN.value[:-1], TOKEN.value + "x", "ü"],
+    ids=["none", "a guess", "a part", "more", "not ASCII"],
+)
 def test_another_text_opens_nothing(given: str) -> None:
     assert viewer_by_token(TOKEN, given, "admin", now=NOW) is None
 
