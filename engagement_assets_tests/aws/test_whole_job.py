@@ -48,7 +48,12 @@ STORY = {
     },
 }
 # what the daily and the training job do not make, or whose window is longer than this history
-NOT_ASKED_FOR = {"labels/lifetime_value_usd", "governance/fairness"}
+NOT_ASKED_FOR = {
+    "labels/lifetime_value_usd",
+    "governance/fairness",
+    "governance/cards",
+    "governance/ethics_audit",
+}
 OTHER_JOBS = ("graph_engagement/", "virality/", "value/", "network/embeddings", "network/seeds")
 SAME = (
     "features/customer_features",
