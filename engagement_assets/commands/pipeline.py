@@ -28,7 +28,7 @@ from engagement_assets.decisions.specs import DECISIONS, TRAINED
 from engagement_assets.deployments.resources import resources_of
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.features.labels import LABELS
-from engagement_assets.governance.tables import REVIEW_QUEUE
+from engagement_assets.governance.tables import CONSENT_LEDGER, REVIEW_QUEUE
 from engagement_assets.governance.value.tables import PROGRAMME_TABLE
 from engagement_assets.lifecycle.access import inputs_of
 from engagement_assets.lifecycle.dates import Snapshots
@@ -69,6 +69,7 @@ PREDICTED = (
     OUTBOX.key,
     RESULTS.key,
     REVIEW_QUEUE,
+    CONSENT_LEDGER,
 )
 BY_NAME = {spec.name: spec for spec in TRAINED}
 FAIRNESS_OVERVIEW = "governance/fairness"

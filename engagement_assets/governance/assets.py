@@ -12,6 +12,8 @@ import dagster as dg
 from engagement_assets.decisions.specs import LEARNT, REVIEW
 from engagement_assets.governance.fairness import fairness_overview, measure_rows
 from engagement_assets.governance.tables import (
+    CONSENT_LEDGER,
+    CONSENT_LEDGER_TABLE,
     FAIRNESS_MEASURES_TABLE,
     FLAGGED_DAYS,
     KNOWN_TABLES,
@@ -21,6 +23,8 @@ from engagement_assets.governance.tables import (
 from engagement_assets.lifecycle.daily import one_or_all
 from engagement_assets.models.specs import ANOMALY, MODELS
 from engagement_assets.settings.partitions import DAILY, partition_days
+from engagement_assets.source.contract import CONSENT_PURPOSES
+from engagement_assets.source.resource import SourceResource
 from resources.checks import table_checks
 from resources.io_managers import Report, asset_fields
 from resources.platform import EngineResource, note_landed
@@ -108,5 +112,42 @@ def review_queue(
     yield dg.MaterializeResult()
 
 
-ASSETS = [governance_fairness, fairness_measures, review_queue]
-CHECKS = [table_checks("governance_checks", [REVIEW_QUEUE_TABLE, FAIRNESS_MEASURES_TABLE])]
+@dg.asset(
+    **asset_fields(CONSENT_LEDGER_TABLE),
+    kinds={"sql", "duckdb", "parquet"},
+    code_version=CODE_VERSION,
+    deps=asset_keys(("source/customers", "source/customer_merges", "source/consents")),
+    partitions_def=DAILY,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def consent_ledger(
+    context: dg.AssetExecutionContext, engine: EngineResource, source: SourceResource
+) -> Iterator[dg.MaterializeResult]:
+    """Land the ledger of each day of this run, and count who is usable for each purpose."""
+    run = engine.engine(KNOWN_TABLES)
+    granted = [
+        purpose
+        for purpose in CONSENT_PURPOSES
+        if source.consent(run.lake, purpose=purpose).granted_by_source
+    ]
+    for day in partition_days(context):
+        landed = run.land(
+            engine.sql.query(CONSENT_LEDGER),
+            {"snapshot_date": day, "granted_purposes": f",{','.join(granted)},"},
+            into=CONSENT_LEDGER_TABLE,
+            day=day,
+        )
+        rows = run.lake.read(CONSENT_LEDGER, days=[day], columns=["purpose", "usable"])
+        usable = rows.filter(rows["usable"])["purpose"].value_counts().to_pylist()
+        counts = dict.fromkeys(CONSENT_PURPOSES, 0)
+        counts |= {one["values"]: one["counts"] for one in usable}
+        note_landed(context, landed, **{f"usable_for_{name}": n for name, n in counts.items()})
+    yield dg.MaterializeResult()
+
+
+ASSETS = [governance_fairness, fairness_measures, review_queue, consent_ledger]
+CHECKS = [
+    table_checks(
+        "governance_checks", [REVIEW_QUEUE_TABLE, FAIRNESS_MEASURES_TABLE, CONSENT_LEDGER_TABLE]
+    )
+]

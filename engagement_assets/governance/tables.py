@@ -10,6 +10,7 @@ from engagement_assets.decisions.experiments.tables import TABLES as EXPERIMENT_
 from engagement_assets.features.catalogue import KEY_COLUMNS
 from engagement_assets.governance.value.tables import TABLES as VALUE_TABLES
 from engagement_assets.lifecycle.spec import REASONS
+from engagement_assets.source.contract import CONSENT_PURPOSES
 from resources.tables import Column, Table
 
 REVIEW_QUEUE = "governance/review_queue"
@@ -75,6 +76,21 @@ FAIRNESS_MEASURES_TABLE = Table(
     owner="team:governance",
     without_customer="a row is about a group of customers",
 )
+CONSENT_LEDGER = "governance/consent_ledger"
+CONSENT_LEDGER_TABLE = Table(
+    CONSENT_LEDGER,
+    (
+        *KEY_COLUMNS,
+        Column("purpose", "string", "For what", nullable=False, allowed=CONSENT_PURPOSES),
+        Column("usable", "bool", "Whether they could be used for it that day", nullable=False),
+        Column("since", "date", "Day of the latest statement; null where nothing is stated"),
+    ),
+    description="Who could be used for what on a day: every customer known by then and each "
+    "purpose, by the latest statement known by then. Of whom nothing is stated, analytics is "
+    "usable, and what a source without a table of consents grants for all.",
+    unique=("customer_id", "purpose"),
+    owner="team:governance",
+)
 # every table of the lake
 KNOWN_TABLES: tuple[Table, ...] = (
     *BELOW,
@@ -82,5 +98,6 @@ KNOWN_TABLES: tuple[Table, ...] = (
     *EXPERIMENT_TABLES,
     REVIEW_QUEUE_TABLE,
     FAIRNESS_MEASURES_TABLE,
+    CONSENT_LEDGER_TABLE,
     *VALUE_TABLES,
 )

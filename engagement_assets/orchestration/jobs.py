@@ -41,7 +41,9 @@ FURTHER = dg.AssetSelection.assets(
 )
 UNIFIED = dg.AssetSelection.assets(["predictions", "customers"], ["predictions", "changes"])
 GOVERNANCE = dg.AssetSelection.assets(
-    ["governance", "review_queue"], ["governance", "fairness_measures"]
+    ["governance", "review_queue"],
+    ["governance", "fairness_measures"],
+    ["governance", "consent_ledger"],
 )
 CONTACT = dg.AssetSelection.groups("contact")
 EXPERIMENTS = dg.AssetSelection.groups("experiments")

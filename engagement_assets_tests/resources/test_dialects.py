@@ -227,6 +227,7 @@ VALUES: dict[str, Any] = {
     "window_days": 30,
     "text_day": S - timedelta(days=3),
     "granted_by_source": True,
+    "granted_purposes": ",analytics,",
     "message_weight": 0.5,
     "reaction_weight": 0.25,
     "purpose": "personalisation",
