@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.validation import check_array, column_or_1d
 
 # Fewer different texts are a category, whatever they look like.
 _LEAST_TEXTS = 20
@@ -48,6 +47,8 @@ def as_table(X: Any, features: Sequence[str] | None = None) -> pd.DataFrame:
     if isinstance(X, pd.DataFrame):
         table = X.copy(deep=False)
     else:
+        from sklearn.utils.validation import check_array  # noqa: PLC0415 - metrics load without it
+
         # nulls and infinite values are named by the encoder, by column
         array = check_array(X, dtype=None, ensure_all_finite=False, input_name="X")
         table = pd.DataFrame(array)
@@ -74,6 +75,8 @@ def as_column(y: Any) -> pd.Series:
     if isinstance(y, pd.Series):
         series = y
     else:
+        from sklearn.utils.validation import column_or_1d  # noqa: PLC0415 - metrics load without it
+
         values = np.asarray(y)
         series = pd.Series(column_or_1d(values, warn=True) if values.ndim else values[None])
     series = series.infer_objects()

@@ -14,6 +14,8 @@ from resources.registry import ModelRegistry
 PREDICTIONS = "churn/predictions"
 # its window of 180 days is longer than the history of the small world
 NOT_YET = "labels/lifetime_value_usd"
+# what the schedule of a quarter asks for, and not `make run`
+QUARTERLY = ("governance/cards", "governance/ethics_audit")
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,7 @@ def test_every_asset_is_made_and_the_label_whose_window_is_open_is_not(made_home
             for key in instance.all_asset_keys()
             if instance.get_latest_materialization_event(key)
         }
-    assert recorded == set(listed()["assets"]) - {NOT_YET}
+    assert recorded == set(listed()["assets"]) - {NOT_YET, *QUARTERLY}
     assert made <= set(listed()["assets"])
 
 

@@ -133,7 +133,7 @@ def test_customers_of_pooled_snapshots_count_once():
 
 
 def test_training_people_of_one_class_are_a_clear_error():
-    with pytest.raises(OneClassError, match="labels are 0: both classes are needed"):
+    with pytest.raises(OneClassError, match="labels are 0, of one class: both classes are needed"):
         train(labelled(churned=0), labelled(seed=1))
 
 

@@ -1,9 +1,9 @@
 -- What was done on each of the days :first_day to :last_day, as known by the end of :known_by_day,
--- by location, device and segment: customers who did something, their engagement (the sum of the daily
--- engagement in [0, 1)), sessions, messages sent, and revenue. All that a customer does on a day
--- counts to the device of the day's first session, and on all days to the segment that they had on
--- the latest day with segments up to :segments_by, so that the parts add up to the whole. Sums are
--- of exact decimals, so that they do not depend on the order of the rows.
+-- by location, device and segment: customers who did something, their engagement (the sum of the
+-- daily engagement in [0, 1)), sessions, messages sent, and revenue. All that a customer does on a
+-- day counts to the device of the day's first session, and on all days to the segment that they had
+-- on the latest day with segments up to :segments_by, so that the parts add up to the whole. Sums
+-- are of exact decimals, so that they do not depend on the order of the rows.
 WITH
 visits AS (
   SELECT

@@ -1,5 +1,5 @@
--- Customers who refused analytics before :snapshot_date, have not agreed again since by all that the
--- lake holds now, and are scored on that day all the same.
+-- Customers who refused analytics before :snapshot_date, have not agreed again since by all that
+-- the lake holds now, and are scored on that day all the same.
 WITH
 refused AS (
   SELECT customer_id, MAX(occurred_at) AS refused_at
