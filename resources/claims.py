@@ -8,7 +8,7 @@ import sqlite3
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import time
@@ -206,16 +206,11 @@ class SqliteClaims(Claims):
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if not self.path.exists():
+                self._make()
             file = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
             try:
-                file.execute("PRAGMA journal_mode = WAL")
                 file.execute("PRAGMA synchronous = FULL")
-                file.execute(
-                    "CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, "
-                    "content TEXT NOT NULL, token TEXT NOT NULL, held_until REAL NOT NULL, "
-                    "settled INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID"
-                )
                 yield file
             finally:
                 file.close()
@@ -224,3 +219,24 @@ class SqliteClaims(Claims):
                 f"the claims in {self.path} cannot be used ({error}); make room or end the "
                 "process that holds the file, and try again: nothing was done"
             ) from error
+
+    def _make(self) -> None:
+        """Make the file beside its place and link it there, unless another was the first.
+
+        Of several that change a new file to write-ahead logging at once, SQLite lets one wait for
+        another until both give up.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        new = self.path.parent / f".{self.path.name}.{uuid.uuid4().hex}.tmp"
+        try:
+            with closing(sqlite3.connect(new, isolation_level=None)) as file:
+                file.execute("PRAGMA journal_mode = WAL")
+                file.execute(
+                    "CREATE TABLE claims (key TEXT PRIMARY KEY, content TEXT NOT NULL, "
+                    "token TEXT NOT NULL, held_until REAL NOT NULL, "
+                    "settled INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID"
+                )
+            with suppress(FileExistsError):
+                self.path.hardlink_to(new)
+        finally:
+            new.unlink(missing_ok=True)

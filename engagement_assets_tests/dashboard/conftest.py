@@ -1,5 +1,7 @@
 """A home with two weeks of predictions of a few customers, for tests of the dashboard."""
 
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -32,3 +34,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     lake = Lake(str(home / "lake"))
     write_world(lake, DAY - timedelta(days=8), customers=40, seed=2)
     return World(home, write_world(lake, DAY, customers=40))
+
+
+@pytest.fixture(autouse=True)
+def _main_module() -> Iterator[None]:
+    """Put back the main module, which AppTest replaces and spawned processes would run."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
