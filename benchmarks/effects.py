@@ -106,6 +106,8 @@ def none(options: Any) -> dict[str, Any]:
         model.fit(table, treatment, outcome, propensity=np.full(len(table), 0.5))
         constant += model.served_ == "constant"
         rejected += model.calibration_.p_value < 0.05
+        if (run + 1) % 10 == 0:
+            sys.stderr.write(f"run {run + 1} of {options.runs}\n")
     print(
         f"No heterogeneity, {options.runs} runs of {options.rows // 2:,} rows: the constant "
         f"effect served in {constant}, the calibration test rejected in {rejected} (one-sided, "
