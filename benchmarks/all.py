@@ -57,7 +57,7 @@ BENCHMARKS = (
     ("link_prediction", "node2vec and link prediction", [], ""),
     ("network_learning", "GraphSAGE, virality and spread", [], ""),
     ("segments", "Segments of planted kinds and of one cloud", [], ""),
-    ("counterfactuals", "Counterfactuals in a planted world", [], ""),
+    ("counterfactuals", "Counterfactuals in a planted world", [], FIGURE_HEAD),
     (
         "models",
         "Every model at 10,000 customers",
