@@ -48,7 +48,6 @@ READERS = 8
 # A file of an object store that is not larger comes whole with one request, in about the time that
 # asking for its size takes.
 WHOLE = 2**20
-# A temporary file older than this was left by a killed run and is swept by the next write.
 
 
 class LakeError(RuntimeError):

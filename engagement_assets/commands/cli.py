@@ -32,6 +32,10 @@ app = typer.Typer(
 )
 # An exception is looked at again within a quarter, as champions are.
 ACCEPTED_DAYS = 90
+HomeInUse = Annotated[
+    Path | None,
+    typer.Option(envvar=[HOME_VARIABLE, "HOME_DIR"], help="the home; by default the one in use"),
+]
 keys = typer.Typer(help="API keys of the installation.", no_args_is_help=True)
 aws = typer.Typer(help="An installation on AWS.", no_args_is_help=True)
 app.add_typer(keys, name="api-key")
@@ -171,12 +175,7 @@ def dev(
 def serve(
     given: dict[str, str],
     *,
-    home_dir: Annotated[
-        Path | None,
-        typer.Option(
-            envvar=[HOME_VARIABLE, "HOME_DIR"], help="the home; by default the one in use"
-        ),
-    ] = None,
+    home_dir: HomeInUse = None,
 ) -> None:
     """Serve the real-time API.
 
@@ -199,12 +198,7 @@ def serve(
 def dashboard(
     given: dict[str, str],
     *,
-    home_dir: Annotated[
-        Path | None,
-        typer.Option(
-            envvar=[HOME_VARIABLE, "HOME_DIR"], help="the home; by default the one in use"
-        ),
-    ] = None,
+    home_dir: HomeInUse = None,
 ) -> None:
     """Open the dashboard; the address to open, with its token, is printed.
 

@@ -58,7 +58,7 @@ ESTIMATORS = {
 }
 
 
-SLOW = ("anomaly detector", "tuned regressor")
+SLOW = ("tuned regressor",)
 
 
 @pytest.mark.filterwarnings("ignore")
