@@ -12,9 +12,11 @@ import os
 import platform
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 from benchmarks.bars import bars_table
 
@@ -241,16 +243,23 @@ def run(
     shown = " ".join([*command, *(["--lake", "LAKE"] if lake else [])])
     keep = ["--json", str(part_path(name, arguments).with_suffix(".json"))]
     began = time.perf_counter()
-    done = subprocess.run(  # noqa: S603 - the project's own benchmarks
+    with subprocess.Popen(  # noqa: S603 - the project's own benchmarks
         [sys.executable, *command, *lake, *(keep if name in WITH_JSON else ())],
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-    )
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        errors: list[str] = []
+        passing = threading.Thread(target=_pass_on, args=(process.stderr, errors))
+        passing.start()
+        output = process.stdout.read()
+        passing.join()
     seconds = time.perf_counter() - began
     # a benchmark whose bar is missed ends with 1 too, and its figures are what is wanted
-    failed = done.returncode != 0 and ("Traceback" in done.stderr or not done.stdout)
-    said = f"FAILED\n\n{done.stderr[-2000:]}" if failed else done.stdout
+    error = "".join(errors)
+    failed = process.returncode != 0 and ("Traceback" in error or not output)
+    section = f"FAILED\n\n{error[-2000:]}" if failed else output
     at = datetime.now(UTC).strftime("%Y-%m-%d")
     load = os.getloadavg()[0]
     return "\n".join(
@@ -260,9 +269,16 @@ def run(
             f"`python {shown}` on {at}, {machine()}; took {seconds:.0f} s, load at the "
             f"end {load:.1f}.",
             "",
-            f"{head}\n{said}" if head and not failed else said,
+            f"{head}\n{section}" if head and not failed else section,
         ]
     )
+
+
+def _pass_on(lines: TextIO, collected: list[str]) -> None:
+    """Show a benchmark's progress while it runs, and collect it."""
+    for line in lines:
+        sys.stderr.write(line)
+        collected.append(line)
 
 
 def machine() -> str:
