@@ -22,6 +22,7 @@ from engagement_assets.commands.due import (
 )
 from engagement_assets.commands.runner import REINGEST, JobFailedError, Runner
 from engagement_assets.decisions.contact.tables import OUTBOX
+from engagement_assets.decisions.counterfactuals.tables import ADVICE
 from engagement_assets.decisions.customers.unified import CHANGES, CUSTOMERS
 from engagement_assets.decisions.experiments.tables import RESULTS
 from engagement_assets.decisions.specs import DECISIONS, TRAINED
@@ -68,6 +69,7 @@ PREDICTED = (
     CHANGES,
     OUTBOX.key,
     RESULTS.key,
+    ADVICE.key,
     REVIEW_QUEUE,
     CONSENT_LEDGER,
 )

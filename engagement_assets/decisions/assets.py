@@ -1,4 +1,4 @@
-"""The assets and checks of all decisions of the platform, of contact, and of experiments.
+"""The assets and checks of all decisions, of contact, experiments and counterfactuals.
 
 Belongs here: making them from the declarations. Does not belong here: which decisions there are
 (`specs.py`) and what all of them share (`lifecycle`).
@@ -6,6 +6,8 @@ Belongs here: making them from the declarations. Does not belong here: which dec
 
 from engagement_assets.decisions.contact.assets import ASSETS as CONTACT_ASSETS
 from engagement_assets.decisions.contact.assets import CHECKS as CONTACT_CHECKS
+from engagement_assets.decisions.counterfactuals.assets import ASSETS as COUNTERFACTUAL_ASSETS
+from engagement_assets.decisions.counterfactuals.assets import CHECKS as COUNTERFACTUAL_CHECKS
 from engagement_assets.decisions.experiments.assets import ASSETS as EXPERIMENT_ASSETS
 from engagement_assets.decisions.experiments.assets import CHECKS as EXPERIMENT_CHECKS
 from engagement_assets.decisions.specs import DECISIONS
@@ -18,9 +20,11 @@ ASSETS = [
     *(choices_asset(spec) for spec in DECISIONS),
     *CONTACT_ASSETS,
     *EXPERIMENT_ASSETS,
+    *COUNTERFACTUAL_ASSETS,
 ]
 CHECKS = [
     *(check for spec in DECISIONS for check in model_checks(spec)),
     *CONTACT_CHECKS,
     *EXPERIMENT_CHECKS,
+    *COUNTERFACTUAL_CHECKS,
 ]

@@ -13,10 +13,12 @@ from typing import Any
 import orjson
 
 from engagement_assets.decisions.contact.job import present_of
+from engagement_assets.decisions.counterfactuals.advice import AdviceDesk
 from engagement_assets.decisions.specs import DECISIONS, LEARNT
 from engagement_assets.deployments.resources import PLATFORMS, resources_of
 from engagement_assets.features.tables import KNOWN_TABLES
 from engagement_assets.governance.review import desk_of
+from engagement_assets.lifecycle.access import inputs_of
 from engagement_assets.lifecycle.scored import scored_model
 from engagement_assets.models.specs import MODELS
 from engagement_assets.serving.api.app import Installation
@@ -83,6 +85,19 @@ def installation_from_environ(settings: ApiSettings) -> Installation:
         contact=Recent(partial(present_of, resources), CONTACT_SECONDS) if settings.lake else None,
         texts=text_events(resources) if settings.lake else None,
         reviews=desk_of(resources) if settings.lake else None,
+        advice=advice_desk(resources) if settings.lake else None,
+    )
+
+
+def advice_desk(resources: Mapping[str, Any]) -> AdviceDesk:
+    """Advice of single customers, by the champions and the lake of now."""
+    return AdviceDesk(
+        lambda spec: inputs_of(
+            spec,
+            **{name: resources[name] for name in ("engine", "registry", "source", "settings")},
+        ),
+        resources["lake"].lake,
+        resources["registry"].registry,
     )
 
 

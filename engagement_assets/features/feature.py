@@ -1,6 +1,7 @@
 """What one feature declaration says.
 
-Belongs here: the form of a declaration and how its null rule reads. Does not belong here: the
+Belongs here: the form of a declaration, what of it a customer can change, and how its null rule
+reads. Does not belong here: the
 declarations (`declarations/`) and what is derived from them (`catalogue.py`).
 """
 
@@ -13,6 +14,21 @@ GROUPS = ("demographics", "engagement", "social", "transactions", "behaviour", "
 
 WithoutRows = Literal["zero", "null", "value"]
 Calendar = Literal["", "age", "since", "total", "tenure"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What a customer can do differently about a feature.
+
+    Attributes:
+        words: A clause with `{before}` and `{after}`, "they posted {after} times (now {before})".
+        direction: Which way it may be advised.
+        measured_as: The experiments' metric of the same behaviour, or "".
+    """
+
+    words: str
+    direction: Literal["up", "down"] = "up"
+    measured_as: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +55,9 @@ class Feature(Column):
         calendar: How it moves though nothing changes but the date: `age` by a day a day, `since` as
             the days since something do, `total` as what adds up over the whole history does,
             `tenure` as what follows from the tenure does; "" where it looks at the last days.
+        change: What the customer can do differently about it; None where nothing is advised.
+        moves_with: The feature with a `change` that this one moves with, such as the days of use
+            with the sessions; "" where it stays as it is.
     """
 
     group: str = ""
@@ -51,6 +70,8 @@ class Feature(Column):
     sensitive: bool = False
     model_input: bool = True
     calendar: Calendar = ""
+    change: Change | None = None
+    moves_with: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -5,6 +5,7 @@ Belongs here: names and columns. Does not belong here: what makes them (`sql/gov
 """
 
 from engagement_assets.decisions.contact.tables import OUTBOX
+from engagement_assets.decisions.counterfactuals.tables import TABLES as COUNTERFACTUAL_TABLES
 from engagement_assets.decisions.customers.unified import KNOWN_TABLES as BELOW
 from engagement_assets.decisions.experiments.tables import TABLES as EXPERIMENT_TABLES
 from engagement_assets.features.catalogue import KEY_COLUMNS
@@ -96,6 +97,7 @@ KNOWN_TABLES: tuple[Table, ...] = (
     *BELOW,
     OUTBOX,
     *EXPERIMENT_TABLES,
+    *COUNTERFACTUAL_TABLES,
     REVIEW_QUEUE_TABLE,
     FAIRNESS_MEASURES_TABLE,
     CONSENT_LEDGER_TABLE,

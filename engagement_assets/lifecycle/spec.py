@@ -87,6 +87,21 @@ class Unified:
         return self.name or self.column
 
 
+@dataclass(frozen=True)
+class Goal:
+    """The score that counterfactuals of a model seek.
+
+    Attributes:
+        side: Whether it is to be at most (`below`) or at least (`above`) it.
+        at: The score; None: the median of the day's customers.
+        at_risk: Whether who has not reached it is at risk and advised before anybody asks.
+    """
+
+    side: Literal["below", "above"]
+    at: float | None = None
+    at_risk: bool = False
+
+
 class PartFields(TypedDict):
     """What the asset of a part takes from the declaration, as arguments of Dagster's decorators."""
 
@@ -274,7 +289,11 @@ class UseCaseSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec(UseCaseSpec):
-    """A model: what is."""
+    """A model: what is.
+
+    Attributes:
+        goal: The score that counterfactuals seek; None where there are none.
+    """
 
     PARTS: ClassVar[tuple[str, ...]] = (
         "model",
@@ -285,6 +304,8 @@ class ModelSpec(UseCaseSpec):
         "explanations",
     )
     VERSION_COLUMN: ClassVar[str] = "model_version"
+
+    goal: Goal | None = None
 
     @property
     def scores_customers(self) -> bool:

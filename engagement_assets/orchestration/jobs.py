@@ -47,12 +47,13 @@ GOVERNANCE = dg.AssetSelection.assets(
 )
 CONTACT = dg.AssetSelection.groups("contact")
 EXPERIMENTS = dg.AssetSelection.groups("experiments")
+COUNTERFACTUALS = dg.AssetSelection.groups("counterfactuals")
 VALUE = dg.AssetSelection.groups("value")
 FAIRNESS = dg.AssetSelection.assets(["governance", "fairness"])
 AUDIT = dg.AssetSelection.assets(["governance", "cards"], ["governance", "ethics_audit"])
 CATALOGUE = dg.AssetSelection.assets(["lake", "catalogue"])
 PUBLISHED = dg.AssetSelection.assets(["serving", "published"])
-DECIDED = UNIFIED | CONTACT | EXPERIMENTS | GOVERNANCE | CATALOGUE | PUBLISHED
+DECIDED = UNIFIED | CONTACT | EXPERIMENTS | COUNTERFACTUALS | GOVERNANCE | CATALOGUE | PUBLISHED
 PREDICTED = PREDICTIONS | FURTHER | DECIDED
 
 

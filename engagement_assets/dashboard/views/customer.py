@@ -15,6 +15,7 @@ from engagement_assets.dashboard.reading import (
     Reading,
 )
 from engagement_assets.decisions.contact.tables import OUTBOX
+from engagement_assets.decisions.counterfactuals.tables import ADVICE
 from engagement_assets.decisions.customers.unified import CHANGES, CUSTOMERS
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.governance.tables import REVIEW_QUEUE
@@ -56,6 +57,7 @@ def pictures(reader: Reader, customer: str) -> list[Picture]:
             waterfall(reader.of_customer(table, customer), title)
             for table, title in EXPLAINED.items()
         ),
+        counterfactuals(reader.of_customer(ADVICE.key, customer)),
         history(reader, customer),
         actions(reader.of_customer(OUTBOX.key, customer)),
         recommended(reader.of_customer("recommendation/predictions", customer)),
@@ -114,6 +116,22 @@ def waterfall(reading: Reading, title: str) -> Picture:
         note="The three features that moved the model's score most, in the unit in which the model "
         "adds them up. They say what the model used, not what would help.",
         empty="Not scored by this model, or it gives no reasons.",
+    )
+
+
+def counterfactuals(reading: Reading) -> Picture:
+    """Return what a customer at risk could do differently, a row a model."""
+    rows = reading.rows[["model", "words", "measured"]].rename(
+        columns={"words": "what the model would predict", "measured": "what experiments measured"}
+    )
+    return picture_of(
+        "What would change the prediction",
+        rows,
+        reading,
+        note="What the model would predict of somebody alike who did so; no promise that it helps. "
+        "Only an experiment shows an effect.",
+        empty="Made daily for those at most risk of leaving; this customer is not among them. The "
+        "API searches for anybody: `/v1/customers/{id}/counterfactuals/churn`.",
     )
 
 

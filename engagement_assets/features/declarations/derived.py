@@ -20,7 +20,7 @@ from engagement_assets.features.declarations.forms import (
     number,
     of_group,
 )
-from engagement_assets.features.feature import Feature
+from engagement_assets.features.feature import Change, Feature
 from engagement_assets.signals.tables import CUSTOMER_SENTIMENT, NETWORK_METRICS
 
 FEATURES = of_group(
@@ -53,6 +53,7 @@ FEATURES = of_group(
         INTERACTIONS,
         POSTS,
         null_note="the customer viewed no post of a known category in the month",
+        moves_with="content_views_month",
     ),
     number(
         "session_consistency_score",
@@ -63,6 +64,7 @@ FEATURES = of_group(
         SESSIONS,
         without_rows="zero",
         bounds=(0, 1),
+        moves_with="logins_month",
     ),
     # every action table adds to daily engagement, and none of them is needed for it
     Feature(
@@ -76,6 +78,7 @@ FEATURES = of_group(
         minimum=-STEEPEST_TREND,
         maximum=STEEPEST_TREND,
         decimals=6,
+        moves_with="logins_month",
     ),
     Feature(
         name="trust_score",
@@ -117,5 +120,6 @@ FEATURES = of_group(
         "Different customers that the customer ever brought in.",
         "source/referrals",
         calendar="total",
+        change=Change(words="they had brought in {after} customers (now {before})"),
     ),
 )

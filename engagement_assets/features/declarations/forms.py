@@ -10,7 +10,7 @@ user names them, because a model that never saw an attribute cannot have used it
 
 from dataclasses import replace
 
-from engagement_assets.features.feature import Calendar, Feature, WithoutRows
+from engagement_assets.features.feature import Calendar, Change, Feature, WithoutRows
 
 CUSTOMERS = "source/customers"
 SESSIONS = "source/sessions"
@@ -59,7 +59,15 @@ def text(
     )
 
 
-def count(name: str, unit: str, meaning: str, *sources: str, calendar: Calendar = "") -> Feature:
+def count(
+    name: str,
+    unit: str,
+    meaning: str,
+    *sources: str,
+    calendar: Calendar = "",
+    change: Change | None = None,
+    moves_with: str = "",
+) -> Feature:
     """A count: 0 without rows, null for everybody while an optional source is unknown."""
     return Feature(
         name=name,
@@ -71,6 +79,8 @@ def count(name: str, unit: str, meaning: str, *sources: str, calendar: Calendar 
         needs=_optional(sources),
         minimum=0,
         calendar=calendar,
+        change=change,
+        moves_with=moves_with,
     )
 
 
@@ -85,6 +95,8 @@ def number(  # noqa: PLR0913 - what a declaration says
     without_rows: WithoutRows = "null",
     whole: bool = False,
     calendar: Calendar = "",
+    change: Change | None = None,
+    moves_with: str = "",
 ) -> Feature:
     """A number that is not a count, null for everybody while an optional source is unknown."""
     return Feature(
@@ -100,6 +112,8 @@ def number(  # noqa: PLR0913 - what a declaration says
         maximum=bounds[1],
         decimals=None if whole else decimals,
         calendar=calendar,
+        change=change,
+        moves_with=moves_with,
     )
 
 

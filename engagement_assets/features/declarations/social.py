@@ -13,6 +13,7 @@ from engagement_assets.features.declarations.forms import (
     number,
     of_group,
 )
+from engagement_assets.features.feature import Change
 from engagement_assets.signals.tables import NETWORK_METRICS
 
 FEATURES = of_group(
@@ -23,18 +24,21 @@ FEATURES = of_group(
         "Other customers that the customer was ever connected with, whoever of the two asked.",
         CONNECTIONS,
         calendar="total",
+        moves_with="new_connections_month",
     ),
     count(
         "new_connections_month",
         "customers",
         "Other customers that the customer was first connected with in the month.",
         CONNECTIONS,
+        change=Change(words="they made {after} new connections in the month (now {before})"),
     ),
     count(
         "reactions_given_month",
         "reactions",
         "Likes and shares that the customer gave in the month.",
         INTERACTIONS,
+        change=Change(words="they liked or shared {after} posts in the month (now {before})"),
     ),
     count(
         "reactions_received_month",
@@ -42,12 +46,14 @@ FEATURES = of_group(
         "Likes and shares that others gave in the month to any post of the customer.",
         INTERACTIONS,
         POSTS,
+        moves_with="posts_month",
     ),
     count(
         "comments_written_month",
         "comments",
         "Comments that the customer wrote in the month.",
         INTERACTIONS,
+        change=Change(words="they wrote {after} comments in the month (now {before})"),
     ),
     count(
         "comments_received_month",
@@ -55,6 +61,7 @@ FEATURES = of_group(
         "Comments that others wrote in the month on any post of the customer.",
         INTERACTIONS,
         POSTS,
+        moves_with="posts_month",
     ),
     number(
         "influence_score",

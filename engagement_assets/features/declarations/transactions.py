@@ -11,6 +11,7 @@ from engagement_assets.features.declarations.forms import (
     number,
     of_group,
 )
+from engagement_assets.features.feature import Change
 
 FEATURES = of_group(
     "transactions",
@@ -44,12 +45,14 @@ FEATURES = of_group(
         "listings",
         "Gigs that the customer offered in the month.",
         "source/gig_listings",
+        change=Change(words="they offered {after} gigs in the month (now {before})"),
     ),
     count(
         "gig_applications_month",
         "applications",
         "Applications for gigs that the customer made in the month.",
         "source/gig_applications",
+        change=Change(words="they applied for {after} gigs in the month (now {before})"),
     ),
     number(
         "job_rating_avg",

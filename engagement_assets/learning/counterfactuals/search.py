@@ -23,14 +23,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
+from engagement_assets.learning.counterfactuals import MOST_CHANGES
 from engagement_assets.learning.errors import TooLittleDataError
 from engagement_assets.learning.explanations.explanation import as_text
 
 Floats = NDArray[np.float64]
 Predict = Callable[[pd.DataFrame], Floats]
 Allowed = Callable[[pd.DataFrame], NDArray[np.bool_]]
-
-MOST_CHANGES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +42,14 @@ class Lever:
         direction: Which way it may be changed.
         words: A clause with `{before}` and `{after}`, such as "they post {after} times (now
             {before})".
+        lasting: Those of its features that cannot fall, such as totals over a history.
     """
 
     feature: str
     direction: Literal["up", "down"]
     words: str
     with_it: tuple[str, ...] = ()
+    lasting: tuple[str, ...] = ()
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -230,6 +231,9 @@ class CounterfactualSearch:
             there = similar[lever.feature].to_numpy(dtype=float, na_value=np.nan)
             here = row[lever.feature].to_numpy(dtype=float, na_value=np.nan)[0]
             moves &= sign * (there - here) > 0  # false of a null
+            for name in lever.lasting:
+                total = similar[name].to_numpy(dtype=float, na_value=np.nan)
+                moves &= ~(total < row[name].to_numpy(dtype=float, na_value=np.nan)[0])
         taken = similar[moves]
         if taken.empty:
             return taken

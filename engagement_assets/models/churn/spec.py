@@ -10,6 +10,7 @@ from engagement_assets.lifecycle.spec import (
     LEAST_CHANGE,
     REASONS_TEXT,
     FairnessSpec,
+    Goal,
     ModelSpec,
     Unified,
     reason_columns,
@@ -82,6 +83,8 @@ SPEC = ModelSpec(
     ),
     unscored=f"no session in the {LABEL.window_days} days before",
     score="churn_probability",
+    # more likely to stay than to leave
+    goal=Goal("below", at=0.5, at_risk=True),
     parameters=("cost_lost_customer", "cost_intervention", "save_rate"),
     tuned=True,
     texts={

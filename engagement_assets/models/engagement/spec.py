@@ -12,6 +12,7 @@ from engagement_assets.lifecycle.spec import (
     REASONS_TEXT,
     TOP_WORDS,
     FairnessSpec,
+    Goal,
     ModelSpec,
     Unified,
     reason_columns,
@@ -81,6 +82,7 @@ SPEC = ModelSpec(
         Unified(REASONS_TEXT, "engagement_reasons", compared=True),
     ),
     score="engagement_score",
+    goal=Goal("above"),
     tuned=True,
     texts={
         "model": "Candidate engagement model: XGBoost on 80 % of the customers at up to two "

@@ -25,6 +25,7 @@ from prometheus_client import Gauge
 from engagement_assets.governance.review import Desk
 from engagement_assets.serving.api.access import Access, KeySource, needs
 from engagement_assets.serving.api.contact import router as contact_router
+from engagement_assets.serving.api.counterfactuals import router as counterfactuals_router
 from engagement_assets.serving.api.guard import Guard, Metrics
 from engagement_assets.serving.api.next_action import router as next_action_router
 from engagement_assets.serving.api.problems import add_handlers
@@ -41,6 +42,7 @@ from engagement_assets.signals.sentiment.events import TextEvents
 
 if TYPE_CHECKING:
     from engagement_assets.decisions.contact.present import Present
+    from engagement_assets.decisions.counterfactuals.advice import AdviceDesk
 
 logger = logging.getLogger("engagement.api")
 
@@ -73,6 +75,7 @@ class Installation:
         contact: Reads the outbox; None where the lake is not read.
         texts: Scores texts as they are written; None where the lake is not read.
         reviews: The desk of reviewers; None where the lake is not read.
+        advice: Counterfactuals; None where the lake is not read.
     """
 
     open_service: Callable[[], CustomerService]
@@ -83,6 +86,7 @@ class Installation:
     contact: Recent[Present] | None
     texts: TextEvents | None
     reviews: Desk | None = None
+    advice: AdviceDesk | None = None
 
 
 def create_app(settings: ApiSettings, installation: Installation) -> FastAPI:
@@ -101,6 +105,7 @@ def create_app(settings: ApiSettings, installation: Installation) -> FastAPI:
     app.state.sentiment = installation.sentiment
     app.state.contact = installation.contact
     app.state.reviews = installation.reviews
+    app.state.advice = installation.advice
     app.state.texts = installation.texts and Batcher(installation.texts.handle)
     app.state.access = Access(
         installation.keys,
@@ -116,6 +121,7 @@ def create_app(settings: ApiSettings, installation: Installation) -> FastAPI:
     app.include_router(next_action_router)
     app.include_router(texts_router)
     app.include_router(reviews_router)
+    app.include_router(counterfactuals_router)
     app.include_router(router)
     app.include_router(health)
     app.add_api_route(

@@ -1,0 +1,1 @@
+"""What customers could do differently so that a model would predict otherwise."""
