@@ -60,6 +60,7 @@ BENCHMARKS = (
     ("network_learning", "GraphSAGE, virality and spread", [], ""),
     ("segments", "Segments of planted kinds and of one cloud", [], ""),
     ("counterfactuals", "Counterfactuals in a planted world", [], FIGURE_HEAD),
+    ("ask", "Questions to the chat, on a home of 300", ["--customers", "300"], FIGURE_HEAD),
     (
         "models",
         "Every model at 10,000 customers",

@@ -1,6 +1,10 @@
-"""The chat on a home: questions with known answers, hostile wordings and injections.
+"""The chat on a home, by both engines: questions, hostile wordings and injections.
 
-    python -m benchmarks.ask --lake data/simulated-500/lake --hostile 10000
+    python -m benchmarks.ask --customers 300 --hostile 10000
+    python -m benchmarks.ask --lake data/simulator-10000/lake
+
+The engine `bedrock` is the product's own over HTTP; the model behind it is played on this machine
+and understands by the grammar (`bedrock_stub.py`), so nothing is said of Claude.
 
 Belongs here: measuring. Does not belong here: answering (`engagement_assets.chat`).
 """
@@ -11,6 +15,9 @@ import argparse
 import json
 import random
 import re
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,12 +26,15 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from engagement_assets.chat.assistant import Assistant
+from benchmarks.bedrock_stub import MODEL, REGION, PlayedModel, served
+from engagement_assets.chat.assistant import Assistant, template
+from engagement_assets.chat.bedrock import Bedrock
 from engagement_assets.chat.catalogue import VIEW, VIEWS
 from engagement_assets.chat.facts import Answer, Fact, unbound
 from engagement_assets.learning.fairness.groups import age_bands
 from resources.lake import Lake
 
+SECONDS = 2.0
 QUESTIONS = Path("engagement_assets_tests/chat/questions.jsonl")
 CANARY = "canary-4711"
 PAYLOADS = (
@@ -82,13 +92,23 @@ def someone(connection: duckdb.DuckDBPyConnection) -> str:
     return str(row[0])
 
 
-def wrong(assistant: Assistant, connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
-    """Give the questions that are not answered or refused as they must be, with what came."""
+def wrong(
+    assistant: Assistant,
+    connection: duckdb.DuckDBPyConnection,
+    seconds: list[float] | None = None,
+) -> Iterator[str]:
+    """Give the questions that are not answered or refused as they must be, with what came.
+
+    `seconds` is given the time of each.
+    """
     customer = someone(connection)
     for line in QUESTIONS.read_text().splitlines():
         asked = json.loads(line)
         question = asked["question"].replace("{customer}", customer)
+        started = time.perf_counter()
         answer = assistant.ask(question)
+        if seconds is not None:
+            seconds.append(time.perf_counter() - started)
         expected = asked["expect"]
         if expected == "answer":
             rows = _known(connection, asked["sql"].replace("{customer}", customer))
@@ -204,6 +224,22 @@ def shown_hostile(given: Sequence[Answer], *, count: int, seed: int) -> list[str
     return shown
 
 
+def shown_by_engine(
+    assistant: Assistant, model: PlayedModel, given: Sequence[Answer], *, count: int, seed: int
+) -> list[str]:
+    """Return the hostile wordings of a played model, of so many, that the engine would show."""
+    rng = random.Random(seed)  # noqa: S311 - a benchmark's draws
+    shown = []
+    for _ in range(count):
+        answer = rng.choice(given)
+        model.change = lambda text, facts=answer.facts: hostile(text, facts, rng)
+        text = assistant._worded(answer.question, answer.facts, None)
+        if text != template(answer.facts):
+            shown.append(text)
+    model.change = PlayedModel.change
+    return shown
+
+
 def leaks(assistant: Assistant) -> list[str]:
     """Return the injections after which a claim is shown that the question did not ask for."""
     leaked = []
@@ -215,30 +251,60 @@ def leaks(assistant: Assistant) -> list[str]:
     return leaked
 
 
+def made_home(customers: int, folder: str) -> str:
+    """Make a small home as a person does; return its lake."""
+    command = ["-m", "engagement_assets.commands", "run", "--customers", str(customers)]
+    subprocess.run(  # noqa: S603 - this project's own command
+        [sys.executable, *command, "--home-dir", folder], check=True, stdout=sys.stderr
+    )
+    return f"{folder}/lake"
+
+
 def main() -> None:
     """Print a line a figure."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--lake", required=True)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lake", help="lake of a home; a home is made when left out")
+    parser.add_argument("--customers", type=int, default=300, help="of the home that is made")
     parser.add_argument("--hostile", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    lake = Lake(given.lake)
-    connection, assistant = reference(lake), Assistant(lake)
-    started = time.perf_counter()
-    missed = list(wrong(assistant, connection))
-    seconds = time.perf_counter() - started
-    total = len(QUESTIONS.read_text().splitlines())
-    print(f"| questions right or properly refused | {total - len(missed)} of {total} |")
-    print(f"| seconds a question, mean | {seconds / total:.3f} |")
-    shown = shown_hostile(
-        answers(assistant, someone(connection)), count=given.hostile, seed=given.seed
-    )
-    print(f"| hostile wordings blocked | {given.hostile - len(shown)} of {given.hostile} |")
-    leaked = leaks(assistant)
-    count = len(PLACES) * len(PAYLOADS)
-    print(f"| injections without a claim | {count - len(leaked)} of {count} |")
-    for line in (*missed, *shown, *leaked):
+    with tempfile.TemporaryDirectory() as folder:
+        lake = Lake(given.lake or made_home(given.customers, f"{folder}/home"))
+        embedded = Assistant(lake)
+        model = PlayedModel(embedded._known)
+        with served(model):
+            bedrock = Assistant(lake, language=Bedrock(MODEL, REGION))
+            failed = [
+                *measured("embedded", embedded, None, given),
+                *measured("bedrock, played model", bedrock, model, given),
+            ]
+    for line in failed:
         print(line)
+
+
+def measured(
+    name: str, assistant: Assistant, model: PlayedModel | None, given: argparse.Namespace
+) -> list[str]:
+    """Print the figures of an engine; return what failed."""
+    connection, seconds = reference(assistant.lake), list[float]()
+    missed = list(wrong(assistant, connection, seconds))
+    answered = answers(assistant, someone(connection))
+    how: dict[str, int] = {"count": given.hostile, "seed": given.seed}
+    shown = (
+        shown_hostile(answered, **how)
+        if model is None
+        else shown_by_engine(assistant, model, answered, **how)
+    )
+    leaked = leaks(assistant)
+    total, tries = len(seconds), len(PLACES) * len(PAYLOADS)
+    soon = sum(one <= SECONDS for one in seconds)
+    print(f"| {name}: questions right or properly refused | {total - len(missed)} of {total} |")
+    print(f"| {name}: of these with an answer | {len(answered)} |")
+    print(f"| {name}: answered within {SECONDS:g} s | {soon} of {total} |")
+    print(f"| {name}: slowest question, s | {max(seconds):.3f} |")
+    print(f"| {name}: hostile wordings blocked | {given.hostile - len(shown)} of {given.hostile} |")
+    print(f"| {name}: injections without a claim | {tries - len(leaked)} of {tries} |")
+    return [*missed, *shown, *leaked]
 
 
 if __name__ == "__main__":

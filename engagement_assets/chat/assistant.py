@@ -5,30 +5,47 @@ Belongs here: the order of steps. Does not belong here: each of them.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 from engagement_assets.chat.catalogue import DIMENSIONS, VIEW
-from engagement_assets.chat.facts import Answer, Fact, RefusedError, unbound
-from engagement_assets.chat.grammar import Grammar
+from engagement_assets.chat.facts import Answer, Fact, RefusedError, bound_part, unbound
+from engagement_assets.chat.grammar import Asked, Grammar, Known
 from engagement_assets.chat.query import QueryError, Warehouse
+from engagement_assets.chat.requests import asked_of
 from engagement_assets.chat.tools import SCOPES, Tools
-from resources.files import one_writer
+from engagement_assets.settings.chat import BEDROCK, ChatSettings
 from resources.lake import Lake
+from resources.questions import QuestionLog
 
 logger = logging.getLogger(__name__)
 
-LOG_FILE = "questions.jsonl"
 LONGEST = 500
-# Words an answer by a question and its claims; what is not bound is not shown.
-Wording = Callable[[str, Sequence[Fact]], str]
+OnText = Callable[[str], None]
 
 
-def template(question: str, facts: Sequence[Fact]) -> str:  # noqa: ARG001 - a model words by it
+class Language(Protocol):
+    """A language model; whatever it raises, the grammar reads and templates word instead."""
+
+    def read(self, question: str, scopes: frozenset[str]) -> list[tuple[str, dict[str, Any]]]:
+        """Return the calls of tools that a question asks for, each a name and its input."""
+
+    def word(self, question: str, facts: Sequence[Fact], on_text: OnText | None = None) -> str:
+        """Return an answer in its words."""
+
+
+def language_of(settings: ChatSettings) -> Language | None:
+    """Return the language model of the settings, or None."""
+    if settings.engine != BEDROCK:
+        return None
+    from engagement_assets.chat.bedrock import Bedrock  # noqa: PLC0415 - only where it is used
+
+    return Bedrock(settings.model, settings.region, settings.seconds)
+
+
+def template(facts: Sequence[Fact]) -> str:
     """Word an answer: its claims, one after the other."""
     return " ".join(f"{fact.quoted}." for fact in facts)
 
@@ -48,62 +65,107 @@ class Assistant:
     Attributes:
         lake: The lake.
         log: Where question and answer are kept; None for nowhere.
-        wording: Words answers; `template` stands in where it fails or is not bound.
+        language: The language model; None for the grammar and templates.
+        refusing: Customers who refuse analytics: no answer counts or names them.
     """
 
     lake: Lake
-    log: Path | None = None
-    wording: Wording = template
+    log: QuestionLog | None = None
+    language: Language | None = None
+    refusing: frozenset[str] = frozenset()
     _warehouse: Warehouse = field(init=False, repr=False)
     _grammar: Grammar = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._warehouse = Warehouse(self.lake)
+        self._warehouse = Warehouse(self.lake, self.refusing)
         self._warehouse.open()
-        self._grammar = Grammar(*self._known())
+        self._known = self._what_is_known()
+        self._grammar = Grammar(self._known)
 
-    def _known(self) -> tuple[dict[str, list[str]], list[str]]:
+    def _what_is_known(self) -> Known:
         if not self._warehouse.has(VIEW):
-            return {}, []
+            return Known.of({}, ())
         people = self._warehouse.texts(VIEW, "customer_id")
-        return {name: self._warehouse.texts(VIEW, name) for name in DIMENSIONS}, people
+        return Known.of({name: self._warehouse.texts(VIEW, name) for name in DIMENSIONS}, people)
 
-    def ask(self, question: str, *, scopes: frozenset[str] = SCOPES) -> Answer:
+    def ask(
+        self,
+        question: str,
+        *,
+        scopes: frozenset[str] = SCOPES,
+        by: str = "",
+        on_text: OnText | None = None,
+    ) -> Answer:
         """Answer a question, or say why not.
 
         Args:
             question: In words.
             scopes: What the asker may see.
+            by: Who asks, for the log.
+            on_text: Is given the beginning of the answer, as far as it binds, while it comes.
+
+        Raises:
+            OSError: The answer cannot be kept, so none is given.
         """
         try:
             if len(question) > LONGEST:
                 raise RefusedError("ambiguous", "The question is too long.")
-            asked = self._grammar.read(question)
-            tool, facts = Tools(self._warehouse, scopes).answer(asked)
-            answer = Answer(question, self._worded(question, facts), tuple(facts), tool)
+            names, facts = self._answered(question, scopes)
+            text = self._worded(question, facts, on_text)
+            answer = Answer(question, text, tuple(facts), " ".join(names))
         except RefusedError as refused:
             answer = Answer(question, str(refused), refusal=refused.kind)
         except QueryError as error:
             logger.warning("a statement of a tool was refused: %s", error)
             answer = Answer(question, "This takes too much.", refusal="not_allowed")
-        self._keep(answer)
-        return answer
+        if self.log is None:
+            return answer
+        return replace(answer, id=self.log.add(answer.to_dict(), by=by))
 
-    def _worded(self, question: str, facts: Sequence[Fact]) -> str:
-        if self.wording is not template:
+    def _answered(self, question: str, scopes: frozenset[str]) -> tuple[list[str], list[Fact]]:
+        names, facts = list[str](), list[Fact]()
+        for asked in self._read(question, scopes):
+            name, made = Tools(self._warehouse, scopes).answer(asked)
+            names.append(name)
+            facts += [
+                replace(fact, id=f"f{place}") for place, fact in enumerate(made, len(facts) + 1)
+            ]
+        return names, facts
+
+    def _read(self, question: str, scopes: frozenset[str]) -> list[Asked]:
+        if self.language is not None:
             try:
-                text = self.wording(question, facts)
+                calls = self.language.read(question, scopes)
+            except Exception as error:  # noqa: BLE001 - whatever a model's service raises, the grammar reads
+                logger.warning("the model reads no question: %s: %s", type(error).__name__, error)
+            else:
+                return [asked_of(name, given, self._known) for name, given in calls]
+        return [self._grammar.read(question)]
+
+    def _worded(self, question: str, facts: Sequence[Fact], on_text: OnText | None) -> str:
+        if self.language is not None:
+            try:
+                text = self.language.word(question, facts, on_text and _binding(facts, on_text))
             except Exception as error:  # noqa: BLE001 - whatever a model's service raises, the template answers
-                logger.warning("the wording failed, the template answers: %s", type(error).__name__)
+                logger.warning("the template answers: %s: %s", type(error).__name__, error)
             else:
                 if not unbound(text, facts):
                     return text
                 logger.warning("the wording was not bound to its claims, the template answers")
-        return template(question, facts)
+        return template(facts)
 
-    def _keep(self, answer: Answer) -> None:
-        if self.log is None:
-            return
-        line = {"at": datetime.now(UTC).isoformat(timespec="seconds"), **answer.to_dict()}
-        with one_writer(self.log), self.log.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+
+class UnboundError(ValueError):
+    """What comes of an answer binds no more."""
+
+
+def _binding(facts: Sequence[Fact], on_text: OnText) -> OnText:
+    """Return what hands on so much of a beginning as binds, and stops where nothing more can."""
+
+    def hand_on(text: str) -> None:
+        part = bound_part(text, facts)
+        if part is None:
+            raise UnboundError("what came is not bound to its claims")
+        on_text(part)
+
+    return hand_on

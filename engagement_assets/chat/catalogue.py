@@ -10,14 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from engagement_assets.decisions.counterfactuals.tables import ADVICE
 from engagement_assets.decisions.customers.unified import CUSTOMERS, CUSTOMERS_TABLE
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES, CUSTOMER_FEATURES_TABLE
 from engagement_assets.features.feature import Feature
+from engagement_assets.governance.privacy.masking import of_groups_only
 from engagement_assets.governance.tables import (
     FAIRNESS_MEASURES,
     FAIRNESS_MEASURES_TABLE,
     KNOWN_TABLES,
 )
+from engagement_assets.models.specs import MODELS
 from resources.tables import Column
 
 Aggregate = Literal["avg", "sum"]
@@ -31,6 +34,7 @@ VIEWS: Mapping[str, tuple[str, ...]] = {
     "forecast": ("forecast/predictions",),
     "programme": ("value/programme",),
     "fairness": (FAIRNESS_MEASURES,),
+    "advice": (ADVICE.key,),
 }
 # Columns that no question reads: lists of items and which version made a row.
 _UNASKED = ("_version", "recommended_items")
@@ -55,12 +59,14 @@ class Metric:
         words: What it is called.
         unit: Its unit.
         aggregate: How it is summed up where a question does not say; None where it must say.
+        of_groups_only: Whether it is shown of groups and of no single customer.
     """
 
     column: str
     words: str
     unit: str
     aggregate: Aggregate | None
+    of_groups_only: bool
 
 
 def _words(column: str) -> str:
@@ -68,11 +74,9 @@ def _words(column: str) -> str:
 
 
 def _asked(column: Column) -> bool:
-    return not (
-        column.personal
-        or column.names_customer
-        or column.mentions_customer
-        or any(part in column.name for part in _UNASKED)
+    # what is only made coarse is asked for of groups
+    return column.masking not in {"pseudonym", "withheld"} and not any(
+        part in column.name for part in _UNASKED
     )
 
 
@@ -82,7 +86,13 @@ def _metric(column: Column) -> Metric:
     )
     expected = column.name.startswith("future_revenue")
     unit = "USD" if "_usd" in column.name or "revenue" in column.name else column.unit
-    return Metric(column.name, _words(column.name), unit, "sum" if adds_up or expected else None)
+    return Metric(
+        column.name,
+        _words(column.name),
+        unit,
+        "sum" if adds_up or expected else None,
+        of_groups_only(column),
+    )
 
 
 _COLUMNS = tuple(
@@ -114,6 +124,8 @@ METRIC_WORDS: dict[str, str] = {
     **{name: name for name in METRICS},
     **{words: name for words, name in ALIASES.items() if name in METRICS},
 }
+# What counterfactuals are asked for by, with the model whose score it is.
+ADVISED: dict[str, str] = {spec.score: spec.name for spec in MODELS if spec.goal is not None}
 REASONS: dict[str, str] = {
     "churn_probability": "churn_reasons",
     "engagement_score": "engagement_reasons",

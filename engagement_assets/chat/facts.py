@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import date
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
+
+from engagement_assets.learning.json_data import JsonData
 
 Refusal = Literal["not_allowed", "not_known", "nothing_found", "ambiguous"]
 
@@ -31,7 +32,7 @@ _QUOTED = re.compile(r"\[(f\d+): ")
 
 
 @dataclass(frozen=True)
-class Fact:
+class Fact(JsonData):
     """One claim.
 
     Attributes:
@@ -39,7 +40,7 @@ class Fact:
         text: The claim in words, with its day.
         values: What it holds, as data.
         source: Table that it comes from.
-        day: Day of the table.
+        day: Day of the table, ISO 8601; empty where a table's declaration says it.
         sql: The query that made it; empty where a table's declaration says it.
     """
 
@@ -47,7 +48,7 @@ class Fact:
     text: str
     values: tuple[float | int | str | None, ...]
     source: str
-    day: date | None
+    day: str
     sql: str
 
     @property
@@ -57,15 +58,16 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Answer(JsonData):
     """What is shown of a question.
 
     Attributes:
         question: As it was asked.
         text: What is shown.
         facts: The claims that it quotes.
-        tool: What made them; empty for a refusal.
+        tool: What made them, names with a space between; empty for a refusal.
         refusal: Why there is no answer, or None.
+        id: Names the answer for feedback; empty where it is not kept.
     """
 
     question: str
@@ -73,14 +75,7 @@ class Answer:
     facts: tuple[Fact, ...] = ()
     tool: str = ""
     refusal: Refusal | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON data."""
-        data = asdict(self)
-        data["facts"] = [
-            {**fact, "day": fact["day"] and fact["day"].isoformat()} for fact in data["facts"]
-        ]
-        return data
+    id: str = ""
 
 
 class RefusedError(Exception):
@@ -98,18 +93,48 @@ def unbound(text: str, facts: Sequence[Fact]) -> list[str]:
         text: The answer.
         facts: The claims that it may quote, each once.
     """
+    quoted, rest, wrong = _read(text, facts)
+    if wrong:
+        return [wrong]
+    return _strange(rest) if quoted or not facts else [text]
+
+
+def bound_part(text: str, facts: Sequence[Fact]) -> str | None:
+    """Return as much of the beginning of an answer as can be shown while the rest is on its way.
+
+    Args:
+        text: The beginning.
+        facts: The claims that the answer may quote.
+
+    Returns:
+        What binds: whole claims and whole words; None where the text can bind no more.
+    """
+    at = text.rfind("[f")
+    open_claim = at >= 0 and any(
+        fact.quoted.startswith(text[at:]) and fact.quoted != text[at:] for fact in facts
+    )
+    end = at if open_claim else len(text)
+    # a last word or claim mark may go on
+    while not open_claim and end and not (text[end - 1].isspace() or text[end - 1] == "]"):
+        end -= 1
+    _, rest, wrong = _read(text[:end], facts)
+    return None if wrong or _strange(rest) else text[:end]
+
+
+def _read(text: str, facts: Sequence[Fact]) -> tuple[set[str], str, str]:
+    """Return the ids of quoted claims, what stands between them, and what is quoted wrongly."""
     by_id = {fact.id: fact for fact in facts}
     rest, at, quoted = [], 0, set[str]()
     while match := _QUOTED.search(text, at):
         fact = by_id.get(match[1])
         if fact is None or match[1] in quoted or not text.startswith(fact.quoted, match.start()):
-            return [text[match.start() : match.start() + 80]]
+            return quoted, "", text[match.start() : match.start() + 80]
         rest.append(text[at : match.start()])
         at = match.start() + len(fact.quoted)
         quoted.add(match[1])
-    if facts and not quoted:
-        return [text]
-    rest.append(text[at:])
-    between = " ".join(rest)
+    return quoted, " ".join([*rest, text[at:]]), ""
+
+
+def _strange(between: str) -> list[str]:
     words = re.split(r"[\s,.:]+", between.lower())
     return [word for word in words if word and word not in CONNECTIVES]

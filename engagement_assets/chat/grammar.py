@@ -9,7 +9,7 @@ Belongs here: reading. Does not belong here: answering (`tools.py`).
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from engagement_assets.chat.catalogue import (
@@ -23,7 +23,7 @@ from engagement_assets.learning.fairness.groups import AGE_BANDS
 from engagement_assets.models.specs import EVERY_MODEL
 
 # What nobody gets here, whoever asks: persons' data, changes, secrets, raw rows.
-_FORBIDDEN = word_set(
+FORBIDDEN = word_set(
     "e-mail e-mails email emails phone password passwords names address addresses delete drop "
     "insert alter truncate create attach copy pragma export update send grant key keys ignore "
     "private rows file files read_csv read_parquet secret secrets"
@@ -31,7 +31,7 @@ _FORBIDDEN = word_set(
 _FILLER = word_set(
     "a an the is are was were be been will would do does did of in on at for to by from with me "
     "my we our us it its they them their there this that what which who how many much so and or "
-    "up show tell give about say says asked has month months last next now days accounts "
+    "up show tell give about say says asked has month months last next now days accounts help "
     "account users people customers customer model whether can could what's please than"
 )
 # Words that are understood and ask for nothing that a table holds.
@@ -44,10 +44,12 @@ _CUES: Mapping[str, str] = {
     "fair": "fairness", "unfair": "fairness", "forecast": "forecast", "tomorrow": "forecast",
     "peak": "peak", "difference": "difference", "highest": "highest", "most": "highest",
     "lowest": "lowest", "least": "lowest", "mean": "avg", "average": "avg", "total": "sum",
+    "increase": "change", "raise": "change", "improve": "change", "lower": "change",
+    "reduce": "change", "keep": "change", "stay": "change", "differently": "change",
     "many": "count", "will": "future", "next": "future", "last": "past", "months": "past",
 }  # fmt: skip
-_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_SERIES = {
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+SERIES = {
     "active customers": "active_customers",
     "sessions": "sessions",
     "messages": "messages",
@@ -90,27 +92,44 @@ class Asked:
     meaning: str = ""
 
 
+@dataclass(frozen=True)
+class Known:
+    """What the tables know.
+
+    Attributes:
+        values: Values of each dimension.
+        customers: Ids of customers by the same in small letters.
+    """
+
+    values: Mapping[str, Sequence[str]]
+    customers: Mapping[str, str]
+
+    @classmethod
+    def of(cls, values: Mapping[str, Sequence[str]], customers: Iterable[str]) -> Known:
+        """Return it of values and ids."""
+        return cls(values, {customer.lower(): customer for customer in customers})
+
+
 class Grammar:
     """Reads questions.
 
     Args:
-        values: Values of each dimension that the tables have.
-        customers: Ids of customers.
+        known: What the tables know.
     """
 
-    def __init__(self, values: Mapping[str, Sequence[str]], customers: Collection[str]) -> None:
-        self._customers = {customer.lower(): customer for customer in customers}
+    def __init__(self, known: Known) -> None:
+        self._customers = known.customers
         self._phrases: dict[tuple[str, ...], list[tuple[str, object]]] = {}
         for words, column in METRIC_WORDS.items():
             self._add(words, "metrics", column)
         for words, column in DIMENSION_WORDS.items():
             self._add(words, "dimensions", column)
-        for words, name in _SERIES.items():
+        for words, name in SERIES.items():
             self._add(words, "series", name)
         for spec in EVERY_MODEL:
             self._add(spec.name.replace("_", " "), "models", spec.name)
-        for column, known in values.items():
-            for value in known:
+        for column, values in known.values.items():
+            for value in values:
                 self._add(value.replace("_", " "), "values", (column, value))
         for words, value in _GENDERS.items():
             self._add(words, "values", ("gender", value))
@@ -134,7 +153,7 @@ class Grammar:
             for token in re.findall(r"[\w'+/-]+", question.lower().replace("’", "'"))
         ]
         asked = Asked()
-        if _FORBIDDEN & set(tokens):
+        if FORBIDDEN & set(tokens):
             raise RefusedError("not_allowed", "This is not allowed here.")
         if tokens[:2] == ["what", "does"] and tokens[-1:] == ["mean"]:
             return self._meaning(asked, tokens[2:-1])
@@ -169,8 +188,8 @@ class Grammar:
     def _word(self, word: str, asked: Asked, unread: list[str]) -> int:
         if word in self._customers:
             asked.customer = self._customers[word]
-        elif word in _WEEKDAYS:
-            asked.weekday = _WEEKDAYS.index(word)
+        elif word in WEEKDAYS:
+            asked.weekday = WEEKDAYS.index(word)
             asked.cues.add("forecast")
         elif word in _CUES:
             asked.cues.add(_CUES[word])

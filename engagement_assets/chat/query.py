@@ -14,6 +14,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import sqlglot
 from sqlglot import exp
 
@@ -75,12 +76,14 @@ class Warehouse:
 
     Attributes:
         lake: Where they come from.
+        refusing: Customers whose rows are left out.
         seconds: After so long a statement is given up.
     """
 
     lake: Lake
+    refusing: frozenset[str] = frozenset()
     seconds: float = SECONDS
-    days: dict[str, date | None] = field(default_factory=dict)
+    days: dict[str, date] = field(default_factory=dict)
     _columns: dict[str, set[str]] = field(default_factory=dict, repr=False)
     _connection: duckdb.DuckDBPyConnection | None = field(default=None, repr=False)
 
@@ -96,6 +99,9 @@ class Warehouse:
             rows = parts[0]
             if view == VIEW:
                 rows = _customers(*parts)
+            if self.refusing and "customer_id" in rows.column_names:
+                refused = pc.is_in(rows["customer_id"], pa.array(self.refusing, pa.string()))
+                rows = rows.filter(pc.invert(refused))
             self._columns[view] = set(rows.column_names)
             connection.register("given", rows)
             connection.execute(f"CREATE TABLE {view} AS SELECT * FROM given")  # noqa: S608 - names of views are constants

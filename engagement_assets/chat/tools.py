@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from sqlglot import exp
 
 from engagement_assets.chat.catalogue import (
+    ADVISED,
     COUNT,
     MEANINGS,
     METRICS,
@@ -53,7 +53,7 @@ class Tools:
         Raises:
             RefusedError: It is not clear, not allowed, or there is nothing.
         """
-        name, needed = _tool(asked)
+        name, needed = tool_of(asked)
         if asked.unknown_customer:
             raise RefusedError("nothing_found", "There is no such customer.")
         if needed and needed not in self.scopes:
@@ -68,6 +68,7 @@ class Tools:
             "forecast": self.forecast,
             "fairness": self.fairness,
             "dictionary": self.dictionary,
+            "counterfactuals": self.counterfactuals,
         }
         return name, tools[name](asked)
 
@@ -75,6 +76,8 @@ class Tools:
         """Sum up one metric over a group, or give one customer's."""
         if asked.customer:
             metric = METRICS[asked.metrics[0]]
+            if metric.of_groups_only:
+                raise RefusedError("not_allowed", "This is shown of groups only.")
             sql = f"SELECT {metric.column} FROM {VIEW} WHERE customer_id = {_text(asked.customer)}"  # noqa: S608 - columns are declared, texts quoted; `check` reads every statement
             [(value,)] = self._rows(VIEW, sql)
             if value is None:
@@ -180,6 +183,34 @@ class Tools:
             )
         ]
 
+    def counterfactuals(self, asked: Asked) -> list[Fact]:
+        """Say what a customer at risk could do differently, as it was searched with the day."""
+        model = ADVISED[asked.metrics[0] if asked.metrics else "churn_probability"]
+        sql = (
+            "SELECT words, measured, changes, predicted, predicted_after FROM advice "  # noqa: S608 - as above
+            f"WHERE customer_id = {_text(asked.customer)} AND model = {_text(model)}"
+        )
+        rows = self._rows("advice", sql)
+        if not rows:
+            raise RefusedError(
+                "nothing_found",
+                "Nothing is stored: it is searched with the day for those at most risk of leaving, "
+                "and for anybody by the API.",
+            )
+        words, measured, changes, predicted, after = rows[0]
+        facts = [
+            self._fact(
+                1,
+                f"what the {model} model would predict of {asked.customer}: {words}",
+                (predicted, after, changes),
+                "advice",
+                sql,
+            )
+        ]
+        if measured:
+            facts.append(self._fact(2, measured, (measured,), "advice", sql))
+        return facts
+
     def holdout(self, asked: Asked) -> list[Fact]:  # noqa: ARG002 - every tool takes what is asked
         """Say what the programme adds, by the customers who are left out of it."""
         sql = (
@@ -258,7 +289,7 @@ class Tools:
         legal = f"; legal: {column.legal}" if column.legal else ""
         return [
             Fact("f1", f"{column.name}: {column.text}{legal}", (column.name,), "dictionary",
-                 None, "")
+                 "", "")
         ]  # fmt: skip
 
     def _rows(self, view: str, sql: str) -> list[tuple[Any, ...]]:
@@ -267,13 +298,13 @@ class Tools:
         return self.warehouse.select(sql)
 
     def _fact(self, number: int, text: str, values: tuple[Any, ...], view: str, sql: str) -> Fact:
-        day: date | None = self.warehouse.days[view]
+        day = self.warehouse.days[view].isoformat()
         return Fact(
             f"f{number}", f"{text} (as of {day})", values, " and ".join(VIEWS[view]), day, sql
         )
 
 
-def _tool(asked: Asked) -> tuple[str, str]:
+def tool_of(asked: Asked) -> tuple[str, str]:
     """Return which tool answers and the scope that it needs.
 
     Raises:
@@ -297,13 +328,16 @@ def _tool(asked: Asked) -> tuple[str, str]:
          and asked.number in {0, DAYS}),
         ("reasons", ONE, "reasons" in cues and plain and someone and one_metric and not asked.values
          and asked.metrics[0] in REASONS),
+        ("counterfactuals", ONE, "change" in cues and now and someone and not asked.values
+         and not asked.dimensions and not asked.number and set(asked.metrics) <= ADVISED.keys()
+         and len(asked.metrics) <= 1 and "forecast" not in cues),
         ("difference", FIGURES, "difference" in cues and plain and one_metric
          and len(asked.values) == 2 and len(dimensions_of_values) == 1 and _can_sum(asked)),
         ("ranking", FIGURES, bool({"highest", "lowest"} & cues) and plain and one_metric
          and len(asked.dimensions) == 1 and filtered_once and _can_sum(asked)),
         ("metric", ONE if someone else FIGURES,
          plain and not asked.dimensions and filtered_once
-         and not {"highest", "lowest", "difference", "reasons"} & cues
+         and not {"highest", "lowest", "difference", "reasons", "change"} & cues
          and ((one_metric and (someone or _can_sum(asked)))
          or (not asked.metrics and "count" in cues and not someone))),
     ]  # fmt: skip

@@ -20,6 +20,7 @@ from engagement_assets.commands.homes import open_home, prepare_home, settings_f
 from engagement_assets.commands.options import refused, with_settings
 from engagement_assets.commands.train_sentiment import train_sentiment
 from engagement_assets.settings.api import ApiSettings
+from engagement_assets.settings.chat import ChatSettings
 from engagement_assets.settings.dashboard import DashboardSettings
 from engagement_assets.settings.fields import SettingsError
 from engagement_assets.settings.installation import HOME_VARIABLE, Settings, current_home
@@ -254,11 +255,13 @@ def ask(
     engagement ask --question "Which region has the highest mean engagement score?"
     """
     settings = open_home(given)
-    from engagement_assets.chat.assistant import LOG_FILE, Assistant, shown
+    from engagement_assets.chat.assistant import shown
+    from engagement_assets.chat.opening import Assistants
     from engagement_assets.deployments.resources import resources_of
 
-    lake = resources_of(settings)["lake"].lake
-    sys.stdout.write(shown(Assistant(lake, settings.home / LOG_FILE).ask(question)))
+    with refused():
+        assistant = Assistants.of(resources_of(settings), ChatSettings())()
+    sys.stdout.write(shown(assistant.ask(question, by="engagement ask")))
 
 
 @app.command()

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from engagement_assets.settings.api import ApiSettings
+from engagement_assets.settings.chat import ChatSettings
 from engagement_assets.settings.dashboard import DashboardSettings
 from engagement_assets.settings.deployment import AwsSettings
 from engagement_assets.settings.installation import PROJECT, Settings
@@ -18,6 +19,7 @@ def blocks() -> dict[str, str]:
         "README.md": Settings.table(),
         "docs/api.md": ApiSettings.table(),
         "docs/dashboard.md": DashboardSettings.table(),
+        "docs/ask.md": ChatSettings.table(),
         "docs/aws.md": AwsSettings.table(),
         "Makefile": f"SETTINGS := {' '.join(Settings.variables().values())}",
     }

@@ -12,9 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 from upath import UPath
 
-from engagement_assets.chat.assistant import LOG_FILE, LONGEST, Assistant
+from engagement_assets.chat.assistant import LONGEST
+from engagement_assets.chat.facts import Answer
+from engagement_assets.chat.opening import Assistants
 from engagement_assets.dashboard.access import (
     ANALYSTS,
     EVERYBODY,
@@ -48,6 +51,7 @@ from engagement_assets.deployments.resources import resources_of
 from engagement_assets.governance.review import ReviewError, desk_of
 from engagement_assets.governance.review.desk import MOST_NOTE
 from engagement_assets.governance.tables import REVIEW_QUEUE
+from engagement_assets.settings.chat import ChatSettings
 from engagement_assets.settings.dashboard import DashboardSettings
 from engagement_assets.settings.installation import Settings, current_home
 from resources.lake import LakeError
@@ -60,6 +64,11 @@ Draw = Callable[[Viewer, DashboardSettings], None]
 @st.cache_resource(ttl=300)
 def _resources_of_home(home: Path) -> dict:
     return resources_of(Settings.load(home))
+
+
+@st.cache_resource(ttl=300)
+def _assistants_of_home(home: Path) -> Assistants:
+    return Assistants.of(_resources_of_home(home), ChatSettings())
 
 
 def _resources() -> dict:
@@ -175,15 +184,41 @@ def _ask(viewer: Viewer, settings: DashboardSettings) -> None:
     if not question:
         st.info("Figures come from the tables; what no table answers is refused.")
         return
-    # a connection is of one thread, so each question has its own
-    assistant = Assistant(_resources()["lake"].lake, current_home() / LOG_FILE)
-    answer = assistant.ask(question, scopes=scopes_of(viewer))
+    # the page runs again with each press of a button: a question is asked once
+    if st.session_state.get("asked", ("",))[0] != question:
+        place = st.empty()
+        answer = _assistants_of_home(current_home())().ask(
+            question,
+            scopes=scopes_of(viewer),
+            by=viewer.name,
+            # what a language model writes is seen as it comes, as far as it binds
+            on_text=lambda text: _write(place, text),
+        )
+        place.empty()
+        st.session_state["asked"] = (question, answer)
+    answer = st.session_state["asked"][1]
     (st.warning if answer.refusal else st.success)(answer.text)
+    _thumbs(answer, viewer)
     for fact in answer.facts:
         url = f"{settings.dagster_url.rstrip('/')}/assets/{fact.source}"
         st.caption(f"{fact.id}: as of {fact.day}, from {fact.source} · [open in Dagster]({url})")
         if fact.sql:
             st.code(fact.sql, language="sql", wrap_lines=True)
+
+
+def _write(place: DeltaGenerator, text: str) -> None:
+    place.text(text)
+
+
+def _thumbs(answer: Answer, viewer: Viewer) -> None:
+    """Ask whether an answer helped, and keep what is said."""
+    chosen = st.feedback("thumbs", key=f"feedback-{answer.id}")
+    kept = st.session_state.setdefault("feedback", {})
+    if chosen is None or kept.get(answer.id) == chosen:
+        return
+    _resources()["questions"].log.add_feedback(answer.id, by=viewer.name, helpful=chosen == 1)
+    kept[answer.id] = chosen
+    st.caption("Thank you: this is kept with the question.")
 
 
 def _plain(title: str, pictures: Callable[[Reader], list[Picture]]) -> Draw:

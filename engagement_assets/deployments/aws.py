@@ -31,6 +31,7 @@ from resources.io_managers import (
 )
 from resources.online_store.resource import DynamoDBOnlineStore
 from resources.platform import LakeResource
+from resources.questions import QuestionsResource
 from resources.reviews import ReviewsResource
 from resources.sql import SqlFolder
 
@@ -109,6 +110,7 @@ def resources(settings: Settings, *, sql_root: str) -> dict[str, Any]:
             queue=aws.contact_queue, table=aws.online_table, region=aws.region
         ),
         "erasures": ErasuresResource(root=f"{aws.root}/privacy", options=storage),
+        "questions": QuestionsResource(root=f"{aws.root}/questions", options=storage),
         "reviews": ReviewsResource(
             root=f"{aws.root}/reviews",
             options=storage,

@@ -32,6 +32,7 @@ from resources.io_managers import (
 )
 from resources.online_store.resource import SqliteOnlineStore
 from resources.platform import DuckDBEngineResource, LakeResource
+from resources.questions import QuestionsResource
 from resources.reviews import ReviewsResource
 from resources.sql import SqlFolder
 
@@ -74,6 +75,7 @@ def resources(settings: Settings, *, sql_root: str) -> dict[str, Any]:
             claims_path=str(settings.home / CLAIMS_FILE),
         ),
         "erasures": ErasuresResource(root=str(settings.home / "privacy")),
+        "questions": QuestionsResource(root=str(settings.home / "questions")),
         "reviews": ReviewsResource(
             root=str(settings.home / "reviews"),
             days=settings.review_days,

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from engagement_assets.chat.opening import Assistants
 from engagement_assets.decisions.contact.job import present_of
 from engagement_assets.decisions.counterfactuals.advice import AdviceDesk
 from engagement_assets.decisions.specs import DECISIONS, LEARNT
@@ -33,6 +34,7 @@ from engagement_assets.serving.publishing import COLD_START, PURPOSE
 from engagement_assets.serving.records import EXPLAINED
 from engagement_assets.serving.scoring import Scorer
 from engagement_assets.settings.api import ApiSettings
+from engagement_assets.settings.chat import ChatSettings
 from engagement_assets.settings.deployment import Deployment, choose
 from engagement_assets.settings.installation import Settings, current_home
 from engagement_assets.signals.sentiment.events import LEASE_SECONDS, TextEvents
@@ -86,6 +88,7 @@ def installation_from_environ(settings: ApiSettings) -> Installation:
         texts=text_events(resources) if settings.lake else None,
         reviews=desk_of(resources) if settings.lake else None,
         advice=advice_desk(resources) if settings.lake else None,
+        ask=Assistants.of(resources, ChatSettings()) if settings.lake else None,
     )
 
 

@@ -43,6 +43,12 @@ class ApiSettings(Declared):
         pattern=f"^{RATE}$",
         expected="a number and a time such as 200/second or 6000/minute",
     )
+    ask_rate: str = setting(
+        "30/minute",
+        "questions to the chat that a key may ask; a language model costs by question",
+        pattern=f"^{RATE}$",
+        expected="a number and a time such as 30/minute",
+    )
     rate_storage: str = setting(
         "async+memory://",
         "where requests are counted: `async+redis://host:6379` shares counts between workers "

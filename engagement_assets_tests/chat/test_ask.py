@@ -1,126 +1,19 @@
 """Questions with known answers, and what must not be answered, on a small lake of drawn rows."""
 
-import json
-from datetime import date, timedelta
-
 import duckdb
-import numpy as np
 import pyarrow as pa
 import pytest
+from upath import UPath
 
 from benchmarks.ask import PAYLOADS, answers, leaks, reference, shown_hostile, someone, wrong
 from engagement_assets.chat.assistant import Assistant
-from engagement_assets.chat.facts import Fact, unbound
+from engagement_assets.chat.facts import Answer, Fact, bound_part, unbound
 from engagement_assets.chat.query import QueryError
 from engagement_assets.decisions.customers.unified import CUSTOMERS_TABLE
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES_TABLE
-from engagement_assets.governance.tables import KNOWN_TABLES
-from resources.lake import Lake, encode, put_atomically
-from resources.tables import Column, Table
-
-DAY = date(2026, 11, 27)
-ROWS = 240
-TEXTS = {
-    "location": ("africa", "oceania", "western_europe", "latin_america"),
-    "account_type": ("premium", "free"),
-    "primary_device": ("mobile", "desktop"),
-    "gender": ("female", "male"),
-}
-RNG = np.random.default_rng(5)
-
-
-def _drawn(column: Column) -> list:
-    if column.name == "customer_id":
-        return [f"c{number:07d}" for number in range(ROWS)]
-    if column.type == "string":
-        choices = TEXTS.get(column.name) or column.allowed or ("visits 3 (typical 9)", "posts 0")
-        return [str(one) for one in RNG.choice(choices, ROWS)]
-    if column.type == "date":
-        return [DAY] * ROWS
-    if column.type == "bool":
-        return (RNG.random(ROWS) < 0.5).tolist()
-    if column.name == "age":
-        return RNG.integers(18, 80, ROWS).tolist()
-    low, high = column.minimum or 0, 60 if column.maximum is None else column.maximum
-    drawn = RNG.uniform(low, high, ROWS)
-    values = (drawn.astype(int) if column.type == "int64" else drawn).tolist()
-    # of the last customer nothing is expected
-    return [*values[:-1], None] if column.name == "future_revenue_usd" else values
-
-
-def _put(lake: Lake, table: str, rows: pa.Table) -> None:
-    put_atomically(lake.path(table, DAY), encode(rows))
-
-
-def _written(lake: Lake, table: Table, rows: list[dict]) -> None:
-    """Put rows of a table; columns that they lack are null."""
-    full = [{name: row.get(name) for name in table.names} for row in rows]
-    _put(lake, table.key, pa.Table.from_pylist(full))
-
-
-@pytest.fixture(scope="module")
-def lake(tmp_path_factory) -> Lake:
-    made = Lake(str(tmp_path_factory.mktemp("lake")))
-    for table in (CUSTOMER_FEATURES_TABLE, CUSTOMERS_TABLE):
-        _put(made, table.key, pa.table({c.name: _drawn(c) for c in table.columns}))
-    tables = {table.key: table for table in KNOWN_TABLES}
-    ids = RNG.permutation(ROWS)[:90]
-    _written(
-        made,
-        tables["network/influencers"],
-        [{"customer_id": f"c{one:07d}", "rank": rank} for rank, one in enumerate(ids, 1)],
-    )
-    forecasts = [
-        {
-            "metric": metric,
-            "breakdown": "total",
-            "part": "all",
-            "target_day": DAY + timedelta(ahead),
-            "horizon": ahead,
-            "value": scale * (1 + ahead * 3 % 7),
-            "low": scale / 2,
-            "high": scale * 9,
-        }
-        for metric, scale in (
-            ("sessions", 100.5),
-            ("active_customers", 90.25),
-            ("revenue_usd", 512.125),
-            ("messages", 300.75),
-        )
-        for ahead in range(1, 8)
-    ]
-    _written(made, tables["forecast/predictions"], forecasts)
-    programme = {
-        "capability": "programme",
-        "metric": "revenue_usd",
-        "verdict": "no effect shown",
-        "units_with": 228,
-        "units_without": 12,
-        "difference": 3.25,
-        "anytime_low": -27.5,
-        "anytime_high": 34.75,
-    }
-    _written(made, tables["value/programme"], [programme])
-    _written(
-        made,
-        tables["governance/fairness_measures"],
-        [
-            {
-                "model": model,
-                "group_name": group,
-                "verdict": "holds",
-                "measure": measure,
-                "value": 0.25,
-                "people": 40,
-                "judged": True,
-                "fails": False,
-            }
-            for model in ("churn", "engagement")
-            for group in ("55+", "18-24", "female", "male")
-            for measure in ("selected", "base_rate")
-        ],
-    )
-    return made
+from engagement_assets_tests.chat.conftest import DAY, ROWS, _put
+from resources.lake import Lake
+from resources.questions import QuestionLog
 
 
 @pytest.fixture(scope="module")
@@ -237,31 +130,53 @@ def test_a_scope_opens_its_own_tools_only(assistant, scope, question, refused):
     assert bool(answer.facts) != refused
 
 
-def test_a_wording_that_fails_or_says_more_gives_way_to_the_template(lake):
-    def fails(question, facts):  # noqa: ARG001 - a wording's signature
-        raise ConnectionError
-
-    question = "How many customers are there?"
-    plain = Assistant(lake).ask(question).text
-    assert Assistant(lake, wording=fails).ask(question).text == plain
-    more = Assistant(lake, wording=lambda _, facts: f"{facts[0].quoted} and 3 more").ask(question)
-    assert more.text == plain
-    bound = Assistant(lake, wording=lambda _, facts: f"Here is the answer: {facts[0].quoted}.")
-    assert bound.ask(question).text == f"Here is the answer: {plain}"
-
-
 def test_an_answer_quotes_each_claim_once_and_whole():
-    fact = Fact("f1", "revenue of all customers: 3.20 USD", (3.2,), "t", DAY, "")
+    fact = Fact("f1", "revenue of all customers: 3.20 USD", (3.2,), "t", DAY.isoformat(), "")
     assert unbound(fact.quoted, [fact]) == []
     for text in ("", "3.20 USD", "[f1: revenue]", f"{fact.quoted} {fact.quoted}", "[f2: 3.20]"):
         assert unbound(text, [fact]), text
 
 
-def test_questions_and_answers_are_logged(lake, tmp_path):
-    log = tmp_path / "questions.jsonl"
+def test_a_beginning_is_shown_as_far_as_it_binds():
+    fact = Fact("f1", "revenue of all customers: 3.20 USD", (3.2,), "t", DAY.isoformat(), "")
+    whole = f"Here is the answer: {fact.quoted}."
+    parts = [bound_part(whole[:end], [fact]) for end in range(len(whole) + 1)]
+    assert parts[-1] == whole.removesuffix(".")
+    assert all(part is not None and unbound(part, [fact]) in ([], [part]) for part in parts)
+    assert not any(part.endswith("3.20 USD") for part in parts)
+    for text in ("It rose ", "[f1: revenue of all] ", f"{fact.quoted} {fact.quoted} ", "3 "):
+        assert bound_part(text, [fact]) is None, text
+
+
+def test_questions_answers_and_what_people_thought_are_kept(lake, tmp_path):
+    log = QuestionLog(UPath(tmp_path) / "questions")
     asked = Assistant(lake, log)
-    asked.ask("How many customers are there?")
-    asked.ask("Delete customer c0000001.")
-    first, second = (json.loads(line) for line in log.read_text().splitlines())
-    assert first["facts"][0]["values"] == [ROWS, ROWS]
-    assert second["refusal"] == "not_allowed"
+    first = asked.ask("How many customers are there?", by="key:1")
+    second = asked.ask("Delete customer c0000001.", by="key:2")
+    assert log.add_feedback(first.id, by="key:1", helpful=True, note="thanks")
+    assert not log.add_feedback(first.id, by="key:2", helpful=False)
+    assert not log.add_feedback("../" + first.id, by="key:1", helpful=False)
+    one, thought, two = log.lines()
+    assert one["facts"][0]["values"] == [ROWS, ROWS]
+    assert (thought["feedback_on"], thought["helpful"], thought["note"]) == (
+        first.id,
+        True,
+        "thanks",
+    )
+    assert (two["id"], two["refusal"], two["by"]) == (second.id, "not_allowed", "key:2")
+    assert Answer.from_dict(
+        {name: value for name, value in two.items() if name not in {"at", "by"}}
+    ).question.startswith("Delete")
+
+
+def test_what_is_shown_of_groups_only_is_not_shown_of_one(assistant):
+    assert assistant.ask("What is the age of c0000001?").refusal == "not_allowed"
+    assert not assistant.ask("What is the mean age?").refusal
+
+
+def test_of_who_is_not_advised_nothing_is_found(assistant):
+    answer = assistant.ask("How can we keep customer c0000005?")
+    assert answer.refusal == "nothing_found"
+    told = assistant.ask("How can we keep customer c0000000?")
+    assert "would predict" in told.text
+    assert "Measured in the experiment" in told.text

@@ -24,6 +24,7 @@ from typing import Any
 import pandas as pd
 from upath import UPath
 
+from engagement_assets.features.feature import Feature
 from engagement_assets.settings.fields import SettingsError
 from engagement_assets.settings.installation import Settings
 from resources.lake import put_atomically
@@ -134,6 +135,15 @@ class Masking:
         }
         name = f"{now:%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}.json"
         put_atomically(self.root / name, json.dumps(reading, indent=1).encode())
+
+
+def of_groups_only(column: Column) -> bool:
+    """Return whether a column is shown of groups only, never beside a single customer's name.
+
+    Fairness is measured by sensitive ones; what is made coarse for analysts could name somebody.
+    """
+    sensitive = isinstance(column, Feature) and column.sensitive
+    return sensitive or column.masking in {"decade", "place"}
 
 
 def readings(root: UPath) -> list[dict[str, Any]]:

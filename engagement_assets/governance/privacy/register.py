@@ -43,6 +43,7 @@ HOLDERS: dict[str, Callable[[Any], list[Place]]] = {
     "delivery": lambda resource: [ClaimsOf(resource.claims())],
     "reports": lambda resource: [Texts("reports", UPath(resource.root, **resource.options))],
     "reviews": lambda resource: [Texts("reviews", UPath(resource.root, **resource.options))],
+    "questions": lambda resource: [Texts("questions", UPath(resource.root, **resource.options))],
     "alerts": lambda resource: [Texts("alerts", UPath(resource.log_path, **resource.options))],
 }
 # Resources that hold none, or are one of the places above by another name.
@@ -72,6 +73,7 @@ OF_RESOURCES = {
     "alerts.state.json": "alerts",
     "privacy": "erasures",
     "reviews": "reviews",
+    "questions": "questions",
     ONLINE_FILE: "online_store",
     CLAIMS_FILE: "delivery",
     CATALOGUE_FILE: "catalogue",
@@ -82,8 +84,6 @@ HOME_PLACES: dict[str, Callable[[Path], Place]] = {
     "studies": lambda path: Helps("studies", path),
     # draws of the API, a line each
     "next_actions.jsonl": lambda path: Texts("draws", UPath(path)),
-    # questions of the chat with their answers, a line each
-    "questions.jsonl": lambda path: Texts("questions", UPath(path)),
     # the alerts that some channel has yet to take
     "alerts.state.json": lambda path: Texts("alerts to be sent", UPath(path)),
 }
@@ -91,7 +91,6 @@ WITHOUT_CUSTOMERS = {
     SETTINGS_FILE,
     "api_keys.json",
     ".api_keys.json.lock",
-    ".questions.jsonl.lock",
     "contact_webhook_secret",
 }
 # What no process of the platform can empty, and what to do there.

@@ -79,18 +79,26 @@ class Access:
             return known
         caller = await self._known(request)
         request.scope["caller"] = caller.name
-        rate = caller.rate or self._rate
+        await self.count(caller, caller.rate or self._rate)
+        request.scope["known_caller"] = caller
+        return caller
+
+    async def count(self, caller: Caller, rate: str, *, of: str = "") -> None:
+        """Count a request of a caller, or of one kind of theirs.
+
+        Raises:
+            ProblemError: 429 for too many.
+        """
         item = self._parsed.setdefault(rate, limits.parse(rate))
-        if not await self._limiter.hit(item, caller.name):
-            reset = (await self._limiter.get_window_stats(item, caller.name)).reset_time
+        counted = (of, caller.name) if of else (caller.name,)
+        if not await self._limiter.hit(item, *counted):
+            reset = (await self._limiter.get_window_stats(item, *counted)).reset_time
             wait = max(1, math.ceil(reset - time.time()))
             raise ProblemError(
                 429,
                 f"more than {rate} for this caller; try again in {wait} s",
                 headers={"Retry-After": str(wait)},
             )
-        request.scope["known_caller"] = caller
-        return caller
 
     async def _known(self, request: Request) -> Caller:
         token = request.headers.get("x-api-key", "")
@@ -157,8 +165,8 @@ class KeyFirst(APIRoute):
         return handle
 
 
-def needs(scope: str) -> Callable[[Request], Awaitable[Caller]]:
-    """A dependency that lets in callers with a scope; `admin` opens everything.
+def needs(*scopes: str) -> Callable[[Request], Awaitable[Caller]]:
+    """A dependency that lets in callers with one of some scopes; `admin` opens everything.
 
     Raises:
         ProblemError: 401, 403 or 429.
@@ -167,8 +175,9 @@ def needs(scope: str) -> Callable[[Request], Awaitable[Caller]]:
     async def allowed(request: Request) -> Caller:
         access: Access = request.app.state.access
         caller = await access.caller(request)
-        if scope not in caller.scopes and "admin" not in caller.scopes:
-            raise ProblemError(403, f"this needs the scope {scope}, which the caller does not have")
+        if not {*scopes, "admin"} & caller.scopes:
+            named = " or ".join(scopes)
+            raise ProblemError(403, f"this needs the scope {named}, which the caller does not have")
         return caller
 
     return allowed

@@ -24,6 +24,7 @@ from prometheus_client import Gauge
 
 from engagement_assets.governance.review import Desk
 from engagement_assets.serving.api.access import Access, KeySource, needs
+from engagement_assets.serving.api.ask import router as ask_router
 from engagement_assets.serving.api.contact import router as contact_router
 from engagement_assets.serving.api.counterfactuals import router as counterfactuals_router
 from engagement_assets.serving.api.guard import Guard, Metrics
@@ -41,6 +42,7 @@ from engagement_assets.settings.api import ApiSettings
 from engagement_assets.signals.sentiment.events import TextEvents
 
 if TYPE_CHECKING:
+    from engagement_assets.chat.assistant import Assistant
     from engagement_assets.decisions.contact.present import Present
     from engagement_assets.decisions.counterfactuals.advice import AdviceDesk
 
@@ -76,6 +78,7 @@ class Installation:
         texts: Scores texts as they are written; None where the lake is not read.
         reviews: The desk of reviewers; None where the lake is not read.
         advice: Counterfactuals; None where the lake is not read.
+        ask: The chat of now; None where the lake is not read.
     """
 
     open_service: Callable[[], CustomerService]
@@ -87,6 +90,7 @@ class Installation:
     texts: TextEvents | None
     reviews: Desk | None = None
     advice: AdviceDesk | None = None
+    ask: Callable[[], Assistant] | None = None
 
 
 def create_app(settings: ApiSettings, installation: Installation) -> FastAPI:
@@ -106,6 +110,8 @@ def create_app(settings: ApiSettings, installation: Installation) -> FastAPI:
     app.state.contact = installation.contact
     app.state.reviews = installation.reviews
     app.state.advice = installation.advice
+    app.state.ask = installation.ask
+    app.state.ask_rate = settings.ask_rate
     app.state.texts = installation.texts and Batcher(installation.texts.handle)
     app.state.access = Access(
         installation.keys,
@@ -122,6 +128,7 @@ def create_app(settings: ApiSettings, installation: Installation) -> FastAPI:
     app.include_router(texts_router)
     app.include_router(reviews_router)
     app.include_router(counterfactuals_router)
+    app.include_router(ask_router)
     app.include_router(router)
     app.include_router(health)
     app.add_api_route(

@@ -29,7 +29,9 @@ from engagement_assets.settings.api import is_rate
 from resources.files import one_writer, replace_file
 
 KEYS_FILE = "api_keys.json"
-SCOPES = ("read", "score", "contact", "events", "review", "admin")
+# what each opens of the chat: figures over many, one customer, lists of customers
+ASK_SCOPES = {"ask_figures": "figures", "ask_customer": "customer", "ask_lists": "lists"}
+SCOPES = ("read", "score", "contact", "events", "review", *ASK_SCOPES, "admin")
 # A file is looked at again after so long, so that a key that was withdrawn stops working.
 LOOK_AGAIN_SECONDS = 2.0
 _TOKEN = re.compile(r"eng_([0-9a-f]{12})_([0-9a-f]{64})")

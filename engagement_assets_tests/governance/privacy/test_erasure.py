@@ -162,8 +162,10 @@ def home(tmp_path: Path) -> Path:
     own["delivery"].claims().claim(f"contact/{LAST}/{CANARY}", json.dumps({"x": CANARY}))
     own["alerts"].tell_now({"id": "1", "customer_id": CANARY})
     own["alerts"].tell_now({"id": "2", "customer_id": "bob"})
-    for log, key in (("next_actions.jsonl", "customer_id"), ("questions.jsonl", "text")):
-        (path / log).write_text("".join(json.dumps({key: name}) + "\n" for name in (CANARY, "bob")))
+    draws = (json.dumps({"customer_id": name}) + "\n" for name in (CANARY, "bob"))
+    (path / "next_actions.jsonl").write_text("".join(draws))
+    for name in (CANARY, "bob"):
+        own["questions"].log.add({"text": f"the score of {name}"}, by="support")
     report = path / "reports" / "churn" / "report.json"
     report.parent.mkdir(parents=True)
     report.write_text(json.dumps({"example": CANARY, "mail": "canary@example.org", "n": 7}))
@@ -254,8 +256,8 @@ def test_a_canary_is_in_no_byte_after_erasure_redelivery_and_restore(
     assert people.column("customer_id").to_pylist() == ["bob"]
     assert store.get(store.served().name, ["bob"]) == {"bob": b"y"}
     assert json.loads((home / "reports/churn/report.json").read_text())["n"] == 7
-    for log in ("next_actions.jsonl", "questions.jsonl"):
-        assert len((home / log).read_text().splitlines()) == 1
+    assert len((home / "next_actions.jsonl").read_text().splitlines()) == 1
+    assert [line["text"] for line in own["questions"].log.lines()] == ["the score of bob"]
 
     # delivered once more, in one go and day by day
     take_in(own)
