@@ -180,7 +180,7 @@ BENCHMARKS = (
 # These go on from a kept lake, with models or with raw tables, and make one where none is kept.
 OVER_A_LAKE = {
     "publish": ".models", "serving": ".models", "soak": ".models", "fuzz": ".models",
-    "lake_size": ".models",
+    "lake_size": ".models", "ask": ".models",
     "million": "source",
 }  # fmt: skip
 WITH_JSON = (

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import random
 import re
 import subprocess
@@ -268,6 +269,8 @@ def main() -> None:
     parser.add_argument("--hostile", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
+    # one line for each of ten thousand hostile wordings
+    logging.getLogger("engagement_assets.chat").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as folder:
         lake = Lake(given.lake or made_home(given.customers, f"{folder}/home"))
         embedded = Assistant(lake)

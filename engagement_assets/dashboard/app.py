@@ -48,6 +48,7 @@ from engagement_assets.dashboard.views import (
     today,
 )
 from engagement_assets.deployments.resources import resources_of
+from engagement_assets.governance.privacy.masking import Masking
 from engagement_assets.governance.review import ReviewError, desk_of
 from engagement_assets.governance.review.desk import MOST_NOTE
 from engagement_assets.governance.tables import REVIEW_QUEUE
@@ -77,7 +78,12 @@ def _resources() -> dict:
 
 def _reader(viewer: Viewer) -> Reader:
     own = _resources()
-    return Reader(own["lake"].lake, own["registry"].registry, viewer.sees_customers)
+    home = current_home()
+
+    def masking() -> Masking:
+        return Masking.of(Settings.load(home), own["erasures"].erasures.root)
+
+    return Reader(own["lake"].lake, own["registry"].registry, viewer.sees_customers, masking)
 
 
 def _viewer(settings: DashboardSettings, *, now: datetime) -> Viewer | None:

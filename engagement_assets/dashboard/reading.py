@@ -3,21 +3,25 @@
 Belongs here: which rows and columns a page gets. Does not belong here: what it draws.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import pandas as pd
 import pyarrow as pa
 
+from engagement_assets.features.catalogue import FEATURES
+from engagement_assets.governance.privacy.masking import Masking, of_groups_only
+from engagement_assets.governance.privacy.masking import Reader as Person
 from engagement_assets.governance.tables import KNOWN_TABLES
 from resources.lake import Lake
 from resources.registry import ModelRegistry
 from resources.tables import Table
 
 TABLES = {table.key: table for table in KNOWN_TABLES}
-# what groups of fairness are made of is shown of groups only
-OF_GROUPS_ONLY = frozenset({"age", "gender", "location"})
+OF_GROUPS_ONLY = frozenset(name for name, one in FEATURES.items() if of_groups_only(one))
+# who may not see customers sees what any analyst sees
+ANALYST = Person("dashboard")
 HIDDEN = "hidden"
 
 
@@ -48,11 +52,13 @@ class Reader:
         lake: The tables.
         registry: The models.
         sees_customers: Whether rows of single customers may be handed out.
+        masking: Gives what masks the ids for who may not see customers; called when one is read.
     """
 
     lake: Lake
     registry: ModelRegistry
     sees_customers: bool
+    masking: Callable[[], Masking]
 
     def last_day(self, table: str, *, until: date | None = None) -> date | None:
         """Return the newest day of a table, or None where there is none."""
@@ -66,8 +72,8 @@ class Reader:
 
         Args:
             table: Its key.
-            columns: Those that are needed; all by default. Personal ones never come, nor, for who
-                may not see customers, those that name one.
+            columns: Those that are needed; all by default. Personal ones never come; for who may
+                not see customers, those that name one come as pseudonyms.
             until: Newest day that counts.
         """
         day = self.last_day(table, until=until)
@@ -75,8 +81,10 @@ class Reader:
         if day is None:
             empty = pa.schema([TABLES[table].arrow.field(name) for name in names]).empty_table()
             return Reading(empty.to_pandas(), table, None)
-        rows = self.lake.read(table, days=[day], columns=names)
-        return Reading(rows.to_pandas(), table, day)
+        rows = self.lake.read(table, days=[day], columns=names).to_pandas()
+        if not self.sees_customers and {*TABLES[table].customer_columns} & {*names}:
+            rows = self.masking().masked(rows, TABLES[table], ANALYST)
+        return Reading(rows, table, day)
 
     def of_customer(self, table: str, customer: str) -> Reading:
         """Return the newest rows of one customer.
@@ -99,9 +107,8 @@ class Reader:
         hidden = {
             column.name
             for column in declared.columns
-            if column.personal
-            or (column.masking and not column.names_customer)
+            if column.masking == "withheld"
+            or of_groups_only(column)
             or column.name in OF_GROUPS_ONLY
-            or (not self.sees_customers and (column.names_customer or column.mentions_customer))
         }
         return [name for name in columns or declared.names if name not in hidden]

@@ -7,11 +7,15 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from upath import UPath
 
 from engagement_assets.dashboard.reading import Reader
+from engagement_assets.governance.privacy.masking import Masking
 from engagement_assets_tests.serving.worlds import DAY, write_world
 from resources.lake import Lake
 from resources.registry import ModelRegistry
+
+MASKING = Masking(b"k" * 32, UPath("memory://readings"))
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class World:
 
     def reader(self, *, sees_customers: bool = True) -> Reader:
         lake = Lake(str(self.home / "lake"))
-        return Reader(lake, ModelRegistry(self.home / "registry"), sees_customers)
+        return Reader(lake, ModelRegistry(self.home / "registry"), sees_customers, lambda: MASKING)
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +38,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     lake = Lake(str(home / "lake"))
     write_world(lake, DAY - timedelta(days=8), customers=40, seed=2)
     return World(home, write_world(lake, DAY, customers=40))
+
+
+@pytest.fixture(autouse=True)
+def _key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the key of pseudonyms out of the home of who runs the tests."""
+    monkeypatch.setenv("HOME", str(tmp_path))
 
 
 @pytest.fixture(autouse=True)

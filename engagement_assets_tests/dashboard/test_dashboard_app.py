@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from upath import UPath
 
 from engagement_assets.commands.dashboard import arguments
 from engagement_assets.dashboard import app
@@ -15,6 +16,7 @@ from engagement_assets.settings.dashboard import DashboardSettings
 from engagement_assets_tests.dashboard.conftest import World
 from engagement_assets_tests.decisions.tables import filled
 from resources.lake import Lake
+from resources.questions import QuestionLog
 
 SECONDS = 60
 
@@ -106,6 +108,22 @@ def test_a_question_about_one_customer_is_for_who_may_see_customers(
     assert bool(test.success) == answered
     assert bool(test.warning) != answered
     assert bool(test.caption) == answered
+
+
+@pytest.mark.usefixtures("token")
+def test_a_thumb_is_kept_with_the_question_which_is_asked_once(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(world.home, tmp_path / "home")
+    monkeypatch.setenv("ENGAGEMENT_HOME", str(tmp_path / "home"))
+    test = AppTest.from_function(draw, args=("Ask", "analyst"), default_timeout=SECONDS).run()
+    test.text_input[0].set_value("How many customers are there?").run()
+    test.feedback[0].set_value(0).run()
+    assert not test.exception
+    asked, thought = QuestionLog(UPath(tmp_path / "home" / "questions")).lines()
+    assert asked["question"] == "How many customers are there?"
+    assert (thought["feedback_on"], thought["helpful"]) == (asked["id"], False)
+    assert asked["by"] == thought["by"]
 
 
 @pytest.mark.usefixtures("token")

@@ -19,7 +19,7 @@ from engagement_assets.dashboard.views import (
     segments,
     today,
 )
-from engagement_assets_tests.dashboard.conftest import World
+from engagement_assets_tests.dashboard.conftest import MASKING, World
 from resources.lake import Lake
 from resources.registry import ModelRegistry
 
@@ -119,7 +119,9 @@ def test_an_empty_home_says_on_every_page_that_nothing_was_made(
 ) -> None:
     home = tmp_path_factory.mktemp("empty")
     registry = ModelRegistry(home / "registry")
-    reader = Reader(Lake(str(home / "lake")), registry, sees_customers=False)
+    reader = Reader(
+        Lake(str(home / "lake")), registry, sees_customers=False, masking=lambda: MASKING
+    )
     for picture in _every_page(reader):
         assert picture.day is None, picture.title
         assert picture.chart is None, picture.title

@@ -30,7 +30,7 @@ def communities(reader: Reader) -> Picture:
 
 
 def influencers(reader: Reader) -> Picture:
-    """Return influencers, the first first; by rank alone for who may not see customers."""
+    """Return influencers, the first first; by pseudonym for who may not see customers."""
     reading = reader.newest("network/influencers")
     return picture_of(
         "Who connects many",

@@ -41,11 +41,9 @@ def level(reader: Reader) -> Picture:
 def week(reader: Reader) -> Picture:
     """Return how each score of the same customers changed in a week, with its interval."""
     columns = ["customer_id", *MEASURES]
-    # pairs need the id, which is dropped before anything is shown
-    pairing = Reader(reader.lake, reader.registry, sees_customers=True)
-    now = pairing.newest(CUSTOMERS, columns)
+    now = reader.newest(CUSTOMERS, columns)
     before = (
-        pairing.newest(CUSTOMERS, columns, until=now.day - timedelta(days=WEEK))
+        reader.newest(CUSTOMERS, columns, until=now.day - timedelta(days=WEEK))
         if now.day
         else Reading(now.rows, CUSTOMERS, None)
     )
