@@ -172,7 +172,8 @@ class CounterfactualSearch:
             row: A row with every feature of the reference rows.
             predict: The model: from n rows to n predictions.
             refits: The same model learnt from resamples. A change counts only if every one of them
-                moves the same way, and their range is what is uncertain of it.
+                moves the same way, by all levers and by each beside the others; their range is
+                what is uncertain of it.
 
         Returns:
             The changes; None where no plausible change of so few levers reaches the goal, or where
@@ -201,19 +202,20 @@ class CounterfactualSearch:
                 good &= self.allowed(rows)
             for place, distance in self._by_distance(rows, at, np.flatnonzero(good)):
                 one = rows.iloc[[place]]
-                moves = [float(refit(one)[0] - refit(as_it_is)[0]) for refit in refits]
+                levers = changed[owner[place]][0]
                 way = after[place] - predicted
-                if all(move * way > 0 for move in moves):
-                    levers = changed[owner[place]][0]
+                moves = [_moves(by, one, as_it_is, levers) for by in (predict, *refits)]
+                if all((parts * way > 0).all() for parts in moves):
+                    wholes = [float(parts[0]) for parts in moves[1:]]
                     return Counterfactual(
                         levers=levers,
                         row=one.iloc[0],
                         before={lever.feature: as_it_is[lever.feature][0] for lever in levers},
                         predicted=predicted,
                         predicted_after=float(after[place]),
-                        change_low=min(moves, default=way),
-                        change_high=max(moves, default=way),
-                        refits=len(moves),
+                        change_low=min(wholes, default=way),
+                        change_high=max(wholes, default=way),
+                        refits=len(wholes),
                         distance=distance,
                     )
         return None
@@ -254,6 +256,22 @@ class CounterfactualSearch:
         for place in np.argsort(distance, kind="stable"):
             if plausible[place]:
                 yield int(good[place]), float(distance[place])
+
+
+def _moves(
+    predict: Predict, changed: pd.DataFrame, as_it_is: pd.DataFrame, levers: tuple[Lever, ...]
+) -> Floats:
+    """Return how far a prediction moves by all levers, then by each beside the others."""
+    before = [as_it_is]
+    # a single lever moves all there is
+    for lever in levers if len(levers) > 1 else ():
+        without = changed.copy()
+        without[list(lever.features)] = as_it_is[list(lever.features)].to_numpy()
+        before.append(without)
+    rows = pd.concat([changed, *before], ignore_index=True).astype(as_it_is.dtypes.to_dict())
+    predicted = np.asarray(predict(rows), dtype=np.float64)
+    moves: Floats = predicted[0] - predicted[1:]
+    return moves
 
 
 class _Space:

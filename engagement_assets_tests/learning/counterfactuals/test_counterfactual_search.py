@@ -154,3 +154,20 @@ def test_too_many_changes_and_too_few_rows_are_refused():
         fitted(most_changes=4)
     with pytest.raises(TooLittleDataError):
         CounterfactualSearch(levers=(POSTS,), goal=0.5, side="below").fit(table(1))
+
+
+def test_a_lever_that_only_rides_along_by_one_model_is_not_advised():
+    def without_visits(rows):
+        return 0.5 * risk(rows.assign(visits=10)) + 0.02 * rows["visits"].to_numpy(dtype=float)
+
+    rows, search = table(), fitted(goal=0.12)
+    both = [
+        place
+        for place in np.flatnonzero(risk(rows) > 0.5)[:30]
+        if (advice := search.search(rows.iloc[place], risk)) and len(advice.levers) == 2
+    ][:5]
+    assert both
+    for place in both:
+        assert search.search(rows.iloc[place], risk, refits=[risk]) is not None
+        advice = search.search(rows.iloc[place], risk, refits=[without_visits])
+        assert advice is None or VISITS not in advice.levers
