@@ -4,6 +4,7 @@ Belongs here: running queries and landing their results as partitions. Does not 
 is asked (`sql/`) and how files are written (`lake.py`).
 """
 
+import glob
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -111,20 +112,34 @@ class DuckDBEngine:
     def view(self, table: str) -> str:
         """The statement that makes `<group>.<table>` a view of its files."""
         group, name = table.split(".")
-        folder = self.lake.table_path(table)
+        folder = literal_path(str(self.lake.table_path(table)))
         head = f'CREATE SCHEMA IF NOT EXISTS "{group}"; CREATE OR REPLACE VIEW "{group}"."{name}"'
         if self.lake.filled_days(table):
-            pattern = quote_text(str(folder / f"{PARTITION_COLUMN}=*" / FILE_NAME))
+            pattern = quote_text(f"{folder}/{PARTITION_COLUMN}=*/{FILE_NAME}")
             return (
                 f"{head} AS SELECT * FROM read_parquet({pattern}, hive_partitioning = true, "
                 f"hive_types = {{'{PARTITION_COLUMN}': DATE}})"
             )
         if self.lake.exists(table, None):
-            return f"{head} AS SELECT * FROM read_parquet({quote_text(str(folder / FILE_NAME))})"
+            path = quote_text(f"{folder}/{FILE_NAME}")
+            return f"{head} AS SELECT * FROM read_parquet({path})"
         if table in self.declared:
             empty = self.declared[table].empty_select()
             return f"{head} AS SELECT *, CAST(NULL AS DATE) AS {PARTITION_COLUMN} FROM ({empty})"
         raise EngineError(f"table {table} is not in the lake and not declared")
+
+
+def literal_path(path: str) -> str:
+    """Return a path of files that DuckDB reads, in which `*`, `?` and `[` stand for themselves.
+
+    Raises:
+        EngineError: A path of this machine has a backslash, which DuckDB takes for a slash.
+    """
+    if "://" in path:
+        return path
+    if "\\" in path:
+        raise EngineError(f"{path}: DuckDB takes a backslash for a slash: choose a path without")
+    return glob.escape(path)
 
 
 def connect(

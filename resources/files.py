@@ -32,8 +32,11 @@ def replace_file(path: Path, payload: bytes) -> None:
     try:
         temporary.write_bytes(payload)
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None:
+            # a full disk is told by the writing, which knows no path
+            error.filename = str(path)
         raise
 
 

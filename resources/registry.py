@@ -41,6 +41,8 @@ SHADOW_FILE = "shadow.json"
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _VERSION = re.compile(r"[0-9a-f]{16}")
+# What the entries of a history are read by.
+_ENTRY = {"action", "version", "at"}
 _RESERVED = ("name", "version", "files", "registered_at")
 _TIMES = ("_at", "_seconds")
 
@@ -541,9 +543,15 @@ def _history(path: Folder, text: str | None) -> list[dict[str, Any]]:
     if text is None:
         return []
     try:
-        return list(json.loads(text)["history"])
+        entries = list(json.loads(text)["history"])
     except (ValueError, KeyError, TypeError) as error:
-        raise RegistryError(f"{path} cannot be read as a history") from error
+        raise RegistryError(f"{path} is damaged, it is no history: restore it") from error
+    for number, entry in enumerate(entries, start=1):
+        if not isinstance(entry, dict) or not entry.keys() >= _ENTRY:
+            raise RegistryError(
+                f"{path} is damaged: entry {number} has not {', '.join(sorted(_ENTRY))}: restore it"
+            )
+    return entries
 
 
 def _write_files(folder: Folder, contents: Mapping[str, bytes], card: str) -> None:

@@ -159,11 +159,10 @@ def dev(
     engagement dev --home-dir /srv/engagement --port 3001
     """
     open_home(given)
-    from dagster import DagsterInstance
-
+    from engagement_assets.commands.records import records
     from resources.event_log import end_abandoned_runs
 
-    with DagsterInstance.get() as instance:
+    with records() as instance:
         end_abandoned_runs(instance)
     # in the background of a script it inherits ignored interrupts, and dg stops by them
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from engagement_assets.commands.records import records
 from engagement_assets.decisions.specs import LEARNT
 from engagement_assets.deployments.resources import resources_of
 from engagement_assets.governance.privacy.erasure import (
@@ -58,7 +59,7 @@ def erase_customers(settings: Settings, customers: Sequence[str], *, confirmed: 
         return
     if subjects.known_since is None and not look(listed, subjects).total:
         raise ErasureError(f"nothing is known of {', '.join(sorted(subjects.ids))}: check the id")
-    with dg.DagsterInstance.get() as instance:
+    with records() as instance:
         running = instance.get_runs(dg.RunsFilter(statuses=AT_WORK))
     if running:
         raise ErasureError(

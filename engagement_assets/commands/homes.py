@@ -8,6 +8,7 @@ load.
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,10 @@ from engagement_assets.settings.installation import (
 
 # Dagster then hands the events of a range to the event log in batches (resources.event_log).
 EVENT_BATCH = "1000"
+# What simulating takes at its peak: 1.24 GiB at 100,000 customers (`benchmarks.stages`), of which
+# 0.3 are the programs.
+BYTES_A_CUSTOMER = 10_000
+CONTAINER_MEMORY = Path("/sys/fs/cgroup/memory.max")
 
 
 def open_home(given: Mapping[str, Any]) -> Settings:
@@ -58,6 +63,25 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
     return complete(settings)
 
 
+def check_memory(settings: Settings) -> None:
+    """Check that this machine can hold the simulated world.
+
+    Raises:
+        SettingsError: It has more customers than fit into memory.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    # of a container, where it has a limit of its own
+    with suppress(OSError, ValueError):
+        memory = min(memory, int(CONTAINER_MEMORY.read_text()))
+    most = memory // BYTES_A_CUSTOMER
+    if settings.source == SIMULATED and settings.customers > most:
+        raise SettingsError(
+            f"CUSTOMERS={settings.customers}: making so many takes about "
+            f"{settings.customers * BYTES_A_CUSTOMER / 2**30:.0f} GiB of memory, and there are "
+            f"{memory / 2**30:.0f}: choose at most {most}"
+        )
+
+
 def complete(settings: Settings) -> Settings:
     """Settings with the source's first and last day, which its first run fixes.
 
@@ -65,6 +89,7 @@ def complete(settings: Settings) -> Settings:
         SettingsError: The source cannot be opened.
     """
     if settings.source == SIMULATED:
+        check_memory(settings)
         return settings.with_values(first_day=settings.start)
     from engagement_assets.source.errors import SourceError  # noqa: PLC0415 - loads DuckDB
     from engagement_assets.source.mapping import open_mapped  # noqa: PLC0415 - loads DuckDB

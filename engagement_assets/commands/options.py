@@ -4,6 +4,7 @@ Belongs here: from a field to an option and its variable, and back to what was g
 belong here: the commands (`cli.py`).
 """
 
+import errno
 import inspect
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +15,18 @@ import click
 import typer
 
 from engagement_assets.settings.fields import Declared, SettingsError, expectation, plain
+
+ROOM = "make room, and give the same command again: what was made stays"
+ELSEWHERE = "give HOME_DIR=…, a folder that you may write to"
+# What to do where the disk refuses.
+TO_DO = {
+    errno.ENOSPC: ROOM,
+    errno.EDQUOT: ROOM,
+    errno.EROFS: ELSEWHERE,
+    errno.EACCES: ELSEWHERE,
+    errno.EPERM: ELSEWHERE,
+    errno.ENOTDIR: ELSEWHERE,
+}
 
 
 def with_settings(settings: type[Declared]) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -64,9 +77,14 @@ def with_settings(settings: type[Declared]) -> Callable[[Callable[..., None]], C
     return decorate
 
 
+class CommandError(RuntimeError):
+    """A command cannot go on; the message says why and what to do."""
+
+
 @contextmanager
 def refused(as_written: dict[str, str] | None = None, *errors: type[Exception]) -> Iterator[None]:
     """End the command: with 2 where a setting is wrong, 1 after one of `errors`, 130 by Ctrl-C."""
+    expected: tuple[type[Exception], ...] = (CommandError, *errors)
     try:
         yield
     except SettingsError as error:
@@ -75,8 +93,13 @@ def refused(as_written: dict[str, str] | None = None, *errors: type[Exception]) 
             text = text.replace(variable, flag)
         sys.stderr.write(f"error: {text}\n")
         raise typer.Exit(2) from error
-    except errors as error:
+    except expected as error:
         sys.stderr.write(f"error: {error}\n")
+        raise typer.Exit(1) from error
+    except OSError as error:
+        if error.errno not in TO_DO:
+            raise
+        sys.stderr.write(f"error: {error.filename or ''}: {error.strerror}: {TO_DO[error.errno]}\n")
         raise typer.Exit(1) from error
     except KeyboardInterrupt as error:
         sys.stderr.write("interrupted; the same command goes on where this one ended\n")

@@ -5,16 +5,15 @@ Belongs here: Dagster's instance around the jobs. Does not belong here: which jo
 be open before it is imported.
 """
 
-import os
 import sys
 import time
 from datetime import date
 
 import dagster as dg
-from dagster._core.instance.ref import InstanceRef
 
 from engagement_assets.commands.interrupts import repeated_interrupts
 from engagement_assets.commands.pipeline import make_all
+from engagement_assets.commands.records import records
 from engagement_assets.commands.runner import Runner
 from engagement_assets.commands.summary import headline, summary, unserved_models
 from engagement_assets.decisions.specs import LEARNT
@@ -43,7 +42,7 @@ def run(settings: Settings, *, retrain: bool, reingest: bool = False) -> None:
     # a run that crosses midnight goes on with the day that it began with
     settings = settings.with_values(last_day=settings.end)
     sys.stderr.write(headline(settings))
-    with _instance() as instance:
+    with records() as instance:
         end_abandoned_runs(instance)
         runner = Runner(instance, time.monotonic())
         try:
@@ -54,20 +53,6 @@ def run(settings: Settings, *, retrain: bool, reingest: bool = False) -> None:
         sys.stdout.write(summary(settings, instance, seconds=time.monotonic() - runner.started))
     if len(unserved_models(settings)) == len(MODELS):
         raise NothingServesError("no model serves; the lines above say what each lacks")
-
-
-def _instance() -> dg.DagsterInstance:
-    """Dagster's records of the home, for a command at a terminal, which shows what is printed.
-
-    Files of it as well would take four processes a run, which a Ctrl-C reaches too.
-    """
-    no_files = {
-        "module": "dagster._core.storage.noop_compute_log_manager",
-        "class": "NoOpComputeLogManager",
-    }
-    return dg.DagsterInstance.from_ref(
-        InstanceRef.from_dir(os.environ["DAGSTER_HOME"], overrides={"compute_logs": no_files})
-    )
 
 
 def search(settings: Settings, model: str | None, *, trials: int, minutes: float) -> str:
@@ -87,7 +72,7 @@ def search(settings: Settings, model: str | None, *, trials: int, minutes: float
         )
     registry: ModelRegistry = resources_of(settings)["registry"].registry
     before = {spec.name: registry.champion(spec.name) for spec in specs}
-    with _instance() as instance, repeated_interrupts():
+    with records() as instance, repeated_interrupts():
         end_abandoned_runs(instance)
         runner = Runner(instance, time.monotonic())
         runner.resume()
@@ -120,7 +105,7 @@ def accept(
     registry: ModelRegistry = resources_of(settings)["registry"].registry
     accepted = registry.accept(model, version, reason=reason, by=by, until=until)
     card = registry.card(model, version) | {ACCEPTED: str(accepted)}
-    with dg.DagsterInstance.get() as instance:
+    with records() as instance:
         instance.report_runless_asset_event(
             dg.AssetMaterialization(
                 [model, "champion"],
@@ -145,7 +130,7 @@ def roll_back(settings: Settings, model: str, version: str | None) -> str:
     """
     registry = resources_of(settings)["registry"].registry
     now: str = registry.rollback(model, to=version, reason="engagement rollback")
-    with dg.DagsterInstance.get() as instance:
+    with records() as instance:
         instance.report_runless_asset_event(
             dg.AssetMaterialization(
                 [model, "champion"],

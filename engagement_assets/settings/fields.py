@@ -117,7 +117,10 @@ class Declared(BaseSettings):
             else:
                 own = isinstance(cause, ValueError) and str(cause).startswith("expected ")
                 expected = str(cause) if own else f"expected {expectation(cls.model_fields[name])}"
-                wrong.append(f"{shown}={problem['input']}: {expected} ({plain(cls, name)})")
+                about = plain(cls, name)
+                wrong.append(
+                    f"{shown}={problem['input']}: {expected}" + (f" ({about})" if about else "")
+                )
         if missing:
             wrong.append(f"{cls.needed_by} needs {', '.join(missing)}; see {cls.page}")
         return "\n".join(wrong)

@@ -361,6 +361,15 @@ class Settings(Declared):
             raise SettingsError(f"{where}: unknown settings {', '.join(unknown)}")
         return values
 
+    @field_validator("home")
+    @classmethod
+    def _check_home(cls, value: Path) -> Path:
+        if "\\" in str(value):
+            raise ValueError(
+                "expected a folder without a backslash, which DuckDB takes for a slash"
+            )
+        return value
+
     @field_validator("source")
     @classmethod
     def _check_source(cls, value: str) -> str:

@@ -23,6 +23,7 @@ from engagement_assets.source.contract import (
     SourceTable,
 )
 from engagement_assets.source.errors import MappingError, MissingDataError
+from resources.engine import EngineError, literal_path
 from resources.sql import quote_name, quote_text
 from resources.tables import Column
 
@@ -146,7 +147,7 @@ class DataFile:
     @property
     def reader(self) -> str:
         """The expression that reads it."""
-        file = f":data || {quote_text(f'/{self.path}')}"
+        file = f":data || {quote_text(literal_path(f'/{self.path}'))}"
         return READERS[_ending(self.path)].format(file=file, text=AS_TEXT)
 
 
@@ -255,10 +256,11 @@ def _moment(name: str, file: DataFile) -> str:
 
 
 def _described(connection: duckdb.DuckDBPyConnection, path: Path, data: Path) -> DataFile:
-    reader = READERS[_ending(path)].format(file=quote_text(str(path)), text="")
     try:
+        file = quote_text(literal_path(str(path)))
+        reader = READERS[_ending(path)].format(file=file, text="")
         rows = connection.execute(f"DESCRIBE FROM {reader}").fetchall()
-    except duckdb.Error as error:
+    except (duckdb.Error, EngineError) as error:
         raise MappingError(f"DuckDB cannot read {path}: {error}") from error
     return DataFile(path.relative_to(data), {row[0]: row[1] for row in rows})
 

@@ -41,6 +41,7 @@ from engagement_assets.source.errors import (
     UnknownSourceError,
 )
 from engagement_assets.source.readers import check_days, check_tables
+from resources.engine import EngineError, literal_path
 from resources.sql import quote_text
 
 SETTINGS_FILE = "source.toml"
@@ -208,7 +209,12 @@ class MappedReader:
         self.timezone = settings.timezone
         self.granted_consents = settings.granted_consents
         self.last_day = settings.last_day
-        self._parameters = {**settings.parameters, "data": data.rstrip("/")}
+        self._data = data.rstrip("/")
+        try:
+            literal = literal_path(self._data)
+        except EngineError as error:
+            raise MissingDataError(f"source {name}: {error}") from error
+        self._parameters = {**settings.parameters, "data": literal}
         self._tables = frozenset(path.stem for path in folder.glob("*.sql"))
         strange = sorted(self._tables - TABLES.keys())
         if strange:
@@ -268,7 +274,7 @@ class MappedReader:
 
     def _check_compressed(self) -> None:
         """Check the compressed files of a local data folder, each once while it is the same."""
-        folder = Path(self._parameters["data"])
+        folder = Path(self._data)
         files = folder.rglob("*") if folder.is_dir() else [folder]
         for path in sorted(files):
             compression = _COMPRESSED.get(path.suffix.lower())

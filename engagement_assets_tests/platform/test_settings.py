@@ -70,6 +70,7 @@ def settings_from(values):
         ("BOOTSTRAP", "19"),
         ("THREADS", "0"),
         ("THREADS", "100000"),
+        ("HOME_DIR", "a\\b"),
         ("SEED", "4294967296"),
         ("CUSTOMERS", "10000001"),
         ("DATE", "0001-01-01"),
@@ -94,7 +95,7 @@ def settings_from(values):
 )
 def test_a_wrong_value_is_an_error_that_names_its_setting(tmp_path, name, value):
     with pytest.raises(SettingsError, match=name):
-        settings_from({name: value, "HOME_DIR": str(tmp_path)})
+        settings_from({"HOME_DIR": str(tmp_path), name: value})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -137,12 +138,26 @@ def test_good_values_are_taken_with_their_types(tmp_path):
         ('{"customers": [5]}', "CUSTOMERS"),
         ('{"customers": 1e999}', "CUSTOMERS"),
         ('{"last_day": [2026, 3, 1]}', "DATE"),
+        ("null", "expected a JSON object"),
+        ('{"customers": null}', "CUSTOMERS=None"),
+        ('{"ends": "perhaps"}', "ends=perhaps: expected 1 or 0$"),
     ],
 )
 def test_a_settings_file_that_someone_broke_is_an_error_that_says_where(tmp_path, text, said):
     (tmp_path / "settings.json").write_text(text)
     with pytest.raises(SettingsError, match=said):
         Settings.load(tmp_path)
+
+
+def test_a_settings_file_that_is_no_text_is_named(tmp_path):
+    (tmp_path / "settings.json").write_bytes(b"\xff\xfe{}")
+    with pytest.raises(SettingsError, match=r"settings\.json is damaged, it is no text"):
+        Settings.load(tmp_path)
+
+
+def test_false_in_words_is_no(tmp_path):
+    (tmp_path / "settings.json").write_text('{"ends": "false"}')
+    assert Settings.load(tmp_path).ends is False
 
 
 def test_settings_come_back_as_they_were_saved(tmp_path):

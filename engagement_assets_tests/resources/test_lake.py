@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from upath import UPath
 
-from resources.engine import DuckDBEngine
+from resources.engine import DuckDBEngine, EngineError
 from resources.files import STALE_TEMPORARY_SECONDS
 from resources.lake import (
     CorruptPartitionError,
@@ -175,6 +175,28 @@ def test_the_engine_reads_partitions_with_their_day_in_utc(local_lake: Lake) -> 
         "day": DAY,
         "zone": "UTC",
     }
+
+
+@pytest.mark.parametrize("name", ["home[12]", "home?", "home*", "ho[m]e1"])
+def test_a_root_is_no_pattern_that_other_lakes_match(tmp_path: Path, name: str) -> None:
+    query = Query("names", "SELECT name FROM people.all")
+    for root in ("home1", name):
+        lake = Lake(str(tmp_path / root))
+        write(lake, pa.table({"name": [root], "age": [1]}))
+    read = DuckDBEngine(lake).select(query, {})
+    assert read.column("name").to_pylist() == [name]
+    for day in lake.days("people/all"):
+        lake.path("people/all", day).unlink()
+    write(lake, pa.table({"name": ["one file"], "age": [1]}), day=None)
+    read = DuckDBEngine(lake).select(query, {})
+    assert read.column("name").to_pylist() == ["one file"]
+
+
+def test_a_root_with_a_backslash_is_refused_in_words(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "a\\b"))
+    write(lake)
+    with pytest.raises(EngineError, match="a backslash for a slash"):
+        DuckDBEngine(lake).select(Query("names", "SELECT name FROM people.all"), {})
 
 
 @pytest.mark.parametrize("name", ["people", "a/b/c", "/people", "people/"])

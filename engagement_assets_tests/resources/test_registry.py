@@ -340,3 +340,26 @@ def test_a_version_that_is_learnt_again_without_them_is_retired_no_more(registry
     registry.retire("churn", [first], until=past, reason="erased")
     assert registry.register("churn", files, CARD | {"number": 0}) == first
     assert registry.champion("churn") == first
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"history": [{}]}', "entry 1 has not action, at, version"),
+        ('{"history": "ab"}', "entry 1 has not"),
+        ("[]", "it is no history"),
+        ("{", "it is no history"),
+    ],
+)
+def test_a_history_that_someone_edited_is_named(tmp_path, files, text, words):
+    registry = ModelRegistry(tmp_path / "registry")
+    registry.register("churn", files, CARD)
+    path = tmp_path / "registry" / "churn" / "champion.json"
+    path.write_text(text)
+    with pytest.raises(r.RegistryError, match=rf"{path} is damaged.*{words}"):
+        registry.rollback("churn")
+
+
+def test_a_model_named_by_a_path_is_refused(registry):
+    with pytest.raises(r.RegistryError, match=r"'\.\./x' must be lower-case"):
+        registry.rollback("../x")

@@ -1,18 +1,22 @@
 """An API key is known by its hash alone, and stops working when it should."""
 
+import asyncio
 import json
 import stat
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 
 import pytest
+from fastapi import Request
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from engagement_assets.commands.cli import app
 from engagement_assets.serving.api import keys
+from engagement_assets.serving.api.access import Access
 from engagement_assets.serving.api.keys import (
     KeyFile,
     KeyRing,
@@ -23,6 +27,7 @@ from engagement_assets.serving.api.keys import (
     read_keys,
     write_keys,
 )
+from engagement_assets.serving.api.problems import ProblemError
 
 
 def ring_of(*made):
@@ -85,11 +90,13 @@ def test_the_file_is_for_its_owner_alone_and_read_again_when_it_changes(tmp_path
     assert source.ring().find(token) is None
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"keys": [{"id": "x"}]}', '{"keys": 3}'])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "null", "[" * 100_000, '{"keys": [{"id": "x"}]}', '{"keys": 3}']
+)
 def test_a_file_that_holds_no_keys_is_an_error_that_names_it(tmp_path, text):
     path = tmp_path / "keys.json"
     path.write_text(text)
-    with pytest.raises(KeysError, match=r"keys\.json"):
+    with pytest.raises(KeysError, match=r"keys\.json is not usable"):
         read_keys(path)
 
 
@@ -131,16 +138,67 @@ def test_keys_made_at_once_are_all_there_and_one_that_was_withdrawn_stays_so(tmp
         {"scopes": "read"},
         {"rate": "many"},
         {"sha256": None},
+        {"sha256": "é" * 64},
+        {"sha256": "00"},
     ],
 )
 def test_a_file_that_was_edited_wrongly_says_what_is_wrong(tmp_path, change):
     kept, _ = new_key("app", ["read"])
     path = tmp_path / "api_keys.json"
     path.write_text(json.dumps({"keys": [ring_of(kept).to_data()["keys"][0] | change]}))
-    with pytest.raises(KeysError, match="API keys"):
+    with pytest.raises(KeysError, match=r"is not usable: .*API keys"):
         read_keys(path)
 
 
 def test_a_key_that_ends_beyond_the_calendar_is_not_made():
     with pytest.raises(KeysError, match="calendar"):
         new_key("app", ["read"], days=10**9)
+
+
+def test_a_file_that_was_broken_opens_nothing_until_it_is_mended(tmp_path, monkeypatch):
+    path = tmp_path / "api_keys.json"
+    kept, token = new_key("app", ["read"])
+    write_keys(path, ring_of(kept))
+    source = KeyFile(path)
+    assert source.ring().find(token) == kept
+    path.write_text("{")
+    for seconds in (0.0, 1000.0, 1000.0):
+        monkeypatch.setattr(keys, "LOOK_AGAIN_SECONDS", seconds)
+        with pytest.raises(KeysError, match="is not usable"):
+            source.ring()
+    monkeypatch.setattr(keys, "LOOK_AGAIN_SECONDS", 0.0)
+    write_keys(path, ring_of(kept))
+    assert source.ring().find(token) == kept
+
+
+@pytest.mark.parametrize("name", [b"x-api-key", b"authorization"])
+@pytest.mark.parametrize("blank", [b"\xa0", b"\x0b", b"\x85", b"\t", b"\0"])
+def test_what_a_parser_of_http_leaves_around_a_key_makes_it_another(name, blank):
+    kept, token = new_key("app", ["read"])
+    access = Access(Fixed(ring_of(kept)), None, rate="9/second", rate_storage="async+memory://")
+    scheme = b"Bearer " if name == b"authorization" else b""
+
+    def caller(value):
+        scope = {"type": "http", "headers": [(name, scheme + value)]}
+        return asyncio.run(access.caller(Request(scope)))
+
+    assert caller(token.encode()).name == f"key:{kept.id}"
+    for value in (blank + token.encode(), token.encode() + blank):
+        with pytest.raises(ProblemError) as refused:
+            caller(value)
+        assert refused.value.status == 401
+
+
+@dataclass
+class Fixed:
+    """Keys that stay."""
+
+    kept: KeyRing
+
+    def ring(self):
+        return self.kept
+
+
+def test_a_file_that_cannot_be_read_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(KeysError, match="is not usable: Is a directory"):
+        read_keys(tmp_path)

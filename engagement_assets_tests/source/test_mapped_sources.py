@@ -44,7 +44,7 @@ FROM read_csv(:data || '/visits.csv', all_varchar = true);  -- ends in a comment
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    folder = tmp_path / "it's data"
+    folder = tmp_path / "it's [all] d?ta*"
     folder.mkdir()
     (folder / "people.csv").write_text("id,joined\nann,2024-01-01 01:00\nbob,2024-01-02 01:00\n")
     (folder / "visits.csv").write_text(

@@ -101,10 +101,12 @@ class Access:
             )
 
     async def _known(self, request: Request) -> Caller:
+        # blanks and tabs around a header's value are not part of it (RFC 9110, 5.5): the parser of
+        # HTTP takes them away; all others are part of the key, and make it another
         token = request.headers.get("x-api-key", "")
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
         if not token and scheme.lower() == "bearer":
-            token = bearer.strip()
+            token = bearer.strip(" ")
         if not token:
             raise ProblemError(
                 401, "send an API key as X-API-Key or Authorization: Bearer", headers=_CHALLENGE

@@ -34,6 +34,7 @@ ASK_SCOPES = {"ask_figures": "figures", "ask_customer": "customer", "ask_lists":
 SCOPES = ("read", "score", "contact", "events", "review", *ASK_SCOPES, "admin")
 # A file is looked at again after so long, so that a key that was withdrawn stops working.
 LOOK_AGAIN_SECONDS = 2.0
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _TOKEN = re.compile(r"eng_([0-9a-f]{12})_([0-9a-f]{64})")
 
 
@@ -73,6 +74,8 @@ class ApiKey:
         Raises:
             ValueError: A scope, a rate or a time is not legal.
         """
+        if _SHA256.fullmatch(self.sha256) is None:
+            raise ValueError(f"the hash of the key {self.id} is no SHA-256")
         if not set(self.scopes) <= set(SCOPES):
             raise ValueError(f"the key {self.id} has scopes that there are not")
         if self.rate is not None and not is_rate(self.rate):
@@ -136,7 +139,7 @@ class KeyRing:
                 key.check()
         except (KeyError, TypeError, ValueError) as error:
             raise KeysError(
-                f"{where} holds no API keys that can be used: expected {{'keys': [...]}} as "
+                f"{where} is not usable: expected {{'keys': [...]}} of API keys as "
                 f"`engagement api-key create` writes it; {_first_line(error)}"
             ) from error
         return cls({key.id: key for key in keys})
@@ -165,6 +168,7 @@ class KeyFile:
         self.path = path
         self._ring = KeyRing()
         self._seen: tuple[int, int] | None = None
+        self._wrong: KeysError | None = None
         self._looked = -LOOK_AGAIN_SECONDS
 
     def ring(self) -> KeyRing:
@@ -173,18 +177,27 @@ class KeyFile:
         Raises:
             KeysError: The file is not one of keys.
         """
-        if time.monotonic() - self._looked < LOOK_AGAIN_SECONDS:
-            return self._ring
-        self._looked = time.monotonic()
+        if time.monotonic() - self._looked >= LOOK_AGAIN_SECONDS:
+            self._looked = time.monotonic()
+            self._look()
+        if self._wrong is not None:
+            # not the keys of before: one of them may have been withdrawn
+            raise self._wrong
+        return self._ring
+
+    def _look(self) -> None:
         try:
             status = self.path.stat()
         except FileNotFoundError:
-            self._ring, self._seen = KeyRing(), None
-            return self._ring
+            self._ring, self._seen, self._wrong = KeyRing(), None, None
+            return
         if (status.st_mtime_ns, status.st_size) != self._seen:
-            self._ring = read_keys(self.path)
+            self._wrong = None
+            try:
+                self._ring = read_keys(self.path)
+            except KeysError as error:
+                self._wrong = error
             self._seen = (status.st_mtime_ns, status.st_size)
-        return self._ring
 
 
 @dataclass
@@ -222,8 +235,10 @@ def read_keys(path: Path) -> KeyRing:
         return KeyRing()
     try:
         data = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise KeysError(f"{path} is not JSON") from error
+    except OSError as error:
+        raise KeysError(f"{path} is not usable: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise KeysError(f"{path} is not usable: it is not JSON") from error
     return KeyRing.parse(data, where=str(path))
 
 
