@@ -25,6 +25,7 @@ from engagement_assets.chat.catalogue import (
 from engagement_assets.chat.facts import Fact, RefusedError
 from engagement_assets.chat.grammar import Asked
 from engagement_assets.chat.query import ROWS, Warehouse
+from engagement_assets.governance.privacy.masking import LEAST_OF_A_PLACE
 
 # What a role may ask for: figures over many, one customer, or lists of customers.
 FIGURES, ONE, LISTS = "figures", "customer", "lists"
@@ -91,6 +92,7 @@ class Tools:
         [(value, people)] = self._rows(VIEW, sql)
         if not people or value is None:
             raise RefusedError("nothing_found", "Nobody is of this group, or nothing is known.")
+        self._require_enough(people)
         whom = _whom(asked)
         text = (
             f"{whom}: {people:,} customers"
@@ -113,6 +115,9 @@ class Tools:
         rows = [row for row in self._rows(VIEW, sql) if row[1] is not None]
         if not rows:
             raise RefusedError("nothing_found", "There is no group with a known value.")
+        if ONE not in self.scopes:
+            rows = [row for row in rows if row[2] >= LEAST_OF_A_PLACE]
+            self._require_enough(max((row[2] for row in rows), default=0))
         side = "highest" if highest else "lowest"
         label = dimension.replace("_", " ")
         first, value, people = rows[0]
@@ -132,10 +137,12 @@ class Tools:
         expression, words, metric = _summed(asked)
         (dimension, one), (_, other) = asked.values
         parts = [f"{expression} FILTER (WHERE {dimension} = {_text(v)})" for v in (one, other)]
-        sql = f"SELECT {parts[0]} - {parts[1]}, {parts[0]}, {parts[1]} FROM {VIEW}"  # noqa: S608 - as above
-        [(value, first, second)] = self._rows(VIEW, sql)
+        parts += [f"COUNT(*) FILTER (WHERE {dimension} = {_text(v)})" for v in (one, other)]
+        sql = f"SELECT {parts[0]} - {parts[1]}, {', '.join(parts)} FROM {VIEW}"  # noqa: S608 - as above
+        [(value, first, second, *people)] = self._rows(VIEW, sql)
         if value is None:
             raise RefusedError("nothing_found", "One of the groups has no known value.")
+        self._require_enough(*people)
         way = "higher" if value > 0 else "lower" if value < 0 else "as high"
         return [
             self._fact(
@@ -291,6 +298,17 @@ class Tools:
             Fact("f1", f"{column.name}: {column.text}{legal}", (column.name,), "dictionary",
                  "", "")
         ]  # fmt: skip
+
+    def _require_enough(self, *people: int) -> None:
+        """Refuse a group that could name somebody to those who may not see one customer.
+
+        Raises:
+            RefusedError: It has too few customers.
+        """
+        if ONE not in self.scopes and min(people) < LEAST_OF_A_PLACE:
+            raise RefusedError(
+                "not_allowed", f"A group of fewer than {LEAST_OF_A_PLACE} could name somebody."
+            )
 
     def _rows(self, view: str, sql: str) -> list[tuple[Any, ...]]:
         if not self.warehouse.has(view):

@@ -180,3 +180,31 @@ def test_of_who_is_not_advised_nothing_is_found(assistant):
     told = assistant.ask("How can we keep customer c0000000?")
     assert "would predict" in told.text
     assert "Measured in the experiment" in told.text
+
+
+def test_a_group_that_could_name_somebody_is_for_who_may_see_one(lake, tmp_path):
+    copy = Lake(str(tmp_path))
+    for table in (CUSTOMER_FEATURES_TABLE, CUSTOMERS_TABLE):
+        rows = lake.read(table.key, days=[DAY])
+        if "location" in rows.column_names:
+            places = pa.array(["nowhere"] * 3 + rows["location"].to_pylist()[3:])
+            rows = rows.set_column(rows.column_names.index("location"), "location", places)
+        if "churn_probability" in rows.column_names:
+            scores = pa.array([1.0] * 3 + [0.5] * (ROWS - 3))
+            at = rows.column_names.index("churn_probability")
+            rows = rows.set_column(at, "churn_probability", scores)
+        _put(copy, table.key, rows)
+    asked = Assistant(copy)
+    figures = frozenset({"figures"})
+    for question in (
+        "How many customers are in nowhere?",
+        "What is the mean churn probability in nowhere?",
+        "What is the difference in mean churn probability between nowhere and africa?",
+    ):
+        assert not asked.ask(question).refusal, question
+        assert asked.ask(question, scopes=figures).refusal == "not_allowed", question
+    ranked = "Which location has the highest mean churn probability?"
+    assert "nowhere" in asked.ask(ranked).text
+    answer = asked.ask(ranked, scopes=figures)
+    assert answer.facts
+    assert "nowhere" not in answer.text
