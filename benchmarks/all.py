@@ -169,6 +169,7 @@ BENCHMARKS = (
     ("contact", "Limits of contact over ten million decisions; publishers killed", [], ""),
     ("texts", "From a text that was written to support's alert", [], ""),
     ("forecast", "Use of the next days: the simulated world, and a public log", [], ""),
+    ("break_it", "Broken on purpose", [], ""),
     ("code_size", "Lines of code outside tests and benchmarks", [], FIGURE_HEAD),
     ("default_runs", "Default runs of 1,500 customers, 20 pairs of seed and date", [], ""),
     ("small_world", "A small world against the code before it was reshaped", [], ""),
@@ -189,7 +190,7 @@ WITH_JSON = (
     "publish", "serving", "soak", "fuzz", "million", "lake_size", "fairness_chance",
     "gate_chance", "default_runs", "code_size", "drift", "history", "whole_sources",
     "value_retail", "experiments", "off_policy", "value", "effects", "timing", "bandits",
-    "contact", "texts", "tuning", "forecast", "federated",
+    "contact", "texts", "tuning", "forecast", "federated", "break_it",
 )  # fmt: skip
 
 

@@ -544,7 +544,7 @@ def _history(path: Folder, text: str | None) -> list[dict[str, Any]]:
         return []
     try:
         entries = list(json.loads(text)["history"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise RegistryError(f"{path} is damaged, it is no history: restore it") from error
     for number, entry in enumerate(entries, start=1):
         if not isinstance(entry, dict) or not entry.keys() >= _ENTRY:
@@ -575,7 +575,7 @@ def _read_files(folder: Folder) -> dict[str, bytes]:
 def _read_card(folder: Folder) -> dict[str, Any]:
     try:
         card = json.loads((folder / CARD_FILE).read_text())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TamperedModelError(f"{folder}: {CARD_FILE} is not JSON") from error
     if not isinstance(card, dict) or not isinstance(card.get("files"), dict):
         raise TamperedModelError(f"{folder}: {CARD_FILE} is not the card of a version")

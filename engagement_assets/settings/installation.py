@@ -352,7 +352,7 @@ class Settings(Declared):
     def _parsed(cls, text: str, where: str) -> dict[str, Any]:
         try:
             values = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             raise SettingsError(f"{where} is not JSON: {error}") from error
         if not isinstance(values, dict):
             raise SettingsError(f'{where}: expected a JSON object, such as {{"days": 400}}')

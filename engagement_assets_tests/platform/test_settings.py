@@ -139,6 +139,7 @@ def test_good_values_are_taken_with_their_types(tmp_path):
         ('{"customers": 1e999}', "CUSTOMERS"),
         ('{"last_day": [2026, 3, 1]}', "DATE"),
         ("null", "expected a JSON object"),
+        ("[" * 100_000, "is not JSON"),
         ('{"customers": null}', "CUSTOMERS=None"),
         ('{"ends": "perhaps"}', "ends=perhaps: expected 1 or 0$"),
     ],

@@ -349,6 +349,7 @@ def test_a_version_that_is_learnt_again_without_them_is_retired_no_more(registry
         ('{"history": "ab"}', "entry 1 has not"),
         ("[]", "it is no history"),
         ("{", "it is no history"),
+        ("[" * 100_000, "it is no history"),
     ],
 )
 def test_a_history_that_someone_edited_is_named(tmp_path, files, text, words):

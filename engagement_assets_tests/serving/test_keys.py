@@ -6,6 +6,7 @@ import stat
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from multiprocessing import get_context
 
 import pytest
@@ -16,7 +17,7 @@ from typer.testing import CliRunner
 
 from engagement_assets.commands.cli import app
 from engagement_assets.serving.api import keys
-from engagement_assets.serving.api.access import Access
+from engagement_assets.serving.api.access import Access, KeyFirst
 from engagement_assets.serving.api.keys import (
     KeyFile,
     KeyRing,
@@ -187,6 +188,15 @@ def test_what_a_parser_of_http_leaves_around_a_key_makes_it_another(name, blank)
         with pytest.raises(ProblemError) as refused:
             caller(value)
         assert refused.value.status == 401
+
+
+@pytest.mark.parametrize(
+    "name", ["ask", "contact", "counterfactuals", "next_action", "reviews", "routes", "texts"]
+)
+def test_every_route_looks_at_keys_before_bodies(name):
+    module = import_module(f"engagement_assets.serving.api.{name}")
+    assert module.router.routes
+    assert all(isinstance(route, KeyFirst) for route in module.router.routes)
 
 
 @dataclass

@@ -18,12 +18,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from engagement_assets.governance.review import Desk, ReviewError, ReviewItem, UnknownCaseError
 from engagement_assets.lifecycle.spec import REASONS
-from engagement_assets.serving.api.access import Caller, needs
+from engagement_assets.serving.api.access import Caller, KeyFirst, needs
 from engagement_assets.serving.api.problems import ProblemError
 from engagement_assets.serving.api.routes import PREFIX, problems
 from engagement_assets.serving.api.schemas import Answer
 
-router = APIRouter(prefix=f"{PREFIX}/reviews", tags=["reviews"])
+router = APIRouter(prefix=f"{PREFIX}/reviews", route_class=KeyFirst, tags=["reviews"])
 Reviewer = Annotated[Caller, Depends(needs("review"))]
 
 

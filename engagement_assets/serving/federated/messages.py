@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from engagement_assets.learning.federated.secure_sum import PublicKeys
 
@@ -21,11 +22,13 @@ def keys_from_json(data: dict[str, Any]) -> PublicKeys:
     """Read a client's public keys.
 
     Raises:
-        ValueError: When they are not 32 bytes each in hexadecimal.
+        ValueError: When they are not 32 bytes each in hexadecimal, or no secret can be agreed by
+            one: a point of low order would end the rounds of all who agree with it.
     """
     keys = PublicKeys(bytes.fromhex(data["mask"]), bytes.fromhex(data["channel"]))
-    if {len(keys.mask), len(keys.channel)} != {32}:
-        raise ValueError("a public key has 32 bytes")
+    probe = X25519PrivateKey.generate()
+    for public in (keys.mask, keys.channel):
+        probe.exchange(X25519PublicKey.from_public_bytes(public))
     return keys
 
 
@@ -51,13 +54,15 @@ def read_message(stage: str, content: bytes) -> Any:
 
     Raises:
         ValueError: When it is not what the stage wants.
-        KeyError: When a field lacks.
     """
-    if stage == "keys":
-        return keys_from_json(json.loads(content))
-    if stage == "vectors":
-        return tensor(content)
-    return read_by_number(content)
+    try:
+        if stage == "keys":
+            return keys_from_json(json.loads(content))
+        if stage == "vectors":
+            return tensor(content)
+        return read_by_number(content)
+    except (KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"another form of JSON: {error}") from error
 
 
 def write_answer(stage: str, answer: Any) -> bytes:

@@ -63,7 +63,7 @@ def federation_app(coordinator: Coordinator) -> FastAPI:
                 raise RefusedError(413, "the message is too large")
         try:
             message = read_message(stage, content)
-        except (ValueError, KeyError) as error:
+        except ValueError as error:
             raise RefusedError(422, f"not a message of {stage}: {error}") from error
         coordinator.take(peer, round_id, stage, message)
 

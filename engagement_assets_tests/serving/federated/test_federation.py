@@ -249,3 +249,18 @@ def test_no_round_begins_when_the_budget_is_spent() -> None:
     assert federation.poll("device-0")["stage"] == "done"
     assert "epsilon" in federation.stopped
     assert not federation.ledger.releases
+
+
+@pytest.mark.parametrize("stage", ["keys", "shares", "vectors", "openings"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"null", b"[]", b"{", b"\xff", b"[" * 100_000, b'{"1": 5}', b'{"x": "00"}',
+        b'{"mask": 5, "channel": null}', b'{"mask": "00", "channel": "00"}',
+        json.dumps({"mask": "00" * 32, "channel": "00" * 32}).encode(),
+        json.dumps({"mask": "01" + "00" * 31, "channel": "01" + "00" * 31}).encode(),
+    ],
+)  # fmt: skip
+def test_no_message_of_another_form_is_more_than_refused(stage, content) -> None:
+    with pytest.raises(ValueError, match=r"\S"):
+        read_message(stage, content)
