@@ -33,11 +33,10 @@ from engagement_assets.decisions.customers.unified import CUSTOMERS, KNOWN_TABLE
 from engagement_assets.serving.publishing import (
     PURPOSE,
     Published,
-    agreed_customers,
     publish_day,
 )
 from engagement_assets.serving.records import INPUTS
-from engagement_assets.source.consent import Consent
+from engagement_assets.source.consent import Consent, agreed_customers
 from engagement_assets.source.contract import TABLES
 from engagement_assets.source.known import product_sql
 from resources.engine import DuckDBEngine
@@ -90,7 +89,7 @@ def consents(lake: Lake) -> frozenset[str]:
     """Who agrees to personalisation."""
     consent = Consent.of(lake, provided=frozenset(TABLES), granted=(), purpose=PURPOSE)
     engine = DuckDBEngine(lake, declared=by_sql_name(KNOWN_TABLES), threads=2)
-    return agreed_customers(engine, product_sql(SQL), consent)
+    return agreed_customers(engine, product_sql(SQL), consent, purpose=PURPOSE)
 
 
 def part_of(lake: Lake, day: date, customers: int, root: Path) -> Lake:

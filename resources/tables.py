@@ -57,6 +57,9 @@ class Column:
         personal: Whether it is personal data: masked in logs, removed by an erasure.
         names_customer: Whether its value is a customer id.
         mentions_customer: Whether customer ids may stand within its text, such as in a row as JSON.
+        clip: Size beyond which a number counts as this where one person's part is bounded
+            (differential privacy): what a heavy user comes to, stated before any row is seen. None
+            where `minimum` and `maximum` bound it.
         generalised: How it is made coarse for those who may not see people: `decade` for an age or
             a date of birth, `place` for where somebody lives; "" where it is not.
     """
@@ -73,6 +76,7 @@ class Column:
     personal: bool = field(default=False, kw_only=True)
     names_customer: bool = field(default=False, kw_only=True)
     mentions_customer: bool = field(default=False, kw_only=True)
+    clip: float | None = field(default=None, kw_only=True)
     generalised: Literal["", "decade", "place"] = field(default="", kw_only=True)
 
     def __post_init__(self) -> None:
@@ -86,6 +90,16 @@ class Column:
     def text(self) -> str:
         """The meaning with its unit."""
         return f"{self.meaning} ({self.unit})" if self.unit else self.meaning
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """Least and greatest that a value counts as in differential privacy; None for no bounds."""
+        if self.type == "bool":
+            return 0.0, 1.0
+        clip = self.clip
+        low = -clip if self.minimum is None and clip is not None else self.minimum
+        high = clip if self.maximum is None else self.maximum
+        return None if low is None or high is None else (float(low), float(high))
 
     @property
     def legal(self) -> str:

@@ -431,8 +431,17 @@ def export_rows(
         typer.Option(envvar="DAY", formats=["%Y-%m-%d"], help="by default the latest"),
     ] = None,
     k: Annotated[int, typer.Option(envvar="K", min=10, help="least people who are alike")] = 10,
+    epsilon: Annotated[
+        float | None,
+        typer.Option(
+            envvar="EPSILON",
+            min=0.001,
+            help="counts and means of SENSITIVE by COLUMNS under differential privacy, not rows; "
+            "what they spend of the quarter's budget",
+        ),
+    ] = None,
 ) -> None:
-    """Write rows that may leave: nobody stands out, nor by what is left out.
+    """Write rows that may leave, or counts and means: nobody stands out, nor by what is left out.
 
     \b
     engagement export --table features/customer_features --columns age,location
@@ -454,6 +463,7 @@ def export_rows(
             sensitive=parts[1],
             day=day.date() if day else None,
             k=k,
+            epsilon=epsilon,
         )
         sys.stdout.write(done)
 

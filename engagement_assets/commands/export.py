@@ -8,12 +8,16 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+import pandas as pd
+
 from engagement_assets.deployments.resources import resources_of
+from engagement_assets.governance.privacy.aggregates import aggregated
 from engagement_assets.governance.privacy.export import exported
 from engagement_assets.governance.privacy.masking import Masking
 from engagement_assets.governance.tables import KNOWN_TABLES
 from engagement_assets.settings.installation import Settings
-from resources.tables import SchemaError
+from resources.ledgers import quarter_of
+from resources.tables import SchemaError, Table
 
 
 def export_rows(
@@ -25,6 +29,7 @@ def export_rows(
     sensitive: Sequence[str],
     day: date | None,
     k: int,
+    epsilon: float | None = None,
 ) -> str:
     """Write the rows of a table that may leave as CSV; returns what was done, in words.
 
@@ -36,6 +41,7 @@ def export_rows(
         sensitive: What must not be learnt by it.
         day: Of the table; the latest by default.
         k: Least people who are alike.
+        epsilon: Write counts and means by segment that spend this instead of rows.
 
     Raises:
         SchemaError: There is no such table or day, or it cannot be exported.
@@ -56,10 +62,41 @@ def export_rows(
     if unknown:
         raise SchemaError(f"{key} has no column {', '.join(unknown)}")
     rows = lake.read(key, days=[day], columns=wanted).to_pandas()
+    if epsilon is not None:
+        return _aggregated(settings, rows, table, to, columns, sensitive, day=day, epsilon=epsilon)
     masking = Masking.of(settings, resources["erasures"].erasures.root)
     export = exported(rows, table, columns, sensitive, masking=masking, k=k)
     export.rows.to_csv(to, index=False)
     return (
         f"{len(export.rows):,} of {len(rows):,} rows of {key} of {day} are in {to}, in "
         f"{export.classes:,} classes of at least {k}; {export.withheld:,} people are withheld\n"
+    )
+
+
+def _aggregated(
+    settings: Settings,
+    rows: pd.DataFrame,
+    table: Table,
+    to: Path,
+    columns: Sequence[str],
+    measured: Sequence[str],
+    *,
+    day: date,
+    epsilon: float,
+) -> str:
+    released = aggregated(
+        rows,
+        table,
+        columns,
+        measured,
+        day=day,
+        epsilon=epsilon,
+        budget=settings.release_epsilon,
+        ledgers=resources_of(settings)["settings"].ledgers,
+    )
+    released.rows.to_csv(to, index=False)
+    return (
+        f"{len(released.rows):,} segments of {table.key} of {day} are in {to}; counts within "
+        f"{released.count_error:.0f} in 95 of 100. Epsilon {released.epsilon:.3f} was spent; "
+        f"{released.left:.3f} of {settings.release_epsilon:g} is left in {quarter_of(day)}\n"
     )

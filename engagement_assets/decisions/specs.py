@@ -17,7 +17,7 @@ from engagement_assets.decisions.segment_actions.spec import SPEC as SEGMENT_ACT
 from engagement_assets.decisions.targeting.spec import SPEC as TARGETING
 from engagement_assets.decisions.vip.spec import SPEC as VIP
 from engagement_assets.lifecycle.spec import NO_ACTION, UseCaseSpec
-from engagement_assets.models.specs import MODELS, OF_NO_CUSTOMER
+from engagement_assets.models.specs import MODELS, OF_NO_CUSTOMER, SPENDING_PRIVACY
 
 __all__ = ["ALONE", "DECISIONS", "LEARNT", "REVIEW", "TRAINED", "actions_due"]
 
@@ -35,8 +35,8 @@ DECISIONS = (
 # Those with a policy that is trained, judged and promoted as a model is.
 LEARNT = tuple(spec for spec in DECISIONS if spec.learnt)
 # Trained by a schedule of its own each.
-ALONE: tuple[UseCaseSpec, ...] = (*OF_NO_CUSTOMER, *LEARNT)
-TRAINED: tuple[UseCaseSpec, ...] = (*MODELS, *ALONE)
+ALONE: tuple[UseCaseSpec, ...] = (*OF_NO_CUSTOMER, *LEARNT, *SPENDING_PRIVACY)
+TRAINED: tuple[UseCaseSpec, ...] = (*MODELS, *OF_NO_CUSTOMER, *LEARNT)
 
 
 def actions_due(choices: Mapping[str, Mapping[str, Any] | None]) -> list[str]:

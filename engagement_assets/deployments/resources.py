@@ -85,6 +85,8 @@ def resources_for(which: Deployment, settings: Settings) -> dict[str, Any]:
             channel_cac=channel_costs(settings.channel_cac),
             fairness_reference=fairness_references(settings.fairness_reference),
             studies=str(settings.home / "studies"),
+            privacy=own["erasures"].root,
+            privacy_options=own["erasures"].options,
             **shared(
                 settings,
                 ModelSettings.model_fields.keys() - {"channel_cac", "fairness_reference"},

@@ -14,6 +14,28 @@ GROUPS = ("demographics", "engagement", "social", "transactions", "behaviour", "
 
 WithoutRows = Literal["zero", "null", "value"]
 Calendar = Literal["", "age", "since", "total", "tenure"]
+# By unit, of features without a greatest legal value: what a heavy user comes to. Stated by who
+# knows apps, from no row: a limit learnt from the rows would tell of them.
+CLIPS = {
+    "days": 3_650.0,
+    "sessions": 300.0,
+    "minutes": 10_000.0,
+    "messages": 1_000.0,
+    "posts": 200.0,
+    "views": 3_000.0,
+    "events": 50.0,
+    "features": 20.0,
+    "customers": 1_000.0,
+    "reactions": 1_000.0,
+    "comments": 500.0,
+    "USD": 10_000.0,
+    "transactions": 200.0,
+    "listings": 100.0,
+    "applications": 100.0,
+    "devices": 10.0,
+    "pages": 100.0,
+    "nats": 5.0,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +99,8 @@ class Feature(Column):
         super().__post_init__()
         # a frozen dataclass sets a derived field so; null for nobody means never null
         object.__setattr__(self, "nullable", bool(self.needs or self.null_note))
+        if self.numeric and self.clip is None and None in (self.minimum, self.maximum):
+            object.__setattr__(self, "clip", CLIPS[self.unit])
 
     @property
     def null_rule(self) -> str:

@@ -36,6 +36,7 @@ def inputs_of(
         judging=settings.judging(spec.name),
         reader=source.reader,
         shadow_days=settings.automl_shadow_days,
+        ledgers=settings.ledgers,
     )
 
 

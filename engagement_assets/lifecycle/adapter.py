@@ -17,7 +17,9 @@ from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.learning.evaluation.bootstrap import Interval
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.rows import labelled_rows
+from engagement_assets.source.consent import Consent, agreed_customers
 from resources.engine import Engine
+from resources.ledgers import Ledgers
 from resources.registry import ModelRegistry, RegisteredModel
 from resources.sql import SqlFolder
 
@@ -47,6 +49,8 @@ class Inputs:
         search: What a search of learner and hyperparameters may take (`learning.tuning`); None
             where the model's own estimator is trained.
         shadow_days: Days that a tuned candidate predicts beside the champion before it serves.
+        ledgers: What was spent of budgets of privacy, by earlier trainings too; None where nothing
+            is learnt under one.
     """
 
     engine: Engine
@@ -61,6 +65,7 @@ class Inputs:
     reader: SourceReader
     search: Mapping[str, Any] | None = None
     shadow_days: int = 0
+    ledgers: Ledgers | None = None
 
     @cached_property
     def refusing(self) -> frozenset[str]:
@@ -75,6 +80,16 @@ class Inputs:
         """
         kept: pd.DataFrame = rows[~rows["customer_id"].isin(self.refusing)]
         return kept if len(kept) == len(rows) else kept.reset_index(drop=True)
+
+    def agreed(self, purpose: str) -> frozenset[str]:
+        """Return the customers who agree to a purpose, by all that the lake holds now."""
+        consent = Consent.of(
+            self.engine.lake,
+            provided=self.reader.provides(),
+            granted=self.reader.granted_consents,
+            purpose=purpose,
+        )
+        return agreed_customers(self.engine, self.sql, consent, purpose=purpose)
 
     def features(self, day: date) -> pd.DataFrame:
         """Return the features of every customer at a snapshot who may be analysed.

@@ -9,9 +9,11 @@ from typing import Any
 
 import dagster as dg
 from pydantic import Field
+from upath import UPath
 
 from engagement_assets.settings.fields import same
 from engagement_assets.settings.installation import Settings
+from resources.ledgers import Ledgers
 
 
 class ModelSettings(dg.ConfigurableResource):
@@ -48,6 +50,19 @@ class ModelSettings(dg.ConfigurableResource):
     studies: str = Field(
         default="studies", description="Folder in which searches go on after a kill."
     )
+    federated_epsilon: float = same(Settings, "federated_epsilon")
+    federated_hidden: int = same(Settings, "federated_hidden")
+    privacy: str = Field(
+        default="privacy", description="Folder or URL of what no backup may restore."
+    )
+    privacy_options: dict[str, Any] = Field(
+        default_factory=dict, description="What fsspec needs for that URL; nothing for a folder."
+    )
+
+    @property
+    def ledgers(self) -> Ledgers:
+        """What was spent of budgets of privacy."""
+        return Ledgers(UPath(self.privacy, **self.privacy_options) / "ledgers")
 
     def judging(self, model: str) -> dict[str, Any]:
         """Return the settings of how a model's candidate is judged."""

@@ -159,6 +159,8 @@ class UseCaseSpec:
         unscored: Why a customer may have no row on a day, where some have none.
         parameters: Names of the settings that its adapter is given.
         tuned: Whether the job `automl` searches learner and hyperparameters for it.
+        spends_privacy: Whether each training spends a budget of privacy, so that it is trained by a
+            schedule of its own and never because another is.
         memory_mib: Memory that training asks for, in MiB.
         cpu_units: Processor that training asks for, in units of which a core has 1,024; Fargate
             takes certain pairs of processor and memory only.
@@ -207,6 +209,7 @@ class UseCaseSpec:
     unscored: str | None = None
     parameters: tuple[str, ...] = ()
     tuned: bool = False
+    spends_privacy: bool = False
     memory_mib: int = 4_096
     cpu_units: int = 2_048
     owners: list[str] = field(default_factory=lambda: ["team:data-science"])

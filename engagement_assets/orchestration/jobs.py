@@ -12,7 +12,13 @@ from engagement_assets.decisions.contact.job import delivery
 from engagement_assets.decisions.specs import ALONE, DECISIONS, TRAINED
 from engagement_assets.features.labels import LABELS
 from engagement_assets.lifecycle.spec import UseCaseSpec
-from engagement_assets.models.specs import EVERY_MODEL, FURTHER_TABLES, MODELS, OF_NO_CUSTOMER
+from engagement_assets.models.specs import (
+    EVERY_MODEL,
+    FURTHER_TABLES,
+    MODELS,
+    OF_NO_CUSTOMER,
+    SPENDING_PRIVACY,
+)
 from engagement_assets.settings.deployment import Deployment, choose, deployment
 from engagement_assets.settings.installation import Settings, current_home
 
@@ -146,7 +152,7 @@ train_jobs = {
         trained([spec]),
         description=f"Trains, measures and judges {spec.name} alone.",
     )
-    for spec in TRAINED
+    for spec in (*TRAINED, *SPENDING_PRIVACY)
 }
 fairness_overview_job = dg.define_asset_job(
     "fairness_overview",

@@ -19,12 +19,12 @@ from engagement_assets.features.catalogue import CUSTOMER_FEATURES
 from engagement_assets.serving.publishing import (
     PURPOSE,
     Published,
-    agreed_customers,
     publish_day,
     release_of,
 )
 from engagement_assets.serving.records import DayTables, decode, document_of, encode
 from engagement_assets.settings.partitions import DAILY, partition_days
+from engagement_assets.source.consent import agreed_customers
 from engagement_assets.source.resource import SourceResource
 from resources.checks import Outcome, blocking_keys, result, run_days
 from resources.gate import require_checks
@@ -139,7 +139,8 @@ def _note(context: dg.AssetExecutionContext, day: date, metadata: dict[str, Any]
 
 def _agreed(source: SourceResource, engine: EngineResource) -> frozenset[str]:
     consent = source.consent(engine.lake.lake, purpose=PURPOSE)
-    return agreed_customers(engine.engine(KNOWN_TABLES), engine.sql, consent)
+    run = engine.engine(KNOWN_TABLES)
+    return agreed_customers(run, engine.sql, consent, purpose=PURPOSE)
 
 
 DESCRIPTIONS = {

@@ -28,12 +28,9 @@ from engagement_assets.serving.records import (
     documents,
     encode,
 )
-from engagement_assets.source.consent import Consent
-from resources.engine import Engine
 from resources.lake import Lake
 from resources.online_store.releases import Release
 from resources.online_store.store import Filling, OnlineStore
-from resources.sql import SqlFolder
 
 PURPOSE = "personalisation"
 BATCH = 2_000
@@ -61,19 +58,6 @@ class Published:
     bytes: int
     seconds: float
     was_served: bool
-
-
-def agreed_customers(engine: Engine, sql: SqlFolder, consent: Consent) -> frozenset[str]:
-    """Customers who agree to personalisation, by all that is known."""
-    if consent.granted_by_source:
-        days = engine.lake.days("source/customers")
-        rows = engine.lake.read("source/customers", days=days, columns=["customer_id"])
-        return frozenset(rows.column("customer_id").to_pylist())
-    rows = engine.select(
-        sql.query("serving/consents"), {"purpose": PURPOSE, "latest_day": consent.latest_day}
-    )
-    granted = rows.filter(rows.column("granted"))
-    return frozenset(granted.column("customer_id").to_pylist())
 
 
 def release_of(lake: Lake, day: date, agreed: frozenset[str], *, batch: int = BATCH) -> Release:

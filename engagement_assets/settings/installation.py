@@ -320,6 +320,26 @@ class Settings(Declared):
         ge=0,
         le=30,
     )
+    federated_epsilon: float = setting(
+        1.0,
+        "privacy that federated learning may spend of each customer in a quarter; less hides more "
+        "and learns less: [federated](docs/federated.md)",
+        gt=0,
+        le=1,
+    )
+    federated_hidden: int = setting(
+        0,
+        "units of the federated net's hidden layer; 0 is logistic regression, which takes fewer "
+        "customers; trying both spends twice",
+        ge=0,
+        le=64,
+    )
+    release_epsilon: float = setting(
+        1.0,
+        "privacy that published counts and means may spend of each customer in a quarter: "
+        "[privacy](docs/privacy.md#counts-and-means)",
+        gt=0,
+    )
     masking_key: str = setting(
         "",
         "another file with the key of the pseudonyms that analysts see; made with the first one, "

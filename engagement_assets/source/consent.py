@@ -1,14 +1,16 @@
 """By what consent of customers is judged, for any purpose.
 
-Belongs here: which day's consents count, and what a source without the table states. Does not
-belong here: what is done with a consent, and the SQL that reads them.
+Belongs here: which day's consents count, what a source without the table states, and who agrees.
+Does not belong here: what is done with a consent.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from resources.engine import Engine
 from resources.lake import Lake
+from resources.sql import SqlFolder
 
 
 @dataclass(frozen=True)
@@ -41,3 +43,18 @@ class Consent:
             latest_day=days[-1] if days else date.min,
             granted_by_source="consents" not in provided and purpose in granted,
         )
+
+
+def agreed_customers(
+    engine: Engine, sql: SqlFolder, consent: Consent, *, purpose: str
+) -> frozenset[str]:
+    """Customers who agree to a purpose, by all that is known."""
+    if consent.granted_by_source:
+        days = engine.lake.days("source/customers")
+        rows = engine.lake.read("source/customers", days=days, columns=["customer_id"])
+        return frozenset(rows.column("customer_id").to_pylist())
+    rows = engine.select(
+        sql.query("shared/consents_to"), {"purpose": purpose, "latest_day": consent.latest_day}
+    )
+    granted = rows.filter(rows.column("granted"))
+    return frozenset(granted.column("customer_id").to_pylist())

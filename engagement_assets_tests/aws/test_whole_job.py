@@ -54,7 +54,14 @@ NOT_ASKED_FOR = {
     "governance/cards",
     "governance/ethics_audit",
 }
-OTHER_JOBS = ("graph_engagement/", "virality/", "value/", "network/embeddings", "network/seeds")
+OTHER_JOBS = (
+    "federated_churn/",
+    "graph_engagement/",
+    "virality/",
+    "value/",
+    "network/embeddings",
+    "network/seeds",
+)
 SAME = (
     "features/customer_features",
     "labels/churn_30_day",

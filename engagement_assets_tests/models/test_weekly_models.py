@@ -18,6 +18,7 @@ from resources.registry import RegisteredModel
 NOUNS = {
     "virality": {"model", "evaluation", "champion", "predictions"},
     "graph_engagement": {"model", "evaluation"},
+    "federated_churn": {"model", "evaluation"},
     "forecast": {"model", "evaluation", "champion", "predictions", "accuracy", "hours", "report"},
 }
 

@@ -7,7 +7,7 @@ import pytest
 
 from engagement_assets.definitions import defs
 from engagement_assets.features.labels import LABELS
-from engagement_assets.models.specs import MODELS
+from engagement_assets.models.specs import EVERY_MODEL, MODELS
 from engagement_assets.orchestration.jobs import DAILY
 from engagement_assets.orchestration.schedules import SCHEDULES
 from engagement_assets.orchestration.sensors import (
@@ -87,6 +87,20 @@ def test_the_schedule_of_a_models_cadence_trains_it(spec):
     job = defs.resolve_job_def(BY_NAME[f"{spec.cadence}_training"].job_name)
     made = {key.to_user_string() for key in job.asset_layer.selected_asset_keys}
     assert {f"{spec.name}/{part}" for part in spec.training_parts} <= made
+
+
+def test_what_spends_privacy_is_trained_by_its_own_schedule_alone():
+    spec = next(spec for spec in EVERY_MODEL if spec.spends_privacy)
+    assert spec.name == "federated_churn"
+    own = BY_NAME[f"train_{spec.name}"]
+    assert own.cron_schedule == "0 6 1 1,4,7,10 *"
+    candidate = dg.AssetKey([spec.name, "model"])
+    jobs = [
+        job.name
+        for job in defs.get_repository_def().get_all_jobs()
+        if candidate in job.asset_layer.selected_asset_keys and not job.name.startswith("__")
+    ]
+    assert jobs == [own.job_name]
 
 
 def test_a_source_that_goes_on_has_partitions_to_yesterday_and_one_that_ends_to_its_last_day(

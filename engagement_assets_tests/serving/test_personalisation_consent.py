@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 import pytest
 
-from engagement_assets.serving.publishing import PURPOSE, agreed_customers
-from engagement_assets.source.consent import Consent
+from engagement_assets.serving.publishing import PURPOSE
+from engagement_assets.source.consent import Consent, agreed_customers
 from engagement_assets.source.contract import TABLES
 from engagement_assets_tests.decisions.tables import SQL, engine_of
 from engagement_assets_tests.serving.worlds import DAY, write_consents, write_customers
@@ -17,7 +17,7 @@ NEXT = DAY + timedelta(days=1)
 def agreed(lake, *, provided=frozenset(TABLES), granted=()):
     """Who agrees by what a lake and its source say."""
     consent = Consent.of(lake, provided=provided, granted=granted, purpose=PURPOSE)
-    return agreed_customers(engine_of(lake), SQL, consent)
+    return agreed_customers(engine_of(lake), SQL, consent, purpose=PURPOSE)
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ def exported(
             f"k = {k} and l = {least_values}: expected at least {LEAST_PEOPLE} and {LEAST_VALUES}"
         )
     names = [*columns, *sensitive]
-    _check(rows, table, columns, sensitive)
+    check_exportable(rows, table, columns, sensitive)
     masked = masking.masked(rows[[table.customer_columns[0], *names]], table, NOBODY)[names]
     alike = masked.groupby(list(columns), dropna=False, observed=True, sort=True).ngroup()
     facts = masked[list(columns)].assign(alike=alike).drop_duplicates("alike")
@@ -132,9 +132,14 @@ class _Classes:
         )
 
 
-def _check(
+def check_exportable(
     rows: pd.DataFrame, table: Table, columns: Sequence[str], sensitive: Sequence[str]
 ) -> None:
+    """Refuse what cannot leave whatever is done to it.
+
+    Raises:
+        SchemaError: The table has no row a customer, or a column cannot be exported.
+    """
     if not table.customer_columns:
         raise SchemaError(f"{table.key} has no row a customer: its rows need no protection here")
     names = [*columns, *sensitive]

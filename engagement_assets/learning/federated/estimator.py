@@ -84,7 +84,10 @@ class FederatedClassifier(ClassifierMixin, BaseEstimator):
         delta: None for N ** -1.1.
         drop_out: Chance that a client that was asked does not answer.
         personal: Parameters of the net that stay on the device.
-        random_state: Seed of everything that is drawn.
+        most_noise: Longest noise of a round's average, as a share of the longest update; longer,
+            and nothing is learnt. None for any.
+        random_state: Seed of everything that is drawn; None takes cohorts and noise of the system's
+            entropy, as real clients need: who knows the seed can take the noise off.
         n_jobs: Threads; None for torch's own number.
 
     Attributes:
@@ -108,15 +111,34 @@ class FederatedClassifier(ClassifierMixin, BaseEstimator):
     delta: float | None = None
     drop_out: float = 0.0
     personal: tuple[str, ...] = ()
-    random_state: int = 0
+    most_noise: float | None = None
+    random_state: int | None = 0
     n_jobs: int | None = None
 
-    def fit(self, X: pd.DataFrame, y: ArrayLike, *, groups: ArrayLike) -> Self:
+    def fit(
+        self,
+        X: pd.DataFrame,
+        y: ArrayLike,
+        *,
+        groups: ArrayLike,
+        ledger: PrivacyLedger | None = None,
+        purpose: str = "round",
+    ) -> Self:
         """Learn from n rows of the clients that are named in `groups`.
 
+        Args:
+            X: n rows.
+            y: n labels of 0 and 1.
+            groups: n names of clients.
+            ledger: Of a budget that earlier trainings may have spent from; what is left is planned
+                with. None for a budget of this training alone.
+            purpose: What the ledger is to say that the rounds are for.
+
         Raises:
-            TooLittleDataError: When there are fewer than two clients or only one label.
+            TooLittleDataError: When there are fewer than two clients, only one label, or so few
+                clients that a round is mostly noise.
             ValueError: When a column lacks, or has nulls that its scale does not allow.
+            BudgetSpentError: When the ledger's budget has too little left.
         """
         labels = np.asarray(y, dtype=np.float32)
         if set(np.unique(labels)) - {0.0, 1.0}:
@@ -128,19 +150,9 @@ class FederatedClassifier(ClassifierMixin, BaseEstimator):
         self.feature_names_in_ = np.array(list(self.scales), dtype=object)
         self.n_features_in_ = len(self.scales)
         self.classes_ = np.array([0, 1])
-        cohort = self.sample_rate * len(clients)
-        self.plan_, self.ledger_ = None, None
-        if self.epsilon is not None:
-            self.plan_ = PrivacyPlan.for_budget(
-                epsilon=self.epsilon,
-                delta=self.delta,
-                clients=len(clients),
-                cohort=cohort,
-                rounds=self.rounds,
-                clip=self.clip,
-            )
-            self.ledger_ = PrivacyLedger(self.epsilon, self.plan_.delta)
         self.net_ = self._net(inputs.shape[1])
+        cohort = self.sample_rate * len(clients)
+        self.plan_, self.ledger_ = self._private(len(clients), cohort, ledger)
         with torch_threads(self.n_jobs):
             result = simulate(
                 self.net_,
@@ -158,6 +170,7 @@ class FederatedClassifier(ClassifierMixin, BaseEstimator):
                 behaviour=Behaviour(self.drop_out),
                 personal=frozenset(self.personal),
                 seed=self.random_state,
+                purpose=purpose,
             )
         self.weights_, self.history_ = result.weights, result.history
         return self
@@ -177,7 +190,31 @@ class FederatedClassifier(ClassifierMixin, BaseEstimator):
         return (self.decision_function(X) >= 0.0).astype(np.int64)
 
     def _net(self, inputs: int) -> VectorNet:
-        return VectorNet(lambda: small_net(inputs, self.hidden), seed=self.random_state)
+        return VectorNet(lambda: small_net(inputs, self.hidden), seed=self.random_state or 0)
+
+    def _private(
+        self, clients: int, cohort: float, ledger: PrivacyLedger | None
+    ) -> tuple[PrivacyPlan | None, PrivacyLedger | None]:
+        if self.epsilon is None:
+            return None, None
+        delta = self.delta if ledger is None else ledger.delta
+        plan = PrivacyPlan.for_budget(
+            epsilon=self.epsilon if ledger is None else ledger.epsilon,
+            delta=delta,
+            clients=clients,
+            cohort=cohort,
+            rounds=self.rounds,
+            clip=self.clip,
+            spent=() if ledger is None else ledger.releases,
+        )
+        noise = plan.noise_share(len(self.net_.first))
+        if self.most_noise is not None and noise > self.most_noise:
+            raise TooLittleDataError(
+                f"with {clients:,} clients a round's noise is {noise:.2f} times as long as the "
+                f"longest update, at most {self.most_noise} wanted: it takes more clients, or more "
+                "of the budget of privacy"
+            )
+        return plan, ledger or PrivacyLedger(plan.epsilon, plan.delta)
 
     def inputs(self, X: pd.DataFrame) -> NDArray[np.float32]:
         """Return n x d inputs of the net, as each device makes them.

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
@@ -30,6 +30,9 @@ _ORDERS = [*RDPAccountant.DEFAULT_ALPHAS, *range(64, 513, 16)]
 # Of the epsilon that is looked for.
 _TOLERANCE = 0.002
 _LARGEST_NOISE = 1e5
+# Loss distributions are looked for between this share of what divergences ask for and all of it;
+# were less noise enough, a little more than needed is taken.
+_LEAST_SAVING = 0.85
 
 
 class BudgetSpentError(RuntimeError):
@@ -135,12 +138,13 @@ class PrivacyPlan(JsonData):
         rounds: int,
         clip: float,
         delta: float | None = None,
+        spent: Sequence[Release] = (),
     ) -> Self:
-        """Return the plan with the least noise that keeps the budget.
+        """Return the plan with the least noise that keeps the budget, besides what was spent of it.
 
         Raises:
-            ValueError: When delta is more than N ** -1.1, the cohort is more than all, or no noise
-                keeps the budget.
+            ValueError: When delta is more than N ** -1.1, or the cohort is more than all.
+            BudgetSpentError: When no noise keeps the budget.
         """
         most = largest_delta(clients)
         delta = most if delta is None else delta
@@ -150,16 +154,22 @@ class PrivacyPlan(JsonData):
             raise ValueError(f"a cohort of {cohort} was asked of {clients} clients")
         low, high = 0.0, 1.0
 
-        def spent(noise: float) -> float:
-            return epsilon_by_loss([Release(noise, cohort / clients, rounds)], delta)
+        def after(noise: float) -> list[Release]:
+            return [*spent, Release(noise, cohort / clients, rounds)]
 
-        while spent(high) > epsilon:
+        if spent and epsilon_by_loss(spent, delta) > (1.0 - _TOLERANCE) * epsilon:
+            raise BudgetSpentError(f"epsilon {epsilon} is spent by {len(spent)} releases before")
+        # divergences first: they are quick, and their noise is a little more than what is needed
+        while epsilon_by_divergence(after(high), delta) > epsilon:
             low, high = high, 2.0 * high
             if high > _LARGEST_NOISE:
-                raise ValueError(f"no noise keeps epsilon {epsilon} over {rounds} rounds")
-        while high - low > _TOLERANCE * high:
-            middle = (low + high) / 2.0
-            low, high = (middle, high) if spent(middle) > epsilon else (low, middle)
+                raise BudgetSpentError(f"no noise keeps epsilon {epsilon} over {rounds} rounds")
+        for account in (epsilon_by_divergence, epsilon_by_loss):
+            while high - low > _TOLERANCE * high:
+                middle = (low + high) / 2.0
+                over = account(after(middle), delta) > epsilon
+                low, high = (middle, high) if over else (low, middle)
+            low = _LEAST_SAVING * high
         return cls(epsilon, delta, clients, cohort, rounds, clip, high)
 
     @property
@@ -171,6 +181,13 @@ class PrivacyPlan(JsonData):
     def noise_of_sum(self) -> float:
         """Standard deviation of the noise on each coordinate of the sum of updates."""
         return self.noise_multiplier * self.clip
+
+    def noise_share(self, weights: int) -> float:
+        """Return how long a round's noise is, as a share of the longest update.
+
+        Both of the average over the planned cohort, of so many weights.
+        """
+        return self.noise_multiplier * math.sqrt(weights) / self.cohort
 
     def release(self, purpose: str = "round") -> Release:
         """Return what one round spends."""
@@ -184,11 +201,20 @@ class PrivacyLedger:
         epsilon: The budget.
         delta: Chance that it does not hold.
         releases: What was spent before.
+        journal: Keeps the releases beyond this process; called with all of them before the last is
+            made, so that a kill costs budget, never privacy.
     """
 
-    def __init__(self, epsilon: float, delta: float, releases: Sequence[Release] = ()) -> None:
+    def __init__(
+        self,
+        epsilon: float,
+        delta: float,
+        releases: Sequence[Release] = (),
+        *,
+        journal: Callable[[Sequence[Release]], None] | None = None,
+    ) -> None:
         self.epsilon, self.delta = epsilon, delta
-        self._releases = list(releases)
+        self._releases, self._journal = list(releases), journal
 
     @property
     def releases(self) -> tuple[Release, ...]:
@@ -210,12 +236,17 @@ class PrivacyLedger:
                 f"{release.purpose} would bring epsilon to {bound:.3f} of {self.epsilon}: "
                 "no further release may be made of these clients' rows"
             )
-        self._releases = after
+        self._become(after)
 
     def mark_failed(self) -> None:
         """Say that the last release came to nothing; it stays counted."""
-        last = self._releases[-1].to_dict()
-        self._releases[-1] = Release.from_dict(last | {"outcome": "failed"})
+        *before, last = self._releases
+        self._become([*before, Release.from_dict(last.to_dict() | {"outcome": "failed"})])
+
+    def _become(self, releases: list[Release]) -> None:
+        if self._journal is not None:
+            self._journal(releases)
+        self._releases = releases
 
     def spent(self) -> float:
         """Return the smaller of the two accountants' epsilon."""

@@ -45,7 +45,8 @@ def simulate(  # noqa: PLR0913 - each is a setting of its own
     ledger: PrivacyLedger | None = None,
     behaviour: Behaviour | None = None,
     personal: frozenset[str] = frozenset(),
-    seed: int = 0,
+    seed: int | None = 0,
+    purpose: str = "round",
 ) -> Federated:
     """Train for so many rounds.
 
@@ -58,7 +59,8 @@ def simulate(  # noqa: PLR0913 - each is a setting of its own
         ledger: Where each round is counted before it begins; must be there when noise is planned.
         behaviour: How clients drop out and are late.
         personal: Names of the net's parameters that are never sent: each client has its own.
-        seed: Of the clients' behaviour.
+        seed: Of the clients' behaviour; None takes the system's entropy.
+        purpose: What the ledger is to say that the rounds are for.
 
     Raises:
         ValueError: When noise is planned and there is no ledger, or a name is unknown.
@@ -67,14 +69,15 @@ def simulate(  # noqa: PLR0913 - each is a setting of its own
     plan = strategy.privacy
     if plan is not None and ledger is None:
         raise ValueError("a federation with privacy needs a ledger")
-    rng, behaviour = np.random.default_rng([seed, 1]), behaviour or Behaviour()
+    rng = np.random.default_rng(None if seed is None else [seed, 1])
+    behaviour = behaviour or Behaviour()
     own = _owned(net, personal)
     result = Federated(net.first.copy())
     if personal:
         result.personal = np.where(own, net.first, 0.0)[None].repeat(len(clients), axis=0)
     for _ in range(rounds):
         if plan is not None and ledger is not None:
-            ledger.charge(plan.release())
+            ledger.charge(plan.release(purpose))
         asked = strategy.configure_fit(len(clients))
         answering, dropped, late = behaviour.answering(asked, rng)
         entry: dict[str, Any] = {

@@ -32,6 +32,7 @@ class FedAvg:
         learning_rate: Of the step along the averaged update.
         momentum: Share of the step before that is made again; costs no privacy.
         seed: Of sampling and noise; None takes the system's entropy, as a real federation must.
+        step: The step before, which momentum makes again.
     """
 
     cohort: float
@@ -39,10 +40,10 @@ class FedAvg:
     learning_rate: float = 1.0
     momentum: float = 0.0
     seed: int | None = None
+    step: Vector | None = None
 
     def __post_init__(self) -> None:
         self._rng = np.random.default_rng(self.seed)
-        self._step: Vector | None = None
 
     def configure_fit(self, clients: int) -> NDArray[np.intp]:
         """Return who is asked: each client with the same chance, independently.
@@ -90,6 +91,6 @@ class FedAvg:
 
     def stepped(self, weights: Vector, mean: Vector) -> Vector:
         """Return the weights after a step along the averaged update."""
-        before = np.zeros_like(mean) if self._step is None else self._step
-        self._step = mean + self.momentum * before
-        return weights + self.learning_rate * self._step
+        before = np.zeros_like(mean) if self.step is None else self.step
+        self.step = mean + self.momentum * before
+        return weights + self.learning_rate * self.step

@@ -33,6 +33,9 @@ from engagement_assets.serving.federated.messages import (
     to_tensor,
 )
 
+# A server that is not there, or goes away while it is spoken with; not one that is another's.
+AWAY = (ConnectionError, TimeoutError, http.client.HTTPException, ssl.SSLEOFError)
+
 
 class AnswerError(RuntimeError):
     """The server refused a message.
@@ -95,15 +98,24 @@ def update_words(
 
 
 def take_part(
-    connection: Connection, rows: tuple[np.ndarray, np.ndarray], *, pause: float = 0.05
+    connection: Connection,
+    rows: tuple[np.ndarray, np.ndarray],
+    *,
+    pause: float = 0.05,
+    patience: float = 600.0,
 ) -> int:
-    """Take part until the federation is done; return how many vectors were sent."""
+    """Take part until the federation is done; return how many vectors were sent.
+
+    Args:
+        connection: To the server.
+        rows: The device's inputs and labels.
+        pause: Seconds between two polls.
+        patience: Seconds for which a server that does not answer is asked again: it may restart.
+    """
     sent, round_id, client = 0, "", MaskingClient(0, round_id="")
     did = ""
     while True:
-        now = json.loads(connection.ask("GET", "round"))
-        if now["version"] != VERSION:
-            raise RuntimeError(f"the server speaks version {now['version']}, this {VERSION}")
+        now = _poll(connection, pause=pause, patience=patience)
         stage = now["stage"]
         if stage == "done":
             return sent
@@ -117,10 +129,29 @@ def take_part(
         try:
             connection.ask("POST", path, _answer(connection, client, rows, now, path))
             sent += stage == "vectors"
+        except AWAY:
+            # gone before it answered: the next poll says whether the round still is
+            time.sleep(pause)
         except AnswerError as error:
             # the stage ended meanwhile: the next poll says what is to be done
             if error.status != http.HTTPStatus.CONFLICT:
                 raise
+
+
+def _poll(connection: Connection, *, pause: float, patience: float) -> dict[str, Any]:
+    """Return what is to be done now, once the server answers."""
+    until = time.monotonic() + patience
+    while True:
+        try:
+            now: dict[str, Any] = json.loads(connection.ask("GET", "round"))
+            break
+        except AWAY:
+            if time.monotonic() > until:
+                raise
+            time.sleep(pause)
+    if now["version"] != VERSION:
+        raise RuntimeError(f"the server speaks version {now['version']}, this {VERSION}")
+    return now
 
 
 def _answer(

@@ -6,7 +6,6 @@ HTTP, TLS and the sum's cryptography (`learning.federated.secure_sum`).
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
 from collections.abc import Callable
@@ -24,12 +23,14 @@ from engagement_assets.learning.federated.secure_sum import (
     least_threshold,
 )
 from engagement_assets.learning.federated.strategy import FedAvg
-from engagement_assets.serving.federated.messages import VERSION
+from engagement_assets.serving.federated.messages import VERSION, read_tensors, to_tensors
 from resources.lake import put_atomically
 
 STAGES = ("keys", "shares", "vectors", "openings")
 # With two, each would know the other's update from the sum and its own.
 LEAST_CLIENTS = 3
+STATE = "federation.safetensors"
+KILLED = "the server stopped during the round"
 
 
 class RefusedError(Exception):
@@ -69,7 +70,9 @@ class Coordinator:
         rounds: How many are run.
         ledger: Where rounds are counted; None only without a plan of privacy.
         stage_seconds: How long a stage waits for clients.
-        folder: Where weights and ledger are kept; None for nowhere.
+        folder: Where weights, history and ledger are kept, as one file; None for nowhere. One that
+            has them goes on from there: the round that was under way is given up and stays counted,
+            and messages of it are refused, since its keys and its name are gone.
         clock: Seconds.
     """
 
@@ -93,6 +96,8 @@ class Coordinator:
             raise ValueError("a federation with privacy needs a ledger")
         if self.wanted < LEAST_CLIENTS:
             raise ValueError(f"a round has {LEAST_CLIENTS} clients or more, not {self.wanted}")
+        if self.folder is not None and (self.folder / STATE).exists():
+            self._resume(self.folder / STATE)
 
     @property
     def done(self) -> bool:
@@ -184,12 +189,12 @@ class Coordinator:
             except BudgetSpentError as error:
                 self.stopped = str(error)
                 return
-            self._keep()
         round_id = f"{len(self.history)}-{secrets.token_hex(16)}"
         numbers = {client: i for i, client in enumerate(asked, start=1)}
         # one word more: the sum of the clients' weights
         self.current = Round(round_id, numbers, SecureSum(round_id, len(self.weights) + 1, 0))
         self.current.deadline = self.clock() + self.stage_seconds
+        self._keep()
 
     def _expected(self) -> list[int]:
         assert self.current is not None  # noqa: S101 - a message was taken of it
@@ -264,12 +269,36 @@ class Coordinator:
     def _keep(self) -> None:
         if self.folder is None:
             return
-        from safetensors.numpy import save
-
-        state = {
+        about = {
             "history": self.history,
             "stopped": self.stopped,
             "ledger": self.ledger.to_dict() if self.ledger else None,
+            "under_way": None if self.current is None else len(self.current.numbers),
         }
-        put_atomically(self.folder / "weights.safetensors", save({"weights": self.weights}))
-        put_atomically(self.folder / "federation.json", json.dumps(state).encode())
+        step = self.strategy.step
+        values = {"weights": self.weights, **({} if step is None else {"step": step})}
+        put_atomically(self.folder / STATE, to_tensors(values, about))
+
+    def _resume(self, path: UPath) -> None:
+        """Go on from what a server before this one kept.
+
+        Raises:
+            ValueError: It is of another net or another budget, or damaged.
+        """
+        values, about = read_tensors(path.read_bytes())
+        budget = self.ledger and (self.ledger.epsilon, self.ledger.delta)
+        kept = about["ledger"] and (about["ledger"]["epsilon"], about["ledger"]["delta"])
+        if values["weights"].shape != self.weights.shape or budget != kept:
+            raise ValueError(
+                f"{path} is of {values['weights'].shape} weights and the budget {kept}, not of "
+                f"{self.weights.shape} and {budget}: a federation goes on as it was begun"
+            )
+        self.weights, self.strategy.step = values["weights"], values.get("step")
+        self.history, self.stopped = about["history"], about["stopped"]
+        if self.ledger is not None:
+            self.ledger = PrivacyLedger.from_dict(about["ledger"])
+        if about["under_way"] is not None:
+            self.history.append({"asked": about["under_way"], "answered": 0, "failure": KILLED})
+            if self.ledger is not None:
+                self.ledger.mark_failed()
+            self._keep()

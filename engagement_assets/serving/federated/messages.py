@@ -83,6 +83,33 @@ def to_tensor(values: np.ndarray) -> bytes:
     return content
 
 
+def to_tensors(values: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> bytes:
+    """Write arrays by name, with JSON data beside them, as one piece."""
+    from safetensors.numpy import save
+
+    content: bytes = save(dict(values), metadata={"about": json.dumps(about)})
+    return content
+
+
+def read_tensors(content: bytes) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read what `to_tensors` wrote.
+
+    Raises:
+        ValueError: When it is not that.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        values: dict[str, np.ndarray] = load(content)
+        # the format: the header's length in 8 bytes, then the header as JSON
+        head = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        about: dict[str, Any] = json.loads(head["__metadata__"]["about"])
+    except (SafetensorError, KeyError) as error:
+        raise ValueError(f"not arrays in safetensors with data beside them: {error}") from error
+    return values, about
+
+
 def tensor(content: bytes) -> np.ndarray:
     """Read one vector.
 

@@ -143,6 +143,16 @@ def test_failed_rounds_are_counted_and_change_nothing() -> None:
     assert all(entry["late"] > entry["dropped"] for entry in result.history)
 
 
+def test_without_a_seed_noise_is_never_the_same() -> None:
+    plan = PrivacyPlan(1.0, 1e-5, 100, 10.0, 1, 0.5, 3.0)
+    first, again, seeded, same = (
+        FedAvg(10, plan, seed=seed).aggregate_sum(np.zeros(5), np.zeros(5))
+        for seed in (None, None, 3, 3)
+    )
+    assert (first != again).all()
+    np.testing.assert_array_equal(seeded, same)
+
+
 @pytest.mark.parametrize("bad", [np.full((2, 3), np.nan), np.zeros((2, 4))])
 def test_an_update_that_cannot_be_counted_is_refused(bad) -> None:
     with pytest.raises(RefusedUpdateError):

@@ -23,9 +23,19 @@ from engagement_assets.serving.federated.certificates import (
     new_key,
     signing_request,
 )
-from engagement_assets.serving.federated.client import AnswerError, Connection, update_words
-from engagement_assets.serving.federated.coordinator import Coordinator, RefusedError
-from engagement_assets.serving.federated.messages import read_message, to_tensor
+from engagement_assets.serving.federated.client import (
+    AnswerError,
+    Connection,
+    take_part,
+    update_words,
+)
+from engagement_assets.serving.federated.coordinator import (
+    KILLED,
+    STATE,
+    Coordinator,
+    RefusedError,
+)
+from engagement_assets.serving.federated.messages import read_message, read_tensors, to_tensor
 from engagement_assets.serving.federated.server import federation_server
 
 HOST = "127.0.0.1"
@@ -123,7 +133,8 @@ def test_three_processes_learn_what_one_would(served, tmp_path) -> None:
     np.testing.assert_allclose(federation.weights, weights, atol=1e-7)
     kept = read_message("vectors", to_tensor(federation.weights))
     np.testing.assert_array_equal(kept, federation.weights)
-    assert json.loads((tmp_path / "state/federation.json").read_text())["history"]
+    _, about = read_tensors((tmp_path / "state" / STATE).read_bytes())
+    assert about["history"] == federation.history
 
 
 def test_strangers_get_no_connection(served, tmp_path) -> None:
@@ -238,6 +249,101 @@ def test_who_leaves_is_out_and_a_round_of_too_few_is_counted_and_given_up() -> N
     assert "2 clients were left" in federation.history[1]["failure"]
     assert [release.outcome for release in ledger.releases] == ["released", "failed"]
     np.testing.assert_array_equal(federation.weights, after)
+
+
+def test_a_server_goes_on_from_what_was_kept_and_refuses_the_round_it_lost(tmp_path) -> None:
+    plan = PrivacyPlan(8.0, 0.01, 3, 3.0, 3, 5.0, 6.0)
+
+    def begun(**changes):
+        ledger = PrivacyLedger(plan.epsilon, plan.delta)
+        strategy = FedAvg(3, plan, momentum=0.9, seed=0)
+        settings = {"rounds": 3, "folder": UPath(tmp_path), "ledger": ledger}
+        return coordinator(**settings | {"strategy": strategy} | changes)
+
+    first = begun()
+    few = devices(first, 3)
+    for stage in ("keys", "shares", "vectors", "openings"):
+        for device in few:
+            device.send(stage, np.append(np.ones(4), 1.0))
+    for device in few:
+        first.poll(device.name)
+    lost, keys = few[0].send("keys")
+
+    second = begun()
+    np.testing.assert_array_equal(second.weights, first.weights)
+    np.testing.assert_array_equal(second.strategy.step, first.strategy.step)
+    assert [entry["failure"] for entry in second.history] == ["", KILLED]
+    assert [one.outcome for one in second.ledger.releases] == ["released", "failed"]
+    for device in few:
+        second.poll(device.name)
+    with pytest.raises(RefusedError, match="this round is over"):
+        second.take("device-0", lost, "keys", keys)
+    assert second.current.round_id != lost
+    with pytest.raises(ValueError, match="goes on as it was begun"):
+        begun(ledger=PrivacyLedger(1.0, plan.delta))
+
+
+@pytest.mark.slow  # two servers, each an interpreter that loads torch
+def test_a_server_that_is_killed_goes_on_with_the_clients_that_wait_for_it(tmp_path) -> None:
+    authority, key = Authority.create("federation"), new_key()
+    (tmp_path / "authority.pem").write_bytes(authority.pem())
+    (tmp_path / "server.key").write_bytes(key_pem(key))
+    (tmp_path / "server.pem").write_bytes(authority.server(signing_request(key), address=HOST))
+    local = {name: value for name, value in LOCAL.items() if name != "hidden"}
+    about = {"inputs": 3, "hidden": 0, "rounds": 400, "wanted": 3, "clip": 5.0, "local": local}
+    about |= {"momentum": 0.0, "epsilon": None, "stage_seconds": 60}
+    (tmp_path / "federation.json").write_text(json.dumps(about))
+    with socket.socket() as free:
+        free.bind((HOST, 0))
+        port = str(free.getsockname()[1])
+    module = "engagement_assets.serving.federated"
+
+    def started():
+        return subprocess.Popen([sys.executable, "-m", module, "--files", tmp_path, "--port", port])
+
+    def rounds():
+        path = tmp_path / "state" / STATE
+        return read_tensors(path.read_bytes())[1]["history"] if path.exists() else []
+
+    def wait(process, done):
+        for _ in range(6000):
+            if done():
+                return
+            assert process.poll() is None, "the server ended"
+            time.sleep(0.05)
+        raise AssertionError("nothing happened")
+
+    row = (np.ones((1, 3), dtype=np.float32), np.ones(1, dtype=np.float32))
+    stop = threading.Event()
+
+    def device(i):
+        files = client_files(tmp_path / f"device {i}", authority, f"device-{i}")
+        connection = Connection(f"{HOST}:{port}", files)
+        ask = connection.ask
+        connection.ask = lambda *a: b'{"version": 1, "stage": "done"}' if stop.is_set() else ask(*a)
+        take_part(connection, row)
+
+    server = started()
+    threads = [threading.Thread(target=device, args=(i,)) for i in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        wait(server, lambda: len(rounds()) >= 2)
+        server.kill()
+        server.wait()
+        before = rounds()
+        server = started()
+        wait(server, lambda: len(rounds()) >= len(before) + 3)
+        after = rounds()
+        assert after[: len(before)] == before
+        assert {entry["failure"] for entry in after} <= {"", KILLED}
+        assert after[-1]["failure"] == ""
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+        server.kill()
+        server.wait()
 
 
 def test_no_round_begins_when_the_budget_is_spent() -> None:
