@@ -11,6 +11,7 @@ from typing import Any
 from benchmarks.bandit_bars import BANDIT_BARS
 from benchmarks.contact_bars import CONTACT_BARS
 from benchmarks.effect_bars import EFFECT_BARS
+from benchmarks.federated_bars import FEDERATED_BARS
 from benchmarks.forecast_bars import FORECAST_BARS
 from benchmarks.model_bars import MODEL_BARS, MODELS, MODELS_SMALL
 from benchmarks.serving_bars import SERVING_BARS
@@ -442,6 +443,7 @@ def bars_table(parts: Path) -> str:
     lines = ["## Bars", "", "| what | bar | figure | met |", "|---|---|---:|---|"]
     for what, bar, part, read, form, met in (
         *BARS, *MODEL_BARS, *EFFECT_BARS, *BANDIT_BARS, *TIMING_BARS, *CONTACT_BARS, *TUNING_BARS,
+        *FEDERATED_BARS,
         *FORECAST_BARS,
         *SERVING_BARS,
     ):  # fmt: skip

@@ -2,8 +2,9 @@
 
 A planted world of clients (one or more customers' rows a device): personas differ in what they do
 and in how the label comes about, labels are noisy, devices drop out. Models are judged on other
-clients. With `--data` also public telecom customers (5,000, each a client), on fifths that were not
-learnt from; their stated limits of columns are rounded by hand.
+clients. Before that, what must be exact: a round of everybody, sums under masks, the ledger. With
+`--data` also public telecom customers (5,000, each a client), on fifths that were not learnt from;
+their stated limits of columns are rounded by hand.
 
     python -m benchmarks.federated --clients 100000 --data ../shared/data/churn/mlc_churn.csv
 """
@@ -19,18 +20,29 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from opacus.accountants import PRVAccountant, RDPAccountant
 
 from engagement_assets.learning.evaluation.metrics import evaluate
 from engagement_assets.learning.federated.attacks import audit, invert_update
 from engagement_assets.learning.federated.clients import Clients
+from engagement_assets.learning.federated.comparison import alone, fit_centrally
 from engagement_assets.learning.federated.estimator import FederatedClassifier, Scale
 from engagement_assets.learning.federated.net import LocalTraining, VectorNet, small_net
 from engagement_assets.learning.federated.privacy import (
+    PrivacyLedger,
     PrivacyPlan,
     Release,
     epsilon_by_divergence,
     epsilon_by_loss,
 )
+from engagement_assets.learning.federated.secure_sum import (
+    MaskingClient,
+    SecureSum,
+    SecureSumError,
+    least_threshold,
+    to_words,
+)
+from engagement_assets.learning.federated.simulation import simulate
 from engagement_assets.learning.federated.strategy import FedAvg
 from engagement_assets.learning.trees.classifier import CalibratedBoostingClassifier
 
@@ -68,36 +80,13 @@ def planted(clients: int, seed: int) -> tuple[pd.DataFrame, np.ndarray, np.ndarr
     return table, (rng.logistic(size=len(who)) < logit).astype(int), who
 
 
-def central(inputs: np.ndarray, labels: np.ndarray, hidden: int, seed: int) -> VectorNet:
-    """Return the same net trained on all rows in one place, by Adam."""
-    net = VectorNet(lambda: small_net(inputs.shape[1], hidden), seed=seed)
-    module = net.module.train()
-    optimiser = torch.optim.Adam(module.parameters(), lr=0.01)
-    x, y = torch.from_numpy(inputs), torch.from_numpy(labels.astype(np.float32))
-    torch.manual_seed(seed)
-    for _ in range(15):
-        for rows in torch.split(torch.randperm(len(x)), 512):
-            optimiser.zero_grad()
-            logits = module(x[rows]).squeeze(1)
-            torch.autograd.backward(
-                torch.nn.functional.binary_cross_entropy_with_logits(logits, y[rows])
-            )
-            optimiser.step()
-    return net
-
-
 def local_only(model: FederatedClassifier, rows: pd.DataFrame, labels: np.ndarray) -> np.ndarray:
-    """Return log-odds of each client's last row by a net trained on its other rows alone."""
+    """Return log-odds of each client's last row by a net trained on its first row alone."""
     inputs, clients = model.inputs(rows), len(rows) // 2
-    net = VectorNet(lambda: small_net(inputs.shape[1], 0))
-    first = np.zeros_like(net.first)
-    batch = (
-        inputs[:clients, None],
-        labels[:clients, None].astype(np.float32),
-        np.ones((clients, 1), dtype=np.float32),
-    )
-    weights = first + net.updates(first, batch, LocalTraining(50, 0.5))
-    return (inputs[clients:] * weights[:, :-1]).sum(axis=1) + weights[:, -1]
+    # names in the order of the rows
+    names = [f"{place:09}" for place in range(clients)]
+    first = Clients.from_rows(inputs[:clients], labels[:clients], names)
+    return alone(first, inputs[clients:], np.arange(clients))
 
 
 def auc_words(labels: np.ndarray, score: np.ndarray, groups: np.ndarray) -> tuple[float, str]:
@@ -141,10 +130,11 @@ def quality(
             label = f"federated {words}, {'no noise' if epsilon is None else 'epsilon 1'}"
             print(f"| {label}{note} | {fitted[epsilon][1]} |", flush=True)
             out[f"{words} epsilon {epsilon}"] = {"auc": fitted[epsilon][0], "seconds": seconds}
-        net = central(model.inputs(train[0]), train[1], hidden, 0)
-        with torch.inference_mode():
-            score = net.module(torch.from_numpy(model.inputs(test[0]))).squeeze(1).numpy()
-        value, text = auc_words(test[1], score.astype(float), test[2])
+        net, weights = fit_centrally(
+            model.inputs(train[0]), train[1].astype(np.float32), hidden=hidden
+        )
+        score = net.logits(weights, model.inputs(test[0]))
+        value, text = auc_words(test[1], score, test[2])
         print(f"| the same {words} on all rows in one place | {text} |")
         out[f"{words} central"] = {"auc": value}
         out[f"{words} share"] = fitted[1.0][0] / value
@@ -166,6 +156,64 @@ def quality(
     return out
 
 
+def one_round() -> float:
+    """Return how far a round of everybody, one step and no noise, is from a central step."""
+    table, labels, who = planted(2_000, 0)
+    model = FederatedClassifier(scales={n: Scale(200.0, logarithmic=True) for n in table})
+    inputs = model.inputs(table).astype(np.float64)
+    net = VectorNet(lambda: small_net(COLUMNS, 16))
+    everybody = Clients.from_rows(inputs, labels, who)
+    local = LocalTraining(1, learning_rate=0.5)
+    result = simulate(net, everybody, FedAvg(len(everybody)), rounds=1, local=local)
+    whole = small_net(COLUMNS, 16).double()
+    torch.nn.utils.vector_to_parameters(torch.from_numpy(net.first), whole.parameters())
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(
+        whole(torch.from_numpy(inputs)).squeeze(1), torch.from_numpy(labels.astype(np.float64))
+    )
+    slopes = torch.autograd.grad(loss, list(whole.parameters()))
+    step = net.first - 0.5 * torch.cat([slope.flatten() for slope in slopes]).numpy()
+    return float(np.abs(result.weights - step).max())
+
+
+def masked_sums(clients: int = 30, length: int = 1_000) -> tuple[int, int]:
+    """Return words of masked sums that differ from the exact ones, and sums above the threshold.
+
+    From nobody to a third drop out after their keys are known; one more, and nothing is summed.
+    """
+    values = np.random.default_rng(0).normal(size=(clients, length))
+    threshold, wrong, opened = least_threshold(clients), 0, 0
+    for gone in range(clients - threshold + 2):
+        server = SecureSum(f"round {gone}", length, threshold)
+        devices = {i: MaskingClient(i, round_id=server.round_id) for i in range(1, clients + 1)}
+        server.keys = {i: device.public_keys() for i, device in devices.items()}
+        for i, device in devices.items():
+            server.sealed[i] = device.shares(server.keys, threshold=threshold)
+        for i in range(1 + gone, clients + 1):
+            words = devices[i].masked(to_words(values[i - 1]), server.for_client(i))
+            server.take_vector(i, words)
+        try:
+            for i in server.survivors:
+                server.openings[i] = devices[i].opened(server.survivors)
+            exact = to_words(values[gone:]).sum(axis=0, dtype=np.uint64)
+            wrong += int((server.total() != exact).sum())
+            opened += gone > clients - threshold
+        except SecureSumError:
+            wrong += length if gone <= clients - threshold else 0
+    return wrong, opened
+
+
+def ledger_error(plan: PrivacyPlan) -> float:
+    """Return how far the ledger of a plan's rounds is from opacus's accountants, as a share."""
+    ledger = PrivacyLedger(plan.epsilon, plan.delta)
+    for _ in range(plan.rounds):
+        ledger.charge(plan.release())
+    history = [(plan.noise_multiplier, plan.sample_rate, plan.rounds)]
+    by_loss, by_divergence = PRVAccountant(), RDPAccountant()
+    by_loss.history, by_divergence.history = history, list(history)
+    accounted = min(by_loss.get_epsilon(plan.delta), by_divergence.get_epsilon(plan.delta))
+    return float(abs(ledger.spent() / accounted - 1))
+
+
 def privacy(trials: int) -> dict[str, Any]:
     """Print and return accounting and attacks."""
     vector = epsilon_by_divergence([Release(1.5, 0.04, 2250)], 1e-5)
@@ -178,6 +226,12 @@ def privacy(trials: int) -> dict[str, Any]:
         account(release, plan.delta) for account in (epsilon_by_loss, epsilon_by_divergence)
     )
     print(f"| its epsilon by PRV, by RDP | {by_loss:.3f}, {by_divergence:.3f} |")
+    off, (wrong, opened) = ledger_error(plan), masked_sums()
+    print(f"| the ledger of its 100 rounds, away from the accountants | {off:.2%} |")
+    print(f"| masked sums of 30, 0 to 10 dropping out: words that are wrong | {wrong} |")
+    print(f"| sums opened with 11 of 30 gone | {opened} |")
+    away = one_round()
+    print(f"| one round of everybody, away from a central step: largest | {away:.1e} |", flush=True)
     rng, d = np.random.default_rng(0), 20
     rows, net = rng.uniform(-1, 1, (200, d)), VectorNet(lambda: small_net(d, 0))
     clients = Clients.from_rows(rows, rng.integers(0, 2, 200), np.arange(200))
@@ -188,6 +242,7 @@ def privacy(trials: int) -> dict[str, Any]:
     print(f"| a row rebuilt from its update: largest error, median | {np.median(alone):.1e} |")
     print(f"| from the sum of 200: the same | {np.median(summed):.2f} |")
     out: dict[str, Any] = {"vector": vector, "noise": plan.noise_multiplier, "prv": by_loss}
+    out |= {"ledger": off, "masked": wrong, "opened": opened, "one round": away}
     small = PrivacyPlan.for_budget(epsilon=1.0, clients=40, cohort=40, rounds=4, clip=0.5)
     others = np.random.default_rng(5).normal(size=(39, 12))
     for noise, words in ((small.noise_multiplier, "epsilon 1"), (0.0, "no noise")):
