@@ -183,8 +183,9 @@ def test_too_few_clients_or_none_are_refused_before_anything_is_spent(
     )
     with pytest.raises(TooLittleDataError, match="clients a round's noise is"):
         FederatedChurnAdapter().train(own, SNAPSHOTS)
-    monkeypatch.setattr(Reader, "provides", lambda _: frozenset(TABLES) - {"consents"})
-    with pytest.raises(NotTrainableError, match="agrees to the purpose federated"):
+    # another purpose, to which nobody agreed
+    monkeypatch.setattr("engagement_assets.models.federated_churn.adapter.PURPOSE", "sentiment")
+    with pytest.raises(NotTrainableError, match="no training customer agrees to the purpose"):
         FederatedChurnAdapter().train(own, SNAPSHOTS)
     assert own.ledgers.periods(NAME) == {}
 
