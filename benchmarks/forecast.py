@@ -1,13 +1,16 @@
 """Forecasts of the simulated world and of the public Peyton Manning log.
 
-    python -m benchmarks.forecast                              # 2,000 customers, 500 origins
+    python -m benchmarks.forecast                              # 1,000 customers, 500 origins
     python -m benchmarks.forecast --customers 500 --runs 200   # fewer origins
+    python -m benchmarks.forecast --part breaks                # one part of it
     python -m benchmarks.forecast --lake FOLDER                # besides, what it costs over a lake
 
 The world's days are made and counted here; every origin sees what was known then, and its weights
 and intervals are of earlier origins. What the world expects of a day is known (`truth_engagement`).
 Prophet alone is fitted at each of the origins that it is compared at. The log comes from
-`shared/data/forecast`; it is left out where that is not there.
+`shared/data/forecast`; it is left out where that is not there. Level shifts are looked for in made
+series with and without one, and in a world of the default size, whose shift is planted. The parts
+run beside each other, each in a process.
 
 Belongs here: measuring. Does not belong here: forecasting.
 """
@@ -16,8 +19,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import sys
 import time
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +32,7 @@ import numpy as np
 import pandas as pd
 
 from engagement_assets.features.tables import KNOWN_TABLES
+from engagement_assets.learning.forecasting.breaks import FALSE_ALARMS, level_shifts
 from engagement_assets.learning.forecasting.calendars import Calendar, effects
 from engagement_assets.learning.forecasting.combination import block_interval
 from engagement_assets.learning.forecasting.forecaster import Forecaster
@@ -49,6 +56,7 @@ from engagement_assets.models.segments.tables import NONE
 from engagement_assets.source.known import product_sql
 from engagement_assets.source.readers import SimulatedReader
 from engagement_assets.source.simulator import VARIANTS, Simulator
+from engagement_assets.source.simulator.seasons import SHIFT_AT
 from resources.engine import DuckDBEngine
 from resources.lake import Lake
 from resources.tables import by_sql_name
@@ -57,6 +65,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PEYTON = ROOT / ".." / "shared" / "data" / "forecast" / "peyton_manning.csv"
 FIRST, SEED, HORIZON, SEASON = date(2023, 1, 1), 7, 7, 7
 BEFORE = 365
+PARTS = ("world", "peyton", "breaks")
+# The world in which a planted shift is looked for: the default size, and about a year.
+SHIFT_CUSTOMERS, SHIFT_DAYS = 10_000, 300
 METRICS = ("engagement", "sessions")
 _LONG = "unknown"
 
@@ -69,6 +80,8 @@ def world_days(customers: int, days: int) -> tuple[pd.DataFrame, np.ndarray, np.
     location: dict[str, str] = {}
     cells, hours, expected = [], np.zeros((days, 24)), np.zeros(days)
     for number in range(days):
+        if number % 100 == 0:
+            print(f"day {number} of {days}, {customers:,} customers", file=sys.stderr, flush=True)
         day = FIRST + timedelta(days=number)
         tables = world.day(day)
         people = tables["customers"].select(["customer_id", "location"]).to_pydict()
@@ -195,6 +208,76 @@ def of_peyton(origins: int) -> dict[str, Any]:
     }
 
 
+def made_series(count: int, *, days: int, persistence: float, shift: float) -> np.ndarray:
+    """Return series with a week, a year, growth and noise that persists; a shift after 60 %."""
+    rng, t = np.random.default_rng(SEED), np.arange(days)
+    noise = rng.normal(size=(count, days))
+    for day in range(1, days):
+        new = (1.0 - persistence**2) ** 0.5 * noise[:, day]
+        noise[:, day] = persistence * noise[:, day - 1] + new
+    year = 0.05 * np.cos(2.0 * np.pi * (t / 365.25 + rng.random((count, 1))))
+    growth = rng.uniform(-0.1, 0.3, (count, 1)) * t / 365.25
+    level = np.where(t >= round(0.6 * days), 1.0 + shift, 1.0)
+    week = 0.1 * np.sin(2.0 * np.pi * t / SEASON)
+    return 1_000.0 * (1.0 + week + year) * (1.0 + growth) * level * (1.0 + 0.03 * noise)
+
+
+def of_breaks(count: int) -> dict[str, Any]:
+    """False alarms, what of shifts of 8 % is detected, and the shift of a world."""
+    rows = []
+    for days in (200, 365, 730):
+        times = pd.date_range(FIRST, periods=days)
+        for persistence in (0.0, 0.3, 0.6):
+            how = {"days": days, "persistence": persistence}
+            alarms = [
+                bool(level_shifts(one, times, season=SEASON))
+                for one in made_series(count, shift=0.0, **how)
+            ]
+            detected = [
+                any(
+                    abs((pd.Timestamp(shift.at) - times[round(0.6 * days)]).days) <= SEASON
+                    for shift in level_shifts(one, times, season=SEASON)
+                )
+                for one in made_series(count, shift=0.08, **how)
+            ]
+            rows.append(
+                how | {"alarms": float(np.mean(alarms)), "detected": float(np.mean(detected))}
+            )
+    cells, _, _ = world_days(SHIFT_CUSTOMERS, SHIFT_DAYS)
+    last = FIRST + timedelta(days=SHIFT_DAYS - 1)
+    parts = parts_of(cells)
+    panel = panel_of(daily_series(cells, parts, METRICS, last=last))
+    usual = effects(
+        panel,
+        Calendar.read(SIMULATED_CALENDAR, first=FIRST, last=last + timedelta(days=HORIZON)),
+        horizon=HORIZON,
+        season=SEASON,
+        regions=regions_of(parts, METRICS),
+        sums=sums_of(parts, METRICS),
+        until=SHIFT_DAYS,
+    ).usual
+    planted = FIRST + timedelta(days=round(SHIFT_AT * SHIFT_DAYS))
+    world = {
+        name: level_shifts(usual[panel.names.index(name)], panel.times, season=SEASON)
+        for name in METRICS
+    }
+    misses = [
+        abs((pd.Timestamp(one.at) - pd.Timestamp(planted)).days)
+        for shifts in world.values()
+        for one in shifts
+    ]
+    return {
+        "stated": FALSE_ALARMS,
+        "series": count,
+        "rows": rows,
+        "alarms": float(np.mean([row["alarms"] for row in rows])),
+        "planted": planted.isoformat(),
+        # all days where none was reported
+        "days_off": min(misses, default=SHIFT_DAYS),
+        "world": {name: [one.to_dict() for one in shifts] for name, shifts in world.items()},
+    }
+
+
 def of_lake(folder: str) -> dict[str, Any]:
     """Seconds of reading and learning all series of a lake."""
     lake = Lake(folder)
@@ -224,7 +307,20 @@ def of_lake(folder: str) -> dict[str, Any]:
 
 def lines(made: Mapping[str, Any]) -> list[str]:
     """Return what is printed."""
-    world = made["world"]
+    return [
+        line
+        for part, write in (
+            ("world", _world_lines),
+            ("peyton", _peyton_lines),
+            ("breaks", _breaks_lines),
+            ("lake", _lake_lines),
+        )
+        if part in made
+        for line in ("", *write(made[part]))
+    ][1:]
+
+
+def _world_lines(world: Mapping[str, Any]) -> list[str]:
     text = [
         f"World: {world['customers']:,} customers, {world['series']} series, "
         f"{world['judged_origins']} judged of {world['origins']} origins, "
@@ -249,23 +345,51 @@ def lines(made: Mapping[str, Any]) -> list[str]:
         f"{', '.join(f'{value:.1%}' for value in covered['by_phase'])}; on holidays "
         f"{covered['events']:.1%} of {covered['event_times']:,}",
     ]
-    if "peyton" in made:
-        peyton = made["peyton"]
-        errors = ", ".join(f"{name} {value:.4f}" for name, value in peyton["errors"].items())
-        text += [
-            "",
-            f"Peyton Manning, {peyton['weekly_origins']} weekly origins, mean absolute error: "
-            f"{errors}; taken off seasonal naive {_span(peyton['off_naive'])}, off Prophet alone "
-            f"{_span(peyton['off_prophet'])}; coverage {peyton['coverage']:.1%}",
-        ]
-    if "lake" in made:
-        lake = made["lake"]
-        text += [
-            "",
-            f"Over the lake: {lake['series']} series of {lake['days']} days in "
-            f"{lake['seconds']:.0f} s ({lake['processor_seconds']:.0f} s of processor time)",
-        ]
     return text
+
+
+def _peyton_lines(peyton: Mapping[str, Any]) -> list[str]:
+    errors = ", ".join(f"{name} {value:.4f}" for name, value in peyton["errors"].items())
+    return [
+        f"Peyton Manning, {peyton['weekly_origins']} weekly origins, mean absolute error: "
+        f"{errors}; taken off seasonal naive {_span(peyton['off_naive'])}, off Prophet alone "
+        f"{_span(peyton['off_prophet'])}; coverage {peyton['coverage']:.1%}",
+    ]
+
+
+def _breaks_lines(breaks: Mapping[str, Any]) -> list[str]:
+    text = [
+        f"Level shifts, {breaks['series']} made series a line with noise of 3 %; one false alarm "
+        f"in {1 / breaks['stated']:.0f} series is meant to be:",
+        "",
+        "| days | persistence | without a shift, one reported | of 8 %, detected within a week |",
+        "|---:|---:|---:|---:|",
+    ]
+    text += [
+        f"| {row['days']} | {row['persistence']} | {row['alarms']:.1%} | {row['detected']:.0%} |"
+        for row in breaks["rows"]
+    ]
+    reported = "; ".join(
+        f"{name}: "
+        + (
+            ", ".join(f"{one['at'][:10]} ({one['change']:+.1%})" for one in shifts)
+            or "none reported"
+        )
+        for name, shifts in breaks["world"].items()
+    )
+    return [
+        *text,
+        "",
+        f"World of {SHIFT_CUSTOMERS:,} customers and {SHIFT_DAYS} days, use 8 % higher from "
+        f"{breaks['planted']} on: {reported}",
+    ]
+
+
+def _lake_lines(lake: Mapping[str, Any]) -> list[str]:
+    return [
+        f"Over the lake: {lake['series']} series of {lake['days']} days in "
+        f"{lake['seconds']:.0f} s ({lake['processor_seconds']:.0f} s of processor time)",
+    ]
 
 
 def _span(one: Mapping[str, float]) -> str:
@@ -275,16 +399,25 @@ def _span(one: Mapping[str, float]) -> str:
 def main() -> None:
     """Measure, print, and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--customers", type=int, default=2_000)
+    parser.add_argument("--part", choices=PARTS, help="one part; all by default")
+    parser.add_argument("--customers", type=int, default=1_000)
     parser.add_argument("--runs", type=int, default=500, help="origins that are judged")
+    parser.add_argument("--series", type=int, default=200, help="series a line of `breaks`")
     parser.add_argument("--lake", help="a lake with raw tables, for what it costs")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     options = parser.parse_args()
-    made: dict[str, Any] = {"world": of_world(options.customers, options.runs)}
-    if PEYTON.exists():
-        made["peyton"] = of_peyton(min(options.runs, 360))
-    else:
+    wanted = [part for part in PARTS if options.part in (None, part)]
+    if "peyton" in wanted and not PEYTON.exists():
         print(f"left out for want of {PEYTON}: Peyton Manning")
+        wanted.remove("peyton")
+    with ProcessPoolExecutor(min(len(wanted), os.cpu_count() or 1)) as processes:
+        running = {
+            "breaks": lambda: processes.submit(of_breaks, options.series),
+            "peyton": lambda: processes.submit(of_peyton, min(options.runs, 360)),
+            "world": lambda: processes.submit(of_world, options.customers, options.runs),
+        }
+        begun = {part: running[part]() for part in wanted}
+        made: dict[str, Any] = {part: one.result() for part, one in begun.items()}
     if options.lake:
         made["lake"] = of_lake(options.lake)
     print("\n".join(lines(made)))

@@ -79,4 +79,20 @@ FORECAST_BARS: tuple[Bar, ...] = (
         "{:.3f}",
         lambda v: v > 0.0,
     ),
+    (
+        "forecast: series without a level shift for which one is reported",
+        "at most 2 %",
+        FORECAST,
+        lambda f: f["breaks"]["alarms"],
+        "{:.1%}",
+        lambda v: v <= 0.02,
+    ),
+    (
+        "forecast: days by which the world's level shift is missed",
+        "at most 7",
+        FORECAST,
+        lambda f: f["breaks"]["days_off"],
+        "{:.0f}",
+        lambda v: v <= 7,
+    ),
 )

@@ -33,6 +33,7 @@ from engagement_assets.learning.forecasting.methods import (
 )
 from engagement_assets.learning.forecasting.panel import Floats, Folder, Panel, Sums, panel_of
 from engagement_assets.learning.forecasting.reconciliation import Balance
+from engagement_assets.learning.forecasting.regression import HarmonicRegression
 from engagement_assets.learning.forecasting.replay import Replay
 
 STATE_FILE = "forecaster.json"
@@ -75,7 +76,15 @@ class Forecaster:
         notes_: What a reader should know, a sentence each.
     """
 
-    METHODS = ("seasonal naive", "AutoETS", "Theta", "AutoARIMA", "Prophet", "LSTM")
+    METHODS = (
+        "seasonal naive",
+        "AutoETS",
+        "harmonic regression",
+        "Theta",
+        "AutoARIMA",
+        "Prophet",
+        "LSTM",
+    )
 
     horizon: int = 7
     season: int = 7
@@ -188,6 +197,7 @@ class Forecaster:
         known: dict[str, Method] = {
             "seasonal naive": SeasonalNaive(),
             "AutoETS": ETS,
+            "harmonic regression": HarmonicRegression(),
             "Theta": THETA,
             "AutoARIMA": ARIMA,
             "Prophet": ProphetMethod(),
@@ -243,6 +253,7 @@ class Forecaster:
         errors = (each - actual) / level[:, :, None]
         self._method_names = tuple(method.name for method in methods)
         self._must_earn = tuple(method.must_earn for method in methods)
+        self._forecasts = ~np.isnan(each).any(axis=(2, 3))
         point = np.empty(actual.shape)
         half = np.full(actual.shape, np.nan)
         on = history.effects.on[:, ahead]
@@ -283,14 +294,8 @@ class Forecaster:
         made = {}
         for group, rows in self.groups.items():
             if errors.shape[2] < self.season:
-                there = np.array(
-                    [
-                        not costly and (name not in {"Theta"} or group in self._totals())
-                        for name, costly in zip(self._method_names, self._must_earn, strict=True)
-                    ],
-                    dtype=np.float64,
-                )
-                made[group] = Weights(there / there.sum(), {})
+                cheap = self._forecasts[:, rows].all(axis=1) & ~np.array(self._must_earn)
+                made[group] = Weights(cheap / cheap.sum(), {})
             else:
                 made[group] = weigh(
                     errors[:, rows],
@@ -299,9 +304,6 @@ class Forecaster:
                     seed=self.random_state,
                 )
         return made
-
-    def _totals(self) -> set[str]:
-        return {self.names_[row] for row in self._important()}
 
     def _balance(self, errors: Floats, level: Floats, weights: Mapping[str, Weights]) -> Balance:
         """How totals and parts give way, from past errors of the weighted methods."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from engagement_assets.learning.forecasting.panel import Floats, Sums
 
-# A total's answer to a gap is learnt as if so much of the gaps' size were noise.
+# Two breakdowns' gaps are nearly alike; so much of their size keeps their coefficients apart.
 _RIDGE = 0.1
 
 
@@ -25,6 +25,8 @@ class Balance:
     A total gives way to its parts by the regression of its past errors on the gaps between it and
     their sum: the minimum-trace reconciliation of the total (Wickramasuriya, Athanasopoulos and
     Hyndman 2019) from the few covariances that matter for it, which some hundred origins can tell.
+    The coefficients are shrunk by 1 / F, the share of what they explain that chance would (James
+    and Stein 1961), each origin counted as one error since its steps are errors of the same days.
     What is left of a gap its parts take, the one that is known worst the most.
 
     Attributes:
@@ -46,13 +48,7 @@ class Balance:
         for total, breakdowns in sums.groups.items():
             whole = errors[place[total]].ravel()
             gaps = np.stack([whole - _sum(errors, place, parts).ravel() for parts in breakdowns])
-            square = gaps @ gaps.T
-            ridge = _RIDGE * np.trace(square) / len(square)
-            answer[total] = (
-                np.linalg.solve(square + ridge * np.eye(len(square)), gaps @ whole)
-                if ridge > 0
-                else np.zeros(len(square))
-            )
+            answer[total] = _believed(whole, gaps, origins=errors.shape[1])
         return cls(np.square(errors).mean(axis=(1, 2)), answer)
 
     def reconcile(
@@ -96,6 +92,20 @@ class Balance:
 def _sum(values: Floats, place: Mapping[str, int], parts: Sequence[str]) -> Floats:
     made: Floats = values[[place[part] for part in parts]].sum(axis=0)
     return made
+
+
+def _believed(whole: Floats, gaps: Floats, *, origins: int) -> Floats:
+    """Return how much of each gap a total takes: the regression's coefficients, shrunk."""
+    count = len(gaps)
+    square = gaps @ gaps.T
+    ridge = _RIDGE * np.trace(square) / count
+    if ridge <= 0.0:
+        return np.zeros(count)
+    slope: Floats = np.linalg.solve(square + ridge * np.eye(count), gaps @ whole)
+    rest = float(np.square(whole - slope @ gaps).sum())
+    explained = max(float(whole @ whole) - rest, 0.0)
+    by_chance = count * rest / max(origins - count, 1)
+    return slope * max(1.0 - by_chance / explained, 0.0) if explained > 0.0 else 0.0 * slope
 
 
 def _shared(parts: Floats, total: Floats, variances: Floats, *, held: bool) -> Floats:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -52,22 +52,10 @@ class TunedClassifier(ClassifierMixin, TunedEstimator):
     success_rate: float = 0.3
     recall_target: float = 0.8
 
-    def fit(
-        self,
-        X: pd.DataFrame,
-        y: ArrayLike,
-        *,
-        groups: ArrayLike | None = None,
-        fold: ArrayLike | None = None,
-        sensitive: pd.DataFrame | None = None,
-    ) -> Self:
-        """Search as `TunedEstimator.fit` does; y has two classes, the second is the positive one.
-
-        Raises:
-            ValueError: When y has more than two classes; else as in `TunedEstimator.fit`.
-        """
+    def _targets(self, y: ArrayLike) -> ArrayLike:
+        """Return 1 for the second of two classes and 0 for the first."""
         self.classes_, labels = as_two_classes(y)
-        return super().fit(X, labels, groups=groups, fold=fold, sensitive=sensitive)
+        return labels
 
     def _learn_rest(self, problem: Problem) -> None:
         labels = problem.target

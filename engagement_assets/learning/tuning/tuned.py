@@ -125,7 +125,7 @@ class TunedEstimator(TakesTables, BaseEstimator):
 
         Args:
             X: n x f numbers, booleans, text or categories; nulls allowed.
-            y: n targets.
+            y: n targets; a classifier's have two classes, the second is the positive one.
             groups: n names of what belongs together, such as the person of each row.
             fold: n names of folds, where they are fixed already.
             sensitive: n rows of columns that the choice must be fair by; none is learnt from.
@@ -135,12 +135,13 @@ class TunedEstimator(TakesTables, BaseEstimator):
             OtherStudyError: The folder of the study holds another search.
             TooLittleDataError: There is too little to learn from.
             TypeError: When X is sparse or has a column of a type that cannot be used.
-            ValueError: When the table or its folds are not what they must be; see `problem_of`.
+            ValueError: When the table or its folds are not what they must be; see `problem_of`. A
+                classifier's targets have more than two classes.
         """
         X = as_table(X)
         problem = problem_of(
             X,
-            y,
+            self._targets(y),
             kind=self._kind(),
             groups=groups,
             fold=fold,
@@ -187,6 +188,10 @@ class TunedEstimator(TakesTables, BaseEstimator):
         ]
         self._learn_rest(problem)
         return self
+
+    def _targets(self, y: ArrayLike) -> ArrayLike:
+        """Return targets as they are learnt."""
+        return y
 
     def _plan(self) -> Plan:
         for name in self.families:

@@ -30,7 +30,7 @@ MOST_COVERAGE_ERROR = 0.03
 SPEC = ModelSpec(
     name="forecast",
     subject="use of the days to come",
-    code_version="1",
+    code_version="2",
     implementation="engagement_assets.models.forecast.adapter:ForecastAdapter",
     kinds=frozenset({"statsforecast", "prophet", "pytorch"}),
     learns_from=EVENTS,
@@ -87,8 +87,8 @@ SPEC = ModelSpec(
     texts={
         "model": "Candidate that forecasts engagement, active customers, sessions, messages and "
         "revenue of the next seven days, total and by location, device and segment: seasonal "
-        "naive, AutoETS, Theta, AutoARIMA, Prophet and an LSTM, weighted by their errors at "
-        "rolling origins.",
+        "naive, AutoETS, a harmonic regression, Theta, AutoARIMA, Prophet and an LSTM, weighted by "
+        "their errors at rolling origins.",
         "evaluation": "Errors of the combination and of each method at rolling origins, what "
         "weight each has and why, and how often the intervals hold.",
         "champion": "The weights and intervals that forecast. They move each week, if the "

@@ -17,7 +17,7 @@ _FEAST = (0.88, 0.84, 0.90)
 _FEAST_ON = date(2024, 4, 10)
 _TWELVE_MOONS_DAYS = 354.367
 # From this part of the range on use is higher for good, as after a release that pleased.
-_SHIFT_AT, _SHIFT = 0.45, 1.08
+SHIFT_AT, _SHIFT = 0.45, 1.08
 # Growth a year, and how high and when in the year the season peaks, by location.
 _GROWTH = np.array([0.0, 0.03, 0.10, -0.02, 0.01, -0.04, 0.06, 0.04, 0.12, 0.14, 0.02, 0.0])
 _HEIGHT = np.array([2, 3, 4, 2, 6, 3, 5, 4, 2, 3, 4, 7]) / 100
@@ -30,7 +30,7 @@ class Seasons:
     def __init__(self, population: Population, first_day: date) -> None:
         self._population = population
         self._first_day = first_day
-        self._shift_day = p.LEAD_DAYS + round(_SHIFT_AT * population.days)
+        self._shift_day = p.LEAD_DAYS + round(SHIFT_AT * population.days)
 
     def common(self, day: int, when: date) -> float:
         """Factor of use of a day for everybody."""

@@ -224,6 +224,77 @@ def test_a_level_shift_is_seen_and_noise_is_none():
     assert "+1" in shifts_markdown({"a": [shift]})
 
 
+def courses(count, *, persistence=0.0, shift=0.0, days=300, noise=0.02):
+    """Series with a week, a year and growth, and noise that persists; at day 180 a shift."""
+    rng, t = np.random.default_rng(5), np.arange(days)
+    rest = rng.normal(size=(count, days))
+    for day in range(1, days):
+        new = (1 - persistence**2) ** 0.5 * rest[:, day]
+        rest[:, day] = persistence * rest[:, day - 1] + new
+    year = 0.05 * np.cos(2 * np.pi * (t / 365.25 + rng.random((count, 1))))
+    level = (1 + 0.1 * t / 365) * np.where(t >= 180, 1 + shift, 1.0)
+    return 1_000.0 * (1 + 0.1 * np.sin(2 * np.pi * t / 7) + year) * level * (1 + noise * rest)
+
+
+@pytest.mark.parametrize("persistence", [0.0, 0.6])
+def test_series_without_a_shift_seldom_have_one_reported(persistence):
+    times = pd.date_range("2026-01-01", periods=300)
+    made = courses(100, persistence=persistence, noise=0.05)
+    alarms = sum(bool(level_shifts(one, times, season=7)) for one in made)
+    # one is meant to be, and five or more come by chance in less than 1 of 200 cases
+    assert alarms < 5
+    # the rate is a parameter that counts
+    many = sum(bool(level_shifts(one, times, season=7, false_alarms=0.3)) for one in made)
+    assert 8 < many < 45
+
+
+@pytest.mark.parametrize("persistence", [0.0, 0.3])
+def test_a_shift_of_eight_percent_is_detected_near_its_day(persistence):
+    times = pd.date_range("2026-01-01", periods=300)
+    detected = 0
+    for one in courses(40, persistence=persistence, shift=0.08):
+        shifts = level_shifts(one, times, season=7)
+        near = [abs((pd.Timestamp(shift.at) - times[180]).days) <= 4 for shift in shifts]
+        detected += any(near)
+    assert detected >= 36
+
+
+def test_a_shift_is_detected_two_weeks_after_it_came():
+    times = pd.date_range("2026-01-01", periods=194)
+    (one,) = courses(1, shift=0.2, days=194)
+    (shift,) = level_shifts(one, times, season=7)
+    assert abs((pd.Timestamp(shift.at) - times[180]).days) <= 2
+
+
+def test_the_year_is_learnt_once_two_of_them_are_known():
+    days = 3 * 365 + 60
+    t = np.arange(days)
+    year = 0.3 * np.sin(2 * np.pi * t / 365.25)
+    table = long({"a": weekly(days, noise=0.02) * (1 + year)})
+    model = Forecaster(methods=("seasonal naive", "harmonic regression"), origins=200).fit(table)
+    errors = np.abs(model.replay_.each - model.replay_.actual)[:, 0].mean(axis=(1, 2))
+    # 2 % of noise err by 0.016 on the mean however well all else is known, and twice for naive
+    assert errors[1] < 0.018 * 1_000
+    assert model.weights_["a"].values[1] > 0.95
+
+
+def test_the_regression_wants_eight_seasons():
+    model = Forecaster(methods=("seasonal naive", "harmonic regression"), origins=30)
+    model.fit(long({"a": weekly(70)}))
+    assert any(note.startswith("harmonic regression has no weight") for note in model.notes_)
+    assert model.weights_["a"].values.tolist() == [1.0, 0.0]
+
+
+def test_methods_that_err_alike_share_the_weight_and_a_better_one_has_it():
+    rng = np.random.default_rng(0)
+    errors = rng.normal(size=(3, 1, 60, 7)) * 0.3 + rng.normal(size=(1, 60, 7))
+    names, costly = ("a", "b", "c"), (False, False, False)
+    alike = weigh(errors, names=names, must_earn=costly, seed=0).values
+    assert (np.abs(alike - 1 / 3) < 0.15).all()
+    errors[0] *= 0.4
+    assert weigh(errors, names=names, must_earn=costly, seed=0).values[0] > 0.9
+
+
 def test_ten_days_are_refused():
     with pytest.raises(TooLittleDataError, match="10 times"):
         Forecaster(methods=CHEAP).fit(long({"a": weekly(10)}))
