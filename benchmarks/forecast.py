@@ -228,20 +228,25 @@ def of_breaks(count: int) -> dict[str, Any]:
     for days in (200, 365, 730):
         times = pd.date_range(FIRST, periods=days)
         for persistence in (0.0, 0.3, 0.6):
-            how = {"days": days, "persistence": persistence}
-            alarms = [
-                bool(level_shifts(one, times, season=SEASON))
-                for one in made_series(count, shift=0.0, **how)
-            ]
+            quiet, moved = (
+                made_series(count, days=days, persistence=persistence, shift=shift)
+                for shift in (0.0, 0.08)
+            )
+            alarms = [bool(level_shifts(one, times, season=SEASON)) for one in quiet]
             detected = [
                 any(
                     abs((pd.Timestamp(shift.at) - times[round(0.6 * days)]).days) <= SEASON
                     for shift in level_shifts(one, times, season=SEASON)
                 )
-                for one in made_series(count, shift=0.08, **how)
+                for one in moved
             ]
             rows.append(
-                how | {"alarms": float(np.mean(alarms)), "detected": float(np.mean(detected))}
+                {
+                    "days": days,
+                    "persistence": persistence,
+                    "alarms": float(np.mean(alarms)),
+                    "detected": float(np.mean(detected)),
+                }
             )
     cells, _, _ = world_days(SHIFT_CUSTOMERS, SHIFT_DAYS)
     last = FIRST + timedelta(days=SHIFT_DAYS - 1)

@@ -253,7 +253,7 @@ class Forecaster:
         errors = (each - actual) / level[:, :, None]
         self._method_names = tuple(method.name for method in methods)
         self._must_earn = tuple(method.must_earn for method in methods)
-        self._forecasts = ~np.isnan(each).any(axis=(2, 3))
+        self._forecasts: NDArray[np.bool_] = np.isnan(each).sum(axis=(2, 3)) == 0
         point = np.empty(actual.shape)
         half = np.full(actual.shape, np.nan)
         on = history.effects.on[:, ahead]
