@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks import capabilities
 from benchmarks.bars import bars_table
 
 HERE = Path(__file__).resolve().parent
@@ -216,6 +217,7 @@ def main() -> None:
     there = [path.read_text() for path in parts if path.exists()]
     RESULTS.write_text("\n".join([*INTRODUCTION, bars_table(PARTS), "", *there]))
     print(f"written: {RESULTS.relative_to(HERE.parent)}")
+    capabilities.write()
 
 
 def part_path(name: str, arguments: list[str]) -> Path:

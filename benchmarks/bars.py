@@ -5,6 +5,7 @@ Belongs here: the bars and the table. Does not belong here: measuring.
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -433,32 +434,67 @@ BARS: tuple[tuple[str, str, str, Callable[[Figures], float], str, Callable[[floa
 )
 
 
-def bars_table(parts: Path) -> str:
-    """The bars with the last figures, as Markdown.
+@dataclass(frozen=True)
+class Judged:
+    """A bar with its last figure.
+
+    Attributes:
+        part: Part of the results that holds the figure.
+        what: What is measured.
+        bar: What is wanted.
+        figure: What was measured, in words.
+        met: Whether it is what is wanted; None where it was not measured.
+    """
+
+    part: str
+    what: str
+    bar: str
+    figure: str
+    met: bool | None
+
+    @property
+    def verdict(self) -> str:
+        """Whether the bar is met, in a word."""
+        return {True: "yes", False: "**no**", None: "–"}[self.met]
+
+
+def judged(figures: Mapping[str, Figures]) -> list[Judged]:
+    """Return every bar with its last figure.
 
     Args:
-        parts: Folder of the figures; a bar whose figure is not there says so.
+        figures: Figures by part.
     """
-    figures = {path.stem: json.loads(path.read_text()) for path in parts.glob("*.json")}
-    lines = ["## Bars", "", "| what | bar | figure | met |", "|---|---|---:|---|"]
+    made = []
     for what, bar, part, read, form, met in (
         *BARS, *MODEL_BARS, *EFFECT_BARS, *BANDIT_BARS, *TIMING_BARS, *CONTACT_BARS, *TUNING_BARS,
         *FEDERATED_BARS,
         *FORECAST_BARS,
         *SERVING_BARS,
     ):  # fmt: skip
-        if part not in figures:
-            lines.append(f"| {what} | {bar} | not run | – |")
-            continue
         try:
             value = read(figures[part])
         except KeyError:
-            # a figure that was not taken yet when that part was last run
-            lines.append(f"| {what} | {bar} | not run | – |")
-            continue
-        lines.append(
-            f"| {what} | {bar} | {form.format(value)} | {'yes' if met(value) else '**no**'} |"
-        )
+            # a part that was not run, or a figure that was not taken yet when it was last run
+            made.append(Judged(part, what, bar, "not run", None))
+        else:
+            made.append(Judged(part, what, bar, form.format(value), bool(met(value))))
+    return made
+
+
+def figures_of(parts: Path) -> dict[str, Figures]:
+    """Return the figures of every part in a folder."""
+    return {path.stem: json.loads(path.read_text()) for path in parts.glob("*.json")}
+
+
+def bars_table(parts: Path) -> str:
+    """The bars with the last figures, as Markdown.
+
+    Args:
+        parts: Folder of the figures; a bar whose figure is not there says so.
+    """
+    figures = figures_of(parts)
+    lines = ["## Bars", "", "| what | bar | figure | met |", "|---|---|---:|---|"]
+    lines += [f"| {b.what} | {b.bar} | {b.figure} | {b.verdict} |" for b in judged(figures)]
     lines += summed_lines(figures)
     lines += growth_lines(figures, LARGE, SMALL)
     lines += growth_lines(figures, MODELS, MODELS_SMALL)

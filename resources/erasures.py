@@ -123,6 +123,14 @@ class Erasures:
                 path.chmod(0o600)
         return str(path.read_text()).strip()
 
+    def certificates(self) -> list[dict[str, Any]]:
+        """Return every certificate, the oldest first."""
+        folder = self.root / CERTIFICATES
+        paths = folder.glob("*.json") if folder.exists() else ()
+        return sorted(
+            (json.loads(path.read_text()) for path in paths), key=lambda one: str(one["ended_at"])
+        )
+
     def _read(self, name: str) -> dict[str, Any]:
         path = self.root / name
         content: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}

@@ -169,6 +169,28 @@ def _report(path: UPath) -> Report:
     return Report(json.loads(path.read_text()), path.with_suffix(".md").read_text())
 
 
+def newest_report(root: UPath, key: Sequence[str]) -> tuple[Report, str] | None:
+    """Return the newest report of an asset.
+
+    Args:
+        root: Folder of the reports.
+        key: Its asset.
+
+    Returns:
+        The report and its partition, empty where the asset has none; None where none was made.
+    """
+    folder = root.joinpath(*key)
+    if not folder.exists():
+        return None
+    name = _ReportIOManager.file_name
+    made = {path.parent.name: path for path in folder.glob(f"{PARTITION_COLUMN}=*/{name}")}
+    if made:
+        newest = max(made)
+        return _report(made[newest]), newest.removeprefix(f"{PARTITION_COLUMN}=")
+    path = folder / name
+    return (_report(path), "") if path.exists() else None
+
+
 def _write_report(path: UPath, report: Report) -> None:
     figures = json.dumps(report.figures, indent=1, allow_nan=False).encode()
     put_atomically(path.with_suffix(".md"), report.markdown.encode())
@@ -193,9 +215,9 @@ class _ReportIOManager(LakeFormatIOManager):
         return path.with_suffix(".md")
 
     def latest(self, key: Sequence[str]) -> Report | None:
-        """Return the report of an asset that has no partitions, or None where none was made."""
-        path = UPath(self._base_path).joinpath(*key, self.file_name)
-        return _report(path) if path.exists() else None
+        """Return the newest report of an asset, or None where none was made."""
+        newest = newest_report(UPath(self._base_path), key)
+        return newest[0] if newest else None
 
     def get_metadata(self, context: dg.OutputContext, obj: Report) -> dict[str, dg.MetadataValue]:
         return {"report": dg.MetadataValue.md(obj.markdown)}

@@ -313,8 +313,23 @@ class Lake:
             self.require(table, days or [])
             raise
 
-    def read_where(self, table: str, *, day: date, column: str, values: Sequence[str]) -> pa.Table:
+    def read_where(
+        self,
+        table: str,
+        *,
+        day: date,
+        column: str,
+        values: Sequence[str],
+        columns: Sequence[str] | None = None,
+    ) -> pa.Table:
         """Read the rows of one partition of which a column has one of some values.
+
+        Args:
+            table: Its key.
+            day: The partition.
+            column: The column that is looked at.
+            values: Its wanted values.
+            columns: Those to read; all by default.
 
         Raises:
             MissingPartitionError: The partition is not there.
@@ -325,6 +340,7 @@ class Lake:
             self._unsealed(file)
             return pq.read_table(
                 file,
+                columns=None if columns is None else list(columns),
                 filters=[(column, "in", list(values))],
                 page_checksum_verification=True,
             )

@@ -30,6 +30,10 @@ def arguments(settings: DashboardSettings) -> list[str]:
         "browser.gatherUsageStats": "false",
         "client.toolbarMode": "viewer",
         "client.showErrorDetails": "none",
+        # dark enough on its ground for many eyes (WCAG 1.4.3)
+        "theme.base": "light",
+        "theme.linkColor": "#004B87",
+        "theme.codeTextColor": "#1A1A1A",
     }
     flags = [f"--{name}={value}" for name, value in options.items()]
     return [sys.executable, "-m", "streamlit", "run", str(Path(spec.origin)), *flags]

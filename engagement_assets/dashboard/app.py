@@ -7,7 +7,7 @@ Belongs here: sign-in, navigation and what a page asks. Does not belong here: wh
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,9 +32,9 @@ from engagement_assets.dashboard.access import (
     viewer_by_claims,
     viewer_by_token,
 )
-from engagement_assets.dashboard.pictures import Picture
+from engagement_assets.dashboard.pictures import Document, Picture, asset_url
 from engagement_assets.dashboard.reading import Reader
-from engagement_assets.dashboard.showing import show
+from engagement_assets.dashboard.showing import show, small
 from engagement_assets.dashboard.views import (
     customer,
     decisions,
@@ -48,6 +48,7 @@ from engagement_assets.dashboard.views import (
     today,
 )
 from engagement_assets.deployments.resources import resources_of
+from engagement_assets.governance import nist_csf
 from engagement_assets.governance.privacy.masking import Masking
 from engagement_assets.governance.review import ReviewError, desk_of
 from engagement_assets.governance.review.desk import MOST_NOTE
@@ -83,7 +84,14 @@ def _reader(viewer: Viewer) -> Reader:
     def masking() -> Masking:
         return Masking.of(Settings.load(home), own["erasures"].erasures.root)
 
-    return Reader(own["lake"].lake, own["registry"].registry, viewer.sees_customers, masking)
+    reports = own["reports"]
+    return Reader(
+        own["lake"].lake,
+        own["registry"].registry,
+        UPath(reports.root, **reports.options),
+        viewer.sees_customers,
+        masking,
+    )
 
 
 def _viewer(settings: DashboardSettings, *, now: datetime) -> Viewer | None:
@@ -146,7 +154,11 @@ def _models(viewer: Viewer, settings: DashboardSettings) -> None:
     st.title("Models")
     names = list(models.SPECS)
     chosen = st.selectbox("Model", names, format_func=lambda name: name.replace("_", " "))
-    show(models.pictures(_reader(viewer), chosen), dagster=settings.dagster_url)
+    reader = _reader(viewer)
+    show(models.pictures(reader, chosen), dagster=settings.dagster_url)
+    # reads two snapshots whole, so only where somebody asks
+    if st.button("Compare its inputs with those that it learnt from"):
+        show([models.inputs(reader, chosen)], dagster=settings.dagster_url)
 
 
 def _review(viewer: Viewer, settings: DashboardSettings) -> None:
@@ -180,6 +192,14 @@ def _review(viewer: Viewer, settings: DashboardSettings) -> None:
         st.rerun()
 
 
+def _governance(viewer: Viewer, settings: DashboardSettings) -> None:
+    st.title("Governance")
+    certificates = _resources()["erasures"].erasures.certificates()
+    show(governance.pictures(_reader(viewer), certificates), dagster=settings.dagster_url)
+    with st.expander("Answers to NIST CSF 2.0, of the software as it is shipped"):
+        st.markdown(nist_csf.document())
+
+
 def _ask(viewer: Viewer, settings: DashboardSettings) -> None:
     st.title("Ask")
     question = st.text_input(
@@ -206,10 +226,12 @@ def _ask(viewer: Viewer, settings: DashboardSettings) -> None:
     (st.warning if answer.refusal else st.success)(answer.text)
     _thumbs(answer, viewer)
     for fact in answer.facts:
-        url = f"{settings.dagster_url.rstrip('/')}/assets/{fact.source}"
-        st.caption(f"{fact.id}: as of {fact.day}, from {fact.source} · [open in Dagster]({url})")
+        assets = fact.source.split(" and ")
+        links = " and ".join(f"[{key}]({asset_url(settings.dagster_url, key)})" for key in assets)
+        small(f"{fact.id}: as of {fact.day}, from {links} in Dagster")
         if fact.sql:
-            st.code(fact.sql, language="sql", wrap_lines=True)
+            # without colours, of which some are too pale for many eyes
+            st.code(fact.sql, language=None, wrap_lines=True)
 
 
 def _write(place: DeltaGenerator, text: str) -> None:
@@ -224,10 +246,10 @@ def _thumbs(answer: Answer, viewer: Viewer) -> None:
         return
     _resources()["questions"].log.add_feedback(answer.id, by=viewer.name, helpful=chosen == 1)
     kept[answer.id] = chosen
-    st.caption("Thank you: this is kept with the question.")
+    small("Thank you: this is kept with the question.")
 
 
-def _plain(title: str, pictures: Callable[[Reader], list[Picture]]) -> Draw:
+def _plain(title: str, pictures: Callable[[Reader], Iterable[Picture | Document]]) -> Draw:
     def draw(viewer: Viewer, settings: DashboardSettings) -> None:
         st.title(title)
         show(pictures(_reader(viewer)), dagster=settings.dagster_url)
@@ -250,7 +272,7 @@ PAGES: tuple[tuple[str, frozenset[str], Draw], ...] = (
     ("Decisions", ANALYSTS, _plain("Decisions", decisions.pictures)),
     ("Review", REVIEWERS, _review),
     ("Ask", EVERYBODY, _ask),
-    ("Governance", GOVERNANCE, _plain("Governance", governance.pictures)),
+    ("Governance", GOVERNANCE, _governance),
 )
 
 

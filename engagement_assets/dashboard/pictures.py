@@ -11,7 +11,7 @@ from urllib.parse import quote
 import altair as alt
 import pandas as pd
 
-from engagement_assets.dashboard.reading import Reading
+from engagement_assets.dashboard.reading import Reader, Reading
 
 # Okabe and Ito (2008), "Color universal design": told apart by colour-blind people too.
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY = (
@@ -29,8 +29,30 @@ MOST_BARS = 20
 NOT_MADE = "This table was not made yet: `make run` makes what it can."
 
 
+def asset_url(dagster: str, key: str) -> str:
+    """Return the address of an asset in the Dagster UI."""
+    return f"{dagster.rstrip('/')}/assets/{quote(key)}"
+
+
+class Sourced:
+    """What is shown, with the asset that it comes from."""
+
+    source: str
+    day: date | None
+
+    @property
+    def caption(self) -> str:
+        """The day and the source in words."""
+        when = f"as of {self.day}" if self.day else "not made yet"
+        return f"{when}, from {self.source}"
+
+    def asset_url(self, dagster: str) -> str:
+        """Address of its asset in the Dagster UI."""
+        return asset_url(dagster, self.source)
+
+
 @dataclass(frozen=True)
-class Picture:
+class Picture(Sourced):
     """A picture of a table.
 
     Attributes:
@@ -57,20 +79,34 @@ class Picture:
         return self.rows.empty
 
     @property
-    def caption(self) -> str:
-        """The day and the source in words."""
-        when = f"as of {self.day}" if self.day else "not made yet"
-        return f"{when}, from {self.source}"
-
-    @property
     def file_name(self) -> str:
         """Name of the download."""
         day = self.day.isoformat() if self.day else "none"
         return f"{self.source.replace('/', '-')}-{day}.csv"
 
-    def asset_url(self, dagster: str) -> str:
-        """Address of its asset in the Dagster UI."""
-        return f"{dagster.rstrip('/')}/assets/{quote(self.source)}"
+
+@dataclass(frozen=True)
+class Document(Sourced):
+    """A stored report.
+
+    Attributes:
+        title: What it says, in words.
+        text: Markdown, with plots as data URIs; empty where it was not made.
+        source: Key of its asset.
+        day: The day that it is of, or None where it is of none or was not made.
+    """
+
+    title: str
+    text: str
+    source: str
+    day: date | None
+
+    @property
+    def caption(self) -> str:
+        """The day and the source in words; a report without partitions is of no day."""
+        if self.day is None and self.text:
+            return f"as last made, from {self.source}"
+        return super().caption
 
 
 def picture_of(
@@ -86,6 +122,14 @@ def picture_of(
     drawn = None if rows.empty else chart
     return Picture(
         title, rows, reading.table, reading.day, drawn, note, empty if reading.day else NOT_MADE
+    )
+
+
+def document_of(reader: Reader, asset: str, title: str) -> Document:
+    """Return the newest report of an asset."""
+    report = reader.report(asset)
+    return Document(
+        title, report[0].markdown if report else "", asset, report[1] if report else None
     )
 
 

@@ -9,11 +9,13 @@ from datetime import date
 
 import pandas as pd
 import pyarrow as pa
+from upath import UPath
 
 from engagement_assets.features.catalogue import FEATURES
 from engagement_assets.governance.privacy.masking import Masking, of_groups_only
 from engagement_assets.governance.privacy.masking import Reader as Person
 from engagement_assets.governance.tables import KNOWN_TABLES
+from resources.io_managers import Report, newest_report
 from resources.lake import Lake
 from resources.registry import ModelRegistry
 from resources.tables import Table
@@ -46,19 +48,29 @@ class Reading:
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads the lake and the registry of a home, and writes nothing.
+    """Reads the lake, the registry and the reports of a home, and writes nothing.
 
     Attributes:
         lake: The tables.
         registry: The models.
+        reports: Folder of the reports.
         sees_customers: Whether rows of single customers may be handed out.
         masking: Gives what masks the ids for who may not see customers; called when one is read.
     """
 
     lake: Lake
     registry: ModelRegistry
+    reports: UPath
     sees_customers: bool
     masking: Callable[[], Masking]
+
+    def report(self, asset: str) -> tuple[Report, date | None] | None:
+        """Return the newest report of an asset and its day, or None where none was made."""
+        newest = newest_report(self.reports, asset.split("/"))
+        if newest is None:
+            return None
+        report, partition = newest
+        return report, date.fromisoformat(partition) if partition else None
 
     def last_day(self, table: str, *, until: date | None = None) -> date | None:
         """Return the newest day of a table, or None where there is none."""
@@ -92,15 +104,29 @@ class Reader:
         Raises:
             NotAllowedError: The person may not see customers.
         """
+        day = self.last_day(table)
+        return self.days_of_customer(table, customer, [] if day is None else [day])
+
+    def days_of_customer(
+        self, table: str, customer: str, days: Sequence[date], columns: Sequence[str] = ()
+    ) -> Reading:
+        """Return the rows of one customer on some days, in order; of all columns by default.
+
+        Raises:
+            NotAllowedError: The person may not see customers.
+        """
         if not self.sees_customers:
             raise NotAllowedError("your role shows no single customer")
-        day = self.last_day(table)
-        names = self._shown(table, ())
-        if day is None:
-            empty = pa.schema([TABLES[table].arrow.field(name) for name in names]).empty_table()
-            return Reading(empty.to_pandas(), table, None)
-        rows = self.lake.read_where(table, day=day, column="customer_id", values=[customer])
-        return Reading(rows.select(names).to_pandas(), table, day)
+        names = self._shown(table, columns)
+        parts = [pa.schema([TABLES[table].arrow.field(name) for name in names]).empty_table()]
+        parts += [
+            self.lake.read_where(
+                table, day=day, column="customer_id", values=[customer], columns=names
+            )
+            for day in days
+        ]
+        whole = pa.concat_tables(parts, promote_options="permissive")
+        return Reading(whole.to_pandas(), table, days[-1] if days else None)
 
     def _shown(self, table: str, columns: Sequence[str]) -> list[str]:
         declared: Table = TABLES[table]

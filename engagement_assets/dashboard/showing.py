@@ -1,38 +1,60 @@
-"""A picture on a page of Streamlit, with what stands beside it.
+"""A picture or a report on a page of Streamlit, with what stands beside it.
 
-Belongs here: how every picture is shown. Does not belong here: which (`views/`).
+Belongs here: how each is shown. Does not belong here: which (`views/`).
 """
 
 from collections.abc import Iterable
 
 import streamlit as st
 
-from engagement_assets.dashboard.pictures import Picture
+from engagement_assets.dashboard.pictures import Document, Picture
 
 
-def show(pictures: Iterable[Picture], *, dagster: str) -> None:
-    """Show pictures below each other, so that a phone's width is enough."""
-    for number, picture in enumerate(pictures):
+def show(shown: Iterable[Picture | Document], *, dagster: str) -> None:
+    """Show pictures and reports below each other, so that a phone's width is enough."""
+    for number, one in enumerate(shown):
         with st.container(border=True):
-            st.subheader(picture.title, anchor=False)
-            if picture.is_empty:
-                st.info(picture.empty)
-            elif picture.chart is None:
-                st.dataframe(picture.rows, hide_index=True, width="stretch")
+            st.subheader(one.title, anchor=False)
+            caption = f"{one.caption} · [open in Dagster]({one.asset_url(dagster)})"
+            if isinstance(one, Document):
+                _document(one, caption)
             else:
-                st.altair_chart(picture.chart, width="stretch", theme=None)
-            if picture.note and not picture.is_empty:
-                st.caption(picture.note)
-            st.caption(f"{picture.caption} · [open in Dagster]({picture.asset_url(dagster)})")
-            if picture.is_empty:
-                continue
-            if picture.chart is not None:
-                with st.expander("The table"):
-                    st.dataframe(picture.rows, hide_index=True, width="stretch")
-            st.download_button(
-                "Download as CSV",
-                picture.rows.to_csv(index=False).encode(),
-                picture.file_name,
-                "text/csv",
-                key=f"download-{number}-{picture.title}",
-            )
+                _picture(one, caption, key=f"download-{number}-{one.title}")
+
+
+def small(text: str) -> None:
+    """Write small text; Streamlit's own captions are too pale for many eyes (WCAG 1.4.3)."""
+    st.markdown(f":small[{text}]")
+
+
+def _document(document: Document, caption: str) -> None:
+    if document.text:
+        with st.expander("Read it"):
+            st.markdown(document.text)
+    else:
+        st.info("This report was not made yet; the link below says what makes it.")
+    small(caption)
+
+
+def _picture(picture: Picture, caption: str, *, key: str) -> None:
+    if picture.is_empty:
+        st.info(picture.empty)
+        small(caption)
+        return
+    if picture.chart is None:
+        st.dataframe(picture.rows, hide_index=True, width="stretch")
+    else:
+        st.altair_chart(picture.chart, width="stretch", theme=None)
+    if picture.note:
+        small(picture.note)
+    small(caption)
+    if picture.chart is not None:
+        with st.expander("The table"):
+            st.dataframe(picture.rows, hide_index=True, width="stretch")
+    st.download_button(
+        "Download as CSV",
+        picture.rows.to_csv(index=False).encode(),
+        picture.file_name,
+        "text/csv",
+        key=key,
+    )

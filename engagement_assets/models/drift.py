@@ -18,6 +18,8 @@ from engagement_assets.features.drift import feature_drift, still_there
 from engagement_assets.learning import markdown
 from engagement_assets.models.churn.spec import SPEC as CHURN
 from resources.checks import CheckedTable, FurtherCheck, Outcome, table_checks
+from resources.drift import Drift
+from resources.lake import Lake
 from resources.registry import ModelRegistry
 
 NULL_SHARE_STEP = 0.1
@@ -54,6 +56,28 @@ def null_share(checked: CheckedTable) -> Outcome:
     return Outcome(metadata=figures)
 
 
+def moved_since(
+    lake: Lake, before: pa.Table, now: pa.Table, *, reference: date, day: date
+) -> dict[str, Drift]:
+    """Return how far each feature moved between two snapshots, the farthest beyond its limit first.
+
+    Args:
+        lake: Where the first day of the history is seen.
+        before: Rows of `features/customer_features` of the reference.
+        now: Those of the day.
+        reference: The day of the earlier one.
+        day: The day of the later one.
+    """
+    first = lake.days("source/customers")[0]
+    moved = feature_drift(
+        before,
+        now,
+        elapsed_days=(day - reference).days,
+        history_days=(reference - first).days + 1,
+    )
+    return dict(sorted(moved.items(), key=lambda pair: -pair[1].index / pair[1].limit))
+
+
 def drift(checked: CheckedTable) -> Outcome:
     """Judge whether no feature's distribution moved against the reference snapshot."""
     reference, day = _reference(checked), checked.days[-1]
@@ -62,24 +86,20 @@ def drift(checked: CheckedTable) -> Outcome:
     now, before = _snapshots(checked, reference)
     if not now.num_rows or not before.num_rows:
         return Outcome(note="not judged: a snapshot is empty")
-    first = checked.lake.days("source/customers")[0]
-    indices = feature_drift(
-        before,
-        now,
-        elapsed_days=(day - reference).days,
-        history_days=(reference - first).days + 1,
-    )
-    worst = sorted(indices.items(), key=lambda pair: -pair[1].index / pair[1].limit)
+    worst = moved_since(checked.lake, before, now, reference=reference, day=day)
     table = markdown.table(
         ["feature", "PSI", "limit"],
-        [(name, f"{moved.index:.3f}", f"{moved.limit:.3f}") for name, moved in worst[:10]],
+        [
+            (name, f"{moved.index:.3f}", f"{moved.limit:.3f}")
+            for name, moved in list(worst.items())[:10]
+        ],
     )
     figures = {
         "reference": reference.isoformat(),
-        "largest_psi": max((round(v.index, 4) for v in indices.values()), default=0.0),
+        "largest_psi": max((round(v.index, 4) for v in worst.values()), default=0.0),
         "psi": dg.MetadataValue.md(table),
     }
-    moved = [f"{name} {v.index:.2f}" for name, v in worst if v.beyond]
+    moved = [f"{name} {v.index:.2f}" for name, v in worst.items() if v.beyond]
     there = still_there(before, now)
     if there < LEAST_STILL_THERE:
         moved.insert(0, f"only {there:.0%} of the customers are still there")
@@ -88,7 +108,7 @@ def drift(checked: CheckedTable) -> Outcome:
     filled = [
         name
         for name in FEATURES
-        if name not in indices and now.column(name).null_count < now.num_rows
+        if name not in worst and now.column(name).null_count < now.num_rows
     ]
     if filled:
         note = f"without a value at {reference}, so no model uses it until it is trained again: "

@@ -28,7 +28,9 @@ class World:
 
     def reader(self, *, sees_customers: bool = True) -> Reader:
         lake = Lake(str(self.home / "lake"))
-        return Reader(lake, ModelRegistry(self.home / "registry"), sees_customers, lambda: MASKING)
+        reports = UPath(self.home / "reports")
+        registry = ModelRegistry(self.home / "registry")
+        return Reader(lake, registry, reports, sees_customers, lambda: MASKING)
 
 
 @pytest.fixture(scope="session")

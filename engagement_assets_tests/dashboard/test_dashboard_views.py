@@ -1,12 +1,17 @@
 """What the pages show of a small home, beside what its tables hold."""
 
 import json
-from datetime import timedelta
+import shutil
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
+from upath import UPath
 
-from engagement_assets.dashboard.pictures import Picture
+from engagement_assets.dashboard.pictures import Document, Picture, document_of
 from engagement_assets.dashboard.reading import Reader, Reading
 from engagement_assets.dashboard.views import (
     customer,
@@ -19,6 +24,8 @@ from engagement_assets.dashboard.views import (
     segments,
     today,
 )
+from engagement_assets.features.catalogue import CUSTOMER_FEATURES
+from engagement_assets.source.contract import TABLES
 from engagement_assets_tests.dashboard.conftest import MASKING, World
 from resources.lake import Lake
 from resources.registry import ModelRegistry
@@ -105,9 +112,10 @@ def test_segments_of_few_are_left_out(world: World) -> None:
     assert dict(zip(picture.rows["segment"], picture.rows["customers"], strict=True)) == dict(large)
 
 
-def _every_page(reader: Reader) -> list[Picture]:
-    plain = (segments, forecast, experiments, network, decisions, governance)
+def _every_page(reader: Reader) -> list[Picture | Document]:
+    plain = (segments, forecast, experiments, network, decisions)
     return [
+        *governance.pictures(reader, []),
         *today.pictures(reader, today=pd.Timestamp("2026-02-11").date()),
         *(picture for page in plain for picture in page.pictures(reader)),
         *(picture for model in models.SPECS for picture in models.pictures(reader, model)),
@@ -120,12 +128,22 @@ def test_an_empty_home_says_on_every_page_that_nothing_was_made(
     home = tmp_path_factory.mktemp("empty")
     registry = ModelRegistry(home / "registry")
     reader = Reader(
-        Lake(str(home / "lake")), registry, sees_customers=False, masking=lambda: MASKING
+        Lake(str(home / "lake")),
+        registry,
+        UPath(home / "reports"),
+        sees_customers=False,
+        masking=lambda: MASKING,
     )
-    for picture in _every_page(reader):
-        assert picture.day is None, picture.title
-        assert picture.chart is None, picture.title
-        assert "not made yet" in picture.caption
+    # a card says that nothing serves
+    for shown in _every_page(reader):
+        if shown.title == "Its card":
+            continue
+        assert shown.day is None, shown.title
+        assert "not made yet" in shown.caption
+        if isinstance(shown, Picture):
+            assert shown.chart is None, shown.title
+        else:
+            assert not shown.text
 
 
 def test_every_picture_has_a_source_that_is_an_asset_and_its_download_names_it(
@@ -134,4 +152,77 @@ def test_every_picture_has_a_source_that_is_an_asset_and_its_download_names_it(
     for picture in _every_page(world.reader(sees_customers=False)):
         group, noun = picture.source.split("/")
         assert picture.asset_url("http://ui/") == f"http://ui/assets/{group}/{noun}"
-        assert picture.file_name.startswith(f"{group}-{noun}-")
+        if isinstance(picture, Picture):
+            assert picture.file_name.startswith(f"{group}-{noun}-")
+
+
+def test_a_timeline_has_what_a_customer_did_and_no_text(world: World, tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    at = datetime(2026, 2, 10, 9)
+    names = ["message_id", "customer_id", "recipient_id", "occurred_at", "text", "recorded_at"]
+    sent = [
+        ("m1", "c1", "c2", at, "my secret", at),
+        ("m2", "c1", "c3", at + timedelta(hours=2), "another secret", at),
+        ("m3", "c2", "c1", at, "not of c1", at),
+    ]
+    table = TABLES["messages"]
+    rows = pa.Table.from_pylist(
+        [dict(zip(names, row, strict=True)) for row in sent], schema=table.arrow
+    )
+    lake.write(table, rows, day=at.date())
+    picture = customer.timeline(replace(world.reader(), lake=lake), "c1")
+    assert list(picture.rows["at"]) == [at + timedelta(hours=2), at]
+    assert set(picture.rows["what"]) == {"messages"}
+    assert picture.day == at.date()
+    assert "secret" not in picture.rows.to_csv()
+
+
+def test_a_report_is_shown_as_it_was_last_made(world: World, tmp_path: Path) -> None:
+    reports = UPath(tmp_path)
+    for day in ("2026-01-01", "2026-02-01"):
+        folder = tmp_path / "governance" / "ethics_audit" / f"day={day}"
+        folder.mkdir(parents=True)
+        (folder / "report.json").write_text("{}")
+        (folder / "report.md").write_text(f"# Audit of {day}")
+    reader = replace(world.reader(), reports=reports)
+    audit = document_of(reader, "governance/ethics_audit", "The ethics audit")
+    assert audit.text == "# Audit of 2026-02-01"
+    assert str(audit.day) == "2026-02-01"
+
+
+def test_erasures_are_shown_without_whom_they_were_about() -> None:
+    certificate = {
+        "ended_at": "2026-02-03T10:00:00+00:00",
+        "people": ["a1", "b2"],
+        "removed": {"source/sessions": 3, "source/posts": 0},
+        "certificate_id": "x",
+    }
+    picture = governance.erasures([certificate])
+    assert picture.rows.to_dict("records") == [
+        {
+            "ended_at": "2026-02-03T10:00:00+00:00",
+            "customers": 2,
+            "places": 1,
+            "certificate": "x",
+        }
+    ]
+    assert "a1" not in picture.rows.to_csv()
+
+
+def test_moves_of_few_are_left_out(world: World) -> None:
+    rows = segments.moves(world.reader(sees_customers=False)).rows
+    assert (rows["customers"] >= segments.LEAST_CUSTOMERS).all()
+
+
+def test_inputs_are_compared_with_what_the_champion_learnt_from(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(world.home / "lake", tmp_path / "lake")
+    lake = Lake(str(tmp_path / "lake"))
+    earlier = lake.days(CUSTOMER_FEATURES)[0]
+    lake.write_empty(TABLES["customers"], day=earlier - timedelta(days=100))
+    monkeypatch.setattr(models, "_card", lambda *_: {"training_snapshots": [earlier.isoformat()]})
+    picture = models.inputs(replace(world.reader(sees_customers=False), lake=lake), "churn")
+    assert picture.day == world.day
+    assert set(picture.rows) == {"feature", "PSI", "limit", "beyond"}
+    assert len(picture.rows) > 10

@@ -10,7 +10,6 @@ from engagement_assets.dashboard.pictures import BLUE, ORANGE, Picture, picture_
 from engagement_assets.dashboard.reading import (
     HIDDEN,
     OF_GROUPS_ONLY,
-    NotAllowedError,
     Reader,
     Reading,
 )
@@ -18,8 +17,9 @@ from engagement_assets.decisions.contact.tables import OUTBOX
 from engagement_assets.decisions.counterfactuals.tables import ADVICE
 from engagement_assets.decisions.customers.unified import CHANGES, CUSTOMERS
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES
-from engagement_assets.governance.tables import REVIEW_QUEUE
+from engagement_assets.governance.tables import CONSENT_LEDGER, REVIEW_QUEUE
 from engagement_assets.lifecycle.spec import REASONS
+from engagement_assets.source.contract import TABLES
 
 # what each model says of a customer, and its unit
 SCORES = {
@@ -38,6 +38,16 @@ EXPLAINED = {
     "ensemble/predictions": "Why this health",
 }
 HISTORY_DAYS = 30
+REVIEWS = TABLES["reviews"].key
+# raw tables of what a customer does or is sent; the others say what they are or agreed to
+EVENTS = tuple(
+    table.key
+    for noun, table in TABLES.items()
+    if {"customer_id", "occurred_at"} <= set(table.names)
+    and noun not in ("consents", "erasure_requests", "reviews", "withdrawals")
+)
+EVENT_DAYS = 14
+MOST_EVENTS = 200
 MOST_ITEMS = 10
 
 
@@ -59,10 +69,13 @@ def pictures(reader: Reader, customer: str) -> list[Picture]:
         ),
         counterfactuals(reader.of_customer(ADVICE.key, customer)),
         history(reader, customer),
+        timeline(reader, customer),
         actions(reader.of_customer(OUTBOX.key, customer)),
         recommended(reader.of_customer("recommendation/predictions", customer)),
         as_rows(reader.of_customer(CHANGES, customer), "What changed since the day before"),
+        consents(reader.of_customer(CONSENT_LEDGER, customer)),
         as_rows(reader.of_customer(REVIEW_QUEUE, customer), "In the review queue"),
+        verdicts(reader, customer),
         as_rows(features, "What is known (features)"),
     ]
 
@@ -141,18 +154,11 @@ def history(reader: Reader, customer: str) -> Picture:
     Raises:
         NotAllowedError: The person may not see customers.
     """
-    if not reader.sees_customers:
-        raise NotAllowedError("your role shows no single customer")
+    columns = ["snapshot_date", "churn_probability", "engagement_score"]
     days = reader.lake.days(CUSTOMERS)[-HISTORY_DAYS:]
-    read = [
-        reader.lake.read_where(CUSTOMERS, day=day, column="customer_id", values=[customer])
-        .select(["snapshot_date", "churn_probability", "engagement_score"])
-        .to_pandas()
-        for day in days
-    ]
-    rows = pd.concat(read) if read else pd.DataFrame()
-    reading = Reading(rows, CUSTOMERS, days[-1] if days else None)
-    if rows["snapshot_date"].nunique() < 2 if not rows.empty else True:
+    reading = reader.days_of_customer(CUSTOMERS, customer, days, columns)
+    rows = reading.rows
+    if rows["snapshot_date"].nunique() < 2:
         return picture_of(
             "Scores over time",
             pd.DataFrame(),
@@ -172,6 +178,78 @@ def history(reader: Reader, customer: str) -> Picture:
         )
     )
     return picture_of("Scores over time", long, reading, chart=chart)
+
+
+def timeline(reader: Reader, customer: str) -> Picture:
+    """Return what a customer did and was sent in the last days, the latest first.
+
+    Raises:
+        NotAllowedError: The person may not see customers.
+    """
+    last = max((day for day in map(reader.last_day, EVENTS) if day), default=None)
+    made = []
+    for table in EVENTS if last else ():
+        days = [day for day in reader.lake.filled_days(table) if (last - day).days < EVENT_DAYS]
+        for row in reader.days_of_customer(table, customer, days).rows.to_dict("records"):
+            details = {
+                name: given
+                for name, given in row.items()
+                if not name.endswith(("_id", "_at")) and pd.notna(given)
+            }
+            made.append(
+                {
+                    "at": row["occurred_at"],
+                    "what": table.removeprefix("source/").replace("_", " "),
+                    "details": ", ".join(f"{k} {_short(v)}" for k, v in details.items()),
+                }
+            )
+    rows = pd.DataFrame(made, columns=["at", "what", "details"])
+    rows = rows.sort_values("at", ascending=False, kind="stable").head(MOST_EVENTS)
+    chart = (
+        alt.Chart(rows, description="What happened when")
+        .mark_point(filled=True, color=BLUE, size=60)
+        .encode(
+            x=alt.X("at:T", title=None),
+            y=alt.Y("what:N", title=None),
+            tooltip=[alt.Tooltip("at:T", format="%Y-%m-%d %H:%M"), "what:N", "details:N"],
+        )
+    )
+    return picture_of(
+        "What happened",
+        rows,
+        Reading(rows, EVENTS[0], last),
+        chart=chart,
+        note=f"The last {EVENT_DAYS} days, of every raw table that names the customer; "
+        f"{MOST_EVENTS} events at most. Texts are not shown.",
+        empty=f"Nothing in the last {EVENT_DAYS} days.",
+    )
+
+
+def consents(reading: Reading) -> Picture:
+    """Return what the customer could be used for on the newest day of the ledger."""
+    return picture_of(
+        "Consent",
+        reading.rows[["purpose", "usable", "since"]],
+        reading,
+        note="`since`: the day of the latest statement; empty where nothing was stated.",
+        empty="The ledger has no line of this customer.",
+    )
+
+
+def verdicts(reader: Reader, customer: str) -> Picture:
+    """Return the verdicts of human reviews of a customer, the latest first.
+
+    Raises:
+        NotAllowedError: The person may not see customers.
+    """
+    reading = reader.days_of_customer(REVIEWS, customer, reader.lake.filled_days(REVIEWS))
+    rows = reading.rows[["occurred_at", "confirmed_fraud"]]
+    return picture_of(
+        "Verdicts of reviews",
+        rows.sort_values("occurred_at", ascending=False),
+        reading,
+        empty="No person has judged this customer.",
+    )
 
 
 def actions(reading: Reading) -> Picture:

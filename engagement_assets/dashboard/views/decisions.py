@@ -1,17 +1,32 @@
 """What each decision chooses, what is sent, and what is held back and why."""
 
-from engagement_assets.dashboard.pictures import ORANGE, Picture, bars, picture_of
+from engagement_assets.dashboard.pictures import (
+    ORANGE,
+    Document,
+    Picture,
+    bars,
+    document_of,
+    picture_of,
+)
 from engagement_assets.dashboard.reading import Reader
 from engagement_assets.decisions.contact.tables import OUTBOX
-from engagement_assets.decisions.specs import DECISIONS
+from engagement_assets.decisions.specs import DECISIONS, LEARNT
 
 
-def pictures(reader: Reader) -> list[Picture]:
+def pictures(reader: Reader) -> list[Picture | Document]:
     """Return the page."""
     return [
         sent(reader),
         held_back(reader),
         *(choices(reader, spec.output, spec.name) for spec in DECISIONS),
+        *(
+            document_of(
+                reader,
+                f"{spec.name}/evaluation",
+                f"Off-policy evaluation of {spec.name.replace('_', ' ')}",
+            )
+            for spec in LEARNT
+        ),
     ]
 
 

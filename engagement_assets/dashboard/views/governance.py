@@ -1,13 +1,78 @@
-"""What the fairness of models rests on, what fails, and who waits for a review."""
+"""Fairness, the ethics audit, consent, erasures, and who waits for a review."""
 
-from engagement_assets.dashboard.pictures import Picture, bars, picture_of
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from engagement_assets.dashboard.pictures import (
+    Document,
+    Picture,
+    bars,
+    document_of,
+    picture_of,
+)
 from engagement_assets.dashboard.reading import Reader
-from engagement_assets.governance.tables import FAIRNESS_MEASURES, REVIEW_QUEUE
+from engagement_assets.governance.tables import CONSENT_LEDGER, FAIRNESS_MEASURES, REVIEW_QUEUE
 
 
-def pictures(reader: Reader) -> list[Picture]:
-    """Return the page."""
-    return [verdicts(reader), failures(reader), waiting(reader), queue(reader)]
+def pictures(reader: Reader, certificates: Sequence[Mapping[str, Any]]) -> list[Picture | Document]:
+    """Return the page.
+
+    Args:
+        reader: The home.
+        certificates: Of the erasures, the oldest first.
+    """
+    return [
+        verdicts(reader),
+        failures(reader),
+        document_of(reader, "governance/ethics_audit", "The ethics audit"),
+        consent(reader),
+        erasures(certificates),
+        waiting(reader),
+        queue(reader),
+    ]
+
+
+def consent(reader: Reader) -> Picture:
+    """Return what share of customers could be used for each purpose on the newest day."""
+    reading = reader.newest(CONSENT_LEDGER, ["purpose", "usable"])
+    by = reading.rows.groupby("purpose")["usable"]
+    rows = by.agg(customers="size", usable="sum").reset_index()
+    rows["share"] = rows["usable"] / rows["customers"]
+    return picture_of(
+        "Who can be used for what",
+        rows,
+        reading,
+        chart=bars(rows, of="purpose", value="share", label="Share of customers"),
+        note="By the latest statement of each customer. Where nothing is stated, analytics is "
+        "usable and the rest is not.",
+        empty="The ledger has no day yet.",
+    )
+
+
+def erasures(certificates: Sequence[Mapping[str, Any]]) -> Picture:
+    """Return the erasures that were certified, the latest first; nobody is named."""
+    made = [
+        {
+            "ended_at": one["ended_at"],
+            "customers": len(one["people"]),
+            "places": sum(1 for count in one["removed"].values() if count),
+            "certificate": one["certificate_id"],
+        }
+        for one in reversed(certificates)
+    ]
+    rows = pd.DataFrame(made, columns=["ended_at", "customers", "places", "certificate"])
+    day = date.fromisoformat(rows["ended_at"].iloc[0][:10]) if made else None
+    return Picture(
+        "Erasures",
+        rows,
+        "source/erasure_requests",
+        day,
+        note="`places`: tables, stores and files in which something was removed.",
+        empty="No erasure was certified: `make erase` says who asked for it.",
+    )
 
 
 def verdicts(reader: Reader) -> Picture:

@@ -1,27 +1,105 @@
-"""Which versions serve, how good they are, and what became of earlier ones."""
+"""Which versions serve, how good and how fair they are, and what became of earlier ones."""
+
+from datetime import date
 
 import pandas as pd
 
-from engagement_assets.dashboard.pictures import Drawing, Picture, intervals
-from engagement_assets.dashboard.reading import Reader
+from engagement_assets.dashboard.pictures import (
+    Document,
+    Drawing,
+    Picture,
+    bars,
+    document_of,
+    intervals,
+    picture_of,
+)
+from engagement_assets.dashboard.reading import Reader, Reading
 from engagement_assets.decisions.specs import LEARNT
-from engagement_assets.lifecycle.spec import UseCaseSpec
+from engagement_assets.features.catalogue import CUSTOMER_FEATURES
+from engagement_assets.governance.audit.cards import MODEL, POLICY, documents
+from engagement_assets.lifecycle.spec import DecisionSpec, UseCaseSpec
+from engagement_assets.models.drift import moved_since
 from engagement_assets.models.specs import EVERY_MODEL
 
 SPECS: dict[str, UseCaseSpec] = {
     spec.name: spec for spec in (*EVERY_MODEL, *LEARNT) if "champion" in spec.training_parts
 }
+# reports of a model's assets, by noun
+REPORTS = {
+    "evaluation": "Its evaluation, with the search behind it",
+    "fairness": "Its fairness",
+    "explanations": "What moves its scores",
+}
 
 
-def pictures(reader: Reader, model: str) -> list[Picture]:
+def pictures(reader: Reader, model: str) -> list[Picture | Document]:
     """Return the page of a model."""
-    return [evaluation(reader, model), gates(reader, model), versions(reader, model)]
+    parts = (*SPECS[model].training_parts, *SPECS[model].daily_parts)
+    return [
+        evaluation(reader, model),
+        gates(reader, model),
+        versions(reader, model),
+        *(
+            document_of(reader, f"{model}/{part}", title)
+            for part, title in REPORTS.items()
+            if part in parts
+        ),
+        card(reader, model),
+    ]
+
+
+def card(reader: Reader, model: str) -> Document:
+    """Return the card of the version that serves."""
+    spec = SPECS[model]
+    if isinstance(spec, DecisionSpec):
+        text = documents((), (spec,), (), reader.registry)[POLICY][model]
+    else:
+        text = documents((spec,), (), (), reader.registry)[MODEL][model]
+    return Document("Its card", text, f"{model}/champion", _day(_card(reader, model)))
+
+
+def inputs(reader: Reader, model: str) -> Picture:
+    """Return how far each feature moved since the latest snapshot that the champion learnt from."""
+    learnt = _card(reader, model).get("training_snapshots", ())
+    days = [day for day in reader.lake.days(CUSTOMER_FEATURES) if day.isoformat() in learnt]
+    now = reader.last_day(CUSTOMER_FEATURES)
+    moved = {}
+    if now is not None and days and days[-1] < now:
+        before, current = (
+            reader.lake.read(CUSTOMER_FEATURES, days=[day]) for day in (days[-1], now)
+        )
+        moved = moved_since(reader.lake, before, current, reference=days[-1], day=now)
+    made = [
+        {"feature": name.replace("_", " "), "PSI": one.index, "limit": one.limit}
+        for name, one in moved.items()
+    ]
+    rows = pd.DataFrame(made, columns=["feature", "PSI", "limit"])
+    rows["beyond"] = rows["PSI"] > rows["limit"]
+    return picture_of(
+        "Have its inputs moved?",
+        rows,
+        Reading(rows, CUSTOMER_FEATURES, now),
+        chart=bars(rows, of="feature", value="PSI", label="Population stability index"),
+        note=f"{int(rows['beyond'].sum())} of {len(rows)} features moved beyond their limit since "
+        f"{days[-1] if days else 'training'}; the limit is what chance and the calendar explain.",
+        empty="No version serves, or it learnt from the newest snapshot.",
+    )
+
+
+def _card(reader: Reader, model: str) -> dict:
+    version = reader.registry.champion(model)
+    return reader.registry.card(model, version) if version else {}
+
+
+def _day(card: dict) -> date | None:
+    day = max(card.get("test_snapshots") or card.get("training_snapshots") or [""])
+    return date.fromisoformat(day) if day else None
 
 
 def evaluation(reader: Reader, model: str) -> Picture:
     """Return the metrics of the champion on customers or days that it did not see."""
     version = reader.registry.champion(model)
-    card = reader.registry.card(model, version) if version else {}
+    card = _card(reader, model)
     made = [
         {"metric": name.replace("_", " "), **{end: float(given[end]) for end in _ENDS}}
         for name, given in card.get("metrics", {}).items()
@@ -49,7 +127,7 @@ def evaluation(reader: Reader, model: str) -> Picture:
 def gates(reader: Reader, model: str) -> Picture:
     """Return how the gates judge the champion, or why the last candidate was refused."""
     version = reader.registry.champion(model)
-    card = reader.registry.card(model, version) if version else {}
+    card = _card(reader, model)
     judged = [gate.judge(card) for gate in SPECS[model].gates] if version else []
     made = [{"version": version, "state": one.state, "why": one.text} for one in judged]
     refusal = reader.registry.refused(model)
@@ -80,12 +158,11 @@ def _picture(
     chart: Drawing | None = None,
     note: str = "",
 ) -> Picture:
-    day = max(card.get("test_snapshots") or card.get("training_snapshots") or [""])
     return Picture(
         title,
         rows,
         f"{model}/{SPECS[model].candidate}",
-        pd.Timestamp(day).date() if day else None,
+        _day(card),
         chart,
         note,
         empty,

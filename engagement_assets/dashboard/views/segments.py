@@ -1,16 +1,18 @@
-"""How many customers are in which segment, and what they are worth."""
+"""How many customers are in which segment, what they are worth, and who moved."""
 
+import altair as alt
 import pandas as pd
 
-from engagement_assets.dashboard.pictures import Picture, bars, picture_of
+from engagement_assets.dashboard.pictures import Document, Picture, bars, document_of, picture_of
 from engagement_assets.dashboard.reading import Reader
 from engagement_assets.decisions.customers.unified import CUSTOMERS
+from engagement_assets.models.segments.tables import TRANSITIONS
 
 # smaller ones would say something of a person
 LEAST_CUSTOMERS = 10
 
 
-def pictures(reader: Reader) -> list[Picture]:
+def pictures(reader: Reader) -> list[Picture | Document]:
     """Return the page."""
     scores = {
         "churn_probability": "churn_probability",
@@ -55,4 +57,38 @@ def pictures(reader: Reader) -> list[Picture]:
                 ("future_revenue_usd", "Value by segment", "Mean future revenue (USD)"),
             )
         ),
+        moves(reader),
+        document_of(reader, "segments/evaluation", "How steady the segments are"),
     ]
+
+
+def moves(reader: Reader) -> Picture:
+    """Return who moved from which segment to which since the last day with segments."""
+    names = ["from_segment", "to_segment", "customers", "share_of_segment", "before"]
+    reading = reader.newest(TRANSITIONS.key, names)
+    rows = reading.rows[reading.rows["customers"] >= LEAST_CUSTOMERS]
+    chart = (
+        alt.Chart(rows, description="Who moved between segments")
+        .mark_rect()
+        .encode(
+            x=alt.X(field="to_segment", type="nominal", title="Now"),
+            y=alt.Y(field="from_segment", type="nominal", title="Before"),
+            color=alt.Color(
+                field="share_of_segment",
+                type="quantitative",
+                title="Share of those before",
+                scale=alt.Scale(scheme="viridis", domain=[0, 1]),
+            ),
+            tooltip=[alt.Tooltip(field=name) for name in names],
+        )
+    )
+    since = "" if rows.empty else f" since {rows['before'].iloc[0]}"
+    return picture_of(
+        "Who moved",
+        rows,
+        reading,
+        chart=chart,
+        note=f"From where to where{since}, those who stayed included; moves of fewer than "
+        f"{LEAST_CUSTOMERS} are left out.",
+        empty="Nobody can have moved yet: there is one day with segments.",
+    )
