@@ -118,6 +118,7 @@ def test_a_key_is_part_of_every_resource_that_writes(tmp_path, named):
     writers = [name for name, resource in resources.items() if hasattr(resource, "options")]
     assert set(writers) == {
         "lake", "registry", "alerts", "tables", "models", "reports", "erasures", "reviews",
+        "questions",
     }  # fmt: skip
     for name in writers:
         headers = resources[name].options["s3_additional_kwargs"]
