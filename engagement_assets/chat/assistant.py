@@ -52,7 +52,7 @@ def template(facts: Sequence[Fact]) -> str:
 
 def shown(answer: Answer) -> str:
     """Return an answer as lines for a terminal, with where each claim comes from."""
-    lines = [answer.text]
+    lines = [answer.readable]
     for fact in answer.facts:
         lines.append(f"  {fact.id}: {fact.source}{f'; {fact.sql}' if fact.sql else ''}")
     return "\n".join(lines) + "\n"

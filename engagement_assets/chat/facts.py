@@ -77,6 +77,14 @@ class Answer(JsonData):
     refusal: Refusal | None = None
     id: str = ""
 
+    @property
+    def readable(self) -> str:
+        """The text for a person: each claim as a sentence, its id behind it."""
+        text = self.text
+        for fact in self.facts:
+            text = text.replace(fact.quoted, f"{fact.text[:1].upper()}{fact.text[1:]} [{fact.id}]")
+        return text
+
 
 class RefusedError(Exception):
     """A question has no answer; the message says why and what may be asked instead."""

@@ -223,7 +223,7 @@ def _ask(viewer: Viewer, settings: DashboardSettings) -> None:
         place.empty()
         st.session_state["asked"] = (question, answer)
     answer = st.session_state["asked"][1]
-    (st.warning if answer.refusal else st.success)(answer.text)
+    (st.warning if answer.refusal else st.success)(answer.readable)
     _thumbs(answer, viewer)
     for fact in answer.facts:
         assets = fact.source.split(" and ")

@@ -6,7 +6,7 @@ import pytest
 from upath import UPath
 
 from benchmarks.ask import PAYLOADS, answers, leaks, reference, shown_hostile, someone, wrong
-from engagement_assets.chat.assistant import Assistant
+from engagement_assets.chat.assistant import Assistant, template
 from engagement_assets.chat.facts import Answer, Fact, bound_part, unbound
 from engagement_assets.chat.query import QueryError
 from engagement_assets.decisions.customers.unified import CUSTOMERS_TABLE
@@ -135,6 +135,15 @@ def test_an_answer_quotes_each_claim_once_and_whole():
     assert unbound(fact.quoted, [fact]) == []
     for text in ("", "3.20 USD", "[f1: revenue]", f"{fact.quoted} {fact.quoted}", "[f2: 3.20]"):
         assert unbound(text, [fact]), text
+
+
+def test_a_person_reads_claims_as_sentences_with_their_ids_behind():
+    facts = (
+        Fact("f1", "revenue: 3.20 USD", (3.2,), "t", DAY.isoformat(), ""),
+        Fact("f2", "customers: 4", (4,), "t", DAY.isoformat(), ""),
+    )
+    answer = Answer("?", template(facts), facts)
+    assert answer.readable == "Revenue: 3.20 USD [f1]. Customers: 4 [f2]."
 
 
 def test_a_beginning_is_shown_as_far_as_it_binds():
