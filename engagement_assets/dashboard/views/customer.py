@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import date, timedelta
 
 import altair as alt
 import pandas as pd
@@ -188,13 +189,14 @@ def timeline(reader: Reader, customer: str) -> Picture:
     """
     last = max((day for day in map(reader.last_day, EVENTS) if day), default=None)
     made = []
-    for table in EVENTS if last else ():
-        days = [day for day in reader.lake.filled_days(table) if (last - day).days < EVENT_DAYS]
+    since = (last or date.max) - timedelta(days=EVENT_DAYS)
+    for table in EVENTS:
+        days = [day for day in reader.lake.filled_days(table) if day > since]
         for row in reader.days_of_customer(table, customer, days).rows.to_dict("records"):
             details = {
-                name: given
+                str(name): given
                 for name, given in row.items()
-                if not name.endswith(("_id", "_at")) and pd.notna(given)
+                if not str(name).endswith(("_id", "_at")) and pd.notna(given)
             }
             made.append(
                 {
