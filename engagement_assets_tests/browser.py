@@ -53,7 +53,9 @@ def free_port() -> int:
 
 @contextmanager
 def server(home: Path, *words: str) -> Iterator[str]:
-    """Run one of the product's servers on a home, and give the address that it prints or has.
+    """Run one of the product's servers on a home, and give its address.
+
+    It is the one that the server prints, which may hold a token, or else that of its port.
 
     Args:
         home: The home.

@@ -11,7 +11,6 @@ Belongs here: keeping them, one change at a time. Does not belong here: what is 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +24,6 @@ Entry = dict[str, Any]
 
 class LedgerError(RuntimeError):
     """A ledger is not what it must be; nothing may be spent."""
-
-
-def quarter_of(day: date) -> str:
-    """Return the period of a day: its quarter, such as `2026-Q4`."""
-    return f"{day.year}-Q{(day.month + 2) // 3}"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from engagement_assets.governance.privacy.export import exported
 from engagement_assets.governance.privacy.masking import Masking
 from engagement_assets.governance.tables import KNOWN_TABLES
 from engagement_assets.settings.installation import Settings
-from resources.ledgers import quarter_of
+from resources.quarter import Quarter
 from resources.tables import SchemaError, Table
 
 
@@ -98,5 +98,5 @@ def _aggregated(
     return (
         f"{len(released.rows):,} segments of {table.key} of {day} are in {to}; counts within "
         f"{released.count_error:.0f} in 95 of 100. Epsilon {released.epsilon:.3f} was spent; "
-        f"{released.left:.3f} of {settings.release_epsilon:g} is left in {quarter_of(day)}\n"
+        f"{released.left:.3f} of {settings.release_epsilon:g} is left in {Quarter.of(day)}\n"
     )

@@ -25,7 +25,8 @@ from engagement_assets.settings.fields import SettingsError
 from engagement_assets.settings.installation import Settings
 from resources.event_log import end_abandoned_runs
 from resources.gate import VERSION
-from resources.registry import Acceptance, ModelRegistry, RegistryError
+from resources.registry import ModelRegistry, RegistryError
+from resources.standing import Acceptance
 
 
 class NothingServesError(RuntimeError):

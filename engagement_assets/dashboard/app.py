@@ -241,11 +241,11 @@ def _write(place: DeltaGenerator, text: str) -> None:
 def _thumbs(answer: Answer, viewer: Viewer) -> None:
     """Ask whether an answer helped, and keep what is said."""
     chosen = st.feedback("thumbs", key=f"feedback-{answer.id}")
-    kept = st.session_state.setdefault("feedback", {})
-    if chosen is None or kept.get(answer.id) == chosen:
+    given = st.session_state.setdefault("feedback", {})
+    if chosen is None or given.get(answer.id) == chosen:
         return
     _resources()["questions"].log.add_feedback(answer.id, by=viewer.name, helpful=chosen == 1)
-    kept[answer.id] = chosen
+    given[answer.id] = chosen
     small("Thank you: this is kept with the question.")
 
 

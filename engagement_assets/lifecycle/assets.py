@@ -29,7 +29,8 @@ from resources.gate import VERSION, require_checks
 from resources.io_managers import ModelPackage, NotTrained, RegistryResource, Report
 from resources.lake import MissingPartitionError
 from resources.platform import EngineResource
-from resources.registry import Acceptance, RegisteredModel, registered
+from resources.registry import RegisteredModel, registered
+from resources.standing import Acceptance
 from resources.tables import asset_keys
 
 # Keys of the champion's metadata.

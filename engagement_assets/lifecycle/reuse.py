@@ -17,7 +17,7 @@ from engagement_assets.lifecycle.adapter import Inputs
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.spec import UseCaseSpec, label_windows
 from resources.lake import MissingPartitionError
-from resources.registry import Refusal
+from resources.standing import Refusal
 
 # Key of a card.
 ASKED = "asked"

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from engagement_assets.lifecycle.checks import ADDITIVITY_TOLERANCE
 from engagement_assets.lifecycle.spec import UseCaseSpec
-from resources.registry import ModelRegistry, Shadow, registered
+from resources.registry import ModelRegistry, registered
+from resources.standing import Shadow
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -30,7 +30,8 @@ from engagement_assets.source.contract import TABLES
 from engagement_assets_tests.decisions.tables import SQL, engine_of, filled
 from engagement_assets_tests.lifecycle.made_inputs import made_inputs
 from resources.lake import Lake
-from resources.ledgers import LedgerError, Ledgers, quarter_of
+from resources.ledgers import LedgerError, Ledgers
+from resources.quarter import Quarter
 
 TRAIN, TEST = date(2026, 1, 1), date(2026, 1, 31)
 SNAPSHOTS = Snapshots((TRAIN,), TEST)
@@ -139,11 +140,11 @@ def test_who_agrees_is_learnt_from_once_a_quarter(engine, tmp_path, monkeypatch)
     for gate in SPEC.gates:
         assert gate.judge(card | {"least_test_customers": 100}).state != "failed"
 
-    kept = own.ledgers.read(NAME, quarter_of(TEST))
-    assert len(kept["releases"]) == 100
+    ledger = own.ledgers.read(NAME, str(Quarter.of(TEST)))
+    assert len(ledger["releases"]) == 100
     with pytest.raises(NotTrainableError, match="is spent"):
         adapter.train(inputs(engine, tmp_path), SNAPSHOTS)
-    assert own.ledgers.read(NAME, quarter_of(TEST)) == kept
+    assert own.ledgers.read(NAME, str(Quarter.of(TEST))) == ledger
 
 
 def test_a_training_that_is_killed_has_spent_its_rounds(tmp_path) -> None:

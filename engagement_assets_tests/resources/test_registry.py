@@ -264,7 +264,7 @@ def test_another_process_that_registers_the_same_at_once_does_no_harm(tmp_path, 
 def test_a_history_that_cannot_be_read_is_an_error_not_an_empty_one(registry, files):
     version = registry.register("churn", files, CARD)
     (registry.root / "churn" / "champion.json").write_text("{")
-    with pytest.raises(r.RegistryError, match="cannot be read"):
+    with pytest.raises(r.RegistryError, match="is damaged"):
         registry.promote("churn", version, "")
 
 

@@ -70,17 +70,22 @@ def inputs(reader: Reader, model: str) -> Picture:
         )
         moved = moved_since(reader.lake, before, current, reference=days[-1], day=now)
     made = [
-        {"feature": name.replace("_", " "), "PSI": one.index, "limit": one.limit}
+        {
+            "feature": name.replace("_", " "),
+            "PSI": one.index,
+            "limit": one.limit,
+            "beyond": one.beyond,
+        }
         for name, one in moved.items()
     ]
-    rows = pd.DataFrame(made, columns=["feature", "PSI", "limit"])
-    rows["beyond"] = rows["PSI"] > rows["limit"]
+    rows = pd.DataFrame(made, columns=["feature", "PSI", "limit", "beyond"])
+    beyond = sum(one.beyond for one in moved.values())
     return picture_of(
         "Have its inputs moved?",
         rows,
         Reading(rows, CUSTOMER_FEATURES, now),
         chart=bars(rows, of="feature", value="PSI", label="Population stability index"),
-        note=f"{int(rows['beyond'].sum())} of {len(rows)} features moved beyond their limit since "
+        note=f"{beyond} of {len(rows)} features moved beyond their limit since "
         f"{days[-1] if days else 'training'}; the limit is what chance and the calendar explain.",
         empty="No version serves, or it learnt from the newest snapshot.",
     )

@@ -288,8 +288,8 @@ class Advisors:
 
 def active(rows: pd.DataFrame) -> pd.DataFrame:
     """Return rows of customers with a session in the month: of others too little is known."""
-    kept: pd.DataFrame = rows[used_within(rows, CHURN_WINDOW_DAYS)].reset_index(drop=True)
-    return kept
+    used: pd.DataFrame = rows[used_within(rows, CHURN_WINDOW_DAYS)].reset_index(drop=True)
+    return used
 
 
 def measured(lake: Lake, day: date) -> dict[str, list[str]]:

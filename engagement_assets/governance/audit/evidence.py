@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from engagement_assets.governance.audit.quarter import Quarter
 from engagement_assets.governance.review import Agreement
-from resources.registry import Acceptance
+from resources.quarter import Quarter
+from resources.standing import Acceptance
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,6 @@ from engagement_assets.decisions.specs import DECISIONS, LEARNT
 from engagement_assets.governance.audit.cards import Documents, compared, documents, fingerprints
 from engagement_assets.governance.audit.contacts import ContactCount
 from engagement_assets.governance.audit.evidence import Contacts, Evidence, Reviews, Serving
-from engagement_assets.governance.audit.quarter import Quarter
 from engagement_assets.governance.review import Desk, agreement
 from engagement_assets.governance.tables import FAIRNESS_MEASURES, KNOWN_TABLES
 from engagement_assets.lifecycle.checks import score_drift
@@ -29,9 +28,11 @@ from engagement_assets.lifecycle.spec import ModelSpec, UseCaseSpec
 from engagement_assets.models.specs import EVERY_MODEL
 from engagement_assets.source.readers import SourceReader
 from resources.engine import Engine
-from resources.registry import Acceptance, ModelRegistry, RegistryError
+from resources.quarter import Quarter
+from resources.registry import ModelRegistry, RegistryError
 from resources.reviews import AGREEING
 from resources.sql import SqlFolder
+from resources.standing import Acceptance
 
 GROUP = "governance"
 CARDS = (GROUP, "cards")

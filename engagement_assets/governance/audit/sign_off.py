@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from engagement_assets.governance.audit.gathering import AUDITS, SIGN_OFFS, digest
-from engagement_assets.governance.audit.quarter import Quarter
 from resources.io_managers import Report
+from resources.quarter import Quarter
 
 
 class SignOffError(ValueError):

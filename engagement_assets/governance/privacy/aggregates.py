@@ -20,7 +20,8 @@ import numpy as np
 import pandas as pd
 
 from engagement_assets.governance.privacy.export import check_exportable
-from resources.ledgers import Ledgers, quarter_of
+from resources.ledgers import Ledgers
+from resources.quarter import Quarter
 from resources.tables import Column, SchemaError, Table
 
 LEDGER = "aggregates"
@@ -87,7 +88,7 @@ def aggregated(
     sums, of_sum = _noise(epsilon / parts, sensitivity=HALF_RANGE)
     spent = share + sum(of_sum + share * declared[name].nullable for name in measured)
     about = {"table": table.key, "day": day.isoformat(), "columns": [*segments, *measured]}
-    left = _charge(ledgers, quarter_of(day), about | {"epsilon": spent}, budget=budget)
+    left = _charge(ledgers, str(Quarter.of(day)), about | {"epsilon": spent}, budget=budget)
 
     keys = pd.MultiIndex.from_tuples(product(*values), names=list(segments))
     where = keys.get_indexer(

@@ -12,7 +12,8 @@ from typing import Any
 
 from engagement_assets.learning.federated.privacy import PrivacyLedger, Release, largest_delta
 from engagement_assets.models.federated_churn.spec import NAME
-from resources.ledgers import LedgerError, Ledgers, quarter_of
+from resources.ledgers import LedgerError, Ledgers
+from resources.quarter import Quarter
 
 TRAINING, RETRY, TUNING = "training", "retry", "tuning"
 
@@ -36,14 +37,14 @@ def open_budget(
     Raises:
         LedgerError: It is damaged.
     """
-    period = quarter_of(day)
-    kept = ledgers.read(NAME, period) or {}
-    releases = [Release.from_dict(one) for one in kept.get("releases", [])]
-    tried: list[str] = kept.get("settings", [])
+    period = str(Quarter.of(day))
+    entry = ledgers.read(NAME, period) or {}
+    releases = [Release.from_dict(one) for one in entry.get("releases", [])]
+    tried: list[str] = entry.get("settings", [])
     purpose = TRAINING if not tried else RETRY if settings in tried else TUNING
     limits = {
-        "epsilon": min(epsilon, kept.get("epsilon", epsilon)),
-        "delta": min(largest_delta(clients), kept.get("delta", 1.0)),
+        "epsilon": min(epsilon, entry.get("epsilon", epsilon)),
+        "delta": min(largest_delta(clients), entry.get("delta", 1.0)),
     }
     written = len(releases)
 

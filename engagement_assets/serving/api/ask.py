@@ -17,7 +17,7 @@ from pydantic import Field
 
 from engagement_assets.serving.api.access import Access, Caller, KeyFirst, needs
 from engagement_assets.serving.api.keys import ASK_SCOPES
-from engagement_assets.serving.api.problems import ProblemError
+from engagement_assets.serving.api.problems import ProblemError, of_lake
 from engagement_assets.serving.api.routes import PREFIX, problems
 from engagement_assets.serving.api.schemas import Answer, Strict
 from resources.lake import LakeError
@@ -68,9 +68,7 @@ class Feedback(Strict):
 
 
 def _assistants(request: Request) -> Callable[[], Assistant]:
-    assistants: Callable[[], Assistant] | None = request.app.state.ask
-    if assistants is None:
-        raise ProblemError(503, "this server does not read the lake (ENGAGEMENT_API_LAKE=0)")
+    assistants: Callable[[], Assistant] = of_lake(request.app.state.ask)
     return assistants
 
 

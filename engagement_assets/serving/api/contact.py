@@ -15,7 +15,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BeforeValidator, Field
 
 from engagement_assets.serving.api.access import KeyFirst, needs
-from engagement_assets.serving.api.problems import ProblemError
+from engagement_assets.serving.api.problems import of_lake
 from engagement_assets.serving.api.recent import Recent
 from engagement_assets.serving.api.routes import (
     OF_ONE,
@@ -108,9 +108,7 @@ Since = Annotated[datetime, BeforeValidator(_since)]
 
 
 async def _present(request: Request) -> Present:
-    read: Recent[Present] | None = request.app.state.contact
-    if read is None:
-        raise ProblemError(503, "this server does not read the lake (ENGAGEMENT_API_LAKE=0)")
+    read: Recent[Present] = of_lake(request.app.state.contact)
     return await to_thread.run_sync(read)
 
 

@@ -17,7 +17,7 @@ from pydantic import Field
 from engagement_assets.models.specs import MODELS
 from engagement_assets.serving.api import schemas
 from engagement_assets.serving.api.access import KeyFirst
-from engagement_assets.serving.api.problems import ProblemError
+from engagement_assets.serving.api.problems import ProblemError, of_lake
 from engagement_assets.serving.api.routes import (
     MEANINGS,
     OF_ONE,
@@ -77,9 +77,7 @@ async def counterfactuals(
     compute: Compute = False,
 ) -> Response:
     """As made with the day for customers at risk; searched now for others, or with `compute`."""
-    desk: AdviceDesk | None = request.app.state.advice
-    if desk is None:
-        raise ProblemError(503, "this server does not read the lake (ENGAGEMENT_API_LAKE=0)")
+    desk: AdviceDesk = of_lake(request.app.state.advice)
     one, view = await known_or_404(service, customer_id, request)
     day = date.fromisoformat(one.record["snapshot_date"])
     advice, withheld, source = None, None, CACHED

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from fastapi import FastAPI, Request, Response
@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 MEDIA_TYPE = "application/problem+json"
+T = TypeVar("T")
 logger = logging.getLogger("engagement.api")
 
 TITLES = {
@@ -57,6 +58,17 @@ class ProblemError(Exception):
         self.detail = detail
         self.more = dict(more or {})
         self.headers = dict(headers or {})
+
+
+def of_lake(part: T | None) -> T:
+    """Return a part of the server that reads the lake.
+
+    Raises:
+        ProblemError: This server does not read it, so the part is None.
+    """
+    if part is None:
+        raise ProblemError(503, "this server does not read the lake (ENGAGEMENT_API_LAKE=0)")
+    return part
 
 
 def problem_body(

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from engagement_assets.governance.review import Desk, ReviewError, ReviewItem, UnknownCaseError
 from engagement_assets.lifecycle.spec import REASONS
 from engagement_assets.serving.api.access import Caller, KeyFirst, needs
-from engagement_assets.serving.api.problems import ProblemError
+from engagement_assets.serving.api.problems import ProblemError, of_lake
 from engagement_assets.serving.api.routes import PREFIX, problems
 from engagement_assets.serving.api.schemas import Answer
 
@@ -74,9 +74,7 @@ class Verdict(Assignment):
 
 
 def _desk(request: Request) -> Desk:
-    desk: Desk | None = request.app.state.reviews
-    if desk is None:
-        raise ProblemError(503, "this server does not read the lake (ENGAGEMENT_API_LAKE=0)")
+    desk: Desk = of_lake(request.app.state.reviews)
     return desk
 
 

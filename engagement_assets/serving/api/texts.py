@@ -16,7 +16,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
 from engagement_assets.serving.api.access import KeyFirst, needs
-from engagement_assets.serving.api.problems import ProblemError
+from engagement_assets.serving.api.problems import ProblemError, of_lake
 from engagement_assets.serving.api.routes import PREFIX, problems
 from engagement_assets.serving.api.schemas import (
     MOST_TEXTS,
@@ -131,9 +131,7 @@ class TextsAnswer(Answer):
 )
 async def texts(request: Request, body: TextsRequest) -> Response:
     """Scored once each, only of writers who agree; a low score is told to customer support."""
-    batcher: Batcher | None = request.app.state.texts
-    if batcher is None:
-        raise ProblemError(503, "this server does not read the lake (ENGAGEMENT_API_LAKE=0)")
+    batcher: Batcher = of_lake(request.app.state.texts)
     events = events_of(body)
     try:
         outcomes = await batcher.handle(events)

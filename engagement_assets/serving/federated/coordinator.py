@@ -287,10 +287,10 @@ class Coordinator:
         """
         values, about = read_tensors(path.read_bytes())
         budget = self.ledger and (self.ledger.epsilon, self.ledger.delta)
-        kept = about["ledger"] and (about["ledger"]["epsilon"], about["ledger"]["delta"])
-        if values["weights"].shape != self.weights.shape or budget != kept:
+        before = about["ledger"] and (about["ledger"]["epsilon"], about["ledger"]["delta"])
+        if values["weights"].shape != self.weights.shape or budget != before:
             raise ValueError(
-                f"{path} is of {values['weights'].shape} weights and the budget {kept}, not of "
+                f"{path} is of {values['weights'].shape} weights and the budget {before}, not of "
                 f"{self.weights.shape} and {budget}: a federation goes on as it was begun"
             )
         self.weights, self.strategy.step = values["weights"], values.get("step")

@@ -15,7 +15,6 @@ from engagement_assets.governance.audit.cards import compared, documents, finger
 from engagement_assets.governance.audit.evidence import Contacts, Evidence, Reviews, Serving
 from engagement_assets.governance.audit.gathering import AUDITS, SIGN_OFFS, Sources, digest
 from engagement_assets.governance.audit.judging import OLDEST_DAYS, ethics_audit
-from engagement_assets.governance.audit.quarter import Quarter
 from engagement_assets.governance.audit.sign_off import SignOffError, sign_off
 from engagement_assets.governance.review import Desk, agreement
 from engagement_assets.governance.tables import KNOWN_TABLES
@@ -23,8 +22,10 @@ from engagement_assets.models.specs import EVERY_MODEL
 from engagement_assets_tests.decisions.tables import SQL, engine_of
 from resources.io_managers import Report, ReportIOManager
 from resources.lake import Lake
-from resources.registry import Acceptance, ModelRegistry
+from resources.quarter import Quarter
+from resources.registry import ModelRegistry
 from resources.reviews import ReviewLog
+from resources.standing import Acceptance
 
 LAST = date(2026, 3, 31)
 QUARTER = Quarter.of(LAST)

@@ -14,7 +14,8 @@ from engagement_assets.governance.privacy.aggregates import LEDGER, aggregated, 
 from engagement_assets.settings.installation import Settings
 from engagement_assets_tests.decisions.tables import filled
 from resources.lake import Lake
-from resources.ledgers import Ledgers, quarter_of
+from resources.ledgers import Ledgers
+from resources.quarter import Quarter
 from resources.tables import Column, SchemaError, Table
 
 DAY = date(2026, 3, 1)
@@ -97,8 +98,8 @@ def test_the_ledger_refuses_what_does_not_fit_and_counts_it_not(rows, tmp_path) 
     assert release(rows, tmp_path, epsilon=0.4).left == pytest.approx(0.0)
     with pytest.raises(SchemaError, match="does not fit"):
         release(rows, tmp_path, epsilon=0.01)
-    kept = Ledgers(UPath(tmp_path)).read(LEDGER, quarter_of(DAY))
-    assert [round(one["epsilon"], 6) for one in kept["releases"]] == [0.6, 0.4]
+    ledger = Ledgers(UPath(tmp_path)).read(LEDGER, str(Quarter.of(DAY)))
+    assert [round(one["epsilon"], 6) for one in ledger["releases"]] == [0.6, 0.4]
     assert release(rows, tmp_path, day=DAY + timedelta(days=60)).left == 0.0
 
 

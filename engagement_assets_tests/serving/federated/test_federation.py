@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from upath import UPath
 
 from engagement_assets.learning.federated.net import LocalTraining, VectorNet, small_net
@@ -146,7 +147,8 @@ def test_strangers_get_no_connection(served, tmp_path) -> None:
     assert federation.current is None
     known = Connection(address, client_files(tmp_path / "known", authority, "device-1"))
     assert json.loads(known.ask("GET", "round"))["stage"] == "wait"
-    keys = json.dumps({"mask": "00" * 32, "channel": "00" * 32}).encode()
+    own = X25519PrivateKey.generate().public_key().public_bytes_raw().hex()
+    keys = json.dumps({"mask": own, "channel": own}).encode()
     with pytest.raises(AnswerError, match="this round is over"):
         known.ask("POST", "rounds/1/keys", keys)
     with pytest.raises(AnswerError, match="422"):

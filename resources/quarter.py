@@ -1,6 +1,6 @@
 """A quarter of a year: its name, first and last day.
 
-Belongs here: the calendar. Does not belong here: what is audited.
+Belongs here: the calendar. Does not belong here: what is audited or spent in one.
 """
 
 import re
