@@ -42,7 +42,7 @@ def registered(registry: ModelRegistry, folder: Path, name: str) -> str:
 
 def test_a_run_after_which_no_model_serves_fails(settings, registry, tmp_path, monkeypatch):
     # the run closes its instance
-    monkeypatch.setattr(runs, "_instance", dg.DagsterInstance.ephemeral)
+    monkeypatch.setattr(runs, "records", dg.DagsterInstance.ephemeral)
     for name in ("headline", "summary"):
         monkeypatch.setattr(runs, name, lambda *_, **__: "")
     for name in ("make_all", "end_abandoned_runs"):
