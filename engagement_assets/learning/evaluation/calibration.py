@@ -27,6 +27,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.model_selection import StratifiedKFold
+from threadpoolctl import threadpool_limits
 
 from engagement_assets.learning.evaluation.binary import Floats, as_labels
 from engagement_assets.learning.evaluation.metrics import log_loss
@@ -103,6 +104,12 @@ def fit_calibrator(
         raise ValueError("scores must be finite log-odds")
     if method not in (*METHODS, "auto"):
         raise ValueError(f"unknown calibration {method!r}: expected one of {METHODS} or 'auto'")
+    # L-BFGS of three numbers: the threads of BLAS cost it seven times what they bring
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _chosen(labels, s, method, folds=folds, seed=seed)
+
+
+def _chosen(labels: Floats, s: Floats, method: str, *, folds: int, seed: int) -> Calibrator:
     if method != "auto":
         return _fit(labels, s, method)
     folds = min(folds, int(labels.sum()), int((1.0 - labels).sum()))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -61,7 +62,7 @@ class BoundedBoostingRegressor(RegressorMixin, BoostedTrees):
     file_format = FORMAT
 
     objective: str = "auto"
-    max_depth: int = 5
+    max_depth: int | None = 5
     learning_rate: float = 0.08
     min_child_weight: float = 5.0
     folds: int = 3
@@ -96,15 +97,28 @@ class BoundedBoostingRegressor(RegressorMixin, BoostedTrees):
         folds = regression_folds(len(X), folds=self.folds, groups=groups, seed=self.random_state)
         self.folds_ = len(folds)
         self._learn_table(X, encoder)
+
+        def loss(objective: str, margin: Floats) -> float:
+            return -r2(targets, _score(margin, objective))
+
         tried = OBJECTIVES if self.objective == "auto" else (self.objective,)
-        predictions: dict[tuple[str, int], Floats] = {}
-        for objective in tried:
-            margins = self._margins_out_of_fold(matrix, targets, folds, objective=objective)
-            for count, margin in margins.items():
-                predictions[objective, count] = _score(margin, objective)
-        self.tree_r2_ = {pair: r2(targets, predicted) for pair, predicted in predictions.items()}
+        made = {
+            objective: self._out_of_fold(
+                matrix,
+                targets,
+                folds,
+                loss=partial(loss, objective),
+                objective=objective,
+            )
+            for objective in tried
+        }
+        self.tree_r2_ = {
+            (objective, count): -loss
+            for objective, one in made.items()
+            for count, loss in one.losses.items()
+        }
         self.objective_, self.n_trees_ = least({k: -value for k, value in self.tree_r2_.items()})
-        self.oof_prediction_ = predictions[self.objective_, self.n_trees_]
+        self.oof_prediction_ = _score(made[self.objective_].margin, self.objective_)
         self._train_chosen(matrix, targets)
         return self
 

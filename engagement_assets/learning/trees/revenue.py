@@ -31,6 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -56,6 +57,7 @@ from engagement_assets.learning.trees.boosted import (
     BoostedTrees,
     Fold,
     Matrix,
+    OutOfFold,
     as_targets,
     least,
     regression_folds,
@@ -215,34 +217,37 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):
         """Keep the candidate with the least out-of-fold squared error, and fit it on every row."""
         tried = CANDIDATES if self.mean == "auto" else (self.mean,)
         learnt = {name: learning(name, amounts, cut_off=CUT_OFF) for name in tried}
-        means: dict[tuple[str, int], Floats] = {}
         offset = self._offset(matrix)
+        made: dict[str, OutOfFold] = {}
+
+        def mean_of(name: str, margin: Floats) -> Floats:
+            start, _ = learnt[name].start(offset)
+            return expected(name, margin if start is None else margin + start, chance)
+
+        def loss_of(name: str, margin: Floats) -> float:
+            mean = mean_of(name, margin)
+            return float(np.mean((amounts - amounts.sum() / mean.sum() * mean) ** 2))
+
         for name, how in learnt.items():
             start, more = how.start(offset)
-            margins = self._margins_out_of_fold(
+            made[name] = self._out_of_fold(
                 matrix,
                 how.target,
                 folds,
-                objective=how.objective,
+                loss=partial(loss_of, name),
                 use=how.use,
                 offset=start,
+                objective=how.objective,
                 **more,
             )
-            for count, margin in margins.items():
-                whole = margin if start is None else margin + start
-                means[name, count] = expected(name, whole, chance)
-        scales = {key: amounts.sum() / mean.sum() for key, mean in means.items()}
-        losses = {
-            key: float(np.mean((amounts - scales[key] * mean) ** 2)) for key, mean in means.items()
-        }
-        self.mean_losses_ = {
-            name: float(np.sqrt(min(loss for (of, _), loss in losses.items() if of == name)))
-            for name in tried
-        }
-        best = least(losses)
-        self.mean_, self.trees_["mean"] = best
-        self.calibration_ = MeanCalibration.fit(amounts, means[best])
-        self.oof_prediction_ = self.calibration_(means[best])
+        least_losses = {name: min(one.losses.values()) for name, one in made.items()}
+        self.mean_losses_ = {name: loss**0.5 for name, loss in least_losses.items()}
+        self.mean_ = least(least_losses)
+        best = made[self.mean_]
+        self.trees_["mean"] = best.trees
+        predicted = mean_of(self.mean_, best.margin)
+        self.calibration_ = MeanCalibration.fit(amounts, predicted)
+        self.oof_prediction_ = self.calibration_(predicted)
         self.booster_ = self._train_mean(matrix, learnt[self.mean_])
 
     def _train_mean(self, matrix: Matrix, how: Learning) -> xgb.Booster:
@@ -262,22 +267,18 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):
     ) -> None:
         """Learn the quantiles and shift them by what out-of-fold rows show."""
         target = signed_log(amounts)
-        margins = self._margins_out_of_fold(
-            matrix, target, folds, objective="reg:quantileerror", quantile_alpha=list(LEVELS)
-        )
-        plain = {
-            count: from_margins(margin, chance, levels=LEVELS) for count, margin in margins.items()
-        }
+
         # In logarithms, or the few greatest amounts alone would choose.
-        losses = {
-            count: sum(
-                pinball_loss(target, signed_log(quantiles[:, i]), level=level)
-                for i, level in enumerate(LEVELS)
+        def loss(margin: Floats) -> float:
+            logs = signed_log(from_margins(margin, chance, levels=LEVELS))
+            return sum(
+                pinball_loss(target, logs[:, i], level=level) for i, level in enumerate(LEVELS)
             )
-            for count, quantiles in plain.items()
-        }
-        self.trees_["quantiles"] = least(losses)
-        quantiles = plain[self.trees_["quantiles"]]
+
+        how: dict[str, Any] = {"objective": "reg:quantileerror", "quantile_alpha": list(LEVELS)}
+        made = self._out_of_fold(matrix, target, folds, loss=loss, **how)
+        self.trees_["quantiles"] = made.trees
+        quantiles = from_margins(made.margin, chance, levels=LEVELS)
         self.scale_floor_ = float(np.median(amounts[amounts > 0.0])) / 10.0
         top = quantiles[:, -1][quantiles[:, -1] > 0.0]
         self.group_edges_ = np.unique(np.quantile(top, GROUP_CUTS)).tolist() if len(top) else []
@@ -289,13 +290,7 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):
             scale=self._scales(quantiles),
         )
         self.oof_quantiles_ = self._conformalize(quantiles, chance)
-        self.quantiles_ = self._train(
-            matrix,
-            target,
-            self.trees_["quantiles"],
-            objective="reg:quantileerror",
-            quantile_alpha=list(LEVELS),
-        )
+        self.quantiles_ = self._train(matrix, target, made.trees, **how)
 
     def _scales(self, quantiles: Floats) -> Floats:
         scales: Floats = np.maximum(np.abs(quantiles).max(axis=1), self.scale_floor_)

@@ -76,7 +76,9 @@ def test_noisy_data_gets_few_trees_and_clear_data_many():
     assert noisy.n_trees_ <= noisy.n_estimators / 4
     assert noisy.booster_.num_boosted_rounds() == noisy.n_trees_
     losses = noisy.tree_log_losses_
-    assert losses[noisy.n_trees_] < losses[noisy.n_estimators] - 0.005
+    # what did not help twice is not tried any further
+    assert losses[noisy.n_trees_] < losses[max(losses)]
+    assert max(losses) < noisy.n_estimators
     clear = X["logins"] * (X["minutes"] > 15) - (X["minutes"] - 20) ** 2 / 40 > 3
     assert CalibratedBoostingClassifier(n_jobs=1, folds=2).fit(X, clear).n_trees_ >= 75
 
