@@ -30,6 +30,7 @@ from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
 
 from engagement_assets.learning.text.corpus import TASKS, Labelled, read_corpus
 from engagement_assets.learning.text.heads import SentimentNetwork, load_adapter
+from engagement_assets.learning.text.packed import computes_in_bfloat16
 from engagement_assets.learning.text.sentiment import SHIPPED, SentimentModel
 from engagement_assets.learning.text.training import TrainingSettings, measured
 from engagement_assets.source.simulator import Simulator
@@ -124,11 +125,13 @@ class InInt8(SentimentModel):
 
 
 RUNTIMES: dict[str, type[SentimentModel]] = {
-    "torch bfloat16, packed (shipped)": SentimentModel,
-    "torch bfloat16": Unpacked,
+    "shipped: packed, in the processor's precision": SentimentModel,
     "torch float32": InFloat32,
     "torch int8 by channel": InInt8,
 }
+if computes_in_bfloat16():
+    # emulated it takes minutes a thousand texts
+    RUNTIMES["torch bfloat16"] = Unpacked
 if importlib.util.find_spec("onnxruntime"):
     from benchmarks.sentiment_onnx import OnnxFloat32, OnnxInt8
 
@@ -160,7 +163,9 @@ def main() -> None:
     print(
         f"\nOne text at a time, one thread, {ONE_TEXT_CALLS} calls, in brackets the median of the "
         f"processor's own time; many texts, two threads, median of {PASSES} passes. Load of the "
-        f"machine at the start: {os.getloadavg()[0]:.1f}.\n"
+        f"machine at the start: {os.getloadavg()[0]:.1f}. Processor: "
+        f"{torch.backends.cpu.get_cpu_capability()}, "
+        f"{'with' if computes_in_bfloat16() else 'without'} bfloat16.\n"
     )
     print(
         "| runtime | one text of up to 64 tokens, p50, p99 | of 50 to 64 tokens | tweets/s | "

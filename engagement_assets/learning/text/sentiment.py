@@ -26,7 +26,7 @@ from engagement_assets.learning.text.heads import (
     load_adapter,
 )
 from engagement_assets.learning.text.normalise import normalise
-from engagement_assets.learning.text.packed import pack_linear
+from engagement_assets.learning.text.packed import make_ready
 from engagement_assets.learning.torch_threads import torch_threads
 
 Folder = Path | UPath
@@ -58,8 +58,8 @@ class TextScore:
 class SentimentModel:
     """An encoder with a trained adapter merged into it, ready to score.
 
-    Safe to use from several threads at once: scoring changes nothing. It works in bfloat16, which
-    is the fastest that costs no accuracy (`benchmarks.sentiment`).
+    Safe to use from several threads at once: scoring changes nothing. It works in the fastest
+    precision of the processor that costs no accuracy (`benchmarks.sentiment`).
 
     Args:
         encoder: What the adapter was trained on.
@@ -93,8 +93,7 @@ class SentimentModel:
     @staticmethod
     def _make_ready(network: SentimentNetwork) -> None:
         """Choose the runtime; benchmarks put others in its place."""
-        network.body.to(torch.bfloat16)
-        pack_linear(network.body)
+        make_ready(network.body)
 
     @classmethod
     def load(

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from engagement_assets.learning.text.encoder import EncoderError, TextEncoder, by_length, readable
-from engagement_assets.learning.text.packed import pack_linear
+from engagement_assets.learning.text.packed import computes_in_bfloat16, make_ready, pack_linear
 from engagement_assets.learning.text.weights import (
     HASHES,
     MissingEncoderError,
@@ -102,26 +102,37 @@ def test_any_text_is_made_readable(text: str) -> None:
     assert "\0" not in readable(text)
 
 
+@pytest.mark.parametrize(
+    ("precision", "rounding"), [(torch.float32, 1e-4), (torch.bfloat16, 0.05)], ids=str
+)
 @pytest.mark.parametrize("encoder", ["builtin", "small"])
 def test_packed_layers_compute_the_same_for_any_number_of_tokens(
-    encoder: str, request: pytest.FixtureRequest
+    encoder: str, precision: torch.dtype, rounding: float, request: pytest.FixtureRequest
 ) -> None:
-    network = copy.deepcopy(request.getfixturevalue(encoder).network).to(torch.bfloat16)
+    if precision == torch.bfloat16 and not computes_in_bfloat16():
+        pytest.skip("this processor has no instructions for bfloat16")
+    network = copy.deepcopy(request.getfixturevalue(encoder).network).to(precision)
     packed = copy.deepcopy(network)
     linear = sum(type(layer) is torch.nn.Linear for layer in network.modules())
-    replaced = pack_linear(packed)
-    if not replaced:
-        pytest.skip("this torch or processor has no packed bfloat16 layers")
-    assert replaced == linear
+    assert pack_linear(packed) == linear
     for rows, tokens in ((1, 5), (1, 32), (7, 30)):
         ids = torch.arange(rows * tokens).reshape(rows, tokens) % 20
         with torch.inference_mode():
             expected = network(input_ids=ids).last_hidden_state
             found = packed(input_ids=ids).last_hidden_state
-        assert torch.allclose(found.float(), expected.float(), atol=0.05)
+        assert torch.allclose(found.float(), expected.float(), atol=rounding)
 
 
 def test_layers_of_another_precision_are_left_alone(small: TextEncoder) -> None:
-    network = copy.deepcopy(small.network)
+    network = copy.deepcopy(small.network).double()
     assert pack_linear(network) == 0
     assert not any(type(layer).__name__ == "_PackedLinear" for layer in network.modules())
+
+
+def test_a_network_that_only_infers_works_in_a_precision_of_the_processor(
+    small: TextEncoder,
+) -> None:
+    network = copy.deepcopy(small.network)
+    expected = torch.bfloat16 if computes_in_bfloat16() else torch.float32
+    assert make_ready(network) == expected
+    assert {weight.dtype for weight in network.parameters()} == {expected}
