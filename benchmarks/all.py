@@ -160,12 +160,12 @@ BENCHMARKS = (
     ("effects", "Treatment effects of 100,000 customers", ["--only", "large"], ""),
     ("bandits", "Next best actions: Thompson sampling beside simpler ways to choose", [], ""),
     ("timing", "When to notify: a deep Q-network against the exact best policy", [], ""),
-    (
-        "tuning",
-        "Tuning: no deployment by chance, planted and public data, a kill, 100,000 customers",
-        ["--runs", "10"],
-        "",
-    ),
+    ("tuning", "Tuning: no deployment by chance", ["--part", "chance"], ""),
+    ("tuning", "Tuning: R2 of planted numbers", ["--part", "planted"], ""),
+    ("tuning", "Tuning: a search that is killed", ["--part", "kill"], ""),
+    ("tuning", "Tuning: phoneme and credit_g", ["--part", "public"], ""),
+    ("tuning", "Tuning: 100,000 customers", ["--part", "large"], ""),
+    ("whole_run", "One `make run` of 100,000 customers, and the day after", [], ""),
     ("federated", "Federated learning: budget, quality, attacks, 100,000 clients", [], ""),
     ("contact", "Limits of contact over ten million decisions; publishers killed", [], ""),
     ("texts", "From a text that was written to support's alert", [], ""),
@@ -191,7 +191,7 @@ WITH_JSON = (
     "publish", "serving", "soak", "fuzz", "million", "lake_size", "fairness_chance",
     "gate_chance", "default_runs", "code_size", "drift", "history", "whole_sources",
     "value_retail", "experiments", "off_policy", "value", "effects", "timing", "bandits",
-    "contact", "texts", "tuning", "forecast", "federated", "break_it",
+    "contact", "texts", "tuning", "forecast", "federated", "break_it", "whole_run",
 )  # fmt: skip
 
 

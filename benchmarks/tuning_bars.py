@@ -5,13 +5,15 @@ Belongs here: the bars. Does not belong here: the table (`bars.py`) and measurin
 
 from benchmarks.model_bars import Bar
 
-PART = "tuning-runs-10"
+CHANCE, PLANTED, KILL, PUBLIC, LARGE = (
+    f"tuning-part-{name}" for name in ("chance", "planted", "kill", "public", "large")
+)
 
 TUNING_BARS: tuple[Bar, ...] = (
     (
         "50 identical configurations with other seeds: worlds of 100 with a deployment",
         "at most 1",
-        PART,
+        CHANCE,
         lambda f: 100.0 * f["chance"]["deployed"] / f["chance"]["runs"],
         "{:.0f}",
         lambda v: v <= 1,
@@ -19,7 +21,7 @@ TUNING_BARS: tuple[Bar, ...] = (
     (
         "planted R2, share of the best possible, least of 10 worlds",
         "at least 97 %",
-        PART,
+        PLANTED,
         lambda f: 100.0 * f["planted"]["least_share"],
         "{:.1f} %",
         lambda v: v >= 97,
@@ -27,7 +29,7 @@ TUNING_BARS: tuple[Bar, ...] = (
     (
         "planted R2 above the better of the default learners, least of 10 worlds",
         "at least 0",
-        PART,
+        PLANTED,
         lambda f: f["planted"]["least_lead"],
         "{:.4f}",
         lambda v: v >= 0,
@@ -36,7 +38,7 @@ TUNING_BARS: tuple[Bar, ...] = (
         (
             f"{name}, mean AUC of ten outer folds, 10 minutes each",
             f"at least {least}",
-            PART,
+            PUBLIC,
             lambda f, name=name: f["public"][name]["auc"],
             "{:.4f}",
             lambda v, least=least: v >= least,
@@ -46,7 +48,7 @@ TUNING_BARS: tuple[Bar, ...] = (
     (
         "a search that was killed three times: the same trials and the same model",
         "yes",
-        PART,
+        KILL,
         lambda f: float(f["kill"]["same"]),
         "{:.0f}",
         lambda v: v == 1,
@@ -54,7 +56,7 @@ TUNING_BARS: tuple[Bar, ...] = (
     (
         "tuning over 100,000 customers",
         "at most 1,800 s",
-        PART,
+        LARGE,
         lambda f: f["large"]["seconds"],
         "{:.0f} s",
         lambda v: v <= 1_800,
