@@ -14,6 +14,7 @@ Belongs here: the folder. Does not belong here: erasing.
 
 import hmac
 import json
+import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import Field
 from upath import UPath
 
+from resources.files import DamagedFileError, parsed
 from resources.lake import put_atomically
 
 KEY, TOMBSTONES, PENDING, CERTIFICATES = "key", "tombstones.json", "pending.json", "certificates"
@@ -121,20 +123,29 @@ class Erasures:
             put_atomically(path, secrets.token_hex(KEY_BYTES).encode())
             if path.protocol in ("", "file"):
                 path.chmod(0o600)
-        return str(path.read_text()).strip()
+        key: bytes = path.read_bytes().strip()
+        if not re.fullmatch(rb"[0-9a-f]{%d}" % (2 * KEY_BYTES), key):
+            raise DamagedFileError(
+                f"{path} holds no key of {KEY_BYTES} bytes in hexadecimal: restore it; without it "
+                "the erased are not recognised"
+            )
+        return key.decode()
 
     def certificates(self) -> list[dict[str, Any]]:
-        """Return every certificate, the oldest first."""
+        """Return every certificate, the oldest first.
+
+        Raises:
+            DamagedFileError: One is no JSON object; the message names it.
+        """
         folder = self.root / CERTIFICATES
         paths = folder.glob("*.json") if folder.exists() else ()
-        return sorted(
-            (json.loads(path.read_text()) for path in paths), key=lambda one: str(one["ended_at"])
-        )
+        read = [parsed(path, path.read_bytes()) for path in paths]
+        # whether one was changed is asked of its signature (`is_genuine`)
+        return sorted(read, key=lambda one: str(one.get("ended_at")))
 
     def _read(self, name: str) -> dict[str, Any]:
         path = self.root / name
-        content: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-        return content
+        return parsed(path, path.read_bytes()) if path.exists() else {}
 
     def _write(self, name: str, content: Mapping[str, Any]) -> None:
         text = json.dumps(content, indent=1, sort_keys=True)

@@ -1,12 +1,13 @@
-"""Files on this machine that are rewritten.
+"""Files on this machine that are rewritten, and what is said where one is no JSON any more.
 
-Belongs here: how a file is replaced, and one writer at a time. Does not belong here: object stores
-(`lake.put_atomically`) and what is in a file.
+Belongs here: how a file is replaced, one writer at a time, and naming a damaged file. Does not
+belong here: object stores (`lake.put_atomically`) and what is in a file.
 """
 
 from __future__ import annotations
 
 import fcntl
+import json
 import logging
 import os
 import time
@@ -14,10 +15,37 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 logger = logging.getLogger(__name__)
 
 STALE_TEMPORARY_SECONDS = 6 * 3600
+RESTORE = "correct it, or restore its newest copy"
+
+
+class DamagedFileError(ValueError):
+    """A file holds something else than was written; the message names it and says what to do."""
+
+
+def parsed(path: object, content: str | bytes, *, line: int | None = None) -> dict[str, Any]:
+    """Return the JSON object that a file, or one line of it, holds.
+
+    Args:
+        path: The file, for the message.
+        content: Its content, or that of the line.
+        line: Which line it is, from 1; None for the whole file.
+
+    Raises:
+        DamagedFileError: It holds none.
+    """
+    where = str(path) if line is None else f"{path}, line {line},"
+    try:
+        entry = json.loads(content)
+    except ValueError as error:
+        raise DamagedFileError(f"{where} is no JSON ({error}): {RESTORE}") from error
+    if not isinstance(entry, dict):
+        raise DamagedFileError(f"{where} is no JSON object: {RESTORE}")
+    return entry
 
 
 def replace_file(path: Path, payload: bytes) -> None:

@@ -15,12 +15,14 @@ import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date, datetime
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 from upath import UPath
 
+from resources.files import RESTORE, DamagedFileError, parsed
 from resources.lake import put_atomically
 
 ASSIGNED, VERDICT = "assigned", "verdict"
@@ -129,12 +131,19 @@ class ReviewLog:
         put_atomically(self.root / name, (json.dumps(asdict(step)) + "\n").encode())
 
     def steps(self) -> list[Step]:
-        """Return every step, in the order in which they were written."""
+        """Return every step, in the order in which they were written.
+
+        Raises:
+            DamagedFileError: A line is no step; the message names it.
+        """
         if not self.root.exists():
             return []
         files = sorted(path for path in self.root.iterdir() if path.suffix == ".jsonl")
-        lines = [line for path in files for line in path.read_text().splitlines()]
-        return [Step(**json.loads(line)) for line in lines]
+        return [
+            _step(path, line, number)
+            for path in files
+            for number, line in enumerate(path.read_bytes().splitlines(), 1)
+        ]
 
     def cases(self, steps: Sequence[Step] | None = None) -> list[Case]:
         """Return every case that has a step, in the order of their first ones."""
@@ -146,6 +155,23 @@ class ReviewLog:
     def case(self, customer_id: str, since: str, steps: Iterable[Step]) -> Case:
         """Return what the steps of one case come to."""
         return case_of(customer_id, since, steps, second_share=self.second_share)
+
+
+def _step(path: UPath, line: bytes, number: int) -> Step:
+    entry = parsed(path, line, line=number)
+    try:
+        step = Step(**entry)
+        datetime.fromisoformat(step.at)
+        date.fromisoformat(step.since)
+    except (TypeError, ValueError) as error:
+        raise DamagedFileError(f"{path}, line {number}, is no step ({error}): {RESTORE}") from error
+    if step.action not in {ASSIGNED, VERDICT} or (step.action == VERDICT) != (
+        isinstance(step.fraud, bool)
+    ):
+        raise DamagedFileError(
+            f"{path}, line {number}, neither takes a case nor gives a verdict: {RESTORE}"
+        )
+    return step
 
 
 class ReviewsResource(dg.ConfigurableResource):

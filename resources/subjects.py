@@ -20,8 +20,10 @@ from resources.tables import Table
 
 # What stands in a text in place of a person.
 ERASED = "erased"
-# A number can be anything, so an id of digits alone counts in a text only between these.
+# A number can be anything, so an id of digits alone counts in a text only between these,
 QUOTES = "[\"'`/#|\\\\]"
+# or, if it has so many digits, before or after a word, which no number of JSON is.
+LONG_NUMBER = 6
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,11 @@ class Subjects:
         """Return whether one text mentions them."""
         return bool(self.in_texts(pa.array([text], pa.large_string()))[0])
 
+    def in_bytes(self, content: bytes) -> bool:
+        """Return whether some bytes may mention them; more than do, where an id is a figure."""
+        values = {form for value in self.ids | self.values for form in _forms(value)}
+        return any(value.encode() in content for value in values)
+
     def redacted(self, text: str) -> str:
         """Return a text with what names them replaced."""
         return self._replaced.sub(ERASED, text)
@@ -68,28 +75,42 @@ class Subjects:
         return pa.array(sorted(self.ids), pa.string())
 
     @cached_property
-    def _words(self) -> tuple[str, str]:
-        """Alternatives of what may stand anywhere, and of what must stand in quotes."""
+    def _words(self) -> tuple[str, str, str]:
+        """Alternatives of what may stand anywhere, in quotes or cells, and beside words."""
         values = {form for value in self.ids | self.values for form in _forms(value)}
         # the longest first: one may begin like another
         ordered = sorted(values, key=lambda value: (-len(value), value))
         free = "|".join(re.escape(value) for value in ordered if not value.isdigit())
-        quoted = "|".join(value for value in ordered if value.isdigit())
-        return free, quoted
+        numbers = [value for value in ordered if value.isdigit()]
+        long = "|".join(value for value in numbers if len(value) >= LONG_NUMBER)
+        return free, "|".join(numbers), long
 
     @cached_property
     def _pattern(self) -> str:
         """As RE2 reads it, which looks neither ahead nor behind."""
-        free, quoted = self._words
+        free, quoted, long = self._words
         parts = [f"(?:^|[^0-9A-Za-z])(?:{free})(?:$|[^0-9A-Za-z])"] if free else []
-        parts += [f"{QUOTES}(?:{quoted}){QUOTES}"] if quoted else []
+        parts += [f"{QUOTES}(?:{quoted}){QUOTES}", rf"\| (?:{quoted}) \|"] if quoted else []
+        if long:
+            # the figure 123456.7 is no id
+            end = "(?:$|[^0-9A-Za-z.,]|[.,](?:$|[^0-9]))"
+            parts += [
+                rf"[A-Za-z][ \t](?:{long}){end}",
+                rf"(?:^|[^0-9A-Za-z.,])(?:{long})[ \t][A-Za-z]",
+            ]
         return "|".join(parts)
 
     @cached_property
     def _replaced(self) -> re.Pattern[str]:
-        free, quoted = self._words
+        free, quoted, long = self._words
         parts = [f"(?<![0-9A-Za-z])(?:{free})(?![0-9A-Za-z])"] if free else []
         parts += [f"(?<={QUOTES})(?:{quoted})(?={QUOTES})"] if quoted else []
+        parts += [rf"(?<=\| )(?:{quoted})(?= \|)"] if quoted else []
+        if long:
+            parts += [
+                rf"(?<=[A-Za-z][ \t])(?:{long})(?![0-9A-Za-z]|[.,][0-9])",
+                rf"(?<![0-9A-Za-z.,])(?:{long})(?=[ \t][A-Za-z])",
+            ]
         return re.compile("|".join(parts))
 
 

@@ -53,9 +53,9 @@ class Assistants:
                 tables = {table for view in VIEWS.values() for table in view}
                 state = (refusing, {table: lake.days(table)[-1:] for table in tables})
                 if self._opened is None or state != self._state:
-                    self._opened = Assistant(
-                        lake, self.resources["questions"].log, self.language, refusing
-                    )
+                    log = self.resources["questions"].log
+                    log.expire()
+                    self._opened = Assistant(lake, log, self.language, refusing)
                     self._state = state
                 self._looked = time.monotonic()
             return self._opened

@@ -76,8 +76,9 @@ def run(
     prepare_home(settings)
     from engagement_assets.commands import run as runs
     from engagement_assets.commands.runner import JobFailedError
+    from resources.erasures import ErasureError
 
-    with refused(None, JobFailedError, runs.NothingServesError):
+    with refused(None, JobFailedError, runs.NothingServesError, ErasureError):
         runs.run(settings, retrain=retrain, reingest=reingest)
 
 

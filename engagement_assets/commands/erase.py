@@ -1,11 +1,11 @@
-"""What `engagement erase` does.
+"""What `engagement erase` does, and `engagement run` before anything else.
 
 Belongs here: from the settings to an erasure and what is said of it. Does not belong here: erasing
 (`governance.privacy`).
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -21,6 +21,7 @@ from engagement_assets.governance.privacy.erasure import (
     requested,
     returned,
 )
+from engagement_assets.governance.privacy.places import Place
 from engagement_assets.governance.privacy.register import ELSEWHERE, places
 from engagement_assets.models.specs import EVERY_MODEL
 from engagement_assets.settings.deployment import Deployment, deployment
@@ -47,36 +48,69 @@ def erase_customers(settings: Settings, customers: Sequence[str], *, confirmed: 
     """
     resources = resources_of(settings)
     lake, erasures = resources["lake"].lake, resources["erasures"].erasures
-    which = deployment()
-    listed = places(resources, home=settings.home if which is Deployment.LOCAL else None)
     ids = set(customers) or requested(lake) | returned(lake, erasures)
     subjects = identified(lake, erasures, ids)
     if not subjects.ids:
         sys.stdout.write("nobody asked to be erased, and nobody who was erased is there\n")
         return
+    listed = _places(settings, resources)
     if not confirmed:
         _show(look(listed, subjects), subjects)
         return
     if subjects.known_since is None and not look(listed, subjects).total:
         raise ErasureError(f"nothing is known of {', '.join(sorted(subjects.ids))}: check the id")
     with records() as instance:
-        running = instance.get_runs(dg.RunsFilter(statuses=AT_WORK))
+        certificate = _erase(settings, resources, subjects, instance)
+    sys.stdout.write(_summary(certificate))
+
+
+def erase_returned(settings: Settings, instance: dg.DagsterInstance) -> None:
+    """Erase again those erased customers who are there again, as after a restore, and say so.
+
+    Raises:
+        ErasureError: A run is at work, or something could not be erased.
+    """
+    resources = resources_of(settings)
+    lake, erasures = resources["lake"].lake, resources["erasures"].erasures
+    back = returned(lake, erasures)
+    if not back:
+        return
+    sys.stderr.write(
+        f"{len(back)} erased customer{' is' if len(back) == 1 else 's are'} in the lake again, as "
+        "after a restore: they are erased again, before anything else\n"
+    )
+    subjects = identified(lake, erasures, back)
+    sys.stderr.write(_summary(_erase(settings, resources, subjects, instance)))
+
+
+def _places(settings: Settings, resources: Mapping[str, Any]) -> list[Place]:
+    local = deployment() is Deployment.LOCAL
+    return places(resources, home=settings.home if local else None)
+
+
+def _erase(
+    settings: Settings,
+    resources: Mapping[str, Any],
+    subjects: Subjects,
+    instance: dg.DagsterInstance,
+) -> dict[str, Any]:
+    """Erase while no run is at work, and return the certificate."""
+    running = instance.get_runs(dg.RunsFilter(statuses=AT_WORK))
     if running:
         raise ErasureError(
             f"run {running[0].run_id[:8]} of {running[0].job_name} is at work and could write back "
             "what is erased: wait for it, and try again"
         )
-    certificate = erase(
-        listed,
+    return erase(
+        _places(settings, resources),
         subjects,
-        erasures=erasures,
+        erasures=resources["erasures"].erasures,
         registry=resources["registry"].registry,
         models=[spec.name for spec in (*EVERY_MODEL, *LEARNT)],
-        elsewhere=ELSEWHERE[which.value],
+        elsewhere=ELSEWHERE[deployment().value],
         serve_days=settings.erasure_days,
         progress=lambda text: sys.stderr.write(f"{text}\n"),
     )
-    _tell(certificate)
 
 
 def _show(findings: Findings, subjects: Subjects) -> None:
@@ -89,7 +123,7 @@ def _show(findings: Findings, subjects: Subjects) -> None:
     )
 
 
-def _tell(certificate: dict[str, Any]) -> None:
+def _summary(certificate: Mapping[str, Any]) -> str:
     serving = [model for model in certificate["models"] if "until" in model]
     lines = [
         f"{sum(certificate['removed'].values()):,} removed from "
@@ -102,4 +136,4 @@ def _tell(certificate: dict[str, Any]) -> None:
         *(f"not within reach: {name}: {what}" for name, what in certificate["elsewhere"].items()),
         f"certificate {certificate['certificate_id']}",
     ]
-    sys.stdout.write("\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"

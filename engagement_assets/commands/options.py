@@ -15,6 +15,7 @@ import click
 import typer
 
 from engagement_assets.settings.fields import Declared, SettingsError, expectation, plain
+from resources.files import DamagedFileError
 
 ROOM = "make room, and give the same command again: what was made stays"
 ELSEWHERE = "give HOME_DIR=…, a folder that you may write to"
@@ -84,7 +85,7 @@ class CommandError(RuntimeError):
 @contextmanager
 def refused(as_written: dict[str, str] | None = None, *errors: type[Exception]) -> Iterator[None]:
     """End the command: with 2 where a setting is wrong, 1 after one of `errors`, 130 by Ctrl-C."""
-    expected: tuple[type[Exception], ...] = (CommandError, *errors)
+    expected: tuple[type[Exception], ...] = (CommandError, DamagedFileError, *errors)
     try:
         yield
     except SettingsError as error:

@@ -11,6 +11,7 @@ from datetime import date
 
 import dagster as dg
 
+from engagement_assets.commands.erase import erase_returned
 from engagement_assets.commands.interrupts import repeated_interrupts
 from engagement_assets.commands.pipeline import make_all
 from engagement_assets.commands.records import records
@@ -37,6 +38,7 @@ def run(settings: Settings, *, retrain: bool, reingest: bool = False) -> None:
     """Make everything that is not made yet, and say what there is.
 
     Raises:
+        ErasureError: Who was erased is there again and could not be erased again.
         JobFailedError: A job failed.
         NothingServesError: No model serves, after all that could be made.
     """
@@ -45,6 +47,8 @@ def run(settings: Settings, *, retrain: bool, reingest: bool = False) -> None:
     sys.stderr.write(headline(settings))
     with records() as instance:
         end_abandoned_runs(instance)
+        erase_returned(settings, instance)
+        resources_of(settings)["questions"].log.expire()
         runner = Runner(instance, time.monotonic())
         try:
             with repeated_interrupts():

@@ -56,6 +56,7 @@ from engagement_assets.governance.tables import REVIEW_QUEUE
 from engagement_assets.settings.chat import ChatSettings
 from engagement_assets.settings.dashboard import DashboardSettings
 from engagement_assets.settings.installation import Settings, current_home
+from resources.files import DamagedFileError
 from resources.lake import LakeError
 
 log = logging.getLogger(__name__)
@@ -295,9 +296,11 @@ def _guarded(draw: Draw, viewer: Viewer, settings: DashboardSettings) -> Callabl
     def page() -> None:
         try:
             draw(viewer, settings)
-        except LakeError:
+        except (LakeError, DamagedFileError):
             log.exception("a page could not be read")
-            st.error("A table cannot be read now; the log of the dashboard says which.")
+            st.error(
+                "What this page shows cannot be read now; the log of the dashboard says which."
+            )
 
     return page
 

@@ -110,7 +110,9 @@ def resources(settings: Settings, *, sql_root: str) -> dict[str, Any]:
             queue=aws.contact_queue, table=aws.online_table, region=aws.region
         ),
         "erasures": ErasuresResource(root=f"{aws.root}/privacy", options=storage),
-        "questions": QuestionsResource(root=f"{aws.root}/questions", options=storage),
+        "questions": QuestionsResource(
+            root=f"{aws.root}/questions", options=storage, days=settings.question_days
+        ),
         "reviews": ReviewsResource(
             root=f"{aws.root}/reviews",
             options=storage,

@@ -75,7 +75,9 @@ def resources(settings: Settings, *, sql_root: str) -> dict[str, Any]:
             claims_path=str(settings.home / CLAIMS_FILE),
         ),
         "erasures": ErasuresResource(root=str(settings.home / "privacy")),
-        "questions": QuestionsResource(root=str(settings.home / "questions")),
+        "questions": QuestionsResource(
+            root=str(settings.home / "questions"), days=settings.question_days
+        ),
         "reviews": ReviewsResource(
             root=str(settings.home / "reviews"),
             days=settings.review_days,

@@ -320,6 +320,13 @@ class Settings(Declared):
         ge=0,
         le=30,
     )
+    question_days: int = setting(
+        90,
+        "days after which a question to the chat goes, with its answer and what was thought of it; "
+        "on AWS `QuestionDays` of the storage stack",
+        ge=1,
+        le=3_650,
+    )
     federated_epsilon: float = setting(
         1.0,
         "privacy that federated learning may spend of each customer in a quarter; less hides more "

@@ -4,17 +4,22 @@ Belongs here: leaving their rows out before anything is made of them. Does not b
 what was taken in before (`engagement_assets.governance.privacy`).
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from engagement_assets.source.contract import TABLES
 from engagement_assets.source.readers import PassingReader, SourceReader
 from resources.erasures import Erasures
 from resources.subjects import tokens
+
+# as a key is read (`casting.py`)
+WHOLE = re.compile(r"^([0-9]+)[.]0+$")
 
 
 @dataclass(frozen=True)
@@ -67,12 +72,18 @@ class WithoutErased(PassingReader):
             return rows
         about = np.zeros(rows.num_rows, dtype=bool)
         for column in set(table.customer_columns) & set(rows.column_names):
-            about |= self.erasures.rows(rows.column(column))
+            about |= self.erasures.rows(_keys(rows.column(column)))
         for column in set(table.mentioning_columns) & set(rows.column_names):
-            parts = tokens(rows.column(column).cast(pa.string()).to_pylist())
+            texts = rows.column(column).cast(pa.string()).to_pylist()
+            parts = [{WHOLE.sub(r"\1", one) for one in part} for part in tokens(texts)]
             erased = self.erasures.erased(set().union(*parts))
             about |= np.array([bool(part & erased) for part in parts], dtype=bool)
         return rows.filter(pa.array(~about)) if about.any() else rows
+
+
+def _keys(ids: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Ids as the lake has them: a whole number that was stored with a fraction is the same key."""
+    return pc.replace_substring_regex(ids.cast(pa.string()), WHOLE.pattern, r"\1")
 
 
 def without_erased(reader: SourceReader, erasures: Erasures) -> SourceReader:

@@ -1,5 +1,9 @@
 """Questions with known answers, and what must not be answered, on a small lake of drawn rows."""
 
+import json
+import time
+from datetime import UTC, datetime, timedelta
+
 import duckdb
 import pyarrow as pa
 import pytest
@@ -13,7 +17,7 @@ from engagement_assets.decisions.customers.unified import CUSTOMERS_TABLE
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES_TABLE
 from engagement_assets_tests.chat.conftest import DAY, ROWS, _put
 from resources.lake import Lake
-from resources.questions import QuestionLog
+from resources.questions import DAY_NANOSECONDS, QuestionLog
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +162,7 @@ def test_a_beginning_is_shown_as_far_as_it_binds():
 
 
 def test_questions_answers_and_what_people_thought_are_kept(lake, tmp_path):
-    log = QuestionLog(UPath(tmp_path) / "questions")
+    log = QuestionLog(UPath(tmp_path) / "questions", days=90)
     asked = Assistant(lake, log)
     first = asked.ask("How many customers are there?", by="key:1")
     second = asked.ask("Delete customer c0000001.", by="key:2")
@@ -176,6 +180,27 @@ def test_questions_answers_and_what_people_thought_are_kept(lake, tmp_path):
     assert Answer.from_dict(
         {name: value for name, value in two.items() if name not in {"at", "by"}}
     ).question.startswith("Delete")
+
+
+def test_questions_go_with_their_feedback_after_their_days(tmp_path, monkeypatch):
+    log = QuestionLog(UPath(tmp_path) / "questions", days=90)
+    # the log of an older release, a line a question
+    older = tmp_path / "questions.jsonl"
+    now, day, now_ns = datetime.now(UTC), timedelta(days=1), time.time_ns()
+    lines = [json.dumps({"at": (now - days * day).isoformat()}) for days in (91, 89)]
+    older.write_text("\n".join(lines) + "\n")
+    for days in (91, 89):
+        monkeypatch.setattr(time, "time_ns", lambda days=days: now_ns - days * DAY_NANOSECONDS)
+        asked = log.add({"text": f"{days} days ago"}, by="eva")
+        assert log.add_feedback(asked, by="eva", helpful=True)
+    monkeypatch.undo()
+    assert log.expire() == 3
+    question, thought = log.lines()
+    assert (question["text"], thought["feedback_on"]) == ("89 days ago", question["id"])
+    assert older.read_text().splitlines() == lines[1:]
+    older.write_text(lines[0] + "\n")
+    assert log.expire() == 1
+    assert not older.exists()
 
 
 def test_what_is_shown_of_groups_only_is_not_shown_of_one(assistant):

@@ -24,7 +24,7 @@ LIST = "Who are our top 5 influencers?"
 def api(lake, tmp_path):
     """Posts to the API with a key that has some scopes."""
     keys = Keys()
-    log = QuestionLog(UPath(tmp_path) / "questions")
+    log = QuestionLog(UPath(tmp_path) / "questions", days=90)
     assistant = Assistant(lake, log)
     app = create_app(
         ApiSettings(warm_sentiment=False, ask_rate="5/minute"),

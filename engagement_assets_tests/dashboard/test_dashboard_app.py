@@ -120,7 +120,7 @@ def test_a_thumb_is_kept_with_the_question_which_is_asked_once(
     test.text_input[0].set_value("How many customers are there?").run()
     test.feedback[0].set_value(0).run()
     assert not test.exception
-    asked, thought = QuestionLog(UPath(tmp_path / "home" / "questions")).lines()
+    asked, thought = QuestionLog(UPath(tmp_path / "home" / "questions"), 90).lines()
     assert asked["question"] == "How many customers are there?"
     assert (thought["feedback_on"], thought["helpful"]) == (asked["id"], False)
     assert asked["by"] == thought["by"]

@@ -86,12 +86,12 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 
 
 def python(
-    *arguments: str, home: Path, env: Mapping[str, str] | None = None
+    *arguments: str, home: Path, env: Mapping[str, str] | None = None, project: Path = PROJECT
 ) -> subprocess.CompletedProcess[str]:
-    """Run a fresh interpreter at the project's root."""
+    """Run a fresh interpreter at the root of the project, or of a copy of it."""
     return subprocess.run(
         [sys.executable, *arguments],
-        cwd=PROJECT,
+        cwd=project,
         env=environment(home, **(env or {})),
         capture_output=True,
         text=True,
@@ -100,10 +100,12 @@ def python(
     )
 
 
-def command(home: Path, head: str, *given: str) -> subprocess.CompletedProcess[str]:
+def command(
+    home: Path, head: str, *given: str, project: Path = PROJECT
+) -> subprocess.CompletedProcess[str]:
     """Run a command of `engagement` in a home, with NAME=VALUE in the environment."""
     env = variables(home, *given)
-    return python("-m", "engagement_assets.commands", head, home=home, env=env)
+    return python("-m", "engagement_assets.commands", head, home=home, env=env, project=project)
 
 
 def variables(home: Path, *given: str) -> dict[str, str]:

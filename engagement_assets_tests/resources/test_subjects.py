@@ -38,10 +38,14 @@ def test_a_row_is_theirs_by_each_column_that_names_or_mentions_them() -> None:
         ('{"customer_id": "42", "rows": 42}', '{"customer_id": "erased", "rows": 42}'),
         ("42 rows of 42.5", "42 rows of 42.5"),
         ("contact/2026-01-01/42/a", "contact/2026-01-01/erased/a"),
+        ("| who | churn |\n| 42 | 42 |", "| who | churn |\n| erased | erased |"),
+        ("the score of 918273? 42 is 918273.", "the score of erased? 42 is erased."),
+        ("of 918273.5 and 918273 rows", "of 918273.5 and erased rows"),
+        ('{"n": 918273, "all": [918273, 1918273]}', '{"n": 918273, "all": [918273, 1918273]}'),
     ],
 )
 def test_an_id_of_digits_is_no_figure(text: str, redacted: str) -> None:
-    subjects = Subjects(frozenset({"42"}))
+    subjects = Subjects(frozenset({"42", "918273"}))
     assert subjects.redacted(text) == redacted
     assert subjects.in_text(text) == (text != redacted)
 

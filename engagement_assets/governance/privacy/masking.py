@@ -27,6 +27,7 @@ from upath import UPath
 from engagement_assets.features.feature import Feature
 from engagement_assets.settings.fields import SettingsError
 from engagement_assets.settings.installation import Settings
+from resources.files import parsed
 from resources.lake import put_atomically
 from resources.tables import Column, SchemaError, Table
 
@@ -147,9 +148,13 @@ def of_groups_only(column: Column) -> bool:
 
 
 def readings(root: UPath) -> list[dict[str, Any]]:
-    """Return the unmasked readings that were noted under a folder, the first one first."""
+    """Return the unmasked readings that were noted under a folder, the first one first.
+
+    Raises:
+        DamagedFileError: One is no JSON object; the message names it.
+    """
     files = sorted(root.glob("*.json")) if root.exists() else []
-    return [json.loads(path.read_text()) for path in files]
+    return [parsed(path, path.read_bytes()) for path in files]
 
 
 def masking_key(settings: Settings) -> bytes:

@@ -33,6 +33,7 @@ from engagement_assets.settings.installation import (
     SETTINGS_FILE,
 )
 from resources.catalogue import NOT_TABLES
+from resources.erasures import ErasureError
 from resources.lake import Lake
 from resources.tables import privacy_register
 
@@ -84,6 +85,8 @@ HOME_PLACES: dict[str, Callable[[Path], Place]] = {
     "studies": lambda path: Helps("studies", path),
     # draws of the API, a line each
     "next_actions.jsonl": lambda path: Texts("draws", UPath(path)),
+    # the log of questions of an older release, which was one file
+    "questions.jsonl": lambda path: Texts("older questions", UPath(path)),
     # the alerts that some channel has yet to take
     "alerts.state.json": lambda path: Texts("alerts to be sent", UPath(path)),
 }
@@ -91,6 +94,7 @@ WITHOUT_CUSTOMERS = {
     SETTINGS_FILE,
     "api_keys.json",
     ".api_keys.json.lock",
+    ".questions.jsonl.lock",
     "contact_webhook_secret",
 }
 # What no process of the platform can empty, and what to do there.
@@ -118,6 +122,9 @@ def places(resources: Mapping[str, Any], *, home: Path | None) -> list[Place]:
     Args:
         resources: Its resources by name.
         home: Its home; None where it lies in services.
+
+    Raises:
+        ErasureError: Two of them have the same name.
     """
     listed: list[Place] = [
         place
@@ -128,6 +135,10 @@ def places(resources: Mapping[str, Any], *, home: Path | None) -> list[Place]:
     listed += [Undeclared(f"resource {name}") for name in resources if name not in HOLDERS | OTHERS]
     if home is not None and home.exists():
         listed += home_places(home)
+    names = [place.name for place in listed]
+    if len(set(names)) < len(names):
+        # one's count would stand for the other's
+        raise ErasureError(f"two places have one name: {', '.join(sorted(names))}")
     return listed
 
 

@@ -21,6 +21,11 @@ from optuna.trial import FrozenTrial, TrialState
 from engagement_assets.learning.evaluation.binary import Floats
 
 STUDY_FILE, TRIALS_FILE = "study.json", "trials.jsonl"
+AGAIN = "remove its folder to begin the search again"
+
+
+class DamagedStudyError(ValueError):
+    """A file of a study holds something else than was written; the message names it."""
 
 
 class OtherStudyError(ValueError):
@@ -39,6 +44,7 @@ class StudyRecord:
 
     Raises:
         OtherStudyError: The folder holds a study of something else.
+        DamagedStudyError: A file of it is not what was written.
     """
 
     def __init__(self, folder: Path | None, asked: Mapping[str, Any]) -> None:
@@ -49,7 +55,7 @@ class StudyRecord:
             return
         folder.mkdir(parents=True, exist_ok=True)
         seal = folder / STUDY_FILE
-        if seal.exists() and json.loads(seal.read_text()) != json.loads(json.dumps(asked)):
+        if seal.exists() and _parsed(seal, seal.read_bytes()) != json.loads(json.dumps(asked)):
             raise OtherStudyError(
                 f"{folder} holds a search of other data or settings: name another folder, or "
                 "remove it to begin again"
@@ -61,7 +67,7 @@ class StudyRecord:
         lines = path.read_bytes().split(b"\n") if path.exists() else []
         # what a kill cut off has no end of line: the trial did not end
         whole = lines[:-1]
-        self.trials = [_trial(json.loads(line)) for line in whole]
+        self.trials = [_trial(path, line, number) for number, line in enumerate(whole, 1)]
         if lines and lines[-1]:
             _replace(path, b"".join(line + b"\n" for line in whole))
 
@@ -90,7 +96,10 @@ class StudyRecord:
         if self._folder is None:
             return self._margins.get(name)
         path = self._folder / f"{name}.npy"
-        return np.load(path, allow_pickle=False) if path.exists() else None
+        try:
+            return np.load(path, allow_pickle=False) if path.exists() else None
+        except (ValueError, EOFError) as error:
+            raise DamagedStudyError(f"{path} is no array ({error}): {AGAIN}") from error
 
 
 def _replace(path: Path, content: bytes) -> None:
@@ -111,14 +120,26 @@ def _line(trial: FrozenTrial) -> dict[str, Any]:
     }
 
 
-def _trial(line: Mapping[str, Any]) -> FrozenTrial:
-    trial = optuna.create_trial(
-        state=TrialState[line["state"]],
-        value=line["value"],
-        params=line["parameters"],
-        distributions={k: json_to_distribution(v) for k, v in line["distributions"].items()},
-        intermediate_values={int(step): value for step, value in line["means"].items()},
-        user_attrs=line["notes"],
-    )
-    trial.number = line["number"]
+def _parsed(where: object, content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        raise DamagedStudyError(f"{where} is no JSON ({error}): {AGAIN}") from error
+
+
+def _trial(path: Path, content: bytes, number: int) -> FrozenTrial:
+    where = f"{path}, line {number},"
+    line = _parsed(where, content)
+    try:
+        trial = optuna.create_trial(
+            state=TrialState[line["state"]],
+            value=line["value"],
+            params=line["parameters"],
+            distributions={k: json_to_distribution(v) for k, v in line["distributions"].items()},
+            intermediate_values={int(step): value for step, value in line["means"].items()},
+            user_attrs=line["notes"],
+        )
+        trial.number = int(line["number"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DamagedStudyError(f"{where} is no trial ({error!r}): {AGAIN}") from error
     return trial

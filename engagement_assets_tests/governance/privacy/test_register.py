@@ -76,6 +76,14 @@ def test_keys_leave_nothing_that_the_register_does_not_know_and_studies_go_whole
     )
 
 
+def test_the_log_of_questions_of_an_older_release_is_searched(home: Path) -> None:
+    (home / "questions.jsonl").write_text('{"text": "the score of ann"}\n{"text": "of bob"}\n')
+    (home / ".questions.jsonl.lock").touch()
+    (place,) = register.home_places(home)
+    assert (place.name, place.count(ANN), place.remove(ANN)) == ("older questions", 1, 1)
+    assert (home / "questions.jsonl").read_text() == '{"text": "of bob"}\n'
+
+
 @pytest.mark.parametrize("entry", ["lake/shop/orders/day=2026-01-01/part.parquet", "exports.csv"])
 def test_what_nobody_declared_fails_instead_of_holding_nothing(home: Path, entry: str) -> None:
     path = home / entry
