@@ -167,6 +167,12 @@ BENCHMARKS = (
     ("tuning", "Tuning: 100,000 customers", ["--part", "large"], ""),
     ("whole_run", "One `make run` of 100,000 customers, and the day after", [], ""),
     ("federated", "Federated learning: budget, quality, attacks, 100,000 clients", [], ""),
+    (
+        "erasure",
+        "Erasing 100 of 100,000 customers with 400 raw days while the API answers",
+        ["--customers", "100000"],
+        FIGURE_HEAD,
+    ),
     ("contact", "Limits of contact over ten million decisions; publishers killed", [], ""),
     ("texts", "From a text that was written to support's alert", [], ""),
     ("forecast", "Use of the next days: the simulated world, and a public log", [], ""),
@@ -183,7 +189,7 @@ BENCHMARKS = (
 OVER_A_LAKE = {
     "publish": ".models", "serving": ".models", "soak": ".models", "fuzz": ".models",
     "lake_size": ".models", "ask": ".models",
-    "million": "source",
+    "million": "source", "erasure": "source",
 }  # fmt: skip
 WITH_JSON = (
     "main_job", "stages", "suite", "sentiment", "network", "link_prediction", "network_learning",
@@ -192,6 +198,7 @@ WITH_JSON = (
     "gate_chance", "default_runs", "code_size", "drift", "history", "whole_sources",
     "value_retail", "experiments", "off_policy", "value", "effects", "timing", "bandits",
     "contact", "texts", "tuning", "forecast", "federated", "break_it", "whole_run",
+    "erasure",
 )  # fmt: skip
 
 

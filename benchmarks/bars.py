@@ -15,6 +15,7 @@ from benchmarks.effect_bars import EFFECT_BARS
 from benchmarks.federated_bars import FEDERATED_BARS
 from benchmarks.forecast_bars import FORECAST_BARS
 from benchmarks.model_bars import MODEL_BARS, MODELS, MODELS_SMALL
+from benchmarks.privacy_bars import PRIVACY_BARS
 from benchmarks.serving_bars import SERVING_BARS
 from benchmarks.timing_bars import TIMING_BARS
 from benchmarks.tuning_bars import TUNING_BARS
@@ -469,6 +470,7 @@ def judged(figures: Mapping[str, Figures]) -> list[Judged]:
         *BARS, *MODEL_BARS, *EFFECT_BARS, *BANDIT_BARS, *TIMING_BARS, *CONTACT_BARS, *TUNING_BARS,
         *FEDERATED_BARS,
         *FORECAST_BARS,
+        *PRIVACY_BARS,
         *SERVING_BARS,
     ):  # fmt: skip
         try:

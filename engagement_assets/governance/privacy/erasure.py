@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from engagement_assets.governance.privacy.places import Place
@@ -23,6 +24,8 @@ from resources.tables import Table
 
 # What names a person alone, unless somebody else has it too.
 CONTACTS = ("email", "full_name", "phone")
+# Their ids are in memory at once.
+DAYS_AT_ONCE = 50
 
 
 @dataclass
@@ -81,12 +84,17 @@ def returned(lake: Lake, erasures: Erasures) -> set[str]:
     if not erasures.tombstones():
         return set()
     ids: set[str] = set()
+    looked = pa.array([], pa.string())
     for table in TABLES.values():
-        days = lake.filled_days(table.key)
-        if days and table.customer_columns:
-            rows = lake.read(table.key, days=days, columns=table.customer_columns)
+        days = lake.filled_days(table.key) if table.customer_columns else []
+        for start in range(0, len(days), DAYS_AT_ONCE):
+            some = days[start : start + DAYS_AT_ONCE]
+            rows = lake.read(table.key, days=some, columns=table.customer_columns)
             for name in table.customer_columns:
-                ids |= erasures.erased(pc.unique(rows.column(name)).drop_null().to_pylist())
+                names = pc.unique(rows.column(name)).drop_null()
+                fresh = names.filter(pc.invert(pc.is_in(names, value_set=looked)))
+                ids |= erasures.erased(fresh.to_pylist())
+                looked = pa.concat_arrays([looked, fresh])
     return ids
 
 
