@@ -184,8 +184,10 @@ class Settings(Declared):
         "change should be seen on real days first",
         ge=0,
     )
-    virality_estimator: Literal["auto", "linear", "boosted", "lstm"] = setting(
-        "auto", "`linear`, `boosted` or `lstm`, instead of the best on posts set aside"
+    virality_estimator: Literal["auto", "early", "linear", "boosted", "lstm"] = setting(
+        "auto",
+        "`early` (the early count), `linear`, `boosted` or `lstm`, instead of the simplest that "
+        "none is clearly better than on posts set aside",
     )
     forecast_calendar: str = setting(
         "",

@@ -1,6 +1,6 @@
-"""Predict a post's reach by a line or boosted trees; what every method of it shares.
+"""Predict a post's reach by its early count, a line or boosted trees; what all methods share.
 
-Belongs here: the interface, the linear and the boosted method. Does not belong here: the LSTM
+Belongs here: the interface, the early count, the line and the trees. Does not belong here: the LSTM
 (`lstm.py`), choosing and comparing (`reach.py`).
 """
 
@@ -60,6 +60,31 @@ def learnable(posts: Cascades) -> Cascades:
 def at_least_early(posts: Cascades, log_reach: Floats) -> Floats:
     """Predicted reach from its logarithm: no fewer than have come."""
     return np.maximum(np.expm1(np.clip(log_reach, 0.0, 25.0)), posts.early_reach)
+
+
+class EarlyReach:
+    """Nobody comes after the first hours: the reach is the early count."""
+
+    name: ClassVar[str] = "early"
+
+    def fit(self, posts: Cascades) -> Self:
+        """Learn nothing, of posts enough that others could."""
+        learnable(posts)
+        return self
+
+    def predict(self, posts: Cascades) -> Floats:
+        """The n early counts."""
+        return np.asarray(posts.early_reach, dtype=np.float64)
+
+    def save(self, folder: Folder) -> None:
+        """Write which method it is."""
+        write_state(folder, self.name, {})
+
+    @classmethod
+    def load(cls, folder: Folder) -> Self:
+        """Read what `save` wrote."""
+        read_state(folder, cls.name)
+        return cls()
 
 
 class LinearReach:

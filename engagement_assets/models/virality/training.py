@@ -83,7 +83,8 @@ def fit_virality(
 ) -> Trained[ReachEstimator]:
     """Compare all methods on later posts, and fit the one that is asked for on all.
 
-    The method is named, or `auto` for the one that is best on earlier posts set aside.
+    The method is named, or `auto` for the simplest that none is clearly better than on earlier
+    posts set aside.
 
     Raises:
         ValueError: Too few posts have a known reach.
@@ -117,8 +118,8 @@ def virality_markdown(card: Mapping[str, Any]) -> str:
     """Return the methods beside each other as a table."""
     lines = [
         f"{card['test_posts']:,} later posts; reach within {CASCADES.horizon_hours:g} hours from "
-        f"the first {CASCADES.observe_hours:g}. In use: **{card['estimator']}**; best on earlier "
-        f"posts set aside: {card['default']}.",
+        f"the first {CASCADES.observe_hours:g}. In use: **{card['estimator']}**; the simplest "
+        f"that none is clearly better than on earlier posts set aside: {card['default']}.",
         "",
     ]
     rows = []
@@ -128,6 +129,6 @@ def virality_markdown(card: Mapping[str, Any]) -> str:
         )
         measured = (figures["log_rmse"], figures["spearman"], figures["top_precision"])
         rows.append((name, error, difference, *(f"{value:.4g}" for value in measured)))
-    head = ["method", "log MAE (95 %)", "minus the best's (95 %)"]
+    head = ["method", "log MAE (95 %)", "minus that one's (95 %)"]
     head += ["log RMSE", "rank correlation", "top 5 %"]
     return "\n".join([*lines, markdown.table(head, rows)])

@@ -1,5 +1,6 @@
 """Cascades count what came in time, and nothing after it."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -130,6 +131,20 @@ def test_the_pace_of_the_first_hours_is_seen_by_those_who_look_at_it(grown) -> N
     assert found.differences[found.default].value == 0
     assert found.differences["linear"].low > 0
     assert choose(earlier, n_jobs=1) == found.default
+
+
+def test_where_nobody_comes_after_the_first_hours_the_early_count_is_taken(grown, tmp_path) -> None:
+    rng = np.random.default_rng(3)
+    late = rng.random(len(grown)) < 0.03
+    still = replace(grown, reach=grown.early_reach + late)
+    assert choose(still, n_jobs=1) == "early"
+    earlier, later = split_by_time(still, share=0.3)
+    found = compare(earlier, later, n_jobs=1, n_bootstrap=50)
+    assert found.default == "early"
+    assert found.figures["early"].log_mae.value < 0.01
+    early = estimators()["early"].fit(earlier)
+    early.save(tmp_path)
+    assert (load_estimator(tmp_path).predict(later) == later.early_reach).all()
 
 
 def test_too_few_posts_teach_nothing(grown) -> None:
