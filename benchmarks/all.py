@@ -81,6 +81,13 @@ BENCHMARKS = (
         "",
     ),
     ("movielens", "Recommenders on MovieLens-100K", [], ""),
+    ("recommendation_million", "Recommenders on a million planted interactions", [], ""),
+    (
+        "recommendation_million",
+        "Recommenders on a million planted interactions with a wide catalogue",
+        ["--items", "12092", "--methods", "popularity", "ease", "als"],
+        "",
+    ),
     ("deskdrop_recommendation", "Recommenders on the Deskdrop log", [], ""),
     ("anomaly", "Anomaly detection on eight public sets", [], ""),
     (
@@ -193,7 +200,8 @@ OVER_A_LAKE = {
 }  # fmt: skip
 WITH_JSON = (
     "main_job", "stages", "suite", "sentiment", "network", "link_prediction", "network_learning",
-    "models", "recommendation", "movielens", "anomaly", "anomaly_planted", "parallel_training",
+    "models", "recommendation", "recommendation_million", "movielens", "anomaly", "anomaly_planted",
+    "parallel_training",
     "publish", "serving", "soak", "fuzz", "million", "lake_size", "fairness_chance",
     "gate_chance", "default_runs", "code_size", "drift", "history", "whole_sources",
     "value_retail", "experiments", "off_policy", "value", "effects", "timing", "bandits",

@@ -16,6 +16,7 @@ from benchmarks.federated_bars import FEDERATED_BARS
 from benchmarks.forecast_bars import FORECAST_BARS
 from benchmarks.model_bars import MODEL_BARS, MODELS, MODELS_SMALL
 from benchmarks.privacy_bars import PRIVACY_BARS
+from benchmarks.recommendation_bars import RECOMMENDATION_BARS
 from benchmarks.serving_bars import SERVING_BARS
 from benchmarks.timing_bars import TIMING_BARS
 from benchmarks.tuning_bars import TUNING_BARS
@@ -471,6 +472,7 @@ def judged(figures: Mapping[str, Figures]) -> list[Judged]:
         *FEDERATED_BARS,
         *FORECAST_BARS,
         *PRIVACY_BARS,
+        *RECOMMENDATION_BARS,
         *SERVING_BARS,
     ):  # fmt: skip
         try:

@@ -6,6 +6,7 @@ Belongs here: the estimator. Does not belong here: other factor models (`als`).
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,6 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import lapack
 
+from engagement_assets.learning.memory import available_bytes
 from engagement_assets.learning.recommendation.data import Dataset, Floats, Ints
 from engagement_assets.learning.recommendation.popularity import popularity
 from engagement_assets.learning.recommendation.recommender import Recommender
@@ -22,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 # So many columns of a large square matrix are worked on at once.
 _COLUMNS = 1_024
+_PAIR_BYTES = 8
+# 2 GB, where the system does not say what is free
+_ITEMS_UNMEASURED = 16_000
 
 
 @dataclass(kw_only=True, eq=False)
@@ -34,28 +39,29 @@ class EaseRecommender(Recommender):
     Args:
         regularisation: L2 penalty; chosen on interactions set aside when None.
         use_weights: Learn from tempered weights instead of ones.
-        max_items: Only so many of the most used items are learnt, and others score 0: time goes
-            with the cube of their number and memory with its square, 8 bytes each (2 GB for
-            16,000).
+        max_items: Only so many of the most used items are learnt, and others score 0, with a
+            warning that says how many and of which share of the uses. When None, as many as half
+            of the memory that is free at the fit holds, at 8 bytes for each pair of items (18 GB
+            free: 33,000 items). Time goes with the cube of their number.
         items_half_life_days: In the choice of those, a use counts half after so many days. Set it
             where items are soon forgotten, or the choice falls on items that are no longer shown.
     """
 
     kind = "ease"
     grid: ClassVar[Mapping[str, Sequence[float]]] = {
-        "regularisation": (25.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1_600.0, 3_200.0)
+        "regularisation": tuple(25.0 * 2**n for n in range(10))
     }
     # the penalty is held against how many people use two items, which fewer items do not change
     searched_items = 3_000
     regularisation: float | None = None
     use_weights: bool = False
-    max_items: int = 16_000
+    max_items: int | None = None
     items_half_life_days: float | None = None
 
     def __post_init__(self) -> None:
         if self.regularisation is not None and not self.regularisation > 0:
             raise ValueError(f"regularisation must be above 0, got {self.regularisation}")
-        if self.max_items < 1:
+        if self.max_items is not None and self.max_items < 1:
             raise ValueError(f"max_items must be at least 1, got {self.max_items}")
         if self.items_half_life_days is not None and not self.items_half_life_days > 0:
             raise ValueError(
@@ -70,15 +76,17 @@ class EaseRecommender(Recommender):
             used = popularity(data, self.items_half_life_days)
         known = np.flatnonzero(used)
         self.items_ = known
-        if len(known) > self.max_items:
-            self.items_ = np.sort(np.argsort(-used, kind="stable")[: self.max_items])
+        most = _most_items() if self.max_items is None else self.max_items
+        if len(known) > most:
+            self.items_ = np.sort(np.argsort(-used, kind="stable")[:most])
         self.matrix_ = matrix[:, self.items_].tocsr()
         self.learnt_share_ = self.matrix_.nnz / max(matrix.nnz, 1)
-        if len(known) > self.max_items:
+        if len(known) > most:
             logger.warning(
-                "EASE learns the %d most used of %d items, %.1f %% of the uses: `max_items` bounds "
-                "its memory",
-                self.max_items, len(known), 100 * self.learnt_share_,
+                "EASE learns the %d most used of %d items, %.1f %% of the uses: %s bounds its "
+                "memory",
+                most, len(known), 100 * self.learnt_share_,
+                "what is free" if self.max_items is None else "`max_items`",
             )  # fmt: skip
         weights = _inverse(_gram(self.matrix_, self.chosen("regularisation")))
         weights /= -np.diag(weights)[None, :].copy()
@@ -94,6 +102,15 @@ class EaseRecommender(Recommender):
         known = np.flatnonzero(column >= 0)
         out[:, known] = self.matrix_[users] @ self.weights_[:, column[known]]
         return out
+
+
+def _most_items() -> int:
+    """So many items' matrix, and its copy in scoring, take half of the memory that is free."""
+    free = available_bytes()
+    if free is None:
+        logger.info("Free memory is not known: EASE learns at most %d items", _ITEMS_UNMEASURED)
+        return _ITEMS_UNMEASURED
+    return max(1, math.isqrt(free // (2 * _PAIR_BYTES)))
 
 
 def _gram(matrix: sp.csr_matrix, regularisation: float) -> Floats:

@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 FUSION = (128, 64, 32, 1)
 _FIRST_SCALE = 0.05
+_DENSE_ROWS = 100_000
+_RIDGE = 1.0
 _STEPS, _SMALL_STEP, _LARGE_STEP = 300, 1_024, 16_384
 
 
@@ -47,9 +49,11 @@ class FusionNetwork(nn.Module):
         self, *, users: int, items: int, content: Floats, width: int, dropout: float
     ) -> None:
         super().__init__()
-        self.user = nn.Embedding(users, width, sparse=True)
-        self.item = nn.Embedding(items, width, sparse=True)
-        self.bias = nn.Embedding(items, 1, sparse=True)
+        self.width = width
+        # gradients of a batch's rows alone where a table is far larger than a batch
+        self.user = nn.Embedding(users, width, sparse=users > _DENSE_ROWS)
+        self.item = nn.Embedding(items, width, sparse=items > _DENSE_ROWS)
+        self.bias = nn.Embedding(items, 1, sparse=items > _DENSE_ROWS)
         for table in (self.user, self.item):
             nn.init.normal_(table.weight, std=_FIRST_SCALE)
         nn.init.zeros_(self.bias.weight)
@@ -61,28 +65,59 @@ class FusionNetwork(nn.Module):
             layers += [nn.Linear(before, size), nn.ReLU(), nn.Dropout(dropout)]
             before = size
         self.fusion = nn.Sequential(*layers, nn.Linear(before, FUSION[-1]))
+        self.described = content.shape[1] > 0
         self.content = torch.from_numpy(
             content if content.shape[1] else np.zeros((items, 1), dtype=np.float32)
         )
 
-    def towers(
-        self, users: torch.Tensor, items: torch.Tensor, hide: tuple[torch.Tensor, torch.Tensor]
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """User and item embeddings, content and bias; identities where `hide` is 0 are hidden."""
-        user = self.user(users) * hide[0][:, None]
-        item = self.item(items) * hide[1][:, None]
-        bias = self.bias(items)[:, 0] * hide[1]
-        return user, item, self.project(self.content[items]), bias
-
     def forward(
         self, users: torch.Tensor, items: torch.Tensor, hide: tuple[torch.Tensor, torch.Tensor]
     ) -> torch.Tensor:
-        """Log-odds of p pairs."""
-        user, item, content, bias = self.towers(users, items, hide)
-        fused = self.fusion(torch.cat([user, item, content], dim=1))[:, 0]
-        linear = (user * (item + content)).sum(dim=1)
+        """Log-odds of p users and s items each, p x s; identities where `hide` is 0 are hidden.
+
+        The user's part of the first layer is worked out once for all s items.
+        """
+        user = self.user(users) * hide[0][:, None]
+        item = self.item(items) * hide[1][..., None]
+        bias = self.bias(items)[..., 0] * hide[1]
+        first, w = self.fusion[0], self.width
+        into = torch.as_tensor(first.weight)
+        hidden = (user @ into[:, :w].T + first.bias)[:, None] + item @ into[:, w : 2 * w].T
+        if self.described:
+            content = self.project(self.content[items])
+            hidden = hidden + content @ into[:, 2 * w :].T
+            item = item + content
+        fused = self.fusion[1:](hidden)[..., 0]
+        linear = (item @ user[..., None])[..., 0]
         out: torch.Tensor = fused + linear + bias + self.offset
         return out
+
+    @torch.no_grad()
+    def start(self, users: Floats, items: Floats, line: Floats, popular: Floats) -> None:
+        """Start from a factorisation: log-odds are a line of its scores and of popularity.
+
+        What content says of the factors is its part of them from the first, by ridge regression.
+
+        Args:
+            users: n x width factors.
+            items: m x width factors.
+            line: Weight of their product, above 0, weight of `popular`, and the constant.
+            popular: m values, above 0 where an item is known.
+        """
+        scale = float(np.sqrt(line[0]))
+        own = scale * torch.from_numpy(items)
+        self.user.weight.copy_(scale * torch.from_numpy(users))
+        self.bias.weight.copy_(torch.from_numpy(line[1] * popular)[:, None])
+        self.offset.fill_(float(line[2]))
+        for value in (*self.project.parameters(), *self.fusion[-1].parameters()):
+            nn.init.zeros_(value)
+        if self.described:
+            known = self.content[torch.from_numpy(popular > 0)]
+            squares = known.T @ known + _RIDGE * torch.eye(known.shape[1])
+            of_content = torch.linalg.solve(squares, known.T @ own[torch.from_numpy(popular > 0)])
+            self.project.weight.copy_(of_content.T)
+            own = own - self.content @ of_content
+        self.item.weight.copy_(own)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -102,7 +137,7 @@ class Training:
         random_state: Seed.
     """
 
-    epochs: int = 20
+    epochs: int = 10
     batch_size: int | None = None
     learning_rate: float | None = None
     negatives: int = 4
@@ -146,8 +181,8 @@ def train(
 ) -> tuple[int, list[float]]:
     """Minimise the binary cross-entropy of pairs and sampled others.
 
-    Embeddings are moved by Adam for the rows of a batch only (torch's SparseAdam), the rest by
-    Adam.
+    The moves are Adam's, fused; large tables are moved by it for the rows of a batch only
+    (torch's SparseAdam).
 
     Args:
         network: Is changed; ends with the weights that did best on `aside`.
@@ -157,16 +192,19 @@ def train(
         how: Settings.
 
     Returns:
-        The best number of epochs and the loss on `aside` after each epoch.
+        The best number of epochs, 0 where none beat the start, and the loss on `aside` before the
+        first and after each epoch.
     """
-    tables = [network.user.weight, network.item.weight, network.bias.weight]
+    tables = [table.weight for table in (network.user, network.item, network.bias) if table.sparse]
     rest = [p for p in network.parameters() if all(p is not table for table in tables)]
     batch_size, rate = how.step_size(len(pairs))
-    optimisers = [torch.optim.SparseAdam(tables, lr=rate), torch.optim.Adam(rest, lr=rate)]
+    optimisers: list[Any] = [torch.optim.Adam(rest, lr=rate, fused=True)]
+    if tables:
+        optimisers.append(torch.optim.SparseAdam(tables, lr=rate))
     rng = np.random.default_rng([how.random_state, 1])
     fixed = sampler(aside, how.negatives, np.random.default_rng([how.random_state, 2]))
-    losses: list[float] = []
-    best, best_weights = np.inf, copy.deepcopy(network.state_dict())
+    losses = [_loss_of(network, aside, fixed) if len(aside) else float("nan")]
+    best, best_weights = losses[0], copy.deepcopy(network.state_dict())
     best_epoch = 0
     for epoch in range(1, how.epochs + 1):
         _one_epoch(network, pairs, sampler, how, optimisers, rng, batch_size)
@@ -192,19 +230,22 @@ def _one_epoch(
 ) -> None:
     network.train()
     order = pairs.take(rng.permutation(len(pairs)))
-    users, items, labels, weights = _with_negatives(order, sampler(order, how.negatives, rng))
-    size = max(1 + how.negatives, batch_size // (1 + how.negatives) * (1 + how.negatives))
+    shown, weights = _with_negatives(order, sampler(order, how.negatives, rng))
+    users = torch.from_numpy(order.user)
+    labels = _labels(shown)
+    size = max(1, batch_size // shown.shape[1])
     for start in range(0, len(users), size):
         span = slice(start, start + size)
-        hide = tuple(
-            torch.from_numpy((rng.random(len(users[span])) >= how.id_dropout).astype(np.float32))
-            for _ in range(2)
+        who, what = users[span], shown[span]
+        hide = (_shown_ids(rng, who.shape, how), _shown_ids(rng, what.shape, how))
+        loss = nn.functional.binary_cross_entropy_with_logits(
+            network(who, what, hide), labels[span], weights[span]
         )
-        logit = network(users[span], items[span], hide)
-        loss = nn.functional.binary_cross_entropy_with_logits(logit, labels[span], weights[span])
         if how.l2:
-            user, item = network.user(users[span]), network.item(items[span])
-            loss = loss + how.l2 * (user.pow(2).sum(1) + item.pow(2).sum(1)).mean()
+            moved = (
+                network.user(who).pow(2).sum(-1).mean() + network.item(what).pow(2).sum(-1).mean()
+            )
+            loss = loss + how.l2 * moved
         for optimiser in optimisers:
             optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call] # torch's own
@@ -212,25 +253,30 @@ def _one_epoch(
             optimiser.step()
 
 
-def _with_negatives(
-    pairs: Pairs, others: Ints
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Each pair followed by its negatives."""
+def _shown_ids(rng: np.random.Generator, shape: tuple[int, ...], how: Training) -> torch.Tensor:
+    """1 for an identity that is shown, 0 for one that is hidden."""
+    return torch.from_numpy((rng.random(shape, dtype=np.float32) >= how.id_dropout).astype("f4"))
+
+
+def _with_negatives(pairs: Pairs, others: Ints) -> tuple[torch.Tensor, torch.Tensor]:
+    """Each pair's item before its negatives, and their weights."""
     shown = np.concatenate([pairs.item[:, None], others], axis=1)
-    labels = np.zeros(shown.shape, dtype=np.float32)
-    labels[:, 0] = 1.0
     weights = np.ones(shown.shape, dtype=np.float32)
     weights[:, 0] = pairs.weight
-    users = np.repeat(pairs.user, shown.shape[1])
-    flat = (users, shown.ravel(), labels.ravel(), weights.ravel())
-    one, two, three, four = (torch.from_numpy(part) for part in flat)
-    return one, two, three, four
+    return torch.from_numpy(shown), torch.from_numpy(weights)
+
+
+def _labels(shown: torch.Tensor) -> torch.Tensor:
+    labels = torch.zeros(shown.shape)
+    labels[:, 0] = 1.0
+    return labels
 
 
 def _loss_of(network: FusionNetwork, pairs: Pairs, others: Ints) -> float:
     network.eval()
-    users, items, labels, weights = _with_negatives(pairs, others)
-    seen = (torch.ones(len(users)), torch.ones(len(users)))
+    shown, weights = _with_negatives(pairs, others)
+    users = torch.from_numpy(pairs.user)
+    seen = (torch.ones(len(users)), torch.ones(shown.shape))
     with torch.inference_mode():
-        logit = network(users, items, seen)
-        return float(nn.functional.binary_cross_entropy_with_logits(logit, labels, weights))
+        logit = network(users, shown, seen)
+        return float(nn.functional.binary_cross_entropy_with_logits(logit, _labels(shown), weights))

@@ -31,13 +31,14 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "hybrid": {"half_lives_days": (0.5, 2.0, 14.0), "components": (), "holdout_days": 1.0},
 }
 # Beyond so many interactions the neural model leaves its stated defaults, for time: it learns from
-# the latest ones, in larger steps.
+# the latest ones, in larger steps, and its MLP ranks a shortlist.
 MANY_INTERACTIONS = 30_000
 NEURAL_OF_MANY: Mapping[str, Any] = {
     "epochs": 4,
     "batch_size": 4_096,
     "learning_rate": 0.004,
     "max_interactions": 300_000,
+    "shortlist": 200,
 }
 
 

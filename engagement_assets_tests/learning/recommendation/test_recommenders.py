@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engagement_assets.learning.recommendation import ease
+from engagement_assets.learning.recommendation import ease, neural, neural_layers
 from engagement_assets.learning.recommendation.als import AlsRecommender
 from engagement_assets.learning.recommendation.data import RecommendationDataError
 from engagement_assets.learning.recommendation.ease import EaseRecommender
@@ -198,9 +198,27 @@ def test_ease_says_which_items_it_leaves_out(world, caplog):
     with caplog.at_level(logging.WARNING):
         model = EaseRecommender(max_items=50).fit(world.interactions, **world.tables)
     assert "50 most used" in caplog.text
+    assert "`max_items` bounds" in caplog.text
     assert len(model.items_) == 50
     used = model.data_.people()
     assert model.learnt_share_ == pytest.approx(used[model.items_].sum() / used.sum())
+
+
+def test_ease_learns_as_many_items_as_half_of_the_free_memory_holds(world, caplog, monkeypatch):
+    whole = EaseRecommender(regularisation=20.0).fit(world.interactions, **world.tables)
+    assert len(whole.items_) == 180
+    assert whole.learnt_share_ == 1.0
+    # the matrix of 40 items and its copy: 8 bytes for each of 1,600 pairs, in half of what is free
+    monkeypatch.setattr(ease, "available_bytes", lambda: 2 * 8 * 40 * 40)
+    with caplog.at_level(logging.WARNING):
+        part = EaseRecommender(regularisation=20.0).fit(world.interactions, **world.tables)
+    assert len(part.items_) == 40
+    used = world.interactions.drop_duplicates(["user", "item"])["item"].value_counts()
+    assert part.learnt_share_ == pytest.approx(used.head(40).sum() / used.sum(), abs=0.01)
+    assert "40 most used of 180 items" in caplog.text
+    assert "what is free bounds its memory" in caplog.text
+    monkeypatch.setattr(ease, "available_bytes", lambda: None)
+    assert ease._most_items() == 16_000
 
 
 def test_ease_can_prefer_items_that_are_used_of_late():
@@ -310,7 +328,7 @@ def test_the_hybrid_without_choices_to_learn_from_says_that_it_uses_popularity(c
     assert list(model.recommend(["c"], exclude_seen=False)["item"]) == ["x", "y"]
 
 
-@pytest.mark.parametrize("kind", ["ease", "als", "hybrid"])
+@pytest.mark.parametrize("kind", PERSONAL)
 def test_a_table_without_times_is_learnt_from_as_well(world, kind):
     rows = world.interactions[["user", "item"]]
     model = ESTIMATORS[kind]().fit(rows, items=world.items[["item", "category"]])
@@ -370,6 +388,50 @@ def test_a_bad_interaction_is_named(column, value, match):
     row = {"user": "a", "item": "x", "time": 1.0, "weight": 1.0} | {column: value}
     with pytest.raises(RecommendationDataError, match=match):
         PopularityRecommender().fit(pd.DataFrame([row]))
+
+
+def test_where_no_epoch_helps_the_neural_model_is_the_line_of_als_that_it_starts_from(world):
+    data = prepare(world.interactions.assign(weight=1.0))
+    rash = NeuralRecommender(width=8, epochs=3, learning_rate=100.0, n_jobs=1).fit_dataset(data)
+    assert rash.epochs_ == 0
+    assert rash.losses_[0] == min(rash.losses_)
+    # the same pairs were set aside: the scores are a line of what ALS says without them
+    every = np.arange(data.shape[1])
+    scores = rash.score_block(np.arange(30), every)
+    left = scores - scores.mean(axis=0)
+    assert np.linalg.svd(left, compute_uv=False)[8:].max() < 1e-3 * np.abs(left).max()
+
+
+def test_the_neural_model_starts_ahead_and_ends_no_worse(world):
+    started, fresh = (
+        NeuralRecommender(n_jobs=1, epochs=3, pretrained=pretrained).fit(
+            world.interactions, **world.tables
+        )
+        for pretrained in (True, False)
+    )
+    assert started.losses_[0] < min(fresh.losses_)
+    for model in (started, fresh):
+        assert model.losses_[model.epochs_] == min(model.losses_)
+
+
+@pytest.mark.parametrize("rows", [0, 10**6])
+def test_large_and_small_tables_of_embeddings_learn_alike(world, monkeypatch, rows):
+    monkeypatch.setattr(neural_layers, "_DENSE_ROWS", rows)
+    model = make("neural", pretrained=False).fit(world.interactions, **world.tables)
+    lists = model.recommend(world.users["user"], k=10, min_categories=1)
+    assert share_liked(lists, world) > 0.6
+
+
+def test_negatives_are_hardly_ever_what_the_user_turned_to():
+    rows = pd.DataFrame({"user": np.repeat(range(40), 5), "item": np.tile(range(10), 20)})
+    data = prepare(rows)
+    pairs, pair_of = neural._pairs(data, use_weights=False)
+    assert (pairs.user[pair_of] == data.user).all()
+    drawn = neural._sampler(data, pairs)(pairs, 4, np.random.default_rng(0))
+    assert drawn.shape == (len(pairs), 4)
+    # half of the items are the user's own: one draw in 64 is still one after the redraws
+    taken = (data.matrix()[np.repeat(pairs.user, 4), drawn.ravel()] > 0).mean()
+    assert taken < 0.04
 
 
 def test_an_epoch_of_many_pairs_is_a_few_hundred_steps():
