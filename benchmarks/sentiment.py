@@ -29,8 +29,9 @@ import torch
 from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
 
 from engagement_assets.learning.text.corpus import TASKS, Labelled, read_corpus
-from engagement_assets.learning.text.heads import SentimentNetwork, load_adapter
+from engagement_assets.learning.text.heads import CARD_FILE, SentimentNetwork, load_adapter
 from engagement_assets.learning.text.packed import computes_in_bfloat16
+from engagement_assets.learning.text.score import fit_score_map, score_map
 from engagement_assets.learning.text.sentiment import SHIPPED, SentimentModel
 from engagement_assets.learning.text.training import TrainingSettings, measured
 from engagement_assets.source.simulator import Simulator
@@ -138,11 +139,30 @@ if importlib.util.find_spec("onnxruntime"):
     RUNTIMES |= {"onnxruntime float32": OnnxFloat32, "onnxruntime int8 by channel": OnnxInt8}
 
 
+def calibrate() -> None:
+    """Learn the map to the shipped adapter's score anew, and write it into its card."""
+    corpus = read_corpus(str(TWEETS))["sentiment"]
+    texts = [text for text, aside in zip(corpus.texts, corpus.aside, strict=True) if aside]
+    scored = SentimentModel.load(threads=2).score_texts(texts)
+    made = fit_score_map(
+        scored["p_positive"] - scored["p_negative"], corpus.labels[corpus.aside], seed=0
+    )
+    path = SHIPPED / CARD_FILE
+    card = json.loads(path.read_text())
+    card["metrics"]["sentiment"]["score"] = made.to_dict()
+    path.write_text(json.dumps(card, indent=1) + "\n")
+    print(made)
+
+
 def main() -> None:
     """Measure quality and speed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, default=None)
+    parser.add_argument("--calibrate", action="store_true", help="write the shipped score's map")
     options = parser.parse_args()
+    if options.calibrate:
+        calibrate()
+        return
     _, card = load_adapter(SHIPPED)
     results: dict[str, Any] = {"card": card["metrics"]}
     print("| task | measure | texts kept aside | adapter (95 %) | TF-IDF, logistic regression |")
@@ -153,6 +173,13 @@ def main() -> None:
             for v in (found["adapter"], found["tfidf_logistic_regression"])
         ]
         print(f"| {task} | {found['measure']} | {found['texts']:,} | {told[0]} | {told[1]} |")
+    ends = score_map(card)
+    results["score"] = ends.to_dict()
+    print(
+        f"\nOf {ends.texts:,} texts kept aside, each half scored by the map of the other: of those "
+        f"below -0.5 {ends.negative_share:.1%} are negative, of those above 0.5 "
+        f"{ends.positive_share:.1%} positive"
+    )
     posts = simulated_texts(MANY)
     corpora = read_corpus(str(TWEETS)) if TWEETS.exists() else {}
     tweets = corpora["sentiment"].texts[:MANY] if corpora else []

@@ -27,6 +27,7 @@ from engagement_assets.learning.text.heads import (
 )
 from engagement_assets.learning.text.normalise import normalise
 from engagement_assets.learning.text.packed import make_ready
+from engagement_assets.learning.text.score import score_map
 from engagement_assets.learning.torch_threads import torch_threads
 
 Folder = Path | UPath
@@ -42,8 +43,8 @@ class TextScore:
     """Sentiment and emotion of one text.
 
     Attributes:
-        score: Probability of positive minus that of negative, -1 to 1; None where the text has
-            nothing that the model can read.
+        score: -1 to 1; of texts below -0.5 four in five are negative (`ScoreMap`). None where the
+            text has nothing that the model can read.
         sentiment: Probability of negative, neutral and positive, or empty.
         emotion: The likeliest of anger, joy, optimism and sadness, or None.
         emotions: Probability of each, or empty.
@@ -82,6 +83,7 @@ class SentimentModel:
         self.card = card
         self.threads = threads
         self._encoder = encoder
+        self._score = score_map(card)
         network.eval()
         network.merge()
         self._make_ready(network)
@@ -128,7 +130,7 @@ class SentimentModel:
                 "name that encoder by TEXT_ENCODER, or train an adapter for this one"
             )
         network.take(tensors)
-        seal = f"{card['weights_sha256']}{card['encoder_sha256']}{base.max_tokens}"
+        seal = f"{card['weights_sha256']}{card['encoder_sha256']}{base.max_tokens}{score_map(card)}"
         version = version or hashlib.sha256(seal.encode()).hexdigest()[:16]
         return cls(base, network, version=version, card=card, threads=threads)
 
@@ -158,7 +160,7 @@ class SentimentModel:
                 scored = self._probabilities([ids[row] for row in chosen])
                 for task, probability in scored.items():
                     probabilities[task][chosen] = probability
-        return _table(probabilities)
+        return self._table(probabilities)
 
     def score_text(self, text: str) -> TextScore:
         """Score one text; fast enough to answer a request, from any thread.
@@ -175,7 +177,7 @@ class SentimentModel:
             for task in ("sentiment", "emotion")
         )
         return TextScore(
-            score=sentiment["positive"] - sentiment["negative"],
+            score=float(self._score(sentiment["positive"] - sentiment["negative"])),
             sentiment=sentiment,
             emotion=max(emotions, key=lambda name: emotions[name]),
             emotions=emotions,
@@ -190,24 +192,23 @@ class SentimentModel:
                 for task, head in self._network.heads.items()
             }
 
+    def _table(self, probabilities: dict[str, NDArray[np.float64]]) -> pd.DataFrame:
+        table = pd.DataFrame(
+            {
+                f"p_{name}": probabilities[task][:, place]
+                for task, names in TASKS.items()
+                for place, name in enumerate(names)
+            }
+        )
+        table["score"] = self._score(table["p_positive"] - table["p_negative"])
+        names = np.array(TASKS["emotion"], dtype=object)
+        legible = table["score"].notna().to_numpy()
+        emotion = np.full(len(table), None, dtype=object)
+        emotion[legible] = names[probabilities["emotion"][legible].argmax(axis=1)]
+        return table.assign(emotion=emotion)[list(COLUMNS)]
+
 
 def _text(value: object, position: int) -> str:
     if not isinstance(value, str):
         raise TypeError(f"text {position} is {type(value).__name__}, expected str")
     return value
-
-
-def _table(probabilities: dict[str, NDArray[np.float64]]) -> pd.DataFrame:
-    table = pd.DataFrame(
-        {
-            f"p_{name}": probabilities[task][:, place]
-            for task, names in TASKS.items()
-            for place, name in enumerate(names)
-        }
-    )
-    table["score"] = table["p_positive"] - table["p_negative"]
-    names = np.array(TASKS["emotion"], dtype=object)
-    legible = table["score"].notna().to_numpy()
-    emotion = np.full(len(table), None, dtype=object)
-    emotion[legible] = names[probabilities["emotion"][legible].argmax(axis=1)]
-    return table.assign(emotion=emotion)[list(COLUMNS)]

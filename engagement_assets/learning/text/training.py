@@ -24,6 +24,7 @@ from engagement_assets.learning.evaluation.bootstrap import Interval, bootstrapp
 from engagement_assets.learning.text.corpus import TASKS, Labelled
 from engagement_assets.learning.text.encoder import TextEncoder, by_length
 from engagement_assets.learning.text.heads import SentimentNetwork
+from engagement_assets.learning.text.score import NEGATIVE, POSITIVE, fit_score_map
 
 logger = logging.getLogger(__name__)
 
@@ -201,18 +202,21 @@ def evaluate(
     """The network's figure on what was kept aside, beside TF-IDF with logistic regression.
 
     Returns:
-        The measure's name, and of both methods its value with a 95 % bootstrap interval.
+        The measure's name, of both methods its value with a 95 % bootstrap interval, and of
+        sentiment the map to its score.
     """
     texts = [text for text, aside in zip(corpus.texts, corpus.aside, strict=True) if aside]
     labels = corpus.labels[corpus.aside]
-    predicted = np.zeros(len(texts), dtype=np.int64)
+    probability = np.zeros((len(texts), len(TASKS[corpus.task])))
     ids = encoder.tokens(texts)
     network.eval()
     for rows in by_length(ids, settings.batch):
         tokens, mask = encoder.padded([ids[row] for row in rows])
         with torch.inference_mode():
-            predicted[rows] = network.logits(corpus.task, tokens, mask).argmax(1).numpy()
-    return {
+            logits = network.logits(corpus.task, tokens, mask)
+            probability[rows] = torch.softmax(logits.double(), dim=1).numpy()
+    predicted = probability.argmax(axis=1)
+    figures = {
         "measure": MEASURES[corpus.task],
         "texts": len(texts),
         "adapter": measured(corpus.task, labels, predicted, settings).to_dict(),
@@ -220,6 +224,10 @@ def evaluate(
             corpus.task, labels, plain_prediction(corpus), settings
         ).to_dict(),
     }
+    if corpus.task == "sentiment":
+        difference = probability[:, POSITIVE] - probability[:, NEGATIVE]
+        figures["score"] = fit_score_map(difference, labels, seed=settings.seed).to_dict()
+    return figures
 
 
 def plain_prediction(corpus: Labelled) -> NDArray[np.int64]:
