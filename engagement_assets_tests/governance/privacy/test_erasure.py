@@ -6,24 +6,27 @@ import shutil
 import sqlite3
 import zlib
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from upath import UPath
 
 from engagement_assets.deployments.resources import resources_for
 from engagement_assets.governance.privacy import erasure
-from engagement_assets.governance.privacy.register import ELSEWHERE, places
+from engagement_assets.governance.privacy.register import ELSEWHERE, HOLDERS, places
 from engagement_assets.governance.tables import KNOWN_TABLES
 from engagement_assets.settings.deployment import Deployment
 from engagement_assets.settings.installation import Settings
 from engagement_assets.source.contract import TABLES
-from engagement_assets.source.erased import without_erased
+from engagement_assets.source.erased import WithoutErased, without_erased
 from engagement_assets.source.ingestion import ingest
 from engagement_assets.source.readers import SourceReader
-from resources.erasures import ErasureError, is_genuine
+from resources.erasures import ErasureError, Erasures, is_genuine
 from resources.online_store.releases import Release
 from resources.tables import Table
 
@@ -324,3 +327,32 @@ def test_who_asked_is_erased_without_being_named(home: Path) -> None:
     assert erasure.requested(lake) == {CANARY}
     erase(home, *erasure.requested(lake))
     assert erasure.requested(lake) == set()
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [["42.0", "43"], [42, 43], [Decimal("42.00"), Decimal("43.00")]],
+    ids=["text", "number", "decimal"],
+)
+def test_the_key_of_an_erased_customer_is_known_however_it_is_stored(
+    tmp_path: Path, ids: list[Any]
+) -> None:
+    erasures = Erasures(UPath(tmp_path))
+    erasures.bury(["42"], at="2026-01-02")
+    source = WithoutErased(Source(), erasures)
+    left = source.without("sessions", pa.table({"customer_id": ids}))
+    assert left.column("customer_id").to_pylist() == ids[1:]
+    keys = pa.table({"row_key": ["bob|42.0", "bob|43"]})
+    assert source.without("withdrawals", keys).num_rows == 1
+
+
+def test_two_places_of_one_name_are_refused(home: Path) -> None:
+    own = resources(home)
+    # the log of one is taken for that of the other: one count would stand for both
+    own["reviews"] = own["questions"]
+    register = {**HOLDERS, "reviews": HOLDERS["questions"]}
+    with (
+        patch.dict("engagement_assets.governance.privacy.register.HOLDERS", register),
+        pytest.raises(ErasureError, match="one name"),
+    ):
+        places(own, home=home)
