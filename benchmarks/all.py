@@ -37,7 +37,7 @@ INTRODUCTION = (
 )
 
 # name, what it is about, arguments, the head of the table it prints lines of
-BENCHMARKS = (
+BENCHMARKS: tuple[tuple[str, str, list[str], str], ...] = (
     ("main_job", "`make run` after installation, and loading the location", [], TIME_HEAD),
     ("stages", "The stages at 10,000 customers", ["--customers", "10000"], STAGE_HEAD),
     ("stages", "The stages at 100,000 customers", ["--customers", "100000"], STAGE_HEAD),
@@ -145,6 +145,7 @@ BENCHMARKS = (
         ["--runs", "150"],
         "",
     ),
+    ("fairness_mitigation", "Mitigations of unfairness: what they close and cost", [], ""),
     (
         "experiments",
         "How often an experiment without effect shows one, and what a broken one is called",
@@ -203,6 +204,7 @@ WITH_JSON = (
     "models", "recommendation", "recommendation_million", "movielens", "anomaly", "anomaly_planted",
     "parallel_training",
     "publish", "serving", "soak", "fuzz", "million", "lake_size", "fairness_chance",
+    "fairness_mitigation",
     "gate_chance", "default_runs", "code_size", "drift", "history", "whole_sources",
     "value_retail", "experiments", "off_policy", "value", "effects", "timing", "bandits",
     "contact", "texts", "tuning", "forecast", "federated", "break_it", "whole_run",

@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks.bandit_bars import BANDIT_BARS
 from benchmarks.contact_bars import CONTACT_BARS
 from benchmarks.effect_bars import EFFECT_BARS
+from benchmarks.fairness_bars import FAIRNESS_BARS
 from benchmarks.federated_bars import FEDERATED_BARS
 from benchmarks.forecast_bars import FORECAST_BARS
 from benchmarks.model_bars import MODEL_BARS, MODELS, MODELS_SMALL
@@ -469,7 +470,7 @@ def judged(figures: Mapping[str, Figures]) -> list[Judged]:
     made = []
     for what, bar, part, read, form, met in (
         *BARS, *MODEL_BARS, *EFFECT_BARS, *BANDIT_BARS, *TIMING_BARS, *CONTACT_BARS, *TUNING_BARS,
-        *FEDERATED_BARS,
+        *FEDERATED_BARS, *FAIRNESS_BARS,
         *FORECAST_BARS,
         *PRIVACY_BARS,
         *RECOMMENDATION_BARS,

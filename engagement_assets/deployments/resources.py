@@ -22,6 +22,7 @@ from engagement_assets.settings.installation import (
     PROJECT,
     Settings,
     channel_costs,
+    fairness_mitigations,
     fairness_references,
 )
 from engagement_assets.signals.network.resource import NetworkResource
@@ -84,12 +85,14 @@ def resources_for(which: Deployment, settings: Settings) -> dict[str, Any]:
         "settings": ModelSettings(
             channel_cac=channel_costs(settings.channel_cac),
             fairness_reference=fairness_references(settings.fairness_reference),
+            fairness_mitigation=fairness_mitigations(settings.fairness_mitigation),
             studies=str(settings.home / "studies"),
             privacy=own["erasures"].root,
             privacy_options=own["erasures"].options,
             **shared(
                 settings,
-                ModelSettings.model_fields.keys() - {"channel_cac", "fairness_reference"},
+                ModelSettings.model_fields.keys()
+                - {"channel_cac", "fairness_reference", "fairness_mitigation"},
             ),
         ),
     }

@@ -25,6 +25,7 @@ from resources.sql import SqlFolder
 
 if TYPE_CHECKING:
     from engagement_assets.features.labels import Label
+    from engagement_assets.learning.fairness.report import FairnessReport
     from engagement_assets.learning.tuning.gate import Challenge
     from engagement_assets.lifecycle.fairness import Assessment
     from engagement_assets.source.readers import SourceReader
@@ -66,6 +67,12 @@ class Inputs:
     search: Mapping[str, Any] | None = None
     shadow_days: int = 0
     ledgers: Ledgers | None = None
+
+    @property
+    def mitigation(self) -> str | None:
+        """What is done so that groups are treated alike, by its name, or None."""
+        method: str | None = self.judging.get("fairness_mitigation")
+        return method
 
     @cached_property
     def refusing(self) -> frozenset[str]:
@@ -191,3 +198,11 @@ class ModelAdapter(Protocol):
 
     def predict(self, inputs: Inputs, model: RegisteredModel, day: date) -> Predicted:
         """Predict and explain a snapshot."""
+
+    def later_fairness(
+        self, inputs: Inputs, model: RegisteredModel, predictions: pd.DataFrame, day: date
+    ) -> FairnessReport:
+        """Return the fairness of a day's predictions by what is known since.
+
+        Only of models whose spec names mitigations.
+        """

@@ -25,7 +25,8 @@ def model_card(
         card: As `ModelRegistry.card` returns it. Read are `name`, `version`, `registered_at`,
             `training_snapshots`, `test_snapshot`, `training_customers`, `test_customers`,
             `features`, `metrics` (name to value, low, high), `baselines` (where there are some),
-            `thresholds`, `fairness` (verdict, failures, notes), `explanation` (as
+            `thresholds`, `fairness` (verdict, failures, notes), `mitigation` (as
+            `Mitigation.summary`, where one is applied), `explanation` (as
             `Explanation.summary`), `code_version`, `data_versions`, `seeds`, `judged` (a
             list of state and text), and `accepted`, where somebody answers for a version that was
             refused.
@@ -48,6 +49,7 @@ def model_card(
         _mapping(card.get("thresholds")),
         "## Fairness",
         _fairness(card.get("fairness")),
+        *_applied(card.get("mitigation")),
         "## Explanations",
         _mapping(card.get("explanation")),
         "## Limits",
@@ -118,6 +120,19 @@ def _fairness(fairness: Mapping[str, Any] | None) -> str:
         for text in fairness.get(key, [])
     ]
     return "\n".join([f"The 80 % rule: **{fairness['verdict']}**.", *details])
+
+
+def _applied(mitigation: Mapping[str, Any] | None) -> list[str]:
+    """What is done so that groups are treated alike, and what it costs."""
+    if mitigation is None:
+        return []
+    lines = [f"Applied, {mitigation['method']}: {mitigation['words']} It changes:"]
+    for name, by_time in mitigation["price"].items():
+        change = by_time["change"]
+        if change is not None:
+            ends = f"{change['low']:+.4g} to {change['high']:+.4g}"
+            lines.append(f"- {_words(name)}: {change['value']:+.4g} ({ends})")
+    return ["\n".join([lines[0], "", *lines[1:]])]
 
 
 def _words(name: str) -> str:

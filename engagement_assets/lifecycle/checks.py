@@ -3,16 +3,22 @@
 Belongs here: which checks there are and their limits. Does not belong here: the measures.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
 import numpy as np
 
 from engagement_assets.learning.evaluation.scores import TWENTIETHS, score_shares
+from engagement_assets.lifecycle.access import inputs_of, last_day
+from engagement_assets.lifecycle.adapter import Inputs
+from engagement_assets.lifecycle.errors import NotTrainableError
 from engagement_assets.lifecycle.gates import FAILED, NOT_JUDGED, PASSED, metric_value
+from engagement_assets.lifecycle.resource import ModelSettings
 from engagement_assets.lifecycle.spec import ModelSpec, UseCaseSpec
+from engagement_assets.source.resource import SourceResource
 from resources.checks import (
     CheckedTable,
     FurtherCheck,
@@ -23,10 +29,10 @@ from resources.checks import (
 )
 from resources.drift import PSI_LIMIT, psi, psi_by_chance
 from resources.gate import QUIET, VERSION
-from resources.io_managers import Report
-from resources.lake import Lake
-from resources.platform import LakeResource
-from resources.registry import ModelRegistry
+from resources.io_managers import RegistryResource, Report
+from resources.lake import Lake, MissingPartitionError
+from resources.platform import EngineResource, LakeResource
+from resources.registry import ModelRegistry, registered
 
 ADDITIVITY_TOLERANCE = 1e-2
 # of stored numbers, which are summed again as they were
@@ -36,6 +42,7 @@ NOT_TRAINED = "not_trained"
 # key of the metadata of a check on a candidate
 VERDICT = "verdict"
 FAIRNESS = "eighty_percent_rule"
+LATER = "mitigation_on_later_data"
 SCORE_DRIFT = (
     "The distribution of scores is near that of the champion's test people (population stability "
     f"index at most {PSI_LIMIT})."
@@ -49,6 +56,8 @@ def model_checks(spec: UseCaseSpec) -> list[dg.AssetChecksDefinition]:
         checks.append(output_checks(spec))
     if isinstance(spec, ModelSpec) and "explanations" in spec.daily_parts and spec.additive:
         checks.append(_explanations(spec))
+    if isinstance(spec, ModelSpec) and spec.fairness is not None and spec.fairness.mitigations:
+        checks.append(_later(spec))
     return checks
 
 
@@ -150,6 +159,57 @@ def fairness_result(spec: UseCaseSpec, figures: Mapping[str, Any]) -> dg.AssetCh
             ),
         },
     )
+
+
+def _later(spec: ModelSpec) -> dg.AssetChecksDefinition:
+    later = dg.AssetCheckSpec(
+        LATER,
+        asset=[spec.name, "predictions"],
+        description="Where FAIRNESS_MITIGATION was applied, the newest predictions whose truth is "
+        "known hold the 80 % rule by gender and age.",
+    )
+
+    @dg.multi_asset_check(name=f"{spec.name}_mitigation_checks", specs=[later])
+    def check(
+        source: SourceResource,
+        engine: EngineResource,
+        registry: RegistryResource,
+        settings: ModelSettings,
+    ) -> Iterator[dg.AssetCheckResult]:
+        """Judge by what came later whether groups are treated alike."""
+        inputs = inputs_of(spec, engine=engine, registry=registry, source=source, settings=settings)
+        outcome = later_outcome(spec, inputs)
+        yield result(later.key, outcome, outcome.failed_days, warn=True)
+
+    return check
+
+
+def later_outcome(spec: ModelSpec, inputs: Inputs) -> Outcome:
+    """Judge the mitigation that the newest predictions had whose truth is known by now."""
+    lake = inputs.engine.lake
+    known = last_day(lake, None)
+    for day in reversed(lake.filled_days(spec.predictions)):
+        if day + timedelta(days=spec.window_days) > known:
+            continue
+        table = lake.read(spec.predictions, days=[day]).to_pandas()
+        model = registered(inputs.registry, spec.name, str(table["model_version"].iloc[0]))
+        if day + timedelta(days=math.ceil(model.card.get("test_days", 0))) <= known:
+            break
+    else:
+        return Outcome(note="no predictions are there whose truth is known")
+    figures: dict[str, object] = {VERSION: model.version, "day": day.isoformat()}
+    if "mitigation" not in model.card:
+        return Outcome(metadata=figures, note=f"no mitigation was applied on {day}")
+    if day <= date.fromisoformat(model.card["test_snapshot"]):
+        return Outcome(metadata=figures, note=f"{day} is no later than what it was fitted on")
+    try:
+        report = spec.adapter().later_fairness(inputs, model, table, day)
+    except (MissingPartitionError, NotTrainableError) as error:
+        return Outcome(metadata=figures, note=f"not judged: {error}")
+    figures |= {f"parity_{name}": value for name, value in report.ratios.items()}
+    if not report.passes:
+        return Outcome("; ".join(report.failures), [day], figures)
+    return Outcome(metadata=figures, note=f"the 80 % rule on {day}: {report.verdict}")
 
 
 def output_checks(spec: UseCaseSpec) -> dg.AssetChecksDefinition:

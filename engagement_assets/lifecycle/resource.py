@@ -47,6 +47,7 @@ class ModelSettings(dg.ConfigurableResource):
     least_test_customers: int = same(Settings, "least_test_customers")
     least_group: int = same(Settings, "least_group")
     fairness_reference: dict[str, str] = same(Settings, "fairness_reference", default={})
+    fairness_mitigation: dict[str, str] = same(Settings, "fairness_mitigation", default={})
     studies: str = Field(
         default="studies", description="Folder in which searches go on after a kill."
     )
@@ -70,6 +71,7 @@ class ModelSettings(dg.ConfigurableResource):
             "least_test_customers": self.least_test_customers,
             "least_group": self.least_group,
             "fairness_reference": self.fairness_reference.get(model, "truth"),
+            "fairness_mitigation": self.fairness_mitigation.get(model),
         }
 
     def parameters(self, names: Sequence[str] = ()) -> dict[str, Any]:

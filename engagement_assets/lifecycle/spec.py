@@ -31,15 +31,20 @@ Cadence = Literal["daily", "weekly", "quarterly"]
 
 @dataclass(frozen=True, kw_only=True)
 class FairnessSpec:
-    """What a model's fairness report is about, in words.
+    """What a model's fairness report is about.
 
     Attributes:
         rule: What the check holds, a sentence.
+        selection: What being selected, offered or shown something does to a customer: a benefit, or
+            a harm, of which error rates are judged too where the truth is known.
+        mitigations: Methods that the setting FAIRNESS_MITIGATION may apply to it.
         selected_are: What the product does with those who are selected; empty where none are.
         words: What a reader calls the measures, by name.
     """
 
     rule: str
+    selection: Literal["benefit", "harm"]
+    mitigations: tuple[str, ...] = ()
     selected_are: str = ""
     words: Mapping[str, str] = field(default_factory=dict)
 
@@ -400,7 +405,7 @@ class DecisionSpec(UseCaseSpec):
     window_days: int = 0
     gates: tuple[QualityGate, ...] = ()
     comparison_metric: str = ""
-    fairness: FairnessSpec = FairnessSpec(rule="")
+    fairness: FairnessSpec = FairnessSpec(rule="", selection="benefit")
     score: str = "propensity"
     reads_snapshots: bool = False
 

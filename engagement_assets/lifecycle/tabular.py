@@ -30,7 +30,7 @@ from engagement_assets.learning.tuning.problem import Kind, row_losses
 from engagement_assets.lifecycle.adapter import Inputs, Trained
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.errors import NotTrainableError
-from engagement_assets.lifecycle.fairness import Assessment, assess_regression
+from engagement_assets.lifecycle.fairness import APPLIED, Assessment, assess_regression
 from engagement_assets.lifecycle.predictor import Predictions, explained
 from engagement_assets.lifecycle.reports import TUNING
 from engagement_assets.lifecycle.rows import data_versions
@@ -203,6 +203,8 @@ class LabelledSnapshots(ScoredModel):
             n_bootstrap=inputs.bootstrap,
             first_day=inputs.first_day,
             search=inputs.search,
+            mitigation=inputs.mitigation,
+            fairness=inputs.fairness_settings() if inputs.mitigation else None,
         )
 
     def training_rows(self, inputs: Inputs, snapshots: Snapshots) -> pd.DataFrame:
@@ -250,7 +252,7 @@ class LabelledSnapshots(ScoredModel):
             pooled.append(train.pop(0))
         return Snapshots(tuple(train), snapshots.test, tuple(pooled))
 
-    def learn(
+    def learn(  # noqa: PLR0913 - what is learnt from, how, and what is asked of it
         self,
         train_rows: pd.DataFrame,
         test_rows: pd.DataFrame,
@@ -261,6 +263,8 @@ class LabelledSnapshots(ScoredModel):
         n_bootstrap: int,
         first_day: date,
         search: Mapping[str, Any] | None = None,
+        mitigation: str | None = None,
+        fairness: Mapping[str, Any] | None = None,
     ) -> Trained[Any]:
         """Fit on the training people of labelled rows, score the test people at a later time.
 
@@ -274,6 +278,8 @@ class LabelledSnapshots(ScoredModel):
             n_bootstrap: Resamples behind each interval.
             first_day: First day of the data.
             search: What a search may take; None for the model's own estimator.
+            mitigation: What is done so that groups are treated alike, of those that the spec names.
+            fairness: Settings of a fairness report, where there is a mitigation.
 
         Raises:
             NotTrainableError: There is nobody to learn from or to score.
@@ -282,11 +288,17 @@ class LabelledSnapshots(ScoredModel):
         learn, score = learn_and_score(self.known(train_rows), self.known(test_rows))
         how: dict[str, Any] = {"features": features, "parameters": parameters}
         how["first_day"] = first_day
-        fitted = (
-            self.fit(learn, **how)
-            if search is None
-            else self.fit_tuned(learn, search=search, **how)
-        )
+
+        def fit(rows: pd.DataFrame) -> Any:
+            if search is None:
+                return self.fit(rows, **how)
+            return self.fit_tuned(rows, search=search, **how)
+
+        fitted, applied = fit(learn), {}
+        if mitigation is not None:
+            fitted, applied[APPLIED] = self.mitigate(
+                mitigation, fitted, fit, learn, self.known(test_rows), **(fairness or {})
+            )
         card = {
             **({} if search is None else {TUNING: fitted.tuning()}),
             **data_card(snapshots, learn, score, features),
@@ -294,8 +306,30 @@ class LabelledSnapshots(ScoredModel):
             **self.baselines(fitted, learn, score, parameters, n_bootstrap=n_bootstrap),
             "explanation": explanation_card(fitted, score),
             "seeds": {"model": fitted.random_state},
+            **applied,
         }
         return Trained(fitted, card)
+
+    def mitigate(
+        self,
+        method: str,
+        fitted: Any,
+        fit: Callable[[pd.DataFrame], Any],
+        learn: pd.DataFrame,
+        test_rows: pd.DataFrame,
+        **fairness: Any,
+    ) -> tuple[Any, dict[str, Any]]:
+        """Return what is served so that groups are treated alike, and what its card says of that.
+
+        Args:
+            method: One of the mitigations that the spec names.
+            fitted: What was fitted without it.
+            fit: Fits again on other labelled rows.
+            learn: Labelled rows of the training people at the training snapshots.
+            test_rows: Those of all people at the later ones.
+            fairness: Settings of a fairness report.
+        """
+        raise NotImplementedError(f"{self.spec.name} knows no mitigation {method}")
 
     def baseline_inputs(self, fitted: Any, rows: pd.DataFrame) -> pd.DataFrame:  # noqa: ARG002 - for models with inputs of their own
         """Return the numbers that baselines see of n labelled rows."""

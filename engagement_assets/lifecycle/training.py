@@ -19,6 +19,8 @@ from engagement_assets.lifecycle.errors import NotTrainableError
 # Explanations are checked on this many test rows when a model is trained; predictions explain all.
 EXPLAINED_TEST_ROWS = 2_000
 SENSITIVE = ("gender", "age_band", "location")
+# By what FAIRNESS_MITIGATION makes customers be treated alike.
+EVENED = ("gender", "age_band")
 
 
 def split_rows(rows: pd.DataFrame, *, test: bool) -> pd.DataFrame:
@@ -42,10 +44,17 @@ def learn_and_score(
     return learn, score
 
 
-def sensitive_columns(rows: pd.DataFrame) -> pd.DataFrame:
-    """Gender, age band and location of snapshot rows, where the source knows them."""
-    columns = {name: rows[name] for name in ("gender", "location") if rows[name].notna().any()}
-    if rows["age"].notna().any():
+def sensitive_columns(rows: pd.DataFrame, *, unknown_too: bool = False) -> pd.DataFrame:
+    """Gender, age band and location of snapshot rows, where the source knows them.
+
+    With `unknown_too` all of them are there, also where none of the rows has a value.
+    """
+    columns = {
+        name: rows[name]
+        for name in ("gender", "location")
+        if unknown_too or rows[name].notna().any()
+    }
+    if unknown_too or rows["age"].notna().any():
         columns["age_band"] = age_bands(rows["age"])
     return pd.DataFrame(columns, index=rows.index)
 

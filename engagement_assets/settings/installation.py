@@ -40,6 +40,8 @@ CUSTOMERS = 10_000
 EARLIEST = date(1970, 1, 1)
 # Models that select people whose true label is known later.
 REFERENCED = ("churn", "engagement", "lifetime_value", "ensemble")
+# What may be done by model so that groups are treated alike.
+MITIGATED = {"churn": ("parity", "reweighing"), "recommendation": ("exposure",)}
 
 
 class Settings(Declared):
@@ -125,6 +127,13 @@ class Settings(Declared):
         "what a group is due by model: as many selected as the others (`equal`), or as many as "
         "truly have the label (`truth`); `equal` where your law or policy asks for it: "
         "[why](docs/decisions/0042-what-a-group-is-due.md)",
+    )
+    fairness_mitigation: str = setting(
+        "",
+        "what is done so that genders and ages are treated alike, by model, such as "
+        "`churn=parity,recommendation=exposure`: `parity` moves scores, `reweighing` weighs what "
+        "is learnt from, `exposure` re-ranks lists; nothing where empty; applied from the next "
+        "training on: [why](docs/decisions/0170-fairness-enforced.md)",
     )
     cost_lost_customer: float = setting(
         100.0, "what losing a customer costs you, in USD; moves the decision threshold", gt=0
@@ -419,6 +428,12 @@ class Settings(Declared):
         fairness_references(value)
         return value
 
+    @field_validator("fairness_mitigation")
+    @classmethod
+    def _check_mitigations(cls, value: str) -> str:
+        fairness_mitigations(value)
+        return value
+
     @model_validator(mode="after")
     def _check_last_day(self) -> Self:
         if self.last_day is not None and self.last_day < EARLIEST:
@@ -521,6 +536,22 @@ def fairness_references(text: str) -> dict[str, str]:
             )
         references[model] = reference
     return references
+
+
+def fairness_mitigations(text: str) -> dict[str, str]:
+    """Mitigations by model from `model=method,model=method`; no entry where none is applied.
+
+    Raises:
+        ValueError: It is not of that form.
+    """
+    methods: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        model, _, method = part.partition("=")
+        if model in methods or method not in MITIGATED.get(model, ()):
+            known = ", ".join(f"{name}={one}" for name, all_ in MITIGATED.items() for one in all_)
+            raise ValueError(f"expected one each of {known}; got {part}")
+        methods[model] = method
+    return methods
 
 
 def yesterday() -> date:

@@ -38,7 +38,11 @@ SPEC = DecisionSpec(
     window_days=30,
     gates=policy_gates(least_chance=0.05),
     comparison_metric="reward a decision",
-    fairness=FairnessSpec(rule="nobody is offered less", selected_are="those who are offered one"),
+    fairness=FairnessSpec(
+        rule="nobody is offered less",
+        selection="benefit",
+        selected_are="those who are offered one",
+    ),
     learns_from=("source/sessions",),
     predicts_from=(CUSTOMER_FEATURES,),
     columns=(),

@@ -52,7 +52,9 @@ SPEC = ModelSpec(
         ),
     ),
     comparison_metric="nothing",
-    fairness=FairnessSpec(rule="nobody is loyal by their group", selected_are="the loyal"),
+    fairness=FairnessSpec(
+        rule="nobody is loyal by their group", selection="benefit", selected_are="the loyal"
+    ),
     columns=(
         Column("loyalty_score", "float64", "Loyalty", "0-1", nullable=False, minimum=0, maximum=1),
         *reason_columns("logins"),

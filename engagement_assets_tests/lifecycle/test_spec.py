@@ -23,7 +23,7 @@ def decision(**changes: Any) -> DecisionSpec:
         "window_days": 7,
         "gates": (),
         "comparison_metric": "value",
-        "fairness": FairnessSpec(rule="nobody is greeted less"),
+        "fairness": FairnessSpec(rule="nobody is greeted less", selection="benefit"),
         "columns": (Column("greeting", "string"),),
         "score": "propensity",
         "texts": {"choices": "Who is greeted."},

@@ -49,6 +49,7 @@ SPEC = DecisionSpec(
     fairness=FairnessSpec(
         rule="No group by gender, age band or location is offered anything less than four fifths "
         "as often as the others.",
+        selection="benefit",
         selected_are="those who are offered something",
         words={"selected": "chance of an offer"},
     ),

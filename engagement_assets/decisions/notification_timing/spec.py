@@ -52,6 +52,7 @@ SPEC = DecisionSpec(
     comparison_metric="reward a notification",
     fairness=FairnessSpec(
         rule="Nobody is notified at a chosen hour less often for their age, gender or location.",
+        selection="benefit",
         selected_are="those who are notified",
     ),
     learns_from=("source/notifications", "source/sessions", "source/customers"),

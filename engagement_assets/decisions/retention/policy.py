@@ -31,9 +31,14 @@ class RetentionRule(RulePolicy):
     spec: ClassVar[DecisionSpec] = SPEC
 
     def choose(self, context: Context) -> pd.DataFrame:
-        """Return the offer of every customer who is scored for churn."""
+        """Return the offer of every customer who is scored for churn.
+
+        Bands are asked of the probability that is evened out between groups where a setting says
+        so; rows that were made before there was one have the probability alone.
+        """
         churn = context.predictions["churn"]
-        bands, actions = band_of(churn["churn_probability"])
+        asked = churn.get("evened_churn_probability", churn["churn_probability"])
+        bands, actions = band_of(asked)
         reasons = [f"churn probability {p:.2f}" for p in churn["churn_probability"]]
         return pd.DataFrame(
             {

@@ -51,16 +51,22 @@ class Gap:
     null_ratio: float = 1.0
     due: float | None = None
 
-    def least_detectable(self, *, alpha: float, tests: int) -> float | None:
+    def least_detectable(self, *, alpha: float, tests: int, harm: bool = False) -> float | None:
         """Return the ratio to the others that is seen with 80 % power, or None if none is.
 
         A finding needs a ratio under four fifths and significance at `alpha / tests`, Holm's first
-        step, both of which a group at this ratio reaches in four of five samples.
+        step, both of which a group at this ratio reaches in four of five samples. Of a harm it is
+        the others' ratio to a group that has more.
         """
         if not math.isfinite(self.standard_error):
             return None
         power = float(norm.ppf(POWER))
         critical = float(norm.isf(alpha / (2.0 * tests)))
+        if harm:
+            return 1.0 / max(
+                1.0 + (critical + power) * self.standard_error,
+                1.0 / FOUR_FIFTHS + power * self.standard_error,
+            )
         ratio = min(
             self.null_ratio - (critical + power) * self.standard_error,
             FOUR_FIFTHS - power * self.standard_error,

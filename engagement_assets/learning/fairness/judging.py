@@ -6,11 +6,12 @@ the report (`report`) or what follows from a failure.
 A group fails when a judged measure of it is under four fifths of the highest group's, the gap to
 all other people is significant after Holm's correction over every test of the report (`chance`),
 and the gap is beyond the truth's: where it is known what a group is due beside the others, by its
-merit or by other measures, the ratio must also be under four fifths of that, beyond chance. A
-group that has more than five fourths of what the others have fails likewise, where no lower one
-does. That is the rule of the US Equal Employment Opportunity Commission (Uniform Guidelines, 29 CFR
-1607.4 D) with its own test of significance. Groups under a stated size are
-reported, not judged, and as one where they are many.
+merit or by other measures, the ratio must also be under four fifths of that, beyond chance. A group
+that has more than five fourths of what the others have fails likewise, where no lower one does. Of
+a measure that harms the same holds the other way round: those who have more fail. That is the rule
+of the US Equal Employment Opportunity Commission (Uniform Guidelines, 29 CFR 1607.4 D) with its own
+test of significance. Groups under a stated size are reported, not judged, and as one where they are
+many.
 Intervals are percentile bootstraps.
 """
 
@@ -60,6 +61,9 @@ class Measure:
             must lie between four fifths and five fourths of the others'.
         merit: What the truth gives each of n people, where a gap may be the truth's.
         due_by: Names of other measures which all must be lower where less of this one is due.
+        harm: Whether it is worse to have more of it.
+        equal_by: Attributes by which no truth excuses a gap.
+        not_by: Attributes by which it is reported and not judged.
     """
 
     name: str
@@ -69,6 +73,9 @@ class Measure:
     judged: bool = False
     merit: Floats | None = None
     due_by: tuple[str, ...] = ()
+    harm: bool = False
+    equal_by: tuple[str, ...] = ()
+    not_by: tuple[str, ...] = ()
 
     def parts(self) -> tuple[Floats, Floats]:
         """Numerator and denominator of each of n people, 0 where unknown."""
@@ -102,6 +109,7 @@ def fairness_report(
     alpha: float = 0.05,
     n_bootstrap: int = 500,
     seed: int = 0,
+    selection: str = "benefit",
 ) -> FairnessReport:
     """Measure every group of every side and judge all gaps by one test of chance.
 
@@ -112,6 +120,7 @@ def fairness_report(
         alpha: Chance that the report of a fair model fails, at most.
         n_bootstrap: Number of resamples of the people.
         seed: Seed of the resamples.
+        selection: What being selected does to a person, for the words of the report.
     """
     parts = [
         _Part.of(side, attribute, min_group_size, n_bootstrap, seed)
@@ -143,6 +152,8 @@ def fairness_report(
         alpha=alpha,
         people=len(sides[0].people),
         tests=len(tested),
+        selection=selection,
+        side=sides[0].name,
     )
 
 
@@ -176,11 +187,12 @@ class _Part:
         values, samples = _figures(side.measures, codes, len(names), n_bootstrap, seed)
         gaps: dict[tuple[str, int], Gap] = {}
         candidates = np.flatnonzero(judged)
-        for measure in (m for m in side.measures if m.judged):
+        for measure in (m for m in side.measures if m.judged and attribute not in m.not_by):
             for i in candidates if len(candidates) > 1 else ():
-                gap = _gap(measure, codes == i, side)
-                # of two groups the gap is one, and tested once
-                if gap is not None and (len(candidates) > 2 or gap.lower or i == candidates[-1]):
+                gap = _gap(measure, codes == i, side, excused=attribute not in measure.equal_by)
+                # of two groups the gap is one, and tested once, with the one that is worse off
+                worse = gap is not None and gap.lower != measure.harm
+                if gap is not None and (len(candidates) > 2 or worse or i == candidates[-1]):
                     gaps[measure.name, int(i)] = gap
                     if len(candidates) == 2:
                         break
@@ -192,10 +204,10 @@ class _Part:
         """The long table of this attribute."""
         out: list[Row] = []
         for measure in self.side.measures:
-            lower = [self._row(measure, i, p_values, alpha, tests) for i in range(len(self.names))]
-            if not any(row.gap for row in lower):
-                lower = [self._higher(measure, i, row, alpha) for i, row in enumerate(lower)]
-            out += lower
+            worse = [self._row(measure, i, p_values, alpha, tests) for i in range(len(self.names))]
+            if not any(row.gap for row in worse):
+                worse = [self._better(measure, i, row, alpha) for i, row in enumerate(worse)]
+            out += worse
             out += self._summary(measure.name, _least_over_greatest, {measure.name})
         for name, summary in self.side.summaries.items():
             out += self._summary(name, summary, set(self.samples))
@@ -222,23 +234,29 @@ class _Part:
         reason = self._not_judged(measure, i)
         if reason:
             return replace(row, reason=reason)
-        top, ratio = self._against(name, i)
+        best, ratio = self._against(measure, i)
         row = replace(row, judged=True, ratio=ratio)
         gap = self.gaps.get((name, i))
         if gap is None:
             return row
-        p_value, least = p_values[name, i], gap.least_detectable(alpha=alpha, tests=tests)
+        p_value = p_values[name, i]
+        least = gap.least_detectable(alpha=alpha, tests=tests, harm=measure.harm)
         row = replace(row, due=gap.due, p_value=p_value, least_detectable=least)
         if p_value >= alpha:
             return row
         if measure.by is not None:
             return replace(row, gap=True, fails=True, reason="of that of all people")
-        if not gap.lower or ratio is None or ratio >= FOUR_FIFTHS:
+        if gap.lower == measure.harm or ratio is None or ratio >= FOUR_FIFTHS:
             return row
-        return _finding(row, gap, alpha, f"{ratio:.2f} of that of {top}")
+        words = (
+            f"of which {best} have {ratio:.2f}"
+            if measure.harm
+            else f"{ratio:.2f} of that of {best}"
+        )
+        return _finding(row, gap, alpha, words)
 
     def _not_judged(self, measure: Measure, i: int) -> str:
-        if not measure.judged:
+        if not measure.judged or self.attribute in measure.not_by:
             return "reported, not judged"
         if not self.judged[i]:
             return TOO_FEW
@@ -247,21 +265,27 @@ class _Part:
         compared = i in tested or (tested and self.judged.sum() == 2)
         return "" if compared else "nothing to compare with"
 
-    def _higher(self, measure: Measure, i: int, row: Row, alpha: float) -> Row:
-        """The row with a finding where a group has far more than all others have."""
+    def _better(self, measure: Measure, i: int, row: Row, alpha: float) -> Row:
+        """The row with a finding where a group is far better off than all others together."""
         gap = self.gaps.get((measure.name, i))
-        if gap is None or gap.lower or row.p_value is None or row.p_value >= alpha:
+        if gap is None or gap.lower != measure.harm or row.p_value is None or row.p_value >= alpha:
             return row
         if gap.ratio >= FOUR_FIFTHS:
             return row
-        return _finding(row, gap, alpha, f"of which all others together have {gap.ratio:.2f}")
+        words = (
+            f"{gap.ratio:.2f} of that of all others together"
+            if measure.harm
+            else f"of which all others together have {gap.ratio:.2f}"
+        )
+        return _finding(row, gap, alpha, words)
 
-    def _against(self, name: str, i: int) -> tuple[str, float | None]:
-        """The highest judged group, and the ratio to it."""
-        values = np.where(self.judged & np.isfinite(self.values[name]), self.values[name], -np.inf)
-        top = int(np.argmax(values))
-        ratio = float(self.values[name][i] / values[top]) if values[top] > 0 else None
-        return self.names[top], ratio
+    def _against(self, measure: Measure, i: int) -> tuple[str, float | None]:
+        """The judged group that is best off, and the lower of the two values over the higher."""
+        values, sign = self.values[measure.name], -1.0 if measure.harm else 1.0
+        best = int(np.argmax(np.where(self.judged & np.isfinite(values), sign * values, -np.inf)))
+        less, more = (best, i) if measure.harm else (i, best)
+        ratio = float(values[less] / values[more]) if values[more] > 0 else None
+        return self.names[best], ratio
 
     def _summary(self, name: str, summary: Callable[[Samples], Floats], of: set[str]) -> list[Row]:
         if self.judged.sum() < 2:
@@ -336,13 +360,15 @@ def _figures(
     return whole, {name: np.concatenate([empty, *values]) for name, values in drawn.items()}
 
 
-def _gap(measure: Measure, one: NDArray[np.bool_], side: Side) -> Gap | None:
-    """The gap between the people marked and all others."""
+def _gap(
+    measure: Measure, one: NDArray[np.bool_], side: Side, *, excused: bool = True
+) -> Gap | None:
+    """The gap between the people marked and all others; `excused` where the truth may have it."""
     values, rest = measure.values, ~one
     if measure.by is not None:
         return calibration(values[one], measure.by[one], values[rest], measure.by[rest])
     known = np.isfinite(values)
-    merit = measure.merit
+    merit = measure.merit if excused else None
     if measure.due_by:
         merit = np.where(one, _least_ratio(measure.due_by, one, side), 1.0)
     one, rest = one & known, rest & known

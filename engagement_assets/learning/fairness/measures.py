@@ -8,7 +8,9 @@ Figures that say the same thing are judged once, the others are reported:
 * Selections: the share selected, beside the share with the label, which says how much of a gap is
   the truth's; where a threshold selects, also the share selected of those with the label (equal
   opportunity: Hardt, Price and Srebro, NeurIPS 2016), which a model that guesses for one group
-  lowers and the share selected may not show.
+  lowers and the share selected may not show. Where being selected is a harm, equalised odds are
+  judged: the share selected of those with the label and of those without it. No truth excuses a
+  gap of these.
 * Predicted numbers do no harm by themselves; what the product does with them does. Judged are the
   selection of the highest, as above, and calibration: a group's mean prediction over its mean
   target lies between four fifths and five fourths of the others'. The error is reported: where the
@@ -45,9 +47,13 @@ from engagement_assets.learning.fairness.report import FairnessReport
 TOP_SHARE = 0.1
 # What a group is due beside the others: what the truth gives it, or the same as they have.
 Reference = Literal["truth", "equal"]
-SELECTED, WITH_LABEL = "selected", "with_label"
+# What being selected does to a person.
+Selection = Literal["benefit", "harm"]
+BENEFIT: Selection = "benefit"
+HARM: Selection = "harm"
+SELECTED, WITH_LABEL, WITHOUT_LABEL = "selected", "with_label", "without_label"
 BASE_RATE, PRECISION = "base_rate", "precision"
-CALIBRATION, EXPOSURE = "calibration_ratio", "exposure"
+CALIBRATION, EXPOSURE, ATTENTION = "calibration_ratio", "exposure", "attention"
 CUSTOMERS, AUTHORS = "customers", "authors"
 
 
@@ -78,7 +84,7 @@ def truly_top(y: ArrayLike, *, share: float = TOP_SHARE) -> NDArray[np.bool_]:
     return more if top.sum() > max(2, 2.0 * share * len(values)) else top
 
 
-def selection_fairness(
+def selection_fairness(  # noqa: PLR0913 - who is judged, by what, and how
     y: ArrayLike | None,
     selected: ArrayLike,
     sensitive: pd.DataFrame,
@@ -86,6 +92,9 @@ def selection_fairness(
     attributes: Sequence[str],
     equal_opportunity: bool = False,
     reference: Reference = "truth",
+    selection: Selection = BENEFIT,
+    side: str = CUSTOMERS,
+    evened: Sequence[str] = (),
     **settings: Any,
 ) -> FairnessReport:
     """Report and judge who of n people is selected.
@@ -99,15 +108,28 @@ def selection_fairness(
             where a quota selects: there a group with fewer who deserve it has fewer of them
             selected however good the scores are (Corbett-Davies and Goel 2018).
         reference: Whether a gap that the truth has too is excused (`truth`) or counts (`equal`).
+        selection: Whether being selected is a benefit or a harm; of a harm equalised odds are
+            judged.
+        side: What a reader calls the people.
+        evened: Attributes by which as many of every group are meant to be selected: no truth
+            excuses a gap, and of a benefit the share selected of those with the label, which that
+            moves, is not judged.
         settings: Settings of `fairness_report`.
 
     Raises:
-        ValueError: When the inputs differ in length.
+        ValueError: When the inputs differ in length, or the selection is neither.
     """
-    side = _selection(
-        y, selected, sensitive, equal_opportunity=equal_opportunity, reference=reference
+    whom = _selection(
+        y,
+        selected,
+        sensitive,
+        equal_opportunity=equal_opportunity,
+        reference=reference,
+        selection=selection,
+        side=side,
+        evened=tuple(evened),
     )
-    return fairness_report([side], attributes=attributes, **settings)
+    return fairness_report([whom], attributes=attributes, selection=selection, **settings)
 
 
 def _selection(
@@ -117,40 +139,54 @@ def _selection(
     *,
     equal_opportunity: bool = False,
     reference: Reference = "truth",
+    selection: Selection = BENEFIT,
+    side: str = CUSTOMERS,
+    evened: tuple[str, ...] = (),
 ) -> Side:
+    if selection not in (BENEFIT, HARM):
+        raise ValueError(f"selection must be {BENEFIT} or {HARM}, got {selection!r}")
+    harm = selection == HARM
     marked = np.asarray(selected, dtype=bool).astype(np.float64)
     labels = None if y is None else as_labels(y, both_classes=False)
     if len(marked) != len(sensitive) or (labels is not None and len(labels) != len(marked)):
         raise ValueError(
             f"{'no' if labels is None else len(labels)} labels, {len(marked)} flags and "
-            f"{len(sensitive)} sensitive rows: give one of each a customer"
+            f"{len(sensitive)} sensitive rows: give one of each for everybody"
         )
     excused = reference == "truth"
     if labels is None:
-        return Side(CUSTOMERS, sensitive, [Measure(SELECTED, marked, judged=True)])
+        return Side(side, sensitive, [Measure(SELECTED, marked, judged=True, harm=harm)])
+    merit = labels if excused else None
     return Side(
-        CUSTOMERS,
+        side,
         sensitive,
         [
             Measure(BASE_RATE, labels),
-            Measure(SELECTED, marked, judged=True, merit=labels if excused else None),
+            Measure(SELECTED, marked, judged=True, merit=merit, harm=harm, equal_by=evened),
             Measure(
                 WITH_LABEL,
                 np.where(labels == 1.0, marked, math.nan),
-                judged=equal_opportunity,
+                judged=equal_opportunity or harm,
                 # a group of lower risk has both, fewer with the label and fewer of the selected
                 # with it; one of the two alone is no lower risk
-                due_by=(BASE_RATE, PRECISION) if excused else (),
+                due_by=(BASE_RATE, PRECISION) if excused and not harm else (),
+                harm=harm,
+                not_by=() if harm else evened,
             ),
             Measure(PRECISION, np.where(marked == 1.0, labels, math.nan)),
-            Measure("without_label", np.where(labels == 0.0, marked, math.nan)),
+            Measure(
+                WITHOUT_LABEL,
+                np.where(labels == 0.0, marked, math.nan),
+                judged=harm,
+                harm=harm,
+            ),
         ],
         {"equalized_odds_difference": _odds_difference},
     )
 
 
 def _odds_difference(samples: Samples) -> Floats:
-    gaps = [np.ptp(samples[name], axis=1) for name in (WITH_LABEL, "without_label")]
+    gaps = [np.ptp(samples[name], axis=1) for name in (WITH_LABEL, WITHOUT_LABEL)]
     difference: Floats = np.maximum(*gaps)
     return difference
 
@@ -230,13 +266,8 @@ def ranking_fairness(  # noqa: PLR0913 - the data of two sides
     shown = lists[:, :k]
     sides = [Side(CUSTOMERS, sensitive, _list_measures(shown, relevant, category, popularity, k))]
     if candidates is not None and author is not None and author_sensitive is not None:
-        writers, exposure, attention = _exposure(shown, relevant, candidates, np.asarray(author))
-        measures = [
-            Measure(EXPOSURE, exposure, judged=True, merit=attention),
-            Measure("attention", attention),
-        ]
-        rows = author_sensitive.iloc[writers].reset_index(drop=True)
-        sides.append(Side(AUTHORS, rows, measures))
+        about = (candidates, np.asarray(author), author_sensitive)
+        sides.append(exposure_side(shown, relevant, *about))
     return fairness_report(sides, attributes=attributes, **settings)
 
 
@@ -266,10 +297,10 @@ def _list_measures(
     ]
 
 
-def _exposure(
-    lists: Ints, relevant: sp.csr_matrix, candidates: Ints, author: Ints
-) -> tuple[Ints, Floats, Floats]:
-    """The authors of the candidates, and what a candidate of theirs gets on average.
+def exposure_side(
+    lists: Ints, relevant: sp.csr_matrix, candidates: Ints, author: Ints, sensitive: pd.DataFrame
+) -> Side:
+    """Return the authors of the candidates, and what a candidate of theirs gets on average.
 
     Exposure is what the lists give it, attention how many of the customers turned to it later.
     """
@@ -281,4 +312,8 @@ def _exposure(
     writers, place = np.unique(author[known], return_inverse=True)
     count = np.bincount(place)
     means = [np.bincount(place, weights=v[known]) / count for v in (exposure, attention)]
-    return writers.astype(np.int64), means[0], means[1]
+    measures = [
+        Measure(EXPOSURE, means[0], judged=True, merit=means[1]),
+        Measure(ATTENTION, means[1]),
+    ]
+    return Side(AUTHORS, sensitive.iloc[writers].reset_index(drop=True), measures)

@@ -18,6 +18,7 @@ from engagement_assets.learning.fairness.report import (
     verdict_of,
 )
 
+HARM = "harm"
 # A table of more groups than these is not read.
 MOST_SHOWN = 30
 
@@ -29,8 +30,13 @@ def report_markdown(report: FairnessReport) -> str:
         NOT_JUDGED: "was **not judged**: no gap could have been seen",
     }[report.verdict]  # fmt: skip
     lines = [f"Selected are {report.selected_are}.\n"] if report.selected_are else []
+    if report.selection == HARM:
+        lines += [
+            "Being selected is a harm: a group fails that is selected more, and equalised odds are "
+            "judged, the shares selected of those with the label and of those without it.\n"
+        ]
     lines += [
-        f"The 80 % rule {verdict} ({report.people:,} customers; groups of at least "
+        f"The 80 % rule {verdict} ({report.people:,} {report.side}; groups of at least "
         f"{report.min_group_size} are judged; {report.tests} tests, together at significance "
         f"{report.alpha:g} after Holm).",
         "",

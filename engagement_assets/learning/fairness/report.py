@@ -35,7 +35,8 @@ class Row:
         high: Upper end of the interval.
         people: Size of the group.
         judged: Whether the group was tested on this measure.
-        ratio: The value over that of the highest judged group.
+        ratio: The value over that of the highest judged group; of a harm, that of the lowest over
+            it.
         due: The ratio of the lower to the higher of the group and the others that the truth
             gives them, up to 1.
         p_value: P-value of the gap to all other people, Holm-corrected over the report.
@@ -76,6 +77,8 @@ class FairnessReport:
         tests: Number of tests behind the verdict.
         words: What a reader calls the measures, by name.
         selected_are: What selection means, in words.
+        selection: Whether being selected is a benefit or a harm.
+        side: What the people are, such as customers.
     """
 
     rows: tuple[Row, ...]
@@ -86,13 +89,15 @@ class FairnessReport:
     tests: int
     words: Mapping[str, str] = field(default_factory=dict)
     selected_are: str = ""
+    selection: str = "benefit"
+    side: str = "customers"
 
     @property
     def verdicts(self) -> dict[str, str]:
         """Holds, fails or not judged, by side and attribute."""
         parts = self.by_attribute()
         return {f"{side} by {name}": verdict_of(rows) for (side, name), rows in parts.items()} | {
-            f"customers by {name}": NOT_JUDGED for name in self.missing
+            f"{self.side} by {name}": NOT_JUDGED for name in self.missing
         }
 
     @property
@@ -120,7 +125,7 @@ class FairnessReport:
     def notes(self) -> list[str]:
         """What was not judged and why, and gaps that the truth has."""
         notes = [
-            f"customers by {name}: not judged, the attribute is missing" for name in self.missing
+            f"{self.side} by {name}: not judged, the attribute is missing" for name in self.missing
         ]
         for (side, attribute), rows in self.by_attribute().items():
             small = {
@@ -159,9 +164,9 @@ class FairnessReport:
                     text = "none"
                 else:
                     least, most = (pick(seen, key=lambda g: seen[g]) for pick in (min, max))
-                    text = f"under {seen[most]:.2f} of the others ({one_line(most)})"
+                    text = f"{self._gap(seen[most])} the others ({one_line(most)})"
                     if least != most:
-                        text += f" to under {seen[least]:.2f} ({one_line(least)})"
+                        text += f" to {self._gap(seen[least])} them ({one_line(least)})"
                     if len(seen) < len(ratios):
                         text += ", in some groups none"
                 out.append(f"{side} by {attribute}, {self.worded_measure(measure)}: {text}")
@@ -211,6 +216,8 @@ class FairnessReport:
                 name: data[name]
                 for name in ("min_group_size", "alpha", "people", "tests", "words", "selected_are")
             },
+            # of a report that was written before there were two
+            **{name: data[name] for name in ("selection", "side") if name in data},
         )
 
     def by_attribute(self) -> dict[tuple[str, str], list[Row]]:
@@ -223,6 +230,11 @@ class FairnessReport:
     def worded_measure(self, measure: str) -> str:
         """Return what a reader calls a measure."""
         return self.words.get(measure, measure.replace("_", " "))
+
+    def _gap(self, ratio: float) -> str:
+        return (
+            f"over {1 / ratio:.2f} times" if self.selection == "harm" else f"under {ratio:.2f} of"
+        )
 
     def _sentence(self, row: Row) -> str:
         due = "" if row.due is None else f", {row.due:.2f} is due by the truth"

@@ -125,6 +125,7 @@ class AnomalyAdapter(ScoredModel):
             flagged.to_numpy(),
             sensitive_columns(rows),
             attributes=SENSITIVE,
+            selection="harm",
             **inputs.fairness_settings(referenced=False),
         )
         return Assessment(report)

@@ -58,6 +58,7 @@ SPEC = ModelSpec(
     fairness=FairnessSpec(
         rule="No group is sent to review at less than 80 % of the rate of the group most often "
         "sent there, beyond chance.",
+        selection="harm",
         selected_are="those whom the detector sends to a person for review; nobody knows who of "
         "them is fraud",
         words={"selected": "sent to review"},

@@ -6,7 +6,7 @@ measuring and wording themselves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import partial
 from typing import Any, ClassVar
@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from engagement_assets.features.labels import Label
+from engagement_assets.features.snapshot import query_parameters
 from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.evaluation.metrics import (
     auc,
@@ -27,16 +28,37 @@ from engagement_assets.learning.evaluation.metrics import (
 )
 from engagement_assets.learning.evaluation.scores import score_shares
 from engagement_assets.learning.evaluation.thresholds import CostModel
-from engagement_assets.learning.fairness.mitigation import offer_price
+from engagement_assets.learning.fairness.mitigation import offer_figures
+from engagement_assets.learning.fairness.report import FairnessReport
+from engagement_assets.learning.fairness.reweighing import (
+    REWEIGHING,
+    drawn_rows,
+    reweighed,
+    reweighing_weights,
+)
 from engagement_assets.learning.trees.classifier import CalibratedBoostingClassifier
 from engagement_assets.learning.tuning.estimators import TunedClassifier
-from engagement_assets.lifecycle.fairness import Assessment, assess_flags
+from engagement_assets.lifecycle.adapter import Inputs
+from engagement_assets.lifecycle.fairness import (
+    APPLIED,
+    Assessment,
+    assess_flags,
+    evened_flags,
+    later_flags,
+    thresholds_of,
+)
 from engagement_assets.lifecycle.rows import used_within
 from engagement_assets.lifecycle.spec import ModelSpec
 from engagement_assets.lifecycle.tabular import LabelledSnapshots
-from engagement_assets.lifecycle.training import records
+from engagement_assets.lifecycle.training import (
+    EVENED,
+    records,
+    sensitive_columns,
+    split_rows,
+)
 from engagement_assets.models.churn.reports import evaluation_markdown
 from engagement_assets.models.churn.spec import LABEL, SPEC
+from resources.registry import RegisteredModel
 
 RECALL = 0.8
 
@@ -44,6 +66,14 @@ RECALL = 0.8
 def auc_or_nan(labels: Floats, probability: Floats) -> float:
     """Return the AUC, NaN where few customers happen to be of one class."""
     return auc(labels, probability) if len(np.unique(labels)) > 1 else float("nan")
+
+
+def _costs(fitted: Any) -> CostModel:
+    return CostModel(
+        cost_miss=fitted.cost_miss,
+        cost_action=fitted.cost_action,
+        success_rate=fitted.success_rate,
+    )
 
 
 class ChurnAdapter(LabelledSnapshots):
@@ -127,28 +157,96 @@ class ChurnAdapter(LabelledSnapshots):
         """Return who used the app in as many days as the label looks ahead."""
         return used_within(rows, self.label.window_days)
 
+    def open(self, model: RegisteredModel, *, threads: int) -> Any:
+        """Load a version's estimator, with the mitigation that its card says is applied."""
+        fitted = super().open(model, threads=threads)
+        fitted.applied_ = model.card.get(APPLIED)
+        return fitted
+
     def predicted(self, fitted: Any, rows: pd.DataFrame) -> dict[str, Any]:
-        """Return the probability of churn, and whether contacting pays."""
+        """Return the probability of churn, evened out too, and whether contacting pays."""
         probability = self.score(fitted, rows)
+        thresholds = thresholds_of({APPLIED: fitted.applied_})
+        evened = probability
+        if thresholds is not None:
+            evened = thresholds.adjusted(probability, sensitive_columns(rows, unknown_too=True))
         return {
             "churn_probability": probability,
-            "above_cost_threshold": probability >= fitted.threshold_,
+            "evened_churn_probability": evened,
+            "above_cost_threshold": evened >= fitted.threshold_,
         }
 
     def judged(self, fitted: Any, rows: pd.DataFrame, **settings: Any) -> Assessment:
         """Measure whom the cost threshold flags among the test people of labelled rows."""
-        costs = CostModel(
-            cost_miss=fitted.cost_miss,
-            cost_action=fitted.cost_action,
-            success_rate=fitted.success_rate,
-        )
         return assess_flags(
             partial(self.score, fitted),
             rows,
             label=self.target,
             threshold=fitted.threshold_,
-            price=partial(offer_price, costs=costs),
+            figures=partial(offer_figures, costs=_costs(fitted)),
+            applied=fitted.applied_,
             **settings,
+        )
+
+    def mitigate(
+        self,
+        method: str,
+        fitted: Any,
+        fit: Callable[[pd.DataFrame], Any],
+        learn: pd.DataFrame,
+        test_rows: pd.DataFrame,
+        **fairness: Any,
+    ) -> tuple[Any, dict[str, Any]]:
+        """Even out by gender and age who is flagged, by thresholds or by what is learnt from."""
+        test = split_rows(test_rows, test=True)
+        figures = partial(offer_figures, costs=_costs(fitted))
+        if method != REWEIGHING:
+            applied = evened_flags(
+                partial(self.score, fitted),
+                split_rows(test_rows, test=False),
+                test,
+                label=self.target,
+                threshold=fitted.threshold_,
+                figures=figures,
+                **fairness,
+            )
+            return fitted, applied.summary()
+        weights = reweighing_weights(
+            learn[self.target],
+            sensitive_columns(learn, unknown_too=True),
+            attributes=EVENED,
+            min_group_size=fairness["min_group_size"],
+        )
+        again = fit(learn.iloc[drawn_rows(weights, seed=fairness["seed"])].reset_index(drop=True))
+        applied = reweighed(
+            test[self.target],
+            sensitive_columns(test, unknown_too=True),
+            scores=(self.score(fitted, test), self.score(again, test)),
+            thresholds=(fitted.threshold_, again.threshold_),
+            figures=partial(figures, test[self.target]),
+            attributes=EVENED,
+            evened=EVENED,
+            **fairness,
+        )
+        return again, applied.summary()
+
+    def later_fairness(
+        self,
+        inputs: Inputs,
+        model: RegisteredModel,  # noqa: ARG002 - others need it
+        predictions: pd.DataFrame,
+        day: date,
+    ) -> FairnessReport:
+        """Return who was flagged on a day, by who left since."""
+        query = inputs.sql.query(self.label.key)
+        labels = inputs.engine.select(query, query_parameters(query, day, label=self.label))
+        return later_flags(
+            predictions,
+            inputs.features(day),
+            labels.to_pandas(),
+            flag="above_cost_threshold",
+            label=self.target,
+            **inputs.fairness_settings(),
         )
 
     def figures(self, table: pd.DataFrame) -> dict[str, float | int]:

@@ -26,7 +26,7 @@ CALIBRATION_CEILING = 0.05
 SPEC = ModelSpec(
     name=NAME,
     subject="churn scores",
-    code_version="1",
+    code_version="2",
     implementation="engagement_assets.models.churn.adapter:ChurnAdapter",
     kinds=frozenset({"xgboost"}),
     learns_from=(CUSTOMER_FEATURES, LABEL.key),
@@ -55,6 +55,8 @@ SPEC = ModelSpec(
     fairness=FairnessSpec(
         rule="No group is flagged at less than 80 % of the rate of the most flagged group, given "
         "how many of each truly leave, beyond chance.",
+        selection="benefit",
+        mitigations=("parity", "reweighing"),
         selected_are="those whom contacting pays at the stated costs, flagged for an offer to stay",
         words={
             "base_rate": "churn rate",
@@ -68,11 +70,16 @@ SPEC = ModelSpec(
             "churn_probability",
             f"Calibrated probability of no session in the {LABEL.window_days} days after (0-1)",
         ),
+        share_column(
+            "evened_churn_probability",
+            "What thresholds are asked of (0-1): the churn probability, moved by gender and age "
+            "where FAIRNESS_MITIGATION evens out who is selected",
+        ),
         Column(
             "above_cost_threshold",
             "bool",
             nullable=False,
-            meaning="Whether contacting pays at the stated costs",
+            meaning="Whether contacting pays at the stated costs, asked of the evened probability",
         ),
         *reason_columns("log-odds"),
     ),

@@ -66,6 +66,7 @@ SPEC = ModelSpec(
     fairness=FairnessSpec(
         rule="No group is among the most engaged at less than 80 % of the rate of the group most "
         "often there, given how engaged they truly are, beyond chance.",
+        selection="benefit",
         selected_are="the tenth with the highest predicted engagement, whom the product counts as "
         "engaged",
         words=TOP_WORDS,

@@ -77,6 +77,7 @@ SPEC = ModelSpec(
     fairness=FairnessSpec(
         rule="No group is among the tenth of lowest health at less than 80 % of the rate of the "
         "group most often there, given how many of each truly leave, beyond chance.",
+        selection="benefit",
         selected_are="the tenth of lowest health among those whom the churn model scores, whom "
         "care goes to first",
         words={

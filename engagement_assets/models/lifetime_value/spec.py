@@ -56,6 +56,7 @@ SPEC = ModelSpec(
     fairness=FairnessSpec(
         rule="No group is among the tenth of highest value at less than 80 % of the rate of the "
         "group most often there, given what it truly brings, beyond chance.",
+        selection="benefit",
         selected_are="the tenth with the highest predicted future revenue, who are looked after "
         "and kept first",
         words=TOP_WORDS,

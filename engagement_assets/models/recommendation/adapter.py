@@ -7,7 +7,8 @@ Does not belong here: learning, measuring and wording themselves.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import date, timedelta
 from typing import Any
@@ -15,10 +16,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from engagement_assets.learning.evaluation.bootstrap import Interval
-from engagement_assets.learning.evaluation.ranking import paired_difference
+from engagement_assets.learning.evaluation.bootstrap import Interval, mean
+from engagement_assets.learning.evaluation.ranking import paired_difference, user_metrics
 from engagement_assets.learning.evaluation.scores import quantile_edges, score_shares
-from engagement_assets.learning.fairness.measures import ranking_fairness
+from engagement_assets.learning.evaluation.splits import hash_positions
+from engagement_assets.learning.fairness.exposure import ExposureShares, fit_exposure
+from engagement_assets.learning.fairness.measures import AUTHORS, EXPOSURE, ranking_fairness
+from engagement_assets.learning.fairness.mitigation import Mitigation, priced
 from engagement_assets.learning.fairness.report import FairnessReport
 from engagement_assets.learning.recommendation.data import Dataset, RecommendationDataError
 from engagement_assets.learning.recommendation.diversity import count_categories
@@ -30,8 +34,8 @@ from engagement_assets.lifecycle.adapter import (
 )
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.errors import NotTrainableError
-from engagement_assets.lifecycle.fairness import Assessment
-from engagement_assets.lifecycle.training import SENSITIVE, sensitive_columns
+from engagement_assets.lifecycle.fairness import APPLIED, Assessment
+from engagement_assets.lifecycle.training import EVENED, SENSITIVE, sensitive_columns
 from engagement_assets.models.recommendation.feed import settings_of
 from engagement_assets.models.recommendation.reports import evaluation_markdown, lists_report
 from engagement_assets.models.recommendation.sources import dataset_as_of, windows_as_of
@@ -39,6 +43,7 @@ from engagement_assets.models.recommendation.spec import ITEMS_SHOWN, LEAST_CATE
 from engagement_assets.models.recommendation.training import (
     MOST_INTERACTIONS,
     TrainingSettings,
+    Window,
     judge,
     train_recommendation,
     window,
@@ -47,6 +52,8 @@ from engagement_assets.models.recommendation.windows import Windows
 from resources.registry import RegisteredModel
 
 CUSTOMERS_OF_DRIFT = 5_000
+# Length of the lists whose quality is judged.
+K = 10
 TABLES = ("source/interactions", "source/posts", "source/connections")
 
 
@@ -59,23 +66,23 @@ class RecommendationAdapter:
         try:
             windows = windows_as_of(inputs, day)
             data = _rehearsed(inputs, day, windows)
-            trained = train_recommendation(data, _settings(inputs, data, windows))
+            settings = _settings(inputs, data, windows)
+            if inputs.mitigation is not None:
+                settings = replace(settings, served=ITEMS_SHOWN)
+            trained = train_recommendation(data, settings)
         except RecommendationDataError as error:
             raise NotTrainableError(f"no recommender as of {day}: {error}") from error
-        fairness = ranking_fairness(
-            trained.judged.lists,
-            trained.test.relevant,
-            _people(inputs, trained.test.data, trained.test.users, day),
-            attributes=SENSITIVE,
-            category=trained.test.data.category,
-            popularity=trained.test.data.people(),
-            candidates=trained.test.items,
-            author=trained.test.data.author,
-            author_sensitive=_authors(inputs, trained.test.data, day),
-            **inputs.fairness_settings(referenced=False),
-        )
-        people = inputs.features(day)["customer_id"]
-        scores = _top_scores(trained.model, people, inputs.seed)
+        how = inputs.fairness_settings(referenced=False)
+        people = _people(inputs, trained.test.data, trained.test.users, day)
+        authors = _authors(inputs, trained.test.data, day)
+        if inputs.mitigation is None:
+            report = judged_lists(trained.judged.lists, trained.test, people, authors, **how)
+            fairness: dict[str, Any] = {"fairness": report.to_dict()}
+        else:
+            applied = exposed(trained.served, trained.test, people, authors, **how)
+            fairness = {"fairness": applied.after.to_dict(), APPLIED: applied.summary()}
+        everybody = inputs.features(day)["customer_id"]
+        scores = _top_scores(trained.model, everybody, inputs.seed)
         edges = quantile_edges(scores)
         card = trained.card | {
             "training_snapshot": snapshots.test.isoformat(),
@@ -86,7 +93,7 @@ class RecommendationAdapter:
             "metrics": trained.card["metrics"] | _floors(trained.card, trained),
             "score_edges": edges,
             "score_shares": score_shares(scores, edges=edges),
-            "fairness": fairness.to_dict(),
+            **fairness,
         }
         return Trained(trained.model, card)
 
@@ -109,7 +116,8 @@ class RecommendationAdapter:
 
         The version was fitted again with the test window, so it can no longer be judged there.
         """
-        return Assessment(FairnessReport.from_dict(model.card["fairness"]))
+        report = FairnessReport.from_dict(model.card["fairness"])
+        return Assessment(report, applied=model.card.get(APPLIED))
 
     def champion_advantage(
         self, inputs: Inputs, champion: RegisteredModel, candidate: RegisteredModel
@@ -139,7 +147,10 @@ class RecommendationAdapter:
         data = dataset_as_of(inputs, day, windows)
         recommender.refresh(data.limited(days=windows.history_days, interactions=MOST_INTERACTIONS))
         people = inputs.features(day)["customer_id"]
-        table, figures = lists_of(recommender, people)
+        applied = model.card.get(APPLIED)
+        shares = ExposureShares.from_dict(applied["fitted"]) if applied else ExposureShares({})
+        authors = _authors(inputs, recommender.data_, day) if shares.shares else pd.DataFrame()
+        table, figures = lists_of(recommender, people, shares=shares, authors=authors)
         report, text = lists_report(table, figures)
         return Predicted(
             table,
@@ -152,20 +163,131 @@ class RecommendationAdapter:
             explanation_figures={"coverage": figures["coverage"]},
         )
 
+    def later_fairness(
+        self, inputs: Inputs, model: RegisteredModel, predictions: pd.DataFrame, day: date
+    ) -> FairnessReport:
+        """Return the exposure of authors in a day's lists, by what customers turned to since.
+
+        Raises:
+            NotTrainableError: Nobody turned to anything.
+        """
+        windows = Windows(**model.card["windows"])
+        later = day + timedelta(days=math.ceil(model.card["test_days"]))
+        try:
+            data = dataset_as_of(inputs, later, windows)
+            start = data.as_of - model.card["test_days"]
+            settings = _settings(inputs, data, windows)
+            since = window(data, start=start, settings=settings, name="later")
+        except RecommendationDataError as error:
+            raise NotTrainableError(str(error)) from error
+        shown = predictions.set_index("customer_id")["items"]
+        users = pd.Index(data.users)[since.users]
+        there = users.isin(shown.index)
+        lists = np.full((int(there.sum()), ITEMS_SHOWN), -1, dtype=np.int64)
+        places = pd.Index(data.items)
+        for row, items in enumerate(shown.loc[users[there]]):
+            known = places.get_indexer(json.loads(items))
+            lists[row, : len(known)] = known
+        since = replace(since, users=since.users[there], relevant=since.relevant[there])
+        report = judged_lists(
+            lists,
+            since,
+            _people(inputs, data, since.users, day),
+            _authors(inputs, data, day),
+            attributes=EVENED,
+            **inputs.fairness_settings(referenced=False),
+        )
+        return replace(report, rows=tuple(row for row in report.rows if row.side == AUTHORS))
+
+
+def judged_lists(
+    lists: np.ndarray,
+    on: Window,
+    people: pd.DataFrame,
+    authors: pd.DataFrame,
+    *,
+    attributes: Sequence[str] = SENSITIVE,
+    **settings: Any,
+) -> FairnessReport:
+    """Report on the lists of a window's users: their quality, and the exposure of authors."""
+    return ranking_fairness(
+        lists,
+        on.relevant,
+        people,
+        attributes=attributes,
+        category=on.data.category,
+        popularity=on.data.people(),
+        candidates=on.items,
+        author=on.data.author,
+        author_sensitive=authors,
+        **settings,
+    )
+
+
+def exposed(
+    lists: np.ndarray, on: Window, people: pd.DataFrame, authors: pd.DataFrame, **settings: Any
+) -> Mitigation:
+    """Fit the least shares of authors' groups on half of a window's users, judge on the others.
+
+    Args:
+        lists: Lists of the users as they are served, made by a model that has not seen the window.
+        on: The window.
+        people: Sensitive columns of the users.
+        authors: Those of the authors.
+        settings: Settings of a fairness report.
+    """
+    ids = np.asarray(on.data.users, dtype=object)[on.users]
+    positions = hash_positions(ids, salt=EXPOSURE)
+    fitted_on = hash_positions(ids, salt=f"{EXPOSURE} fit") < 0.5
+    judged = ~fitted_on
+    shares = fit_exposure(
+        lists[fitted_on],
+        on.relevant[fitted_on],
+        positions[fitted_on],
+        candidates=on.items,
+        author=on.data.author,
+        author_sensitive=authors,
+        attributes=[name for name in EVENED if name in authors],
+        min_group_size=settings["min_group_size"],
+    )
+    part = replace(on, users=on.users[judged], relevant=on.relevant[judged])
+    those = people[judged].reset_index(drop=True)
+    before = lists[judged]
+    after = shares.rerank(before, on.data.author, authors, positions[judged])
+    reports = [judged_lists(one, part, those, authors, **settings) for one in (before, after)]
+    ndcg = [user_metrics(one[:, :K], part.relevant, k=K).values["ndcg"] for one in (before, after)]
+    price = priced(
+        *({"ndcg": mean(values)} for values in ndcg),
+        rows=len(those),
+        n_bootstrap=settings["n_bootstrap"],
+        seed=settings["seed"],
+    )
+    return Mitigation(EXPOSURE, shares.words, shares.to_dict(), reports[0], reports[1], price)
+
 
 def lists_of(
-    recommender: FallbackRecommender, people: pd.Series
+    recommender: FallbackRecommender,
+    people: pd.Series,
+    *,
+    shares: ExposureShares = ExposureShares({}),  # noqa: B008 - it cannot be changed
+    authors: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, dict[str, float]]:
     """The lists of customers as rows, and how much of what could be shown they show.
 
     Args:
         recommender: Knows what is known by now.
         people: n ids.
+        shares: The least shares of places of authors' groups.
+        authors: Sensitive columns of the authors, where there are shares.
     """
     data = recommender.data_
     place = pd.Index(data.users).get_indexer(people)
     candidates = data.candidates()
     lists = recommender.lists(place, candidates, k=ITEMS_SHOWN, min_categories=LEAST_CATEGORIES)
+    if shares.shares and authors is not None:
+        positions = hash_positions(people, salt=EXPOSURE)
+        order = shares.rerank(lists.items, data.author, authors, positions)
+        lists = replace(lists, items=order)
     shown = lists.items >= 0
     ids = np.asarray(data.items, dtype=object)
     sources = np.array(SOURCES, dtype=object)[recommender.stage_[place]]

@@ -51,6 +51,8 @@ SPEC = ModelSpec(
         rule="No group of customers gets lists of less than 80 % of the quality of the group "
         "served best, and no group of authors less than 80 % of the exposure that its attention "
         "is due, beyond chance.",
+        selection="benefit",
+        mitigations=("exposure",),
         words={"ndcg": "NDCG"},
     ),
     columns=(
@@ -69,7 +71,7 @@ SPEC = ModelSpec(
             maximum=ITEMS_SHOWN,
         ),
         Column("categories_shown", "int64", nullable=False, meaning="Categories in the list"),
-        Column("top_score", "float64", nullable=False, meaning="Score of the first post"),
+        Column("top_score", "float64", nullable=False, meaning="Score of the best post"),
         Column(
             "source",
             "string",

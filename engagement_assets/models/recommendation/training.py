@@ -58,6 +58,7 @@ class TrainingSettings:
         max_interactions: Learn from the latest so many interactions.
         max_test_users: Judge on a random sample of so many users of a window.
         k: Length of the lists that are judged.
+        served: Length of the lists that are served, where they are to be re-ranked; 0 where not.
         min_categories: Categories that every list must have.
         sampled_protocol: Also measure one relevant item among 99 sampled others.
         n_bootstrap: Resamples behind each interval, over users.
@@ -74,6 +75,7 @@ class TrainingSettings:
     max_interactions: int | None = MOST_INTERACTIONS
     max_test_users: int = 10_000
     k: int = 10
+    served: int = 0
     min_categories: int = LEAST_CATEGORIES
     sampled_protocol: bool = False
     n_bootstrap: int = 200
@@ -135,12 +137,14 @@ class Trained:
         card: JSON data for the registry.
         test: The test window, for fairness.
         judged: The winner's lists in it, made by the winner as fitted before the window.
+        served: Its lists in it as they are served, where asked for; n x 0 else.
     """
 
     model: FallbackRecommender
     card: dict[str, Any]
     test: Window
     judged: Judged
+    served: Ints
 
 
 def train_recommendation(data: Dataset, settings: TrainingSettings | None = None) -> Trained:
@@ -193,6 +197,11 @@ def _train(data: Dataset, how: TrainingSettings) -> Trained:
     logger.info("%s is measured on the test window, then learns from everything", winner)
     model = how.make(winner).fit_dataset(test.data)
     judged = judge(model, test, how)
+    served = np.empty((len(test.users), 0), dtype=np.int64)
+    if how.served:
+        served = model.lists(
+            test.users, test.items, k=how.served, min_categories=how.min_categories
+        ).items
     figures = _figures(model, judged, test, how)
     baseline = judged
     if winner != BASELINE:
@@ -233,7 +242,7 @@ def _train(data: Dataset, how: TrainingSettings) -> Trained:
         "that is kept was fitted again with the test window after it was measured",
         "seeds": {"training": how.seed},
     }
-    return Trained(final, card, test, judged)
+    return Trained(final, card, test, judged, served)
 
 
 def window(data: Dataset, *, start: float, settings: TrainingSettings, name: str) -> Window:

@@ -15,7 +15,7 @@ from engagement_assets.learning.fairness.measures import (
 from engagement_assets.learning.fairness.mitigation import (
     fit_group_thresholds,
     mitigate,
-    value_price,
+    value_figures,
 )
 
 
@@ -91,20 +91,21 @@ def test_mitigation_repairs_the_selection_and_shows_its_price():
     thresholds = fit_group_thresholds(
         learn_p, learn_sensitive, attributes=["gender"], threshold=top_threshold(p)
     )
-    found = mitigate(
+    mended = mitigate(
         truly_top(y),
         p,
         sensitive,
+        threshold=top_threshold(p),
         thresholds=thresholds,
-        price=partial(value_price, y, share=0.1),
+        figures=partial(value_figures, y, share=0.1),
         attributes=["gender"],
         n_bootstrap=50,
     )
-    assert not found.before.passes
-    assert found.after.passes
-    assert found.price["after"]["selected_share"] > found.price["before"]["selected_share"]
-    assert found.price["after"]["recall"] > found.price["before"]["recall"]
-    assert "mean target of selected" in found.to_markdown()
+    assert not mended.before.passes
+    assert mended.after.passes
+    assert mended.price["selected_share"]["change"]["value"] == pytest.approx(0.0, abs=0.01)
+    assert mended.price["recall"]["change"]["low"] > 0.0
+    assert "mean target of selected" in mended.to_markdown()
 
 
 def test_the_top_is_a_share_and_never_the_least():
