@@ -57,6 +57,7 @@ def one(lake, agreed=()):
     }
     churn = {
         "churn_probability": 0.8,
+        "evened_churn_probability": 0.7,
         "above_cost_threshold": True,
     }
     write_predictions(lake, "churn", DAY, [{"customer_id": "ann", **churn, **reasons}])
@@ -91,6 +92,7 @@ def test_a_document_holds_everything_in_one_shape(lake):
             "engagement": None,
             "churn": {
                 "churn_probability": 0.8,
+                "evened_churn_probability": 0.7,
                 "above_cost_threshold": True,
             },
             "lifetime_value": None,
