@@ -21,8 +21,8 @@ def second_version(home: Home, folder: Path) -> tuple[ModelRegistry, str, str]:
     folder.mkdir()
     for name in card["files"]:
         (folder / name).write_bytes((registry.open("churn", first) / name).read_bytes())
-    kept = {name: value for name, value in card.items() if name not in GIVEN_BY_THE_REGISTRY}
-    second = registry.register("churn", folder, kept | {"code_version": "2"})
+    own = {name: value for name, value in card.items() if name not in GIVEN_BY_THE_REGISTRY}
+    second = registry.register("churn", folder, own | {"code_version": "another"})
     return registry, first, second
 
 

@@ -108,10 +108,9 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):
 
     file_format = FORMAT
 
-    n_estimators: int = 250
+    n_estimators: int = 200
     max_depth: int | None = None
-    learning_rate: float = 0.08
-    folds: int = 3
+    learning_rate: float = 0.1
     cost_miss: float = 100.0
     cost_action: float = 5.0
     success_rate: float = 0.3
