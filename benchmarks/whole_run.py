@@ -27,6 +27,9 @@ from typing import Any
 
 import dagster as dg
 
+from engagement_assets.commands.homes import prepare_home
+from engagement_assets.settings.installation import HOME_VARIABLE, Settings
+
 # Job by its name or the beginning of it, and the stage it belongs to.
 STAGES = {
     "ingest": "taking in",
@@ -83,34 +86,31 @@ def main() -> None:
             world = {"customers": options.customers, "days": options.days, "date": last}
             given = [word for name, value in world.items() for word in (f"--{name}", str(value))]
             ran = ["-m", "engagement_assets.commands", "run", *given, "--home-dir", str(home)]
-            figures = {"run": timed([sys.executable, *ran], os.environ)}
+            figures = {"run": timed([sys.executable, *ran])}
             daily = daily or last + timedelta(days=1)
         else:
             figures = {}
+        open_home(home, daily)
         if daily is not None:
-            figures["daily"] = timed(
-                [
-                    sys.executable,
-                    *EXECUTE,
-                    "-j",
-                    "daily",
-                    "--tags",
-                    json.dumps({"dagster/partition": daily.isoformat()}),
-                ],
-                os.environ
-                | {"ENGAGEMENT_HOME": str(home), "DATE": daily.isoformat()}
-                | {"DAGSTER_HOME": str(home / "dagster_home")},
-            )
+            tags = json.dumps({"dagster/partition": daily.isoformat()})
+            figures["daily"] = timed([sys.executable, *EXECUTE, "-j", "daily", "--tags", tags])
         figures |= records(home)
     show(figures)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1))
 
 
-def timed(command: Sequence[str], environment: dict[str, str] | os._Environ[str]) -> dict[str, Any]:
+def open_home(home: Path, last_day: date | None) -> None:
+    """Make a home the one of this process and of those that it starts, until a day."""
+    os.environ[HOME_VARIABLE] = str(home)
+    settings = Settings.load(home)
+    prepare_home(settings if last_day is None else settings.with_values(last_day=last_day))
+
+
+def timed(command: Sequence[str]) -> dict[str, Any]:
     """Run a command to its end; its wall in seconds and the peak memory of its processes."""
     began = time.monotonic()
-    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - the product itself
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - the product itself
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     return {"seconds": time.monotonic() - began, "peak_gib": peak / 2**20}
 
