@@ -151,7 +151,8 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):
         kind = StratifiedKFold if named is None else StratifiedGroupKFold
         splitter = kind(n_splits=self.folds_, shuffle=True, random_state=self.random_state)
         dealt = list(splitter.split(matrix, labels, named))
-        self.max_depth_ = self.max_depth or self._better_depth(matrix, labels, dealt[0])
+        # a search gives numbers of NumPy, which JSON does not take
+        self.max_depth_ = int(self.max_depth or self._better_depth(matrix, labels, dealt[0]))
         self.tree_log_losses_, self.oof_probability_ = self._calibrated_out_of_fold(
             matrix, labels, dealt, max_depth=self.max_depth_
         )
