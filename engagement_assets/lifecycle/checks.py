@@ -192,7 +192,11 @@ def later_outcome(spec: ModelSpec, inputs: Inputs) -> Outcome:
         if day + timedelta(days=spec.window_days) > known:
             continue
         table = lake.read(spec.predictions, days=[day]).to_pandas()
-        model = registered(inputs.registry, spec.name, str(table["model_version"].iloc[0]))
+        version = "" if table.empty else str(table["model_version"].iloc[0])
+        # it may be gone, as after a restore or where it had learnt from somebody who was erased
+        if version not in inputs.registry.versions(spec.name):
+            continue
+        model = registered(inputs.registry, spec.name, version)
         if day + timedelta(days=math.ceil(model.card.get("test_days", 0))) <= known:
             break
     else:

@@ -209,6 +209,7 @@ def outcome(versions, made, *, last, report=None, error=None):
     registry = SimpleNamespace(
         card=lambda name, version: cards[version].card,
         open=lambda name, version: cards[version].folder,
+        versions=lambda name: list(cards),
     )
     inputs = SimpleNamespace(engine=SimpleNamespace(lake=Lake(made, last=last)), registry=registry)
     return later_outcome(spec, inputs)
@@ -241,6 +242,8 @@ def test_the_check_says_why_it_judges_nothing(versions):
     assert early.note == "no predictions are there whose truth is known"
     fitted = {date.fromisoformat(versions["parity"].card["test_snapshot"]): versions["parity"]}
     assert "no later than" in outcome(versions, fitted, last=last).note
+    gone = {LATER: SimpleNamespace(version="v0")}
+    assert outcome(versions, gone, last=last).note == early.note
     missing = NotTrainableError("nobody turned to anything")
     judged = outcome(versions, {LATER: versions["parity"]}, last=last, error=missing)
     assert judged.note == "not judged: nobody turned to anything"
