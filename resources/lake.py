@@ -427,12 +427,13 @@ class Lake:
             return
         days: list[date | None] = [*self.filled_days(table)]
         for day in days or ([None] if self.exists(table, None) else []):
-            with self._opened(table, day) as file:
-                state = os.fstat(file.fileno())
-                identity = (state.st_dev, state.st_ino, state.st_mtime_ns, state.st_size)
-                if identity not in _CHECKED:
+            # each query asks this of all files, so those that are known are not opened
+            state = os.stat(str(self.path(table, day)))  # noqa: PTH116 - a UPath
+            identity = (state.st_dev, state.st_ino, state.st_mtime_ns, state.st_size)
+            if identity not in _CHECKED:
+                with self._opened(table, day) as file:
                     check(file)
-                    _CHECKED.add(identity)
+                _CHECKED.add(identity)
 
     def _footer(self, table: str, day: date | None) -> pq.ParquetFile:
         try:

@@ -14,13 +14,13 @@ _GROUP = Path("/sys/fs/cgroup")
 
 def available_bytes() -> int | None:
     """Memory that can be taken without swapping, of the machine or its container; None unknown."""
-    found = []
+    limits = []
     with suppress(OSError, StopIteration):
         lines = _MACHINE.read_text().splitlines()
         line = next(line for line in lines if line.startswith("MemAvailable:"))
-        found.append(int(line.split()[1]) * 1024)
+        limits.append(int(line.split()[1]) * 1024)
     # a container without a limit says "max", which is no number
     with suppress(OSError, ValueError):
         most, used = (int((_GROUP / f"memory.{name}").read_text()) for name in ("max", "current"))
-        found.append(max(0, most - used))
-    return min(found, default=None)
+        limits.append(max(0, most - used))
+    return min(limits, default=None)

@@ -104,7 +104,7 @@ def fit_calibrator(
         raise ValueError("scores must be finite log-odds")
     if method not in (*METHODS, "auto"):
         raise ValueError(f"unknown calibration {method!r}: expected one of {METHODS} or 'auto'")
-    # L-BFGS of three numbers: the threads of BLAS cost it seven times what they bring
+    # L-BFGS of three numbers: the threads of BLAS cost it more than they bring
     with threadpool_limits(limits=1, user_api="blas"):
         return _chosen(labels, s, method, folds=folds, seed=seed)
 

@@ -36,8 +36,8 @@ class _PackedLinear(torch.nn.Module):
 def make_ready(network: torch.nn.Module) -> torch.dtype:
     """Bring a network into the fastest precision that costs no accuracy, its weights packed.
 
-    bfloat16 where the processor computes in it, else float32: there bfloat16 is emulated, at five
-    times the cost without AVX-512. By what the processor can do and not by a timing, so that one
+    bfloat16 where the processor computes in it, else float32: there bfloat16 is emulated, at
+    several times the cost. By what the processor can do and not by a timing, so that one
     machine always gives the same scores.
 
     Args:

@@ -17,10 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.json_data import JsonData
 from engagement_assets.learning.text.corpus import TASKS
-
-Floats = NDArray[np.float64]
 
 SURE = 0.5
 SHARE = 0.8
