@@ -381,10 +381,26 @@ BARS: tuple[tuple[str, str, str, Callable[[Figures], float], str, Callable[[floa
         "value_retail",
         lambda f: (
             f["value model"]["r2"]["value"]
-            - max(of["r2"]["value"] for name, of in f.items() if name != "value model")
+            - max(
+                of["r2"]["value"]
+                for name, of in f.items()
+                if name not in ("value model", "coverage")
+            )
         ),
         "{:.3f}",
         lambda v: v >= 0,
+    ),
+    *(
+        (
+            f"value, public retailer: P10 to P90 of other people, {when}, {who}: coverage",
+            "77 to 83 %",
+            "value_retail",
+            lambda f, day=day, key=key: 100.0 * f["coverage"][day][key],
+            "{:.1f} %",
+            lambda v: 77 <= v <= 83,
+        )
+        for when, day in (("at the same time", "2011-06-01"), ("in the next season", "2011-09-01"))
+        for who, key in (("all", "all"), ("those who pay", "who pay"))
     ),
     *(
         (what, bar, EXPERIMENTS, read, "{:.2%}", met)

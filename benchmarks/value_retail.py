@@ -2,8 +2,10 @@
 
 Baselines read the same columns; BG/NBD with Gamma-Gamma reads the past orders alone. Learns on
 1 March and 1 June 2011 from four fifths of the customers, and scores the other fifth on
-1 September: other people, later time, five times around. The Parquet file of line items (quantity,
-unit price, customer, time; cancellations are negative) is an argument and no part of the project.
+1 September: other people, later time, five times around. Intervals are judged on the other people
+of 1 June besides, where nothing is missed by the autumn's greater spending. The Parquet file of
+line items (quantity, unit price, customer, time; cancellations are negative) is an argument and no
+part of the project.
 
     python -m benchmarks.value_retail --data ../shared/data/value/online_retail.parquet
 """
@@ -20,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from engagement_assets.learning.evaluation.baselines import baseline_predictions
+from engagement_assets.learning.evaluation.quantiles import covered
 from engagement_assets.learning.evaluation.regression import evaluate_regression
 from engagement_assets.learning.purchases import BuyerModel
 from engagement_assets.models.lifetime_value.model import ValueModel
@@ -47,7 +50,8 @@ def main() -> None:
     learnt = pd.concat([snapshot(items, day) for day in LEARNT], ignore_index=True)
     tested = snapshot(items, TESTED)
     parts = np.random.default_rng(options.seed).permutation(int(items["customer"].max()) + 1)
-    predictions = out_of_sample(learnt, tested, parts % FOLDS, seed=options.seed)
+    predictions, later = out_of_sample(learnt, tested, parts % FOLDS, seed=options.seed)
+    _, then = out_of_sample(learnt, snapshot(items, LEARNT[-1]), parts % FOLDS, seed=options.seed)
     figures = {
         name: evaluate_regression(
             tested["future"], predicted, n_bootstrap=1000, seed=options.seed, payers=True
@@ -59,9 +63,14 @@ def main() -> None:
     print("| model | " + " | ".join(shown) + " |\n|---|" + "--:|" * len(shown))
     for name, of in figures.items():
         print(f"| {name} | " + " | ".join(str(of[key]) for key in shown) + " |")
+    coverage = {day: covered_shares(of) for day, of in ((LEARNT[-1], then), (TESTED, later))}
+    print("\n| P10 to P90 of other customers on | share covered | of those who pay | over P90 |")
+    print("|---|--:|--:|--:|")
+    for day, shares in coverage.items():
+        print(f"| {day} | " + " | ".join(f"{share:.1%}" for share in shares.values()) + " |")
     if options.json:
         data = {n: {k: v.to_dict() for k, v in of.items()} for n, of in figures.items()}
-        Path(options.json).write_text(json.dumps(data, indent=1))
+        Path(options.json).write_text(json.dumps({**data, "coverage": coverage}, indent=1))
 
 
 def line_items(path: Path) -> pd.DataFrame:
@@ -107,11 +116,22 @@ def snapshot(items: pd.DataFrame, day: str) -> pd.DataFrame:
     return rows.assign(snapshot_date=at.date()).reset_index(names="customer_id")
 
 
+def covered_shares(intervals: pd.DataFrame) -> dict[str, float]:
+    """Shares of customers within their interval, of those who pay, and of those above it."""
+    inside, pays = covered(*(intervals[key] for key in ("y", "low", "high"))), intervals["y"] > 0
+    return {
+        "all": float(inside.mean()),
+        "who pay": float(inside[pays].mean()),
+        "above": float((intervals["y"] > intervals["high"]).mean()),
+    }
+
+
 def out_of_sample(
     learnt: pd.DataFrame, tested: pd.DataFrame, part: np.ndarray, *, seed: int
-) -> dict[str, np.ndarray]:
-    """Predict each fifth of the customers by what was learnt on the others."""
+) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
+    """Predict each fifth of the customers, and its intervals, by what was learnt on the others."""
     predictions: dict[str, np.ndarray] = {}
+    intervals = tested[["future"]].rename(columns={"future": "y"}).assign(low=0.0, high=0.0)
     for fold in range(FOLDS):
         train = learnt[part[learnt["customer_id"]] != fold].reset_index(drop=True)
         asked = part[tested["customer_id"]] == fold
@@ -126,14 +146,16 @@ def out_of_sample(
             sensitive=pd.DataFrame(index=train.index),
         )
         inputs = model.inputs(train), train["future"], model.inputs(test)
+        mean, _, quantiles = model.predict_all(test)
+        intervals.loc[asked, ["low", "high"]] = quantiles[:, [0, -1]]
         made = {
-            OURS: model.predict(test),
+            OURS: mean,
             BUYERS: by_past_orders(train, test),
             **baseline_predictions(*inputs, classify=False, seed=seed),
         }
         for name, predicted in made.items():
             predictions.setdefault(name, np.empty(len(tested)))[asked] = predicted
-    return predictions
+    return predictions, intervals
 
 
 def by_past_orders(train: pd.DataFrame, test: pd.DataFrame) -> np.ndarray:
