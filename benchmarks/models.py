@@ -28,7 +28,7 @@ from benchmarks import stages
 from benchmarks.value_models import land_signals
 from engagement_assets.features.labels import LABELS
 from engagement_assets.models.specs import MODELS
-from engagement_assets.settings.installation import CHANNEL_CAC, channel_costs
+from engagement_assets.settings.pairs import CHANNEL_CAC, channel_costs
 from engagement_assets.source.known import product_sql
 from resources.lake import Lake
 from resources.registry import ModelRegistry, registered

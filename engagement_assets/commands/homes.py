@@ -8,10 +8,10 @@ load.
 import os
 import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from engagement_assets.learning.memory import total_bytes
 from engagement_assets.settings.fields import SettingsError
 from engagement_assets.settings.installation import (
     HOME_VARIABLE,
@@ -29,7 +29,6 @@ EVENT_BATCH = "1000"
 # What simulating takes at its peak: 1.24 GiB at 100,000 customers (`benchmarks.stages`), of which
 # 0.3 are the programs.
 BYTES_A_CUSTOMER = 10_000
-CONTAINER_MEMORY = Path("/sys/fs/cgroup/memory.max")
 
 
 def open_home(given: Mapping[str, Any]) -> Settings:
@@ -69,10 +68,7 @@ def check_memory(settings: Settings) -> None:
     Raises:
         SettingsError: It has more customers than fit into memory.
     """
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    # of a container, where it has a limit of its own
-    with suppress(OSError, ValueError):
-        memory = min(memory, int(CONTAINER_MEMORY.read_text()))
+    memory = total_bytes()
     most = memory // BYTES_A_CUSTOMER
     if settings.source == SIMULATED and settings.customers > most:
         raise SettingsError(

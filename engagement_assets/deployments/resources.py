@@ -17,10 +17,8 @@ from engagement_assets.lifecycle.resource import ModelSettings
 from engagement_assets.settings.api import ApiSettings
 from engagement_assets.settings.deployment import Deployment, choose, deployment
 from engagement_assets.settings.fields import shared
-from engagement_assets.settings.installation import (
-    MAPPINGS,
-    PROJECT,
-    Settings,
+from engagement_assets.settings.installation import MAPPINGS, PROJECT, Settings
+from engagement_assets.settings.pairs import (
     channel_costs,
     fairness_mitigations,
     fairness_references,

@@ -8,7 +8,6 @@ here: which resources they make (`deployments/`).
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -19,6 +18,12 @@ from pydantic import field_validator, model_validator
 from pydantic_settings import InitSettingsSource, PydanticBaseSettingsSource
 
 from engagement_assets.settings.fields import Day, Declared, SettingsError, setting
+from engagement_assets.settings.pairs import (
+    CHANNEL_CAC,
+    channel_costs,
+    fairness_mitigations,
+    fairness_references,
+)
 from resources.files import replace_file
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -34,14 +39,9 @@ ONLINE_FILE = "online.sqlite"
 CLAIMS_FILE = "claims.sqlite"
 # What decides the rows of a lake: changing one of them in place would mix two worlds.
 WORLD = ("source", "source_data", "customers", "seed", "days", "world")
-CHANNEL_CAC = "organic=2,referral=8,social=18,search=30"
 CUSTOMERS = 10_000
 # Windows and histories reach back from the last day.
 EARLIEST = date(1970, 1, 1)
-# Models that select people whose true label is known later.
-REFERENCED = ("churn", "engagement", "lifetime_value", "ensemble")
-# What may be done by model so that groups are treated alike.
-MITIGATED = {"churn": ("parity", "reweighing"), "recommendation": ("exposure",)}
 
 
 class Settings(Declared):
@@ -501,57 +501,6 @@ class Settings(Declared):
             SettingsError: A value is not legal.
         """
         return type(self)(**{**self.model_dump(), **values})
-
-
-def channel_costs(text: str) -> dict[str, float]:
-    """Costs by channel from `name=cost,name=cost`.
-
-    Raises:
-        ValueError: It is not of that form.
-    """
-    costs: dict[str, float] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        match = re.fullmatch(r"([a-z][a-z0-9_]*)=(\d{1,9}(?:\.\d{1,9})?)", part)
-        if match is None or match[1] in costs:
-            raise ValueError(f"expected channels and their costs such as {CHANNEL_CAC}")
-        costs[match[1]] = float(match[2])
-    if not costs:
-        raise ValueError(f"expected a channel at least, such as {CHANNEL_CAC}")
-    return costs
-
-
-def fairness_references(text: str) -> dict[str, str]:
-    """References by model from `model=reference,model=reference`; `truth` where none is given.
-
-    Raises:
-        ValueError: It is not of that form.
-    """
-    references = dict.fromkeys(REFERENCED, "truth")
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        model, _, reference = part.partition("=")
-        if model not in references or reference not in ("truth", "equal"):
-            raise ValueError(
-                f"expected models of {', '.join(REFERENCED)} with truth or equal, such as "
-                f"churn=equal; got {part}"
-            )
-        references[model] = reference
-    return references
-
-
-def fairness_mitigations(text: str) -> dict[str, str]:
-    """Mitigations by model from `model=method,model=method`; no entry where none is applied.
-
-    Raises:
-        ValueError: It is not of that form.
-    """
-    methods: dict[str, str] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        model, _, method = part.partition("=")
-        if model in methods or method not in MITIGATED.get(model, ()):
-            known = ", ".join(f"{name}={one}" for name, all_ in MITIGATED.items() for one in all_)
-            raise ValueError(f"expected one each of {known}; got {part}")
-        methods[model] = method
-    return methods
 
 
 def yesterday() -> date:

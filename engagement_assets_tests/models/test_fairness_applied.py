@@ -21,7 +21,7 @@ from engagement_assets.lifecycle.predictor import Context
 from engagement_assets.models.churn.adapter import ChurnAdapter
 from engagement_assets.models.churn.spec import SPEC
 from engagement_assets.models.specs import EVERY_MODEL
-from engagement_assets.settings.installation import MITIGATED
+from engagement_assets.settings.pairs import MITIGATED
 from engagement_assets_tests.models.value_world import FEATURES, FIRST_DAY, TEST, TRAIN, rows
 from resources.registry import ModelRegistry, registered
 

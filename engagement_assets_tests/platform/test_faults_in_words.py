@@ -14,6 +14,7 @@ from engagement_assets.commands import homes
 from engagement_assets.commands.cli import app
 from engagement_assets.commands.options import refused
 from engagement_assets.commands.records import RecordsError, records
+from engagement_assets.learning import memory
 from engagement_assets.settings.fields import SettingsError
 from engagement_assets_tests.platform.homes import PROJECT
 from resources.files import replace_file
@@ -105,7 +106,7 @@ def test_a_world_that_memory_cannot_hold_is_refused_with_the_most_that_it_can(
 ):
     limit = tmp_path / "memory.max"
     limit.write_text("2147483648\n")
-    monkeypatch.setattr(homes, "CONTAINER_MEMORY", limit)
+    monkeypatch.setattr(memory, "_GROUP", tmp_path)
     given = {"home": str(tmp_path / "home"), "customers": "500000"}
     with pytest.raises(SettingsError, match=r"CUSTOMERS=500000: .* 5 GiB .* at most 214748"):
         homes.settings_from(given)
