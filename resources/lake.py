@@ -138,17 +138,24 @@ class Lake:
 
     def filled_days(self, table: str) -> list[date]:
         """Days of the partitions that have a file of their own, in order."""
-        folder = self.table_path(table)
         if not self.is_local:
-            return _filled(self._remote_files(folder))
-        if not folder.exists():
+            return _filled(self._remote_files(self.table_path(table)))
+        return [day for day, _ in self._local_files(table)]
+
+    def _local_files(self, table: str) -> list[tuple[date, str]]:
+        """Days that have a file of their own, in order, with its path."""
+        folder = str(self.table_path(table))
+        try:
+            names = sorted(os.listdir(folder))  # noqa: PTH208 - paths of years of days take longer
+        except FileNotFoundError:
             return []
-        # a Path: on a folder with years of days, UPath's own bookkeeping is most of the time
-        return sorted(
-            date.fromisoformat(entry.name.removeprefix(DAY_PREFIX))
-            for entry in Path(str(folder)).iterdir()
-            if entry.name.startswith(DAY_PREFIX) and (entry / FILE_NAME).exists()
+        files = (
+            (name.removeprefix(DAY_PREFIX), f"{folder}/{name}/{FILE_NAME}")
+            for name in names
+            if name.startswith(DAY_PREFIX)
         )
+        there = os.path.exists
+        return [(date.fromisoformat(day), path) for day, path in files if there(path)]
 
     def _remote_files(self, folder: UPath) -> list[tuple[str, str]]:
         """Folder and name of every file below; one request, where a look a day would be many."""
@@ -425,10 +432,12 @@ class Lake:
         """
         if not self.is_local:
             return
-        days: list[date | None] = [*self.filled_days(table)]
-        for day in days or ([None] if self.exists(table, None) else []):
+        files: list[tuple[date | None, str]] = [*self._local_files(table)]
+        if not files and self.exists(table, None):
+            files = [(None, str(self.path(table, None)))]
+        for day, path in files:
             # each query asks this of all files, so those that are known are not opened
-            state = os.stat(str(self.path(table, day)))  # noqa: PTH116 - a UPath
+            state = os.stat(path)  # noqa: PTH116 - a Path a day takes longer
             identity = (state.st_dev, state.st_ino, state.st_mtime_ns, state.st_size)
             if identity not in _CHECKED:
                 with self._opened(table, day) as file:

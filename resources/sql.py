@@ -4,6 +4,7 @@ A file holds one `SELECT` that names tables as `<group>.<table>` and parameters 
 Belongs here: parsing, binding, rendering. Does not belong here: running (`engine.py`).
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -19,6 +20,8 @@ from resources.dialects import DialectError, for_athena
 
 # Stands for a table's name in a file's name and text.
 PATTERN = "{table}"
+# What is quoted, which stays, or a parameter.
+_PLACES = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\w+)""")
 
 ParameterValue = str | int | float | bool | date | datetime
 
@@ -76,6 +79,16 @@ class Query:
             f"{node.db}.{node.name}" for node in self.tree.find_all(exp.Table) if node.db
         )
 
+    @cached_property
+    def _duckdb(self) -> str:
+        """The text for DuckDB, `$name` for each parameter: written once, asked of day after day."""
+        try:
+            return self.tree.sql(
+                "duckdb", comments=False, unsupported_level=sqlglot.ErrorLevel.RAISE
+            )
+        except SqlglotError as error:
+            raise SqlError(f"{self.name} cannot be written for duckdb: {error}") from error
+
     def render(
         self,
         parameters: Mapping[str, ParameterValue],
@@ -104,6 +117,9 @@ class Query:
                     if names
                 )
             )
+        if dialect == "duckdb" and table_name is None:
+            values = {name: f"({_literal(v).sql(dialect)})" for name, v in parameters.items()}
+            return _PLACES.sub(lambda at: values[at[1]] if at[1] else at[0], self._duckdb)
         tree = self.tree.copy()
         for node in list(tree.find_all(exp.Placeholder)):
             node.replace(_literal(parameters[node.name]))
