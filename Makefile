@@ -16,9 +16,9 @@ NAME ?= made by make api-key
 export PYTHON PORT API_PORT DASHBOARD_PORT SCOPES NAME TORCH_INDEX CORPUS QUESTION
 ENGAGEMENT := $(BIN)/python -m engagement_assets.commands
 # a name on the command line that is no setting is a mistake, not something to pass over
-UNKNOWN := $(filter-out $(SETTINGS) RETRAIN REINGEST PORT API_PORT DASHBOARD_PORT SCOPES NAME PYTHON MODEL TRIALS MINUTES VERSION REASON BY UNTIL QUARTER QUESTION $(if $(filter erase,$(MAKECMDGOALS)),CUSTOMER CONFIRM) $(if $(filter export,$(MAKECMDGOALS)),TABLE COLUMNS SENSITIVE TO DAY K EPSILON) ARGS CORPUS TORCH_INDEX,$(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v))))
+UNKNOWN := $(filter-out $(SETTINGS) RETRAIN REINGEST PORT API_PORT DASHBOARD_PORT SCOPES NAME PYTHON MODEL TRIALS MINUTES VERSION REASON BY UNTIL QUARTER QUESTION $(if $(filter erase,$(MAKECMDGOALS)),CUSTOMER CONFIRM) $(if $(filter export,$(MAKECMDGOALS)),TABLE COLUMNS SENSITIVE TO DAY K EPSILON) $(if $(filter unmasked,$(MAKECMDGOALS)),QUERY TO) ARGS CORPUS TORCH_INDEX,$(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v))))
 
-.PHONY: run test dev map check-source quarantine serve dashboard ask api-key lint bench automl rollback accept sign-off erase export train-sentiment docs docker-steps install clean
+.PHONY: run test dev map check-source quarantine serve dashboard ask api-key lint bench automl rollback accept sign-off erase export unmasked train-sentiment docs docker-steps install clean
 .DEFAULT_GOAL := run
 
 ifneq ($(strip $(UNKNOWN)),)
@@ -91,6 +91,10 @@ erase: $(STAMP)
 # counts and means by segment
 export: $(STAMP)
 	@$(ENGAGEMENT) export
+
+# people as they are, by a query that is noted: QUERY="FROM source.customers" BY=… REASON=…
+unmasked: $(STAMP)
+	@$(ENGAGEMENT) unmasked
 
 # the tables of settings in README.md, docs/ and above
 docs: $(STAMP)

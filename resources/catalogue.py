@@ -1,19 +1,21 @@
-"""The catalogue of the lake for analysts, and its form on this machine.
+"""The catalogue of the lake for analysts, and the file that it is on this machine.
 
-Belongs here: what a catalogue is, and the read-only DuckDB file of views over every lake table.
-Does not belong here: the tables, and the catalogue on AWS.
+Belongs here: what a catalogue is, and writing a read-only DuckDB file of views over lake tables.
+Does not belong here: the tables, what a view shows of them, and the catalogue on AWS.
 """
 
 import uuid
 from abc import abstractmethod
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 from dagster_duckdb import DuckDBResource
-from pydantic import Field
 
-from resources.engine import DuckDBEngine, Engine
+from resources.engine import Engine, view_of
+from resources.lake import Lake
 
 NOT_TABLES = ("truth",)
 
@@ -38,40 +40,35 @@ class Catalogue(dg.ConfigurableResource):
         """Whether it was made."""
 
 
-class CatalogueFile(Catalogue):
-    """A DuckDB file of views, for `duckdb -readonly`."""
-
-    path: str = Field(description="The DuckDB file.")
-
-    def publish(self, engine: Engine) -> Published:
-        """Write the file."""
-        if not isinstance(engine, DuckDBEngine):
-            raise TypeError("a DuckDB catalogue is of a lake that DuckDB reads")
-        return Published(self.path, write_catalogue(engine, Path(self.path)))
-
-    def exists(self) -> bool:
-        """Whether the file is there."""
-        return Path(self.path).exists()
-
-
-def write_catalogue(engine: DuckDBEngine, path: Path) -> list[str]:
+def write_catalogue(
+    lake: Lake,
+    path: Path,
+    rows: Callable[[duckdb.DuckDBPyConnection, str], str],
+    known: Container[str],
+) -> list[str]:
     """Write a DuckDB file of views over a local lake, beside and then swapped in.
 
     The file holds no rows, so it stays small and a query always sees the newest partitions. Open
     it with `duckdb -readonly`. It holds absolute paths: make it again where the lake is moved.
 
     Its tables are given back as `<group>.<table>`.
+
+    Args:
+        lake: The tables.
+        path: The file.
+        rows: Makes the SELECT of each view; it may read the lake by the connection.
+        known: Tables that may be in it, as `<group>.<table>`.
     """
-    root = Path(engine.lake.root)
     tables = sorted(
         f"{table.parent.name}.{table.name}"
-        for table in root.glob("*/*")
+        for table in Path(lake.root).glob("*/*")
         if table.is_dir() and table.parent.name not in NOT_TABLES and any(table.iterdir())
     )
+    tables = [table for table in tables if table in known]
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     with DuckDBResource(database=str(beside)).get_connection() as connection:
         for table in tables:
-            connection.execute(engine.view(table))
+            connection.execute(view_of(table, rows(connection, table)))
     beside.replace(path)
     return tables

@@ -112,22 +112,35 @@ class DuckDBEngine:
 
     def view(self, table: str) -> str:
         """The statement that makes `<group>.<table>` a view of its files."""
-        group, name = table.split(".")
+        return view_of(table, self.rows(table))
+
+    def rows(self, table: str) -> str:
+        """The statement that selects the rows of `<group>.<table>` from its files.
+
+        Raises:
+            EngineError: The table is neither there nor declared.
+        """
         folder = literal_path(str(self.lake.table_path(table)))
-        head = f'CREATE SCHEMA IF NOT EXISTS "{group}"; CREATE OR REPLACE VIEW "{group}"."{name}"'
         if self.lake.filled_days(table):
             pattern = quote_text(f"{folder}/{PARTITION_COLUMN}=*/{FILE_NAME}")
             return (
-                f"{head} AS SELECT * FROM read_parquet({pattern}, hive_partitioning = true, "
+                f"SELECT * FROM read_parquet({pattern}, hive_partitioning = true, "
                 f"hive_types = {{'{PARTITION_COLUMN}': DATE}})"
             )
         if self.lake.exists(table, None):
             path = quote_text(f"{folder}/{FILE_NAME}")
-            return f"{head} AS SELECT * FROM read_parquet({path})"
+            return f"SELECT * FROM read_parquet({path})"
         if table in self.declared:
             empty = self.declared[table].empty_select()
-            return f"{head} AS SELECT *, CAST(NULL AS DATE) AS {PARTITION_COLUMN} FROM ({empty})"
+            return f"SELECT *, CAST(NULL AS DATE) AS {PARTITION_COLUMN} FROM ({empty})"
         raise EngineError(f"table {table} is not in the lake and not declared")
+
+
+def view_of(table: str, rows: str) -> str:
+    """Return the statement that makes `<group>.<table>` a view of some rows."""
+    group, name = table.split(".")
+    head = f'CREATE SCHEMA IF NOT EXISTS "{group}"; CREATE OR REPLACE VIEW "{group}"."{name}"'
+    return f"{head} AS {rows}"
 
 
 def literal_path(path: str) -> str:

@@ -469,6 +469,36 @@ def export_rows(
         sys.stdout.write(done)
 
 
+@app.command("unmasked")
+@with_settings(Settings)
+def read_unmasked(
+    given: dict[str, str],
+    *,
+    query: Annotated[
+        str, typer.Option(envvar="QUERY", help="one SELECT over tables `<group>.<noun>`")
+    ],
+    by: Annotated[str, typer.Option(envvar="BY", help="who reads; stays on record")],
+    reason: Annotated[str, typer.Option(envvar="REASON", help="why; stays on record")],
+    to: Annotated[
+        Path | None,
+        typer.Option(envvar="TO", help="a CSV file, outside the home; printed by default"),
+    ] = None,
+) -> None:
+    """Show people as they are, by a query; who read which columns of what and why is noted first.
+
+    \b
+    engagement unmasked --query "FROM source.customers LIMIT 5" --by "S. Port" --reason "ticket 7"
+    """
+    settings = open_home(given)
+    from engagement_assets.commands.unmasked import unmasked
+    from resources.engine import EngineError
+    from resources.sql import SqlError
+    from resources.tables import SchemaError
+
+    with refused(None, SchemaError, SqlError, EngineError):
+        sys.stdout.write(unmasked(settings, query, by=by, reason=reason, to=to))
+
+
 @keys.command("create")
 def create_key(
     name: Annotated[str, typer.Option(help="what the key is for")] = "",

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
+from engagement_assets.governance.privacy.masking import key_path
+from engagement_assets.serving.duckdb_catalogue import MaskedCatalogue
 from engagement_assets.settings.api import ApiSettings
 from engagement_assets.settings.installation import (
     CATALOGUE_FILE,
@@ -20,7 +22,6 @@ from engagement_assets.settings.installation import (
 )
 from engagement_assets.source.known import product_sql
 from resources.alerts import AlertSink
-from resources.catalogue import CatalogueFile
 from resources.delivery import WebhookDelivery
 from resources.erasures import ErasuresResource
 from resources.gauges import LoggedGauges
@@ -61,7 +62,7 @@ def resources(settings: Settings, *, sql_root: str) -> dict[str, Any]:
         "alerts": AlertSink(
             log_path=str(settings.home / "alerts.jsonl"), webhook_url=settings.webhook_url
         ),
-        "catalogue": CatalogueFile(path=catalogue),
+        "catalogue": MaskedCatalogue(path=catalogue, masking_key=str(key_path(settings))),
         "analysts": DuckDBResource(
             database=catalogue, connection_config={"access_mode": "READ_ONLY"}
         ),
@@ -105,7 +106,7 @@ def places(settings: Settings) -> list[str]:
     shown = home.relative_to(PROJECT) if home.is_relative_to(PROJECT) else home
     return [
         "make dev                                the Dagster UI: assets, lineage, checks, runs",
-        f"{shown}/{CATALOGUE_FILE}    every table as a view (duckdb -readonly)",
+        f"{shown}/{CATALOGUE_FILE}    every table as a masked view (duckdb -readonly)",
         f"{shown}/{ONLINE_FILE}  what an application reads: one document a customer",
         f"{shown}/reports/             evaluation, fairness, explanations of each model",
         f"{shown}/alerts.jsonl         failed checks and runs",

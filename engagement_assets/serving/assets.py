@@ -16,12 +16,12 @@ from resources.tables import asset_keys
 
 @dg.asset(
     key=["lake", "catalogue"],
-    description="Every table of the lake, for analysts: a read-only DuckDB file of views "
+    description="Every table of the lake, for analysts: a read-only DuckDB file of masked views "
     "(`duckdb -readonly <file>`), or on AWS the tables of a Glue database.",
     group_name="lake",
     owners=["team:data-platform"],
     kinds={"duckdb"},
-    code_version="1",
+    code_version="2",
     deps=asset_keys(
         (CUSTOMER_FEATURES, CUSTOMERS, CHANGES, REVIEW_QUEUE, FAIRNESS_MEASURES, RESULTS.key)
     ),

@@ -6,8 +6,8 @@ import duckdb
 
 from engagement_assets.definitions import defs
 from engagement_assets.features.tables import KNOWN_TABLES
+from engagement_assets.serving.duckdb_catalogue import MaskedCatalogue
 from engagement_assets_tests.platform.homes import PROJECT
-from resources.catalogue import write_catalogue
 from resources.engine import DuckDBEngine
 from resources.tables import by_sql_name
 
@@ -84,12 +84,13 @@ def test_no_asset_is_a_truth_table_and_no_column_tells_a_persona():
     assert not columns & {"persona", "is_bot", "is_fraud", "leaving_from", "nominal_effect"}
 
 
-def test_the_catalogue_does_not_list_the_truth(home):
+def test_the_catalogue_does_not_list_the_truth(home, tmp_path):
     assert home.lake.days("truth/customers")
     assert home.lake.days("truth/churn")
-    tables = write_catalogue(
-        DuckDBEngine(home.lake, declared=by_sql_name(KNOWN_TABLES)), home.path / "other.duckdb"
-    )
+    engine = DuckDBEngine(home.lake, declared=by_sql_name(KNOWN_TABLES))
+    other = home.path / "other.duckdb"
+    made = MaskedCatalogue(path=str(other), masking_key=str(tmp_path / "key")).publish(engine)
+    tables = made.tables
     assert "source.sessions" in tables
     with duckdb.connect(str(home.path / "other.duckdb"), read_only=True) as connection:
         schemas = connection.execute("SELECT DISTINCT schema_name FROM duckdb_views()").fetchall()

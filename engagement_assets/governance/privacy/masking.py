@@ -102,7 +102,7 @@ class Masking:
         columns = [column for column in columns if column.name in rows.columns]
         if PERSONAL in reader.scopes:
             if columns:
-                self._note(table, columns, reader, len(rows))
+                self.note(table, columns, reader, len(rows))
             return rows
         return rows.assign(**{column.name: self._values(column, table, rows) for column in columns})
 
@@ -123,8 +123,8 @@ class Masking:
         text = column.type == "string"
         return values.where(values.isna(), WITHHELD if text else None).astype(object)
 
-    def _note(self, table: Table, columns: list[Column], reader: Reader, count: int) -> None:
-        """Note a reading, before anything is shown."""
+    def note(self, table: Table, columns: list[Column], reader: Reader, count: int) -> None:
+        """Note a reading of some masked columns of a table, before anything is shown."""
         now = datetime.now(UTC)
         reading = {
             "at": now.isoformat(),
@@ -163,6 +163,15 @@ def masking_key(settings: Settings) -> bytes:
     Raises:
         SettingsError: Its file would lie in the home, or holds no key.
     """
+    return key_of(key_path(settings))
+
+
+def key_path(settings: Settings) -> Path:
+    """Return where the key of the pseudonyms is to be.
+
+    Raises:
+        SettingsError: That lies in the home.
+    """
     default = Path.home() / ".config" / "engagement" / "masking.key"
     path = Path(settings.masking_key).expanduser() if settings.masking_key else default
     if path.resolve().is_relative_to(settings.home.resolve()):
@@ -170,6 +179,15 @@ def masking_key(settings: Settings) -> bytes:
             f"MASKING_KEY: {path} lies in the home, whose copies would give people away; expected "
             "a file elsewhere"
         )
+    return path.resolve()
+
+
+def key_of(path: Path) -> bytes:
+    """Return the key in a file; made where there is none.
+
+    Raises:
+        SettingsError: The file holds no key.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     if not path.exists():

@@ -50,8 +50,8 @@ HOLDERS: dict[str, Callable[[Any], list[Place]]] = {
 # Resources that hold none, or are one of the places above by another name.
 OTHERS: dict[str, str] = {
     "engine": "asks the lake",
-    "catalogue": "views of the lake",
-    "analysts": "views of the lake",
+    "catalogue": "masked views of the lake",
+    "analysts": "masked views of the lake",
     "tables": "writes the lake",
     "models": "writes the registry",
     "registry": "versions that may have learnt from a customer are retired: erasure.py",
