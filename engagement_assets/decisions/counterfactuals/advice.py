@@ -149,7 +149,11 @@ class Advisor:
         Args:
             row: Their features, who had a session in the month.
         """
-        predicted = float(self.predict(pd.DataFrame([row]).infer_objects())[0])
+        one = self.search.search(row, self.predict, refits=self.refits)
+        if one is None:
+            predicted = float(self.predict(pd.DataFrame([row]).infer_objects())[0])
+        else:
+            predicted = one.predicted
         nothing = Advice(
             model=self.spec.name,
             model_version=self.version,
@@ -163,7 +167,6 @@ class Advisor:
             words=f"The model predicts {predicted:.3f}; the goal is {self.goal:.3f}. {NOTHING}",
             measured=(),
         )
-        one = self.search.search(row, self.predict, refits=self.refits)
         if one is not None:
             return self._worded(nothing, one)
         reached = predicted <= self.goal if self.search.side == "below" else predicted >= self.goal

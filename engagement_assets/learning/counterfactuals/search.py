@@ -190,16 +190,12 @@ class CounterfactualSearch:
             return None
         at = self._space.encoded(as_it_is)
         similar = self._space.nearest(at, self.neighbours)
+        changes = _Changes(as_it_is, similar, self.levers)
         for count in range(1, self.most_changes + 1):
-            changed = [
-                (levers, rows)
-                for levers in combinations(self.levers, count)
-                if len(rows := self._changed(as_it_is, similar, levers))
-            ]
-            if not changed:
+            sources = changes.sources(count)
+            if not len(sources):
                 continue
-            rows = pd.concat([rows for _, rows in changed], ignore_index=True)
-            owner = np.repeat(np.arange(len(changed)), [len(part) for _, part in changed])
+            rows = changes.rows(sources)
             after = np.asarray(predict(rows), dtype=np.float64)
             good = self._reached(after)
             if self.allowed is not None:
@@ -207,18 +203,17 @@ class CounterfactualSearch:
             near = self._by_distance(rows, at, np.flatnonzero(good))
             # together: a model predicts many rows nearly as fast as one
             while batch := list(islice(near, TRIED_AT_ONCE)):
-                tried = [(rows.iloc[[place]], changed[owner[place]][0]) for place, _ in batch]
-                by_model = [_moves(model, tried, as_it_is) for model in (predict, *refits)]
+                by_model = changes.moves((predict, *refits), sources[[place for place, _ in batch]])
                 for number, (place, distance) in enumerate(batch):
                     way = after[place] - predicted
                     moves = [parts[number] for parts in by_model]
                     if not all((parts * way > 0).all() for parts in moves):
                         continue
                     wholes = [float(parts[0]) for parts in moves[1:]]
-                    levers = tried[number][1]
+                    levers = changes.levers(sources[place])
                     return Counterfactual(
                         levers=levers,
-                        row=tried[number][0].iloc[0],
+                        row=rows.iloc[place],
                         before={lever.feature: as_it_is[lever.feature][0] for lever in levers},
                         predicted=predicted,
                         predicted_after=float(after[place]),
@@ -231,27 +226,6 @@ class CounterfactualSearch:
 
     def _reached(self, predictions: Floats) -> NDArray[np.bool_]:
         return predictions <= self.goal if self.side == "below" else predictions >= self.goal
-
-    def _changed(
-        self, row: pd.DataFrame, similar: pd.DataFrame, levers: tuple[Lever, ...]
-    ) -> pd.DataFrame:
-        """Return the row with the levers' features of each similar row that moves all of them."""
-        moves = np.ones(len(similar), dtype=bool)
-        for lever in levers:
-            sign = 1.0 if lever.direction == "up" else -1.0
-            there = similar[lever.feature].to_numpy(dtype=float, na_value=np.nan)
-            here = row[lever.feature].to_numpy(dtype=float, na_value=np.nan)[0]
-            moves &= sign * (there - here) > 0  # false of a null
-            for name in lever.lasting:
-                total = similar[name].to_numpy(dtype=float, na_value=np.nan)
-                moves &= ~(total < row[name].to_numpy(dtype=float, na_value=np.nan)[0])
-        taken = similar[moves]
-        if taken.empty:
-            return taken
-        features = [name for lever in levers for name in lever.features]
-        changed = row.iloc[np.zeros(len(taken), dtype=int)].reset_index(drop=True)
-        changed[features] = taken[features].reset_index(drop=True)
-        return changed.drop_duplicates()
 
     def _by_distance(
         self, rows: pd.DataFrame, at: Floats, good: NDArray[np.intp]
@@ -267,31 +241,100 @@ class CounterfactualSearch:
                 yield int(good[place]), float(distance[place])
 
 
-def _moves(
-    predict: Predict, tried: Sequence[tuple[pd.DataFrame, tuple[Lever, ...]]], row: pd.DataFrame
-) -> list[Floats]:
-    """Return how far a prediction moves by all levers of each change, then by each of them.
+class _Changes:
+    """Changed copies of a row, each with the features of some levers from similar rows.
 
-    Args:
-        predict: The model.
-        tried: Changed rows, one each, with their levers.
-        row: The row as it is.
+    A copy is a line of `sources`: for each lever the place of the similar row that its features are
+    taken from, or -1 where they stay. So rows are made many at once, and not one by one.
     """
-    rows, ends = [row], [1]
-    for changed, levers in tried:
-        rows.append(changed)
-        # a single lever moves all there is
-        for lever in levers if len(levers) > 1 else ():
-            without = changed.copy()
-            without[list(lever.features)] = row[list(lever.features)].to_numpy()
-            rows.append(without)
-        ends.append(len(rows))
-    table = pd.concat(rows, ignore_index=True).astype(row.dtypes.to_dict())
-    predicted = np.asarray(predict(table), dtype=np.float64)
-    return [
-        predicted[start] - np.concatenate([predicted[:1], predicted[start + 1 : end]])
-        for start, end in pairwise(ends)
-    ]
+
+    def __init__(self, row: pd.DataFrame, similar: pd.DataFrame, levers: Sequence[Lever]) -> None:
+        self._row = row
+        self._levers = levers
+        # the row itself comes last, which is what -1 takes
+        both = pd.concat([similar, row], ignore_index=True)
+        self._values = [{name: both[name].array for name in lever.features} for lever in levers]
+        self._moved = np.array([_moved(row, similar, lever) for lever in levers])
+        self._kinds = np.array([_kinds(similar[list(lever.features)]) for lever in levers])
+
+    def sources(self, count: int) -> NDArray[np.intp]:
+        """Return every change of so many levers that moves all of them, each once."""
+        parts = [np.empty((0, len(self._levers)), dtype=np.intp)]
+        for chosen in combinations(range(len(self._levers)), count):
+            levers = list(chosen)
+            places = np.flatnonzero(self._moved[levers].all(axis=0))
+            kinds = self._kinds[levers][:, places]
+            # of rows that would give the same values the first one
+            alike = np.zeros(len(places), dtype=np.int64)
+            for kind in kinds:
+                alike = alike * self._kinds.shape[1] + kind
+            first = np.sort(np.unique(alike, return_index=True)[1])
+            part = np.full((len(first), len(self._levers)), -1, dtype=np.intp)
+            part[:, levers] = places[first, None]
+            parts.append(part)
+        return np.concatenate(parts)
+
+    def rows(self, sources: NDArray[np.intp]) -> pd.DataFrame:
+        """Return the changed copies."""
+        same = self._row.iloc[np.zeros(len(sources), dtype=int)].reset_index(drop=True)
+        moved = np.flatnonzero((sources >= 0).any(axis=0))
+        taken = {
+            name: values.take(sources[:, lever])
+            for lever in moved
+            for name, values in self._values[lever].items()
+        }
+        return same.assign(**taken)
+
+    def levers(self, source: NDArray[np.intp]) -> tuple[Lever, ...]:
+        """Return the levers that one copy moves."""
+        return tuple(self._levers[int(place)] for place in np.flatnonzero(source >= 0))
+
+    def moves(
+        self, models: Sequence[Predict], sources: NDArray[np.intp]
+    ) -> list[list[NDArray[np.float64]]]:
+        """Return how far each model's prediction moves by all levers of each copy, then by each."""
+        lines, ends = [np.full(sources.shape[1], -1, dtype=np.intp)], [1]
+        for source in sources:
+            lines.append(source)
+            levers = np.flatnonzero(source >= 0)
+            # a single lever moves all there is
+            for lever in levers if len(levers) > 1 else ():
+                without = source.copy()
+                without[lever] = -1
+                lines.append(without)
+            ends.append(len(lines))
+        table = self.rows(np.array(lines))
+        by_model = [np.asarray(predict(table), dtype=np.float64) for predict in models]
+        return [
+            [
+                predicted[start] - np.concatenate([predicted[:1], predicted[start + 1 : end]])
+                for start, end in pairwise(ends)
+            ]
+            for predicted in by_model
+        ]
+
+
+def _moved(row: pd.DataFrame, similar: pd.DataFrame, lever: Lever) -> NDArray[np.bool_]:
+    """Return which similar rows lie on a lever's way from the row, and not below what lasts."""
+    sign = 1.0 if lever.direction == "up" else -1.0
+    there, here = _numbers(similar, lever.feature), _numbers(row, lever.feature)[0]
+    moves: NDArray[np.bool_] = sign * (there - here) > 0  # false of a null
+    for name in lever.lasting:
+        moves &= ~(_numbers(similar, name) < _numbers(row, name)[0])
+    return moves
+
+
+def _numbers(rows: pd.DataFrame, name: str) -> Floats:
+    return rows[name].to_numpy(dtype=float, na_value=np.nan)
+
+
+def _kinds(rows: pd.DataFrame) -> NDArray[np.int64]:
+    """Return a number for each of n rows, less than n, that equal rows share; nulls are equal."""
+    kinds = np.zeros(len(rows), dtype=np.int64)
+    for name in rows:
+        codes = pd.factorize(rows[name])[0] + 1
+        kinds = pd.factorize(kinds * (len(rows) + 1) + codes)[0]
+    return kinds
 
 
 class _Space:

@@ -156,6 +156,10 @@ class TableEncoder:
         }
 
     def _column(self, values: pd.Series, name: str, kind: str) -> NDArray[Any]:
+        if kind == NUMBER and isinstance(values.dtype, np.dtype) and values.dtype.kind in "fiub":
+            # the plain case, without a look at each value's type
+            with np.errstate(over="ignore"):  # reported by `transform` as infinite
+                return values.to_numpy(dtype=np.float32)
         if values.isna().all():
             return np.full(len(values), np.nan, dtype=np.float32)
         kind_now = column_kind(values)
