@@ -16,6 +16,7 @@ from pydantic import Field
 from upath import UPath
 
 from resources.channels import Channel, Webhook
+from resources.files import append
 from resources.gate import QUIET
 from resources.lake import put_atomically
 
@@ -80,10 +81,7 @@ class AlertSink(dg.ConfigurableResource):
     def _log(self, alerts: Sequence[dict]) -> None:
         text = "".join(json.dumps(alert) + "\n" for alert in alerts)
         if "://" not in self.log_path:
-            path = Path(self.log_path)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a") as log:
-                log.write(text)
+            append(Path(self.log_path), text.encode())
         elif alerts:
             now = datetime.now(UTC).strftime("%Y-%m-%dT%H%M%S.%f")
             put_atomically(self._url / f"{now}.jsonl", text.encode())
@@ -108,7 +106,7 @@ class AlertSink(dg.ConfigurableResource):
             if not isinstance(state["told"], list) or not isinstance(state["unsent"], dict):
                 raise TypeError("told or unsent are of another kind")
             datetime.fromisoformat(state.get("looked_at", "2000-01-01"))
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             logger.warning(
                 "%s is damaged (%s): what failed is told from the beginning, some of it again",
                 path,

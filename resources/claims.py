@@ -214,10 +214,10 @@ class SqliteClaims(Claims):
                 yield file
             finally:
                 file.close()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise ClaimsError(
-                f"the claims in {self.path} cannot be used ({error}); make room or end the "
-                "process that holds the file, and try again: nothing was done"
+                f"the claims in {self.path} cannot be used ({error}); make room, end the process "
+                "that holds the file, or restore a damaged one, and try again: nothing was done"
             ) from error
 
     def _make(self) -> None:

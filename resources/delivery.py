@@ -6,6 +6,7 @@ Belongs here: configuration of one machine's webhook. Does not belong here: whic
 
 import base64
 import os
+import re
 import secrets
 from abc import abstractmethod
 from pathlib import Path
@@ -15,9 +16,13 @@ from pydantic import Field
 
 from resources.channels import SECRET_PREFIX, Channel, SignedWebhook
 from resources.claims import LEASE_SECONDS, Claims, SqliteClaims
+from resources.files import DamagedFileError
 
 MESSAGE_ID = "message_id"
 SECRET_BYTES = 32
+_SECRET = re.compile(
+    SECRET_PREFIX.encode() + rb"(?:[A-Za-z0-9+/]{4}){8,}(?:[A-Za-z0-9+/]{2}(?:==|[A-Za-z0-9+/]=))?"
+)
 
 
 class DeliveryResource(dg.ConfigurableResource):
@@ -56,7 +61,11 @@ class WebhookDelivery(DeliveryResource):
 
 
 def secret_in(path: Path) -> str:
-    """Return the secret in a file that only its owner reads; one that is not there is made."""
+    """Return the secret in a file that only its owner reads; one that is not there is made.
+
+    Raises:
+        DamagedFileError: What the file holds is no secret.
+    """
     made = SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
@@ -66,7 +75,18 @@ def secret_in(path: Path) -> str:
         # unlike a rename it does not replace what another process made
         os.link(beside, path)
     except FileExistsError:
-        return path.read_text().strip()
+        return _sound(path)
     finally:
         beside.unlink()
     return made
+
+
+def _sound(path: Path) -> str:
+    secret = path.read_bytes().strip()
+    # a short or empty key would sign, and anybody could sign like it
+    if not _SECRET.fullmatch(secret):
+        raise DamagedFileError(
+            f"{path} holds no secret of {SECRET_PREFIX} and at least 24 bytes in base64: restore "
+            "it; or remove it for a new one, and give the receiver that"
+        )
+    return secret.decode()

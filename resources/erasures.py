@@ -1,7 +1,7 @@
 """Who was erased, as hashes that name nobody, and the certificates of it.
 
     <root>/key                      32 random bytes, hexadecimal; made once, never changed
-    <root>/tombstones.json          when which hash was erased
+    <root>/tombstones.json          when which hash was erased, and a seal over it
     <root>/pending.json             an erasure that was begun and not ended: whom it is about
     <root>/certificates/<id>.json   what was removed where, signed
 
@@ -12,12 +12,16 @@ Keep this folder out of what a backup restores: older tombstones would let the e
 Belongs here: the folder. Does not belong here: erasing.
 """
 
+import fcntl
 import hmac
 import json
 import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -30,15 +34,22 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import Field
 from upath import UPath
 
-from resources.files import DamagedFileError, parsed
+from resources.changes import change_atomically
+from resources.files import RESTORE, DamagedFileError, parsed
 from resources.lake import put_atomically
 
 KEY, TOMBSTONES, PENDING, CERTIFICATES = "key", "tombstones.json", "pending.json", "certificates"
+SEAL = "seal"
 KEY_BYTES = 32
+# What an erasure that was begun says of whom it is about, each a list of texts.
+BEGUN = ("ids", "values", "known_since")
 
 
 class ErasureError(RuntimeError):
     """Something could not be erased, or it is not known whether it was."""
+
+
+_HASH = re.compile("[0-9a-f]{64}")
 
 
 @dataclass
@@ -54,14 +65,22 @@ class Erasures:
     _others: set[str] = field(default_factory=set, repr=False)
 
     def tombstones(self) -> frozenset[str]:
-        """Return the hashes of those who were erased."""
-        return frozenset(self._read(TOMBSTONES))
+        """Return the hashes of those who were erased.
+
+        Raises:
+            DamagedFileError: The file is gone or is not what was written.
+        """
+        return frozenset(self._buried())
 
     def bury(self, customer_ids: Iterable[str], *, at: str) -> list[str]:
         """Keep the hashes of some customers for good; returns theirs."""
         own = [self.hashed(name) for name in sorted(customer_ids)]
-        there = self._read(TOMBSTONES)
-        self._write(TOMBSTONES, {**dict.fromkeys(own, at), **there})
+
+        def changed(text: str | None) -> str:
+            stones = {**dict.fromkeys(own, at), **self._opened(text)}
+            return _text(stones | {SEAL: self._seal(stones)})
+
+        change_atomically(self.root / TOMBSTONES, changed)
         self._others.clear()
         return own
 
@@ -90,10 +109,45 @@ class Erasures:
         """Return a key of 32 bytes for one purpose."""
         return hmac.digest(bytes.fromhex(self._key()), purpose.encode(), "sha256")
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let one erasure of this machine be at work; on an object store nothing holds others off.
+
+        Raises:
+            ErasureError: Another is.
+        """
+        if self.root.protocol not in ("", "file"):
+            yield
+            return
+        folder = Path(str(self.root))
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / ".erasing.lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ErasureError("another erasure is at work: wait for it, then again") from error
+            yield
+
     @property
     def pending(self) -> dict[str, list[str]]:
-        """Whom an erasure that was not ended is about: `ids` and `values`."""
-        return self._read(PENDING)
+        """Whom an erasure that was not ended is about: `ids`, `values` and `known_since`.
+
+        Raises:
+            DamagedFileError: It does not say whom.
+        """
+        begun = self._read(PENDING)
+        try:
+            if not all(isinstance(text, str) for name in begun for text in _listed(begun[name])):
+                raise TypeError("an entry is no text")
+            if set(begun) - set(BEGUN):
+                raise ValueError(f"{', '.join(BEGUN)} were expected, there are {', '.join(begun)}")
+            for day in begun.get("known_since", ()):
+                date.fromisoformat(day)
+        except (TypeError, ValueError) as error:
+            raise DamagedFileError(
+                f"{self.root / PENDING} does not say whom an erasure is about ({error}): {RESTORE}"
+            ) from error
+        return begun
 
     def begin(self, pending: Mapping[str, Sequence[str]]) -> None:
         """Note whom an erasure is about, so that it can be ended after a crash."""
@@ -120,7 +174,8 @@ class Erasures:
                 raise ErasureError(
                     f"{path} is gone: without it the erased are not recognised; restore it"
                 )
-            put_atomically(path, secrets.token_hex(KEY_BYTES).encode())
+            # of two that make it at once the second takes the first one's
+            change_atomically(path, lambda text: text or secrets.token_hex(KEY_BYTES))
             if path.protocol in ("", "file"):
                 path.chmod(0o600)
         key: bytes = path.read_bytes().strip()
@@ -143,25 +198,59 @@ class Erasures:
         # whether one was changed is asked of its signature (`is_genuine`)
         return sorted(read, key=lambda one: str(one.get("ended_at")))
 
+    def _buried(self) -> dict[str, Any]:
+        path = self.root / TOMBSTONES
+        return self._opened(path.read_bytes() if path.exists() else None)
+
+    def _opened(self, text: str | bytes | None) -> dict[str, Any]:
+        """Return tombstones as a file holds them, without their seal."""
+        path = self.root / TOMBSTONES
+        stones = {} if text is None else parsed(path, text)
+        # an older release wrote none
+        seal = stones.pop(SEAL, None)
+        if (
+            not all(_HASH.fullmatch(name) for name in stones)
+            or (seal is not None and seal != self._seal(stones))
+            or (not stones and (self.root / CERTIFICATES).exists())
+        ):
+            raise DamagedFileError(
+                f"{path} is gone or is not what was written: without it the erased come back; "
+                "restore its newest copy"
+            )
+        return stones
+
+    def _seal(self, stones: Mapping[str, Any]) -> str:
+        return hmac.digest(self.derived("seal"), _canonical(stones), "sha256").hex()
+
     def _read(self, name: str) -> dict[str, Any]:
         path = self.root / name
         return parsed(path, path.read_bytes()) if path.exists() else {}
 
     def _write(self, name: str, content: Mapping[str, Any]) -> None:
-        text = json.dumps(content, indent=1, sort_keys=True)
-        put_atomically(self.root / name, text.encode())
+        put_atomically(self.root / name, _text(content).encode())
 
 
 def is_genuine(certificate: Mapping[str, Any]) -> bool:
     """Return whether a certificate says what was signed; compare its public key with yours."""
-    signature = certificate["signature"]
     statement = {name: value for name, value in certificate.items() if name != "signature"}
-    public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(signature["public_key"]))
     try:
+        signature = certificate["signature"]
+        public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(signature["public_key"]))
         public.verify(bytes.fromhex(signature["value"]), _canonical(statement))
-    except InvalidSignature:
+    # a signature of another form is none
+    except (InvalidSignature, LookupError, TypeError, ValueError):
         return False
     return True
+
+
+def _listed(texts: Any) -> list[Any]:
+    if not isinstance(texts, list):
+        raise TypeError("lists were expected")
+    return texts
+
+
+def _text(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=1, sort_keys=True)
 
 
 def _canonical(statement: Mapping[str, Any]) -> bytes:

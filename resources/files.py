@@ -1,15 +1,17 @@
 """Files on this machine that are rewritten, and what is said where one is no JSON any more.
 
-Belongs here: how a file is replaced, one writer at a time, and naming a damaged file. Does not
-belong here: object stores (`lake.put_atomically`) and what is in a file.
+Belongs here: how a file is replaced or added to, one writer at a time, and naming a damaged file.
+Does not belong here: object stores (`lake.put_atomically`) and what is in a file.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import logging
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Iterator
@@ -41,7 +43,8 @@ def parsed(path: object, content: str | bytes, *, line: int | None = None) -> di
     where = str(path) if line is None else f"{path}, line {line},"
     try:
         entry = json.loads(content)
-    except ValueError as error:
+    # brackets within brackets, thousands deep, are too much for the parser
+    except (ValueError, RecursionError) as error:
         raise DamagedFileError(f"{where} is no JSON ({error}): {RESTORE}") from error
     if not isinstance(entry, dict):
         raise DamagedFileError(f"{where} is no JSON object: {RESTORE}")
@@ -51,6 +54,8 @@ def parsed(path: object, content: str | bytes, *, line: int | None = None) -> di
 def replace_file(path: Path, payload: bytes) -> None:
     """Write a file so that it is there whole or not at all; a kill leaves the old one or the new.
 
+    Who may read the old one may read the new one, and nobody else.
+
     Raises:
         OSError: It cannot be written.
     """
@@ -58,6 +63,9 @@ def replace_file(path: Path, payload: bytes) -> None:
     temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}.tmp"
     _sweep_stale(path.parent)
     try:
+        temporary.touch()
+        if path.exists():
+            shutil.copymode(path, temporary)
         temporary.write_bytes(payload)
         temporary.replace(path)
     except BaseException as error:
@@ -86,6 +94,41 @@ def _age_seconds(entry: os.DirEntry[str]) -> float:
     except FileNotFoundError:
         # another writer swapped it in between the listing and this look
         return 0.0
+
+
+@contextmanager
+def held(path: Path, *, mode: int = 0o666) -> Iterator[int]:
+    """Open a file to add to it, made where it is not there, and let nobody else add or replace it.
+
+    Args:
+        path: The file.
+        mode: Who may read and write one that is made, as far as the process lets them.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, mode)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            # who held it before may have put another in its place
+            if path.exists() and os.path.samestat(path.stat(), os.fstat(file)):
+                yield file
+                return
+        finally:
+            os.close(file)
+
+
+def append(path: Path, payload: bytes, *, mode: int = 0o666) -> None:
+    """Add bytes to a file: all of them or, where there is no room, none; see `held` for `mode`.
+
+    Raises:
+        OSError: They cannot be added.
+    """
+    with held(path, mode=mode) as file:
+        size = os.fstat(file).st_size
+        if os.write(file, payload) < len(payload):
+            # a part of a line would spoil the next one too
+            os.ftruncate(file, size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 @contextmanager

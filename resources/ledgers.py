@@ -11,13 +11,11 @@ Belongs here: keeping them, one change at a time. Does not belong here: what is 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from upath import UPath
 
-from resources.files import one_writer
-from resources.lake import put_atomically
+from resources.changes import change_atomically
 
 Entry = dict[str, Any]
 
@@ -43,7 +41,7 @@ class Ledgers:
             LedgerError: It is damaged.
         """
         path = self._path(name, period)
-        return self._parsed(path, path.read_text() if path.exists() else None)
+        return self._parsed(path, path.read_bytes() if path.exists() else None)
 
     def periods(self, name: str) -> dict[str, Entry]:
         """Return what a ledger says of each period, in order."""
@@ -65,25 +63,18 @@ class Ledgers:
         def changed(text: str | None) -> str:
             return json.dumps(change(self._parsed(path, text)), indent=1)
 
-        if path.protocol == "s3":
-            from resources.aws.storage import change_text  # noqa: PLC0415 - boto3 is for S3 alone
-
-            change_text(str(path), changed, storage=path.storage_options)
-            return
-        with one_writer(Path(str(path))):
-            text = path.read_text() if path.exists() else None
-            put_atomically(path, changed(text).encode())
+        change_atomically(path, changed)
 
     def _path(self, name: str, period: str) -> UPath:
         return self.root / name / f"{period}.json"
 
     @staticmethod
-    def _parsed(path: UPath, text: str | None) -> Entry | None:
+    def _parsed(path: UPath, text: str | bytes | None) -> Entry | None:
         if text is None:
             return None
         try:
             entry = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise LedgerError(f"{path} is damaged ({error}): restore its newest copy") from error
         if not isinstance(entry, dict):
             raise LedgerError(f"{path} holds no ledger: restore its newest copy")

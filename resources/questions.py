@@ -52,7 +52,7 @@ class QuestionLog:
             Whether there is such an answer of theirs; of others nothing is said.
         """
         asked = self._asked(identity)
-        if asked is None or parsed(asked, asked.read_bytes())["by"] != by:
+        if asked is None or parsed(asked, asked.read_bytes()).get("by") != by:
             return False
         name = f"{asked.stem}_{uuid.uuid4().hex[:12]}"
         self._write(name, {"feedback_on": identity, "helpful": helpful, "note": note}, by=by)
@@ -106,7 +106,7 @@ class QuestionLog:
         # an id is looked for, and no path
         if len(identity) != 32 or not identity.isalnum() or not self.root.exists():
             return None
-        files = [path for path in self.root.glob(f"*-{identity}.jsonl") if path.read_text()]
+        files = [path for path in self.root.glob(f"*-{identity}.jsonl") if path.stat().st_size]
         return files[0] if files else None
 
     def _write(self, name: str, line: Mapping[str, Any], *, by: str) -> None:

@@ -4,7 +4,6 @@ Belongs here: sign-in, navigation and what a page asks. Does not belong here: wh
 (`views/`) and who may see them (`access.py`).
 """
 
-import json
 import logging
 import os
 from collections.abc import Callable, Iterable
@@ -56,7 +55,7 @@ from engagement_assets.governance.tables import REVIEW_QUEUE
 from engagement_assets.settings.chat import ChatSettings
 from engagement_assets.settings.dashboard import DashboardSettings
 from engagement_assets.settings.installation import Settings, current_home
-from resources.files import DamagedFileError
+from resources.files import DamagedFileError, parsed
 from resources.lake import LakeError
 
 log = logging.getLogger(__name__)
@@ -135,7 +134,8 @@ def _today(viewer: Viewer, settings: DashboardSettings) -> None:
 def _alerts() -> list[dict]:
     sink = _resources()["alerts"]
     path = UPath(sink.log_path, **sink.options)
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    return [parsed(path, line, line=number) for number, line in enumerate(lines, 1)]
 
 
 def _customer(viewer: Viewer, settings: DashboardSettings) -> None:

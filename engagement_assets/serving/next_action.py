@@ -7,7 +7,6 @@ draws. Does not belong here: HTTP (`api/next_action.py`), the policy (`decisions
 from __future__ import annotations
 
 import logging
-import os
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from engagement_assets.learning.evaluation.splits import hash_positions
 from engagement_assets.lifecycle.learnt import ContextChooser
 from engagement_assets.lifecycle.spec import NO_ACTION
 from engagement_assets.serving.plain import plain
+from resources.files import append
 
 logger = logging.getLogger(__name__)
 DrawLog = Callable[[Mapping[str, Any]], None]
@@ -34,8 +34,8 @@ HELD_OUT = "the customer is in the global holdout"
 class DrawFile:
     """Draws as lines of JSON in a file that only grows.
 
-    A line is one write, so that several processes may share the file, and is written before the
-    answer is given: no application acts on a draw that is not logged.
+    A line is added whole or not at all, so that several processes may share the file, and is
+    written before the answer is given: no application acts on a draw that is not logged.
 
     Args:
         path: The file; made with the first draw.
@@ -50,11 +50,7 @@ class DrawFile:
         Raises:
             OSError: It cannot be written.
         """
-        file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            os.write(file, orjson.dumps(draw) + b"\n")
-        finally:
-            os.close(file)
+        append(self.path, orjson.dumps(draw) + b"\n", mode=0o600)
 
 
 def log_line(draw: Mapping[str, Any]) -> None:

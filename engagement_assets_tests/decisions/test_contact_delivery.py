@@ -18,7 +18,7 @@ from engagement_assets.decisions.contact import gate
 from engagement_assets.decisions.contact.delivery import deliver
 from engagement_assets_tests.decisions.outboxes import NOON, changed, present
 from resources.channels import Channel, NotSentError, SignedWebhook
-from resources.claims import SqliteClaims
+from resources.claims import ClaimsError, SqliteClaims
 from resources.delivery import secret_in
 
 NAMES = ("ann", "bob", "cat")
@@ -112,6 +112,16 @@ def test_a_claimed_message_that_may_have_gone_out_goes_before_another(inbox, cla
     assert barred.withheld == {gate.OPTED_OUT: 1}
     assert send(other, inbox, later(claims)).sent == 1
     assert [message["action"] for message in inbox.messages] == ["offer"]
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"snapshot_date": "never"}'])
+def test_a_claim_that_holds_no_message_is_said_and_nothing_is_sent(inbox, claims, content):
+    of = present(["ann"])
+    claim = claims.claim(f"contact/{of.rows['snapshot_date'][0]}/ann", content)
+    claims.release(claim)
+    with pytest.raises(ClaimsError, match="holds no message"):
+        send(of, inbox, later(claims))
+    assert inbox.messages == []
 
 
 @pytest.mark.parametrize(("answers", "tried"), [(True, 3), (False, 1)])

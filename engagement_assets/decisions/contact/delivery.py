@@ -22,7 +22,7 @@ from engagement_assets.decisions.contact.gate import DUE
 from engagement_assets.decisions.contact.present import WITHHELD, Present, utc_now
 from engagement_assets.decisions.contact.tables import OUTBOX
 from resources.channels import Channel, NotSentError
-from resources.claims import Claims
+from resources.claims import Claims, ClaimsError
 
 logger = logging.getLogger(__name__)
 
@@ -129,6 +129,16 @@ def _deliver_one(
 
 def _row(content: str) -> dict[str, Any]:
     """A row of the outbox as a claim keeps it."""
-    kept: dict[str, Any] = json.loads(content)
-    times = {name: pd.Timestamp(kept[name]) for name in TIMES}
-    return {**kept, **times, "snapshot_date": date.fromisoformat(kept["snapshot_date"])}
+    try:
+        row: dict[str, Any] = json.loads(content)
+        times = {name: pd.Timestamp(row[name]) for name in TIMES}
+        made = {**row, **times, "snapshot_date": date.fromisoformat(row["snapshot_date"])}
+        lacking = sorted(set(OUTBOX.names) - set(made))
+        if lacking:
+            raise ValueError(f"it lacks {', '.join(lacking)}")
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ClaimsError(
+            f"a claim holds no message ({error}): restore the claims from their newest copy; "
+            "nothing was sent"
+        ) from error
+    return made

@@ -141,52 +141,56 @@ def erase(
 
     Raises:
         ErasureError: Something of them is left, or a place could not be read; nothing is certified.
+            Or another erasure is at work, or was begun since the people were identified.
     """
-    began = datetime.now(UTC)
-    erasures.begin(
-        {
-            "ids": sorted(subjects.ids),
-            "values": sorted(subjects.values),
-            "known_since": [str(subjects.known_since)] if subjects.known_since else [],
-        }
-    )
-    tombstones = erasures.bury(subjects.ids, at=began.isoformat(timespec="seconds"))
-    removed, refused = {}, {}
-    for place in places:
-        try:
-            removed[place.name] = place.remove(subjects)
-            progress(f"{place.name}: {removed[place.name]:,} removed")
-        except Exception as error:  # noqa: BLE001 - the other places are emptied all the same
-            refused[place.name] = f"{type(error).__name__}: {error}"
-    until = began.date() + timedelta(days=serve_days)
-    # of whom nothing was known nothing was learnt
-    retired = (
-        retire_models(registry, models, known_since=subjects.known_since, until=until)
-        if subjects.known_since
-        else []
-    )
-    left = look(places, subjects)
-    problems = [
-        *(f"{name}: {count:,} left" for name, count in left.counts.items() if count),
-        *(f"{name}: {why}" for name, why in {**left.unknown, **refused}.items()),
-    ]
-    if problems:
-        raise ErasureError(
-            f"the erasure is not whole, and nothing is certified: {'; '.join(problems)}; mend this "
-            "and run `make erase CONFIRM=yes` again, which goes on with it"
+    with erasures.alone():
+        if set(erasures.pending.get("ids", ())) - subjects.ids:
+            raise ErasureError("an erasure of others was begun meanwhile: run this one again")
+        began = datetime.now(UTC)
+        erasures.begin(
+            {
+                "ids": sorted(subjects.ids),
+                "values": sorted(subjects.values),
+                "known_since": [str(subjects.known_since)] if subjects.known_since else [],
+            }
         )
-    return erasures.certify(
-        {
-            "certificate_id": uuid.uuid4().hex,
-            "began_at": began.isoformat(timespec="seconds"),
-            "ended_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "people": tombstones,
-            "removed": removed,
-            "survivors": left.counts,
-            "models": retired,
-            "elsewhere": dict(elsewhere),
-        }
-    )
+        tombstones = erasures.bury(subjects.ids, at=began.isoformat(timespec="seconds"))
+        removed, refused = {}, {}
+        for place in places:
+            try:
+                removed[place.name] = place.remove(subjects)
+                progress(f"{place.name}: {removed[place.name]:,} removed")
+            except Exception as error:  # noqa: BLE001 - the other places are emptied all the same
+                refused[place.name] = f"{type(error).__name__}: {error}"
+        until = began.date() + timedelta(days=serve_days)
+        # of whom nothing was known nothing was learnt
+        retired = (
+            retire_models(registry, models, known_since=subjects.known_since, until=until)
+            if subjects.known_since
+            else []
+        )
+        left = look(places, subjects)
+        problems = [
+            *(f"{name}: {count:,} left" for name, count in left.counts.items() if count),
+            *(f"{name}: {why}" for name, why in {**left.unknown, **refused}.items()),
+        ]
+        if problems:
+            raise ErasureError(
+                f"the erasure is not whole, and nothing is certified: {'; '.join(problems)}; mend "
+                "this and run `make erase CONFIRM=yes` again, which goes on with it"
+            )
+        return erasures.certify(
+            {
+                "certificate_id": uuid.uuid4().hex,
+                "began_at": began.isoformat(timespec="seconds"),
+                "ended_at": datetime.now(UTC).isoformat(timespec="seconds"),
+                "people": tombstones,
+                "removed": removed,
+                "survivors": left.counts,
+                "models": retired,
+                "elsewhere": dict(elsewhere),
+            }
+        )
 
 
 def retire_models(

@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -21,6 +21,7 @@ from upath import UPath
 
 from resources.claims import Claims
 from resources.erasures import ErasureError
+from resources.files import held
 from resources.lake import Lake, put_atomically
 from resources.online_store.store import OnlineStore
 from resources.sqlite import compact
@@ -190,13 +191,16 @@ class Texts:
 
     def remove(self, subjects: Subjects) -> int:
         """Take them out of the texts."""
-        count = 0
-        for path in self._files():
+        return sum(self._remove(path, subjects) for path in self._files())
+
+    def _remove(self, path: UPath, subjects: Subjects) -> int:
+        local = path.protocol in ("", "file")
+        # what others add meanwhile waits: it would go with the file that is replaced
+        with held(Path(str(path))) if local else nullcontext():
             mentions = self._lines(path, subjects)
             if mentions:
-                count += mentions
                 put_atomically(path, self._without(path, subjects).encode())
-        return count
+        return mentions
 
     def _without(self, path: UPath, subjects: Subjects) -> str:
         text = self._text(path)
