@@ -21,6 +21,7 @@ from benchmarks.recommendation_bars import RECOMMENDATION_BARS
 from benchmarks.serving_bars import SERVING_BARS
 from benchmarks.timing_bars import TIMING_BARS
 from benchmarks.tuning_bars import TUNING_BARS
+from benchmarks.whole_run_bars import WHOLE_RUN_BARS
 
 Figures = Mapping[str, Any]
 LARGE, SMALL = "stages-customers-100000", "stages-customers-10000"
@@ -491,6 +492,7 @@ def judged(figures: Mapping[str, Figures]) -> list[Judged]:
         *PRIVACY_BARS,
         *RECOMMENDATION_BARS,
         *SERVING_BARS,
+        *WHOLE_RUN_BARS,
     ):  # fmt: skip
         try:
             value = read(figures[part])
