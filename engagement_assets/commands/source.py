@@ -12,7 +12,7 @@ from pathlib import Path
 from engagement_assets.settings.fields import SettingsError
 from engagement_assets.settings.installation import MAPPINGS, SIMULATED
 from engagement_assets.source.contract import TABLES
-from engagement_assets.source.drafting import DOUBT, draft, settings_text
+from engagement_assets.source.drafting import DOUBT, draft, near_misses, settings_text
 from engagement_assets.source.mapping import SETTINGS_FILE
 from engagement_assets.source.quarantine import QUARANTINE, label_of
 from engagement_assets.source.rules import DUPLICATE_ROW
@@ -38,12 +38,14 @@ def map_source(name: str, data: str, *, root: Path = MAPPINGS) -> Path:
     for table, sql in drafts.items():
         (folder / f"{table}.sql").write_text(sql, encoding="utf-8")
     (folder / SETTINGS_FILE).write_text(settings_text(list(drafts)), encoding="utf-8")
+    misses = [one for one in near_misses(Path(data)).items() if one[0] not in drafts]
     doubts = sum(sql.count(DOUBT) for sql in drafts.values())
     sys.stdout.write(
         f"{folder}: drafts of {', '.join(drafts)}\n"
         f"{doubts} columns have no like among the files; tables without a draft: "
         f"{', '.join(sorted(TABLES.keys() - drafts.keys()))}\n"
-        "correct every line, then try it:\n"
+        + "".join(f"  {table}: {reason}\n" for table, reason in misses)
+        + "correct every line, then try it:\n"
         f"  make check-source SOURCE={name} SOURCE_DATA={data}\n"
     )
     return folder

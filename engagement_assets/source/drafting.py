@@ -23,6 +23,7 @@ from engagement_assets.source.contract import (
     SourceTable,
 )
 from engagement_assets.source.errors import MappingError, MissingDataError
+from engagement_assets.source.vocabulary import COLUMN_NAMES, FILE_NAMES, QUANTITIES, UNIT_PRICES
 from resources.engine import EngineError, literal_path
 from resources.sql import quote_name, quote_text
 from resources.tables import Column
@@ -38,62 +39,6 @@ READERS = {
 # One bad value then goes to quarantine instead of stopping DuckDB's reader.
 AS_TEXT = ", all_varchar = true"
 COMPRESSED = (".gz", ".zst")
-# What else a table's file, and a column, is called; the contract's own name is tried first.
-FILE_NAMES: Mapping[str, tuple[str, ...]] = {
-    CUSTOMERS: ("users", "members", "people", "persons", "accounts", "students", "profiles"),
-    "sessions": ("visits", "logins", "activity", "clicks", "log", "logs", "events"),
-    "posts": (
-        "articles",
-        "items",
-        "content",
-        "contents",
-        "products",
-        "courses",
-        "movies",
-        "topics",
-    ),
-    "messages": ("chats", "mails", "dms"),
-    "interactions": ("ratings", "views", "likes", "reactions", "comments", "votes", "events"),
-    "connections": ("friends", "friendships", "follows", "followers", "edges", "links"),
-    "transactions": ("payments", "orders", "purchases", "sales", "invoices"),
-    "notifications": ("pushes", "emails", "alerts"),
-    "consents": ("permissions", "optins"),
-}
-CUSTOMER_NAMES = (
-    *("userid", "user", "memberid", "personid", "accountid", "studentid", "visitorid", "profileid"),
-    *("ownerid", "authorid", "owneruserid", "buyerid", "idstudent", "clientid", "uid"),
-)
-TIME_NAMES = (
-    *("timestamp", "time", "datetime", "date", "createdat", "creationdate", "created", "eventtime"),
-    *("ts", "at", "when", "invoicedate", "orderdate", "sentat", "publishedat"),
-)
-COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
-    "customer_id": CUSTOMER_NAMES,
-    "signed_up_at": ("signupdate", "registeredat", "registrationdate", "joinedat", *TIME_NAMES),
-    "occurred_at": TIME_NAMES,
-    "recorded_at": ("loadedat", "ingestedat", "updatedat", "syncedat"),
-    "duration_seconds": ("duration", "seconds", "timespent", "length", "sessionlength"),
-    "session_id": ("session", "visitid", "sid"),
-    "post_id": (
-        "itemid",
-        "contentid",
-        "articleid",
-        "productid",
-        "courseid",
-        "movieid",
-        "stockcode",
-    ),
-    "category": ("tags", "topic", "genre", "genres", "subject", "type"),
-    "text": ("body", "title", "comment", "description"),
-    "location": ("region", "country", "city", "userregion"),
-    "gender": ("sex",),
-    "birth_date": ("birthday", "dateofbirth", "dob"),
-    "device": ("useragent", "platform", "os"),
-    "kind": ("eventtype", "type", "action"),
-    "amount_usd": ("amount", "price", "total", "value", "revenue"),
-    "other_customer_id": ("friendid", "followerid", "targetid", "touserid"),
-    "recipient_id": ("touserid", "receiverid", "targetid"),
-}
 CLOSE = 0.86
 DOUBT = "-- no column looks like it"
 VISITS = """-- A draft: check every line. No file tells how long visits lasted: one ends here with
@@ -195,11 +140,32 @@ def draft(data: Path) -> dict[str, str]:
     return drafts
 
 
+def near_misses(data: Path) -> dict[str, str]:
+    """Why a file that has the name of an optional table was not drafted as it, by table.
+
+    Raises:
+        MissingDataError: There is nothing to draft from.
+        MappingError: DuckDB cannot read a file.
+    """
+    reasons = {}
+    for file in files_of(data):
+        for name, table in TABLES.items():
+            lacking = _lacking(table, file)
+            if table.draftable and lacking and _named(table, file):
+                reasons[name] = f"{file.path} has no column like {' and '.join(sorted(lacking))}"
+    return reasons
+
+
 def _suits(table: SourceTable, file: DataFile) -> bool:
-    """Whether a file can be an optional table: nothing lacks but its id and its kind."""
+    """Whether a file can be an optional table."""
+    return _fit(table, file) >= 1 and not _lacking(table, file)
+
+
+def _lacking(table: SourceTable, file: DataFile) -> set[str]:
+    """What an optional table needs of a file that is not there; its id and its kind may lack."""
     needed = {column.name for column in _needed(table)} - {"kind"}
     lacking = needed - _likenesses(table, file).keys()
-    return _fit(table, file) >= 1 and (not lacking or (*lacking,) == table.row_key)
+    return set() if (*lacking,) == table.row_key else lacking
 
 
 def _needed(table: SourceTable) -> list[Column]:
@@ -278,12 +244,15 @@ def _plain(name: str) -> str:
 
 def _fit(table: SourceTable, file: DataFile) -> float:
     """How well a file suits a table: its name, and the share of needed columns that it has."""
-    words = {word.removesuffix("s") for word in file.words}
-    names = (table.noun, *FILE_NAMES.get(table.noun, ()))
-    named = any({word.removesuffix("s") for word in name.split("_")} <= words for name in names)
     needed = _needed(table)
     have = sum(matching(column, table, file.columns) is not None for column in needed)
-    return named + have / len(needed) - (0 if have else 1)
+    return _named(table, file) + have / len(needed) - (0 if have else 1)
+
+
+def _named(table: SourceTable, file: DataFile) -> bool:
+    words = {word.removesuffix("s") for word in file.words}
+    names = (table.noun, *FILE_NAMES.get(table.noun, ()))
+    return any({word.removesuffix("s") for word in name.split("_")} <= words for name in names)
 
 
 def matching(column: Column, table: SourceTable, have: Iterable[str]) -> str | None:
@@ -298,6 +267,11 @@ def matching(column: Column, table: SourceTable, have: Iterable[str]) -> str | N
     return plain[name] if best >= CLOSE else None
 
 
+def _first_of(names: Iterable[str], have: Iterable[str]) -> str | None:
+    plain = {_plain(name): name for name in have}
+    return next((plain[name] for name in names if name in plain), None)
+
+
 def _select(table: SourceTable, file: DataFile) -> str:
     lines = [_line(column, table, file) for column in table.columns]
     body = ",\n    ".join(line for line in lines if line)
@@ -310,6 +284,10 @@ def _select(table: SourceTable, file: DataFile) -> str:
 def _line(column: Column, table: SourceTable, file: DataFile) -> str | None:
     source = matching(column, table, file.columns)
     if source is not None:
+        quantity = _first_of(QUANTITIES, file.columns)
+        if _plain(source) in UNIT_PRICES and quantity is not None:
+            parts = (f"TRY_CAST({quote_name(name)} AS DOUBLE)" for name in (quantity, source))
+            return f"{' * '.join(parts)} AS {column.name}"
         timed = column.type == "timestamp"
         return f"{_moment(source, file) if timed else quote_name(source)} AS {column.name}"
     if column.nullable or column == RECORDED_AT:
