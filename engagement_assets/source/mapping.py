@@ -147,7 +147,7 @@ def read_settings(path: Path) -> MappedSettings:
         return MappedSettings()
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise SourceSettingsError(f"{path} is not TOML: {error}") from error
     unknown = sorted(values.keys() - _KINDS.keys())
     if unknown:

@@ -13,6 +13,7 @@ from engagement_assets.decisions.experiments.measuring import (
     results_table,
 )
 from engagement_assets.decisions.experiments.plans import Plan, PlanError, read_plans
+from engagement_assets.decisions.experiments.resource import ExperimentSettings
 from engagement_assets.decisions.experiments.tables import (
     ASSIGNMENTS,
     EXPOSURES,
@@ -335,8 +336,23 @@ def test_plans_are_read_from_toml():
         ("[e]\nshares = {a = 0.5, b = 0.5}", "lack the control"),
         ('[e]\nprimary = ["unsubscribed"]', "both primary and guardrails"),
         ("[e]\nplanned_customers = 0", "planned_customers"),
+        (f"[e]\nplanned_customers = {'9' * 400}", "planned_customers"),
+        ("[e]\nshares = {control = nan, treatment = nan}", "finite"),
+        ('[e]\nname = "f"', "line `name`"),
+        ("e = " + "[" * 100_000, "TOML"),
+        (f"e = {'9' * 5_000}", "TOML"),
     ],
+    ids=range(13),
 )
 def test_a_plan_that_cannot_be_is_refused_by_name(text, named):
     with pytest.raises(PlanError, match=named):
         read_plans(text)
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+def test_a_file_of_plans_that_cannot_be_read_is_named(tmp_path, content):
+    path = tmp_path / "plans"
+    path.mkdir() if content is None else path.write_bytes(content)
+    for place in (path, "no-such-kind://plans"):
+        with pytest.raises(PlanError, match=str(place)):
+            _ = ExperimentSettings(experiment_plans=str(place)).plans

@@ -315,6 +315,14 @@ def test_a_business_case_that_is_none_is_refused(tmp_path, text, words):
         read_plan(str(file))
 
 
+@pytest.mark.parametrize("content", [None, b"\xff\xfe", b"a = " + b"[" * 100_000])
+def test_a_business_case_that_cannot_be_read_is_named(tmp_path, content):
+    file = tmp_path / "case.toml"
+    file.mkdir() if content is None else file.write_bytes(content)
+    with pytest.raises(CaseError, match=str(file)):
+        read_plan(str(file))
+
+
 def test_a_business_case_that_is_not_there_is_named(tmp_path):
     with pytest.raises(CaseError, match=EXAMPLE.name):
         read_plan(str(tmp_path / "none.toml"))

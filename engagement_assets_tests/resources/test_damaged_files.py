@@ -126,10 +126,14 @@ def study(folder: Path) -> StudyRecord:
     ],
 )
 def test_a_broken_study_is_named_with_what_to_do(tmp_path: Path, name: str, damage: bytes) -> None:
-    study(tmp_path).keep("first", np.zeros(3))
+    with study(tmp_path) as record:
+        record.keep("first", np.zeros(3))
     (tmp_path / name).write_bytes(damage)
-    with pytest.raises(DamagedStudyError, match="remove its folder") as error:
-        study(tmp_path).margin("first")
+    with (
+        pytest.raises(DamagedStudyError, match="remove its folder") as error,
+        study(tmp_path) as record,
+    ):
+        record.margin("first")
     assert str(tmp_path / name) in str(error.value)
 
 

@@ -19,13 +19,22 @@ import tomllib
 from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    ValidationError,
+    model_validator,
+)
 
 from engagement_assets.decisions.experiments.metrics import GUARDRAILS, METRICS, PRIMARY
 
 # Names of a control where a plan names none.
 CONTROLS = ("control", "holdout")
 PLANNED_CUSTOMERS = 1_000
+# More people than there are.
+MOST_CUSTOMERS = 10_000_000_000
 
 
 class PlanError(ValueError):
@@ -52,11 +61,11 @@ class Plan(BaseModel):
     name: str
     tests: str = ""
     control: str = ""
-    shares: Mapping[str, float] = Field(default_factory=dict)
+    shares: Mapping[str, FiniteFloat] = Field(default_factory=dict)
     primary: tuple[str, ...] = PRIMARY
     guardrails: tuple[str, ...] = GUARDRAILS
     group: str = ""
-    planned_customers: int = Field(default=PLANNED_CUSTOMERS, ge=1)
+    planned_customers: int = Field(default=PLANNED_CUSTOMERS, ge=1, le=MOST_CUSTOMERS)
 
     @model_validator(mode="after")
     def _check(self) -> "Plan":
@@ -66,8 +75,9 @@ class Plan(BaseModel):
         both = sorted(set(self.primary) & set(self.guardrails))
         if both:
             raise ValueError(f"{', '.join(both)} cannot be in both primary and guardrails")
-        if self.shares and (
-            min(self.shares.values()) <= 0.0 or abs(sum(self.shares.values()) - 1.0) > 1e-6
+        # written so that no number that is none passes
+        if self.shares and not (
+            min(self.shares.values()) > 0.0 and abs(sum(self.shares.values()) - 1.0) <= 1e-6
         ):
             raise ValueError("shares must be greater than 0 and sum to 1")
         if self.shares and self.control_of(self.shares) not in self.shares:
@@ -94,7 +104,8 @@ def read_plans(text: str) -> dict[str, Plan]:
     """
     try:
         given = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    # TOML's own errors, a number of too many digits, brackets thousands deep
+    except (ValueError, RecursionError) as error:
         raise PlanError(f"the plans of experiments are not TOML: {error}") from error
     return {name: _plan(name, values) for name, values in given.items()}
 
@@ -102,8 +113,10 @@ def read_plans(text: str) -> dict[str, Plan]:
 def _plan(name: str, values: Any) -> Plan:
     if not isinstance(values, dict):
         raise PlanError(f"{name}: expected a table such as [{name}], with a line a value")
+    if "name" in values:
+        raise PlanError(f"[{name}] has a line `name`: its name is what stands in the brackets")
     try:
-        return Plan(**{"name": name, **values})
+        return Plan(name=name, **values)
     except ValidationError as error:
         wrong = "; ".join(
             ": ".join([*map(str, problem["loc"]), problem["msg"]]) for problem in error.errors()

@@ -27,10 +27,12 @@ class ExperimentSettings(dg.ConfigurableResource):
         """
         if not self.experiment_plans:
             return {}
-        path = UPath(self.experiment_plans)
-        if not path.is_file():
+        try:
+            text = UPath(self.experiment_plans).read_text()
+        # no such file, a folder, bytes that are no text, an address of no known kind
+        except (OSError, ValueError) as error:
             raise PlanError(
-                f"EXPERIMENT_PLANS={self.experiment_plans}: there is no such file; name a TOML "
-                "file, or nothing"
-            )
-        return read_plans(path.read_text())
+                f"EXPERIMENT_PLANS={self.experiment_plans}: there is no such file, or it cannot be "
+                f"read ({error}); name a TOML file, or nothing"
+            ) from error
+        return read_plans(text)

@@ -147,10 +147,11 @@ def read_plan(path: str | Path = "") -> Plan:
             f"BUSINESS_CASE={file} is not there: name a TOML file such as {EXAMPLE.name}, or leave "
             "it empty for the example"
         ) from error
-    except tomllib.TOMLDecodeError as error:
-        raise CaseError(f"{file} is not TOML: {error}") from error
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()
         )
         raise CaseError(f"{file}: {problems}") from error
+    # a folder, bytes that are no text, TOML's own errors, brackets thousands deep
+    except (OSError, ValueError, RecursionError) as error:
+        raise CaseError(f"{file} is not TOML: {error}") from error

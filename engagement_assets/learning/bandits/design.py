@@ -20,6 +20,8 @@ Floats = NDArray[np.float64]
 INTERCEPT = "intercept"
 # A standardised number beyond it says no more: one wild value must not decide alone.
 _MOST = 4.0
+# Numbers beyond it overflow when they are squared.
+_GREATEST = 1e100
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,23 @@ class Design(JsonData):
 
     @classmethod
     def fit(cls, contexts: pd.DataFrame) -> Self:
-        """Look at n contexts."""
+        """Look at n contexts.
+
+        Raises:
+            ValueError: A column has infinite values, or such that their squares are.
+        """
         numbers, missing, levels = {}, [], {}
         for name, values in contexts.items():
+            if values.dtype.kind == "c":
+                raise ValueError(f"column {str(name)!r} has complex numbers: give their parts")
             if pd.api.types.is_numeric_dtype(values.dtype):
                 # sorted, so that the order of the rows changes no sum
                 known = np.sort(values.dropna().to_numpy(np.float64))
+                if np.abs(known).max(initial=0.0) > _GREATEST:
+                    raise ValueError(
+                        f"column {str(name)!r} has infinite or too great values: leave them out, "
+                        "or cap them"
+                    )
                 spread = float(known.std()) if len(known) else 0.0
                 middle = float(known.mean()) if len(known) else 0.0
                 numbers[str(name)] = (middle, spread if spread > 0.0 else 1.0)

@@ -21,15 +21,19 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
 
 from engagement_assets.learning.bandits.chances import floored, greatest_chances
 from engagement_assets.learning.bandits.design import Design, Floats
 from engagement_assets.learning.bandits.posterior import ArmPosteriors, fit_arms
 from engagement_assets.learning.errors import TooLittleDataError
+from engagement_assets.learning.json_data import naming
 
 FILE = "thompson.json"
 # Weights below it change nothing.
 _LEAST_WEIGHT = 1e-4
+# Numbers beyond it overflow when they are squared and summed.
+_GREATEST = 1e100
 
 
 class ThompsonSampling(BaseEstimator):
@@ -85,10 +89,14 @@ class ThompsonSampling(BaseEstimator):
 
         Raises:
             TooLittleDataError: No row is of an action that may be taken.
-            ValueError: A reward is no number from 0 to 1, a time lacks, or the floors are too many.
+            ValueError: A reward is no number from 0 to 1, a time lacks, the floors are too many, a
+                parameter is out of its range, or a column has infinite values.
         """
-        chosen = pd.Index(list(self.actions)).get_indexer(pd.Index(np.asarray(action, object)))
+        self._check()
         values = np.asarray(reward, dtype=np.float64)
+        if not len(contexts) == len(np.asarray(action, object)) == len(values):
+            raise ValueError("contexts, actions and rewards must be of one length")
+        chosen = pd.Index(list(self.actions)).get_indexer(pd.Index(np.asarray(action, object)))
         if not ((values >= 0.0) & (values <= 1.0)).all():
             raise ValueError("rewards must be numbers from 0 to 1: scale or cap them")
         floored(np.zeros((0, len(self.actions))), least=self.least_chance)
@@ -111,6 +119,17 @@ class ThompsonSampling(BaseEstimator):
             prior_scale=self.prior_scale,
         )
         return self
+
+    def _check(self) -> None:
+        """Refuse parameters with which nothing can be learnt."""
+        if isinstance(self.actions, str) or len(set(self.actions)) < max(1, len(self.actions)):
+            raise ValueError(f"actions must be names of which none comes twice, got {self.actions}")
+        positive = {"half_life": self.half_life, "prior_scale": self.prior_scale}
+        for name, value in positive.items():
+            if value is not None and not 0.0 < value < _GREATEST:
+                raise ValueError(f"{name} must be a number greater than 0, got {value}")
+        if not 0.0 <= self.exploration < _GREATEST:
+            raise ValueError(f"exploration must be a number of at least 0, got {self.exploration}")
 
     def _weights(self, time: ArrayLike | None, n: int) -> Floats:
         if self.half_life is None:
@@ -142,6 +161,7 @@ class ThompsonSampling(BaseEstimator):
 
     def chances(self, contexts: pd.DataFrame) -> Floats:
         """Return the chance of each action in n contexts, n x k."""
+        check_is_fitted(self, "posteriors_")
         mean, deviation = self.posteriors_.linear(self.design_.transform(contexts))
         best = greatest_chances(mean, self.exploration * deviation)
         return floored(best, least=self.least_chance)
@@ -185,11 +205,16 @@ class ThompsonSampling(BaseEstimator):
 
     @classmethod
     def load(cls, folder: Any) -> Self:
-        """Read what `save` wrote into a folder, a path of any kind."""
-        data = orjson.loads((folder / FILE).read_bytes())
-        made = cls(**data["parameters"])
-        made.design_ = Design.from_dict(data["design"])
-        made.posteriors_ = ArmPosteriors(
-            **{name: np.array(value) for name, value in data["posteriors"].items()}
-        )
-        return made
+        """Read what `save` wrote into a folder, a path of any kind.
+
+        Raises:
+            BrokenFileError: It is not what was saved.
+        """
+        with naming(folder / FILE):
+            data = orjson.loads((folder / FILE).read_bytes())
+            made = cls(**data["parameters"])
+            made.design_ = Design.from_dict(data["design"])
+            made.posteriors_ = ArmPosteriors(
+                **{name: np.array(value) for name, value in data["posteriors"].items()}
+            )
+            return made

@@ -26,6 +26,7 @@ from engagement_assets.learning.cascades.estimators import (
 )
 from engagement_assets.learning.cascades.lstm import LstmReach
 from engagement_assets.learning.evaluation.bootstrap import Interval, bootstrapped, mean
+from engagement_assets.learning.json_data import naming
 
 TOP_SHARE = 0.05
 
@@ -76,9 +77,10 @@ def estimators(*, random_state: int = 0, n_jobs: int = 2) -> dict[str, ReachEsti
 
 def load_estimator(folder: Folder) -> ReachEstimator:
     """Read an estimator of any method."""
-    name = json.loads((folder / STATE_FILE).read_text())["estimator"]
     kinds = {kind.name: kind for kind in (EarlyReach, LinearReach, BoostedReach, LstmReach)}
-    return kinds[name].load(folder)
+    with naming(folder / STATE_FILE):
+        name = json.loads((folder / STATE_FILE).read_text())["estimator"]
+        return kinds[name].load(folder)
 
 
 def choose(

@@ -48,6 +48,7 @@ from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.evaluation.bootstrap import Interval
 from engagement_assets.learning.explanations.explanation import Explanation
 from engagement_assets.learning.explanations.shap_values import explain
+from engagement_assets.learning.json_data import naming
 from engagement_assets.learning.trees.encoder import TableEncoder, typical_values
 
 if TYPE_CHECKING:
@@ -330,20 +331,25 @@ class TreatmentEffectEstimator(BaseEstimator):
             ValueError: When it is of another format.
         """
         source = Path(folder) if isinstance(folder, str) else folder
-        state = json.loads((source / ESTIMATOR_FILE).read_text())
-        if state.get("format") != FORMAT:
-            raise ValueError(f"{folder} has format {state.get('format')!r}, expected {FORMAT!r}")
-        made = cls(**state["parameters"])
-        made._take_encoder(TableEncoder.from_dict(state["encoder"]))
-        made.typical_values_ = state["typical_values"]
-        for name in ("served", "chosen", "is_experiment", "losses", "reasons_fidelity"):
-            setattr(made, f"{name}_", state[name])
-        made.effect_, made.rate_, made.test_gain_ = (
-            Interval.from_dict(state[name]) for name in ("effect", "rate", "test_gain")
-        )
-        made.calibration_ = Calibration.from_dict(state["calibration"])
-        made.reasons_ = xgb.Booster({"nthread": made.n_jobs})
-        made.reasons_.load_model(bytearray((source / REASONS_FILE).read_bytes()))
-        with np.load(io.BytesIO((source / ARRAYS_FILE).read_bytes()), allow_pickle=False) as arrays:
-            made.learner_ = made._learner(made.served_).restore(dict(arrays))
-        return made
+        with naming(source / ESTIMATOR_FILE):
+            state = json.loads((source / ESTIMATOR_FILE).read_text())
+            if state.get("format") != FORMAT:
+                raise ValueError(
+                    f"{folder} has format {state.get('format')!r}, expected {FORMAT!r}"
+                )
+            made = cls(**state["parameters"])
+            made._take_encoder(TableEncoder.from_dict(state["encoder"]))
+            made.typical_values_ = state["typical_values"]
+            for name in ("served", "chosen", "is_experiment", "losses", "reasons_fidelity"):
+                setattr(made, f"{name}_", state[name])
+            made.effect_, made.rate_, made.test_gain_ = (
+                Interval.from_dict(state[name]) for name in ("effect", "rate", "test_gain")
+            )
+            made.calibration_ = Calibration.from_dict(state["calibration"])
+            made.reasons_ = xgb.Booster({"nthread": made.n_jobs})
+            made.reasons_.load_model(bytearray((source / REASONS_FILE).read_bytes()))
+            with np.load(
+                io.BytesIO((source / ARRAYS_FILE).read_bytes()), allow_pickle=False
+            ) as arrays:
+                made.learner_ = made._learner(made.served_).restore(dict(arrays))
+            return made

@@ -206,6 +206,8 @@ def analyse(
         CovariateAfterAssignmentError: A covariate was known only after it.
     """
     _check(units, metrics, ready)
+    # a variant is its name, whatever the column's type
+    units = units.assign(variant=units["variant"].astype(str))
     first, moved = changed(units)
     refuse_wrong_times(
         first,

@@ -33,6 +33,8 @@ from engagement_assets.learning.experiments.sequences import (
 LEAST_UNITS_A_COVARIATE = 10
 # Standard errors that the control's mean must lie from zero for a lift relative to it.
 _AWAY_FROM_ZERO = 4.0
+# Numbers beyond it overflow when they are squared.
+_GREATEST = 1e100
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def compare(
         tuned_for: Units of both arms near which the interval of any look is narrowest.
 
     Raises:
-        ValueError: Values are missing or not finite, or lengths differ.
+        ValueError: Values are missing, not finite or too great to be squared, or lengths differ.
         TooLittleDataError: An arm has fewer than two units, a denominator is zero throughout, all
             units of both arms have one value, or the covariates give it exactly.
     """
@@ -174,6 +176,8 @@ def _arm(sample: Sample, name: str) -> _Arm:
         raise ValueError(
             f"the {name} has missing or infinite values: leave those units out, and say how many"
         )
+    if max(np.abs(part).max(initial=0.0) for part in (values, per)) > _GREATEST:
+        raise ValueError(f"the {name} has values beyond {_GREATEST:g}: give a greater unit")
     if per.mean() == 0.0:
         raise TooLittleDataError(f"the {name}'s denominators are zero throughout")
     ratio = float(values.mean() / per.mean())

@@ -25,7 +25,12 @@ def least_detectable(
         alpha: Level of the two-sided test.
         reach: Standard errors that its interval reaches to each side, instead of those of one look
             that was planned.
+
+    Raises:
+        ValueError: Power or level do not lie between 0 and 1.
     """
+    if not 0.0 < power < 1.0 or not 0.0 < alpha < 1.0:
+        raise ValueError(f"power and alpha must lie between 0 and 1, got {power} and {alpha}")
     sides = float(norm.isf(alpha / 2.0)) if reach is None else reach
     return standard_error * (sides + float(norm.ppf(power)))
 
@@ -42,7 +47,7 @@ def standard_error_of(deviation: float, *, units: int, treated_share: float = 0.
         ValueError: The share is not strictly between 0 and 1, there are no units, or the deviation
             is negative.
     """
-    if not 0.0 < treated_share < 1.0 or units < 2 or deviation < 0.0:
+    if not 0.0 < treated_share < 1.0 or units < 2 or not 0.0 <= deviation < math.inf:
         raise ValueError(
             "expected at least 2 units, a deviation of at least 0 and a treated share between 0 "
             f"and 1, got {units}, {deviation} and {treated_share}"
@@ -51,9 +56,16 @@ def standard_error_of(deviation: float, *, units: int, treated_share: float = 0.
 
 
 def power_of(effect: float, standard_error: float, *, alpha: float = ALPHA) -> float:
-    """Return the chance that an effect is seen."""
-    if standard_error <= 0.0:
-        raise ValueError(f"standard_error must be greater than 0, got {standard_error}")
+    """Return the chance that an effect is seen.
+
+    Raises:
+        ValueError: The standard error is no number greater than 0, or the effect is none.
+    """
+    if not 0.0 < standard_error < math.inf or math.isnan(effect):
+        raise ValueError(
+            f"standard_error must be greater than 0 and effect a number, got {standard_error} and "
+            f"{effect}"
+        )
     sides, z = float(norm.isf(alpha / 2.0)), effect / standard_error
     return float(norm.sf(sides - z) + norm.cdf(-sides - z))
 
@@ -69,10 +81,11 @@ def units_needed(
     """Return how many units of both arms together an effect is seen with.
 
     Raises:
-        ValueError: The effect is zero: no number of units shows it.
+        ValueError: The effect is zero, or so near it that no number of units shows it; or a number
+            is out of its range.
     """
-    if effect == 0.0:
-        raise ValueError("an effect of 0 is never seen: name the least one that matters")
+    if not math.isfinite(effect) or abs(effect) <= 1e-100 * deviation:
+        raise ValueError(f"an effect of {effect} is never seen: name the least one that matters")
     one = least_detectable(
         standard_error_of(deviation, units=2, treated_share=treated_share), power=power, alpha=alpha
     )
@@ -88,10 +101,12 @@ def shrunk_winner(estimate: float, standard_error: float, *, reach: float) -> fl
     studies, Biostatistics 9(4), 2008, equation 4). Far beyond the bar it is the estimate itself.
 
     Raises:
-        ValueError: The estimate did not pass the bar.
+        ValueError: The estimate did not pass the bar, or the standard error is not above 0.
     """
+    if not standard_error > 0.0:
+        raise ValueError(f"standard_error must be greater than 0, got {standard_error}")
     z = abs(estimate) / standard_error
-    if z < reach:
+    if not z >= reach:
         raise ValueError(f"the estimate lies {z:.2f} standard errors from 0, not beyond {reach:g}")
 
     def surplus(mean: float) -> float:

@@ -28,7 +28,7 @@ TUNED_FOR = 1_000
 
 def _intrinsic(n: int, tuned_for: float, alpha: float) -> float:
     """The term n r of the formula."""
-    if n < 1 or tuned_for <= 0.0:
+    if n < 1 or not 0.0 < tuned_for < math.inf:
         raise ValueError(f"units must be at least 1, got {n} and tuned_for={tuned_for}")
     return n * (-2.0 * math.log(alpha) + math.log(1.0 - 2.0 * math.log(alpha))) / tuned_for
 

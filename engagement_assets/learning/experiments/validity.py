@@ -53,7 +53,13 @@ def sample_ratio(counts: Mapping[str, int], shares: Mapping[str, float]) -> Find
     Args:
         counts: Units by variant.
         shares: The share that each variant was to have; relative to one another.
+
+    Raises:
+        ValueError: A share is no number greater than 0.
     """
+    wrong = sorted(name for name, share in shares.items() if not 0.0 < share < np.inf)
+    if wrong:
+        raise ValueError(f"the shares of {', '.join(wrong)} must be numbers greater than 0")
     check = "sample ratio"
     strangers = sorted(set(counts) - set(shares))
     if strangers:
@@ -200,10 +206,17 @@ def refuse_wrong_times(
         covariate_until: Columns of times that covariates were known by.
 
     Raises:
-        TreatmentAfterOutcomeError: An outcome was counted from before the assignment.
+        TreatmentAfterOutcomeError: An outcome was counted from before the assignment, or it is not
+            known since when.
         CovariateAfterAssignmentError: A covariate was known only after it.
     """
     for name in outcome_from:
+        unknown = int(units[name].isna().sum())
+        if unknown:
+            raise TreatmentAfterOutcomeError(
+                f"{name} is null for {unknown:,} units: since when their outcome was counted is "
+                "not known"
+            )
         early = int((units[name] < units["assigned_at"]).sum())
         if early:
             raise TreatmentAfterOutcomeError(

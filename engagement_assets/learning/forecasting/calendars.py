@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ PRIOR_SD, REGION_SD = 0.15, 0.05
 # Like days before an event that say what would have been.
 _LIKE_DAYS = 4
 _LEVEL_DAYS = 28
+# Of one event: what lasts longer is no event.
+_MOST_DAYS = 366
 
 
 class CalendarError(ValueError):
@@ -79,13 +81,18 @@ class Calendar:
         try:
             with Path(path).open("rb") as file:
                 data = tomllib.load(file)
-        except (OSError, tomllib.TOMLDecodeError) as error:
+        # TOML's own errors, bytes that are no text, brackets thousands deep
+        except (OSError, ValueError, RecursionError) as error:
             raise CalendarError(f"the calendar {path} cannot be read: {error}") from error
         unknown = set(data) - {"countries", "events"}
         if unknown:
             raise CalendarError(
                 f"{path} has {', '.join(sorted(unknown))}; [countries] and [[events]] were expected"
             )
+        if not isinstance(data.get("countries", {}), dict):
+            raise CalendarError(f"{path}: countries must be a table of codes by region")
+        if not isinstance(data.get("events", []), list):
+            raise CalendarError(f"{path}: events must be tables, each under [[events]]")
         countries = {str(region): str(code) for region, code in data.get("countries", {}).items()}
         for code in countries.values():
             _public(code, [first.year])
@@ -137,30 +144,40 @@ def _event(entry: Any, first: date, last: date) -> Event:
     if not isinstance(entry, Mapping) or "name" not in entry or set(entry) - known:
         raise CalendarError(f"an event must have a name and of {', '.join(sorted(known))}: {entry}")
     years = range(first.year, last.year + 1)
-    length = int(entry.get("length_days", 1))
+    length, regions = entry.get("length_days", 1), entry.get("regions", [])
+    if not isinstance(length, int) or not 1 <= length <= _MOST_DAYS:
+        raise CalendarError(
+            f"the event {entry['name']}: length_days must be 1 to {_MOST_DAYS}, got {length!r}"
+        )
+    if not isinstance(regions, list) or not all(isinstance(one, str) for one in regions):
+        raise CalendarError(f"the event {entry['name']}: regions must be names in brackets")
     try:
         if "days" in entry:
             starts = [_day(day) for day in entry["days"]]
         elif "every_year" in entry:
             starts = [date.fromisoformat(f"{year}-{entry['every_year']}") for year in years]
         else:
-            wanted = str(entry["holiday"]).casefold()
+            wanted = str(entry["holiday"]).casefold().strip()
+            if not wanted:
+                raise ValueError("holiday is empty")
             public = sorted(
                 day
                 for day, name in _public(entry["of"], years).items()
                 if wanted in name.casefold()
             )
             starts = [day for day in public if day - timedelta(days=1) not in public]
-    except (KeyError, TypeError, ValueError) as error:
+        days = [day + timedelta(days=n) for day in starts for n in range(length)]
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise CalendarError(
             f"the event {entry['name']} has no days: give days = [2026-05-01], every_year = "
             f'"05-01", or holiday and of ({error})'
         ) from error
-    days = [day + timedelta(days=n) for day in starts for n in range(length)]
-    return Event(str(entry["name"]), tuple(days), tuple(entry.get("regions", ())))
+    return Event(str(entry["name"]), tuple(days), tuple(regions))
 
 
 def _day(value: Any) -> date:
+    if isinstance(value, datetime):
+        return value.date()
     return value if isinstance(value, date) else date.fromisoformat(str(value))
 
 

@@ -35,6 +35,7 @@ from engagement_assets.learning.forecasting.panel import Floats, Folder, Panel, 
 from engagement_assets.learning.forecasting.reconciliation import Balance
 from engagement_assets.learning.forecasting.regression import HarmonicRegression
 from engagement_assets.learning.forecasting.replay import Replay
+from engagement_assets.learning.json_data import naming
 
 STATE_FILE = "forecaster.json"
 # Seasons without which nothing is learnt, and those that parameters are learnt from at least.
@@ -121,8 +122,10 @@ class Forecaster:
 
         Raises:
             TooLittleDataError: There are fewer than eight seasons.
-            ValueError: The table is no grid of series (`panel_of`), or sums do not add up.
+            ValueError: The table is no grid of series (`panel_of`), sums do not add up, or a
+                parameter is out of its range.
         """
+        self._check()
         unknown = set(self.methods) - set(self.METHODS)
         if unknown or not set(self.methods) & {"seasonal naive", "AutoETS", "Theta"}:
             raise ValueError(
@@ -138,8 +141,8 @@ class Forecaster:
         self.names_ = panel.names
         self.signed_ = np.asarray((panel.values < 0).any(axis=1))
         count = len(panel.times)
-        k = min(self.origins, count - self.horizon - _FIRST_SEASONS * self.season + 1)
         notes = [*panel.notes, *self._said(panel)]
+        k = min(self.origins, count - self.horizon - _FIRST_SEASONS * self.season + 1)
         history = self._history(panel, until=count - self.horizon - k + 1)
         self.notes_ = notes
         self._lstm = Lstm(random_state=self.random_state, n_jobs=self.n_jobs)
@@ -158,9 +161,20 @@ class Forecaster:
             self._lstm = None
         return self
 
+    def _check(self) -> None:
+        for name in ("horizon", "season", "origins"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
+        if not 0.0 < self.level < 1.0:
+            raise ValueError(f"level must lie between 0 and 1, got {self.level}")
+        if isinstance(self.methods, str):
+            raise ValueError(f"methods must be a list of names, got {self.methods!r}")
+
     def _said(self, panel: Panel) -> list[str]:
         """Refuse too short a history, and say what is unusual of it."""
-        count, least = len(panel.times), LEAST_SEASONS * self.season
+        count = len(panel.times)
+        least = max(LEAST_SEASONS * self.season, _FIRST_SEASONS * self.season + self.horizon)
         if count < least:
             raise TooLittleDataError(
                 f"there are {count} times, and at least {least} are needed: {_FIRST_SEASONS} "
@@ -428,25 +442,32 @@ class Forecaster:
 
     @classmethod
     def load(cls, folder: Folder) -> Self:
-        """Read what `save` wrote."""
-        state = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
-        model = cls(**state["parameters"])
-        model.names_ = tuple(state["names"])
-        model.sums_, model.regions_ = Sums(state["sums"]), state["regions"]
-        model.calendar_, model.signed_ = Calendar(), np.array(state["signed"])
-        model._method_names = tuple(state["methods"])
-        model._must_earn = tuple(state["must_earn"])
-        model.weights_ = {group: Weights.from_dict(one) for group, one in state["weights"].items()}
-        model.balance_ = Balance.from_dict(state["balance"])
-        model.half_ = HalfWidths(np.array(state["width"]), np.array(state["factor"]))
-        model.shifts_ = {
-            name: [LevelShift.from_dict(one) for one in shifts]
-            for name, shifts in state["shifts"].items()
-        }
-        model.notes_ = state["notes"]
-        if (folder / WEIGHTS_FILE).exists():
-            model._lstm = Lstm.load(folder, season=model.season, horizon=model.horizon)
-        return model
+        """Read what `save` wrote.
+
+        Raises:
+            BrokenFileError: It is not what was saved.
+        """
+        with naming(folder / STATE_FILE):
+            state = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
+            model = cls(**state["parameters"])
+            model.names_ = tuple(state["names"])
+            model.sums_, model.regions_ = Sums(state["sums"]), state["regions"]
+            model.calendar_, model.signed_ = Calendar(), np.array(state["signed"])
+            model._method_names = tuple(state["methods"])
+            model._must_earn = tuple(state["must_earn"])
+            model.weights_ = {
+                group: Weights.from_dict(one) for group, one in state["weights"].items()
+            }
+            model.balance_ = Balance.from_dict(state["balance"])
+            model.half_ = HalfWidths(np.array(state["width"]), np.array(state["factor"]))
+            model.shifts_ = {
+                name: [LevelShift.from_dict(one) for one in shifts]
+                for name, shifts in state["shifts"].items()
+            }
+            model.notes_ = state["notes"]
+            if (folder / WEIGHTS_FILE).exists():
+                model._lstm = Lstm.load(folder, season=model.season, horizon=model.horizon)
+            return model
 
 
 def _level(history: History, origins: NDArray[np.int64], season: int) -> Floats:

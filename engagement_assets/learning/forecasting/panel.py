@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.tseries.frequencies import to_offset
 from upath import UPath
 
 Floats = NDArray[np.float64]
@@ -19,6 +20,8 @@ Folder = Path | UPath
 # A series of which more than this share lacks is refused: what is filled would be what is learnt.
 MOST_MISSING = 0.2
 _SHOWN = 3
+MOST_STEPS = 1_000_000
+_GREATEST = 1e100
 
 
 @dataclass(frozen=True)
@@ -69,14 +72,15 @@ def panel_of(
 
     Raises:
         ValueError: A column lacks or has another type, a time comes twice in a series or lies off
-            the grid, or more than a fifth of a series lacks; the message names it.
+            the grid, the grid has too many steps, values are too great to be squared, or more than
+            a fifth of a series lacks; the message names it.
     """
     absent = [name for name in (series, time, value) if name not in table.columns]
     if absent:
         raise ValueError(f"the table has no column {', '.join(absent)}; it has {_few(table)}")
     if not len(table):
         raise ValueError("the table has no rows; a forecast needs a series")
-    if not pd.api.types.is_numeric_dtype(table[value]):
+    if not pd.api.types.is_numeric_dtype(table[value]) or table[value].dtype.kind == "c":
         raise ValueError(f"column {value} is {table[value].dtype}; numbers were expected")
     times = pd.to_datetime(table[time])
     if times.isna().any() or table[series].isna().any():
@@ -88,6 +92,14 @@ def panel_of(
         raise ValueError(
             f"{twice.sum():,} rows come twice, such as {times.iloc[first]:%Y-%m-%d %H:%M} of "
             f"{names.iloc[first]}: one row a series and time was expected; sum or remove the others"
+        )
+    if season < 1:
+        raise ValueError(f"season must be at least 1, got {season}")
+    most = _steps(times.max() - times.min(), step)
+    if most > MOST_STEPS:
+        raise ValueError(
+            f"from {times.min()} to {times.max()} there are {most:,.0f} steps {step}, more than "
+            f"{MOST_STEPS:,}: correct the times, or give a greater step"
         )
     grid = pd.date_range(times.min(), times.max(), freq=step)
     off = ~times.isin(grid)
@@ -102,8 +114,19 @@ def panel_of(
     wide = wide.reindex(columns=grid)
     values = wide.to_numpy(dtype=np.float64, na_value=np.nan)
     values[~np.isfinite(values)] = np.nan
+    if np.nanmax(np.abs(values), initial=0.0) > _GREATEST:
+        raise ValueError(f"column {value} has values beyond {_GREATEST:g}: give a greater unit")
     filled, notes = _filled(values, list(wide.index), season)
     return Panel(tuple(wide.index), grid, filled, notes)
+
+
+def _steps(span: pd.Timedelta, step: str) -> float:
+    """How many steps lie in a span, at the most; 0 where they have no fixed length, as months."""
+    length = to_offset(step)
+    try:
+        return float(span.total_seconds() * 1e9 / length.nanos)
+    except ValueError:
+        return 0.0
 
 
 def _few(table: pd.DataFrame) -> str:

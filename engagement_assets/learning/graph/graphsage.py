@@ -26,6 +26,7 @@ from sklearn.utils.validation import check_is_fitted
 from engagement_assets.learning.errors import TooLittleDataError
 from engagement_assets.learning.graph.graph import SocialGraph
 from engagement_assets.learning.graph.node_table import NodeTable
+from engagement_assets.learning.json_data import naming
 from engagement_assets.learning.torch_threads import torch_threads
 
 if TYPE_CHECKING:
@@ -297,23 +298,24 @@ class _GraphSage(BaseEstimator):
             FileNotFoundError: A file is missing.
             ValueError: The files are of another format or kind of estimator.
         """
-        state = json.loads((folder / STATE_FILE).read_text())
-        if state.get("format") != FORMAT or state.get("kind") != cls.__name__:
-            raise ValueError(
-                f"{folder} holds {state.get('kind')} in format {state.get('format')!r}, expected "
-                f"{cls.__name__} in {FORMAT!r}"
-            )
-        model = cls(**state["parameters"])
-        model.table_ = NodeTable.from_dict(state["table"])
-        model._name_features(state["features"])
-        model.epochs_ = state["epochs_used"]
-        model.validation_loss_ = state["validation_loss"]
-        for name, value in state["learnt"].items():
-            setattr(model, name, np.array(value) if isinstance(value, list) else value)
-        model._network = model._make(state["inputs"])
-        model._network.load_state_dict(load_tensors((folder / WEIGHTS_FILE).read_bytes()))
-        model._network.eval()
-        return model
+        with naming(folder / STATE_FILE):
+            state = json.loads((folder / STATE_FILE).read_text())
+            if state.get("format") != FORMAT or state.get("kind") != cls.__name__:
+                raise ValueError(
+                    f"{folder} holds {state.get('kind')} in format {state.get('format')!r}, "
+                    f"expected {cls.__name__} in {FORMAT!r}"
+                )
+            model = cls(**state["parameters"])
+            model.table_ = NodeTable.from_dict(state["table"])
+            model._name_features(state["features"])
+            model.epochs_ = state["epochs_used"]
+            model.validation_loss_ = state["validation_loss"]
+            for name, value in state["learnt"].items():
+                setattr(model, name, np.array(value) if isinstance(value, list) else value)
+            model._network = model._make(state["inputs"])
+            model._network.load_state_dict(load_tensors((folder / WEIGHTS_FILE).read_bytes()))
+            model._network.eval()
+            return model
 
 
 class GraphSageRegressor(RegressorMixin, _GraphSage):

@@ -21,6 +21,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from engagement_assets.learning.json_data import naming
 from engagement_assets.learning.recommendation.data import (
     Dataset,
     Encoder,
@@ -365,11 +366,14 @@ class Recommender(ABC):
             ValueError: The file is of another format or kind.
         """
         source = Path(folder) if isinstance(folder, str) else folder
-        state = json.loads((source / STATE_FILE).read_text())
-        for name, expected in (("format", FORMAT), ("kind", cls.kind)):
-            if state.get(name) != expected:
-                raise ValueError(f"{source} has {name} {state.get(name)!r}, expected {expected!r}")
-        return cls._of_description(state)
+        with naming(source / STATE_FILE):
+            state = json.loads((source / STATE_FILE).read_text())
+            for name, expected in (("format", FORMAT), ("kind", cls.kind)):
+                if state.get(name) != expected:
+                    raise ValueError(
+                        f"{source} has {name} {state.get(name)!r}, expected {expected!r}"
+                    )
+            return cls._of_description(state)
 
     def _describe(self) -> dict[str, Any]:
         """Kind, parameters and what outlives the data, as JSON data."""

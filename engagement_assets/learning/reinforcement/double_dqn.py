@@ -26,6 +26,7 @@ from safetensors.torch import save as save_tensors
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from engagement_assets.learning.json_data import naming
 from engagement_assets.learning.reinforcement.environment import TimingEnvironment
 from engagement_assets.learning.reinforcement.policies import uniform_over
 from engagement_assets.learning.reinforcement.timing import Bools, Floats, Ints, Situation
@@ -189,18 +190,21 @@ class DoubleDQN(BaseEstimator):
             FileNotFoundError: A file is missing.
             ValueError: The files are of another format.
         """
-        state = json.loads((folder / STATE_FILE).read_text())
-        if state.get("format") != FORMAT:
-            raise ValueError(f"{folder} holds format {state.get('format')!r}, expected {FORMAT!r}")
-        parameters = state["parameters"]
-        model = cls(**{**parameters, "ignore": tuple(parameters["ignore"])})
-        tensors = load_tensors((folder / WEIGHTS_FILE).read_bytes())
-        model._mean, model._deviation = tensors.pop("mean"), tensors.pop("deviation")
-        model.n_features_in_, model.n_actions_ = state["features"], state["actions"]
-        model.loss_ = state["loss"]
-        model._network = model._make()
-        model._network.load_state_dict(tensors)
-        return model
+        with naming(folder / STATE_FILE):
+            state = json.loads((folder / STATE_FILE).read_text())
+            if state.get("format") != FORMAT:
+                raise ValueError(
+                    f"{folder} holds format {state.get('format')!r}, expected {FORMAT!r}"
+                )
+            parameters = state["parameters"]
+            model = cls(**{**parameters, "ignore": tuple(parameters["ignore"])})
+            tensors = load_tensors((folder / WEIGHTS_FILE).read_bytes())
+            model._mean, model._deviation = tensors.pop("mean"), tensors.pop("deviation")
+            model.n_features_in_, model.n_actions_ = state["features"], state["actions"]
+            model.loss_ = state["loss"]
+            model._network = model._make()
+            model._network.load_state_dict(tensors)
+            return model
 
     def _begin(self, observation: NDArray[np.float32], actions: int) -> None:
         torch.manual_seed(self.random_state)

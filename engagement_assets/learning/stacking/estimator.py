@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
 
 from engagement_assets.learning.errors import TooLittleDataError
+from engagement_assets.learning.json_data import naming
 from engagement_assets.learning.trees.boosted import read_booster
 from engagement_assets.learning.trees.encoder import TableEncoder
 
@@ -239,11 +240,14 @@ class Ensemble:
             ValueError: When the files are of another format.
         """
         source = Path(folder) if isinstance(folder, str) else folder
-        state = json.loads((source / STATE_FILE).read_text())
-        if state.get("format") != FORMAT:
-            raise ValueError(f"{source} has format {state.get('format')!r}, expected {FORMAT!r}")
-        corrections = {
-            name: Correction.from_dict(data, targets[name], read_booster(source, f"{name}.ubj"))
-            for name, data in state["corrections"].items()
-        }
-        return cls(corrections, state["adopted"])
+        with naming(source / STATE_FILE):
+            state = json.loads((source / STATE_FILE).read_text())
+            if state.get("format") != FORMAT:
+                raise ValueError(
+                    f"{source} has format {state.get('format')!r}, expected {FORMAT!r}"
+                )
+            corrections = {
+                name: Correction.from_dict(data, targets[name], read_booster(source, f"{name}.ubj"))
+                for name, data in state["corrections"].items()
+            }
+            return cls(corrections, state["adopted"])

@@ -133,6 +133,8 @@ class TunedEstimator(TakesTables, BaseEstimator):
         Raises:
             NoTrialError: No trial came to its end.
             OtherStudyError: The folder of the study holds another search.
+            DamagedStudyError: A file there is not what was written.
+            StudyInUseError: Another process searches there.
             TooLittleDataError: There is too little to learn from.
             TypeError: When X is sparse or has a column of a type that cannot be used.
             ValueError: When the table or its folds are not what they must be; see `problem_of`. A
@@ -152,16 +154,14 @@ class TunedEstimator(TakesTables, BaseEstimator):
         self.typical_values_ = typical_values(X, problem.encoder)
         self.folds_ = len(problem.folds)
         plan = self._plan()
-        record = StudyRecord(
-            None if self.study is None else Path(self.study),
-            {
-                "data": problem.digest(),
-                "seed": plan.seed,
-                "families": plan.families,
-                "search_rows": plan.search_rows,
-            },
-        )
-        scored = run(problem, plan, record)
+        asked = {
+            "data": problem.digest(),
+            "seed": plan.seed,
+            "families": plan.families,
+            "search_rows": plan.search_rows,
+        }
+        with StudyRecord(None if self.study is None else Path(self.study), asked) as record:
+            scored = run(problem, plan, record)
         measure = None
         if sensitive is not None and len(sensitive.columns):
             measure = unfairness_of(problem, sensitive, least_group=self.least_group)

@@ -100,7 +100,7 @@ def read_names(text: str) -> dict[str, Named]:
     """
     try:
         entries = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise SegmentNamesError(f"the file of segment names is no TOML: {error}") from error
     return {segment: _named(segment, entry) for segment, entry in entries.items()}
 

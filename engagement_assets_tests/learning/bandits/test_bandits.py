@@ -1,15 +1,19 @@
 """Bandits: chances are those of the draw, posteriors know the log as a set, arms come and go."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import expit
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 
 from engagement_assets.learning.bandits.baselines import BestFixed, EpsilonGreedy, LinUCB
 from engagement_assets.learning.bandits.chances import floored, greatest_chances
-from engagement_assets.learning.bandits.thompson import ThompsonSampling
+from engagement_assets.learning.bandits.thompson import FILE, ThompsonSampling
 from engagement_assets.learning.errors import TooLittleDataError
+from engagement_assets.learning.json_data import BrokenFileError
 
 ACTIONS = ("left", "right", "none")
 
@@ -180,3 +184,40 @@ def test_baselines_choose_as_they_say(log):
     for chances in (greedy, bound):
         assert (chances.argmax(axis=1) == chance.argmax(axis=1)).mean() > 0.95
     assert len(np.unique(fixed.argmax(axis=1))) == 1
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("half_life", 0.0), ("half_life", -1.0), ("half_life", math.nan), ("exploration", -1.0),
+        ("exploration", math.nan), ("prior_scale", 0.0), ("prior_scale", math.nan),
+        ("prior_scale", 1e200), ("actions", []), ("actions", ["a", "a"]), ("actions", "ab"),
+    ],
+)  # fmt: skip
+def test_a_parameter_with_which_nothing_can_be_learnt_is_named(parameter, value):
+    with pytest.raises(ValueError, match=parameter):
+        odd(**{parameter: value})
+
+
+@pytest.mark.parametrize("value", [math.inf, 1e308, 1j])
+def test_numbers_that_would_make_every_chance_none_are_refused(value):
+    with pytest.raises(ValueError, match="column 'x'"):
+        odd(x=[value, -value, 0.0, 1.0])
+
+
+def test_a_log_of_other_length_and_a_damaged_file_are_named(tmp_path):
+    with pytest.raises(ValueError, match="one length"):
+        odd(reward=[1.0])
+    odd().save(tmp_path)
+    for content in (b"", b"[]", b"{}", b"[" * 100_000, b"\xff"):
+        (tmp_path / FILE).write_bytes(content)
+        with pytest.raises(BrokenFileError, match=FILE):
+            ThompsonSampling.load(tmp_path)
+    with pytest.raises(NotFittedError):
+        ThompsonSampling(actions=["a"]).chances(pd.DataFrame({"x": [1.0]}))
+
+
+def odd(x=(1.0, 2.0, 3.0, 4.0), reward=(0.0, 1.0, 0.0, 1.0), **parameters):
+    contexts = pd.DataFrame({"x": list(x)})
+    bandit = ThompsonSampling(**{"actions": ["a", "b"], **parameters})
+    return bandit.fit(contexts, ["a", "b", "a", "b"], list(reward), time=[1, 2, 3, 4])

@@ -1,5 +1,7 @@
 """Whole analyses of experiments: verdicts, what blocks them, what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -217,3 +219,36 @@ def test_a_unit_without_a_past_has_a_mark_instead_of_a_guess():
     row = run(units, PRIMARY).rows[0]
     assert row.verdict == "better"
     assert 0.0 < row.variance_reduction < run(made(effect=0.4)).rows[0].variance_reduction
+
+
+def test_a_variant_is_its_name_whatever_the_type_of_its_column():
+    units = made(effect=0.4)
+    numbered = units.assign(variant=(units["variant"] == "treatment").astype(int))
+    named = run(units, PRIMARY).rows[0]
+    row = run(
+        numbered, PRIMARY, design=Design(name="n", control="0", shares={"0": 0.5, "1": 0.5})
+    ).rows[0]
+    assert (row.units, row.difference) == (named.units, named.difference)
+
+
+def test_an_outcome_that_was_counted_nobody_knows_since_when_is_refused():
+    with pytest.raises(TreatmentAfterOutcomeError, match="null for 4,000 units"):
+        run(made().assign(since=pd.NaT), replace(PRIMARY, since="since"))
+
+
+@pytest.mark.parametrize("share", [0.0, -1.0, np.nan, np.inf])
+def test_a_share_that_is_none_is_refused(share):
+    design = Design(name="s", shares={"control": 0.5, "treatment": share})
+    with pytest.raises(ValueError, match="shares of treatment"):
+        run(made(), design=design)
+
+
+@pytest.mark.parametrize("settings", [{"tuned_for": np.inf}, {"tuned_for": np.nan}, {"power": 1.0}])
+def test_a_design_that_says_nothing_is_refused(settings):
+    with pytest.raises(ValueError, match=r"tuned_for|power"):
+        run(made(), design=replace(DESIGN, **settings))
+
+
+def test_values_that_overflow_are_refused_in_words():
+    with pytest.raises(ValueError, match="greater unit"):
+        run(made().assign(visits=lambda units: units["visits"] * 1e200))

@@ -1,5 +1,7 @@
 """Statistics of experiments against known truths, and against tea-tasting as a reference."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -201,3 +203,27 @@ def test_a_winner_is_shrunk_to_the_truth_on_average():
     assert winners.mean() > 2.8
     assert abs(np.mean(shrunk) - 1.5) < abs(winners.mean() - 1.5) / 2
     assert shrunk_winner(-9.0, 1.0, reach=2.5) == pytest.approx(-9.0, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda: units_needed(math.nan, 1.0),
+        lambda: units_needed(math.inf, 1.0),
+        lambda: units_needed(1e-300, 1.0),
+        lambda: units_needed(0.1, math.nan),
+        lambda: units_needed(0.1, 1.0, power=1.0),
+        lambda: units_needed(0.1, 1.0, alpha=2.0),
+        lambda: power_of(1.0, math.nan),
+        lambda: power_of(math.nan, 1.0),
+        lambda: standard_error_of(math.nan, units=10),
+        lambda: shrunk_winner(math.nan, 1.0, reach=2.0),
+        lambda: shrunk_winner(1.0, 0.0, reach=2.0),
+    ],
+    ids=range(11),
+)
+def test_a_number_that_is_none_is_refused_in_words(asked):
+    with pytest.raises(ValueError, match=r"\w+ \w+ \w+") as error:
+        asked()
+    assert "cannot convert" not in str(error.value)
+    assert "solver" not in str(error.value)

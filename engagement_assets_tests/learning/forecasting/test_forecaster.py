@@ -17,12 +17,13 @@ from engagement_assets.learning.forecasting.calendars import (
     effects,
 )
 from engagement_assets.learning.forecasting.combination import weigh
-from engagement_assets.learning.forecasting.forecaster import Forecaster
+from engagement_assets.learning.forecasting.forecaster import STATE_FILE, Forecaster
 from engagement_assets.learning.forecasting.intervals import calibrate
 from engagement_assets.learning.forecasting.panel import Sums, panel_of
 from engagement_assets.learning.forecasting.reconciliation import Balance
 from engagement_assets.learning.forecasting.rendering import quality_markdown, shifts_markdown
 from engagement_assets.learning.forecasting.replay import COMBINED, figures
+from engagement_assets.learning.json_data import BrokenFileError
 
 DAYS, HORIZON = 200, 7
 CHEAP = ("seasonal naive", "AutoETS")
@@ -413,3 +414,64 @@ def test_holidays_move_and_events_are_read_from_a_file(tmp_path):
 def test_a_calendar_that_cannot_be_read_is_refused(tmp_path, text, message):
     with pytest.raises(CalendarError, match=message):
         written(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\xff\xfe", b"a=" + b"[" * 100_000, b"countries = [1]", b"countries = 'DE'", b"events = 5",
+        *(
+            b"[[events]]\nname = 'x'\ndays = [2026-01-01]\n" + line
+            for line in (
+                b"length_days = 'x'", b"length_days = -5", b"length_days = 10000000",
+                b"length_days = nan", b"length_days = 2.7", b"regions = 'DE'", b"regions = 5",
+            )
+        ),
+        b"[[events]]\nname = 'x'\nholiday = ''\nof = 'DE'",
+        b"[[events]]\nname = 'x'\ndays = [9999-12-31]\nlength_days = 3",
+    ],
+    ids=lambda text: text[-30:].decode("latin-1"),
+)  # fmt: skip
+def test_an_odd_calendar_is_refused_in_words(tmp_path, text):
+    path = tmp_path / "calendar.toml"
+    path.write_bytes(text)
+    with pytest.raises(CalendarError):
+        Calendar.read(path, first=date(2026, 1, 1), last=date(2026, 12, 31))
+
+
+def test_a_time_of_an_event_counts_as_its_day(tmp_path):
+    path = tmp_path / "calendar.toml"
+    path.write_text("[[events]]\nname = 'x'\ndays = [2026-01-02T10:00:00]")
+    calendar = Calendar.read(path, first=date(2026, 1, 1), last=date(2026, 12, 31))
+    times = pd.date_range("2026-01-01", periods=3)
+    assert calendar.dates("", times) == {pd.Timestamp("2026-01-02"): "x"}
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("horizon", 0), ("horizon", 2.5), ("horizon", 1_000), ("season", 0), ("origins", 0),
+        ("level", 1.0), ("level", float("nan")), ("methods", "Theta"),
+    ],
+)  # fmt: skip
+def test_a_parameter_that_forecasts_nothing_is_refused_in_words(parameter, value):
+    words = f"{parameter} must|at least 1028 are needed"
+    with pytest.raises((ValueError, TooLittleDataError), match=words):
+        Forecaster(**{"methods": CHEAP, parameter: value}).fit(long({"all": np.arange(84.0)}))
+
+
+@pytest.mark.parametrize(
+    ("value", "step", "words"),
+    [(1e300, "D", "beyond"), (1j, "D", "numbers were expected"), (1.0, "ns", "steps ns")],
+)
+def test_a_table_that_would_overflow_or_fill_the_memory_is_refused(value, step, words):
+    table = long({"all": np.full(84, value)})
+    with pytest.raises(ValueError, match=words):
+        panel_of(table, step=step)
+
+
+def test_a_damaged_forecaster_is_named(tmp_path):
+    for content in (b"", b"[]", b"{}", b"[" * 100_000, b"\xff"):
+        (tmp_path / STATE_FILE).write_bytes(content)
+        with pytest.raises(BrokenFileError, match=STATE_FILE):
+            Forecaster.load(tmp_path)

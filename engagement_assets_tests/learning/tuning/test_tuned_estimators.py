@@ -15,7 +15,14 @@ from engagement_assets.learning.tuning.learners import FAMILIES, family
 from engagement_assets.learning.tuning.limits import OutOfMemoryError
 from engagement_assets.learning.tuning.report import tuning_markdown
 from engagement_assets.learning.tuning.search import NoTrialError
-from engagement_assets.learning.tuning.study import TRIALS_FILE, OtherStudyError
+from engagement_assets.learning.tuning.study import (
+    STUDY_FILE,
+    TRIALS_FILE,
+    DamagedStudyError,
+    OtherStudyError,
+    StudyInUseError,
+    StudyRecord,
+)
 
 N = 160
 RNG = np.random.default_rng(0)
@@ -87,7 +94,7 @@ def test_a_search_that_was_killed_goes_on_with_the_same_trials(tmp_path, monkeyp
     def trials(folder: Path) -> list[dict]:
         lines = [json.loads(line) for line in (folder / TRIALS_FILE).read_text().splitlines()]
         for line in lines:
-            del line["notes"]["seconds"]
+            del line["notes"]["seconds"], line["digest"]
         return lines
 
     how = {**SMALL, "trials": 7}
@@ -117,6 +124,47 @@ def test_a_search_that_was_killed_goes_on_with_the_same_trials(tmp_path, monkeyp
 
     with pytest.raises(OtherStudyError, match="other data or settings"):
         cut.fit(X, 1 - LABEL)
+
+
+def flipped(path: Path, place: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+def without_first_line(path: Path) -> None:
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[1:]))
+
+
+def twice(path: Path) -> None:
+    path.write_bytes(path.read_bytes() * 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        (TRIALS_FILE, lambda path: flipped(path, path.read_bytes().index(b'"value"') + 12)),
+        (TRIALS_FILE, without_first_line),
+        (TRIALS_FILE, twice),
+        (TRIALS_FILE, lambda path: path.write_bytes(b"[" * 100_000 + b"\n")),
+        (STUDY_FILE, Path.unlink),
+        ("trial-0.npy", lambda path: flipped(path, 200)),
+        ("trial-0.npy", lambda path: path.replace(path.with_name("trial-1.npy"))),
+    ],
+    ids=["bit", "line gone", "lines twice", "deep", "seal gone", "bit of margins", "other margins"],
+)
+def test_a_study_that_is_not_what_was_written_chooses_nothing(tmp_path, name, damage):
+    model = TunedClassifier(**SMALL | {"trials": 2}, study=str(tmp_path)).fit(X, LABEL)
+    damage(tmp_path / name)
+    with pytest.raises(DamagedStudyError, match="remove its folder"):
+        model.fit(X, LABEL)
+
+
+def test_one_process_searches_in_a_folder_at_a_time(tmp_path):
+    with StudyRecord(tmp_path, {}), pytest.raises(StudyInUseError, match="another process"):
+        StudyRecord(tmp_path, {})
+    with StudyRecord(tmp_path, {}):
+        pass
 
 
 def test_more_trials_than_time_end_with_the_best_so_far(caplog):
