@@ -484,7 +484,7 @@ def read_unmasked(
         typer.Option(envvar="TO", help="a CSV file, outside the home; printed by default"),
     ] = None,
 ) -> None:
-    """Show people as they are, by a query; who read which columns of what and why is noted first.
+    """Show unmasked rows of a query; who read which columns of what and why is logged first.
 
     \b
     engagement unmasked --query "FROM source.customers LIMIT 5" --by "S. Port" --reason "ticket 7"

@@ -155,6 +155,15 @@ def _why(job: str, outcome: Any) -> str:
         data = event.step_failure_data.user_failure_data
         reason = data.description if data and data.description else cause.message.strip()
         reasons.append(f"{event.step_key}: {reason}")
+    reasons += [
+        f"{check.asset_key.to_user_string()}, {check.check_name}: {check.description}"
+        for check in (
+            event.asset_check_evaluation_data
+            for event in outcome.all_events
+            if event.event_type_value == "ASSET_CHECK_EVALUATION"
+        )
+        if check.blocking and not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
+    ]
     return (
         f"the job {job} failed (run {outcome.run_id[:8]}).\n  "
         + "\n  ".join(reasons)

@@ -1,6 +1,6 @@
 """What `engagement unmasked` does.
 
-Belongs here: from a query to rows of people as they are, noted before they are shown. Does not
+Belongs here: from a query to unmasked rows, logged before they are shown. Does not
 belong here: masking and the record of readings (`governance.privacy.masking`).
 """
 

@@ -101,6 +101,13 @@ class Settings(Declared):
     value_window: int = setting(
         180, "days whose revenue is predicted; shorter where the history is short", ge=1
     )
+    quarantine_share_limit: float = setting(
+        0.01,
+        "share of a day's raw rows in quarantine above which the run stops; raise it for tables "
+        "known to be dirty, lower it where every row is money",
+        ge=0,
+        le=1,
+    )
     least_churn_rate: float = setting(
         0.002, "share of churners below which churn is not learnt: there is too little to see", ge=0
     )

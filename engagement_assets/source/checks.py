@@ -80,8 +80,8 @@ FURTHER = [
     FurtherCheck(
         QUARANTINE,
         "quarantine_share",
-        "Not too large a share of the day's rows breaks the contract; the limit is a setting, 1 % "
-        "unless said otherwise.",
+        "Not too large a share of the day's rows breaks the contract; the limit is the setting "
+        "QUARANTINE_SHARE_LIMIT.",
         _quarantine_share,
         blocking=True,
     ),
@@ -122,7 +122,8 @@ def quarantine_outcome(
         day = max(bad, key=lambda day: intakes[day].share)
         return Outcome(
             f"{intakes[day].share:.1%} of the rows of {day} are in quarantine, more than "
-            f"{limit:.1%} ({_most_frequent(lake, day)}); `make quarantine` shows them all",
+            f"{limit:.1%} ({_most_frequent(lake, day)}); see `make quarantine`, mend the "
+            "mapping, or raise QUARANTINE_SHARE_LIMIT",
             bad,
             figures,
         )

@@ -41,6 +41,7 @@ AS_TEXT = ", all_varchar = true"
 COMPRESSED = (".gz", ".zst")
 CLOSE = 0.86
 DOUBT = "-- no column looks like it"
+NOBODY = "-- rows without a customer, as of guests, are left out"
 VISITS = """-- A draft: check every line. No file tells how long visits lasted: one ends here with
 -- 30 minutes without an event, and lasts at least 30 seconds.
 WITH log AS (
@@ -185,7 +186,10 @@ def _log(table: SourceTable, file: DataFile) -> str | None:
         return None
     moment = _moment(likes["occurred_at"], file)
     who = quote_name(likes["customer_id"])
-    return f"SELECT {who} AS customer_id, {moment} AS happened_at FROM {file.reader}"
+    return (
+        f"SELECT {who} AS customer_id, {moment} AS happened_at FROM {file.reader} "
+        f"WHERE {who} IS NOT NULL"
+    )
 
 
 def _first_seen(file: DataFile | None, log: str) -> str:
@@ -277,8 +281,16 @@ def _select(table: SourceTable, file: DataFile) -> str:
     body = ",\n    ".join(line for line in lines if line)
     return (
         f"-- A draft from the names of columns: check every line. {table.description}\n"
-        f"SELECT\n    {body}\nFROM {file.reader}\n"
+        f"SELECT\n    {body}\nFROM {file.reader}\n{_of_somebody(table, file)}"
     )
+
+
+def _of_somebody(table: SourceTable, file: DataFile) -> str:
+    """The line that leaves out rows without a customer, where a table must have one."""
+    who = _likenesses(table, file).get("customer_id")
+    if who is None or "customer_id" not in {column.name for column in _needed(table)}:
+        return ""
+    return f"{NOBODY}\nWHERE {quote_name(who)} IS NOT NULL\n"
 
 
 def _line(column: Column, table: SourceTable, file: DataFile) -> str | None:

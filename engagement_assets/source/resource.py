@@ -32,10 +32,7 @@ class SourceResource(dg.ConfigurableResource):
     days: int = same(Settings, "days")
     world: str = same(Settings, "world")
     first_day: str = Field(description="First partition, as an ISO date.")
-    quarantine_share_limit: float = Field(
-        default=IngestionSettings.quarantine_share_limit,
-        description="Share of a day's rows in quarantine above which the blocking check fails.",
-    )
+    quarantine_share_limit: float = same(Settings, "quarantine_share_limit")
     quarantine_least_rows: int = Field(
         default=IngestionSettings.quarantine_least_rows,
         description="Rows in quarantine up to which no share of a day is too large.",

@@ -287,3 +287,20 @@ def test_a_table_of_a_row_now_and_then_is_no_alarm_on_a_weekday_that_had_none():
     rows = {last - timedelta(days=back): 0 for back in (*range(8), 14, 21, 28)}
     rows |= {last: 5, last - timedelta(days=3): 10, last - timedelta(days=4): 5}
     assert not volume_outcome(rows, last).problem
+
+
+def test_a_run_that_a_check_stops_says_which_and_why():
+    from engagement_assets.commands import runner  # noqa: PLC0415 - loads all definitions
+
+    @dg.asset(check_specs=[dg.AssetCheckSpec("share", asset="rows", blocking=True)])
+    def rows():
+        yield dg.AssetCheckResult(passed=False, description="24 % are in quarantine")
+        yield dg.MaterializeResult()
+
+    @dg.asset(deps=[rows])
+    def after():
+        pass
+
+    made = dg.materialize([rows, after], raise_on_error=False)
+    assert not made.success
+    assert "rows, share: 24 % are in quarantine" in runner._why("ingest", made)

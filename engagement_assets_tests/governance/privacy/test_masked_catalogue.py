@@ -1,4 +1,4 @@
-"""The catalogue shows nobody by default; whoever asks for people as they are is noted."""
+"""The catalogue masks people by default; unmasked rows are given on request, which is logged."""
 
 from datetime import date, datetime
 from pathlib import Path
