@@ -25,6 +25,7 @@ RECORDED_AT = Column(
 WITHDRAWN_AT = "withdrawn_at"
 CUSTOMERS, MERGES, WITHDRAWALS = "customers", "customer_merges", "withdrawals"
 ERASURE_REQUESTS, CONSENTS = "erasure_requests", "consents"
+COMPLAINTS = "complaints"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -403,6 +404,25 @@ _DECLARED = (
             _customer(),
             Column("confirmed_fraud", "bool", "Whether fraud was confirmed", nullable=False),
             _when("When"),
+        ),
+    ),
+    _raw(
+        COMPLAINTS,
+        "One complaint of a customer",
+        ("complaint_id",),
+        (
+            _id("complaint_id", "The complaint"),
+            _customer(meaning="Who complained"),
+            _when("When it was received"),
+            Column("category", "string", "Subject of the complaint, such as price or privacy"),
+            Column(
+                "about",
+                "string",
+                "The model, policy or decision complained about, by its name in the platform; null "
+                "where none is named",
+            ),
+            _text("What it says"),
+            _later("resolved_at", "When it was answered for good, null where not (yet)"),
         ),
     ),
     _raw(

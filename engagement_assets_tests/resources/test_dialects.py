@@ -258,7 +258,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> DuckDBEngine:
     posts = written.filter(pc.is_valid(written.column("text"))).column("post_id").to_pylist()
     for table in KNOWN_TABLES:
         # too few customers for the simulator to make any of these
-        few = ("referrals", "reviews", "retention_offers")
+        few = ("referrals", "reviews", "complaints", "retention_offers")
         if table.group != "source" or table.noun in few:
             for back in (0, 1):
                 lake.write(table, made_up(table, ids, posts, back), day=S - timedelta(days=back))

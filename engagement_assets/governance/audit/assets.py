@@ -13,6 +13,7 @@ from engagement_assets.decisions.contact.resource import ContactSettings
 from engagement_assets.governance.review import Desk
 from engagement_assets.governance.tables import FAIRNESS_MEASURES, KNOWN_TABLES, REVIEW_QUEUE
 from engagement_assets.settings.partitions import DAILY
+from engagement_assets.source.contract import COMPLAINTS, TABLES
 from engagement_assets.source.resource import SourceResource
 from resources.io_managers import RegistryResource, Report
 from resources.platform import EngineResource
@@ -55,13 +56,16 @@ def cards(registry: RegistryResource) -> dg.Output[Report]:
 @dg.asset(
     key=[GROUP, "ethics_audit"],
     description="The ethics audit of the quarter up to the partition's day: fairness, drift, "
-    "overrides, consent and limits, reviews, cards, and what was not measured.",
+    "overrides, consent and limits, reviews, complaints, cards, and what was not measured.",
     group_name=GROUP,
     owners=OWNERS,
     kinds={"report"},
     code_version=CODE_VERSION,
     partitions_def=DAILY,
-    deps=[[GROUP, "cards"], *asset_keys((FAIRNESS_MEASURES, REVIEW_QUEUE, "contact/outbox"))],
+    deps=[
+        [GROUP, "cards"],
+        *asset_keys((FAIRNESS_MEASURES, REVIEW_QUEUE, "contact/outbox", TABLES[COMPLAINTS].key)),
+    ],
     check_specs=[
         dg.AssetCheckSpec(
             "no_breach",

@@ -82,6 +82,58 @@ class Reviews:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ComplaintShare:
+    """Complaints of one topic, about one thing, or of one group of customers.
+
+    Attributes:
+        by: `category`, `about`, `gender` or `age`.
+        name: Which one.
+        received: Complaints received in the quarter.
+        open: Complaints without an answer when it ends, of whatever quarter.
+        overdue: Those of them whose deadline has gone by.
+        late: Complaints answered in the quarter, after their deadline.
+        part: Complaints received, or customers of the group who complained in the quarter.
+        whole: All complaints received, or all customers of the group.
+        low: Lower end of the 95 % interval of `part` of `whole`.
+        high: Upper end.
+    """
+
+    by: str
+    name: str
+    received: int
+    open: int
+    overdue: int
+    late: int
+    part: int
+    whole: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Complaints:
+    """Complaints of customers.
+
+    Attributes:
+        received: In the quarter.
+        answered: In the quarter, of whatever quarter.
+        late: Those of them answered after their deadline.
+        open: Without an answer when the quarter ends.
+        overdue: Those of them whose deadline has gone by.
+        grouped: Those received from customers who may be analysed, which groups count.
+        shares: By topic, by what they are about, by group.
+    """
+
+    received: int = 0
+    answered: int = 0
+    late: int = 0
+    open: int = 0
+    overdue: int = 0
+    grouped: int = 0
+    shares: Sequence[ComplaintShare] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """What an audit examines.
 
@@ -95,6 +147,7 @@ class Evidence:
         scored_refusers: Customers who refused analytics before the last day and are scored on it,
             None where nothing was scored.
         reviews: Human reviews.
+        complaints: Of customers; None where the source has no such table.
         cards: By kind how many cards and data sheets there are to be, and what is wrong with which.
         unsigned: Earlier quarters whose audit nobody signed off.
     """
@@ -106,5 +159,6 @@ class Evidence:
     contacts: Contacts
     scored_refusers: int | None
     reviews: Reviews
+    complaints: Complaints | None = None
     cards: Mapping[str, tuple[int, Mapping[str, str]]]
     unsigned: Sequence[str] = ()

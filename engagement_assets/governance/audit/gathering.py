@@ -19,13 +19,21 @@ from engagement_assets.decisions.contact.limits import ContactLimits
 from engagement_assets.decisions.contact.tables import OUTBOX
 from engagement_assets.decisions.specs import DECISIONS, LEARNT
 from engagement_assets.governance.audit.cards import Documents, compared, documents, fingerprints
+from engagement_assets.governance.audit.complaints import count_complaints
 from engagement_assets.governance.audit.contacts import ContactCount
-from engagement_assets.governance.audit.evidence import Contacts, Evidence, Reviews, Serving
+from engagement_assets.governance.audit.evidence import (
+    Complaints,
+    Contacts,
+    Evidence,
+    Reviews,
+    Serving,
+)
 from engagement_assets.governance.review import Desk, agreement
 from engagement_assets.governance.tables import FAIRNESS_MEASURES, KNOWN_TABLES
 from engagement_assets.lifecycle.checks import score_drift
 from engagement_assets.lifecycle.spec import ModelSpec, UseCaseSpec
 from engagement_assets.models.specs import EVERY_MODEL
+from engagement_assets.source.contract import COMPLAINTS
 from engagement_assets.source.readers import SourceReader
 from resources.engine import Engine
 from resources.quarter import Quarter
@@ -97,6 +105,7 @@ class _Quarterly:
             contacts=self._contacts(),
             scored_refusers=self._scored_refusers(),
             reviews=self._reviews(),
+            complaints=self._complaints(),
             cards=compared(fingerprints(self.of.cards()), stored and stored.figures),
             unsigned=self._unsigned(),
         )
@@ -208,6 +217,16 @@ class _Quarterly:
             overdue=sum(item.overdue for item in waiting),
             agreement=agreement(decided),
         )
+
+    def _complaints(self) -> Complaints | None:
+        if COMPLAINTS not in self.of.reader.provides():
+            return None
+        known: Mapping[str, Any] = {"snapshot_date": self.last_day}
+        rows, people = (
+            self.of.engine.select(self.of.sql.query(f"governance/{name}"), known).to_pandas()
+            for name in ("complaints", "complainants")
+        )
+        return count_complaints(rows, people, first=self.quarter.first, last_day=self.last_day)
 
     def _unsigned(self) -> list[str]:
         """Return the quarter before this one, where its audit was made and nobody signed it."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
+from engagement_assets.governance.audit.complaints import ANSWER_DAYS, LEAST_OF_A_GROUP
 from engagement_assets.governance.audit.evidence import Evidence, Serving
 from engagement_assets.governance.audit.section import Section, audit_page
 
@@ -219,11 +220,45 @@ def _reviews(evidence: Evidence) -> Section:
     return section
 
 
-def _complaints(_: Evidence) -> Section:
-    return Section(
+def _complaints(evidence: Evidence) -> Section:
+    complaints = evidence.complaints
+    if complaints is None:
+        return Section(
+            "Complaints",
+            unmeasured=["the source has no `complaints`: the committee adds those it knows"],
+        )
+    section = Section(
         "Complaints",
-        unmeasured=["no table of the source holds complaints: the committee adds those it knows"],
+        head=("by", "which", "received", "open", "overdue", "late", "part", "95 % interval"),
+        notes=[
+            f"A complaint is answered within {ANSWER_DAYS} days; one that is open for longer "
+            "(overdue) or was answered later (late) is a breach. Withdrawn ones do not count.",
+            f"{complaints.answered:,} were answered in the quarter, whenever they came.",
+            "The part of a topic is of all complaints received; of a group, the customers who "
+            f"complained. Groups under {LEAST_OF_A_GROUP} customers are left out.",
+        ],
     )
+    counts = (complaints.received, complaints.open, complaints.overdue, complaints.late)
+    section.rows.append(("all", "all", *counts, NOTHING, NOTHING))
+    for one in complaints.shares:
+        counts = (one.received, one.open, one.overdue, one.late)
+        interval = f"{one.low:.2%} to {one.high:.2%}"
+        section.rows.append((one.by, one.name, *counts, f"{one.part:,} of {one.whole:,}", interval))
+    apart = complaints.received - complaints.grouped
+    if apart:
+        section.notes.append(
+            f"{apart:,} came from customers who refuse analytics or have left: they are in no "
+            "group."
+        )
+    if complaints.overdue:
+        section.breaches.append(
+            f"{complaints.overdue:,} complaints are unanswered after {ANSWER_DAYS} days"
+        )
+    if complaints.late:
+        section.breaches.append(
+            f"{complaints.late:,} complaints were answered after more than {ANSWER_DAYS} days"
+        )
+    return section
 
 
 def _cards(evidence: Evidence) -> Section:

@@ -1,4 +1,4 @@
-"""What the company has on file: customers, consents, reviews, referrals and connections.
+"""What the company has on file: customers, consents, reviews, complaints, referrals, connections.
 
 Belongs here: the rows of these tables. Does not belong here: what customers do in the app.
 
@@ -24,6 +24,18 @@ _WITHDRAWAL_MEAN_DAYS = 300.0
 _REFERRED_SHARE = 0.12
 _CHEATS_REVIEWED, _INNOCENTS_REVIEWED = 0.6, 0.004
 _REVIEW_MEAN_DAYS = 90.0
+_COMPLAINING_SHARE = 0.15
+_COMPLAINT_MEAN_DAYS = 200.0
+# The company answers within its month.
+_ANSWER_MEAN_DAYS, _ANSWER_MOST_DAYS = 6.0, 28.0
+# Subject, what it is about, and in which words.
+_COMPLAINTS = (
+    ("price", None, "The subscription costs more than was announced."),
+    ("privacy", None, "I want to know what you hold about me."),
+    ("content", "recommendation", "The posts you suggest are not for me."),
+    ("contact", "next_best_action", "You write to me too often."),
+    ("account", "anomaly", "My account was looked into without a reason."),
+)
 
 
 class Records:
@@ -38,6 +50,7 @@ class Records:
         self._first_day = first_day
         self._consents = _Consents(population)
         self._reviewed = _review_instants(population)
+        self._complaints = _Complaints(population)
 
     def agreed(self, purpose: str, day: int) -> np.ndarray:
         """Whether each customer's consent to a purpose holds at the start of a day."""
@@ -83,6 +96,37 @@ class Records:
         guilty = self._population.is_bot[rows] | self._population.is_fraud[rows]
         return self._instant_rows(
             "reviews", rows, self._reviewed[rows], day, confirmed_fraud=guilty
+        )
+
+    def complaints(self, day: int) -> pa.Table:
+        """The rows of table `complaints`: received on a day, and again when they are answered."""
+        of, count = self._complaints, self._population.count(day)
+        new, answered = (
+            np.flatnonzero((instants[:count] >= day) & (instants[:count] < day + 1))
+            for instants in (of.received, of.answered)
+        )
+        rows = np.concatenate([new, answered])
+        done = np.repeat([False, True], [len(new), len(answered)])
+        kind = of.kind[rows]
+        about = pa.array([about for _, about, _ in _COMPLAINTS], pa.string())
+        received, resolved = (
+            self._instants(of.received[rows]),
+            pc.if_else(pa.array(done), self._instants(of.answered[rows]), None),
+        )
+        return tables.build(
+            "complaints",
+            {
+                "complaint_id": pc.binary_join_element_wise(
+                    "k", pa.array(rows).cast(pa.string()), ""
+                ),
+                "customer_id": self._population.named(rows),
+                "occurred_at": received,
+                "category": tables.labels([subject for subject, _, _ in _COMPLAINTS], kind),
+                "about": about.take(pa.array(kind)),
+                "text": tables.labels([text for _, _, text in _COMPLAINTS], kind),
+                "resolved_at": resolved,
+                "recorded_at": pc.coalesce(resolved, received),
+            },
         )
 
     def referrals(self, day: int) -> pa.Table:
@@ -195,6 +239,20 @@ class _Consents:
         number = CONSENT_PURPOSES.index(purpose)
         held: np.ndarray = self.granted[:, number] & (self.withdrawn[:, number] >= day)
         return held
+
+
+class _Complaints:
+    """Who complains from the first day on, when, of what, and when it is answered."""
+
+    def __init__(self, population: Population) -> None:
+        draws = generator(population.seed, "complaints").random((population.size, 4))
+        known = np.maximum(population.signed_up, float(p.LEAD_DAYS))
+        received = known - _COMPLAINT_MEAN_DAYS * np.log1p(-draws[:, 1])
+        self.received = np.where(draws[:, 0] < _COMPLAINING_SHARE, received, _NEVER)
+        answer = np.minimum(-_ANSWER_MEAN_DAYS * np.log1p(-draws[:, 2]), _ANSWER_MOST_DAYS)
+        # some minutes at least, so that an answer is a later version of its complaint
+        self.answered = self.received + np.maximum(answer, 0.01)
+        self.kind = np.floor(draws[:, 3] * len(_COMPLAINTS)).astype(np.int64)
 
 
 def _review_instants(population: Population) -> np.ndarray:

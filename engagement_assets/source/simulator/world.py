@@ -297,6 +297,7 @@ class _World:
         out["customers"] = records.customers(day)
         out["consents"] = records.consents(day)
         out["reviews"] = records.reviews(day)
+        out["complaints"] = records.complaints(day)
         out["referrals"] = records.referrals(day)
         out["connections"] = records.connections(day)
         out["gig_listings"] = commerce.listing_rows(offers, people, first_day)

@@ -12,7 +12,13 @@ from engagement_assets.decisions.contact.limits import ContactLimits
 from engagement_assets.decisions.specs import DECISIONS
 from engagement_assets.governance.audit import contacts
 from engagement_assets.governance.audit.cards import compared, documents, fingerprints
-from engagement_assets.governance.audit.evidence import Contacts, Evidence, Reviews, Serving
+from engagement_assets.governance.audit.evidence import (
+    Complaints,
+    Contacts,
+    Evidence,
+    Reviews,
+    Serving,
+)
 from engagement_assets.governance.audit.gathering import AUDITS, SIGN_OFFS, Sources, digest
 from engagement_assets.governance.audit.judging import OLDEST_DAYS, ethics_audit
 from engagement_assets.governance.audit.sign_off import SignOffError, sign_off
@@ -97,6 +103,14 @@ BREACHES = {
         replace(GOOD, reviews=replace(GOOD.reviews, decided=1, fraud=1, alone=1)),
         "one person",
     ),
+    "a complaint without an answer": (
+        replace(GOOD, complaints=Complaints(received=1, open=1, overdue=1)),
+        "unanswered after 30 days",
+    ),
+    "a complaint answered too late": (
+        replace(GOOD, complaints=Complaints(received=1, answered=1, late=1)),
+        "answered after more than 30 days",
+    ),
     "a stale card": (
         replace(GOOD, cards={"model card": (2, {"churn": "is stale"})}),
         "churn is stale",
@@ -110,7 +124,7 @@ def test_a_quarter_without_a_breach_is_green_and_the_same_byte_for_byte():
     assert (figures["verdict"], figures["breaches"]) == ("green", [])
     assert ethics_audit(replace(GOOD)) == (figures, text)
     # what cannot be measured is named although nothing broke
-    assert any("complaints" in one for one in figures["unmeasured"])
+    assert any("`complaints`" in one for one in figures["unmeasured"])
 
 
 @pytest.mark.parametrize("name", BREACHES)
@@ -130,6 +144,14 @@ def test_an_exception_that_stands_and_drift_that_was_answered_are_no_breach():
         drifted={LAST - timedelta(days=n): True for n in range(3)}, judged=[LAST.isoformat()]
     )
     assert ethics_audit(late)[0]["verdict"] == "green"
+
+
+def test_complaints_that_were_answered_in_time_are_no_breach():
+    answered = replace(GOOD, complaints=Complaints(received=3, answered=2, open=1))
+    figures, text = ethics_audit(answered)
+    assert figures["verdict"] == "green"
+    assert not any("omplaints" in one for one in figures["unmeasured"])
+    assert "| all | all | 3 | 1 | 0 | 0 |" in text
 
 
 def test_a_group_too_small_to_judge_and_a_model_that_does_not_serve_are_named():

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from engagement_assets.source.contract import CUSTOMERS, TABLES
+from engagement_assets.source.contract import COMPLAINTS, CUSTOMERS, TABLES
 from engagement_assets_tests.source.simulator.conftest import FIRST_DAY, at, make
 
 Days = list[dict[str, pa.Table]]
@@ -67,6 +67,9 @@ def test_a_day_holds_what_is_recorded_on_it(fortnight: Days, name: str):
         assert rows["recorded_at"].between(start, start + timedelta(days=1), "left").all()
         happened = rows[TABLES[name].event_time]
         assert (happened <= rows["recorded_at"]).all()
+        if name == COMPLAINTS:
+            # it comes again when it is answered
+            happened = rows["resolved_at"].fillna(happened)
         if number and name != CUSTOMERS:
             assert (happened >= start - timedelta(days=1)).all()
 
