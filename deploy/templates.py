@@ -20,6 +20,7 @@ ORDER = (
     "services",
     "api",
     "texts",
+    "dashboard",
     "budget",
     "alarms",
 )

@@ -8,10 +8,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 from engagement_assets.chat.catalogue import DIMENSIONS, VIEW
-from engagement_assets.chat.facts import Answer, Fact, RefusedError, bound_part, unbound
+from engagement_assets.chat.facts import Answer, Fact, RefusedError, bound_part, readable, unbound
 from engagement_assets.chat.grammar import Asked, Grammar, Known
 from engagement_assets.chat.query import QueryError, Warehouse
 from engagement_assets.chat.requests import asked_of
@@ -59,6 +59,30 @@ def shown(answer: Answer) -> str:
 
 
 @dataclass
+class Streamed:
+    """Writes an answer while it comes, and once it is whole what it comes from.
+
+    Attributes:
+        out: Where to.
+    """
+
+    out: TextIO
+    _written: str = field(default="", init=False, repr=False)
+
+    def part(self, text: str) -> None:
+        """Write what of a beginning is not written yet."""
+        self.out.write(text.removeprefix(self._written))
+        self.out.flush()
+        self._written = text
+
+    def end(self, answer: Answer) -> None:
+        """Write the rest; the whole on a new line where another wording took the place."""
+        whole = shown(answer)
+        came = whole.startswith(self._written)
+        self.out.write(whole.removeprefix(self._written) if came else f"\n{whole}")
+
+
+@dataclass
 class Assistant:
     """Answers questions about the last day of a lake.
 
@@ -102,7 +126,8 @@ class Assistant:
             question: In words.
             scopes: What the asker may see.
             by: Who asks, for the log.
-            on_text: Is given the beginning of the answer, as far as it binds, while it comes.
+            on_text: Is given the readable beginning of the answer, as far as it binds, while it
+                comes.
 
         Raises:
             OSError: The answer cannot be kept, so none is given.
@@ -166,6 +191,6 @@ def _binding(facts: Sequence[Fact], on_text: OnText) -> OnText:
         part = bound_part(text, facts)
         if part is None:
             raise UnboundError("what came is not bound to its claims")
-        on_text(part)
+        on_text(readable(part, facts))
 
     return hand_on

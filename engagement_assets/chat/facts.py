@@ -80,10 +80,14 @@ class Answer(JsonData):
     @property
     def readable(self) -> str:
         """The text for a person: each claim as a sentence, its id behind it."""
-        text = self.text
-        for fact in self.facts:
-            text = text.replace(fact.quoted, f"{fact.text[:1].upper()}{fact.text[1:]} [{fact.id}]")
-        return text
+        return readable(self.text, self.facts)
+
+
+def readable(text: str, facts: Sequence[Fact]) -> str:
+    """Return a text, or its beginning, with each quoted claim as a sentence, its id behind it."""
+    for fact in facts:
+        text = text.replace(fact.quoted, f"{fact.text[:1].upper()}{fact.text[1:]} [{fact.id}]")
+    return text
 
 
 class RefusedError(Exception):

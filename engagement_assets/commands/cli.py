@@ -214,7 +214,8 @@ def dashboard(
     settings = DashboardSettings()
     from engagement_assets.commands.dashboard import serve_dashboard
 
-    serve_dashboard(settings)
+    with refused():
+        serve_dashboard(settings)
 
 
 @app.command()
@@ -255,13 +256,16 @@ def ask(
     engagement ask --question "Which region has the highest mean engagement score?"
     """
     settings = open_home(given)
-    from engagement_assets.chat.assistant import shown
+    from engagement_assets.chat.assistant import Streamed
     from engagement_assets.chat.opening import Assistants
     from engagement_assets.deployments.resources import resources_of
 
     with refused():
         assistant = Assistants.of(resources_of(settings), ChatSettings())()
-    sys.stdout.write(shown(assistant.ask(question, by="engagement ask")))
+    streamed = Streamed(sys.stdout)
+    # a file or another program gets the answer once and whole
+    on_text = streamed.part if sys.stdout.isatty() else None
+    streamed.end(assistant.ask(question, by="engagement ask", on_text=on_text))
 
 
 @app.command()

@@ -1,15 +1,23 @@
 """The engine on Bedrock, against a server of the Converse API on this machine."""
 
+import io
 import json
 import random
+import re
 
 import pytest
 
 from benchmarks.ask import answers, hostile, leaks, reference, shown_by_engine, someone, wrong
 from benchmarks.bedrock_stub import MODEL, REGION, PlayedModel, served
-from engagement_assets.chat.assistant import Assistant, language_of, template
+from engagement_assets.chat.assistant import (
+    Assistant,
+    Streamed,
+    language_of,
+    shown,
+    template,
+)
 from engagement_assets.chat.bedrock import Bedrock
-from engagement_assets.chat.facts import RefusedError
+from engagement_assets.chat.facts import RefusedError, readable
 from engagement_assets.chat.requests import asked_of, tool_specs
 from engagement_assets.chat.tools import SCOPES
 from engagement_assets.settings.chat import ChatSettings
@@ -75,22 +83,47 @@ def test_a_streamed_answer_comes_in_parts_that_bind(assistant, model):
     parts = list[str]()
     answer = assistant.ask(QUESTION, on_text=parts.append)
     assert len(set(parts)) > 1
-    assert all(answer.text.startswith(part) for part in parts)
+    assert all(answer.readable.startswith(part) for part in parts)
     assert answer.text.startswith("Here is the answer")
+    claim = readable(answer.facts[0].quoted, answer.facts)
     rng = random.Random(1)  # noqa: S311 - a test's draws
     model.change = lambda text: hostile(text, answer.facts, rng)
     for _ in range(20):
         parts.clear()
         changed = assistant.ask(QUESTION, on_text=parts.append)
         assert changed.text == template(changed.facts)
-        shown = " ".join(parts)
-        assert "[f1:" not in shown or answer.facts[0].quoted in shown
+        came = " ".join(parts)
+        assert not re.search(r"\d|\[", came) or claim in came
 
 
 def test_a_stream_that_breaks_off_gives_way_to_the_template(assistant, model):
     model.fault = "breaks off"
     answer = assistant.ask(QUESTION, on_text=lambda _: None)
     assert answer.text == template(answer.facts)
+
+
+def test_a_terminal_gets_the_answer_as_it_comes_and_once(assistant):
+    parts, out = list[str](), io.StringIO()
+    streamed = Streamed(out)
+
+    def on_text(text: str) -> None:
+        streamed.part(text)
+        parts.append(out.getvalue())
+
+    answer = assistant.ask(QUESTION, on_text=on_text)
+    streamed.end(answer)
+    assert len(set(parts)) > 1
+    assert out.getvalue() == shown(answer)
+
+
+@pytest.mark.parametrize("fault", ["breaks off", "throttles"])
+def test_a_terminal_gets_the_template_whole_where_the_model_fails(assistant, model, fault):
+    model.fault, out = fault, io.StringIO()
+    streamed = Streamed(out)
+    answer = assistant.ask(QUESTION, on_text=streamed.part)
+    streamed.end(answer)
+    assert answer.text == template(answer.facts)
+    assert out.getvalue().endswith(shown(answer))
 
 
 @pytest.mark.parametrize(

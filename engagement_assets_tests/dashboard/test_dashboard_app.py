@@ -1,5 +1,6 @@
 """The pages as Streamlit runs them, without a browser."""
 
+import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,11 +9,17 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from upath import UPath
 
-from engagement_assets.commands.dashboard import arguments
+from engagement_assets.commands.dashboard import (
+    SECRETS_VARIABLE,
+    arguments,
+    secrets_file,
+    serve_dashboard,
+)
 from engagement_assets.dashboard import app
 from engagement_assets.dashboard.access import GIVEN, REFUSED, Token
 from engagement_assets.governance.tables import REVIEW_QUEUE_TABLE
 from engagement_assets.settings.dashboard import DashboardSettings
+from engagement_assets.settings.fields import SettingsError
 from engagement_assets_tests.dashboard.conftest import World
 from engagement_assets_tests.decisions.tables import filled
 from resources.lake import Lake
@@ -158,3 +165,46 @@ def test_streamlit_shows_no_details_of_errors_and_listens_where_it_is_told() -> 
     assert "--client.showErrorDetails=none" in given
     assert "--server.address=127.0.0.9" in given
     assert "--server.port=9001" in given
+
+
+SECRETS = """
+[auth]
+redirect_uri = "https://look.example.org/oauth2callback"
+cookie_secret = "0123456789abcdef0123456789abcdef"
+client_id = "dashboard"
+client_secret = "word-of-the-client"
+server_metadata_url = "https://issuer.example.org/.well-known/openid-configuration"
+"""
+
+
+def test_a_secret_becomes_a_file_of_this_user_and_leaves_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv(SECRETS_VARIABLE, SECRETS)
+    started = list[str]()
+    serve_dashboard(DashboardSettings(sign_in="oidc"), execute=started.extend)
+    (path,) = tmp_path.iterdir()
+    assert f"--secrets.files={path}" in started
+    assert path.read_text() == SECRETS
+    assert path.stat().st_mode & 0o077 == 0
+    assert SECRETS_VARIABLE not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[auth", "TOML"),
+        ("", "client_id"),
+        ("auth = 3", "client_id"),
+        (SECRETS.replace("client_secret", "secret"), "client_secret"),
+        (SECRETS.replace("0123456789abcdef0123456789abcdef", "short"), "cookie_secret"),
+    ],
+    ids=["no TOML", "empty", "no table", "a name is missing", "a cookie's secret to be guessed"],
+)
+def test_a_secret_by_which_nobody_or_anybody_could_sign_in_is_refused_without_its_values(
+    text: str, named: str
+) -> None:
+    with pytest.raises(SettingsError, match=named) as refusal:
+        secrets_file(text)
+    assert "word-of-the-client" not in str(refusal.value)

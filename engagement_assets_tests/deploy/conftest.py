@@ -50,7 +50,7 @@ def server() -> Iterator[str]:
         yield address
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
 
 
 @pytest.fixture
@@ -91,7 +91,12 @@ def outputs(server: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
         patch.setattr(templates, "FOLDER", folder)
         patch.setattr(stacks, "SECONDS_BETWEEN_LOOKS", 0.05)
         project = stacks.Stacks(boto3.client("cloudformation"), PROJECT)
-        changed = project.deploy({**IMAGES, **STAND_INS})
+        certificate = boto3.client("acm").request_certificate(DomainName="look.example.org")
+        dashboard = {
+            "DashboardCidr": "10.40.0.0/16",
+            "DashboardCertificateArn": certificate["CertificateArn"],
+        }
+        changed = project.deploy({**IMAGES, **dashboard, **STAND_INS})
         assert changed == list(templates.ORDER)
         return {**STAND_INS, **project.outputs()}
 

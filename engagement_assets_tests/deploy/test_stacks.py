@@ -229,7 +229,7 @@ def test_every_role_exists_and_runs_may_be_started_with_theirs_alone(
     assert deployed
     iam = boto3.client("iam")
     roles = {role["RoleName"] for role in iam.list_roles()["Roles"]}
-    names = ("execution", "daemon", "webserver", "run", "api", "texts")
+    names = ("execution", "daemon", "webserver", "run", "api", "texts", "dashboard")
     assert roles >= {f"{PROJECT}-{name}" for name in names}
     policies = iam.list_policies(Scope="Local")["Policies"]
     (control,) = [p["Arn"] for p in policies if p["PolicyName"] == f"{PROJECT}-control"]
@@ -243,13 +243,38 @@ def test_dagster_s_services_and_the_task_of_a_run_stand(deployed: dict[str, str]
     ecs = boto3.client("ecs")
     cluster = deployed["ClusterName"]
     services = ecs.list_services(cluster=cluster)["serviceArns"]
-    assert {arn.rsplit("/", 1)[1] for arn in services} == {"dagster-webserver", "dagster-daemon"}
+    names = {arn.rsplit("/", 1)[1] for arn in services}
+    assert names == {"dagster-webserver", "dagster-daemon", "dashboard"}
     task = ecs.describe_task_definition(taskDefinition=f"{PROJECT}-run")["taskDefinition"]
     (container,) = task["containerDefinitions"]
     assert container["name"] == "run"
     environment = {variable["name"]: variable["value"] for variable in container["environment"]}
     assert environment["ENGAGEMENT_BUCKET"] == deployed["BucketName"]
     assert environment["DAGSTER_RUN_TASK_DEFINITION"] == f"{PROJECT}-run"
+
+
+def test_the_load_balancer_sends_people_to_the_dashboard_and_keeps_them_there(
+    deployed: dict[str, str],
+) -> None:
+    balancing = boto3.client("elbv2")
+    (balancer,) = balancing.describe_load_balancers()["LoadBalancers"]
+    assert balancer["Scheme"] == "internal"
+    assert balancer["DNSName"] == deployed["DashboardAddress"]
+    listeners = balancing.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])
+    (listener,) = listeners["Listeners"]
+    group = deployed["DashboardTargetGroupArn"]
+    assert [action["TargetGroupArn"] for action in listener["DefaultActions"]] == [group]
+    assert listener["Protocol"] == "HTTPS"
+    for name, change in (
+        ("TargetGroup", balancing.modify_target_group_attributes),
+        ("LoadBalancer", balancing.modify_load_balancer_attributes),
+    ):
+        declared = properties("dashboard", name, deployed)[f"{name}Attributes"]
+        arn = {"TargetGroup": group, "LoadBalancer": balancer["LoadBalancerArn"]}[name]
+        change(**{f"{name}Arn": arn, "Attributes": declared})
+    attributes = balancing.describe_target_group_attributes(TargetGroupArn=group)["Attributes"]
+    kept = {one["Key"]: one["Value"] for one in attributes}
+    assert kept["stickiness.enabled"] == "true"
 
 
 def test_the_api_s_function_has_its_handler_s_environment(deployed: dict[str, str]) -> None:

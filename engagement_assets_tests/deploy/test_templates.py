@@ -13,7 +13,10 @@ import pytest
 import yaml
 
 from deploy import templates
+from engagement_assets.commands.dashboard import SECRETS_VARIABLE, secrets_file
 from engagement_assets.orchestration.sensors import SERVED_DAY_AGE
+from engagement_assets.settings.dashboard import PREFIX, DashboardSettings
+from engagement_assets.settings.fields import SettingsError
 from engagement_assets.signals.sentiment.events import LEASE_SECONDS
 from engagement_assets.signals.sentiment.events import PREFIX as TEXT
 from engagement_assets_tests.deploy.resolved import Resolver, every_resource, of_type
@@ -27,6 +30,7 @@ WITHOUT_RESOURCE = {
     ("foundation", "LogsOfThisProject"): "in a key's policy, * is that key",
     ("foundation", "AlarmsAndBudgetsPublishToTheTopic"): "in a key's policy, * is that key",
     ("platform", "EcrLogin"): "ecr:GetAuthorizationToken has no resource",
+    ("dashboard", "EcrLogin"): "ecr:GetAuthorizationToken has no resource",
     (
         "platform",
         "ReadTaskDefinitionAndOwnNetwork",
@@ -70,6 +74,14 @@ DAGSTER_VARIABLES = {
     "DAGSTER_POSTGRES_DB",
     "DAGSTER_POSTGRES_HOST",
     "DAGSTER_RUN_TASK_DEFINITION",
+}
+DASHBOARD_VARIABLES = {
+    "AWS_DEFAULT_REGION",
+    "ENGAGEMENT_DASHBOARD_HOST",
+    "ENGAGEMENT_DASHBOARD_PORT",
+    "ENGAGEMENT_DASHBOARD_ROLES_CLAIM",
+    "ENGAGEMENT_DASHBOARD_SIGN_IN",
+    "ENGAGEMENT_HOME",
 }
 API_VARIABLES = {"ENGAGEMENT_API_LAKE", "ENGAGEMENT_API_WARM_SENTIMENT"}
 SECRET_VARIABLES = {"DAGSTER_POSTGRES_PASSWORD", "DAGSTER_POSTGRES_USER"}
@@ -136,7 +148,7 @@ def test_every_parameter_output_and_template_says_what_it_is(name: str) -> None:
 
 
 def test_what_a_template_needs_is_put_out_before_it() -> None:
-    given = {"PlatformImage", "LambdaImage"}
+    given = {"PlatformImage", "LambdaImage", "DashboardCertificateArn", "DashboardCidr"}
     for name in templates.ORDER:
         template = templates.read(name)
         needed = {key for key, value in template["Parameters"].items() if "Default" not in value}
@@ -203,6 +215,74 @@ def test_the_api_reads_and_never_writes() -> None:
     }
 
 
+def test_the_dashboard_reads_the_lake_and_writes_questions_verdicts_and_own_results_alone() -> None:
+    writes = {
+        resource["Fn::Sub"]
+        for statement in allowed("DashboardRole")
+        for action in as_list(statement["Action"])
+        if re.search(r":(Put|Update|Delete|Create|Publish|Send|Invoke)", action)
+        for resource in as_list(statement["Resource"])
+    }
+    assert writes == {
+        "${BucketArn}/${Prefix}/reviews/*",
+        "${BucketArn}/${Prefix}/questions/*",
+        "${BucketArn}/${Prefix}/.athena/*",
+        "${BucketArn}/${Prefix}/lake/.athena/*",
+    }
+    # what opens the door is handed to the task at its start, and read by nobody in it
+    assert not [s for s in allowed("DashboardRole") if "secretsmanager" in str(s["Action"])]
+    (secret,) = [s for s in allowed("DashboardExecutionRole") if s["Sid"] == "SignIn"]
+    assert secret["Resource"] == {"Ref": "DashboardSecretArn"}
+
+
+def test_the_dashboard_is_reached_over_tls_by_its_load_balancer_alone() -> None:
+    ((_, listener),) = of_type("AWS::ElasticLoadBalancingV2::Listener")
+    assert (listener["Protocol"], listener["Port"]) == ("HTTPS", 443)
+    assert listener["SslPolicy"].startswith("ELBSecurityPolicy-TLS13-1-2")
+    groups = dict(of_type("AWS::EC2::SecurityGroup"))
+    (people,) = groups["LoadBalancerSecurityGroup"]["SecurityGroupIngress"]
+    assert people["CidrIp"] == {"Ref": "DashboardCidr"}
+    everybody = templates.read("dashboard")["Parameters"]["DashboardCidr"]["AllowedPattern"]
+    assert not re.fullmatch(everybody, "0.0.0.0/0")
+    assert re.fullmatch(everybody, "10.40.0.0/16")
+    (pages,) = groups["DashboardSecurityGroup"]["SecurityGroupIngress"]
+    assert pages["SourceSecurityGroupId"] == {"Ref": "LoadBalancerSecurityGroup"}
+    parameters = templates.read("dashboard")["Parameters"]
+    assert parameters["DashboardScheme"]["Default"] == "internal"
+
+
+def test_a_person_stays_with_one_task_and_a_silent_page_is_not_cut_off() -> None:
+    ((_, group),) = of_type("AWS::ElasticLoadBalancingV2::TargetGroup")
+    ((_, balancer),) = of_type("AWS::ElasticLoadBalancingV2::LoadBalancer")
+    attributes = {one["Key"]: one["Value"] for one in group["TargetGroupAttributes"]}
+    assert attributes["stickiness.enabled"] == "true"
+    assert group["HealthCheckPath"] == "/_stcore/health"
+    balanced = {one["Key"]: one["Value"] for one in balancer["LoadBalancerAttributes"]}
+    assert int(balanced["idle_timeout.timeout_seconds"]) > 60
+
+
+def test_the_dashboard_of_the_template_is_started_as_the_command_takes_it() -> None:
+    ((_, container),) = [pair for pair in containers() if pair[0] == "DashboardTask"]
+    variables = {one["Name"]: one["Value"] for one in container["Environment"]}
+    port = container["PortMappings"][0]["ContainerPort"]
+    assert container["Command"][1:] == ["-m", "engagement_assets.commands", "dashboard"]
+    assert variables["ENGAGEMENT_DASHBOARD_SIGN_IN"] == "oidc"
+    assert variables["ENGAGEMENT_DASHBOARD_PORT"] == str(port)
+    (balanced,) = dict(of_type("AWS::ECS::Service"))["DashboardService"]["LoadBalancers"]
+    assert (balanced["ContainerName"], balanced["ContainerPort"]) == (container["Name"], port)
+    assert balanced["TargetGroupArn"] == {"Ref": "TargetGroup"}
+    (secret,) = container["Secrets"]
+    assert secret["Name"] == SECRETS_VARIABLE
+    known = set(DashboardSettings.variables().values())
+    assert {name for name in variables if name.startswith(PREFIX)} <= known
+
+
+def test_the_empty_secret_of_the_template_opens_nothing() -> None:
+    secret = dict(of_type("AWS::SecretsManager::Secret"))["DashboardSecret"]
+    with pytest.raises(SettingsError, match="cookie_secret"):
+        secrets_file(secret["SecretString"])
+
+
 @pytest.mark.parametrize(
     ("kind", "encrypted"),
     [
@@ -251,7 +331,7 @@ def test_what_holds_data_outlives_its_stack() -> None:
         "RDS::DBInstance",
     )
     holders = [(n, r) for _, n, r in every_resource() if r["Type"].removeprefix("AWS::") in kinds]
-    assert len(holders) == 6
+    assert len(holders) == 7
     for name, resource in holders:
         assert resource["DeletionPolicy"] in ("Retain", "Snapshot"), name
         assert resource["UpdateReplacePolicy"] == resource["DeletionPolicy"], name
@@ -280,7 +360,8 @@ def test_the_api_is_throttled_and_its_concurrency_is_its_own() -> None:
 def test_every_task_has_a_size_that_fargate_allows(size: str) -> None:
     resources = Resolver("services", {"RunSize": size}).resources()
     tasks = [r["Properties"] for r in resources.values() if "TaskDefinition" in r["Type"]]
-    assert len(tasks) == 3
+    tasks += [task for name, task in of_type("AWS::ECS::TaskDefinition") if "Dashboard" in name]
+    assert len(tasks) == 4
     for task in tasks:
         assert int(task["Memory"]) / 1024 in FARGATE_GIB[int(task["Cpu"])]
         assert 21 <= int(task["EphemeralStorage"]["SizeInGiB"]) <= 200
@@ -314,6 +395,10 @@ def test_containers_get_exactly_the_documented_variables() -> None:
         names = [variable["Name"] for variable in container["Environment"]]
         secrets = {secret["Name"] for secret in container["Secrets"]}
         assert len(names) == len(set(names))
+        if task == "DashboardTask":
+            assert set(names) == PLATFORM_VARIABLES | DASHBOARD_VARIABLES
+            assert secrets == {SECRETS_VARIABLE}
+            continue
         assert secrets == SECRET_VARIABLES
         if container["Name"] in ("code", "run"):
             assert set(names) == PLATFORM_VARIABLES | DELIVERY_VARIABLES | DAGSTER_VARIABLES, task
@@ -332,7 +417,7 @@ def test_containers_get_exactly_the_documented_variables() -> None:
 def test_no_password_stands_in_a_plain_variable() -> None:
     for task, container in containers():
         for variable in container["Environment"]:
-            assert not re.search("PASSWORD|TOKEN", variable["Name"]), task
+            assert not re.search("PASSWORD|TOKEN|SECRETS", variable["Name"]), task
 
 
 def test_the_code_location_is_reached_on_the_task_s_own_loopback() -> None:
@@ -349,7 +434,7 @@ def test_the_code_location_is_reached_on_the_task_s_own_loopback() -> None:
 
 def test_there_is_never_a_second_daemon() -> None:
     services = dict(of_type("AWS::ECS::Service"))
-    assert set(services) == {"DaemonService", "WebserverService"}
+    assert set(services) == {"DaemonService", "WebserverService", "DashboardService"}
     assert services["DaemonService"]["DeploymentConfiguration"]["MaximumPercent"] == 100
     assert templates.read("services")["Parameters"]["ServiceCount"]["MaxValue"] == 1
 

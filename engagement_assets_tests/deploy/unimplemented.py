@@ -27,6 +27,7 @@ SKIPPED = {
 STAND_INS = {
     "ApiSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:engagement-test/api-a",
     "DatabaseSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:engagement-test/d-b",
+    "DashboardSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:engagement-test/e",
     "ApiId": "api0123456",
 }
 # It makes parameter groups but no instance that refers to one of the same stack.
