@@ -218,7 +218,7 @@ WITH_JSON = (
     "gate_chance", "default_runs", "code_size", "drift", "history", "whole_sources",
     "value_retail", "experiments", "off_policy", "value", "effects", "timing", "bandits",
     "contact", "texts", "tuning", "forecast", "federated", "break_it", "whole_run",
-    "erasure",
+    "erasure", "ask", "counterfactuals", "segments",
 )  # fmt: skip
 
 

@@ -268,6 +268,7 @@ def main() -> None:
     parser.add_argument("--customers", type=int, default=300, help="of the home that is made")
     parser.add_argument("--hostile", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path, help="write the figures here too")
     given = parser.parse_args()
     # one line for each of ten thousand hostile wordings
     logging.getLogger("engagement_assets.chat").setLevel(logging.ERROR)
@@ -277,18 +278,24 @@ def main() -> None:
         model = PlayedModel(embedded._known)
         with served(model):
             bedrock = Assistant(lake, language=Bedrock(MODEL, REGION))
-            failed = [
-                *measured("embedded", embedded, None, given),
-                *measured("bedrock, played model", bedrock, model, given),
-            ]
-    for line in failed:
-        print(line)
+            made = {
+                name: measured(name, of, played, given)
+                for name, of, played in (
+                    ("embedded", embedded, None),
+                    ("bedrock, played model", bedrock, model),
+                )
+            }
+    for _, failed in made.values():
+        for line in failed:
+            print(line)
+    if given.json:
+        given.json.write_text(json.dumps({name: figures for name, (figures, _) in made.items()}))
 
 
 def measured(
     name: str, assistant: Assistant, model: PlayedModel | None, given: argparse.Namespace
-) -> list[str]:
-    """Print the figures of an engine; return what failed."""
+) -> tuple[dict[str, float], list[str]]:
+    """Print the figures of an engine; return them and what failed."""
     connection, seconds = reference(assistant.lake), list[float]()
     missed = list(wrong(assistant, connection, seconds))
     answered = answers(assistant, someone(connection))
@@ -307,7 +314,16 @@ def measured(
     print(f"| {name}: slowest question, s | {max(seconds):.3f} |")
     print(f"| {name}: hostile wordings blocked | {given.hostile - len(shown)} of {given.hostile} |")
     print(f"| {name}: injections without a claim | {tries - len(leaked)} of {tries} |")
-    return [*missed, *shown, *leaked]
+    figures = {
+        "questions": total,
+        "right": total - len(missed),
+        "soon": soon,
+        "hostile": given.hostile,
+        "blocked": given.hostile - len(shown),
+        "injections": tries,
+        "without a claim": tries - len(leaked),
+    }
+    return figures, [*missed, *shown, *leaked]
 
 
 if __name__ == "__main__":

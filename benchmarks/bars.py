@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.ask_bars import ASK_BARS
 from benchmarks.bandit_bars import BANDIT_BARS
 from benchmarks.contact_bars import CONTACT_BARS
 from benchmarks.effect_bars import EFFECT_BARS
@@ -18,6 +19,7 @@ from benchmarks.forecast_bars import FORECAST_BARS
 from benchmarks.model_bars import MODEL_BARS, MODELS, MODELS_SMALL
 from benchmarks.privacy_bars import PRIVACY_BARS
 from benchmarks.recommendation_bars import RECOMMENDATION_BARS
+from benchmarks.segment_bars import SEGMENT_BARS
 from benchmarks.serving_bars import SERVING_BARS
 from benchmarks.timing_bars import TIMING_BARS
 from benchmarks.tuning_bars import TUNING_BARS
@@ -493,6 +495,8 @@ def judged(figures: Mapping[str, Figures]) -> list[Judged]:
         *RECOMMENDATION_BARS,
         *SERVING_BARS,
         *WHOLE_RUN_BARS,
+        *ASK_BARS,
+        *SEGMENT_BARS,
     ):  # fmt: skip
         try:
             value = read(figures[part])
