@@ -66,12 +66,18 @@ ASK_BARS: tuple[Bar, ...] = (
             ("a lever that harms is advised", lambda f: f["harmful"]),
         )
     ),
-    (
-        "counterfactuals, one row and one thread, p95",
-        "at most 1 s",
-        ADVICE,
-        lambda f: f["p95 seconds"],
-        "{:.2f} s",
-        lambda v: v <= 1,
+    *(
+        (
+            f"counterfactuals, one row and one thread, {what}",
+            "at most 1 s",
+            ADVICE,
+            lambda f, of=of: f[of],
+            "{:.2f} s",
+            lambda v: v <= 1,
+        )
+        for what, of in (
+            ("p95", "p95 seconds"),
+            ("p95 of the processor's own time", "p95 processor seconds"),
+        )
     ),
 )
