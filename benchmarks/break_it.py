@@ -5,7 +5,8 @@
     python -m benchmarks.break_it --only daily --kills 9       # three days, killed in between
 
 Flipped bits, hostile requests at a running `make serve`, odd settings and odd inputs of estimators
-are in `break_it_attacks.py`. Kills: a run is killed at random moments and given again until it has
+are in `break_it_attacks.py`, damaged files of state and hostile questions in `break_it_files.py`.
+Kills: a run is killed at random moments and given again until it has
 ended; then every Parquet file, version of a model and document must be that of a run that was left
 alone. Belongs here: kills, and the table. Does not belong here: the other attacks.
 """
@@ -28,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import break_it_attacks as attacks
+from benchmarks import break_it_files
 from benchmarks.small_world import documents
 
 LAST_DAY = date(2026, 11, 20)
@@ -55,7 +57,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         home = options.home
-        if home is None and {"flips", "requests"} & set(asked):
+        if home is None and {"flips", "requests", "questions"} & set(asked):
             home = folder / "home"
             undisturbed(home, [LAST_DAY])
         for name in asked:
@@ -89,6 +91,8 @@ ATTACKS: dict[str, Callable[[Any, int], attacks.Result]] = {
     "requests": attacks.requests,
     "settings": attacks.settings,
     "estimators": attacks.estimators,
+    "files": break_it_files.files,
+    "questions": break_it_files.questions,
 }
 # Days that are run one after another.
 KILLS = {"kills": 1, "daily": DAILY}

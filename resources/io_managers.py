@@ -17,6 +17,7 @@ import pyarrow as pa
 from pydantic import Field
 from upath import UPath
 
+from resources.files import RESTORE, DamagedFileError, parsed
 from resources.lake import FILE_NAME, PARTITION_COLUMN, encode, put_atomically
 from resources.registry import ModelRegistry, RegisteredModel, registered
 from resources.seals import unsealed
@@ -166,7 +167,11 @@ class Report:
 
 
 def _report(path: UPath) -> Report:
-    return Report(json.loads(path.read_text()), path.with_suffix(".md").read_text())
+    text = path.with_suffix(".md")
+    try:
+        return Report(parsed(path, path.read_bytes()), text.read_text())
+    except UnicodeDecodeError as error:
+        raise DamagedFileError(f"{text} is no text ({error}): {RESTORE}") from error
 
 
 def newest_report(root: UPath, key: Sequence[str]) -> tuple[Report, str] | None:
@@ -283,7 +288,7 @@ class _ModelIOManager(LakeFormatIOManager):
         context.add_output_metadata({"model_version": version})
 
     def load_from_path(self, context: dg.InputContext, path: UPath) -> RegisteredModel | NotTrained:
-        latest = json.loads(path.read_text())
+        latest = parsed(path, path.read_bytes())
         if "not_trained" in latest:
             return NotTrained(latest["not_trained"])
         return registered(self.registry, latest["name"], latest["version"])

@@ -139,7 +139,7 @@ class Assistant:
             text = self._worded(question, facts, on_text)
             answer = Answer(question, text, tuple(facts), " ".join(names))
         except RefusedError as refused:
-            answer = Answer(question, str(refused), refusal=refused.kind)
+            answer = Answer(question[:LONGEST], str(refused), refusal=refused.kind)
         except QueryError as error:
             logger.warning("a statement of a tool was refused: %s", error)
             answer = Answer(question, "This takes too much.", refusal="not_allowed")

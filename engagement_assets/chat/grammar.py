@@ -9,6 +9,7 @@ Belongs here: reading. Does not belong here: answering (`tools.py`).
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -98,7 +99,7 @@ class Known:
 
     Attributes:
         values: Values of each dimension.
-        customers: Ids of customers by the same in small letters.
+        customers: Ids of customers by the same in small letters, where that is of one alone.
     """
 
     values: Mapping[str, Sequence[str]]
@@ -107,7 +108,10 @@ class Known:
     @classmethod
     def of(cls, values: Mapping[str, Sequence[str]], customers: Iterable[str]) -> Known:
         """Return it of values and ids."""
-        return cls(values, {customer.lower(): customer for customer in customers})
+        ids = list(customers)
+        times = Counter(customer.lower() for customer in ids)
+        # of two that differ in capitals alone a question does not say which is meant
+        return cls(values, {one.lower(): one for one in ids if times[one.lower()] == 1})
 
 
 class Grammar:

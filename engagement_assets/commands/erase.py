@@ -44,8 +44,12 @@ def erase_customers(settings: Settings, customers: Sequence[str], *, confirmed: 
     an erasure that was not ended.
 
     Raises:
-        ErasureError: A run is at work, or something could not be erased.
+        ErasureError: A run is at work, something could not be erased, or what is named is no id.
     """
+    strange = [name for name in customers if not any(letter.isalnum() for letter in name)]
+    if strange:
+        # such as a star: it is in texts of every kind, and means nobody
+        raise ErasureError(f"{', '.join(sorted(strange))} is no id of a customer: check it")
     resources = resources_of(settings)
     lake, erasures = resources["lake"].lake, resources["erasures"].erasures
     ids = set(customers) or requested(lake) | returned(lake, erasures)

@@ -52,6 +52,7 @@ from engagement_assets.governance.privacy.masking import Masking
 from engagement_assets.governance.review import ReviewError, desk_of
 from engagement_assets.governance.review.desk import MOST_NOTE
 from engagement_assets.governance.tables import REVIEW_QUEUE
+from engagement_assets.learning.markdown import inline
 from engagement_assets.settings.chat import ChatSettings
 from engagement_assets.settings.dashboard import DashboardSettings
 from engagement_assets.settings.installation import Settings, current_home
@@ -224,7 +225,7 @@ def _ask(viewer: Viewer, settings: DashboardSettings) -> None:
         place.empty()
         st.session_state["asked"] = (question, answer)
     answer = st.session_state["asked"][1]
-    (st.warning if answer.refusal else st.success)(answer.readable)
+    (st.warning if answer.refusal else st.success)(inline(answer.readable))
     _thumbs(answer, viewer)
     for fact in answer.facts:
         assets = fact.source.split(" and ")

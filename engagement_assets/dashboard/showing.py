@@ -3,11 +3,16 @@
 Belongs here: how each is shown. Does not belong here: which (`views/`).
 """
 
+import re
 from collections.abc import Iterable
 
+import pandas as pd
 import streamlit as st
 
 from engagement_assets.dashboard.pictures import Document, Picture
+
+# How a formula begins in a spreadsheet (OWASP, CSV injection).
+_FORMULA = re.compile(r"[=+\-@\t\r]")
 
 
 def show(shown: Iterable[Picture | Document], *, dagster: str) -> None:
@@ -20,6 +25,14 @@ def show(shown: Iterable[Picture | Document], *, dagster: str) -> None:
                 _document(one, caption)
             else:
                 _picture(one, caption, key=f"download-{number}-{one.title}")
+
+
+def as_csv(rows: pd.DataFrame) -> bytes:
+    """Return rows as CSV in which a spreadsheet takes no text of a customer for a formula."""
+    harmless = rows.map(
+        lambda cell: f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
+    )
+    return harmless.to_csv(index=False).encode()
 
 
 def small(text: str) -> None:
@@ -53,7 +66,7 @@ def _picture(picture: Picture, caption: str, *, key: str) -> None:
             st.dataframe(picture.rows, hide_index=True, width="stretch")
     st.download_button(
         "Download as CSV",
-        picture.rows.to_csv(index=False).encode(),
+        as_csv(picture.rows),
         picture.file_name,
         "text/csv",
         key=key,

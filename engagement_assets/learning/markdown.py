@@ -5,9 +5,11 @@ Belongs here: escaping, and the layout of a table. Does not belong here: what a 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 LEFT, RIGHT = "---", "---:"
+_TAG = re.compile(r"(?<!\\)<(?=[A-Za-z/!?])")
 
 
 def one_line(text: object) -> str:
@@ -16,8 +18,12 @@ def one_line(text: object) -> str:
 
 
 def inline(text: object) -> str:
-    r"""Return a text that stands in a sentence, a list or a cell: on one line, `|` as `\|`."""
-    return one_line(text).replace("|", r"\|")
+    r"""Return a text that stands in a sentence, a list or a cell: on one line, `|` as `\|`.
+
+    A name that looks like a link, a picture or a tag is shown as it is: a browser would load what a
+    customer called their place.
+    """
+    return _TAG.sub(r"\<", one_line(text).replace("|", r"\|").replace("](", r"]\("))
 
 
 def table(

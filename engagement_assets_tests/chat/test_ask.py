@@ -12,6 +12,7 @@ from upath import UPath
 from benchmarks.ask import PAYLOADS, answers, leaks, reference, shown_hostile, someone, wrong
 from engagement_assets.chat.assistant import Assistant, template
 from engagement_assets.chat.facts import Answer, Fact, bound_part, unbound
+from engagement_assets.chat.grammar import Grammar, Known
 from engagement_assets.chat.query import QueryError
 from engagement_assets.decisions.customers.unified import CUSTOMERS_TABLE
 from engagement_assets.features.catalogue import CUSTOMER_FEATURES_TABLE
@@ -242,3 +243,11 @@ def test_a_group_that_could_name_somebody_is_for_who_may_see_one(lake, tmp_path)
     answer = asked.ask(ranked, scopes=figures)
     assert answer.facts
     assert "nowhere" not in answer.text
+
+
+def test_of_two_customers_who_differ_in_capitals_alone_none_is_taken_for_the_other():
+    known = Known.of({}, ["Ann1", "ann1", "bob2"])
+    assert known.customers == {"bob2": "bob2"}
+    asked = Grammar(known).read("why might ann1 churn")
+    assert asked.unknown_customer
+    assert not asked.customer

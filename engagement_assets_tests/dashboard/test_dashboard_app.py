@@ -5,6 +5,7 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 from upath import UPath
@@ -17,6 +18,7 @@ from engagement_assets.commands.dashboard import (
 )
 from engagement_assets.dashboard import app
 from engagement_assets.dashboard.access import GIVEN, REFUSED, Token
+from engagement_assets.dashboard.showing import as_csv
 from engagement_assets.governance.tables import REVIEW_QUEUE_TABLE
 from engagement_assets.settings.dashboard import DashboardSettings
 from engagement_assets.settings.fields import SettingsError
@@ -208,3 +210,50 @@ def test_a_secret_by_which_nobody_or_anybody_could_sign_in_is_refused_without_it
     with pytest.raises(SettingsError, match=named) as refusal:
         secrets_file(text)
     assert "word-of-the-client" not in str(refusal.value)
+
+
+def opened(page: str) -> None:
+    """Run a page as navigation does."""
+    from engagement_assets.dashboard.access import Viewer  # noqa: PLC0415 - of the script
+    from engagement_assets.dashboard.app import PAGES, _guarded  # noqa: PLC0415 - of the script
+    from engagement_assets.settings.dashboard import (  # noqa: PLC0415 - of the script
+        DashboardSettings,
+    )
+
+    pages = {title: show for title, _, show in PAGES}
+    _guarded(pages[page], Viewer(frozenset({"admin"}), "admin"), DashboardSettings())()
+
+
+@pytest.mark.usefixtures("token")
+@pytest.mark.parametrize(
+    ("page", "file", "content"),
+    [
+        ("Today", "alerts.jsonl", b'{"at": "2026-01-01T00:00:00+00:00"}\n{"kind": '),
+        ("Today", "alerts.jsonl", b"\xff\xfe"),
+        ("Decisions", "reports/next_best_action/evaluation/report.json", b"{"),
+        ("Decisions", "reports/next_best_action/evaluation/report.json", b"[" * 100_000),
+    ],
+    ids=["cut off", "no text", "report cut off", "report deep"],
+)
+def test_a_damaged_file_ends_a_page_in_words(
+    page: str,
+    file: str,
+    content: bytes,
+    world: World,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shutil.copytree(world.home, tmp_path / "home")
+    monkeypatch.setenv("ENGAGEMENT_HOME", str(tmp_path / "home"))
+    path = tmp_path / "home" / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    test = AppTest.from_function(opened, args=(page,), default_timeout=SECONDS).run()
+    assert not test.exception
+    assert "cannot be read" in test.error[0].value
+
+
+def test_a_text_of_a_customer_is_no_formula_in_a_download() -> None:
+    rows = pd.DataFrame({"place": ["=1+1", "@x", "-y", "Rome"], "change": [-1.0, 2.0, -3.0, 4.0]})
+    lines = as_csv(rows).decode().splitlines()
+    assert lines == ["place,change", "'=1+1,-1.0", "'@x,2.0", "'-y,-3.0", "Rome,4.0"]

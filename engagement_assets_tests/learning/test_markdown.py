@@ -20,3 +20,17 @@ def test_a_table_of_any_texts_has_one_line_a_row_and_its_number_of_cells(rows):
 def test_a_row_of_another_length_is_an_error():
     with pytest.raises(ValueError, match="2 cells, the head has 1"):
         markdown.table(["a"], [("b", "c")])
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("![x](http://there/x.png)", r"![x]\(http://there/x.png)"),
+        ("[x](javascript:1)", r"[x]\(javascript:1)"),
+        ("<script>", r"\<script>"),
+        ("</b>", r"\</b>"),
+        ("p < .05 and <0.01", "p < .05 and <0.01"),
+    ],
+)
+def test_a_name_is_no_link_no_picture_and_no_tag(name, shown):
+    assert markdown.inline(name) == shown

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from upath import UPath
 
+from engagement_assets.commands.erase import erase_customers
 from engagement_assets.deployments.resources import resources_for
 from engagement_assets.governance.privacy import erasure
 from engagement_assets.governance.privacy.register import ELSEWHERE, HOLDERS, places
@@ -356,3 +357,9 @@ def test_two_places_of_one_name_are_refused(home: Path) -> None:
         pytest.raises(ErasureError, match="one name"),
     ):
         places(own, home=home)
+
+
+@pytest.mark.parametrize("name", ["*", " ", "''", "--"])
+def test_what_stands_in_texts_of_every_kind_is_no_id(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ErasureError, match="no id of a customer"):
+        erase_customers(Settings.load(tmp_path), [name], confirmed=True)
