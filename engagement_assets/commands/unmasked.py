@@ -6,6 +6,8 @@ belong here: masking and the record of readings (`governance.privacy.masking`).
 
 from pathlib import Path
 
+from sqlglot import exp
+
 from engagement_assets.deployments.resources import resources_of
 from engagement_assets.governance.privacy.masking import PERSONAL, Masking, Reader
 from engagement_assets.governance.tables import KNOWN_TABLES
@@ -31,8 +33,8 @@ def unmasked(settings: Settings, text: str, *, by: str, reason: str, to: Path | 
 
     Raises:
         SettingsError: The lake is not read by DuckDB.
-        SchemaError: The query names no table or an unknown one, nobody or no reason is named, or
-            the file lies in the home.
+        SchemaError: The query names no table, an unknown one or a file, nobody or no reason is
+            named, or the file lies in the home.
         SqlError: It is not one SELECT.
         EngineError: DuckDB refuses it.
     """
@@ -51,6 +53,11 @@ def unmasked(settings: Settings, text: str, *, by: str, reason: str, to: Path | 
             f"{', '.join(unknown) or 'the query'} names no table of the lake; "
             "docs/data-dictionary.md lists them, such as source.customers"
         )
+    named = {one.alias for one in query.tree.find_all(exp.CTE)}
+    files = [one for one in query.tree.find_all(exp.Table) if not one.db and one.name not in named]
+    if files:
+        # its rows could be those of a table that no note would name
+        raise SchemaError(f"{files[0].sql('duckdb')} is no table of the lake, so nothing is noted")
     rows = engine.select(query, {}).to_pandas()
     masking = Masking.of(settings, resources["erasures"].erasures.root)
     reader = Reader(by, frozenset({PERSONAL}), reason)

@@ -138,7 +138,8 @@ def test_people_are_shown_to_who_asks_and_it_is_noted(
 ) -> None:
     del lake
     to = tmp_path / "people.csv"
-    done = unmasked(settings, QUERY, by="S. Port", reason="ticket 7", to=to)
+    query = f"WITH people AS ({QUERY}) FROM people, unnest([1]) AS one(number)"
+    done = unmasked(settings, query, by="S. Port", reason="ticket 7", to=to)
     assert "12 rows" in done
     assert "cü05,someone05@example.org" in to.read_text()
     assert "cü05,someone05@example.org" in unmasked(settings, QUERY, by="b", reason="r", to=None)
@@ -156,8 +157,10 @@ def test_people_are_shown_to_who_asks_and_it_is_noted(
         (QUERY, "S. Port", "home/people.csv", "lies in the home"),
         ("FROM truth.customers", "S. Port", None, "truth.customers names no table"),
         ("SELECT 1", "S. Port", None, "names no table"),
+        ("FROM source.messages, read_parquet('x/*')", "S. Port", None, "nothing is noted"),
+        ("FROM source.messages, 'x.parquet'", "S. Port", None, "nothing is noted"),
     ],
-    ids=["nobody", "in_the_home", "truth", "no_table"],
+    ids=["nobody", "in_the_home", "truth", "no_table", "a_file", "a_file_by_name"],
 )
 def test_who_may_not_be_noted_sees_nobody(
     query: str,
