@@ -141,9 +141,10 @@ def test_a_reviewer_gives_a_verdict_with_a_reason_and_only_one(
 ) -> None:
     day = datetime.now(UTC).date()
     row = {"customer_id": "ann", "snapshot_date": day, "flagged_since": day, "anomaly_score": 0.9}
-    queue = REVIEW_QUEUE_TABLE
-    Lake(str(tmp_path / "lake")).write(queue, filled(queue, [row]), day=day)
-    monkeypatch.setenv("ENGAGEMENT_HOME", str(tmp_path))
+    # the key of pseudonyms lies in this person's folder, which is tmp_path, and not in the home
+    queue, home = REVIEW_QUEUE_TABLE, tmp_path / "home"
+    Lake(str(home / "lake")).write(queue, filled(queue, [row]), day=day)
+    monkeypatch.setenv("ENGAGEMENT_HOME", str(home))
     test = AppTest.from_function(draw, args=("Review", "reviewer"), default_timeout=SECONDS).run()
 
     def give(note: str) -> None:
