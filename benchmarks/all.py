@@ -182,7 +182,12 @@ BENCHMARKS: tuple[tuple[str, str, list[str], str], ...] = (
         ["--part", "public", "--minutes", "2", "--threads", "1"],
         "",
     ),
-    ("tuning", "Tuning: 100,000 customers", ["--part", "large"], ""),
+    (
+        "tuning",
+        "Tuning: 100,000 customers",
+        ["--part", "large", "--minutes", "5", "--threads", "1"],
+        "",
+    ),
     ("whole_run", "One `make run` of 100,000 customers, and the day after", [], ""),
     ("federated", "Federated learning: budget, quality, attacks, 100,000 clients", [], ""),
     (
