@@ -12,7 +12,7 @@ from pathlib import Path
 from engagement_assets.settings.fields import SettingsError
 from engagement_assets.settings.installation import MAPPINGS, SIMULATED
 from engagement_assets.source.contract import TABLES
-from engagement_assets.source.drafting import DOUBT, draft, near_misses, settings_text
+from engagement_assets.source.drafting import DOUBT, draft, files_of, near_misses, settings_text
 from engagement_assets.source.mapping import SETTINGS_FILE
 from engagement_assets.source.quarantine import QUARANTINE, label_of
 from engagement_assets.source.rules import DUPLICATE_ROW
@@ -33,12 +33,13 @@ def map_source(name: str, data: str, *, root: Path = MAPPINGS) -> Path:
     folder = root / name
     if folder.exists():
         raise SettingsError(f"SOURCE={name}: {folder} is there already; choose another name")
-    drafts = draft(Path(data))
+    files = files_of(Path(data))
+    drafts = draft(files)
     folder.mkdir(parents=True)
     for table, sql in drafts.items():
         (folder / f"{table}.sql").write_text(sql, encoding="utf-8")
     (folder / SETTINGS_FILE).write_text(settings_text(list(drafts)), encoding="utf-8")
-    misses = [one for one in near_misses(Path(data)).items() if one[0] not in drafts]
+    misses = [one for one in near_misses(files).items() if one[0] not in drafts]
     doubts = sum(sql.count(DOUBT) for sql in drafts.values())
     sys.stdout.write(
         f"{folder}: drafts of {', '.join(drafts)}\n"

@@ -102,6 +102,7 @@ def files_of(data: Path) -> list[DataFile]:
 
     Raises:
         MissingDataError: The folder is not there, or holds none.
+        MappingError: DuckDB cannot read a file.
     """
     if not data.is_dir():
         raise MissingDataError(f"the data folder {data} is not there")
@@ -112,17 +113,12 @@ def files_of(data: Path) -> list[DataFile]:
         return [_described(connection, path, data) for path in paths]
 
 
-def draft(data: Path) -> dict[str, str]:
+def draft(files: Sequence[DataFile]) -> dict[str, str]:
     """Draft the SQL of each table for which there may be a file; of required ones in any case.
 
     Returns:
         SQL by table. A column for which nothing was found is a null with a note to replace it.
-
-    Raises:
-        MissingDataError: There is nothing to draft from.
-        MappingError: DuckDB cannot read a file.
     """
-    files = files_of(data)
     best = {name: max(files, key=partial(_fit, table)) for name, table in TABLES.items()}
     drafts = {
         name: _select(table, best[name])
@@ -141,15 +137,10 @@ def draft(data: Path) -> dict[str, str]:
     return drafts
 
 
-def near_misses(data: Path) -> dict[str, str]:
-    """Why a file that has the name of an optional table was not drafted as it, by table.
-
-    Raises:
-        MissingDataError: There is nothing to draft from.
-        MappingError: DuckDB cannot read a file.
-    """
+def near_misses(files: Sequence[DataFile]) -> dict[str, str]:
+    """Why a file that has the name of an optional table was not drafted as it, by table."""
     reasons = {}
-    for file in files_of(data):
+    for file in files:
         for name, table in TABLES.items():
             lacking = _lacking(table, file)
             if table.draftable and lacking and _named(table, file):
