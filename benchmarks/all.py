@@ -202,6 +202,7 @@ BENCHMARKS: tuple[tuple[str, str, list[str], str], ...] = (
     ("break_it", "Broken on purpose", [], ""),
     ("code_size", "Lines of code outside tests and benchmarks", [], FIGURE_HEAD),
     ("default_runs", "Default runs of 1,500 customers, 20 pairs of seed and date", [], ""),
+    ("encryption", "An encrypted lake beside a plain one", [], FIGURE_HEAD),
     ("small_world", "A small world against the code before it was reshaped", [], ""),
     ("parallel_training", "Training one after another, and at once", [], TIME_HEAD),
     ("value_retail", "Value of 90 days on a public retailer's line items", [], ""),
@@ -223,7 +224,7 @@ WITH_JSON = (
     "gate_chance", "default_runs", "code_size", "drift", "history", "whole_sources",
     "value_retail", "experiments", "off_policy", "value", "effects", "timing", "bandits",
     "contact", "texts", "tuning", "forecast", "federated", "break_it", "whole_run",
-    "erasure", "ask", "counterfactuals", "segments",
+    "erasure", "encryption", "ask", "counterfactuals", "segments",
 )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 from resources.lake import FILE_NAME, PARTITION_COLUMN, CorruptPartitionError, Lake, Written
 from resources.sql import ParameterValue, Query, quote_text
 from resources.tables import Table
+from resources.vault import PROTOCOL, VaultFileSystem
 
 
 class EngineError(RuntimeError):
@@ -80,7 +81,10 @@ class DuckDBEngine:
     def connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """An in-memory connection in UTC, closed afterwards."""
         connection = connect(memory_limit=self.memory_limit, threads=self.threads)
+        vault = self.lake.vault
         try:
+            if vault is not None:
+                connection.register_filesystem(VaultFileSystem(vault))
             yield connection
         finally:
             connection.close()
@@ -121,6 +125,8 @@ class DuckDBEngine:
             EngineError: The table is neither there nor declared.
         """
         folder = literal_path(str(self.lake.table_path(table)))
+        if self.lake.vault is not None:
+            folder = f"{PROTOCOL}://{folder}"
         if self.lake.filled_days(table):
             pattern = quote_text(f"{folder}/{PARTITION_COLUMN}=*/{FILE_NAME}")
             return (

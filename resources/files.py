@@ -76,6 +76,27 @@ def replace_file(path: Path, payload: bytes) -> None:
         raise
 
 
+def create_file(path: Path, text: str, *, mode: int = 0o600) -> None:
+    """Write a file whole unless it is there, in which case it stays as it is.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    beside.touch(mode=mode)
+    try:
+        beside.write_text(text)
+        # unlike a rename it never replaces the file that another process has just made
+        os.link(beside, path)
+    except FileExistsError:
+        pass
+    finally:
+        beside.unlink()
+
+
 def _sweep_stale(folder: Path) -> None:
     with os.scandir(folder) as entries:
         stale = [

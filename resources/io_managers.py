@@ -18,7 +18,7 @@ from pydantic import Field
 from upath import UPath
 
 from resources.files import RESTORE, DamagedFileError, parsed
-from resources.lake import FILE_NAME, PARTITION_COLUMN, encode, put_atomically
+from resources.lake import FILE_NAME, PARTITION_COLUMN, Lake, encode, put_atomically
 from resources.registry import ModelRegistry, RegisteredModel, registered
 from resources.seals import unsealed
 from resources.tables import Column, Table
@@ -131,13 +131,18 @@ class LakeFormatFactory(dg.ConfigurableIOManagerFactory):
 class _TableIOManager(LakeFormatIOManager):
     file_name = FILE_NAME
 
+    def __init__(self, base_path: UPath, lake: Lake) -> None:
+        super().__init__(base_path)
+        self.lake = lake
+
     def dump_to_path(self, context: dg.OutputContext, obj: pd.DataFrame, path: UPath) -> None:
         name = context.asset_key.to_user_string()
         table = declared_table(context.definition_metadata, name)
-        put_atomically(path, encode(table.conform(pa.Table.from_pandas(obj, preserve_index=False))))
+        rows = table.conform(pa.Table.from_pandas(obj, preserve_index=False))
+        self.lake.put(path, encode(rows))
 
     def load_from_path(self, context: dg.InputContext, path: UPath) -> pd.DataFrame:
-        with path.open("rb") as file:
+        with self.lake.content(path) as file:
             rows: pd.DataFrame = unsealed(file).read().to_pandas()
         return rows
 
@@ -150,7 +155,14 @@ class _TableIOManager(LakeFormatIOManager):
 class TableIOManager(LakeFormatFactory):
     """A `pandas.DataFrame` as one Parquet partition, checked against the asset's column schema."""
 
-    kind = _TableIOManager
+    key_file: str = Field(
+        default="", description="A file with the key that encrypts the files of a folder."
+    )
+
+    def create_io_manager(self, context: dg.InitResourceContext) -> Any:
+        """The IO manager."""
+        lake = Lake(self.root, self.options, self.key_file)
+        return _TableIOManager(UPath(self.root, **self.options), lake)
 
 
 @dataclass(frozen=True)

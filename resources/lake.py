@@ -29,6 +29,7 @@ from resources.botocore_errors import aws_errors, code_of, explain
 from resources.files import replace_file
 from resources.seals import check, sealed, unsealed
 from resources.tables import Table
+from resources.vault import ChangedFileError, Vault, VaultError, is_encrypted
 
 Day = TypeVar("Day")
 Answer = TypeVar("Answer")
@@ -62,6 +63,10 @@ class MissingPartitionError(LakeError):
 
 class CorruptPartitionError(LakeError):
     """A partition's file is not a whole Parquet file."""
+
+
+class LockedPartitionError(LakeError):
+    """A partition's file is encrypted, and its key is not at hand."""
 
 
 class StorageError(OSError):
@@ -103,15 +108,83 @@ class Lake:
     Attributes:
         root: A local folder or a URL that fsspec knows, such as `s3://bucket/prefix`.
         options: What fsspec needs for that URL (`resources.aws.storage`); nothing locally.
+        key_file: A file with the key that encrypts the files of a local lake; none by default.
     """
 
     root: str
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    key_file: str = ""
 
     @property
     def is_local(self) -> bool:
         """Whether the root is a folder of this machine."""
         return "://" not in self.root or self.root.startswith("file://")
+
+    @property
+    def vault(self) -> Vault | None:
+        """What encrypts the files, where they are."""
+        if not self.key_file:
+            return None
+        return Vault(Path(str(UPath(self.root))).absolute(), Path(self.key_file))
+
+    def put(self, path: UPath, payload: bytes) -> int:
+        """Write a file of the lake whole or not at all, encrypted where the lake is.
+
+        Returns:
+            Its size.
+
+        Raises:
+            LockedPartitionError: The key is not there.
+        """
+        vault = self.vault
+        if vault is not None:
+            with _unlocked():
+                payload = vault.encrypted(Path(str(path)), payload)
+        put_atomically(path, payload)
+        return len(payload)
+
+    def content(self, path: UPath) -> IO[bytes]:
+        """Open a file of the lake as it was before encryption.
+
+        Raises:
+            FileNotFoundError: It is not there.
+            LockedPartitionError: Its key is not there.
+            CorruptPartitionError: It was changed or moved since it was encrypted.
+        """
+        if not self.is_local:
+            end: bytes = path.fs.cat_file(path.path, start=-WHOLE)
+            return BytesIO(end) if len(end) < WHOLE else path.open("rb")
+        file: IO[bytes] = path.open("rb")
+        if not is_encrypted(file):
+            return file
+        with file, _unlocked():
+            if self.vault is None:
+                raise VaultError(f"{path} is encrypted: set LAKE_KEY to the file with its key")
+            return BytesIO(self.vault.decrypted(Path(str(path)), file.read()))
+
+    def recode(self, path: UPath, *, encrypted: bool) -> bool:
+        """Write a file of the lake again, encrypted with the first key or plain.
+
+        No other writer may be at it: what it writes meanwhile would be undone.
+
+        Returns:
+            Whether it was written; one that is as it should be stays.
+
+        Raises:
+            LockedPartitionError: Its key is not there.
+            CorruptPartitionError: It was changed or moved since it was encrypted.
+        """
+        raw = path.read_bytes()
+        vault = self.vault
+        with _unlocked():
+            if encrypted == is_encrypted(BytesIO(raw)) and (
+                not encrypted or vault is None or vault.is_current(raw)
+            ):
+                return False
+        with self.content(path) as file:
+            plain = file.read()
+        (self.put if encrypted else put_atomically)(path, plain)
+        return True
 
     def table_path(self, table: str) -> UPath:
         """Folder of a table named `<group>/<name>` (`<group>.<name>` is taken too)."""
@@ -215,14 +288,13 @@ class Lake:
             SchemaError: The rows break the declaration; the old partition stays.
         """
         payload = encode(_noted(table.conform(rows), note))
-        put_atomically(self.path(table.key, day), payload)
-        return Written(table.key, day, rows.num_rows, len(payload))
+        size = self.put(self.path(table.key, day), payload)
+        return Written(table.key, day, rows.num_rows, size)
 
     def write_empty(self, table: Table, *, day: date | None) -> Written:
         """Write a partition that has the declared columns and no rows."""
-        payload = _encode_empty(table)
-        put_atomically(self.path(table.key, day), payload)
-        return Written(table.key, day, 0, len(payload))
+        size = self.put(self.path(table.key, day), _encode_empty(table))
+        return Written(table.key, day, 0, size)
 
     def write_empty_days(self, table: Table, days: Sequence[date], *, note: str = "") -> None:
         """Put days without rows in place of their partitions, in one file for many days.
@@ -237,7 +309,7 @@ class Lake:
         written = set()
         for _, part in groupby(days, key=lambda day: (day - days[0]).days // EMPTY_DAYS):
             path = folder / _name_of(list(part))
-            put_atomically(path, _encode_empty(table, note))
+            self.put(path, _encode_empty(table, note))
             written.add(path)
         for day in sorted(set(days) & set(self.filled_days(table.key))):
             self.path(table.key, day).unlink(missing_ok=True)
@@ -279,7 +351,7 @@ class Lake:
         if count and not only_count:
             # with its schema's metadata, which holds the note
             rows = self._read_one(table, day, None).filter(pa.array(~mask))
-            put_atomically(self.path(table, day), encode(rows.combine_chunks()))
+            self.put(self.path(table, day), encode(rows.combine_chunks()))
         return count
 
     def remove_before(self, table: str, day: date) -> None:
@@ -478,19 +550,12 @@ class Lake:
     def _open(self, table: str, day: date | None) -> IO[bytes]:
         path = self.path(table, day)
         try:
-            return self._content(path)
+            return self.content(path)
         except FileNotFoundError:
             empty = self._empty_files(table)
             if day not in empty:
                 raise
-            return self._content(empty[day])
-
-    def _content(self, path: UPath) -> IO[bytes]:
-        if self.is_local:
-            file: IO[bytes] = path.open("rb")
-            return file
-        end: bytes = path.fs.cat_file(path.path, start=-WHOLE)
-        return BytesIO(end) if len(end) < WHOLE else path.open("rb")
+            return self.content(empty[day])
 
 
 def put_atomically(path: UPath, payload: bytes) -> None:
@@ -504,6 +569,16 @@ def put_atomically(path: UPath, payload: bytes) -> None:
             path.write_bytes(payload)
         return
     replace_file(Path(str(path)), payload)
+
+
+@contextmanager
+def _unlocked() -> Iterator[None]:
+    try:
+        yield
+    except VaultError as error:
+        raise LockedPartitionError(str(error)) from error
+    except ChangedFileError as error:
+        raise CorruptPartitionError(f"{error}; materialise that partition again") from error
 
 
 @contextmanager

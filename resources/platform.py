@@ -25,11 +25,14 @@ class LakeResource(dg.ConfigurableResource):
     options: dict[str, Any] = Field(
         default_factory=dict, description="What fsspec needs for that URL; nothing for a folder."
     )
+    key_file: str = Field(
+        default="", description="A file with the key that encrypts the files of a folder."
+    )
 
     @property
     def lake(self) -> Lake:
         """The lake."""
-        return Lake(self.root, self.options)
+        return Lake(self.root, self.options, self.key_file)
 
 
 class EngineResource(dg.ConfigurableResource):

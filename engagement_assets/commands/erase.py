@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from engagement_assets.commands.records import records
+from engagement_assets.commands.records import at_work, records
 from engagement_assets.decisions.specs import LEARNT
 from engagement_assets.deployments.resources import resources_of
 from engagement_assets.governance.privacy.erasure import (
@@ -28,13 +28,6 @@ from engagement_assets.settings.deployment import Deployment, deployment
 from engagement_assets.settings.installation import Settings
 from resources.erasures import ErasureError
 from resources.subjects import Subjects
-
-# Runs that may write what is being erased.
-AT_WORK = [
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
 def erase_customers(settings: Settings, customers: Sequence[str], *, confirmed: bool) -> None:
@@ -99,12 +92,9 @@ def _erase(
     instance: dg.DagsterInstance,
 ) -> dict[str, Any]:
     """Erase while no run is at work, and return the certificate."""
-    running = instance.get_runs(dg.RunsFilter(statuses=AT_WORK))
+    running = at_work(instance)
     if running:
-        raise ErasureError(
-            f"run {running[0].run_id[:8]} of {running[0].job_name} is at work and could write back "
-            "what is erased: wait for it, and try again"
-        )
+        raise ErasureError(f"{running} could write back what is erased: wait for it, and try again")
     return erase(
         _places(settings, resources),
         subjects,

@@ -24,6 +24,12 @@ NO_FILES = {
 FULL = "disk is full"
 # With less room SQLite's errors of reading and writing are those of a full disk.
 LITTLE_BYTES = 2**22
+# Runs that may write.
+AT_WORK = [
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 
 
 class RecordsError(CommandError):
@@ -55,3 +61,9 @@ def records() -> Iterator[dg.DagsterInstance]:
         raise RecordsError(
             f"Dagster's records in {home} cannot be used ({reason}): {todo}"
         ) from error
+
+
+def at_work(instance: dg.DagsterInstance) -> str:
+    """Name a run that may write to the lake now; empty where there is none."""
+    running = instance.get_runs(dg.RunsFilter(statuses=AT_WORK))
+    return f"run {running[0].run_id[:8]} of {running[0].job_name}" if running else ""

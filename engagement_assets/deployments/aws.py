@@ -77,6 +77,11 @@ def resources(settings: Settings, *, sql_root: str) -> dict[str, Any]:
             "CONTACT_DELIVERY is the webhook of the local deployment: on AWS due messages go to "
             "the queue of ENGAGEMENT_CONTACT_QUEUE; leave it out of ENGAGEMENT_SETTINGS"
         )
+    if settings.lake_key:
+        raise SettingsError(
+            "LAKE_KEY is of the local deployment: on AWS the bucket's KMS key encrypts the lake; "
+            "leave it out of ENGAGEMENT_SETTINGS"
+        )
     storage = options(region=aws.region, kms_key=aws.kms_key)
     lake = LakeResource(root=f"{aws.root}/lake", options=storage)
     engine = AwsEngine(

@@ -52,7 +52,8 @@ class LocalEngine(DuckDBEngineResource):
 
 def resources(settings: Settings, *, sql_root: str) -> dict[str, Any]:
     """What lies in the home on this machine."""
-    lake = LakeResource(root=settings.lake_root)
+    key_file = settings.lake_key_file
+    lake = LakeResource(root=settings.lake_root, key_file=key_file)
     registry = str(settings.home / "registry")
     catalogue = str(settings.home / CATALOGUE_FILE)
     return {
@@ -62,11 +63,13 @@ def resources(settings: Settings, *, sql_root: str) -> dict[str, Any]:
         "alerts": AlertSink(
             log_path=str(settings.home / "alerts.jsonl"), webhook_url=settings.webhook_url
         ),
-        "catalogue": MaskedCatalogue(path=catalogue, masking_key=str(key_path(settings))),
+        "catalogue": MaskedCatalogue(
+            path=catalogue, masking_key=str(key_path(settings)), encrypted=bool(key_file)
+        ),
         "analysts": DuckDBResource(
             database=catalogue, connection_config={"access_mode": "READ_ONLY"}
         ),
-        "tables": TableIOManager(root=settings.lake_root),
+        "tables": TableIOManager(root=settings.lake_root, key_file=key_file),
         "models": ModelIOManager(root=registry),
         "reports": ReportIOManager(root=str(settings.home / "reports")),
         "gauges": LoggedGauges(),

@@ -22,11 +22,15 @@ class MaskedCatalogue(Catalogue):
 
     path: str = Field(description="The DuckDB file.")
     masking_key: str = Field(description="The file of the pseudonyms' key; made where it is not.")
+    encrypted: bool = Field(default=False, description="Whether only who has a key reads the lake.")
 
     def publish(self, engine: Engine) -> Published:
-        """Write the file."""
+        """Write the file; none of a lake that the file's readers could not decrypt."""
         if not isinstance(engine, DuckDBEngine):
             raise TypeError("a DuckDB catalogue is of a lake that DuckDB reads")
+        if self.encrypted:
+            Path(self.path).unlink(missing_ok=True)
+            return Published("no file, as the lake is encrypted: `make masked QUERY=…`", [])
         key, declared = Path(self.masking_key), by_sql_name(KNOWN_TABLES)
         # a view reads the file when it is made, too
         key_of(key)
@@ -38,5 +42,5 @@ class MaskedCatalogue(Catalogue):
         return Published(self.path, tables)
 
     def exists(self) -> bool:
-        """Whether the file is there."""
-        return Path(self.path).exists()
+        """Whether the file is there, where there is to be one."""
+        return self.encrypted or Path(self.path).exists()

@@ -371,6 +371,12 @@ class Settings(Declared):
         "and not within the home: see [privacy](docs/privacy.md)",
         shown="`~/.config/engagement/masking.key`",
     )
+    lake_key: str = setting(
+        "",
+        "the file with the key that the lake is encrypted with, made by `make encrypt`, and not "
+        "within the home: see [privacy](docs/privacy.md#encryption)",
+        shown="not encrypted",
+    )
     # fixed by the home's first run: the first partition, and whether the source ends on `last_day`
     first_day: Day = None
     ends: bool = False
@@ -471,6 +477,29 @@ class Settings(Declared):
     def lake_root(self) -> str:
         """Root of the lake."""
         return str(self.home / "lake")
+
+    @property
+    def lake_key_file(self) -> str:
+        """The file with the lake's key; empty where the lake is not encrypted.
+
+        Raises:
+            SettingsError: It lies in the home.
+        """
+        return str(self.outside("LAKE_KEY", Path(self.lake_key))) if self.lake_key else ""
+
+    def outside(self, variable: str, path: Path) -> Path:
+        """Return the absolute path of a file of keys.
+
+        Raises:
+            SettingsError: It lies in the home.
+        """
+        path = path.expanduser().resolve()
+        if path.is_relative_to(self.home.resolve()):
+            raise SettingsError(
+                f"{variable}: {path} lies in the home, whose copies would give people away; "
+                "expected a file elsewhere"
+            )
+        return path
 
     @property
     def start(self) -> date:

@@ -22,6 +22,7 @@ from resources.lake import (
 )
 from resources.sql import Query
 from resources.tables import Column, SchemaError, Table
+from resources.vault import make_key
 
 DAY = date(2024, 1, 1)
 SCHEMA = Table("people/all", (Column("name", "string", nullable=False), Column("age", "int64")))
@@ -33,12 +34,18 @@ def local_lake(tmp_path: Path) -> Lake:
     return Lake(str(tmp_path / "lake"))
 
 
-@pytest.fixture(params=["local", "s3"])
+@pytest.fixture
+def encrypted_lake(tmp_path: Path) -> Lake:
+    make_key(tmp_path / "keys" / "lake.key")
+    return Lake(str(tmp_path / "lake"), key_file=str(tmp_path / "keys" / "lake.key"))
+
+
+@pytest.fixture(params=["local", "encrypted", "s3"])
 def lake(request: pytest.FixtureRequest) -> Lake:
     if request.param == "s3":
         found: Lake = request.getfixturevalue("installed").lake
         return found
-    local: Lake = request.getfixturevalue("local_lake")
+    local: Lake = request.getfixturevalue(f"{request.param}_lake")
     return local
 
 
@@ -88,16 +95,16 @@ def test_an_empty_result_is_a_partition_with_its_schema(lake: Lake) -> None:
 
 def test_the_cheap_empty_write_leaves_the_same_bytes(lake: Lake) -> None:
     write(lake, ROWS.slice(0, 0))
-    before = lake.path("people/all", DAY).read_bytes()
+    before = lake.content(lake.path("people/all", DAY)).read()
     lake.write_empty(SCHEMA, day=DAY)
-    assert lake.path("people/all", DAY).read_bytes() == before
+    assert lake.content(lake.path("people/all", DAY)).read() == before
 
 
 def test_the_same_rows_give_the_same_bytes(lake: Lake) -> None:
     write(lake)
-    before = lake.path("people/all", DAY).read_bytes()
+    before = lake.content(lake.path("people/all", DAY)).read()
     write(lake)
-    assert lake.path("people/all", DAY).read_bytes() == before
+    assert lake.content(lake.path("people/all", DAY)).read() == before
 
 
 def test_days_are_listed_in_order(lake: Lake) -> None:

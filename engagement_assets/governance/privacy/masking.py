@@ -14,7 +14,6 @@ has which scope (those who show rows).
 
 import hmac
 import json
-import os
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -27,7 +26,7 @@ from upath import UPath
 from engagement_assets.features.feature import Feature
 from engagement_assets.settings.fields import SettingsError
 from engagement_assets.settings.installation import Settings
-from resources.files import parsed
+from resources.files import create_file, parsed
 from resources.lake import put_atomically
 from resources.tables import Column, SchemaError, Table
 
@@ -174,12 +173,7 @@ def key_path(settings: Settings) -> Path:
     """
     default = Path.home() / ".config" / "engagement" / "masking.key"
     path = Path(settings.masking_key).expanduser() if settings.masking_key else default
-    if path.resolve().is_relative_to(settings.home.resolve()):
-        raise SettingsError(
-            f"MASKING_KEY: {path} lies in the home, whose copies would give people away; expected "
-            "a file elsewhere"
-        )
-    return path.resolve()
+    return settings.outside("MASKING_KEY", path)
 
 
 def key_of(path: Path) -> bytes:
@@ -188,18 +182,7 @@ def key_of(path: Path) -> bytes:
     Raises:
         SettingsError: The file holds no key.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    if not path.exists():
-        beside.touch(mode=0o600)
-        beside.write_text(secrets.token_hex(KEY_BYTES))
-        try:
-            # unlike a rename it never replaces the key that another process has just made
-            os.link(beside, path)
-        except FileExistsError:
-            pass
-        finally:
-            beside.unlink()
+    create_file(path, secrets.token_hex(KEY_BYTES))
     try:
         key = bytes.fromhex(path.read_text().strip())
     except ValueError as error:

@@ -129,8 +129,9 @@ class Undeclared:
 
 def any_text(lake: Lake, key: str) -> Table:
     """Declare a table of which nothing is declared: every text of it may name a customer."""
-    (file, *_) = Path(str(lake.table_path(key))).rglob("*.parquet")
-    schema = pq.ParquetFile(file).schema_arrow
+    (path, *_) = Path(str(lake.table_path(key))).rglob("*.parquet")
+    with lake.content(UPath(path)) as file:
+        schema = pq.ParquetFile(file).schema_arrow
     return Table(
         key,
         tuple(

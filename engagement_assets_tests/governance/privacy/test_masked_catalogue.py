@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from engagement_assets.commands.unmasked import unmasked
+from engagement_assets.commands.reading import unmasked
 from engagement_assets.deployments.resources import resources_of
 from engagement_assets.governance.privacy.masking import Masking, Reader, key_path, readings
 from engagement_assets.settings.installation import Settings
