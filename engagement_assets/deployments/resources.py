@@ -12,6 +12,7 @@ import dagster as dg
 from engagement_assets.decisions.contact.resource import ContactSettings
 from engagement_assets.decisions.experiments.resource import ExperimentSettings
 from engagement_assets.deployments import aws, local
+from engagement_assets.governance.audit.resource import AuditSettings
 from engagement_assets.governance.value.assets import ProgrammeResource
 from engagement_assets.lifecycle.resource import ModelSettings
 from engagement_assets.settings.api import ApiSettings
@@ -76,6 +77,7 @@ def resources_for(which: Deployment, settings: Settings) -> dict[str, Any]:
             window_days=settings.sentiment_window,
             threads=settings.threads,
         ),
+        "audit": AuditSettings(**shared(settings, AuditSettings.model_fields)),
         "contact": ContactSettings(**shared(settings, ContactSettings.model_fields)),
         "experiments": ExperimentSettings(**shared(settings, ExperimentSettings.model_fields)),
         "network": NetworkResource(**shared(settings, NetworkResource.model_fields)),

@@ -250,6 +250,13 @@ class Settings(Declared):
         ge=0,
         le=1,
     )
+    complaint_days: int = setting(
+        30,
+        "days within which a complaint is to be answered; one that waits longer, or waited longer, "
+        "is a breach in the ethics audit; GDPR Art. 12 (3) gives a month, and in hard cases three",
+        ge=1,
+        le=90,
+    )
     experiment_window: int = setting(
         14,
         "full days after the day of assignment whose outcome an experiment counts; longer where "

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from engagement_assets.decisions.contact.resource import ContactSettings
+from engagement_assets.governance.audit.resource import AuditSettings
 from engagement_assets.governance.review import Desk
 from engagement_assets.governance.tables import FAIRNESS_MEASURES, KNOWN_TABLES, REVIEW_QUEUE
 from engagement_assets.settings.partitions import DAILY
@@ -78,6 +79,7 @@ def ethics_audit(
     context: dg.AssetExecutionContext,
     engine: EngineResource,
     registry: RegistryResource,
+    audit: AuditSettings,
     contact: ContactSettings,
     source: SourceResource,
     reviews: ReviewsResource,
@@ -96,6 +98,7 @@ def ethics_audit(
         reader=source.reader,
         limits=contact.limits,
         holdout=contact.holdout_experiment,
+        complaint_days=audit.complaint_days,
     )
     evidence = sources.evidence(date.fromisoformat(context.partition_key))
     figures, text = judging.ethics_audit(evidence)

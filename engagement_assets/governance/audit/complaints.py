@@ -12,15 +12,13 @@ import pandas as pd
 from engagement_assets.governance.audit.evidence import Complaints, ComplaintShare
 from engagement_assets.learning.fairness.groups import age_bands, group_names
 
-# The month of Art. 12 (3) GDPR.
-ANSWER_DAYS = 30
 # A group with fewer customers could name somebody.
 LEAST_OF_A_GROUP = 10
 _DAYS_OF_A_YEAR = 365.25
 
 
 def count_complaints(
-    rows: pd.DataFrame, people: pd.DataFrame, *, first: date, last_day: date
+    rows: pd.DataFrame, people: pd.DataFrame, *, first: date, last_day: date, due_days: int
 ) -> Complaints:
     """Count the complaints of a quarter.
 
@@ -29,11 +27,12 @@ def count_complaints(
         people: Customers who may be analysed: customer_id, gender, birth_date.
         first: First day of the quarter.
         last_day: Last day that is judged.
+        due_days: Days within which a complaint is to be answered.
     """
     begins, ends = datetime.combine(first, time()), datetime.combine(last_day, time())
     ends += timedelta(days=1)
     made, answered = (pd.to_datetime(rows[name]) for name in ("occurred_at", "resolved_at"))
-    deadline = pd.Timedelta(days=ANSWER_DAYS)
+    deadline = pd.Timedelta(days=due_days)
     marked = rows.assign(
         received=made >= begins,
         answered=answered >= begins,
@@ -46,6 +45,7 @@ def count_complaints(
     analysed = marked["customer_id"].isin(people["customer_id"])
     return Complaints(
         **totals,
+        due_days=due_days,
         grouped=int((analysed & marked["received"]).sum()),
         shares=[*_topics(marked), *_groups(marked, people, last_day)],
     )

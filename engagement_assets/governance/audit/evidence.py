@@ -115,6 +115,7 @@ class Complaints:
     """Complaints of customers.
 
     Attributes:
+        due_days: Days within which each was to be answered.
         received: In the quarter.
         answered: In the quarter, of whatever quarter.
         late: Those of them answered after their deadline.
@@ -124,6 +125,7 @@ class Complaints:
         shares: By topic, by what they are about, by group.
     """
 
+    due_days: int
     received: int = 0
     answered: int = 0
     late: int = 0

@@ -63,6 +63,7 @@ class Sources:
         reader: The source, for what customers agreed to and whose clock counts.
         limits: Of contact.
         holdout: The experiment whose variant `holdout` is contacted by nobody.
+        complaint_days: Days within which a complaint is to be answered.
     """
 
     engine: Engine
@@ -73,6 +74,7 @@ class Sources:
     reader: SourceReader
     limits: ContactLimits
     holdout: str
+    complaint_days: int
 
     def cards(self) -> Documents:
         """Return what every card and data sheet should say now."""
@@ -226,7 +228,13 @@ class _Quarterly:
             self.of.engine.select(self.of.sql.query(f"governance/{name}"), known).to_pandas()
             for name in ("complaints", "complainants")
         )
-        return count_complaints(rows, people, first=self.quarter.first, last_day=self.last_day)
+        return count_complaints(
+            rows,
+            people,
+            first=self.quarter.first,
+            last_day=self.last_day,
+            due_days=self.of.complaint_days,
+        )
 
     def _unsigned(self) -> list[str]:
         """Return the quarter before this one, where its audit was made and nobody signed it."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from engagement_assets.governance.audit.complaints import ANSWER_DAYS, LEAST_OF_A_GROUP
+from engagement_assets.governance.audit.complaints import LEAST_OF_A_GROUP
 from engagement_assets.governance.audit.evidence import Evidence, Serving
 from engagement_assets.governance.audit.section import Section, audit_page
 
@@ -227,11 +227,12 @@ def _complaints(evidence: Evidence) -> Section:
             "Complaints",
             unmeasured=["the source has no `complaints`: the committee adds those it knows"],
         )
+    due = f"{complaints.due_days} days"
     section = Section(
         "Complaints",
         head=("by", "which", "received", "open", "overdue", "late", "part", "95 % interval"),
         notes=[
-            f"A complaint is answered within {ANSWER_DAYS} days; one that is open for longer "
+            f"A complaint is answered within {due}; one that is open for longer "
             "(overdue) or was answered later (late) is a breach. Withdrawn ones do not count.",
             f"{complaints.answered:,} were answered in the quarter, whenever they came.",
             "The part of a topic is of all complaints received; of a group, the customers who "
@@ -251,12 +252,10 @@ def _complaints(evidence: Evidence) -> Section:
             "group."
         )
     if complaints.overdue:
-        section.breaches.append(
-            f"{complaints.overdue:,} complaints are unanswered after {ANSWER_DAYS} days"
-        )
+        section.breaches.append(f"{complaints.overdue:,} complaints are unanswered after {due}")
     if complaints.late:
         section.breaches.append(
-            f"{complaints.late:,} complaints were answered after more than {ANSWER_DAYS} days"
+            f"{complaints.late:,} complaints were answered after more than {due}"
         )
     return section
 

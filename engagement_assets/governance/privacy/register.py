@@ -62,6 +62,7 @@ OTHERS: dict[str, str] = {
     "contact": "settings",
     "experiments": "settings",
     "network": "settings",
+    "audit": "settings",
     "programme": "settings",
     "settings": "settings",
 }

@@ -1,5 +1,6 @@
 """Complaints of a quarter are counted by state, topic and group, as they are known by its end."""
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from types import SimpleNamespace
 
@@ -58,9 +59,15 @@ ROWS = [
 ]  # fmt: skip
 
 
-def counted(rows, people=PEOPLE):
+def counted(rows, people=PEOPLE, *, due_days=30):
     columns = [*complaint(0, days_ago=1)]
-    return count_complaints(pd.DataFrame(rows, columns=columns), people, first=FIRST, last_day=LAST)
+    return count_complaints(
+        pd.DataFrame(rows, columns=columns),
+        people,
+        first=FIRST,
+        last_day=LAST,
+        due_days=due_days,
+    )
 
 
 def test_states_are_those_of_the_end_of_the_quarter():
@@ -69,6 +76,17 @@ def test_states_are_those_of_the_end_of_the_quarter():
     # c02 and c21 wait beyond their deadline; c20 had its answer a day late
     assert (seen.open, seen.overdue, seen.late) == (4, 2, 1)
     assert seen.grouped == 5
+
+
+@pytest.mark.parametrize(
+    ("due_days", "overdue", "late"),
+    # 10.5, 29.9, 30.7 and 200.5 days wait by the end of the day; answers took 12, 30 and 31
+    [(10, 4, 3), (11, 3, 3), (29, 3, 2), (31, 1, 0), (90, 1, 0)],
+)
+def test_the_deadline_is_a_setting(due_days, overdue, late):
+    seen = counted(ROWS, due_days=due_days)
+    assert (seen.received, seen.open) == (5, 4)
+    assert (seen.overdue, seen.late) == (overdue, late)
 
 
 def test_topics_are_shares_of_what_was_received_with_an_interval():
@@ -122,6 +140,7 @@ def sources(tmp_path):
         reader=provided,
         limits=ContactLimits(),
         holdout="global_holdout",
+        complaint_days=30,
     )
 
 
@@ -162,6 +181,11 @@ def test_the_audit_reads_complaints_in_their_latest_version_and_also_of_who_refu
         "Complaints: 1 complaints are unanswered after 30 days",
         "Complaints: 1 complaints were answered after more than 30 days",
     ]
+    patient = ethics_audit(replace(sources, complaint_days=60).evidence(LAST))
+    assert [one for one in patient[0]["breaches"] if "Complaints" in one] == [
+        "Complaints: 1 complaints are unanswered after 60 days",
+    ]
+    assert "A complaint is answered within 60 days" in patient[1]
 
 
 def test_the_simulated_company_is_complained_about_and_answers_within_its_month():

@@ -104,11 +104,11 @@ BREACHES = {
         "one person",
     ),
     "a complaint without an answer": (
-        replace(GOOD, complaints=Complaints(received=1, open=1, overdue=1)),
+        replace(GOOD, complaints=Complaints(due_days=30, received=1, open=1, overdue=1)),
         "unanswered after 30 days",
     ),
     "a complaint answered too late": (
-        replace(GOOD, complaints=Complaints(received=1, answered=1, late=1)),
+        replace(GOOD, complaints=Complaints(due_days=30, received=1, answered=1, late=1)),
         "answered after more than 30 days",
     ),
     "a stale card": (
@@ -147,7 +147,7 @@ def test_an_exception_that_stands_and_drift_that_was_answered_are_no_breach():
 
 
 def test_complaints_that_were_answered_in_time_are_no_breach():
-    answered = replace(GOOD, complaints=Complaints(received=3, answered=2, open=1))
+    answered = replace(GOOD, complaints=Complaints(due_days=30, received=3, answered=2, open=1))
     figures, text = ethics_audit(answered)
     assert figures["verdict"] == "green"
     assert not any("omplaints" in one for one in figures["unmeasured"])
@@ -225,6 +225,7 @@ def sources(tmp_path, reports):
         reader=SimpleNamespace(provides=frozenset, granted_consents=(), timezone="UTC"),
         limits=ContactLimits(),
         holdout="global_holdout",
+        complaint_days=30,
     )
 
 
