@@ -22,19 +22,29 @@ TUNED = {"trials": 1, "folds": 2, "n_jobs": 1, "families": ("xgboost",)}
 class Bounded(BoundedBoostingRegressor):
     """The regressor of shares, with the targets of the checks brought between 0 and 1."""
 
-    def fit(self, X, y):
+    def fit(self, X, y, *, sample_weight=None):
         y = y if y is None else np.asarray(y)
         if y is not None and y.dtype.kind in "fiO" and np.isfinite(y.astype(float)).all():
             y = (y - y.min()) / (np.ptp(y) or 1.0)
-        return super().fit(X, y)
+        return super().fit(X, y, sample_weight=sample_weight)
 
 
 FEW_TREES = "two trees explain less than half of the variance"
 ROUNDS = "sums in 32 bits round otherwise by the number of rows"
+REPEATED = "a row that is repeated falls into several folds, and a tree draws each copy apart"
 ONE_CLUSTER = "asks for one cluster, which is none"
 ESTIMATORS = {
-    "classifier": (CalibratedBoostingClassifier(**TREES), {}),
-    "bounded regressor": (Bounded(**TREES), {"check_regressors_train": FEW_TREES}),
+    "classifier": (
+        CalibratedBoostingClassifier(**TREES),
+        {"check_sample_weight_equivalence_on_dense_data": REPEATED},
+    ),
+    "bounded regressor": (
+        Bounded(**TREES),
+        {
+            "check_regressors_train": FEW_TREES,
+            "check_sample_weight_equivalence_on_dense_data": REPEATED,
+        },
+    ),
     "revenue regressor": (
         ZeroInflatedRevenueRegressor(**TREES),
         {"check_regressors_train": FEW_TREES},

@@ -1,7 +1,7 @@
 """Binary labels with scores, checked and ranked: what the metrics and the lift are made from.
 
-Belongs here: the checks of labels and scores, and weighted ranking. Does not belong here: a metric
-that a reader would look for (`metrics`).
+Belongs here: the checks of labels, scores and weights, and weighted ranking. Does not belong here:
+a metric that a reader would look for (`metrics`).
 """
 
 from __future__ import annotations
@@ -104,6 +104,20 @@ def checked(y: ArrayLike, p: ArrayLike, *, both_classes: bool = True) -> tuple[F
     if not np.isfinite(probability).all():
         raise ValueError("probabilities must be finite numbers")
     return labels, probability
+
+
+def as_weights(weights: ArrayLike | None, *, rows: int) -> Floats:
+    """Return the weights of n rows as floats: 1 each where there are none.
+
+    Raises:
+        ValueError: When there is not one a row.
+    """
+    if weights is None:
+        return np.ones(rows)
+    numbers = np.asarray(weights, dtype=np.float64)
+    if numbers.shape != (rows,):
+        raise ValueError(f"{rows} rows but weights of shape {numbers.shape}")
+    return numbers
 
 
 class Ranked:

@@ -29,7 +29,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.model_selection import StratifiedKFold
 from threadpoolctl import threadpool_limits
 
-from engagement_assets.learning.evaluation.binary import Floats, as_labels
+from engagement_assets.learning.evaluation.binary import Floats, as_labels, as_weights
 from engagement_assets.learning.evaluation.metrics import log_loss
 from engagement_assets.learning.json_data import JsonData
 
@@ -82,7 +82,13 @@ class Calibrator(JsonData):
 
 
 def fit_calibrator(
-    y: ArrayLike, scores: ArrayLike, *, method: str = "auto", folds: int = 5, seed: int = 0
+    y: ArrayLike,
+    scores: ArrayLike,
+    *,
+    method: str = "auto",
+    weights: ArrayLike | None = None,
+    folds: int = 5,
+    seed: int = 0,
 ) -> Calibrator:
     """Fit a calibrator on out-of-fold scores.
 
@@ -90,6 +96,7 @@ def fit_calibrator(
         y: n labels of 0 and 1.
         scores: n scores in log-odds, each from a model that did not see its row.
         method: One of `METHODS`, or "auto" for the least cross-validated log loss.
+        weights: n weights of the rows, of mean 1 as a row is evidence; None where they weigh alike.
         folds: Folds of that cross-validation; fewer when a class is rarer than that.
         seed: Seed of its folds.
 
@@ -106,32 +113,36 @@ def fit_calibrator(
         raise ValueError(f"unknown calibration {method!r}: expected one of {METHODS} or 'auto'")
     # L-BFGS of three numbers: the threads of BLAS cost it more than they bring
     with threadpool_limits(limits=1, user_api="blas"):
-        return _chosen(labels, s, method, folds=folds, seed=seed)
+        weighs = as_weights(weights, rows=len(labels))
+        return _chosen(labels, s, weighs, method, folds=folds, seed=seed)
 
 
-def _chosen(labels: Floats, s: Floats, method: str, *, folds: int, seed: int) -> Calibrator:
+def _chosen(
+    labels: Floats, s: Floats, weights: Floats, method: str, *, folds: int, seed: int
+) -> Calibrator:
     if method != "auto":
-        return _fit(labels, s, method)
+        return _fit(labels, s, weights, method)
     folds = min(folds, int(labels.sum()), int((1.0 - labels).sum()))
     if folds < 2:
-        return _fit(labels, s, "sigmoid")
+        return _fit(labels, s, weights, "sigmoid")
     tried = METHODS if len(s) >= _ROWS_OF_ISOTONIC else ("sigmoid", "beta")
     losses = dict.fromkeys(tried, 0.0)
     splitter = StratifiedKFold(n_splits=folds, shuffle=True, random_state=seed)
     for train, held_out in splitter.split(s[:, None], labels):
         for name in tried:
-            p = _fit(labels[train], s[train], name)(s[held_out])
-            losses[name] += log_loss(labels[held_out], p) * len(held_out) / len(s)
+            p = _fit(labels[train], s[train], weights[train], name)(s[held_out])
+            rest = weights[held_out]
+            losses[name] += log_loss(labels[held_out], p, weights=rest) * rest.sum() / weights.sum()
     best = min(tried, key=lambda name: losses[name])
-    chosen = _fit(labels, s, best)
+    chosen = _fit(labels, s, weights, best)
     return Calibrator(best, chosen.parameters, chosen.knots, chosen.values, losses)
 
 
-def _fit(y: Floats, s: Floats, method: str) -> Calibrator:
-    parameters = _fit_parametric(y, s, one_slope=method != "beta")
+def _fit(y: Floats, s: Floats, weights: Floats, method: str) -> Calibrator:
+    parameters = _fit_parametric(y, s, weights, one_slope=method != "beta")
     if method != "isotonic":
         return Calibrator(method, parameters)
-    knots, values = _fit_isotonic(y, s)
+    knots, values = _fit_isotonic(y, s, weights)
     if len(knots) < 2:
         return Calibrator(method, parameters)
     return Calibrator(method, parameters, tuple(knots.tolist()), tuple(values.tolist()))
@@ -145,18 +156,20 @@ def _parametric(s: Floats, parameters: tuple[float, float, float]) -> Floats:
     return out
 
 
-def _fit_parametric(y: Floats, s: Floats, *, one_slope: bool) -> tuple[float, float, float]:
+def _fit_parametric(
+    y: Floats, s: Floats, weights: Floats, *, one_slope: bool
+) -> tuple[float, float, float]:
     low, high = -np.logaddexp(0.0, -s), np.logaddexp(0.0, s)
     # Platt's targets keep the slope finite when the scores separate the classes.
-    positives = float(y.sum())
-    negatives = float(len(y)) - positives
+    total, positives = float(weights.sum()), float(np.dot(weights, y))
+    negatives = total - positives
     target = np.where(y == 1.0, (positives + 1.0) / (positives + 2.0), 1.0 / (negatives + 2.0))
 
     def loss(theta: Floats) -> tuple[float, Floats]:
         a, b = (theta[0], theta[0]) if one_slope else (theta[0], theta[1])
         z = a * low + b * high + theta[-1]
-        value = float(np.mean(np.logaddexp(0.0, z) - target * z))
-        residual = (expit(z) - target) / len(y)
+        value = float(np.average(np.logaddexp(0.0, z) - target * z, weights=weights))
+        residual = weights * (expit(z) - target) / total
         slopes = [residual @ low, residual @ high]
         gradient = [sum(slopes)] if one_slope else slopes
         return value, np.array([*gradient, residual.sum()])
@@ -175,14 +188,14 @@ def _fit_parametric(y: Floats, s: Floats, *, one_slope: bool) -> tuple[float, fl
     return float(fitted[0]), float(fitted[slopes - 1]), float(fitted[-1])
 
 
-def _fit_isotonic(y: Floats, s: Floats) -> tuple[Floats, Floats]:
+def _fit_isotonic(y: Floats, s: Floats, weights: Floats) -> tuple[Floats, Floats]:
     bins = int(np.clip(len(y) // _ROWS_A_KNOT, 2, _MOST_KNOTS))
     order = np.argsort(s, kind="stable")
     parts = [part for part in np.array_split(order, bins) if len(part)]
-    centres = np.array([s[part].mean() for part in parts])
-    sizes = np.array([float(len(part)) for part in parts])
+    centres = np.array([np.average(s[part], weights=weights[part]) for part in parts])
+    sizes = np.array([weights[part].sum() for part in parts])
     # Half a pseudo-positive and half a pseudo-negative a bin keep the log-odds finite.
-    rates = np.array([(y[part].sum() + 0.5) / (len(part) + 1.0) for part in parts])
+    rates = np.array([(np.dot(weights[part], y[part]) + 0.5) for part in parts]) / (sizes + 1.0)
     rising = IsotonicRegression(y_min=0.0, y_max=1.0).fit_transform(
         centres, rates, sample_weight=sizes
     )

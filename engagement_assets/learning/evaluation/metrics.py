@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from engagement_assets.learning.evaluation.binary import Floats, Ranked, checked
+from engagement_assets.learning.evaluation.binary import Floats, Ranked, as_weights, checked
 from engagement_assets.learning.evaluation.bootstrap import Interval, bootstrap, bootstrapped
 
 _CLIP = 1e-15
@@ -46,15 +46,17 @@ def _f1(y: Floats, flagged: NDArray[np.bool_], weights: Floats) -> float:
     return 2.0 * hits / total if total else 0.0
 
 
-def log_loss(y: ArrayLike, p: ArrayLike) -> float:
+def log_loss(y: ArrayLike, p: ArrayLike, *, weights: ArrayLike | None = None) -> float:
     """Return mean negative log likelihood in nats; probabilities are clipped at 1e-15.
 
     Args:
         y: n labels of 0 and 1, one class allowed.
         p: n probabilities.
+        weights: n weights of the rows, or None where they weigh alike.
     """
     labels, probability = checked(y, p, both_classes=False)
-    return float(np.mean(row_log_losses(labels, probability)))
+    weighs = as_weights(weights, rows=len(labels))
+    return float(np.average(row_log_losses(labels, probability), weights=weighs))
 
 
 def row_log_losses(y: Floats, p: Floats) -> Floats:

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import t as student
 
-from engagement_assets.learning.evaluation.binary import Floats
+from engagement_assets.learning.evaluation.binary import Floats, as_weights
 from engagement_assets.learning.evaluation.bootstrap import (
     Interval,
     Weighted,
@@ -46,10 +46,10 @@ def checked_numbers(y: ArrayLike, prediction: ArrayLike) -> tuple[Floats, Floats
     return target, predicted
 
 
-def r2(y: ArrayLike, prediction: ArrayLike) -> float:
+def r2(y: ArrayLike, prediction: ArrayLike, *, weights: ArrayLike | None = None) -> float:
     """Return the share of n targets' variance that is explained; NaN where all are the same."""
     target, predicted = checked_numbers(y, prediction)
-    return weighted_r2(target, (target - predicted) ** 2)(np.ones_like(target))
+    return weighted_r2(target, (target - predicted) ** 2)(as_weights(weights, rows=len(target)))
 
 
 def normalised_gini(y: ArrayLike, prediction: ArrayLike) -> float:
@@ -136,6 +136,7 @@ def paired_loss_difference(
     first: ArrayLike,
     second: ArrayLike,
     *,
+    weights: ArrayLike | None = None,
     n_bootstrap: int = 1000,
     seed: int = 0,
     groups: ArrayLike | None = None,
@@ -147,13 +148,15 @@ def paired_loss_difference(
     Args:
         first: n losses of the first model, such as squared errors.
         second: n losses of the second model, for the same rows in the same order.
+        weights: n weights of the rows, or None where they weigh alike.
         n_bootstrap: Number of resamples; both models see the same ones.
         seed: Seed of the resamples.
         groups: n names, such as the person of each row, that are resampled as a whole.
     """
     one, two = checked_numbers(first, second)
+    weighs = as_weights(weights, rows=len(one))
     differences = bootstrapped(
-        {"difference": mean(two - one)},
+        {"difference": ratio(weighs * (two - one), weighs)},
         rows=len(one),
         n_bootstrap=n_bootstrap,
         seed=seed,

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from engagement_assets.learning.evaluation.binary import Floats, Ranked, as_labels
+from engagement_assets.learning.evaluation.binary import Floats, Ranked, as_labels, as_weights
 from engagement_assets.learning.json_data import JsonData
 
 NOBODY = 1.0
@@ -51,17 +51,21 @@ class CostModel:
         """The probability above which contacting pays; above 1 it never pays."""
         return self.cost_action / (self.success_rate * self.cost_miss)
 
-    def per_row(self, y: ArrayLike, contacted: ArrayLike) -> float:
+    def per_row(
+        self, y: ArrayLike, contacted: ArrayLike, *, weights: ArrayLike | None = None
+    ) -> float:
         """Return the mean expected cost a row when the marked rows are acted on.
 
         Args:
             y: n labels of 0 and 1.
             contacted: n booleans.
+            weights: n weights of the rows, or None where they weigh alike.
         """
         labels = as_labels(y, both_classes=False)
         marked = np.asarray(contacted, dtype=np.float64)
         lost = labels * (1.0 - self.success_rate * marked)
-        return float(np.mean(self.cost_miss * lost + self.cost_action * marked))
+        weighs = as_weights(weights, rows=len(labels))
+        return float(np.average(self.cost_miss * lost + self.cost_action * marked, weights=weighs))
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,7 @@ def cost_threshold(
     p: ArrayLike,
     *,
     costs: CostModel,
+    weights: ArrayLike | None = None,
 ) -> ThresholdChoice:
     """Choose the threshold that costs least on these rows.
 
@@ -107,45 +112,55 @@ def cost_threshold(
         y: n labels of 0 and 1.
         p: n probabilities.
         costs: The cost model.
+        weights: n weights of the rows, or None where they weigh alike.
 
     Raises:
         OneClassError: When only one class is present.
     """
     labels = as_labels(y)
-    scores, contacted, positives = _cumulative(labels, np.asarray(p, dtype=np.float64))
+    scores, contacted, positives = _cumulative(labels, p, weights)
     change = costs.cost_action * contacted - costs.success_rate * costs.cost_miss * positives
     best = int(np.argmin(np.r_[0.0, change]))
     threshold = NOBODY if best == 0 else float(scores[best - 1])
-    return describe_threshold(labels, p, threshold=threshold, costs=costs)
+    return describe_threshold(labels, p, threshold=threshold, costs=costs, weights=weights)
 
 
 def describe_threshold(
-    y: ArrayLike, p: ArrayLike, *, threshold: float, costs: CostModel
+    y: ArrayLike,
+    p: ArrayLike,
+    *,
+    threshold: float,
+    costs: CostModel,
+    weights: ArrayLike | None = None,
 ) -> ThresholdChoice:
     """Return what acting at or above a threshold brings on n rows; see `cost_threshold`."""
     labels = as_labels(y)
     marked: NDArray[np.bool_] = np.asarray(p, dtype=np.float64) >= threshold
-    hits = float(np.dot(labels, marked))
+    weighs = as_weights(weights, rows=len(labels))
+    hits, flagged = float(np.dot(weighs, labels * marked)), float(np.dot(weighs, marked))
     return ThresholdChoice(
         threshold=float(threshold),
         break_even=costs.break_even,
-        cost_per_row=costs.per_row(labels, marked),
-        cost_of_nothing=costs.per_row(labels, np.zeros_like(labels)),
-        cost_of_all=costs.per_row(labels, np.ones_like(labels)),
-        precision=hits / float(marked.sum()) if marked.any() else None,
-        recall=hits / float(labels.sum()),
-        treated_share=float(marked.mean()),
+        cost_per_row=costs.per_row(labels, marked, weights=weighs),
+        cost_of_nothing=costs.per_row(labels, np.zeros_like(labels), weights=weighs),
+        cost_of_all=costs.per_row(labels, np.ones_like(labels), weights=weighs),
+        precision=hits / flagged if flagged else None,
+        recall=hits / float(np.dot(weighs, labels)),
+        treated_share=flagged / float(weighs.sum()),
         success_rate=costs.success_rate,
     )
 
 
-def threshold_at_recall(y: ArrayLike, p: ArrayLike, *, recall: float = 0.8) -> float:
+def threshold_at_recall(
+    y: ArrayLike, p: ArrayLike, *, recall: float = 0.8, weights: ArrayLike | None = None
+) -> float:
     """Return the highest threshold that finds at least this share of the positives.
 
     Args:
         y: n labels of 0 and 1.
         p: n probabilities.
         recall: Share of the positives to find, in (0, 1].
+        weights: n weights of the rows, or None where they weigh alike.
 
     Raises:
         OneClassError: When only one class is present.
@@ -154,14 +169,18 @@ def threshold_at_recall(y: ArrayLike, p: ArrayLike, *, recall: float = 0.8) -> f
     if not 0.0 < recall <= 1.0:
         raise ValueError(f"recall must lie in (0, 1], got {recall}")
     labels = as_labels(y)
-    scores, _, positives = _cumulative(labels, np.asarray(p, dtype=np.float64))
+    scores, _, positives = _cumulative(labels, p, weights)
     return float(scores[int(np.searchsorted(positives, recall * positives[-1] - 1e-9))])
 
 
-def _cumulative(y: Floats, p: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return distinct scores from the highest, with the rows and positives at or above each."""
-    if p.shape != y.shape:
-        raise ValueError(f"{len(y)} labels but probabilities of shape {p.shape}")
-    ranked = Ranked(y, p)
-    positives, negatives = ranked.cumulative(np.ones_like(y))
+def _cumulative(
+    y: Floats, p: ArrayLike, weights: ArrayLike | None
+) -> tuple[Floats, Floats, Floats]:
+    """Return distinct scores from the highest, with the weight of rows and positives from each."""
+    probability = np.asarray(p, dtype=np.float64)
+    if probability.shape != y.shape:
+        raise ValueError(f"{len(y)} labels but probabilities of shape {probability.shape}")
+    ranked = Ranked(y, probability)
+    weighs = as_weights(weights, rows=len(y))
+    positives, negatives = ranked.cumulative(weighs[ranked.order])
     return ranked.p[ranked.starts], positives + negatives, positives

@@ -1,9 +1,9 @@
 """What the estimators of boosted trees share.
 
-Belongs here: parameters, a table as the trees see it, training, out-of-fold margins for each number
-of trees, calibrated chances, explaining, and keeping trees and encoder as data. Does not belong
-here: what is learnt, how a margin becomes a prediction, and by which loss the number of trees is
-chosen (each estimator).
+Belongs here: parameters, rows by weight, a table as the trees see it, training, out-of-fold margins
+for each number of trees, calibrated chances, explaining, and keeping trees and encoder as data.
+Does not belong here: what is learnt, how a margin becomes a prediction, and by which loss the
+number of trees is chosen (each estimator).
 
 Trees: XGBoost's histogram method (Chen and Guestrin, KDD 2016).
 """
@@ -30,7 +30,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import GroupKFold, KFold
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    check_is_fitted,
+)
 
 from engagement_assets.learning.errors import TooLittleDataError
 from engagement_assets.learning.evaluation.binary import Floats
@@ -164,6 +168,8 @@ class BoostedTrees(TakesTables, BaseEstimator):
     def refitted(self, X: pd.DataFrame, y: ArrayLike) -> Self:
         """Return the same model fitted on other rows; what was chosen out of fold stays.
 
+        Every row weighs alike, whatever the rows of `fit` weighed.
+
         For stacking, which needs models that have not seen some groups and cannot afford to
         choose everything again for each.
 
@@ -201,6 +207,7 @@ class BoostedTrees(TakesTables, BaseEstimator):
         *,
         objective: str,
         offset: Floats | None = None,
+        weights: Floats | None = None,
         **more: Any,
     ) -> tuple[xgb.Booster, xgb.DMatrix]:
         """Return trees of which none has grown yet, and what they grow by.
@@ -213,11 +220,13 @@ class BoostedTrees(TakesTables, BaseEstimator):
             objective: Objective of XGBoost.
             offset: n margins from which the trees start instead of from one constant. The trees'
                 own margins are without it: the caller adds it. Give a `base_score` of margin 0.
+            weights: n weights of mean 1, or None where the rows weigh alike.
             more: Further parameters of XGBoost.
         """
         data = xgb.QuantileDMatrix(
             matrix,
             label=y,
+            weight=weights,
             base_margin=offset,
             nthread=self._threads(),
         )
@@ -247,6 +256,7 @@ class BoostedTrees(TakesTables, BaseEstimator):
         loss: Callable[[Floats], float],
         use: NDArray[np.bool_] | None = None,
         offset: Floats | None = None,
+        weights: Floats | None = None,
         **how: Any,
     ) -> OutOfFold:
         """Choose the number of trees by the out-of-fold loss; see `_growing` for the rest.
@@ -260,13 +270,19 @@ class BoostedTrees(TakesTables, BaseEstimator):
             loss: The loss of n margins, or of n x k where the trees have k outputs.
             use: n booleans: rows that may be learnt from; all are scored.
             offset: n margins from which the trees start; those given to `loss` are without it.
+            weights: n weights that are learnt by, or None; `loss` weighs by itself.
             how: Objective and further parameters of XGBoost.
         """
         growing, threads = [], self._threads()
         for train, held_out in folds:
             learnt = train if use is None else train[use[train]]
-            start = None if offset is None else offset[learnt]
-            booster, data = self._growing(matrix[learnt], y[learnt], offset=start, **how)
+            booster, data = self._growing(
+                matrix[learnt],
+                y[learnt],
+                offset=taken(offset, learnt),
+                weights=taken(weights, learnt),
+                **how,
+            )
             rows = xgb.DMatrix(matrix[held_out], nthread=threads)
             growing.append((booster, data, rows))
         losses: dict[int, float] = {}
@@ -290,7 +306,13 @@ class BoostedTrees(TakesTables, BaseEstimator):
         return OutOfFold(losses, best)
 
     def _calibrated_out_of_fold(
-        self, matrix: Matrix, labels: Floats, folds: Sequence[Fold], **how: Any
+        self,
+        matrix: Matrix,
+        labels: Floats,
+        folds: Sequence[Fold],
+        *,
+        weights: Floats | None = None,
+        **how: Any,
     ) -> tuple[dict[int, float], Floats]:
         """Learn `calibrator_` for the number of trees with the least log loss.
 
@@ -298,15 +320,24 @@ class BoostedTrees(TakesTables, BaseEstimator):
             matrix: n x f, as the encoder gives it.
             labels: n labels of 0 and 1.
             folds: Rows to learn from and rows to score, each row scored once.
+            weights: n weights of mean 1, or None where the rows weigh alike.
             how: Further parameters of XGBoost.
 
         Returns:
             The log loss of each number of trees, and the n calibrated out-of-fold chances.
         """
         made = self._out_of_fold(
-            matrix, labels, folds, loss=partial(calibrated_loss, labels), objective=LOGISTIC, **how
+            matrix,
+            labels,
+            folds,
+            loss=partial(calibrated_loss, labels, weights=weights),
+            objective=LOGISTIC,
+            weights=weights,
+            **how,
         )
-        self.calibrator_ = fit_calibrator(labels, made.margin, seed=self.random_state)
+        self.calibrator_ = fit_calibrator(
+            labels, made.margin, weights=weights, seed=self.random_state
+        )
         return made.losses, self.calibrator_(made.margin)
 
     def _booster_names(self) -> list[str] | None:
@@ -410,12 +441,53 @@ class BoostedTrees(TakesTables, BaseEstimator):
         raise NotImplementedError
 
 
-def calibrated_loss(labels: Floats, margin: Floats) -> float:
+def weighed_rows(
+    X: Any, y: ArrayLike, groups: ArrayLike | None, sample_weight: ArrayLike | None
+) -> tuple[pd.DataFrame, ArrayLike, ArrayLike | None, Floats | None]:
+    """Return table, targets and groups of the rows that weigh anything, and their weights.
+
+    Only how weights compare counts: they are brought to a mean of 1, at which the penalties of the
+    trees and the calibrator's pseudo-rows mean what they do without weights. Equal ones are none.
+
+    Args:
+        X: n x f numbers, booleans, text or categories.
+        y: n targets or labels.
+        groups: n names, or None.
+        sample_weight: n weights, or None where the rows weigh alike.
+
+    Raises:
+        TypeError: When X is sparse.
+        ValueError: When a weight is null, infinite or under 0, when all are 0, or when there are
+            not as many weights, targets or groups as rows.
+    """
+    table = as_table(X)
+    if sample_weight is None:
+        return table, y, groups, None
+    weights = _check_sample_weight(sample_weight, table, dtype=np.float64, ensure_non_negative=True)
+    targets = as_column(y)
+    check_consistent_length(table, targets, groups)
+    use = weights > 0.0
+    weights = weights[use]
+    return (
+        table[use],
+        targets[use],
+        None if groups is None else np.asarray(groups)[use],
+        None if weights.min() == weights.max() else weights / weights.mean(),
+    )
+
+
+def taken(values: Floats | None, rows: NDArray[Any]) -> Floats | None:
+    """Return the values of some rows, or None where there are none."""
+    return None if values is None else values[rows]
+
+
+def calibrated_loss(labels: Floats, margin: Floats, *, weights: Floats | None = None) -> float:
     """Return the log loss after calibration.
 
     Too many trees are too sure of themselves, which calibration undoes.
     """
-    return log_loss(labels, fit_calibrator(labels, margin, method="sigmoid")(margin))
+    calibrator = fit_calibrator(labels, margin, method="sigmoid", weights=weights)
+    return log_loss(labels, calibrator(margin), weights=weights)
 
 
 def read_booster(

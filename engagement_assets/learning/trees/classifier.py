@@ -32,7 +32,6 @@ from engagement_assets.learning.evaluation.thresholds import (
     cost_threshold,
     threshold_at_recall,
 )
-from engagement_assets.learning.tables import as_table
 from engagement_assets.learning.trees.boosted import (
     LOGISTIC,
     BoostedTrees,
@@ -41,6 +40,8 @@ from engagement_assets.learning.trees.boosted import (
     calibrated_loss,
     least,
     named_columns,
+    taken,
+    weighed_rows,
 )
 from engagement_assets.learning.trees.encoder import TableEncoder
 
@@ -94,7 +95,8 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):
 
     Attributes:
         classes_: The two classes, the positive one second.
-        oof_probability_: n calibrated out-of-fold probabilities, in the order of the rows.
+        oof_probability_: Calibrated out-of-fold probabilities of the rows that weigh anything, in
+            their order.
         threshold_: Probability at or above which `predict` says 1: the least cost.
         threshold_choice_: What that threshold brings on the out-of-fold rows.
         threshold_at_recall_: The highest threshold that finds `recall_target` of the positives.
@@ -117,7 +119,14 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):
     recall_target: float = 0.8
     simple: list[str] | None = None
 
-    def fit(self, X: pd.DataFrame, y: ArrayLike, *, groups: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: pd.DataFrame,
+        y: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Fit the trees, the calibrator and the thresholds.
 
         Args:
@@ -125,19 +134,21 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):
             y: n labels of two classes, such as 0 and 1; the second in their order is the positive.
             groups: n names, such as the person of each row, where rows belong together: the rows
                 of a group are never both learnt from and scored out of fold.
+            sample_weight: n weights, 0 or more: how much a row counts beside the others in all
+                that is learnt and chosen. A row of weight 0 is as if it were not there.
 
         Raises:
             OneClassError: When y has only one class.
             TypeError: When X is sparse or has a column of a type that cannot be used.
             ValueError: When X is empty, has infinite values or another length than y, lacks a
-                simple column, when y has more than two classes, or when a class has fewer than two
-                rows.
+                simple column, when y has more than two classes, when a class has fewer than two
+                rows, or as `weighed_rows` does.
         """
-        named = None if groups is None else pd.factorize(np.asarray(groups))[0]
         # An impossible cost should fail before minutes of training, not after.
         costs = CostModel(self.cost_miss, self.cost_action, self.success_rate)
         self._validate_params()
-        X = as_table(X)
+        X, y, groups, weights = weighed_rows(X, y, groups, sample_weight)
+        named = None if groups is None else pd.factorize(np.asarray(groups))[0]
         named_columns(X, self.simple or [])
         encoder = TableEncoder.fit(X)
         classes, labels = as_two_classes(y)
@@ -152,60 +163,82 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):
         splitter = kind(n_splits=self.folds_, shuffle=True, random_state=self.random_state)
         dealt = list(splitter.split(matrix, labels, named))
         # a search gives numbers of NumPy, which JSON does not take
-        self.max_depth_ = int(self.max_depth or self._better_depth(matrix, labels, dealt[0]))
+        self.max_depth_ = int(
+            self.max_depth or self._better_depth(matrix, labels, weights, dealt[0])
+        )
         self.tree_log_losses_, self.oof_probability_ = self._calibrated_out_of_fold(
-            matrix, labels, dealt, max_depth=self.max_depth_
+            matrix, labels, dealt, weights=weights, max_depth=self.max_depth_
         )
         self.n_trees_ = least(self.tree_log_losses_)
-        self._compare_with_forest(matrix, labels, dealt, groups)
-        self.threshold_choice_ = cost_threshold(labels, self.oof_probability_, costs=costs)
+        self._compare_with_forest(matrix, labels, weights, dealt, groups)
+        self.threshold_choice_ = cost_threshold(
+            labels, self.oof_probability_, costs=costs, weights=weights
+        )
         self.threshold_ = self.threshold_choice_.threshold
         self.threshold_at_recall_ = threshold_at_recall(
-            labels, self.oof_probability_, recall=self.recall_target
+            labels, self.oof_probability_, recall=self.recall_target, weights=weights
         )
-        self._train_chosen(matrix, labels)
+        self._train_chosen(matrix, labels, weights)
         return self
 
-    def _train_chosen(self, matrix: Matrix, y: ArrayLike) -> None:
+    def _train_chosen(self, matrix: Matrix, y: ArrayLike, weights: Floats | None = None) -> None:
         _, labels = as_two_classes(y)
         self.booster_ = (
-            self._train_forest(matrix, labels)
+            self._train_forest(matrix, labels, weights)
             if self.kind_ == FOREST
             else self._train(
-                matrix, labels, self.n_trees_, objective=LOGISTIC, max_depth=self.max_depth_
+                matrix,
+                labels,
+                self.n_trees_,
+                objective=LOGISTIC,
+                weights=weights,
+                max_depth=self.max_depth_,
             )
         )
 
-    def _better_depth(self, matrix: Matrix, labels: Floats, fold: Fold) -> int:
+    def _better_depth(
+        self, matrix: Matrix, labels: Floats, weights: Floats | None, fold: Fold
+    ) -> int:
         """Return the depth with the lesser log loss on the rows that one fold scores."""
         learnt, scored = fold
         losses = {}
         for depth in DEPTHS:
             trees = self._train(
-                matrix[learnt], labels[learnt], objective=LOGISTIC, max_depth=depth, **_RACE
+                matrix[learnt],
+                labels[learnt],
+                objective=LOGISTIC,
+                weights=taken(weights, learnt),
+                max_depth=depth,
+                **_RACE,
             )
             margin = self._margin(trees, self._data(matrix[scored]))
-            losses[depth] = calibrated_loss(labels[scored], margin)
+            losses[depth] = calibrated_loss(labels[scored], margin, weights=taken(weights, scored))
         return int(least(losses))
 
     def _compare_with_forest(
-        self, matrix: Matrix, labels: Floats, dealt: list[Fold], groups: ArrayLike | None
+        self,
+        matrix: Matrix,
+        labels: Floats,
+        weights: Floats | None,
+        dealt: list[Fold],
+        groups: ArrayLike | None,
     ) -> None:
         """Choose the forest of the simple columns where it is better out of fold beyond chance."""
         self.kind_ = BOOSTED
-        self.log_losses_ = {BOOSTED: log_loss(labels, self.oof_probability_)}
+        self.log_losses_ = {BOOSTED: log_loss(labels, self.oof_probability_, weights=weights)}
         if not self.simple:
             return
         margin = np.empty(len(labels))
         for learn, held_out in dealt:
-            forest = self._train_forest(matrix[learn], labels[learn])
+            forest = self._train_forest(matrix[learn], labels[learn], taken(weights, learn))
             margin[held_out] = self._margin(forest, self._data(matrix[held_out]))
-        calibrator = fit_calibrator(labels, margin, seed=self.random_state)
+        calibrator = fit_calibrator(labels, margin, weights=weights, seed=self.random_state)
         probability = calibrator(margin)
-        self.log_losses_[FOREST] = log_loss(labels, probability)
+        self.log_losses_[FOREST] = log_loss(labels, probability, weights=weights)
         lead = paired_loss_difference(
             row_log_losses(labels, probability),
             row_log_losses(labels, self.oof_probability_),
+            weights=weights,
             n_bootstrap=_RESAMPLES,
             seed=self.random_state,
             groups=groups,
@@ -214,12 +247,12 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):
             self.kind_ = FOREST
             self.calibrator_, self.oof_probability_ = calibrator, probability
 
-    def _train_forest(self, matrix: Matrix, labels: Floats) -> xgb.Booster:
+    def _train_forest(self, matrix: Matrix, labels: Floats, weights: Floats | None) -> xgb.Booster:
         """Return a forest of the simple columns, which takes a matrix of all of them."""
         few = np.full_like(matrix, np.nan)
         places = [self.encoder_.features.index(name) for name in self.simple or []]
         few[:, places] = matrix[:, places]
-        return self._train(few, labels, 1, objective=LOGISTIC, **_FOREST)
+        return self._train(few, labels, 1, objective=LOGISTIC, weights=weights, **_FOREST)
 
     def _usable_folds(self, y: Floats) -> int:
         rarest = int(min(y.sum(), (1.0 - y).sum()))

@@ -21,13 +21,13 @@ from sklearn.base import RegressorMixin
 
 from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.evaluation.regression import r2
-from engagement_assets.learning.tables import as_table
 from engagement_assets.learning.trees.boosted import (
     BoostedTrees,
     Matrix,
     as_targets,
     least,
     regression_folds,
+    weighed_rows,
 )
 from engagement_assets.learning.trees.encoder import TableEncoder
 
@@ -53,7 +53,7 @@ class BoundedBoostingRegressor(RegressorMixin, BoostedTrees):
         objective: One of `OBJECTIVES`, or "auto" for the least out-of-fold squared error.
 
     Attributes:
-        oof_prediction_: n out-of-fold predictions, in the order of the rows.
+        oof_prediction_: Out-of-fold predictions of the rows that weigh anything, in their order.
         objective_: The objective that was chosen.
         n_trees_: The number of trees that was chosen.
         tree_r2_: Out-of-fold R2 of each objective and number of trees that was tried.
@@ -67,7 +67,14 @@ class BoundedBoostingRegressor(RegressorMixin, BoostedTrees):
     min_child_weight: float = 5.0
     folds: int = 3
 
-    def fit(self, X: pd.DataFrame, y: ArrayLike, *, groups: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: pd.DataFrame,
+        y: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Choose objective and number of trees out of fold and fit on every row.
 
         Args:
@@ -75,18 +82,20 @@ class BoundedBoostingRegressor(RegressorMixin, BoostedTrees):
             y: n targets between 0 and 1.
             groups: n names, such as the person of each row, where rows belong together: the rows
                 of a group are never both learnt from and predicted out of fold.
+            sample_weight: n weights, 0 or more: how much a row counts beside the others in all
+                that is learnt and chosen. A row of weight 0 is as if it were not there.
 
         Raises:
             ConstantTargetError: When every target is the same.
             TypeError: When X is sparse or has a column of a type that cannot be used.
             ValueError: When X is empty or has infinite values, has another length than y, when
                 there are fewer than two rows or groups, when a target is null or outside 0 to 1,
-                or when the objective is unknown.
+                when the objective is unknown, or as `weighed_rows` does.
         """
         if self.objective not in (*OBJECTIVES, "auto"):
             raise ValueError(f"objective {self.objective!r} is none of {(*OBJECTIVES, 'auto')}")
         self._validate_params()
-        X = as_table(X)
+        X, y, groups, weights = weighed_rows(X, y, groups, sample_weight)
         encoder = TableEncoder.fit(X)
         targets = as_targets(y, rows=len(X))
         if targets.min() < 0.0 or targets.max() > 1.0:
@@ -99,7 +108,7 @@ class BoundedBoostingRegressor(RegressorMixin, BoostedTrees):
         self._learn_table(X, encoder)
 
         def loss(objective: str, margin: Floats) -> float:
-            return -r2(targets, _score(margin, objective))
+            return -r2(targets, _score(margin, objective), weights=weights)
 
         tried = OBJECTIVES if self.objective == "auto" else (self.objective,)
         made = {
@@ -108,6 +117,7 @@ class BoundedBoostingRegressor(RegressorMixin, BoostedTrees):
                 targets,
                 folds,
                 loss=partial(loss, objective),
+                weights=weights,
                 objective=objective,
             )
             for objective in tried
@@ -119,12 +129,14 @@ class BoundedBoostingRegressor(RegressorMixin, BoostedTrees):
         }
         self.objective_, self.n_trees_ = least({k: -value for k, value in self.tree_r2_.items()})
         self.oof_prediction_ = _score(made[self.objective_].margin, self.objective_)
-        self._train_chosen(matrix, targets)
+        self._train_chosen(matrix, targets, weights)
         return self
 
-    def _train_chosen(self, matrix: Matrix, y: ArrayLike) -> None:
+    def _train_chosen(self, matrix: Matrix, y: ArrayLike, weights: Floats | None = None) -> None:
         targets = as_targets(y, rows=len(matrix))
-        self.booster_ = self._train(matrix, targets, self.n_trees_, objective=self.objective_)
+        self.booster_ = self._train(
+            matrix, targets, self.n_trees_, objective=self.objective_, weights=weights
+        )
 
     @property
     def margin_unit(self) -> str:

@@ -118,3 +118,35 @@ def test_bad_input_is_named():
 def test_few_rows_are_not_offered_an_isotonic_map():
     y, _, score = distorted(DISTORTIONS["bent"], n=900)
     assert set(fit_calibrator(y, score).log_losses) == {"sigmoid", "beta"}
+
+
+def test_weights_calibrate_a_biased_sample_to_the_population():
+    y, _, score = distorted(DISTORTIONS["bent"])
+    # one in five of those without the label, each for five
+    there = (y == 1) | (np.arange(len(y)) % 5 == 0)
+    weights = np.where(y == 1, 1.0, 5.0)[there]
+    weights /= weights.mean()
+    _, truth, new = distorted(DISTORTIONS["bent"], seed=1)
+    for method in ("auto", *METHODS):
+        weighed = fit_calibrator(y[there], score[there], method=method, weights=weights)(new)
+        alike = fit_calibrator(y[there], score[there], method=method)(new)
+        assert weighed.mean() == pytest.approx(truth.mean(), abs=0.01)
+        assert alike.mean() > truth.mean() + 0.1
+    assert (
+        np.abs(fit_calibrator(y[there], score[there], weights=weights)(new) - truth).mean() < 0.02
+    )
+
+
+def test_a_method_is_chosen_by_weighed_losses():
+    y, _, score = distorted(DISTORTIONS["stepped"], n=4000)
+    _, _, bent = distorted(DISTORTIONS["bent"], n=4000)
+    both, scores = np.r_[y, y], np.r_[score, bent]
+    fitted = [
+        fit_calibrator(both, scores, weights=np.r_[one * np.ones(4000), (2 - one) * np.ones(4000)])
+        for one in (1.999, 0.001)
+    ]
+    alone = [fit_calibrator(y, one) for one in (score, bent)]
+    for weighed, by_itself in zip(fitted, alone, strict=True):
+        assert weighed.log_losses == pytest.approx(by_itself.log_losses, abs=0.01)
+    with pytest.raises(ValueError, match=r"2 rows but weights of shape \(1,\)"):
+        fit_calibrator([0, 1], [0.1, 0.2], weights=[1.0])

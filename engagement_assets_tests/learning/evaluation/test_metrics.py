@@ -26,7 +26,12 @@ def sample(n=3000, seed=0, ties=False):
 def test_the_metrics_are_scikit_learns(ties):
     y, p = sample(ties=ties)
     assert m.auc(y, p) == pytest.approx(sk.roc_auc_score(y, p), abs=1e-12)
-    assert m.log_loss(y, p) == pytest.approx(sk.log_loss(y, np.clip(p, 1e-15, 1 - 1e-15)))
+    clipped = np.clip(p, 1e-15, 1 - 1e-15)
+    assert m.log_loss(y, p) == pytest.approx(sk.log_loss(y, clipped))
+    weights = np.linspace(0.0, 3.0, len(y))
+    assert m.log_loss(y, p, weights=weights) == pytest.approx(
+        sk.log_loss(y, clipped, sample_weight=weights)
+    )
     figures = m.evaluate(y, p, threshold=0.3, n_bootstrap=0)
     assert figures["brier"].value == pytest.approx(sk.brier_score_loss(y, p))
     assert figures["f1"].value == pytest.approx(sk.f1_score(y, p >= 0.3))

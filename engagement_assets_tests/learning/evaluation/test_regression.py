@@ -140,3 +140,18 @@ def test_rows_of_one_person_are_no_further_evidence():
     alone, grouped, as_if = (one.high - one.low for one in intervals)
     assert grouped == pytest.approx(alone, rel=0.2)
     assert as_if < 0.8 * alone
+
+
+def test_weighed_errors_are_scikit_learns(numbers):
+    y, p = numbers
+    weights = np.random.default_rng(1).gamma(1.0, 1.0, len(y))
+    assert r2(y, p, weights=weights) == pytest.approx(r2_score(y, p, sample_weight=weights))
+    first, second = (y - p) ** 2, (y - 0.9 * p) ** 2
+    difference = paired_loss_difference(first, second, weights=weights)
+    assert difference.value == pytest.approx(np.average(second - first, weights=weights))
+    assert difference.low < difference.value < difference.high
+    # of rows of which one weighs nearly all, little is known
+    heavy = np.r_[len(y), np.ones(len(y) - 1)]
+    unsure = paired_loss_difference(first, second, weights=heavy)
+    alike = paired_loss_difference(first, second)
+    assert unsure.high - unsure.low > 1.2 * (alike.high - alike.low)

@@ -99,3 +99,18 @@ def test_bad_input_is_named():
         threshold_at_recall([0, 1], [0.1, 0.2], recall=0)
     with pytest.raises(ValueError, match="probabilities of shape"):
         threshold_at_recall([0, 1], [0.1])
+
+
+def test_a_weight_is_as_many_rows():
+    y, p = calibrated(2000)
+    weights = np.random.default_rng(1).integers(0, 4, len(y))
+    many, at = np.repeat(y, weights), np.repeat(p, weights)
+    costs = CostModel(cost_miss=100.0, cost_action=20.0, success_rate=0.5)
+    weighed = cost_threshold(y, p, costs=costs, weights=weights)
+    repeated = cost_threshold(many, at, costs=costs)
+    assert weighed.to_dict() == pytest.approx(repeated.to_dict())
+    assert weighed.cost_per_row != pytest.approx(cost_threshold(y, p, costs=costs).cost_per_row)
+    heavy = np.where(p > 0.4, 9, 1)
+    threshold = threshold_at_recall(y, p, weights=heavy)
+    assert threshold == threshold_at_recall(np.repeat(y, heavy), np.repeat(p, heavy))
+    assert threshold > threshold_at_recall(y, p)
