@@ -189,6 +189,13 @@ BENCHMARKS: tuple[tuple[str, str, list[str], str], ...] = (
         "",
     ),
     ("whole_run", "One `make run` of 100,000 customers, and the day after", [], ""),
+    (
+        "whole_run",
+        "A home of 100,000 customers, whose texts a small encoder read",
+        ["--stand-in"],
+        "",
+    ),
+    ("page_load", "Pages of the dashboard at 100,000 customers", [], ""),
     ("federated", "Federated learning: budget, quality, attacks, 100,000 clients", [], ""),
     (
         "erasure",
@@ -215,6 +222,8 @@ OVER_A_LAKE = {
     "lake_size": ".models", "ask": ".models",
     "million": "source", "erasure": "source",
 }  # fmt: skip
+# These look at a home that was made, and run only where one is named.
+OVER_A_HOME = {("whole_run", "--stand-in"), ("page_load",)}
 WITH_JSON = (
     "main_job", "stages", "suite", "sentiment", "network", "link_prediction", "network_learning",
     "models", "recommendation", "recommendation_million", "movielens", "anomaly", "anomaly_planted",
@@ -224,7 +233,7 @@ WITH_JSON = (
     "gate_chance", "default_runs", "code_size", "drift", "history", "whole_sources",
     "value_retail", "experiments", "off_policy", "value", "effects", "timing", "bandits",
     "contact", "texts", "tuning", "forecast", "federated", "break_it", "whole_run",
-    "erasure", "encryption", "ask", "counterfactuals", "segments",
+    "erasure", "encryption", "page_load", "ask", "counterfactuals", "segments",
 )  # fmt: skip
 
 
@@ -237,14 +246,17 @@ def main() -> None:
         type=Path,
         help="folder of lakes that `benchmarks.models --lake` kept, each named by its customers",
     )
+    parser.add_argument("--home", type=Path, help="a home that `make run` made, of 100,000")
     parser.add_argument("--page", action="store_true", help="only write the page again")
     options = parser.parse_args()
     PARTS.mkdir(exist_ok=True)
     for name, title, arguments, head in BENCHMARKS:
+        if (name, *arguments) in OVER_A_HOME and options.only is None and options.home is None:
+            continue
         if not options.page and options.only in (None, name, part_path(name, arguments).stem):
             print(f"{title} …", flush=True)
             part_path(name, arguments).write_text(
-                run(name, title, arguments, head, lakes=options.lakes)
+                run(name, title, arguments, head, lakes=options.lakes, home=options.home)
             )
     parts = [part_path(name, arguments) for name, _, arguments, _ in BENCHMARKS]
     there = [path.read_text() for path in parts if path.exists()]
@@ -271,13 +283,28 @@ def over_lake(name: str, arguments: list[str], lakes: Path | None) -> list[str]:
     return ["--lake", str(lakes / str(enough[0]))]
 
 
+def over_home(name: str, arguments: list[str], home: Path | None) -> list[str]:
+    """Where a benchmark finds its home, as arguments."""
+    if (name, *arguments) not in OVER_A_HOME:
+        return []
+    if home is None:
+        raise SystemExit(f"{name} goes on from a home: give --home")
+    return ["--home", str(home)]
+
+
 def run(
-    name: str, title: str, arguments: list[str], head: str, *, lakes: Path | None = None
+    name: str,
+    title: str,
+    arguments: list[str],
+    head: str,
+    *,
+    lakes: Path | None = None,
+    home: Path | None = None,
 ) -> str:
     """Run a benchmark and give its section; one that fails says so in the section."""
     command = ["-m", f"benchmarks.{name}", *arguments]
-    lake = over_lake(name, arguments, lakes)
-    shown = " ".join([*command, *(["--lake", "LAKE"] if lake else [])])
+    lake = [*over_lake(name, arguments, lakes), *over_home(name, arguments, home)]
+    shown = " ".join([*command, *(part for word in lake[::2] for part in (word, word[2:].upper()))])
     keep = ["--json", str(part_path(name, arguments).with_suffix(".json"))]
     began = time.perf_counter()
     with subprocess.Popen(  # noqa: S603 - the project's own benchmarks
@@ -321,9 +348,19 @@ def machine() -> str:
     """The machine in a few words."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
     cores = os.cpu_count()
-    return (
-        f"{platform.machine()}, {cores} cores, {memory:.0f} GiB, Python {platform.python_version()}"
-    )
+    return f"{processor()}, {cores} cores, {memory:.0f} GiB, Python {platform.python_version()}"
+
+
+def processor() -> str:
+    """The processor's name and its widest instructions, which decide how fast texts are read."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    known = dict(line.replace("\t", "").split(": ", 1) for line in lines if ": " in line)
+    flags = known.get("flags", "").split()
+    widest = next((name for name in ("amx_tile", "avx512f", "avx2") if name in flags), "")
+    return " ".join([known.get("model name", platform.machine()), widest]).strip()
 
 
 if __name__ == "__main__":
