@@ -22,6 +22,7 @@ from typing import IO, Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from upath import UPath
 
@@ -398,33 +399,38 @@ class Lake:
         self,
         table: str,
         *,
-        day: date,
+        days: Sequence[date],
         column: str,
         values: Sequence[str],
         columns: Sequence[str] | None = None,
     ) -> pa.Table:
-        """Read the rows of one partition of which a column has one of some values.
+        """Read the rows of some partitions of which a column has one of some values.
 
         Args:
             table: Its key.
-            day: The partition.
+            days: The partitions, at least one.
             column: The column that is looked at.
             values: Its wanted values.
             columns: Those to read; all by default.
 
         Raises:
-            MissingPartitionError: The partition is not there.
-            CorruptPartitionError: Its file is not whole; the message names it.
+            MissingPartitionError: A partition is not there.
+            CorruptPartitionError: A file is not whole; the message names it.
         """
-        self.require(table, [day])
-        with self._opened(table, day) as file:
-            self._unsealed(file)
-            return pq.read_table(
-                file,
-                columns=None if columns is None else list(columns),
-                filters=[(column, "in", list(values))],
-                page_checksum_verification=True,
-            )
+        self.require(table, days)
+        wanted, names = pa.array(values, pa.string()), None if columns is None else list(columns)
+
+        def of_day(day: date) -> pa.Table:
+            with self._opened(table, day) as file:
+                content = self._unsealed(file)
+                mask = pc.is_in(content.read(columns=[column])[column], wanted)
+                if not pc.any(mask).as_py():
+                    # most days have none of them, and the other columns are the most of a file
+                    schema = content.schema_arrow
+                    return schema.empty_table().select(names or schema.names)
+                return content.read(columns=names).filter(mask)
+
+        return pa.concat_tables(self.each(days, of_day), promote_options="permissive")
 
     def has_rows(self, table: str) -> bool:
         """Whether any day of a table has a row."""

@@ -118,14 +118,15 @@ class Reader:
         if not self.sees_customers:
             raise NotAllowedError("your role shows no single customer")
         names = self._shown(table, columns)
-        parts = [pa.schema([TABLES[table].arrow.field(name) for name in names]).empty_table()]
-        parts += [
-            self.lake.read_where(
-                table, day=day, column="customer_id", values=[customer], columns=names
+        empty = pa.schema([TABLES[table].arrow.field(name) for name in names]).empty_table()
+        rows = [empty]
+        if days:
+            rows.append(
+                self.lake.read_where(
+                    table, days=days, column="customer_id", values=[customer], columns=names
+                )
             )
-            for day in days
-        ]
-        whole = pa.concat_tables(parts, promote_options="permissive")
+        whole = pa.concat_tables(rows, promote_options="permissive")
         return Reading(whole.to_pandas(), table, days[-1] if days else None)
 
     def _shown(self, table: str, columns: Sequence[str]) -> list[str]:

@@ -53,6 +53,12 @@ def write(lake: Lake, rows: pa.Table = ROWS, day: date | None = DAY) -> None:
     lake.write(SCHEMA, rows, day=day)
 
 
+def plain(lake: Lake) -> bytes:
+    """The partition's file as it was before encryption."""
+    with lake.content(lake.path("people/all", DAY)) as file:
+        return file.read()
+
+
 def test_what_is_written_is_read_back(lake: Lake) -> None:
     written = lake.write(SCHEMA, ROWS, day=DAY)
     assert lake.read("people/all", days=[DAY]).to_pylist() == ROWS.to_pylist()
@@ -95,16 +101,35 @@ def test_an_empty_result_is_a_partition_with_its_schema(lake: Lake) -> None:
 
 def test_the_cheap_empty_write_leaves_the_same_bytes(lake: Lake) -> None:
     write(lake, ROWS.slice(0, 0))
-    before = lake.content(lake.path("people/all", DAY)).read()
+    before = plain(lake)
     lake.write_empty(SCHEMA, day=DAY)
-    assert lake.content(lake.path("people/all", DAY)).read() == before
+    assert plain(lake) == before
+
+
+def test_rows_of_some_values_are_read_from_the_days_that_have_them(lake: Lake) -> None:
+    for number, names in enumerate((["ann", "bob"], ["cleo"], [], ["ann"])):
+        ages = pa.array([number] * len(names), pa.int64())
+        write(
+            lake,
+            pa.table({"name": pa.array(names, pa.string()), "age": ages}),
+            DAY + timedelta(number),
+        )
+    days = [DAY + timedelta(number) for number in range(4)]
+    seen = lake.read_where("people/all", days=days, column="name", values=["ann", "cleo"])
+    assert seen.to_pylist() == [
+        {"name": "ann", "age": 0}, {"name": "cleo", "age": 1}, {"name": "ann", "age": 3},
+    ]  # fmt: skip
+    nobody = lake.read_where("people/all", days=days, column="name", values=["x"], columns=["age"])
+    assert (nobody.num_rows, nobody.column_names) == (0, ["age"])
+    with pytest.raises(MissingPartitionError):
+        lake.read_where("people/all", days=[DAY - timedelta(1)], column="name", values=["ann"])
 
 
 def test_the_same_rows_give_the_same_bytes(lake: Lake) -> None:
     write(lake)
-    before = lake.content(lake.path("people/all", DAY)).read()
+    before = plain(lake)
     write(lake)
-    assert lake.content(lake.path("people/all", DAY)).read() == before
+    assert plain(lake) == before
 
 
 def test_days_are_listed_in_order(lake: Lake) -> None:

@@ -338,7 +338,7 @@ class AdviceDesk:
         if not self.lake.exists(ADVICE.key, day):
             return None
         rows = self.lake.read_where(
-            ADVICE.key, day=day, column="customer_id", values=[customer_id]
+            ADVICE.key, days=[day], column="customer_id", values=[customer_id]
         ).to_pylist()
         own = [row for row in rows if row["model"] == model]
         return Advice.of_row(own[0]) if own else None

@@ -47,7 +47,7 @@ class LakeReader:
         if day is None:
             return {}
         rows = self.engine.lake.read_where(
-            CUSTOMER_FEATURES, day=day, column="customer_id", values=ids
+            CUSTOMER_FEATURES, days=[day], column="customer_id", values=ids
         ).to_pylist()
         return {
             row["customer_id"]: _record(row, day, agreed=self._agreed(row["customer_id"]))

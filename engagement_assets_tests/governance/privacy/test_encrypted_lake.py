@@ -82,9 +82,9 @@ def test_no_file_of_the_lake_shows_anybody_and_every_reader_goes_on(home: Path, 
     assert len(emails(home)) == 40
     lake = resources_of(Settings.load(home))["lake"].lake
     assert lake.read(CUSTOMERS.key, days=DAYS).num_rows == 40
-    assert lake.read_where(CUSTOMERS.key, day=DAYS[0], column="customer_id", values=["canary003"])[
-        "email"
-    ].to_pylist() == ["canary003@example.org"]
+    assert lake.read_where(
+        CUSTOMERS.key, days=[DAYS[0]], column="customer_id", values=["canary003"]
+    )["email"].to_pylist() == ["canary003@example.org"]
 
 
 def test_what_is_written_afterwards_is_encrypted_too(home: Path, key: Path) -> None:
