@@ -195,6 +195,7 @@ BENCHMARKS: tuple[tuple[str, str, list[str], str], ...] = (
         ["--stand-in"],
         "",
     ),
+    ("connection_limits", "What the limits of connections cost a request", [], ""),
     ("page_load", "Pages of the dashboard at 100,000 customers", [], ""),
     ("federated", "Federated learning: budget, quality, attacks, 100,000 clients", [], ""),
     (
@@ -223,7 +224,7 @@ OVER_A_LAKE = {
     "million": "source", "erasure": "source",
 }  # fmt: skip
 # These look at a home that was made, and run only where one is named.
-OVER_A_HOME = {("whole_run", "--stand-in"), ("page_load",)}
+OVER_A_HOME = {("whole_run", "--stand-in"), ("page_load",), ("connection_limits",)}
 WITH_JSON = (
     "main_job", "stages", "suite", "sentiment", "network", "link_prediction", "network_learning",
     "models", "recommendation", "recommendation_million", "movielens", "anomaly", "anomaly_planted",
@@ -233,7 +234,7 @@ WITH_JSON = (
     "gate_chance", "default_runs", "code_size", "drift", "history", "whole_sources",
     "value_retail", "experiments", "off_policy", "value", "effects", "timing", "bandits",
     "contact", "texts", "tuning", "forecast", "federated", "break_it", "whole_run",
-    "erasure", "encryption", "page_load", "ask", "counterfactuals", "segments",
+    "erasure", "encryption", "page_load", "connection_limits", "ask", "counterfactuals", "segments",
 )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ import sys
 import time
 from datetime import timedelta
 from pathlib import Path
+from typing import ClassVar
 
 from benchmarks import stages
 from benchmarks.load import HOST
@@ -78,6 +79,8 @@ class Server:
         ready_seconds: From starting the process to the first 200 of `/readyz`.
     """
 
+    command: ClassVar[tuple[str, ...]] = ("-m", "engagement_assets.commands", "serve")
+
     def __init__(self, home: Path, port: int, log: Path, **settings: str) -> None:
         self.port = port
         self._environ = {
@@ -97,8 +100,8 @@ class Server:
         """
         began = time.perf_counter()
         with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "engagement_assets.commands", "serve"],
+            self.process = subprocess.Popen(  # noqa: S603 - the product itself
+                [sys.executable, *self.command],
                 env=self._environ,
                 stderr=log,
                 stdout=log,

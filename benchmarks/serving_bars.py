@@ -6,6 +6,7 @@ Belongs here: the bars. Does not belong here: the table (`bars.py`) and measurin
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks.connection_limits import BOUNDED, PLAIN
 from benchmarks.model_bars import Bar, Figures
 
 SERVING, SOAK, FUZZ = (f"{name}-customers-100000" for name in ("serving", "soak", "fuzz"))
@@ -105,5 +106,16 @@ SERVING_BARS: tuple[Bar, ...] = (
         lambda f: max(float(stage["peak_gib"]) for stage in f.values()),
         "{:.1f} GiB",
         lambda v: v < 24,
+    ),
+    *(
+        (
+            f"limits of connections: what they add to a stored read's {what}",
+            "at most 10 %",
+            "connection_limits",
+            lambda f, figure=figure: f[BOUNDED][figure] / f[PLAIN][figure] - 1,
+            "{:.1%}",
+            lambda v: v <= 0.1,
+        )
+        for what, figure in (("median", "p50_ms"), ("seconds of a processor", "processor_ms"))
     ),
 )
