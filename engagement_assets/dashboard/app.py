@@ -31,9 +31,10 @@ from engagement_assets.dashboard.access import (
     viewer_by_claims,
     viewer_by_token,
 )
+from engagement_assets.dashboard.escaping import plain, visible
 from engagement_assets.dashboard.pictures import Document, Picture, asset_url
 from engagement_assets.dashboard.reading import Reader
-from engagement_assets.dashboard.showing import show, small
+from engagement_assets.dashboard.showing import show, small, table
 from engagement_assets.dashboard.views import (
     customer,
     decisions,
@@ -52,7 +53,6 @@ from engagement_assets.governance.privacy.masking import Masking
 from engagement_assets.governance.review import ReviewError, desk_of
 from engagement_assets.governance.review.desk import MOST_NOTE
 from engagement_assets.governance.tables import REVIEW_QUEUE
-from engagement_assets.learning.markdown import inline
 from engagement_assets.settings.chat import ChatSettings
 from engagement_assets.settings.dashboard import DashboardSettings
 from engagement_assets.settings.installation import Settings, current_home
@@ -129,7 +129,7 @@ def _today(viewer: Viewer, settings: DashboardSettings) -> None:
     if rows.empty:
         st.info("No check and no run has failed.")
     else:
-        st.dataframe(rows, hide_index=True, width="stretch")
+        table(rows)
 
 
 def _alerts() -> list[dict]:
@@ -175,7 +175,7 @@ def _review(viewer: Viewer, settings: DashboardSettings) -> None:
     if not names:
         return
     with st.form("verdict", clear_on_submit=True):
-        chosen = st.selectbox("Case", names)
+        chosen = st.selectbox("Case", names, format_func=visible)
         verdict = st.radio("Verdict", [NO_FRAUD, FRAUD], index=None)
         note = st.text_area("Why", max_chars=MOST_NOTE)
         take = st.form_submit_button("Take the case")
@@ -188,7 +188,7 @@ def _review(viewer: Viewer, settings: DashboardSettings) -> None:
         elif give:
             desk.give_verdict(chosen, by=viewer.name, fraud=verdict == FRAUD, note=note)
     except ReviewError as error:
-        st.error(str(error))
+        st.error(plain(str(error)))
         return
     if take or give:
         st.rerun()
@@ -225,7 +225,7 @@ def _ask(viewer: Viewer, settings: DashboardSettings) -> None:
         place.empty()
         st.session_state["asked"] = (question, answer)
     answer = st.session_state["asked"][1]
-    (st.warning if answer.refusal else st.success)(inline(answer.readable))
+    (st.warning if answer.refusal else st.success)(plain(answer.readable))
     _thumbs(answer, viewer)
     for fact in answer.facts:
         assets = fact.source.split(" and ")

@@ -257,4 +257,4 @@ def test_a_damaged_file_ends_a_page_in_words(
 def test_a_text_of_a_customer_is_no_formula_in_a_download() -> None:
     rows = pd.DataFrame({"place": ["=1+1", "@x", "-y", "Rome"], "change": [-1.0, 2.0, -3.0, 4.0]})
     lines = as_csv(rows).decode().splitlines()
-    assert lines == ["place,change", "'=1+1,-1.0", "'@x,2.0", "'-y,-3.0", "Rome,4.0"]
+    assert lines == ['"place","change"', '"\'=1+1",-1.0', '"\'@x",2.0', '"\'-y",-3.0', '"Rome",4.0']
