@@ -2,8 +2,12 @@
 
 import io
 import json
+import os
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 import zlib
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -29,6 +33,7 @@ from engagement_assets.source.ingestion import ingest
 from engagement_assets.source.readers import SourceReader
 from resources.erasures import ErasureError, Erasures, is_genuine
 from resources.online_store.releases import Release
+from resources.subjects import Subjects
 from resources.tables import Table
 
 FIRST, LAST = date(2026, 1, 1), date(2026, 1, 3)
@@ -193,11 +198,28 @@ def resources(home: Path) -> dict[str, Any]:
     return resources_for(Deployment.LOCAL, Settings(home=home, first_day=FIRST))
 
 
-def erase(home: Path, *names: str) -> dict[str, Any]:
+class Death:
+    """A place at which the process is killed."""
+
+    name = "death"
+
+    def count(self, subjects: Subjects) -> int:
+        raise NotImplementedError
+
+    def remove(self, subjects: Subjects) -> int:
+        del subjects
+        os.kill(os.getpid(), signal.SIGKILL)
+        return 0
+
+
+def erase(home: Path, *names: str, killed_at: int | None = None) -> dict[str, Any]:
     own = resources(home)
     lake, erasures = own["lake"].lake, own["erasures"].erasures
+    listed = places(own, home=home)
+    if killed_at is not None:
+        listed.insert(killed_at, Death())
     return erasure.erase(
-        places(own, home=home),
+        listed,
         erasure.identified(lake, erasures, names),
         erasures=erasures,
         registry=own["registry"].registry,
@@ -316,6 +338,32 @@ def test_a_place_that_cannot_be_read_fails_the_erasure_which_the_next_one_ends(h
     # by now the lake has forgotten who they were before
     assert is_genuine(erase(home))
     assert traces(home) == []
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 1.0])
+def test_an_erasure_that_was_killed_tears_nothing_and_is_ended_by_the_next_one(
+    home: Path, share: float
+) -> None:
+    every = len(places(resources(home), home=home))
+    code = (
+        "import sys, pathlib; from engagement_assets_tests.governance.privacy import test_erasure; "
+        "test_erasure.erase(pathlib.Path(sys.argv[1]), sys.argv[2], killed_at=int(sys.argv[3]))"
+    )
+    words = [sys.executable, "-c", code, str(home), CANARY, str(round(share * every))]
+    done = subprocess.run(words, capture_output=True, cwd=Path(__file__).parents[3], check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
+    own = resources(home)
+    lake, store = own["lake"].lake, own["online_store"].store
+    assert store.get(store.served().name, ["bob"]) == {"bob": b"y"}
+    for table in KNOWN_TABLES:
+        for day in lake.filled_days(table.key):
+            lake.read(table.key, days=[day])
+    assert not (home / "privacy" / "certificates").exists()
+    # already now no delivery brings them back
+    assert own["erasures"].erasures.erased([CANARY, "bob"]) == {CANARY}
+    assert is_genuine(erase(home))
+    assert traces(home) == []
+    assert len(list((home / "privacy" / "certificates").iterdir())) == 1
 
 
 def test_a_certificate_that_was_changed_is_not_genuine(home: Path) -> None:
