@@ -38,6 +38,7 @@ from engagement_assets.decisions.notification_timing.spec import (
 )
 from engagement_assets.learning.evaluation.bootstrap import Interval
 from engagement_assets.learning.evaluation.splits import hash_split
+from engagement_assets.learning.json_data import naming
 from engagement_assets.learning.markdown import LEFT, RIGHT, table
 from engagement_assets.learning.reinforcement.comparison import Comparison, compare
 from engagement_assets.learning.reinforcement.double_dqn import DoubleDQN
@@ -244,9 +245,10 @@ class NotificationTiming(LearntDecision):
 
     def open(self, model: RegisteredModel, *, parameters: Mapping[str, Any]) -> TimingPolicy:  # noqa: ARG002 - limits are of the contexts
         """Load what was learnt."""
-        state = json.loads((model.folder / STATE_FILE).read_text())
-        network = DoubleDQN.load(model.folder) if state["kind"] in {BANDIT, NETWORK} else None
-        return TimingPolicy(state["kind"], network, state["most_remembered"])
+        with naming(model.folder / STATE_FILE):
+            state = json.loads((model.folder / STATE_FILE).read_text())
+            network = DoubleDQN.load(model.folder) if state["kind"] in {BANDIT, NETWORK} else None
+            return TimingPolicy(state["kind"], network, state["most_remembered"])
 
     def further(self, policy: Any, learn: pd.DataFrame, score: pd.DataFrame) -> dict[str, Any]:  # noqa: ARG002 - the protocol's
         """Return what is known of the policy over time, in the model and by the log."""

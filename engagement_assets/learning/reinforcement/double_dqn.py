@@ -188,7 +188,7 @@ class DoubleDQN(BaseEstimator):
 
         Raises:
             FileNotFoundError: A file is missing.
-            ValueError: The files are of another format.
+            BrokenFileError: A file is not what was saved.
         """
         with naming(folder / STATE_FILE):
             state = json.loads((folder / STATE_FILE).read_text())
@@ -201,6 +201,8 @@ class DoubleDQN(BaseEstimator):
             tensors = load_tensors((folder / WEIGHTS_FILE).read_bytes())
             model._mean, model._deviation = tensors.pop("mean"), tensors.pop("deviation")
             model.n_features_in_, model.n_actions_ = state["features"], state["actions"]
+            if not len(model._mean) == len(model._deviation) == model.n_features_in_:
+                raise ValueError(f"{WEIGHTS_FILE} scales other features than {STATE_FILE} counts")
             model.loss_ = state["loss"]
             model._network = model._make()
             model._network.load_state_dict(tensors)

@@ -4,10 +4,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
 
 from engagement_assets.learning.errors import TooLittleDataError
+from engagement_assets.learning.json_data import BrokenFileError
 from engagement_assets.learning.reinforcement.comparison import Comparison, Course, compare, follow
-from engagement_assets.learning.reinforcement.double_dqn import DoubleDQN
+from engagement_assets.learning.reinforcement.double_dqn import (
+    STATE_FILE,
+    WEIGHTS_FILE,
+    DoubleDQN,
+)
 from engagement_assets.learning.reinforcement.dynamic_programme import solve
 from engagement_assets.learning.reinforcement.environment import TimingEnvironment
 from engagement_assets.learning.reinforcement.fitted_q import fitted_q_evaluation
@@ -195,6 +202,44 @@ def test_the_same_seed_gives_the_same_network_which_survives_saving(tmp_path):
     changed = seen.copy()
     changed[:, [1, 2]] += 7.0
     assert (one.values(changed) == one.values(seen)).all()
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("network")
+    DoubleDQN(**{**SMALL, "updates": 20}).fit(world(size=16)).save(folder)
+    return folder
+
+
+def other_scale(content: bytes) -> bytes:
+    tensors = load_tensors(content)
+    return save_tensors({**tensors, "mean": tensors["mean"][:-1].clone()})
+
+
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [
+        (WEIGHTS_FILE, lambda _: b""),
+        (WEIGHTS_FILE, lambda content: content[: len(content) // 2]),
+        (WEIGHTS_FILE, lambda content: b"\xff" * 64 + content[64:]),
+        (WEIGHTS_FILE, other_scale),
+        (STATE_FILE, lambda _: b""),
+        (STATE_FILE, lambda content: content[:-20]),
+        (STATE_FILE, lambda _: b"[]"),
+        (STATE_FILE, lambda content: content.replace(b'"hidden": ', b'"hidden": 1')),
+        (STATE_FILE, lambda content: content.replace(b'"features"', b'"feature"')),
+    ],
+    ids=range(9),
+)
+def test_a_damaged_file_of_a_network_is_named(saved, tmp_path, file, damage):
+    for path in saved.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    before = (saved / file).read_bytes()
+    changed = damage(before)
+    assert changed != before
+    (tmp_path / file).write_bytes(changed)
+    with pytest.raises(BrokenFileError, match=str(tmp_path)):
+        DoubleDQN.load(tmp_path)
 
 
 def chain(rows: list[tuple], n: int) -> Transitions:
