@@ -35,6 +35,8 @@ class Prices:
     s3_get_1000: float = 0.0004  # GET, by the thousand
     fargate_vcpu_hour: float = 0.04048  # a Fargate vCPU, x86
     fargate_gb_hour: float = 0.004445  # a GB of a Fargate task's memory
+    balancer_hour: float = 0.0225  # an application load balancer
+    balancer_unit_hour: float = 0.008  # a capacity unit of it
     dynamodb_write_million: float = 0.625  # write units, on demand, by the million
     # read units, on demand, by the million; an eventually consistent read of up to 4 KiB takes
     # half a unit
@@ -87,6 +89,7 @@ class Sizes:
     releases_kept: int = 2  # releases in the table at once
     requests_second: float = 5.0  # requests of the API, on average
     request_seconds: float = 0.02  # how long the function takes for one
+    dashboard_tasks: int = 1  # tasks of the dashboard; 0 where its stack is not deployed
     function_gib: float = 1769 / 1024  # its memory
     log_bytes_request: float = 600.0  # access log and application log of a request
     log_gb_day: float = 0.05  # logs of Dagster and its runs
@@ -106,7 +109,7 @@ RUN_SIZES = ((300_000, 2, 16), (3_000_000, 8, 60), (sys.maxsize, 16, 120))
 PLATFORM_TASKS, TASK_VCPU, TASK_GB = 2, 1, 4
 MINIMUM_SCAN = 10_000_000
 DATABASE_GB = 20
-SECRETS, ALARMS, METRICS, IMAGES_GB = 2, 12, 2, 30
+SECRETS, ALARMS, METRICS, IMAGES_GB = 2, 13, 2, 30
 
 
 def run_size(customers: int) -> tuple[int, int]:
@@ -161,6 +164,15 @@ def compute_lines(sizes: Sizes, prices: Prices) -> list[Line]:
             f"{PLATFORM_TASKS} tasks x {HOURS} h x ({TASK_VCPU} vCPU x {prices.fargate_vcpu_hour} "
             f"+ {TASK_GB} GB x {prices.fargate_gb_hour})",
             PLATFORM_TASKS * HOURS * task,
+        ),
+        Line(
+            "Dashboard",
+            f"{sizes.dashboard_tasks} tasks x {HOURS} h x the same, and a load balancer of one "
+            f"unit: {HOURS} h x ({prices.balancer_hour} + {prices.balancer_unit_hour})",
+            sizes.dashboard_tasks * HOURS * task
+            + bool(sizes.dashboard_tasks)
+            * HOURS
+            * (prices.balancer_hour + prices.balancer_unit_hour),
         ),
         Line(
             "Fargate, daily runs",

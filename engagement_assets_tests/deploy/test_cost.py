@@ -57,9 +57,16 @@ def test_the_sizes_of_a_run_are_those_of_the_template() -> None:
     assert sizes == [(vcpu, gb) for _, vcpu, gb in cost.RUN_SIZES]
 
 
+def test_the_dashboard_costs_its_tasks_and_a_load_balancer_or_nothing() -> None:
+    task, balancer = 730 * (0.04048 + 4 * 0.004445), 730 * (0.0225 + 0.008)
+    assert usd("Dashboard", Sizes(dashboard_tasks=2)) == pytest.approx(2 * task + balancer)
+    assert usd("Dashboard", Sizes(dashboard_tasks=0)) == 0.0
+
+
 def test_dagster_s_tasks_are_those_of_the_template() -> None:
     resources = templates.read("services")["Resources"]
-    for name in ("WebserverTask", "DaemonTask"):
+    resources |= templates.read("dashboard")["Resources"]
+    for name in ("WebserverTask", "DaemonTask", "DashboardTask"):
         task = resources[name]["Properties"]
         assert int(task["Cpu"]) == cost.TASK_VCPU * 1024
         assert int(task["Memory"]) == cost.TASK_GB * 1024
