@@ -35,8 +35,8 @@ from resources.quarter import Quarter
 
 TRAIN, TEST = date(2026, 1, 1), date(2026, 1, 31)
 SNAPSHOTS = Snapshots((TRAIN,), TEST)
-PEOPLE = [f"c{i:05}" for i in range(1500)]
-AGREED, WITHDREW = set(PEOPLE[:1000]), set(PEOPLE[1000:1100])
+PEOPLE = [f"c{i:05}" for i in range(6000)]
+AGREED, WITHDREW = set(PEOPLE[:5000]), set(PEOPLE[5000:5500])
 
 
 class Reader:
