@@ -172,18 +172,17 @@ class Lake:
             Whether it was written; one that is as it should be stays.
 
         Raises:
-            LockedPartitionError: Its key is not there.
+            LockedPartitionError: Its key is not there, or this lake has none.
             CorruptPartitionError: It was changed or moved since it was encrypted.
         """
-        raw = path.read_bytes()
         vault = self.vault
+        if vault is None:
+            raise LockedPartitionError(f"{path}: this lake has no key")
+        raw = path.read_bytes()
         with _unlocked():
-            if encrypted == is_encrypted(BytesIO(raw)) and (
-                not encrypted or vault is None or vault.is_current(raw)
-            ):
+            if vault.is_current(raw) if encrypted else not is_encrypted(BytesIO(raw)):
                 return False
-        with self.content(path) as file:
-            plain = file.read()
+            plain = vault.decrypted(Path(str(path)), raw)
         (self.put if encrypted else put_atomically)(path, plain)
         return True
 

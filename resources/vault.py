@@ -72,7 +72,8 @@ class Vault:
         """
         if not content.startswith(MARK):
             return content
-        name, nonce = content[len(MARK) : len(MARK) + _NAME_BYTES], content[:_HEAD][-_NONCE_BYTES:]
+        name = content[len(MARK) : len(MARK) + _NAME_BYTES]
+        nonce = content[len(MARK) + _NAME_BYTES : _HEAD]
         key = self._keys().get(name)
         if key is None:
             raise VaultError(
