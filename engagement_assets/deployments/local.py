@@ -107,9 +107,14 @@ def places(settings: Settings) -> list[str]:
     """Where a person looks for what was made."""
     home = settings.home
     shown = home.relative_to(PROJECT) if home.is_relative_to(PROJECT) else home
+    catalogue = (
+        "make masked QUERY=…                     every table as a masked view"
+        if settings.lake_key
+        else f"{shown}/{CATALOGUE_FILE}    every table as a masked view (duckdb -readonly)"
+    )
     return [
         "make dev                                the Dagster UI: assets, lineage, checks, runs",
-        f"{shown}/{CATALOGUE_FILE}    every table as a masked view (duckdb -readonly)",
+        catalogue,
         f"{shown}/{ONLINE_FILE}  what an application reads: one document a customer",
         f"{shown}/reports/             evaluation, fairness, explanations of each model",
         f"{shown}/alerts.jsonl         failed checks and runs",
