@@ -7,6 +7,7 @@ here: training (`revenue.py`) or conformal calibration (`evaluation.quantiles`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,7 @@ class Learning:
     use: NDArray[np.bool_]
     log_link: bool
 
-    def start(self, offset: Floats | None) -> tuple[Floats | None, dict[str, float]]:
+    def start(self, offset: Floats | None) -> tuple[Floats | None, dict[str, Any]]:
         """Return the margins that trees start from, and what XGBoost must be told of it."""
         if offset is None or not self.log_link:
             return None, {}
