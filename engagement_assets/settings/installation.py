@@ -472,6 +472,8 @@ class Settings(Declared):
             raise SettingsError(
                 f"DATE={self.last_day} lies before the data's first day, {self.first_day}"
             )
+        # refused here, before a home is opened: a saved one would stop every later command
+        _ = self.lake_key_file
         return self
 
     @property
