@@ -26,7 +26,12 @@ from engagement_assets.learning.recommendation.rehearsal import (
     Rehearsal,
     rehearse,
 )
-from engagement_assets.learning.recommendation.terms import OfRecommender, Term, terms
+from engagement_assets.learning.recommendation.terms import (
+    OfRecommender,
+    Term,
+    terms,
+    weighted_sum,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -126,8 +131,11 @@ class HybridRecommender(Recommender):
         """Add components to the terms with the weights that rank best."""
         learnt = self.weights_ or {}
         scores = {
-            TERMS: _sum(made, learnt, judge),
-            **{term.name: _sum([term], {term.name: 1.0}, judge) for term in components},
+            TERMS: weighted_sum(made, learnt, judge.users, judge.pool),
+            **{
+                term.name: weighted_sum([term], {term.name: 1.0}, judge.users, judge.pool)
+                for term in components
+            },
         }
         scale = {name: float(values.std()) or 1.0 for name, values in scores.items()}
         scaled = {name: values / np.float32(scale[name]) for name, values in scores.items()}
@@ -204,24 +212,11 @@ class HybridRecommender(Recommender):
 
     def score_block(self, users: Ints, items: Ints) -> Floats:
         """The weighted sum of the terms."""
-        out = np.zeros((len(users), len(items)), dtype=np.float32)
-        for term in self._made:
-            weight = (self.weights_ or {}).get(term.name, 0.0)
-            if weight:
-                term.add(out, users, items, weight)
-        return out
+        return weighted_sum(self._made, self.weights_ or {}, users, items)
 
 
 def _component(name: str, parameters: dict[str, Any], data: Dataset) -> Term:
     return OfRecommender(name, COMPONENTS[name](**parameters).fit_dataset(data))
-
-
-def _sum(made: list[Term], weights: Mapping[str, float], judge: Judge) -> Floats:
-    """The weighted sum of terms, of the judged users and items."""
-    out = np.zeros((len(judge.users), len(judge.pool)), dtype=np.float32)
-    for term in made:
-        term.add(out, judge.users, judge.pool, weights[term.name])
-    return out
 
 
 def _climb(scores: Mapping[str, Floats], best: str, judge: Judge) -> tuple[dict[str, float], float]:

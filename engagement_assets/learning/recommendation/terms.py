@@ -6,6 +6,7 @@ belong here: how much each counts (`hybrid`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -100,6 +101,28 @@ class OfRecommender:
     def add(self, out: Floats, users: Ints, items: Ints, weight: float) -> None:
         """See `Term`."""
         out += np.float32(weight) * self.model.score_block(users, items)
+
+
+def weighted_sum(
+    made: Iterable[Term], weights: Mapping[str, float], users: Ints, items: Ints
+) -> Floats:
+    """The weighted sum of terms of users (rows) and items (columns); without a weight, none.
+
+    All inner products are taken as one: a pass over a block of pairs costs more than the numbers
+    that a short vector adds to a long one.
+    """
+    weighty = [(term, np.float32(weights.get(term.name, 0.0))) for term in made]
+    dots = [(term, weight) for term, weight in weighty if weight and isinstance(term, Dot)]
+    if dots:
+        left = np.concatenate([weight * dot.users[users] for dot, weight in dots], axis=1)
+        right = np.concatenate([dot.items[items] for dot, _ in dots], axis=1)
+        out: Floats = left @ right.T
+    else:
+        out = np.zeros((len(users), len(items)), dtype=np.float32)
+    for term, weight in weighty:
+        if weight and not isinstance(term, Dot):
+            term.add(out, users, items, float(weight))
+    return out
 
 
 def _of_item(name: str, values: Floats, data: Dataset) -> Term:

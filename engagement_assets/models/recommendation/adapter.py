@@ -289,13 +289,14 @@ def lists_of(
         order = shares.rerank(lists.items, data.author, authors, positions)
         lists = replace(lists, items=order)
     shown = lists.items >= 0
-    ids = np.asarray(data.items, dtype=object)
+    # each id is put in quotes once, and not once a list
+    quoted = np.array([json.dumps(str(item)) for item in data.items], dtype=object)
     sources = np.array(SOURCES, dtype=object)[recommender.stage_[place]]
     table = pd.DataFrame(
         {
             "customer_id": people.to_numpy(),
             "items": [
-                json.dumps([str(ids[item]) for item in row[there]])
+                f"[{', '.join(quoted[row[there]])}]"
                 for row, there in zip(lists.items, shown, strict=True)
             ],
             "items_shown": shown.sum(axis=1).astype(np.int64),
