@@ -63,12 +63,17 @@ def connected(port, address="127.0.0.1"):
     return opened
 
 
-def status(port, sent, **more):
+def answered(port, sent, **more):
     """What is answered to bytes; the server may stop reading before it has them all."""
     with connected(port, **more) as opened:
         with suppress(OSError):
             opened.sendall(sent)
-        return int(opened.recv(4096)[9:12])
+        return opened.recv(4096)
+
+
+def status(port, sent, **more):
+    """The status of what is answered to bytes."""
+    return int(answered(port, sent, **more)[9:12])
 
 
 @pytest.fixture(scope="module")
@@ -154,5 +159,8 @@ def test_health_is_answered_where_every_connection_waits_for_an_answer():
         for _ in range(6):
             held.enter_context(connected(port)).sendall(waiting)
         time.sleep(0.2)
-        assert status(port, HEAD + b"\r\n") == 503
+        refused = answered(port, HEAD + b"\r\n")
+        assert refused.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nretry-after: " in refused
+        assert b"application/problem+json" in refused
         assert status(port, b"GET /healthz?a HTTP/1.1\r\nHost: x\r\n\r\n") == 200

@@ -120,4 +120,6 @@ def test_the_outbox_needs_its_scope_and_the_lake(ask):
     assert ask("/outbox", allowed=False).status_code == 403
     assert ask("/customers/ann/actions", allowed=False).status_code == 200
     ask.app.state.contact = None
-    assert ask("/outbox").status_code == 503
+    refused = ask("/outbox")
+    assert refused.status_code == 503
+    assert "Retry-After" not in refused.headers, "this server will never read it"

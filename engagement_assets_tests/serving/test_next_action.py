@@ -162,7 +162,9 @@ def test_a_document_that_is_about_somebody_else_is_not_served(api, caplog):
 
 def test_without_what_draws_the_rest_goes_on(api, monkeypatch):
     monkeypatch.setattr(api.service, "scorer", Scorer({}, {}, {}, ["next_best_action"]))
-    assert api.client.get("/v1/customers/ann/next-action").status_code == 503
+    answer = api.client.get("/v1/customers/ann/next-action")
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
     assert api.client.get("/readyz").json()["unavailable"] == ["next_best_action"]
 
 
@@ -197,6 +199,7 @@ def test_a_draw_that_cannot_be_logged_is_not_given(api, tmp_path):
     api.service.log_draw = DrawFile(tmp_path)
     answer = api.client.get("/v1/customers/ann/next-action")
     assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
     assert "propensity" not in answer.json()
 
 

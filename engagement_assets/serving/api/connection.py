@@ -16,13 +16,15 @@ from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from engagement_assets.serving.api.problems import MEDIA_TYPE, problem_body
+from engagement_assets.serving.api.problems import MEDIA_TYPE, RETRY_SECONDS, problem_body
 
 MAX_LINE_BYTES = 16_384
 MAX_HEAD_BYTES = 65_536
 MAX_HEADERS = 100
 # answered however many connections there are: who watches the service must hear from it
 HEALTH = (b"/healthz", b"/readyz")
+# what is refused for now, and not for ever
+AGAIN = (429, 503)
 
 
 class HeadError(Exception):
@@ -48,7 +50,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Begin to wait for the first request, unless the address has its share already."""
         self._head_due: asyncio.TimerHandle | None = None
         self._beside = self._headers = 0
-        self._refused = ""
+        self._refused: tuple[int, str] | None = None
         super().connection_made(transport)
         address = self.client[0] if self.client else ""
         self.opened[self] = address
@@ -62,7 +64,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _make_room(self) -> None:
         """Close the connection that waits longest where there are too many.
 
-        So idle ones lock nobody out; where every one is being answered uvicorn answers 503.
+        So idle ones lock nobody out; where every one is being answered the answer is 503.
         """
         limit = self.config.limit_concurrency
         if limit is None or len(self.connections) < limit:
@@ -73,6 +75,9 @@ class BoundedProtocol(HttpToolsProtocol):
                 # it is counted until the loop has closed it, and a request may come before that
                 self.connections.discard(other)
                 return
+
+    def _is_full(self, limit: int | None) -> bool:
+        return limit is not None and max(len(self.connections), len(self.tasks)) >= limit
 
     def _is_idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
@@ -106,25 +111,30 @@ class BoundedProtocol(HttpToolsProtocol):
         self._bound_line(len(name) + len(value))
         self._headers += 1
         if self._headers > MAX_HEADERS:
-            self._refused = f"a request may have {MAX_HEADERS} headers"
+            self._refused = 431, f"a request may have {MAX_HEADERS} headers"
             raise HeadError
         super().on_header(name, value)
 
     def _bound_line(self, length: int) -> None:
         if length > MAX_LINE_BYTES:
-            self._refused = f"a line of a request may have {MAX_LINE_BYTES:,} bytes"
+            self._refused = 431, f"a line of a request may have {MAX_LINE_BYTES:,} bytes"
             raise HeadError
 
     def on_headers_complete(self) -> None:
         """Stop waiting, and answer for the health however many connections there are."""
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         if size > MAX_HEAD_BYTES:
-            self._refused = f"a request line and headers may have {MAX_HEAD_BYTES:,} bytes"
+            self._refused = 431, f"a request line and headers may have {MAX_HEAD_BYTES:,} bytes"
             raise HeadError
         self._stop_waiting()
         self.opened.move_to_end(self)
         watched = self.url.partition(b"?")[0] in HEALTH
         self.limit_concurrency = None if watched else self.config.limit_concurrency
+        # behind a request that is being answered uvicorn answers in its turn
+        if self._is_idle() and self._is_full(self.limit_concurrency):
+            self.logger.warning("%s connections are being answered: 503", len(self.connections))
+            self._refused = 503, "every connection of this process is being answered"
+            raise HeadError
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -149,14 +159,16 @@ class BoundedProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
         """Say what the parser, or a limit, did not take."""
         if self._refused:
-            self._refuse(431, self._refused)
+            self._refuse(*self._refused)
         else:
             self._refuse(400, "this is not a request of HTTP/1.1")
 
     def _refuse(self, status: int, detail: str) -> None:
         body = problem_body(status, detail, "")
+        later = b"retry-after: %d\r\n" % RETRY_SECONDS if status in AGAIN else b""
         lines = [
             STATUS_LINE[status],
+            later,
             b"content-type: " + MEDIA_TYPE.encode() + b"\r\n",
             b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body),
             body,

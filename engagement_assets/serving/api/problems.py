@@ -15,6 +15,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 MEDIA_TYPE = "application/problem+json"
+# After so many seconds a caller may ask again where an answer does not name its own time.
+RETRY_SECONDS = 30
 T = TypeVar("T")
 logger = logging.getLogger("engagement.api")
 
@@ -42,7 +44,7 @@ class ProblemError(Exception):
         status: HTTP status.
         detail: What is wrong and what would be right, a sentence for the caller.
         more: Further members of the answer.
-        headers: Further headers.
+        headers: Further headers; where none are given, a 503 says when to ask again.
     """
 
     def __init__(
@@ -57,6 +59,8 @@ class ProblemError(Exception):
         self.status = status
         self.detail = detail
         self.more = dict(more or {})
+        if headers is None and status == 503:
+            headers = {"Retry-After": str(RETRY_SECONDS)}
         self.headers = dict(headers or {})
 
 
@@ -67,7 +71,9 @@ def of_lake(part: T | None) -> T:
         ProblemError: This server does not read it, so the part is None.
     """
     if part is None:
-        raise ProblemError(503, "this server does not read the lake (ENGAGEMENT_API_LAKE=0)")
+        # asking it again would bring nothing
+        detail = "this server does not read the lake (ENGAGEMENT_API_LAKE=0)"
+        raise ProblemError(503, detail, headers={})
     return part
 
 
