@@ -16,6 +16,7 @@ what the events say.
 """
 
 import fcntl
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -41,6 +42,8 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy.pool import NullPool, QueuePool
 
+from resources.files import create_file
+
 BUSY_TIMEOUT_SECONDS = 60
 RUN_ENDS = (
     DagsterEventType.RUN_SUCCESS,
@@ -62,6 +65,7 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
         self._locks: dict[str, IO[bytes]] = {}
         self._known_tables: set[str] = set()
         self._known_columns: set[str] = set()
+        self._empty = b""
         super().__init__(*args, **kwargs)
         # reentrant: a batch holds it while each event asks for a connection
         self._db_lock = RLock()  # type: ignore[assignment] # a plain lock there
@@ -187,6 +191,20 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
             self._initdb(engine)
             self._initialized_dbs.add(shard)
         return engine
+
+    def _initdb(self, engine: sqlalchemy.Engine, for_index_shard: bool = False) -> None:
+        path = Path(str(engine.url.database))
+        if for_index_shard or path.exists():
+            super()._initdb(engine, for_index_shard)
+            return
+        # its tables one by one, each waiting for the disk, would take longer than a small run
+        if not self._empty:
+            with tempfile.TemporaryDirectory() as folder:
+                pattern = Path(folder) / path.name
+                made = sqlalchemy.create_engine(f"sqlite:///{pattern}", poolclass=NullPool)
+                super()._initdb(made)
+                self._empty = pattern.read_bytes()
+        create_file(path, self._empty, mode=0o644)
 
     def dispose(self) -> None:
         """Close what stays open."""

@@ -76,7 +76,7 @@ def replace_file(path: Path, payload: bytes) -> None:
         raise
 
 
-def create_file(path: Path, text: str, *, mode: int = 0o600) -> None:
+def create_file(path: Path, content: str | bytes, *, mode: int = 0o600) -> None:
     """Write a file whole unless it is there, in which case it stays as it is.
 
     Raises:
@@ -88,7 +88,7 @@ def create_file(path: Path, text: str, *, mode: int = 0o600) -> None:
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     beside.touch(mode=mode)
     try:
-        beside.write_text(text)
+        beside.write_bytes(content.encode() if isinstance(content, str) else content)
         # unlike a rename it never replaces the file that another process has just made
         os.link(beside, path)
     except FileExistsError:

@@ -1,7 +1,9 @@
 """The batching event log and Dagster's own are two readers and writers of the same files."""
 
+import sqlite3
 import time
 import uuid
+from contextlib import closing
 
 import dagster as dg
 import pytest
@@ -58,6 +60,20 @@ def test_what_one_stores_the_other_reads(tmp_path, run_id, writer, reader):
     assert (
         latest.dagster_event.step_materialization_data.materialization.metadata["rows"].value == 3
     )
+
+
+def test_a_run_s_file_begins_as_dagster_would_make_it(tmp_path):
+    begun = []
+    for name, kind in KINDS.items():
+        storage = kind(str(tmp_path / name))
+        for run_id in ("first", "second"):
+            assert storage.get_logs_for_run(run_id) == []
+            with closing(sqlite3.connect(storage.path_for_shard(run_id))) as file:
+                schema = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name"
+                asked = (schema, "SELECT * FROM alembic_version", "PRAGMA journal_mode")
+                begun.append([file.execute(query).fetchall() for query in asked])
+    assert begun == begun[:1] * 4
+    assert len(begun[0][0]) > 5
 
 
 def test_both_write_in_turn_to_the_same_files(tmp_path, run_id):
