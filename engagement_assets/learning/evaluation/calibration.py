@@ -36,6 +36,9 @@ from engagement_assets.learning.json_data import JsonData
 METHODS = ("sigmoid", "beta", "isotonic")
 
 _LEAST_SLOPE = 1e-3
+_NEWTON_STEPS = 20
+# A greatest slope of the loss, in nats, at which it is least.
+_FLAT = 1e-9
 _SOFT_LIMIT = 12.0
 _SOFT_RANGE = 8.0
 _SIGMOID_SHARE = 0.02
@@ -111,7 +114,7 @@ def fit_calibrator(
         raise ValueError("scores must be finite log-odds")
     if method not in (*METHODS, "auto"):
         raise ValueError(f"unknown calibration {method!r}: expected one of {METHODS} or 'auto'")
-    # L-BFGS of three numbers: the threads of BLAS cost it more than they bring
+    # a fit of three numbers: the threads of BLAS cost it more than they bring
     with threadpool_limits(limits=1, user_api="blas"):
         weighs = as_weights(weights, rows=len(labels))
         return _chosen(labels, s, weighs, method, folds=folds, seed=seed)
@@ -165,27 +168,47 @@ def _fit_parametric(
     negatives = total - positives
     target = np.where(y == 1.0, (positives + 1.0) / (positives + 2.0), 1.0 / (negatives + 2.0))
 
-    def loss(theta: Floats) -> tuple[float, Floats]:
-        a, b = (theta[0], theta[0]) if one_slope else (theta[0], theta[1])
-        z = a * low + b * high + theta[-1]
-        value = float(np.average(np.logaddexp(0.0, z) - target * z, weights=weights))
-        residual = weights * (expit(z) - target) / total
-        slopes = [residual @ low, residual @ high]
-        gradient = [sum(slopes)] if one_slope else slopes
-        return value, np.array([*gradient, residual.sum()])
+    slopes = [low + high] if one_slope else [low, high]
+    fitted = _logistic(np.column_stack([*slopes, np.ones_like(s)]), target, weights / total)
+    return float(fitted[0]), float(fitted[-2]), float(fitted[-1])
 
-    slopes = 1 if one_slope else 2
-    start = np.r_[np.ones(slopes), 0.0]
-    bounds = [(_LEAST_SLOPE, None)] * slopes + [(None, None)]
-    fitted = minimize(
-        loss,
-        start,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=bounds,
-        options={"maxiter": 500, "ftol": 1e-12, "gtol": 1e-8},
+
+def _logistic(columns: Floats, target: Floats, weights: Floats) -> Floats:
+    """Return the coefficients of least log loss, all but the last at least `_LEAST_SLOPE`.
+
+    Newton's method takes a tenth of the time of L-BFGS for so few coefficients; where it leaves
+    the bound or does not bring the loss down, L-BFGS within the bound goes on.
+
+    Args:
+        columns: n x k, the last of ones.
+        target: n chances.
+        weights: n weights whose sum is 1.
+    """
+
+    def loss(theta: Floats) -> tuple[float, Floats]:
+        z = columns @ theta
+        value = float(weights @ (np.logaddexp(0.0, z) - target * z))
+        return value, (weights * (expit(z) - target)) @ columns
+
+    theta = np.r_[np.ones(columns.shape[1] - 1), 0.0]
+    value, gradient = loss(theta)
+    for _ in range(_NEWTON_STEPS):
+        p = expit(columns @ theta)
+        curvature = (columns * (weights * p * (1.0 - p))[:, None]).T @ columns
+        step = np.linalg.lstsq(curvature, gradient, rcond=None)[0]
+        after, slope = loss(theta - step)
+        if not after <= value or (theta - step)[:-1].min() < _LEAST_SLOPE:
+            break
+        theta, value, gradient = theta - step, after, slope
+        if np.abs(gradient).max() < _FLAT:
+            solved: Floats = theta
+            return solved
+    bounds = [(_LEAST_SLOPE, None)] * (len(theta) - 1) + [(None, None)]
+    options = {"maxiter": 500, "ftol": 1e-12, "gtol": 1e-8}
+    fitted: Floats = minimize(
+        loss, theta, jac=True, method="L-BFGS-B", bounds=bounds, options=options
     ).x
-    return float(fitted[0]), float(fitted[slopes - 1]), float(fitted[-1])
+    return fitted
 
 
 def _fit_isotonic(y: Floats, s: Floats, weights: Floats) -> tuple[Floats, Floats]:

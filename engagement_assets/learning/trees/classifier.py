@@ -113,6 +113,8 @@ class CalibratedBoostingClassifier(ClassifierMixin, BoostedTrees):
     n_estimators: int = 200
     max_depth: int | None = None
     learning_rate: float = 0.1
+    # a fourth brings no better log loss or AUC on the public tables, and takes a third more time
+    folds: int = 3
     cost_miss: float = 100.0
     cost_action: float = 5.0
     success_rate: float = 0.3
