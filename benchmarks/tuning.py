@@ -75,7 +75,7 @@ def chance(options: argparse.Namespace) -> dict[str, Any]:
                     problem.matrix[learn], problem.target[learn]
                 )
                 margin[held_out] = fitted.margin(problem.matrix[held_out])
-            loss = float(problem.losses(margin).mean())
+            loss = problem.loss(margin)
             one = Scored(
                 name=str(seed), family=XGBOOST, parameters=parameters, margin=margin, loss=loss
             )

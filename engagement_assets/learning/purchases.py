@@ -16,11 +16,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.optimize import minimize
 from scipy.special import betaln, gammaln, hyp2f1
 
 from engagement_assets.learning.errors import TooLittleDataError
 from engagement_assets.learning.evaluation.binary import Floats
+from engagement_assets.learning.weights import checked_weights
 
 COLUMNS = ("orders", "recency_days", "age_days", "mean_order")
 LEAST_REPEATERS = 20
@@ -57,33 +59,43 @@ class BuyerModel:
     money: float
 
     @classmethod
-    def fit(cls, buyers: pd.DataFrame) -> BuyerModel:
+    def fit(cls, buyers: pd.DataFrame, *, sample_weight: ArrayLike | None = None) -> BuyerModel:
         """Fit both parts by maximum likelihood.
 
         Args:
             buyers: n rows with `orders` (at least 1), `recency_days` (from the first order to the
                 last), `age_days` (from the first order to today) and `mean_order` (above 0).
+            sample_weight: n weights of the buyers' log likelihoods, 0 or more: a buyer of weight 2
+                is as two alike, one of weight 0 as if not there. None where they weigh alike.
 
         Raises:
-            TooLittleDataError: When fewer than 20 buyers came back.
-            ValueError: When a column is missing or its values cannot be.
+            TooLittleDataError: When fewer than 20 buyers that weigh anything came back.
+            ValueError: When a column is missing or its values cannot be, or as `checked_weights`
+                does.
         """
+        weights = None
+        if sample_weight is not None:
+            weights = checked_weights(sample_weight, buyers)
+            buyers, weights = buyers[weights > 0.0], weights[weights > 0.0]
         orders, recency, age, mean = _columns(buyers)
         if (orders > 1).sum() < LEAST_REPEATERS:
             raise TooLittleDataError(
                 f"{(orders > 1).sum()} buyers have a second order: "
                 f"at least {LEAST_REPEATERS} are needed"
             )
-        unit, money = float(age.mean()), float(mean.mean())
+        unit, money = (float(np.average(values, weights=weights)) for values in (age, mean))
         repeats, last, until = orders - 1.0, recency / unit, age / unit
+
+        def average(values: Floats) -> float:
+            return float(np.average(values, weights=weights))
 
         def timing(logs: Floats) -> float:
             r, alpha, a, b = np.exp(logs)
-            return -float(_timing(r, alpha, a, b, repeats, last, until).mean())
+            return -average(_timing(r, alpha, a, b, repeats, last, until))
 
         def amounts(logs: Floats) -> float:
             p, q, v = np.exp(logs)
-            return -float(_amounts(p, q, v, orders, mean / money).mean())
+            return -average(_amounts(p, q, v, orders, mean / money))
 
         r, alpha, a, b = _least(timing, [_ANY] * 4)
         p, q, v = _least(amounts, [_ANY, _ABOVE_ONE, _ANY])

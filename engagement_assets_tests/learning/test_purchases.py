@@ -95,3 +95,30 @@ def test_what_cannot_be_is_refused(some):
         BuyerModel.fit(some.assign(recency_days=some["recency_days"].where(some.index > 0, -1.0)))
     with pytest.raises(TooLittleDataError, match="second order"):
         BuyerModel.fit(some[some["orders"] == 1])
+
+
+def test_whole_weights_are_buyers_that_stand_there_so_often(some):
+    few = some.head(800).reset_index(drop=True)
+    times = np.random.default_rng(2).choice([0, 1, 3], len(few))
+    weighed = BuyerModel.fit(few, sample_weight=times)
+    again = BuyerModel.fit(few.loc[np.repeat(few.index, times)])
+    left_out = BuyerModel.fit(few[times > 0], sample_weight=times[times > 0])
+    assert left_out == weighed
+    others = some.tail(200)
+    spend = weighed.predict(others, days=AHEAD)
+    np.testing.assert_allclose(spend, again.predict(others, days=AHEAD), rtol=1e-3)
+    assert np.abs(spend / BuyerModel.fit(few).predict(others, days=AHEAD) - 1.0).max() > 0.01
+
+
+def test_bad_weights_of_buyers_are_refused(some):
+    ones = np.ones(len(some))
+    for weights, words in (
+        (np.r_[-1.0, ones[1:]], "Negative values"),
+        (np.r_[np.nan, ones[1:]], "contains NaN"),
+        (0 * ones, "at least one non-zero"),
+        (ones[1:], "expected"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            BuyerModel.fit(some, sample_weight=weights)
+    with pytest.raises(TooLittleDataError, match="second order"):
+        BuyerModel.fit(some, sample_weight=some["orders"] == 1)

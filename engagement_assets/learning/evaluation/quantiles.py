@@ -20,14 +20,13 @@ the atom: the non-randomised probability integral transform of Czado, Gneiting a
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from engagement_assets.learning.evaluation.binary import Floats
+from engagement_assets.learning.evaluation.binary import Floats, as_weights
 from engagement_assets.learning.evaluation.bootstrap import Interval, bootstrapped, mean
 from engagement_assets.learning.evaluation.metrics import DECILES, quantile_bins
 from engagement_assets.learning.evaluation.regression import checked_numbers
@@ -36,15 +35,18 @@ from engagement_assets.learning.json_data import JsonData
 _LEAST_ROWS = 50
 
 
-def pinball_loss(y: ArrayLike, quantile: ArrayLike, *, level: float) -> float:
+def pinball_loss(
+    y: ArrayLike, quantile: ArrayLike, *, level: float, weights: Floats | None = None
+) -> float:
     """Return mean pinball loss of one quantile, in units of the target (Koenker and Bassett 1978).
 
     Args:
         y: n targets.
         quantile: n predicted quantiles.
         level: Their level, strictly between 0 and 1.
+        weights: n weights of the mean, or None where the rows weigh alike.
     """
-    return float(np.mean(pinball_losses(y, quantile, level=level)))
+    return float(np.average(pinball_losses(y, quantile, level=level), weights=weights))
 
 
 def pinball_losses(y: ArrayLike, quantile: ArrayLike, *, level: float) -> Floats:
@@ -138,11 +140,13 @@ def fit_conformal_shift(
     levels: tuple[float, ...],
     groups: NDArray[np.object_],
     scale: Floats,
+    weights: ArrayLike | None = None,
 ) -> ConformalShift:
     """Find the shifts by which out-of-fold quantiles keep their levels.
 
     A level over a half is shifted so that at least that share of the targets lies at or under it;
-    a level of a half or less so that at most that share lies under it.
+    a level of a half or less so that at most that share lies under it. With weights it is the share
+    of their sum (Tibshirani, Barber, Candès and Ramdas, NeurIPS 2019), the row to come weighing 1.
 
     Args:
         y: n targets.
@@ -151,6 +155,7 @@ def fit_conformal_shift(
         groups: n names of groups of like predictions; one with fewer than 50 rows is not shifted,
             since a tenth of it is too few to know.
         scale: n positive scales.
+        weights: n weights above 0, of mean 1 as a row is evidence; None where the rows weigh alike.
 
     Raises:
         ValueError: When the shapes do not fit or a scale is not above 0.
@@ -163,6 +168,7 @@ def fit_conformal_shift(
         )
     if not (np.isfinite(scale).all() and (scale > 0.0).all()):
         raise ValueError("scales must be finite and above 0")
+    weighs = as_weights(weights, rows=len(truth))
     shifts, rows = {}, {}
     for name in sorted(set(groups.tolist())):
         members = groups == name
@@ -170,16 +176,23 @@ def fit_conformal_shift(
         if rows[name] < _LEAST_ROWS:
             continue
         gaps = (truth[members, None] - quantiles[members]) / scale[members, None]
-        shifts[name] = tuple(_shift(gaps[:, column], level) for column, level in enumerate(levels))
+        shifts[name] = tuple(
+            _shift(gaps[:, column], weighs[members], level) for column, level in enumerate(levels)
+        )
     return ConformalShift(levels, shifts, rows)
 
 
-def _shift(gaps: Floats, level: float) -> float:
+def _shift(gaps: Floats, weights: Floats, level: float) -> float:
     """Return the conformal quantile of gaps, on the side that keeps the promise of the level."""
-    ordered, n = np.sort(gaps), len(gaps)
+    order = np.argsort(gaps, kind="stable")
+    upto = np.cumsum(weights[order])
+    aim = (upto[-1] + 1.0) * level
     if level > 0.5:
-        return float(ordered[min(math.ceil((n + 1) * level) - 1, n - 1)])
-    return float(ordered[max(math.floor((n + 1) * level) - 1, 0)])
+        place = min(int(np.searchsorted(upto, aim)), len(gaps) - 1)
+    else:
+        under = upto - weights[order]
+        place = max(int(np.searchsorted(under, aim - 1.0, side="right")) - 1, 0)
+    return float(gaps[order[place]])
 
 
 def evaluate_quantiles(

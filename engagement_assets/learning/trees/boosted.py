@@ -1,6 +1,6 @@
 """What the estimators of boosted trees share.
 
-Belongs here: parameters, rows by weight, a table as the trees see it, training, out-of-fold margins
+Belongs here: parameters, a table as the trees see it, training, out-of-fold margins
 for each number of trees, calibrated chances, explaining, and keeping trees and encoder as data.
 Does not belong here: what is learnt, how a margin becomes a prediction, and by which loss the
 number of trees is chosen (each estimator).
@@ -8,7 +8,7 @@ number of trees is chosen (each estimator).
 Trees: XGBoost's histogram method (Chen and Guestrin, KDD 2016).
 """
 
-# ruff: noqa: N803 - X is scikit-learn's name for a table of features
+# ruff: noqa: N803, N806 - X is scikit-learn's name for a table of features
 
 from __future__ import annotations
 
@@ -30,11 +30,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import GroupKFold, KFold
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_consistent_length,
-    check_is_fitted,
-)
+from sklearn.utils.validation import check_is_fitted
 
 from engagement_assets.learning.errors import TooLittleDataError
 from engagement_assets.learning.evaluation.binary import Floats
@@ -45,6 +41,7 @@ from engagement_assets.learning.explanations.shap_values import explain
 from engagement_assets.learning.json_data import naming, plain
 from engagement_assets.learning.tables import TakesTables, as_column, as_table
 from engagement_assets.learning.trees.encoder import TableEncoder, typical_values
+from engagement_assets.learning.weights import taken, weighed_rows
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -165,25 +162,32 @@ class BoostedTrees(TakesTables, BaseEstimator):
         self._take_encoder(encoder)
         self.typical_values_ = typical_values(X, encoder)
 
-    def refitted(self, X: pd.DataFrame, y: ArrayLike) -> Self:
+    def refitted(
+        self, X: pd.DataFrame, y: ArrayLike, *, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Return the same model fitted on other rows; what was chosen out of fold stays.
-
-        Every row weighs alike, whatever the rows of `fit` weighed.
 
         For stacking, which needs models that have not seen some groups and cannot afford to
         choose everything again for each.
+
+        Args:
+            X: n x f numbers, booleans, text or categories; nulls allowed.
+            y: n targets or labels.
+            sample_weight: n weights as in `fit`; None where these rows weigh alike, whatever the
+                rows of `fit` weighed.
 
         Raises:
             ValueError: As in `fit`.
         """
         check_is_fitted(self, "booster_")
+        X, y, _, weights = weighed_rows(X, y, None, sample_weight)
         fitted = copy.copy(self)
         encoder = TableEncoder.fit(X)
         fitted._learn_table(X, encoder)
-        fitted._train_chosen(encoder.transform(X), y)
+        fitted._train_chosen(encoder.transform(X), y, weights)
         return fitted
 
-    def _train_chosen(self, matrix: Matrix, y: ArrayLike) -> None:
+    def _train_chosen(self, matrix: Matrix, y: ArrayLike, weights: Floats | None = None) -> None:
         """Train what was chosen out of fold on every row."""
         raise NotImplementedError
 
@@ -439,46 +443,6 @@ class BoostedTrees(TakesTables, BaseEstimator):
     def _restore(self, state: Mapping[str, Any]) -> None:
         """Take back what `_state` gave and `load` has not taken yet."""
         raise NotImplementedError
-
-
-def weighed_rows(
-    X: Any, y: ArrayLike, groups: ArrayLike | None, sample_weight: ArrayLike | None
-) -> tuple[pd.DataFrame, ArrayLike, ArrayLike | None, Floats | None]:
-    """Return table, targets and groups of the rows that weigh anything, and their weights.
-
-    Only how weights compare counts: they are brought to a mean of 1, at which the penalties of the
-    trees and the calibrator's pseudo-rows mean what they do without weights. Equal ones are none.
-
-    Args:
-        X: n x f numbers, booleans, text or categories.
-        y: n targets or labels.
-        groups: n names, or None.
-        sample_weight: n weights, or None where the rows weigh alike.
-
-    Raises:
-        TypeError: When X is sparse.
-        ValueError: When a weight is null, infinite or under 0, when all are 0, or when there are
-            not as many weights, targets or groups as rows.
-    """
-    table = as_table(X)
-    if sample_weight is None:
-        return table, y, groups, None
-    weights = _check_sample_weight(sample_weight, table, dtype=np.float64, ensure_non_negative=True)
-    targets = as_column(y)
-    check_consistent_length(table, targets, groups)
-    use = weights > 0.0
-    weights = weights[use]
-    return (
-        table[use],
-        targets[use],
-        None if groups is None else np.asarray(groups)[use],
-        None if weights.min() == weights.max() else weights / weights.mean(),
-    )
-
-
-def taken(values: Floats | None, rows: NDArray[Any]) -> Floats | None:
-    """Return the values of some rows, or None where there are none."""
-    return None if values is None else values[rows]
 
 
 def calibrated_loss(labels: Floats, margin: Floats, *, weights: Floats | None = None) -> float:

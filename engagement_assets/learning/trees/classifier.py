@@ -40,10 +40,9 @@ from engagement_assets.learning.trees.boosted import (
     calibrated_loss,
     least,
     named_columns,
-    taken,
-    weighed_rows,
 )
 from engagement_assets.learning.trees.encoder import TableEncoder
+from engagement_assets.learning.weights import taken, weighed_rows
 
 logger = logging.getLogger(__name__)
 

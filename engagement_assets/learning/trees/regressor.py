@@ -27,9 +27,9 @@ from engagement_assets.learning.trees.boosted import (
     as_targets,
     least,
     regression_folds,
-    weighed_rows,
 )
 from engagement_assets.learning.trees.encoder import TableEncoder
+from engagement_assets.learning.weights import weighed_rows
 
 FORMAT = "bounded-boosting-regressor/1"
 SQUARED = "reg:squarederror"

@@ -42,7 +42,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from engagement_assets.learning.errors import TooLittleDataError
-from engagement_assets.learning.evaluation.binary import Floats
+from engagement_assets.learning.evaluation.binary import Floats, as_weights
 from engagement_assets.learning.evaluation.quantiles import (
     ConformalShift,
     fit_conformal_shift,
@@ -78,6 +78,7 @@ from engagement_assets.learning.trees.revenue_mean import (
     like,
     signed_log,
 )
+from engagement_assets.learning.weights import quantile, taken, weighed_rows
 
 FORMAT = "zero-inflated-revenue-regressor/1"
 LEVELS = (0.1, 0.5, 0.9)
@@ -111,8 +112,8 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):
             number of trees.
         prior_: How the prior becomes an offset, or None.
         calibration_: The rising map from the winner's amount to the mean.
-        oof_prediction_: n out-of-fold means, in the order of the rows.
-        oof_quantiles_: n x 3 out-of-fold quantiles after the conformal shift.
+        oof_prediction_: Out-of-fold means of the rows that weigh anything, in their order.
+        oof_quantiles_: Their out-of-fold quantiles after the conformal shift, three a row.
         trees_: Number of trees of each part.
         constant_chance_: The chance of paying of every row where too few do not pay, or None.
         calibrator_: The map from the margin of paying to its chance; not where that is constant.
@@ -134,26 +135,36 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):
     pays_: xgb.Booster = field(init=False)
     quantiles_: xgb.Booster = field(init=False)
 
-    def fit(self, X: pd.DataFrame, y: ArrayLike, *, groups: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: pd.DataFrame,
+        y: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Learn who pays, how much is to be expected, and the quantiles.
 
         Args:
             X: n x f numbers, booleans, text or categories; nulls allowed.
             y: n amounts of money; zero for most, negative where refunds prevail.
             groups: n names, such as the person of each row, where rows belong together.
+            sample_weight: n weights, 0 or more: how much a row counts beside the others in all
+                that is learnt, chosen and shifted. A row of weight 0 is as if it were not there.
 
         Raises:
             ConstantTargetError: When every amount is the same.
-            TooFewPayersError: When fewer than 20 rows pay.
+            TooFewPayersError: When fewer than 20 rows that weigh anything pay.
             TypeError: When X is sparse or has a column of a type that cannot be used.
             ValueError: When X is empty or has infinite values, has another length than y, when
                 there are fewer than two groups, when an amount is null or not finite, when the
-                mean is none of the candidates, or when the prior is no column of numbers.
+                mean is none of the candidates, when the prior is no column of numbers, or as
+                `weighed_rows` does.
         """
         if self.mean not in (*CANDIDATES, "auto"):
             raise ValueError(f"mean {self.mean!r} is none of {(*CANDIDATES, 'auto')}")
         self._validate_params()
-        X = as_table(X)
+        X, y, groups, weights = weighed_rows(X, y, groups, sample_weight)
         encoder = TableEncoder.fit(X)
         amounts = as_targets(y, rows=len(X))
         pays = amounts > 0.0
@@ -166,11 +177,11 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):
         folds = regression_folds(len(X), folds=self.folds, groups=groups, seed=self.random_state)
         self.folds_ = len(folds)
         self._learn_table(X, encoder)
-        self._learn_prior(matrix)
+        self._learn_prior(matrix, weights)
         self.trees_: dict[str, int] = {}
-        chance = self._fit_chance(matrix, pays, folds)
-        self._fit_mean(matrix, amounts, chance, folds)
-        self._fit_quantiles(matrix, amounts, chance, folds)
+        chance = self._fit_chance(matrix, pays, weights, folds)
+        self._fit_mean(matrix, amounts, weights, chance, folds)
+        self._fit_quantiles(matrix, amounts, weights, chance, folds)
         return self
 
     def _guess(self, matrix: Matrix) -> Floats:
@@ -178,46 +189,69 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):
         place = self.encoder_.features.index(str(self.prior))
         return matrix[:, place].astype(np.float64)
 
-    def _learn_prior(self, matrix: Matrix) -> None:
+    def _learn_prior(self, matrix: Matrix, weights: Floats | None) -> None:
         self.prior_ = None
         if self.prior is not None:
             if self.encoder_.kinds.get(self.prior) not in (NUMBER, NO_VALUES):
                 raise ValueError(f"the prior {self.prior!r} is no column of numbers")
-            self.prior_ = Prior.fit(self._guess(matrix), name=self.prior)
+            self.prior_ = Prior.fit(self._guess(matrix), name=self.prior, weights=weights)
 
     def _offset(self, matrix: Matrix) -> Floats | None:
         return None if self.prior_ is None else self.prior_.offset(self._guess(matrix))
 
-    def _train_chosen(self, matrix: Matrix, y: ArrayLike) -> None:
+    def _train_chosen(self, matrix: Matrix, y: ArrayLike, weights: Floats | None = None) -> None:
         """Train the mean on every row; calibrator, map to the mean and quantiles stay."""
-        self._learn_prior(matrix)
+        self._learn_prior(matrix, weights)
         amounts = as_targets(y, rows=len(matrix))
         if self.mean_ == HURDLE and self.constant_chance_ is None:
-            self._train_pays(matrix, amounts > 0.0)
-        self.booster_ = self._train_mean(matrix, learning(self.mean_, amounts, cut_off=CUT_OFF))
+            self._train_pays(matrix, amounts > 0.0, weights)
+        how = learning(self.mean_, amounts, cut_off=CUT_OFF, weights=weights)
+        self.booster_ = self._train_mean(matrix, how, weights)
 
-    def _train_pays(self, matrix: Matrix, pays: NDArray[np.bool_]) -> None:
+    def _train_pays(self, matrix: Matrix, pays: NDArray[np.bool_], weights: Floats | None) -> None:
         self.pays_ = self._train(
-            matrix, pays.astype(np.float64), self.trees_["pays"], objective=LOGISTIC
+            matrix,
+            pays.astype(np.float64),
+            self.trees_["pays"],
+            objective=LOGISTIC,
+            weights=weights,
         )
 
-    def _fit_chance(self, matrix: Matrix, pays: NDArray[np.bool_], folds: list[Fold]) -> Floats:
+    def _fit_chance(
+        self,
+        matrix: Matrix,
+        pays: NDArray[np.bool_],
+        weights: Floats | None,
+        folds: list[Fold],
+    ) -> Floats:
         """Learn who pays; return the calibrated out-of-fold chances."""
         self.constant_chance_: float | None = None
         if (~pays).sum() < LEAST_PAYERS:
             # half a row more on either side keeps it off 1
-            self.constant_chance_ = float((pays.sum() + 0.5) / (len(pays) + 1.0))
+            paying = as_weights(weights, rows=len(pays))[pays].sum()
+            self.constant_chance_ = float((paying + 0.5) / (len(pays) + 1.0))
             return np.full(len(pays), self.constant_chance_)
-        losses, chance = self._calibrated_out_of_fold(matrix, pays.astype(np.float64), folds)
+        losses, chance = self._calibrated_out_of_fold(
+            matrix, pays.astype(np.float64), folds, weights=weights
+        )
         self.trees_["pays"] = least(losses)
-        self._train_pays(matrix, pays)
+        self._train_pays(matrix, pays, weights)
         return chance
 
-    def _fit_mean(self, matrix: Matrix, amounts: Floats, chance: Floats, folds: list[Fold]) -> None:
+    def _fit_mean(
+        self,
+        matrix: Matrix,
+        amounts: Floats,
+        weights: Floats | None,
+        chance: Floats,
+        folds: list[Fold],
+    ) -> None:
         """Keep the candidate with the least out-of-fold squared error, and fit it on every row."""
         tried = CANDIDATES if self.mean == "auto" else (self.mean,)
-        learnt = {name: learning(name, amounts, cut_off=CUT_OFF) for name in tried}
+        learnt = {name: learning(name, amounts, cut_off=CUT_OFF, weights=weights) for name in tried}
         offset = self._offset(matrix)
+        weighs = as_weights(weights, rows=len(amounts))
+        total = (amounts * weighs).sum()
         made: dict[str, OutOfFold] = {}
 
         def mean_of(name: str, margin: Floats) -> Floats:
@@ -226,7 +260,8 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):
 
         def loss_of(name: str, margin: Floats) -> float:
             mean = mean_of(name, margin)
-            return float(np.mean((amounts - amounts.sum() / mean.sum() * mean) ** 2))
+            scaled = total / (mean * weighs).sum() * mean
+            return float(np.average((amounts - scaled) ** 2, weights=weights))
 
         for name, how in learnt.items():
             start, more = how.start(offset)
@@ -237,6 +272,7 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):
                 loss=partial(loss_of, name),
                 use=how.use,
                 offset=start,
+                weights=weights,
                 objective=how.objective,
                 **more,
             )
@@ -246,11 +282,11 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):
         best = made[self.mean_]
         self.trees_["mean"] = best.trees
         predicted = mean_of(self.mean_, best.margin)
-        self.calibration_ = MeanCalibration.fit(amounts, predicted)
+        self.calibration_ = MeanCalibration.fit(amounts, predicted, weights=weights)
         self.oof_prediction_ = self.calibration_(predicted)
-        self.booster_ = self._train_mean(matrix, learnt[self.mean_])
+        self.booster_ = self._train_mean(matrix, learnt[self.mean_], weights)
 
-    def _train_mean(self, matrix: Matrix, how: Learning) -> xgb.Booster:
+    def _train_mean(self, matrix: Matrix, how: Learning, weights: Floats | None) -> xgb.Booster:
         """Return the trees of the mean on every row that they may learn from."""
         start, more = how.start(self._offset(matrix))
         return self._train(
@@ -258,12 +294,18 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):
             how.target[how.use],
             self.trees_["mean"],
             objective=how.objective,
-            offset=None if start is None else start[how.use],
+            offset=taken(start, how.use),
+            weights=taken(weights, how.use),
             **more,
         )
 
     def _fit_quantiles(
-        self, matrix: Matrix, amounts: Floats, chance: Floats, folds: list[Fold]
+        self,
+        matrix: Matrix,
+        amounts: Floats,
+        weights: Floats | None,
+        chance: Floats,
+        folds: list[Fold],
     ) -> None:
         """Learn the quantiles and shift them by what out-of-fold rows show."""
         target = signed_log(amounts)
@@ -272,22 +314,30 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):
         def loss(margin: Floats) -> float:
             logs = signed_log(from_margins(margin, chance, levels=LEVELS))
             return sum(
-                pinball_loss(target, logs[:, i], level=level) for i, level in enumerate(LEVELS)
+                pinball_loss(target, logs[:, i], level=level, weights=weights)
+                for i, level in enumerate(LEVELS)
             )
 
-        how: dict[str, Any] = {"objective": "reg:quantileerror", "quantile_alpha": list(LEVELS)}
+        how: dict[str, Any] = {
+            "objective": "reg:quantileerror",
+            "quantile_alpha": list(LEVELS),
+            "weights": weights,
+        }
         made = self._out_of_fold(matrix, target, folds, loss=loss, **how)
         self.trees_["quantiles"] = made.trees
         quantiles = from_margins(made.margin, chance, levels=LEVELS)
-        self.scale_floor_ = float(np.median(amounts[amounts > 0.0])) / 10.0
-        top = quantiles[:, -1][quantiles[:, -1] > 0.0]
-        self.group_edges_ = np.unique(np.quantile(top, GROUP_CUTS)).tolist() if len(top) else []
+        pays = amounts > 0.0
+        self.scale_floor_ = float(quantile(amounts[pays], 0.5, taken(weights, pays))) / 10.0
+        some = quantiles[:, -1] > 0.0
+        cuts = quantile(quantiles[some, -1], GROUP_CUTS, taken(weights, some)) if some.any() else []
+        self.group_edges_ = np.unique(cuts).tolist()
         self.shift_ = fit_conformal_shift(
             amounts,
             quantiles,
             levels=LEVELS,
             groups=like(quantiles, self.group_edges_),
             scale=self._scales(quantiles),
+            weights=weights,
         )
         self.oof_quantiles_ = self._conformalize(quantiles, chance)
         self.quantiles_ = self._train(matrix, target, made.trees, **how)

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from engagement_assets.learning.evaluation.binary import Floats
+from engagement_assets.learning.evaluation.binary import Floats, as_weights
 from engagement_assets.learning.json_data import JsonData
+from engagement_assets.learning.weights import quantile, taken
 
 HURDLE, TWEEDIE, SQUARED = "hurdle", "tweedie", "squared"
 CANDIDATES = (HURDLE, TWEEDIE, SQUARED)
@@ -63,17 +64,19 @@ class Prior(JsonData):
     mean_offset: float
 
     @classmethod
-    def fit(cls, guess: Floats, *, name: str) -> Prior:
-        """Learn it from n guesses of a column of this name; NaN for unknown.
+    def fit(cls, guess: Floats, *, name: str, weights: Floats | None = None) -> Prior:
+        """Learn it from n guesses, weighed or not, of a column of this name; NaN for unknown.
 
         Raises:
             ValueError: When no guess is above 0.
         """
-        known = guess[guess > 0.0]
-        if not len(known):
+        known = guess > 0.0
+        if not known.any():
             raise ValueError(f"the prior {name!r} has no value above 0")
-        raw = cls(float(known.mean()), float(known.min()), 0.0)
-        return cls(raw.typical, raw.least, float(raw.offset(guess).mean()))
+        typical = float(np.average(guess[known], weights=taken(weights, known)))
+        raw = cls(typical, float(guess[known].min()), 0.0)
+        mean_offset = float(np.average(raw.offset(guess), weights=weights))
+        return cls(raw.typical, raw.least, mean_offset)
 
     def offset(self, guess: Floats) -> Floats:
         """Return the logarithm of each of n guesses."""
@@ -99,17 +102,20 @@ class MeanCalibration(JsonData):
     values: tuple[float, ...]
 
     @classmethod
-    def fit(cls, amounts: Floats, predicted: Floats) -> MeanCalibration:
+    def fit(
+        cls, amounts: Floats, predicted: Floats, *, weights: Floats | None = None
+    ) -> MeanCalibration:
         """Learn it from n amounts and as many out-of-fold predictions, not negative.
 
-        The mean of the map over the predictions is the mean amount.
+        The mean of the map over the predictions is the mean amount, both weighed by the n weights.
         """
-        edges = np.unique(np.quantile(predicted, BIN_EDGES))
+        edges = np.unique(quantile(predicted, BIN_EDGES, weights))
         part = np.searchsorted(edges, predicted, side="right")
-        size = np.bincount(part)
+        weighs = as_weights(weights, rows=len(amounts))
+        size = np.bincount(part, weights=weighs)
         there = size > 0
         mean, paid = (
-            np.bincount(part, weights=values)[there] / size[there]
+            np.bincount(part, weights=values * weighs)[there] / size[there]
             for values in (predicted, amounts)
         )
         rising = np.maximum(isotonic_regression(paid, weights=size[there]).x, 0.0)
@@ -117,8 +123,8 @@ class MeanCalibration(JsonData):
         if mean[0] <= 0.0:
             knots, values = knots[1:], values[1:]
         raw = cls(tuple(knots.tolist()), tuple(values.tolist()))
-        total = float(raw(predicted).sum())
-        factor = max(float(amounts.sum()), 0.0) / total if total > 0.0 else 0.0
+        total = float((raw(predicted) * weighs).sum())
+        factor = max(float((amounts * weighs).sum()), 0.0) / total if total > 0.0 else 0.0
         return cls(raw.knots, tuple((factor * values).tolist()))
 
     def __call__(self, predicted: Floats) -> Floats:
@@ -130,13 +136,16 @@ class MeanCalibration(JsonData):
         return amounts
 
 
-def learning(name: str, amounts: Floats, *, cut_off: float) -> Learning:
+def learning(
+    name: str, amounts: Floats, *, cut_off: float, weights: Floats | None = None
+) -> Learning:
     """Return what a candidate learns from n amounts.
 
     Args:
         name: One of `CANDIDATES`.
         amounts: n amounts, some above 0.
         cut_off: For `squared`, the quantile of the payers' amounts that greater ones are set to.
+        weights: n weights, by which that quantile is taken; None where the rows weigh alike.
     """
     pays = amounts > 0.0
     if name == HURDLE:
@@ -145,7 +154,7 @@ def learning(name: str, amounts: Floats, *, cut_off: float) -> Learning:
     everybody = np.ones(len(amounts), dtype=bool)
     if name == TWEEDIE:
         return Learning("reg:tweedie", np.maximum(amounts, 0.0), everybody, log_link=True)
-    limit = float(np.quantile(amounts[pays], cut_off))
+    limit = float(quantile(amounts[pays], cut_off, taken(weights, pays)))
     return Learning("reg:squarederror", np.minimum(amounts, limit), everybody, log_link=False)
 
 

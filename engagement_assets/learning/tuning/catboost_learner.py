@@ -50,19 +50,21 @@ class CatBoostLearner(Learner):
             "categories": draw.one_of("categories", [False, True]),
         }
 
-    def _pool(self, matrix: Matrix, target: Floats | None = None) -> Pool:
+    def _pool(
+        self, matrix: Matrix, target: Floats | None = None, weights: Floats | None = None
+    ) -> Pool:
         places = self.categories if self.parameters[_CATEGORIES] else []
         if not places:
-            return Pool(matrix, target)
+            return Pool(matrix, target, weight=weights)
         table = pd.DataFrame(matrix, columns=range(matrix.shape[1]))
         for place in places:
             # ranks as text, which categories are here; a null is one more
             ranks = table[place].fillna(-1).astype(int).astype(str)
             table[place] = ranks.astype(object)
-        return Pool(table, target, cat_features=places)
+        return Pool(table, target, weight=weights, cat_features=places)
 
-    def fit(self, matrix: Matrix, target: Floats) -> Self:
-        """Learn from n rows."""
+    def fit(self, matrix: Matrix, target: Floats, weights: Floats | None = None) -> Self:
+        """Learn from n rows; see `Learner.fit`."""
         chosen = {k: v for k, v in self.parameters.items() if k not in {ROUNDS, _CATEGORIES}}
         self.model = CatBoost(
             {
@@ -76,7 +78,7 @@ class CatBoostLearner(Learner):
                 "logging_level": "Silent",
             }
         )
-        self.model.fit(self._pool(matrix, target))
+        self.model.fit(self._pool(matrix, target, weights))
         # a time and a random name would make each fit of the same data other bytes
         metadata = self.model.get_metadata()
         for name in ("train_finish_time", "model_guid"):

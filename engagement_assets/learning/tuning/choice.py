@@ -78,7 +78,7 @@ def greedy_ensemble(problem: Problem, scored: Sequence[Scored]) -> dict[int, flo
     drawn: list[int] = []
     losses: list[float] = []
     for count in range(1, _DRAWS + 1):
-        tried = [float(problem.losses((total + one) / count).mean()) for one in margins]
+        tried = [problem.loss((total + one) / count) for one in margins]
         best = int(np.argmin(tried))
         drawn.append(best)
         losses.append(tried[best])
@@ -114,7 +114,7 @@ def candidates(
     for name, shares in named.items():
         margin = combined(scored, shares)
         lacks = None if unfairness is None else unfairness(problem.predicted(margin))
-        loss = float(problem.losses(margin).mean())
+        loss = problem.loss(margin)
         made.append(Candidate(name=name, weights=shares, loss=loss, unfairness=lacks))
     made.sort(key=lambda one: one.loss)
     return [_placed(one, made) for one in made]

@@ -58,16 +58,21 @@ class TunedClassifier(ClassifierMixin, TunedEstimator):
         return labels
 
     def _learn_rest(self, problem: Problem) -> None:
-        labels = problem.target
-        self.calibrator_ = fit_calibrator(labels, self.oof_margin_, seed=self.random_state)
+        labels, weights = problem.target, problem.weights
+        self.calibrator_ = fit_calibrator(
+            labels, self.oof_margin_, weights=weights, seed=self.random_state
+        )
         self.oof_probability_ = self.calibrator_(self.oof_margin_)
         costs = CostModel(self.cost_miss, self.cost_action, self.success_rate)
-        self.threshold_choice_ = cost_threshold(labels, self.oof_probability_, costs=costs)
+        self.threshold_choice_ = cost_threshold(
+            labels, self.oof_probability_, costs=costs, weights=weights
+        )
         self.threshold_ = self.threshold_choice_.threshold
         self.threshold_at_recall_ = threshold_at_recall(
-            labels, self.oof_probability_, recall=self.recall_target
+            labels, self.oof_probability_, recall=self.recall_target, weights=weights
         )
-        self.log_losses_ = {f"tuned {self.kind_}": log_loss(labels, self.oof_probability_)}
+        loss = log_loss(labels, self.oof_probability_, weights=weights)
+        self.log_losses_ = {f"tuned {self.kind_}": loss}
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -72,8 +72,8 @@ class Learner(ABC):
         """Draw parameters."""
 
     @abstractmethod
-    def fit(self, matrix: Matrix, target: Floats) -> Self:
-        """Learn from n rows."""
+    def fit(self, matrix: Matrix, target: Floats, weights: Floats | None = None) -> Self:
+        """Learn from n rows, weighed by n weights of mean 1 where there are any."""
 
     @abstractmethod
     def margin(self, matrix: Matrix, *, rounds: int | None = None) -> Floats:

@@ -52,13 +52,14 @@ class LightGBMLearner(Learner):
             "categories": draw.one_of("categories", [False, True]),
         }
 
-    def fit(self, matrix: Matrix, target: Floats) -> Self:
-        """Learn from n rows."""
+    def fit(self, matrix: Matrix, target: Floats, weights: Floats | None = None) -> Self:
+        """Learn from n rows; see `Learner.fit`."""
         chosen = {k: v for k, v in self.parameters.items() if k not in {ROUNDS, _CATEGORIES}}
         places = self.categories if self.parameters[_CATEGORIES] else []
         data = lgb.Dataset(
             matrix.astype(np.float64),
             label=target,
+            weight=weights,
             categorical_feature=places,
             params={"verbosity": -1, "feature_pre_filter": False},
         )

@@ -17,6 +17,7 @@ from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.tuning.learners import family
 from engagement_assets.learning.tuning.plan import Plan
 from engagement_assets.learning.tuning.problem import Problem
+from engagement_assets.learning.weights import taken
 
 _MIB = 2**20
 # How the libraries word it: XGBoost and CatBoost, torch, LightGBM and NumPy.
@@ -96,7 +97,7 @@ def scored(
         seed=seed,
         n_jobs=n_jobs,
     )
-    learner.fit(problem.matrix[learn], problem.target[learn])
+    learner.fit(problem.matrix[learn], problem.target[learn], taken(problem.weights, learn))
     return learner.staged(problem.matrix[held_out])
 
 

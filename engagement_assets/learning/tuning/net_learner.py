@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from engagement_assets.learning.evaluation.binary import Floats
+from engagement_assets.learning.evaluation.binary import Floats, as_weights
 from engagement_assets.learning.torch_threads import torch_threads
 from engagement_assets.learning.trees.boosted import Matrix
 from engagement_assets.learning.tuning.learners import NET, ROUNDS, Draw, Learner
@@ -56,20 +56,27 @@ class NetLearner(Learner):
             "weight_decay": draw.number("weight_decay", 0.00001, 0.1, log=True),
         }
 
-    def fit(self, matrix: Matrix, target: Floats) -> Self:
-        """Learn from n rows."""
+    def fit(self, matrix: Matrix, target: Floats, weights: Floats | None = None) -> Self:
+        """Learn from n rows; see `Learner.fit`.
+
+        The loss and the scale of the target are weighed. The inputs' scale, which only conditions
+        the steps, and the background rows of the reasons are of rows as they are.
+        """
         with torch_threads(self.n_jobs), torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            self._learn_inputs(matrix, target)
-            self._train(self._inputs(torch.from_numpy(matrix)), target)
+            self._learn_inputs(matrix, target, weights)
+            self._train(self._inputs(torch.from_numpy(matrix)), target, weights)
         return self
 
-    def _learn_inputs(self, matrix: Matrix, target: Floats) -> None:
+    def _learn_inputs(self, matrix: Matrix, target: Floats, weights: Floats | None) -> None:
         known = np.where(np.isnan(matrix).all(axis=0), 0.0, matrix)
         centre = np.nanmedian(known, axis=0)
         spread = np.nanstd(known, axis=0)
         rows = np.random.default_rng(self.seed).permutation(len(matrix))[:_BACKGROUND]
-        location, scale = (0.0, 1.0) if self.logistic else (target.mean(), target.std())
+        location, scale = 0.0, 1.0
+        if not self.logistic:
+            location = float(np.average(target, weights=weights))
+            scale = float(np.sqrt(np.average((target - location) ** 2, weights=weights)))
         self.state: dict[str, Tensor] = {
             "centre": torch.tensor(centre, dtype=torch.float32),
             "spread": torch.tensor(np.where(spread > 0, spread, 1.0), dtype=torch.float32),
@@ -99,9 +106,10 @@ class NetLearner(Learner):
             inputs = width
         return nn.Sequential(*layers, nn.Linear(inputs, 1))
 
-    def _train(self, inputs: Tensor, target: Floats) -> None:
+    def _train(self, inputs: Tensor, target: Floats, weights: Floats | None) -> None:
         scaled = (target - float(self.state["location"])) / float(self.state["scale"])
         goal = torch.tensor(scaled, dtype=torch.float32)
+        weighs = torch.tensor(as_weights(weights, rows=len(goal)), dtype=torch.float32)
         net = self._net(inputs.shape[1])
         how = {name: float(self.parameters[name]) for name in ("learning_rate", "weight_decay")}
         optimiser = torch.optim.AdamW(
@@ -114,7 +122,8 @@ class NetLearner(Learner):
         for _ in range(epochs):
             for rows in torch.split(torch.randperm(len(goal)), batch):
                 optimiser.zero_grad()
-                torch.autograd.backward(measure(net(inputs[rows]).squeeze(1), goal[rows]))
+                losses = measure(net(inputs[rows]).squeeze(1), goal[rows], reduction="none")
+                torch.autograd.backward((weighs[rows] * losses).mean())
                 optimiser.step()
             plan.step()
         self.net = net.eval()

@@ -23,6 +23,7 @@ from engagement_assets.learning.evaluation.binary import Floats
 from engagement_assets.learning.evaluation.metrics import row_log_losses
 from engagement_assets.learning.trees.boosted import Fold, Matrix, as_targets, regression_folds
 from engagement_assets.learning.trees.encoder import CATEGORY, TableEncoder
+from engagement_assets.learning.weights import taken
 
 # A label of 0 and 1 by log loss; a number from 0 to 1, and any number, by squared error.
 Kind = Literal["binary", "share", "number"]
@@ -42,6 +43,7 @@ class Problem:
         target: n targets.
         groups: n codes of what belongs together.
         folds: Rows to learn from and rows to score; each row is scored once.
+        weights: n weights of mean 1, or None where the rows weigh alike.
     """
 
     kind: Kind
@@ -50,6 +52,7 @@ class Problem:
     target: Floats
     groups: NDArray[np.intp]
     folds: list[Fold]
+    weights: Floats | None = None
 
     @property
     def logistic(self) -> bool:
@@ -69,10 +72,16 @@ class Problem:
         """Return the loss of each row: log loss in nats, or the squared error."""
         return row_losses(self.target[rows], self.predicted(margin), self.kind)
 
+    def loss(self, margin: Floats, rows: NDArray[np.intp] | slice = slice(None)) -> float:
+        """Return the mean of `losses`, by weight."""
+        weights = None if self.weights is None else self.weights[rows]
+        return float(np.average(self.losses(margin, rows), weights=weights))
+
     def digest(self) -> str:
-        """Return a digest of the data and the folds."""
+        """Return a digest of the data, the weights and the folds."""
         summed = hashlib.sha256(self.kind.encode())
-        for part in (self.matrix, self.target, *(scored for _, scored in self.folds)):
+        weights = () if self.weights is None else (self.weights,)
+        for part in (self.matrix, self.target, *weights, *(scored for _, scored in self.folds)):
             summed.update(np.ascontiguousarray(part).tobytes())
         return summed.hexdigest()
 
@@ -91,6 +100,7 @@ class Problem:
             target=self.target[chosen],
             groups=self.groups[chosen],
             folds=folds,
+            weights=taken(self.weights, chosen),
         )
 
 
@@ -137,6 +147,7 @@ def problem_of(
     fold: ArrayLike | None = None,
     folds: int = 5,
     seed: int = 0,
+    weights: Floats | None = None,
 ) -> Problem:
     """Check a table and deal its folds.
 
@@ -148,6 +159,7 @@ def problem_of(
         fold: n names of folds, where they are fixed already.
         folds: Folds to deal where they are not.
         seed: Seed of the dealing.
+        weights: n weights of mean 1, or None where the rows weigh alike.
 
     Raises:
         ConstantTargetError: When every target is the same.
@@ -181,6 +193,7 @@ def problem_of(
         target=target,
         groups=codes.astype(np.intp),
         folds=[(np.asarray(a), np.asarray(b)) for a, b in dealt],
+        weights=weights,
     )
 
 

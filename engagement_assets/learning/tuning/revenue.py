@@ -4,7 +4,7 @@ Belongs here: putting a tuned regressor in the place of the mean. Does not belon
 quantiles of paying (`trees.revenue`) and the search.
 """
 
-# ruff: noqa: N803 - X is scikit-learn's name for a table of features
+# ruff: noqa: N803, N806 - X is scikit-learn's name for a table of features
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from engagement_assets.learning.trees.boosted import Matrix, as_targets
 from engagement_assets.learning.trees.revenue import CUT_OFF, ZeroInflatedRevenueRegressor
 from engagement_assets.learning.trees.revenue_mean import SQUARED, MeanCalibration, learning
 from engagement_assets.learning.tuning.estimators import TunedRegressor
+from engagement_assets.learning.weights import that_weigh, weighed_rows
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -56,17 +57,27 @@ class TunedRevenueRegressor(ZeroInflatedRevenueRegressor):
         *,
         groups: ArrayLike | None = None,
         sensitive: pd.DataFrame | None = None,
+        sample_weight: ArrayLike | None = None,
     ) -> Self:
         """Learn chance and quantiles, then search for the mean; see both for what they raise."""
-        super().fit(X, y, groups=groups)
+        X, y, groups, weights = weighed_rows(X, y, groups, sample_weight)
+        sensitive = that_weigh(sensitive, sample_weight)
+        super().fit(X, y, groups=groups, sample_weight=weights)
         amounts = as_targets(y, rows=len(X))
         tuned = TunedRegressor(
             **(self.search or {}), random_state=self.random_state, n_jobs=self.n_jobs
         )
-        self.tuned_ = tuned.fit(X, _cut_off(amounts), groups=groups, sensitive=sensitive)
-        self.calibration_ = MeanCalibration.fit(amounts, self.tuned_.oof_margin_)
+        self.tuned_ = tuned.fit(
+            X,
+            _cut_off(amounts, weights),
+            groups=groups,
+            sensitive=sensitive,
+            sample_weight=weights,
+        )
+        self.calibration_ = MeanCalibration.fit(amounts, self.tuned_.oof_margin_, weights=weights)
         self.oof_prediction_ = self.calibration_(self.tuned_.oof_margin_)
-        error = float(np.sqrt(np.mean((amounts - self.oof_prediction_) ** 2)))
+        errors = (amounts - self.oof_prediction_) ** 2
+        error = float(np.sqrt(np.average(errors, weights=weights)))
         self.mean_losses_ = {**self.mean_losses_, self.mean_in_words: error}
         return self
 
@@ -75,10 +86,10 @@ class TunedRevenueRegressor(ZeroInflatedRevenueRegressor):
         """What predicts the mean."""
         return f"tuned {self.tuned_.choice_.name}"
 
-    def _train_chosen(self, matrix: Matrix, y: ArrayLike) -> None:
-        super()._train_chosen(matrix, y)
-        cut = _cut_off(as_targets(y, rows=len(matrix)))
-        self.tuned_ = self.tuned_.refitted_on(self.encoder_, matrix, cut)
+    def _train_chosen(self, matrix: Matrix, y: ArrayLike, weights: Floats | None = None) -> None:
+        super()._train_chosen(matrix, y, weights)
+        cut = _cut_off(as_targets(y, rows=len(matrix)), weights)
+        self.tuned_ = self.tuned_.refitted_on(self.encoder_, matrix, cut, weights)
 
     def set_params(self, **parameters: Any) -> Self:
         """Set parameters; threads also of the tuned regressor."""
@@ -129,5 +140,5 @@ class TunedRevenueRegressor(ZeroInflatedRevenueRegressor):
         return self.tuned_.tuning()
 
 
-def _cut_off(amounts: Floats) -> Floats:
-    return learning(SQUARED, amounts, cut_off=CUT_OFF).target
+def _cut_off(amounts: Floats, weights: Floats | None) -> Floats:
+    return learning(SQUARED, amounts, cut_off=CUT_OFF, weights=weights).target

@@ -164,7 +164,7 @@ def _trial(
             break
         for rounds, margin in staged.items():
             margins.setdefault(rounds, np.empty(len(problem.target)))[held_out] = margin
-            loss = float(problem.losses(margin, held_out).mean())
+            loss = problem.loss(margin, held_out)
             totals.setdefault(rounds, []).append(loss)
         value = min(float(np.mean(losses)) for losses in totals.values())
         if not np.isfinite(value):
@@ -223,7 +223,7 @@ def _finals(
                 margin = _out_of_fold(problem, scoring, name, parameters)
                 record.keep(kept, margin)
                 logger.info("Trial %d on all %d rows", trial.number + 1, len(margin))
-            loss = float(problem.losses(margin).mean())
+            loss = problem.loss(margin)
             title = f"{name}, trial {trial.number + 1}"
             finals.append(
                 Scored(name=title, family=name, parameters=parameters, margin=margin, loss=loss)

@@ -48,6 +48,7 @@ from engagement_assets.learning.tuning.problem import (
 )
 from engagement_assets.learning.tuning.search import complete, run, state
 from engagement_assets.learning.tuning.study import StudyRecord
+from engagement_assets.learning.weights import that_weigh, weighed_rows
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -85,7 +86,7 @@ class TunedEstimator(TakesTables, BaseEstimator):
         candidates_: What it was chosen from, the least loss first.
         trials_: Every trial as data.
         folds_: Folds that were used.
-        oof_margin_: n out-of-fold margins, in the order of the rows.
+        oof_margin_: Out-of-fold margins of the rows that weigh anything, in their order.
         encoder_: The map from table to matrix.
         feature_names_in_: The f feature names in order.
         n_features_in_: Their number.
@@ -120,6 +121,7 @@ class TunedEstimator(TakesTables, BaseEstimator):
         groups: ArrayLike | None = None,
         fold: ArrayLike | None = None,
         sensitive: pd.DataFrame | None = None,
+        sample_weight: ArrayLike | None = None,
     ) -> Self:
         """Search, choose, and fit the choice on every row.
 
@@ -129,6 +131,9 @@ class TunedEstimator(TakesTables, BaseEstimator):
             groups: n names of what belongs together, such as the person of each row.
             fold: n names of folds, where they are fixed already.
             sensitive: n rows of columns that the choice must be fair by; none is learnt from.
+            sample_weight: n weights, 0 or more: how much a row counts beside the others in all
+                that is learnt and chosen. A row of weight 0 is as if it were not there. What
+                groups lack is counted in rows, so it goes with equal weights alone.
 
         Raises:
             NoTrialError: No trial came to its end.
@@ -138,9 +143,17 @@ class TunedEstimator(TakesTables, BaseEstimator):
             TooLittleDataError: There is too little to learn from.
             TypeError: When X is sparse or has a column of a type that cannot be used.
             ValueError: When the table or its folds are not what they must be; see `problem_of`. A
-                classifier's targets have more than two classes.
+                classifier's targets have more than two classes. Weights are not what they must
+                be (`weighed_rows`), or differ while there are sensitive columns.
         """
-        X = as_table(X)
+        sensitive = None if sensitive is None or sensitive.columns.empty else sensitive
+        X, y, groups, weights = weighed_rows(X, y, groups, sample_weight)
+        sensitive, fold = (that_weigh(values, sample_weight) for values in (sensitive, fold))
+        if sensitive is not None and weights is not None:
+            raise ValueError(
+                "what groups lack is counted in rows, which have different weights: give sensitive "
+                "columns or sample_weight"
+            )
         problem = problem_of(
             X,
             self._targets(y),
@@ -149,6 +162,7 @@ class TunedEstimator(TakesTables, BaseEstimator):
             fold=fold,
             folds=self.folds,
             seed=self.random_state,
+            weights=weights,
         )
         self._take_encoder(problem.encoder)
         self.typical_values_ = typical_values(X, problem.encoder)
@@ -163,7 +177,7 @@ class TunedEstimator(TakesTables, BaseEstimator):
         with StudyRecord(None if self.study is None else Path(self.study), asked) as record:
             scored = run(problem, plan, record)
         measure = None
-        if sensitive is not None and len(sensitive.columns):
+        if sensitive is not None:
             measure = unfairness_of(problem, sensitive, least_group=self.least_group)
         self.candidates_ = candidates(problem, scored, unfairness=measure)
         self.choice_ = choose(self.candidates_, limit=self.fairness_limit)
@@ -220,27 +234,43 @@ class TunedEstimator(TakesTables, BaseEstimator):
             categories=problem.categories,
             seed=self.random_state,
             n_jobs=self.n_jobs,
-        ).fit(problem.matrix, problem.target)
+        ).fit(problem.matrix, problem.target, problem.weights)
         logger.info("%s on all rows in %.1f s", name, time.monotonic() - began)
         return learner
 
     def _learn_rest(self, problem: Problem) -> None:
         """Learn what follows from out-of-fold margins."""
 
-    def refitted(self, X: pd.DataFrame, y: ArrayLike) -> Self:
-        """Return the same learners and weights fitted on other rows; what else was chosen stays.
+    def refitted(
+        self, X: pd.DataFrame, y: ArrayLike, *, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Return the same learners and shares fitted on other rows; what else was chosen stays.
+
+        Args:
+            X: n x f numbers, booleans, text or categories; nulls allowed.
+            y: n targets.
+            sample_weight: n weights as in `fit`; None where these rows weigh alike, whatever the
+                rows of `fit` weighed.
 
         Raises:
             ValueError: As in `fit`.
         """
         check_is_fitted(self, "members_")
+        X, y, _, weights = weighed_rows(X, y, None, sample_weight)
         encoder = TableEncoder.fit(X)
-        fitted = self.refitted_on(encoder, encoder.transform(X), np.asarray(y, dtype=np.float64))
+        target = np.asarray(y, dtype=np.float64)
+        fitted = self.refitted_on(encoder, encoder.transform(X), target, weights)
         fitted.typical_values_ = typical_values(X, encoder)
         return fitted
 
-    def refitted_on(self, encoder: TableEncoder, matrix: Matrix, target: Floats) -> Self:
-        """Return the same learners and weights fitted on other rows as an encoder gives them."""
+    def refitted_on(
+        self,
+        encoder: TableEncoder,
+        matrix: Matrix,
+        target: Floats,
+        weights: Floats | None = None,
+    ) -> Self:
+        """Return the same learners and shares fitted on other rows as an encoder gives them."""
         fitted = copy.copy(self)
         fitted._take_encoder(encoder)
         problem = Problem(
@@ -250,6 +280,7 @@ class TunedEstimator(TakesTables, BaseEstimator):
             target=target,
             groups=np.arange(len(target)),
             folds=[],
+            weights=weights,
         )
         fitted.members_ = [
             self._member(problem, one.family, one.parameters) for one in self.members_

@@ -47,8 +47,8 @@ class XGBoostLearner(Learner):
             "reg_lambda": draw.number("reg_lambda", 0.01, 30.0, log=True),
         }
 
-    def fit(self, matrix: Matrix, target: Floats) -> Self:
-        """Learn from n rows."""
+    def fit(self, matrix: Matrix, target: Floats, weights: Floats | None = None) -> Self:
+        """Learn from n rows; see `Learner.fit`."""
         chosen = {k: v for k, v in self.parameters.items() if k != ROUNDS}
         self.booster = xgb.train(
             {
@@ -58,7 +58,7 @@ class XGBoostLearner(Learner):
                 "seed": self.seed,
                 "nthread": self.threads,
             },
-            xgb.QuantileDMatrix(matrix, label=target, nthread=self.threads),
+            xgb.QuantileDMatrix(matrix, label=target, weight=weights, nthread=self.threads),
             num_boost_round=int(self.parameters[ROUNDS]),
         )
         return self

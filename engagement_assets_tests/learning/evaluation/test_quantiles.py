@@ -140,3 +140,28 @@ def test_bad_input_is_named():
         )
     with pytest.raises(ValueError, match="atom chances"):
         covered_with_atom([0.0], [0.0], [1.0], levels=(0.1, 0.9), atom_chance=[1.5])
+
+
+def test_whole_weights_shift_as_repeated_rows_do():
+    rng = np.random.default_rng(6)
+    y, times = rng.gamma(1.0, 5.0, 400), rng.integers(1, 5, 400)
+    rows = np.repeat(np.arange(400), times)
+    groups = np.array(["few", "many"], dtype=object)[(np.arange(400) % 4 > 0).astype(int)]
+    quantiles, scale = np.tile([1.0, 3.0, 9.0], (400, 1)), rng.uniform(0.5, 2.0, 400)
+
+    def shifts(rows, weights=None):
+        return fit_conformal_shift(
+            y[rows],
+            quantiles[rows],
+            levels=LEVELS,
+            groups=groups[rows],
+            scale=scale[rows],
+            weights=weights,
+        ).shifts
+
+    every = np.arange(400)
+    assert shifts(every, times) == shifts(rows) != shifts(every)
+    assert shifts(every, np.ones(400)) == shifts(every)
+    repeated = pinball_loss(y[rows], np.full(len(rows), 4.0), level=0.9)
+    weighed = pinball_loss(y, np.full(400, 4.0), level=0.9, weights=times)
+    assert weighed == pytest.approx(repeated, rel=1e-12)

@@ -1,4 +1,4 @@
-"""Weights of rows reach all that the trees learn and choose."""
+"""Weights of rows reach all that estimators of trees, and tuned ones, learn and choose."""
 
 # ruff: noqa: N803, N806 - X is scikit-learn's name for a table of features
 
@@ -16,6 +16,10 @@ from engagement_assets.learning.trees.classifier import (
     CalibratedBoostingClassifier,
 )
 from engagement_assets.learning.trees.regressor import BoundedBoostingRegressor
+from engagement_assets.learning.trees.revenue import LEVELS, ZeroInflatedRevenueRegressor
+from engagement_assets.learning.tuning.estimators import TunedClassifier, TunedRegressor
+from engagement_assets.learning.tuning.learners import CATBOOST, LIGHTGBM, NET, XGBOOST, family
+from engagement_assets.learning.tuning.revenue import TunedRevenueRegressor
 
 FAST = {"n_estimators": 40, "learning_rate": 0.2, "max_depth": 3, "folds": 3, "n_jobs": 1}
 COSTS = {"cost_miss": 100.0, "cost_action": 20.0, "success_rate": 0.5}
@@ -29,7 +33,34 @@ def regressor():
     return BoundedBoostingRegressor(**FAST)
 
 
-MODELS = pytest.mark.parametrize("make", [classifier, regressor], ids=["classifier", "regressor"])
+def revenue(**more):
+    return ZeroInflatedRevenueRegressor(**FAST, **more)
+
+
+SEARCH = {"trials": 2, "folds": 2, "families": ("xgboost", "lightgbm")}
+
+
+def tuned_classifier(**more):
+    return TunedClassifier(**SEARCH, **COSTS, n_jobs=1, **more)
+
+
+def tuned_regressor(**more):
+    return TunedRegressor(**SEARCH, n_jobs=1, **more)
+
+
+def tuned_revenue():
+    return TunedRevenueRegressor(**FAST, search=SEARCH)
+
+
+SHARES = pytest.mark.parametrize("make", [classifier, regressor], ids=lambda make: make.__name__)
+TREES = pytest.mark.parametrize(
+    "make", [classifier, regressor, revenue], ids=lambda make: make.__name__
+)
+MODELS = pytest.mark.parametrize(
+    "make",
+    [classifier, regressor, revenue, tuned_classifier, tuned_regressor, tuned_revenue],
+    ids=lambda make: make.__name__,
+)
 
 
 def people(n=6000, seed=0):
@@ -60,7 +91,10 @@ def odd_weights(n):
 
 
 def target_of(make, left, score):
-    return left if make is classifier else score
+    if make in (classifier, tuned_classifier):
+        return left
+    # of money half the people give none
+    return np.where(score > 0.5, 10.0 * score, 0.0) if make in (revenue, tuned_revenue) else score
 
 
 def files(model, folder):
@@ -72,7 +106,7 @@ def outside(model, X):
     return model.predict_proba(X)[:, 1] if hasattr(model, "predict_proba") else model.predict(X)
 
 
-@MODELS
+@SHARES
 def test_weights_bring_the_predictions_of_a_biased_sample_to_those_of_the_population(make):
     X, left, score, _ = people()
     sample, y, weights = biased(X, target_of(make, left, score), target_of(make, left, score))
@@ -224,13 +258,13 @@ def test_bad_weights_are_refused(make):
         make().fit(X, y[1:], sample_weight=ones)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         make().fit(X, y, groups=ones[1:], sample_weight=ones)
-    with pytest.raises(ValueError, match=r"of one class|there is nothing to learn"):
+    with pytest.raises(ValueError, match=r"of one class|nothing to learn|rows pay"):
         make().fit(
             X, np.r_[np.zeros(30), np.ones(30)], sample_weight=np.r_[ones[:30], 0 * ones[30:]]
         )
 
 
-@MODELS
+@TREES
 def test_scikit_learn_hands_weights_to_each_fit(make):
     X, left, share, _ = people(600)
     y = target_of(make, left, share)
@@ -245,3 +279,134 @@ def test_scikit_learn_hands_weights_to_each_fit(make):
     best = model.set_params(**search.best_params_).fit(X, y, sample_weight=weights)
     assert (outside(search, X) == outside(best, X)).all()
     assert (outside(search, X) != outside(best.fit(X, y), X)).any()
+
+
+def test_revenue_of_a_biased_sample_is_that_of_the_population():
+    X, left, _, _ = people()
+    new, _, _, truth = people(seed=3)
+    rng = np.random.default_rng(5)
+    y = left * rng.gamma(4.0, 2.5, len(left))
+    later = (rng.random(len(truth)) < truth) * rng.gamma(4.0, 2.5, len(truth))
+    sample, amounts, weights = biased(X, y, left)
+
+    def misses(model):
+        under = (later[:, None] <= model.predict_quantiles(new)).mean(axis=0)
+        gaps = model.predict(new).mean() / (10.0 * truth.mean()) - 1.0
+        return np.abs(
+            [gaps, model.predict_chance(new).mean() - truth.mean(), under[-1] - LEVELS[-1]]
+        )
+
+    weighed = misses(revenue().fit(sample, amounts, sample_weight=weights))
+    alike = misses(revenue().fit(sample, amounts))
+    assert (weighed < [0.07, 0.02, 0.02]).all(), weighed
+    assert (alike > [0.3, 0.12, 0.03]).all(), alike
+
+
+@pytest.mark.parametrize("mean", ["tweedie", "squared"])
+def test_whole_weights_are_rows_that_stand_there_so_often(mean):
+    X, _, score, _ = people(2000)
+    # few different numbers, so that the trees cut where they cut of rows that are repeated; all
+    # rows and columns for each tree, and no penalty, which would mean a row
+    X = X.round(1).drop(columns="device")
+    times = np.random.default_rng(4).integers(1, 4, len(X))
+    amounts, groups = np.where(score > 0.5, 10.0 * score, 0.0), np.arange(len(X))
+    # one tree, so that no number of them is to choose
+    how = {"n_estimators": 1, "learning_rate": 1.0, "subsample": 1.0, "colsample_bytree": 1.0}
+    made = revenue(mean=mean).set_params(**how, min_child_weight=0.0, reg_lambda=0.0)
+
+    def predicted(rows, weights=None):
+        made.fit(X.iloc[rows], amounts[rows], groups=groups[rows], sample_weight=weights)
+        return made.predict(X), made.predict_chance(X), made.predict_quantiles(X)
+
+    weighed, alike = predicted(groups, times), predicted(groups)
+    repeated = predicted(np.repeat(groups, times))
+    np.testing.assert_allclose(weighed[0], repeated[0], rtol=1e-6)
+    assert np.abs(alike[0] / repeated[0] - 1.0).mean() > 0.01
+    # to the calibrator and the conformal shift a row is a weight of 1, of which there are now fewer
+    np.testing.assert_allclose(weighed[1], repeated[1], atol=0.03)
+    off, without = (np.abs(one[2] - repeated[2]).mean() for one in (weighed, alike))
+    assert off < 0.1 * without
+
+
+# all rows and columns in each round, and no penalty or least count, which would mean a row
+LEARNERS = {
+    XGBOOST: {
+        "rounds": 20,
+        "subsample": 1.0,
+        "colsample_bynode": 1.0,
+        "reg_lambda": 0.0,
+        "min_child_weight": 0.0,
+    },
+    LIGHTGBM: {"rounds": 20, "min_data_in_leaf": 1, "lambda_l2": 0.0, "num_leaves": 4},
+    CATBOOST: {
+        "rounds": 20,
+        "subsample": 1.0,
+        "categories": False,
+        "l2_leaf_reg": 1e-6,
+        "random_strength": 0.0,
+    },
+    NET: {"rounds": 40, "dropout": 0.0},
+}
+
+
+@pytest.mark.parametrize("logistic", [True, False], ids=["logistic", "number"])
+@pytest.mark.parametrize("name", LEARNERS)
+def test_each_learner_takes_whole_weights_for_rows(name, logistic):
+    rng = np.random.default_rng(0)
+    matrix = rng.integers(0, 6, (600, 3)).astype(np.float32)
+    heavy = rng.random(600) < 0.5
+    target = np.where(
+        heavy, rng.random(600) < 0.8, rng.random(600) < 0.2 + 0.1 * (matrix[:, 0] > 2)
+    )
+    target = target.astype(float) if logistic else 10.0 * target + matrix[:, 1]
+    times = np.where(heavy, 4, 1)
+    rows = np.repeat(np.arange(600), times)
+
+    def margin(*data):
+        kind = family(name)
+        model = kind(dict(kind.defaults) | LEARNERS[name], logistic=logistic, seed=1, n_jobs=1)
+        return model.fit(*data).margin(matrix)
+
+    weighed = margin(matrix, target, times / times.mean())
+    repeated = margin(matrix[rows], target[rows])
+    alike = margin(matrix, target)
+    # a net's batches are others of repeated rows
+    tolerance = 0.5 if name == NET else 0.05
+    assert np.abs(weighed - repeated).mean() < tolerance * np.abs(alike - repeated).mean()
+    assert abs((weighed - repeated).mean()) < 0.2 * abs((alike - repeated).mean())
+
+
+def test_a_choice_is_by_the_loss_of_the_rows_that_weigh():
+    X, left, score, _ = people(900)
+    weights = odd_weights(len(X))
+    use = weights > 0
+    model = tuned_classifier().fit(X, left, sample_weight=weights)
+    weighed = log_loss(left[use], 1 / (1 + np.exp(-model.oof_margin_)), weights=weights[use])
+    assert model.choice_.loss == pytest.approx(weighed, rel=1e-9)
+    losses = log_loss(left[use], model.oof_probability_, weights=weights[use])
+    assert list(model.log_losses_.values()) == pytest.approx([losses], rel=1e-9)
+    again = tuned_classifier().fit(
+        X, left, fold=np.arange(len(X)) % 2, groups=np.arange(len(X)), sample_weight=weights
+    )
+    assert len(again.oof_margin_) == use.sum()
+    refitted = model.refitted(X, left, sample_weight=weights)
+    assert (outside(refitted, X) == outside(model, X)).all()
+    assert (outside(model.refitted(X[use], left[use]), X) != outside(model, X)).any()
+    trees = regressor().fit(X, score, sample_weight=weights)
+    assert (outside(trees.refitted(X, score, sample_weight=weights), X) == outside(trees, X)).all()
+
+
+@pytest.mark.parametrize("make", [tuned_classifier, tuned_revenue], ids=lambda make: make.__name__)
+def test_what_groups_lack_is_not_weighed_so_both_are_refused(make):
+    X, left, score, _ = people(300)
+    y = target_of(make, left, score)
+    sensitive = pd.DataFrame({"gender": np.where(np.arange(len(X)) % 2, "f", "m")})
+    with pytest.raises(ValueError, match="counted in rows, which have different weights"):
+        make().fit(X, y, sensitive=sensitive, sample_weight=odd_weights(len(X)))
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        make().fit(X, y, sensitive=sensitive[1:], sample_weight=np.ones(len(X)))
+    # equal weights leave rows out and weigh none
+    use = np.arange(len(X)) % 3 > 0
+    model = make().fit(X, y, sensitive=sensitive, sample_weight=use)
+    some = make().fit(X[use], y[use], sensitive=sensitive[use])
+    assert (outside(model, X) == outside(some, X)).all()
