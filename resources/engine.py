@@ -5,7 +5,7 @@ is asked (`sql/`) and how files are written (`lake.py`).
 """
 
 import glob
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -99,8 +99,8 @@ class DuckDBEngine:
         with self.connection() as connection:
             for table in sorted(query.tables):
                 # DuckDB takes turned bits for other values
-                self.lake.check(table)
-                run(connection, self.view(table), name=f"{query.name}, view of {table}")
+                days = self.lake.check(table)
+                run(connection, self.view(table, days), name=f"{query.name}, view of {table}")
             return run(connection, query.render(parameters), name=query.name)
 
     def land(
@@ -114,12 +114,17 @@ class DuckDBEngine:
         """Run a query and put its result in place of one partition; see `Engine`."""
         return self.lake.write(into, self.select(query, parameters), day=day)
 
-    def view(self, table: str) -> str:
-        """The statement that makes `<group>.<table>` a view of its files."""
-        return view_of(table, self.rows(table))
+    def view(self, table: str, days: Sequence[date] | None = None) -> str:
+        """The statement that makes `<group>.<table>` a view of its files; see `rows`."""
+        return view_of(table, self.rows(table, days))
 
-    def rows(self, table: str) -> str:
+    def rows(self, table: str, days: Sequence[date] | None = None) -> str:
         """The statement that selects the rows of `<group>.<table>` from its files.
+
+        Args:
+            table: The table.
+            days: Its days that have a file of their own, as `Lake.check` returns them; they are
+                listed where none are given.
 
         Raises:
             EngineError: The table is neither there nor declared.
@@ -127,7 +132,7 @@ class DuckDBEngine:
         folder = literal_path(str(self.lake.table_path(table)))
         if self.lake.vault is not None:
             folder = f"{PROTOCOL}://{folder}"
-        if self.lake.filled_days(table):
+        if self.lake.filled_days(table) if days is None else days:
             pattern = quote_text(f"{folder}/{PARTITION_COLUMN}=*/{FILE_NAME}")
             return (
                 f"SELECT * FROM read_parquet({pattern}, hive_partitioning = true, "

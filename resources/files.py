@@ -1,7 +1,7 @@
 """Files on this machine that are rewritten, and what is said where one is no JSON any more.
 
 Belongs here: how a file is replaced or added to, one writer at a time, and naming a damaged file.
-Does not belong here: object stores (`lake.put_atomically`) and what is in a file.
+Does not belong here: object stores (`lake_files.put_atomically`) and what is in a file.
 """
 
 from __future__ import annotations

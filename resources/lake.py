@@ -4,7 +4,7 @@
 for a table without partitions. Days without rows that are written together share one file in
 `<root>/<group>/<table>/_empty/`, so that years of a table that has few rows cost few files; the
 file of a day goes before it. Belongs here: where tables lie, writing, reading, what is there.
-Does not belong here: SQL (`engine.py`) and what the tables mean.
+Does not belong here: a file's bytes (`lake_files.py`), SQL (`engine.py`) and what the tables mean.
 """
 
 import hashlib
@@ -12,13 +12,11 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache, partial
-from io import BytesIO
 from itertools import groupby
-from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -26,11 +24,32 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from upath import UPath
 
-from resources.botocore_errors import aws_errors, code_of, explain
-from resources.files import replace_file
-from resources.seals import check, sealed, unsealed
+from resources.lake_files import (
+    CorruptPartitionError,
+    LakeError,
+    LakeFiles,
+    LockedPartitionError,
+    MissingPartitionError,
+    StorageError,
+    check_once,
+    encode,
+    put_atomically,
+    reached,
+    whole,
+)
 from resources.tables import Table
-from resources.vault import ChangedFileError, Vault, VaultError, is_encrypted
+
+__all__ = [
+    "CorruptPartitionError",
+    "Lake",
+    "LakeError",
+    "LockedPartitionError",
+    "MissingPartitionError",
+    "StorageError",
+    "Written",
+    "encode",
+    "put_atomically",
+]
 
 Day = TypeVar("Day")
 Answer = TypeVar("Answer")
@@ -43,35 +62,8 @@ EMPTY = "_empty"
 # Days that one file of days without rows stands for at most: its name, of at most 255 bytes with
 # what a write adds, holds a bit for each.
 EMPTY_DAYS = 600
-# Codes of S3 where it is the file that is not there, or no error of S3 at all.
-ABSENT = ("", "404", "NoSuchKey")
 # Files of an object store that are read at once.
 READERS = 8
-# Device, inode, time of change and size of the files of which this process has checked every byte.
-_CHECKED: set[tuple[int, int, int, int]] = set()
-# A file of an object store that is not larger comes whole with one request, in about the time that
-# asking for its size takes.
-WHOLE = 2**20
-
-
-class LakeError(RuntimeError):
-    """A lake table cannot be read or written."""
-
-
-class MissingPartitionError(LakeError):
-    """Partitions that were asked for are not in the lake."""
-
-
-class CorruptPartitionError(LakeError):
-    """A partition's file is not a whole Parquet file."""
-
-
-class LockedPartitionError(LakeError):
-    """A partition's file is encrypted, and its key is not at hand."""
-
-
-class StorageError(OSError):
-    """The storage does not answer or refuses; unlike a wrong partition it may mend by itself."""
 
 
 @dataclass(frozen=True)
@@ -103,88 +95,8 @@ class Written:
 
 
 @dataclass(frozen=True)
-class Lake:
-    """Tables under one root, local or remote.
-
-    Attributes:
-        root: A local folder or a URL that fsspec knows, such as `s3://bucket/prefix`.
-        options: What fsspec needs for that URL (`resources.aws.storage`); nothing locally.
-        key_file: A file with the key that encrypts the files of a local lake; none by default.
-    """
-
-    root: str
-    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    key_file: str = ""
-
-    @property
-    def is_local(self) -> bool:
-        """Whether the root is a folder of this machine."""
-        return "://" not in self.root or self.root.startswith("file://")
-
-    @property
-    def vault(self) -> Vault | None:
-        """What encrypts the files, where they are."""
-        if not self.key_file:
-            return None
-        return Vault(Path(str(UPath(self.root))).absolute(), Path(self.key_file))
-
-    def put(self, path: UPath, payload: bytes) -> int:
-        """Write a file of the lake whole or not at all, encrypted where the lake is.
-
-        Returns:
-            Its size.
-
-        Raises:
-            LockedPartitionError: The key is not there.
-        """
-        vault = self.vault
-        if vault is not None:
-            with _unlocked():
-                payload = vault.encrypted(Path(str(path)), payload)
-        put_atomically(path, payload)
-        return len(payload)
-
-    def content(self, path: UPath) -> IO[bytes]:
-        """Open a file of the lake as it was before encryption.
-
-        Raises:
-            FileNotFoundError: It is not there.
-            LockedPartitionError: Its key is not there.
-            CorruptPartitionError: It was changed or moved since it was encrypted.
-        """
-        if not self.is_local:
-            end: bytes = path.fs.cat_file(path.path, start=-WHOLE)
-            return BytesIO(end) if len(end) < WHOLE else path.open("rb")
-        file: IO[bytes] = path.open("rb")
-        if not is_encrypted(file):
-            return file
-        with file, _unlocked():
-            if self.vault is None:
-                raise VaultError(f"{path} is encrypted: set LAKE_KEY to the file with its key")
-            return BytesIO(self.vault.decrypted(Path(str(path)), file.read()))
-
-    def recode(self, path: UPath, *, encrypted: bool) -> bool:
-        """Write a file of the lake again, encrypted with the first key or plain.
-
-        No other writer may be at it: what it writes meanwhile would be undone.
-
-        Returns:
-            Whether it was written; one that is as it should be stays.
-
-        Raises:
-            LockedPartitionError: Its key is not there, or this lake has none.
-            CorruptPartitionError: It was changed or moved since it was encrypted.
-        """
-        vault = self.vault
-        if vault is None:
-            raise LockedPartitionError(f"{path}: this lake has no key")
-        raw = path.read_bytes()
-        with _unlocked():
-            if vault.is_current(raw) if encrypted else not is_encrypted(BytesIO(raw)):
-                return False
-            plain = vault.decrypted(Path(str(path)), raw)
-        (self.put if encrypted else put_atomically)(path, plain)
-        return True
+class Lake(LakeFiles):
+    """Tables under one root, local or remote; see `LakeFiles` for root, options and key."""
 
     def table_path(self, table: str) -> UPath:
         """Folder of a table named `<group>/<name>` (`<group>.<name>` is taken too)."""
@@ -232,7 +144,7 @@ class Lake:
 
     def _remote_files(self, folder: UPath) -> list[tuple[str, str]]:
         """Folder and name of every file below; one request, where a look a day would be many."""
-        with _reached(folder):
+        with reached(folder):
             paths: list[str] = folder.fs.find(folder.path)
         return [(parent, name) for *_, parent, name in (path.split("/") for path in paths)]
 
@@ -242,7 +154,7 @@ class Lake:
         if self.is_local:
             return bool(path.exists()) or day in self._empty_files(table)
         try:
-            with _reached(path):
+            with reached(path):
                 # not `exists`, which also says no where the bucket itself is not there
                 path.stat()
         except FileNotFoundError:
@@ -421,7 +333,7 @@ class Lake:
 
         def of_day(day: date) -> pa.Table:
             with self._opened(table, day) as file:
-                content = self._unsealed(file)
+                content = self.unsealed(file)
                 mask = pc.is_in(content.read(columns=[column])[column], wanted)
                 if not pc.any(mask).as_py():
                     # most days have none of them, and the other columns are the most of a file
@@ -499,58 +411,45 @@ class Lake:
         except FileNotFoundError as error:
             raise _missing(table, day) from error
 
-    def check(self, table: str) -> None:
+    def check(self, table: str) -> list[date]:
         """Check every byte of a table's files with rows, each once while it stays the same.
 
         For engines that check nothing themselves. An object store checks what it gives.
+
+        Returns:
+            Days of the partitions that have a file of their own, in order.
 
         Raises:
             CorruptPartitionError: A file is not whole; the message names it.
         """
         if not self.is_local:
-            return
-        files: list[tuple[date | None, str]] = [*self._local_files(table)]
+            return self.filled_days(table)
+        days = self._local_files(table)
+        files: list[tuple[date | None, str]] = [*days]
         if not files and self.exists(table, None):
             files = [(None, str(self.path(table, None)))]
         for day, path in files:
-            # each query asks this of all files, so those that are known are not opened
-            state = os.stat(path)  # noqa: PTH116 - a Path a day takes longer
-            identity = (state.st_dev, state.st_ino, state.st_mtime_ns, state.st_size)
-            if identity not in _CHECKED:
-                with self._opened(table, day) as file:
-                    check(file)
-                _CHECKED.add(identity)
+            check_once(path, partial(self._opened, table, day))
+        return [day for day, _ in days]
 
     def _footer(self, table: str, day: date | None) -> pq.ParquetFile:
         try:
             with self._opened(table, day) as file:
-                return self._unsealed(file)
+                return self.unsealed(file)
         except FileNotFoundError as error:
             raise _missing(table, day) from error
 
     def _read_one(self, table: str, day: date | None, columns: Sequence[str] | None) -> pa.Table:
         with self._opened(table, day) as file:
             # ParquetFile, not read_table: the latter would add the folder's `day` as a column
-            return self._unsealed(file).read(columns=list(columns) if columns else None)
-
-    def _unsealed(self, file: IO[bytes]) -> pq.ParquetFile:
-        # an object store keeps sums of its own, and each further read costs there
-        return unsealed(file, footer=self.is_local)
+            return self.unsealed(file).read(columns=list(columns) if columns else None)
 
     @contextmanager
     def _opened(self, table: str, day: date | None) -> Iterator[IO[bytes]]:
         """Open the file of a partition, and name it where it is not whole."""
         path = self.path(table, day)
-        try:
-            with _reached(path), self._open(table, day) as file:
-                yield file
-        except (StorageError, FileNotFoundError):
-            raise
-        except (pa.ArrowInvalid, OSError) as error:
-            raise CorruptPartitionError(
-                f"table {table}: {path} is not a whole Parquet file ({error}); materialise that "
-                "partition again"
-            ) from error
+        with whole(path, table=table), self._open(table, day) as file:
+            yield file
 
     def _open(self, table: str, day: date | None) -> IO[bytes]:
         path = self.path(table, day)
@@ -561,61 +460,6 @@ class Lake:
             if day not in empty:
                 raise
             return self.content(empty[day])
-
-
-def put_atomically(path: UPath, payload: bytes) -> None:
-    """Write a file so that it appears whole or not at all.
-
-    Locally: written beside its place, then renamed over it, so a process that is killed leaves the
-    old file or the new one. On an object store one put is already atomic.
-    """
-    if path.protocol not in ("", "file"):
-        with _reached(path):
-            path.write_bytes(payload)
-        return
-    replace_file(Path(str(path)), payload)
-
-
-@contextmanager
-def _unlocked() -> Iterator[None]:
-    try:
-        yield
-    except VaultError as error:
-        raise LockedPartitionError(str(error)) from error
-    except ChangedFileError as error:
-        raise CorruptPartitionError(f"{error}; materialise that partition again") from error
-
-
-@contextmanager
-def _reached(path: UPath) -> Iterator[None]:
-    """Tell what S3 refuses apart from what is not there or not whole.
-
-    Raises:
-        StorageError: S3 does not answer, or does not let this process in.
-    """
-    if path.protocol != "s3":
-        yield
-        return
-    kinds: tuple[type[Exception], ...] = (OSError, *aws_errors())
-    try:
-        yield
-    except kinds as error:
-        # an error of Parquet has no code; a file that is not there is told by the caller
-        if isinstance(error, OSError) and code_of(error) in ABSENT:
-            raise
-        raise StorageError(f"{path}: {explain(error)}") from error
-
-
-def encode(rows: pa.Table) -> bytes:
-    """Write rows as one Parquet file in memory."""
-    # a dictionary pays for words that come again, not for ids, of which nearly each is new
-    words = [
-        field.name
-        for field in rows.schema
-        if pa.types.is_string(field.type) and not field.name.endswith("_id")
-    ]
-    # zstd's fastest level: partitions are written once and read often
-    return sealed(rows, compression="zstd", compression_level=1, use_dictionary=words or False)
 
 
 def _filled(files: Iterable[tuple[str, str]]) -> list[date]:

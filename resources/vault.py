@@ -7,7 +7,7 @@ DuckDB reads no Parquet file whose columns have keys, and of one with a single k
 of several pages (docs/decisions/0172-encrypted-lake.md).
 
 Belongs here: keys, and what is done with a file's bytes. Does not belong here: where files lie
-(`lake.py`).
+(`lake.py`, `lake_files.py`).
 """
 
 import hashlib

@@ -81,8 +81,8 @@ def masked(settings: Settings, text: str) -> str:
     key_of(key)
     with engine.connection() as connection:
         for table in sorted(query.tables):
-            engine.lake.check(table)
-            view = masked_rows(connection, known[table], engine.rows(table), key=key)
+            rows = engine.rows(table, engine.lake.check(table))
+            view = masked_rows(connection, known[table], rows, key=key)
             run(connection, view_of(table, view), name=f"view of {table}")
         shown: str = (
             run(connection, query.render({}), name=query.name).to_pandas().to_csv(index=False)

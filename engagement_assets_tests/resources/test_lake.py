@@ -156,7 +156,12 @@ def test_asking_for_no_days_is_an_error(lake: Lake) -> None:
         lake.read("people/all", days=[])
 
 
-@pytest.mark.parametrize("damage", [lambda whole: whole[:-20], lambda _whole: b"", bytes.upper])
+def changed(whole: bytes) -> bytes:
+    # beyond the name of the key, another one of which is no key at hand
+    return whole[:20] + whole[20:].upper()
+
+
+@pytest.mark.parametrize("damage", [lambda whole: whole[:-20], lambda _whole: b"", changed])
 def test_a_corrupt_file_is_named(lake: Lake, damage: object) -> None:
     write(lake)
     path = lake.path("people/all", DAY)
@@ -209,6 +214,15 @@ def test_the_engine_names_a_corrupt_file_too(local_lake: Lake) -> None:
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(CorruptPartitionError, match=r"day=2024-01-01/part.parquet"):
         DuckDBEngine(local_lake).select(Query("ages", "SELECT age FROM people.all"), {})
+
+
+def test_a_query_lists_the_days_of_each_table_once(local_lake: Lake, monkeypatch) -> None:
+    write(local_lake)
+    write(local_lake, day=DAY + timedelta(days=1))
+    listed, listdir = [], os.listdir
+    monkeypatch.setattr(os, "listdir", lambda folder: listed.append(folder) or listdir(folder))
+    assert by_sql(local_lake).num_rows == 4
+    assert listed == [str(local_lake.table_path("people/all"))]
 
 
 def test_the_engine_reads_partitions_with_their_day_in_utc(local_lake: Lake) -> None:
