@@ -23,9 +23,9 @@ from engagement_assets.features.snapshot import land_feature_table
 from engagement_assets.features.tables import KNOWN_TABLES
 from engagement_assets.source.known import product_sql
 from resources.engine import DuckDBEngine
+from resources.key_files import make_key
 from resources.lake import Lake
 from resources.tables import by_sql_name
-from resources.vault import make_key
 
 TURNS = 3
 READ = ("source/sessions", "source/messages", "source/posts")

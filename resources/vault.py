@@ -6,13 +6,12 @@ the mark is plain, so that a lake can be encrypted while it is in use. Whole fil
 DuckDB reads no Parquet file whose columns have keys, and of one with a single key it refuses those
 of several pages (docs/decisions/0172-encrypted-lake.md).
 
-Belongs here: keys, and what is done with a file's bytes. Does not belong here: where files lie
+Belongs here: what is done with a file's bytes. Does not belong here: where files lie
 (`lake.py`, `lake_files.py`).
 """
 
 import hashlib
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,10 +23,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from fsspec.implementations.local import LocalFileSystem
 
-from resources.files import create_file
+from resources.key_files import KeyFileError, keys_in
 
 MARK = b"ELK1"
-KEY_BYTES = 32
 _NAME_BYTES, _NONCE_BYTES, _TAG_BYTES = 4, 12, 16
 _HEAD = len(MARK) + _NAME_BYTES + _NONCE_BYTES
 PROTOCOL = "vault"
@@ -110,20 +108,10 @@ class Vault:
 @lru_cache(maxsize=8)
 def _keys_of(path: Path, changed: int) -> Mapping[bytes, bytes]:  # noqa: ARG001 - read again once changed
     try:
-        keys = [bytes.fromhex(line) for line in path.read_text().split()]
-    except ValueError as error:
-        raise VaultError(f"{path}: a line is no hexadecimal key") from error
-    if not keys or any(len(key) != KEY_BYTES for key in keys):
-        raise VaultError(
-            f"{path}: expected keys of {KEY_BYTES} bytes, a line each, such as "
-            "`openssl rand -hex 32` makes"
-        )
+        keys = keys_in(path)
+    except KeyFileError as error:
+        raise VaultError(str(error)) from error
     return {hashlib.sha256(key).digest()[:_NAME_BYTES]: key for key in keys}
-
-
-def make_key(path: Path) -> None:
-    """Make a file with a key unless it is there; only its owner may read it."""
-    create_file(path, secrets.token_hex(KEY_BYTES))
 
 
 def is_encrypted(file: IO[bytes]) -> bool:

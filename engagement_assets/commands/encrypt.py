@@ -13,8 +13,8 @@ from engagement_assets.commands.records import at_work, records
 from engagement_assets.settings.deployment import Deployment, deployment
 from engagement_assets.settings.fields import SettingsError
 from engagement_assets.settings.installation import CATALOGUE_FILE, Settings
+from resources.key_files import make_key
 from resources.lake import Lake, LakeError
-from resources.vault import make_key
 
 
 def encrypt(settings: Settings, *, off: bool) -> str:

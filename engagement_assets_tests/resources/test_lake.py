@@ -13,6 +13,7 @@ from upath import UPath
 
 from resources.engine import DuckDBEngine, EngineError
 from resources.files import STALE_TEMPORARY_SECONDS
+from resources.key_files import make_key
 from resources.lake import (
     CorruptPartitionError,
     Lake,
@@ -22,7 +23,6 @@ from resources.lake import (
 )
 from resources.sql import Query
 from resources.tables import Column, SchemaError, Table
-from resources.vault import make_key
 
 DAY = date(2024, 1, 1)
 SCHEMA = Table("people/all", (Column("name", "string", nullable=False), Column("age", "int64")))

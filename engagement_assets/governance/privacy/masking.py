@@ -26,7 +26,8 @@ from upath import UPath
 from engagement_assets.features.feature import Feature
 from engagement_assets.settings.fields import SettingsError
 from engagement_assets.settings.installation import Settings
-from resources.files import create_file, parsed
+from resources.files import parsed
+from resources.key_files import KeyFileError, keys_in, make_key
 from resources.lake import put_atomically
 from resources.tables import Column, SchemaError, Table
 
@@ -36,7 +37,6 @@ WITHHELD = "withheld"
 ELSEWHERE = "elsewhere"
 # A place with fewer customers than these among the rows shown could name somebody.
 LEAST_OF_A_PLACE = 10
-KEY_BYTES = 32
 PSEUDONYM_DIGITS = 20
 
 
@@ -180,19 +180,19 @@ def key_of(path: Path) -> bytes:
     """Return the key in a file; made where there is none.
 
     Raises:
-        SettingsError: The file holds no key.
+        SettingsError: The file does not hold one key.
     """
-    create_file(path, secrets.token_hex(KEY_BYTES))
+    make_key(path)
     try:
-        key = bytes.fromhex(path.read_text().strip())
-    except ValueError as error:
-        raise SettingsError(f"MASKING_KEY: {path} holds no hexadecimal key") from error
-    if len(key) != KEY_BYTES:
+        keys = keys_in(path)
+    except KeyFileError as error:
+        raise SettingsError(f"MASKING_KEY: {error}") from error
+    if len(keys) > 1:
         raise SettingsError(
-            f"MASKING_KEY: {path} holds a key of {len(key)} bytes; expected {KEY_BYTES}, such as "
-            "`openssl rand -hex 32` makes"
+            f"MASKING_KEY: {path} holds {len(keys)} keys; expected one, since another key makes "
+            "other pseudonyms"
         )
-    return key
+    return keys[0]
 
 
 def _decade(value: Any) -> Any:

@@ -13,12 +13,12 @@ import duckdb
 
 from engagement_assets.governance.privacy.masking import (
     ELSEWHERE,
-    KEY_BYTES,
     LEAST_OF_A_PLACE,
     PSEUDONYM_DIGITS,
     WITHHELD,
 )
 from resources.engine import literal_path
+from resources.key_files import KEY_BYTES
 from resources.lake import PARTITION_COLUMN
 from resources.sql import quote_name, quote_text
 from resources.tables import DUCKDB_TYPES, Column, Table

@@ -17,10 +17,11 @@ from engagement_assets.deployments.resources import resources_of
 from engagement_assets.governance.privacy.places import LakeTable
 from engagement_assets.settings.installation import Settings
 from engagement_assets.source.contract import TABLES
+from resources.key_files import make_key
 from resources.lake import CorruptPartitionError, Lake, LockedPartitionError
 from resources.sql import Query
 from resources.subjects import Subjects
-from resources.vault import ChangedFileError, Vault, make_key
+from resources.vault import ChangedFileError, Vault
 
 DAYS = [date(2026, 3, 1), date(2026, 3, 2)]
 CUSTOMERS = TABLES["customers"]

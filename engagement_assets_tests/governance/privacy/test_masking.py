@@ -135,5 +135,8 @@ def test_the_key_is_made_once_outside_the_home(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="no hexadecimal key"):
         masking_key(settings)
     path.write_text("00")
-    with pytest.raises(SettingsError, match="1 bytes"):
+    with pytest.raises(SettingsError, match="expected keys of 32 bytes"):
+        masking_key(settings)
+    path.write_text(f"{'00' * 32}\n{'11' * 32}\n")
+    with pytest.raises(SettingsError, match="2 keys; expected one"):
         masking_key(settings)
