@@ -110,6 +110,9 @@ def _asked(settings: Settings, text: str) -> tuple[Query, DuckDBEngine]:
     named = {one.alias for one in query.tree.find_all(exp.CTE)}
     files = [one for one in query.tree.find_all(exp.Table) if not one.db and one.name not in named]
     if files:
-        # its rows could be those of a table that no note would name
-        raise SchemaError(f"{files[0].sql('duckdb')} is no table of the lake, so nothing is noted")
+        # its rows could be those of a table that no note would name and no view would mask
+        raise SchemaError(
+            f"{files[0].sql('duckdb')} is no table of the lake: name tables, not files, of which "
+            "no column is known to be personal"
+        )
     return query, engine

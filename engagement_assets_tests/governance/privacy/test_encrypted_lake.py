@@ -193,6 +193,20 @@ def test_a_key_must_be_named_and_lie_elsewhere(
     assert reason in refused.stderr
 
 
+@pytest.mark.parametrize("command", ["encrypt", "home"])
+def test_a_key_that_was_refused_is_not_saved(
+    home: Path, engagement: Callable[..., Result], command: str
+) -> None:
+    saved = (home / "settings.json").read_text()
+    refused = engagement(command, "--lake-key", str(home / "lake.key"))
+    assert refused.exit_code == 2
+    assert "lies in the home" in refused.stderr
+    assert (home / "settings.json").read_text() == saved
+    assert not (home / "lake.key").exists()
+    # so the next command goes on
+    assert engagement("home").exit_code == 0
+
+
 @pytest.mark.parametrize("text", ["", "no key", "abcd"])
 def test_a_file_of_keys_that_holds_none_is_named(
     home: Path, engagement: Callable[..., Result], text: str

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from engagement_assets.commands.reading import unmasked
+from engagement_assets.commands.reading import masked, unmasked
 from engagement_assets.deployments.resources import resources_of
 from engagement_assets.governance.privacy.masking import Masking, Reader, key_path, readings
 from engagement_assets.settings.installation import Settings
@@ -157,8 +157,8 @@ def test_people_are_shown_to_who_asks_and_it_is_noted(
         (QUERY, "S. Port", "home/people.csv", "lies in the home"),
         ("FROM truth.customers", "S. Port", None, "truth.customers names no table"),
         ("SELECT 1", "S. Port", None, "names no table"),
-        ("FROM source.messages, read_parquet('x/*')", "S. Port", None, "nothing is noted"),
-        ("FROM source.messages, 'x.parquet'", "S. Port", None, "nothing is noted"),
+        ("FROM source.messages, read_parquet('x/*')", "S. Port", None, "name tables, not files"),
+        ("FROM source.messages, 'x.parquet'", "S. Port", None, "name tables, not files"),
     ],
     ids=["nobody", "in_the_home", "truth", "no_table", "a_file", "a_file_by_name"],
 )
@@ -176,6 +176,13 @@ def test_who_may_not_be_noted_sees_nobody(
     with pytest.raises(SchemaError, match=match):
         unmasked(settings, query, by=by, reason="ticket 7", to=where)
     assert readings(resources_of(settings)["erasures"].erasures.root / "readings") == []
+
+
+@pytest.mark.parametrize("file", ["read_parquet('x/*')", "'x.parquet'"])
+def test_a_file_is_not_masked_either(settings: Settings, lake: Lake, file: str) -> None:
+    del lake
+    with pytest.raises(SchemaError, match="name tables, not files"):
+        masked(settings, f"FROM source.messages, {file}")
 
 
 def test_nothing_is_shown_where_a_reading_cannot_be_noted(
