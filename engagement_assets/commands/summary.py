@@ -114,7 +114,7 @@ def _models(registry: ModelRegistry, lake: Lake, day: date) -> list[str]:
         accepted = registry.acceptance(spec.name, version)
         if accepted is not None:
             lines.append(f"  {'':<{WIDTH}} refused, and {accepted}")
-        judgements = [gate.judge(card) for gate in spec.gates]
+        judgements = [gate.shown(card) for gate in spec.gates]
         lines += [
             f"  {'':<{WIDTH}} {'' if one.state == PASSED else f'{one.state}: '}{one.text}"
             for one in judgements

@@ -58,6 +58,7 @@ from engagement_assets.settings.dashboard import DashboardSettings
 from engagement_assets.settings.installation import Settings, current_home
 from resources.files import DamagedFileError, parsed
 from resources.lake import LakeError
+from resources.registry import RegistryError
 
 log = logging.getLogger(__name__)
 NO_FRAUD, FRAUD = "no fraud", "fraud"
@@ -297,7 +298,7 @@ def _guarded(draw: Draw, viewer: Viewer, settings: DashboardSettings) -> Callabl
     def page() -> None:
         try:
             draw(viewer, settings)
-        except (LakeError, DamagedFileError):
+        except (LakeError, DamagedFileError, RegistryError):
             log.exception("a page could not be read")
             st.error(
                 "What this page shows cannot be read now; the log of the dashboard says which."

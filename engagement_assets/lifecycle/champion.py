@@ -62,7 +62,7 @@ def judge(
         challenge: What is asked of a tuned candidate besides, or None.
 
     Raises:
-        KeyError: When the candidate lacks a metric that a gate names.
+        MissingFigureError: When the candidate lacks a figure that a gate names.
     """
     judgements = [gate.judge(card) for gate in gates]
     if fairness is not None:

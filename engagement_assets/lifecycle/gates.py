@@ -18,6 +18,13 @@ PASSED, FAILED, NOT_JUDGED = "passed", "failed", "not judged"
 LEAST_TEST_CUSTOMERS = "least_test_customers"
 
 
+class MissingFigureError(KeyError):
+    """A card lacks figures that a gate names; the message names them."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 @dataclass(frozen=True)
 class Judgement:
     """What a gate says of a candidate.
@@ -76,10 +83,14 @@ class QualityGate:
         beyond chance, and passes only where it keeps it beyond chance.
 
         Raises:
-            KeyError: The card lacks the metric.
+            MissingFigureError: The card lacks the metric, or what it is judged beside.
         """
-        if self.metric not in card["metrics"]:
-            raise KeyError(f"no metric {self.metric!r} among {sorted(card['metrics'])}")
+        beside = (self.by_chance, None if self.certain else self.customers)
+        missing = [name for name in beside if name is not None and name not in card]
+        if self.metric not in card.get("metrics", {}):
+            missing.insert(0, f"metrics.{self.metric}")
+        if missing:
+            raise MissingFigureError(f"{self.words}: the card lacks {', '.join(missing)}")
         metric, limit = card["metrics"][self.metric], self.limit(card)
         value = metric_value(metric)
         figure = self._describe(metric, limit)
@@ -96,6 +107,13 @@ class QualityGate:
         if self._keeps(value, limit):
             return Judgement(PASSED, text)
         return Judgement(FAILED, f"{text}: {abs(limit - value):.4f} {self._missing}")
+
+    def shown(self, card: Mapping[str, Any]) -> Judgement:
+        """Judge a version of any release: one whose card lacks a figure is not judged."""
+        try:
+            return self.judge(card)
+        except MissingFigureError as error:
+            return Judgement(NOT_JUDGED, f"{error}, as one of an older release may")
 
     @property
     def _missing(self) -> str:

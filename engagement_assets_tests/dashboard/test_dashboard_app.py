@@ -19,6 +19,7 @@ from engagement_assets.commands.dashboard import (
 from engagement_assets.dashboard import app
 from engagement_assets.dashboard.access import GIVEN, REFUSED, Token
 from engagement_assets.dashboard.showing import as_csv
+from engagement_assets.dashboard.views import models
 from engagement_assets.governance.tables import REVIEW_QUEUE_TABLE
 from engagement_assets.settings.dashboard import DashboardSettings
 from engagement_assets.settings.fields import SettingsError
@@ -26,6 +27,7 @@ from engagement_assets_tests.dashboard.conftest import World
 from engagement_assets_tests.decisions.tables import filled
 from resources.lake import Lake
 from resources.questions import QuestionLog
+from resources.registry import ModelRegistry
 
 SECONDS = 60
 
@@ -252,6 +254,28 @@ def test_a_damaged_file_ends_a_page_in_words(
     test = AppTest.from_function(opened, args=(page,), default_timeout=SECONDS).run()
     assert not test.exception
     assert "cannot be read" in test.error[0].value
+
+
+@pytest.mark.usefixtures("token")
+@pytest.mark.parametrize("changed", [False, True], ids=["of an older release", "changed"])
+def test_a_card_that_cannot_be_judged_ends_no_page(
+    changed: bool, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(world.home, tmp_path / "home")
+    monkeypatch.setenv("ENGAGEMENT_HOME", str(tmp_path / "home"))
+    registry, files = ModelRegistry(tmp_path / "home" / "registry"), tmp_path / "files"
+    files.mkdir()
+    (files / "model.json").write_text("{}")
+    # the model that the page begins with
+    name = next(iter(models.SPECS))
+    version = registry.register(name, files, {"features": 1})
+    registry.promote(name, version, "test")
+    if changed:
+        card = tmp_path / "home" / "registry" / name / version / "card.json"
+        card.write_text(card.read_text().replace('"features": 1', '"features": 2'))
+    test = AppTest.from_function(opened, args=("Models",), default_timeout=SECONDS).run()
+    assert not test.exception
+    assert ["cannot be read" in one.value for one in test.error] == [True] * changed
 
 
 def test_a_text_of_a_customer_is_no_formula_in_a_download() -> None:

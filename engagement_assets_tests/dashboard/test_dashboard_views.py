@@ -226,3 +226,29 @@ def test_inputs_are_compared_with_what_the_champion_learnt_from(
     assert picture.day == world.day
     assert set(picture.rows) == {"feature", "PSI", "limit", "beyond"}
     assert len(picture.rows) > 10
+
+
+def with_champion(world: World, tmp_path: Path, card: dict) -> Reader:
+    """A reader of a registry whose churn model has this card and serves."""
+    registry, files = ModelRegistry(tmp_path / "registry"), tmp_path / "files"
+    files.mkdir()
+    (files / "model.json").write_text("{}")
+    registry.promote("churn", registry.register("churn", files, card), "test")
+    return replace(world.reader(), registry=registry)
+
+
+@pytest.mark.parametrize("card", [{}, {"metrics": {}}, {"metrics": {"auc": 0.8}}])
+def test_a_card_that_lacks_a_figure_is_shown_with_what_is_missing(
+    world: World, tmp_path: Path, card: dict
+) -> None:
+    shown = models.pictures(with_champion(world, tmp_path, card), "churn")
+    (gates,) = (one for one in shown if one.title == "What its gates say")
+    assert isinstance(gates, Picture)
+    assert list(gates.rows["state"]) == ["not judged"] * len(models.SPECS["churn"].gates)
+    for gate, why in zip(models.SPECS["churn"].gates, gates.rows["why"], strict=True):
+        assert gate.words in why
+        assert gate.customers in why
+        assert (f"metrics.{gate.metric}" in why) == (gate.metric not in card.get("metrics", {}))
+    document = next(one for one in shown if one.title == "Its card")
+    assert isinstance(document, Document)
+    assert "Not recorded." in document.text

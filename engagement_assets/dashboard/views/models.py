@@ -133,7 +133,7 @@ def gates(reader: Reader, model: str) -> Picture:
     """Return how the gates judge the champion, or why the last candidate was refused."""
     version = reader.registry.champion(model)
     card = _card(reader, model)
-    judged = [gate.judge(card) for gate in SPECS[model].gates] if version else []
+    judged = [gate.shown(card) for gate in SPECS[model].gates] if version else []
     made = [{"version": version, "state": one.state, "why": one.text} for one in judged]
     refusal = reader.registry.refused(model)
     if refusal is not None:
