@@ -149,7 +149,11 @@ class SentimentModel:
         Raises:
             TypeError: Something is not a text; the message says at which position.
         """
-        ids = self._encoder.tokens([normalise(_text(text, n)) for n, text in enumerate(texts)])
+        read = self._encoder.tokens([normalise(_text(text, n)) for n, text in enumerate(texts)])
+        # what people write in few words comes again and again, and is scored once
+        places: dict[tuple[int, ...], int] = {}
+        place = [places.setdefault(tuple(tokens), len(places)) for tokens in read]
+        ids = list(places)
         legible = [row for row, tokens in enumerate(ids) if not self._mute.issuperset(tokens)]
         probabilities = {
             task: np.full((len(ids), len(names)), np.nan) for task, names in TASKS.items()
@@ -160,7 +164,7 @@ class SentimentModel:
                 scored = self._probabilities([ids[row] for row in chosen])
                 for task, probability in scored.items():
                     probabilities[task][chosen] = probability
-        return self._table(probabilities)
+        return self._table({task: each[place] for task, each in probabilities.items()})
 
     def score_text(self, text: str) -> TextScore:
         """Score one text; fast enough to answer a request, from any thread.

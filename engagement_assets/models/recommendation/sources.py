@@ -128,8 +128,11 @@ def embeddings(items: pd.DataFrame) -> pd.DataFrame | None:
 @cache
 def _encoder() -> TextEncoder:
     from engagement_assets.learning.text.encoder import TextEncoder  # noqa: PLC0415 - loads torch
+    from engagement_assets.learning.text.packed import make_ready  # noqa: PLC0415 - loads torch
 
-    return TextEncoder.load()
+    encoder = TextEncoder.load()
+    make_ready(encoder.network)
+    return encoder
 
 
 def weigh(interactions: pd.DataFrame) -> pd.DataFrame:

@@ -59,6 +59,20 @@ def test_one_text_scores_as_it_does_among_many_and_in_any_order(model: Sentiment
     assert (model.score_texts(texts)["score"].to_numpy() == together).all()
 
 
+def test_a_text_that_comes_again_is_scored_once(
+    model: SentimentModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored = []
+    once = model._probabilities
+    monkeypatch.setattr(model, "_probabilities", lambda ids: scored.extend(ids) or once(ids))
+    table = model.score_texts(["thanks", "it is broken again", "thanks", "", "thanks"])
+    assert len(scored) == 2
+    assert table.loc[0].equals(table.loc[2])
+    assert table.loc[0].equals(table.loc[4])
+    assert table.loc[1, "score"] < table.loc[0, "score"]
+    assert table.loc[3].isna().all()
+
+
 @pytest.mark.parametrize("text", ["", "   \n\t", "\0", "\ud800", "日本語のテキスト𓀀"[-1:]])
 def test_a_text_without_anything_to_read_has_no_score(model: SentimentModel, text: str) -> None:
     assert model.score_text(text).score is None
