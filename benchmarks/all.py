@@ -210,6 +210,7 @@ BENCHMARKS: tuple[tuple[str, str, list[str], str], ...] = (
     ("break_it", "Broken on purpose", [], ""),
     ("code_size", "Lines of code outside tests and benchmarks", [], FIGURE_HEAD),
     ("default_runs", "Default runs of 1,500 customers, 20 pairs of seed and date", [], ""),
+    ("row_groups", "Groups of rows: one customer's row, and a query over all", [], ""),
     ("encryption", "An encrypted lake beside a plain one", [], FIGURE_HEAD),
     ("small_world", "A small world against the code before it was reshaped", [], ""),
     ("parallel_training", "Training one after another, and at once", [], TIME_HEAD),
@@ -224,7 +225,9 @@ OVER_A_LAKE = {
     "million": "source", "erasure": "source",
 }  # fmt: skip
 # These look at a home that was made, and run only where one is named.
-OVER_A_HOME = {("whole_run", "--stand-in"), ("page_load",), ("connection_limits",)}
+OVER_A_HOME = {
+    ("whole_run", "--stand-in"), ("page_load",), ("connection_limits",), ("row_groups",),
+}  # fmt: skip
 WITH_JSON = (
     "main_job", "stages", "suite", "sentiment", "network", "link_prediction", "network_learning",
     "models", "recommendation", "recommendation_million", "movielens", "anomaly", "anomaly_planted",
@@ -235,6 +238,7 @@ WITH_JSON = (
     "value_retail", "experiments", "off_policy", "value", "effects", "timing", "bandits",
     "contact", "texts", "tuning", "forecast", "federated", "break_it", "whole_run",
     "erasure", "encryption", "page_load", "connection_limits", "ask", "counterfactuals", "segments",
+    "row_groups",
 )  # fmt: skip
 
 

@@ -20,7 +20,6 @@ from typing import IO, TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from upath import UPath
 
@@ -35,6 +34,7 @@ from resources.lake_files import (
     encode,
     put_atomically,
     reached,
+    read_rows,
     whole,
 )
 from resources.tables import Table
@@ -329,17 +329,11 @@ class Lake(LakeFiles):
             CorruptPartitionError: A file is not whole; the message names it.
         """
         self.require(table, days)
-        wanted, names = pa.array(values, pa.string()), None if columns is None else list(columns)
+        names = None if columns is None else list(columns)
 
         def of_day(day: date) -> pa.Table:
             with self._opened(table, day) as file:
-                content = self.unsealed(file)
-                mask = pc.is_in(content.read(columns=[column])[column], wanted)
-                if not pc.any(mask).as_py():
-                    # most days have none of them, and the other columns are the most of a file
-                    schema = content.schema_arrow
-                    return schema.empty_table().select(names or schema.names)
-                return content.read(columns=names).filter(mask)
+                return read_rows(self.unsealed(file), column, values, names)
 
         return pa.concat_tables(self.each(days, of_day), promote_options="permissive")
 

@@ -6,7 +6,7 @@ reach. Does not belong here: which files a table has (`lake.py`), and how bytes 
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from upath import UPath
 
@@ -29,6 +30,9 @@ _CHECKED: set[tuple[int, int, int, int]] = set()
 # A file of an object store that is not larger comes whole with one request, in about the time that
 # asking for its size takes.
 WHOLE = 2**20
+# One customer's rows cost what a group of rows does: a fifth of a file of 100,000 customers, and a
+# twentieth more where a query reads all of it (decision 173).
+GROUP_ROWS = 16_384
 
 
 class LakeError(RuntimeError):
@@ -222,8 +226,8 @@ def check_once(path: str, opened: Callable[[], AbstractContextManager[IO[bytes]]
         _CHECKED.add(identity)
 
 
-def encode(rows: pa.Table) -> bytes:
-    """Write rows as one Parquet file in memory."""
+def encode(rows: pa.Table, *, group_rows: int = GROUP_ROWS) -> bytes:
+    """Write rows as one Parquet file in memory, in groups of so many rows."""
     # a dictionary pays for words that come again, not for ids, of which nearly each is new
     words = [
         field.name
@@ -231,4 +235,39 @@ def encode(rows: pa.Table) -> bytes:
         if pa.types.is_string(field.type) and not field.name.endswith("_id")
     ]
     # zstd's fastest level: partitions are written once and read often
-    return sealed(rows, compression="zstd", compression_level=1, use_dictionary=words or False)
+    return sealed(
+        rows,
+        row_group_size=group_rows,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=words or False,
+    )
+
+
+def read_rows(
+    content: pq.ParquetFile, column: str, values: Sequence[str], columns: list[str] | None
+) -> pa.Table:
+    """Read the rows of a file of which a column of text has one of some values.
+
+    Of groups of rows whose least and greatest value rule them out nothing is read, and of those
+    that turn out to have none no other column.
+
+    Args:
+        content: The file.
+        column: The column that is looked at.
+        values: Its wanted values.
+        columns: Those to read; all when None.
+    """
+    schema, wanted = content.schema_arrow, pa.array(values, pa.string())
+    # no table has nested columns, so a column's place is that of its values
+    place = schema.names.index(column)
+    parts = [schema.empty_table().select(columns or schema.names)]
+    for number in range(content.num_row_groups):
+        bounds = content.metadata.row_group(number).column(place).statistics
+        bounded = bounds is not None and bounds.has_min_max
+        if bounded and not any(bounds.min <= value <= bounds.max for value in values):
+            continue
+        mask = pc.is_in(content.read_row_group(number, columns=[column])[column], wanted)
+        if pc.any(mask).as_py():
+            parts.append(content.read_row_group(number, columns=columns).filter(mask))
+    return pa.concat_tables(parts)

@@ -24,11 +24,11 @@ _TAIL = 8
 _PIECE = 2**22
 
 
-def sealed(rows: pa.Table, **options: Any) -> bytes:
+def sealed(rows: pa.Table, *, row_group_size: int | None = None, **options: Any) -> bytes:
     """Write rows as one Parquet file with checksums of its pages, its data and its footer."""
     sink = io.BytesIO()
     with pq.ParquetWriter(sink, rows.schema, write_page_checksum=True, **options) as writer:
-        writer.write_table(rows)
+        writer.write_table(rows, row_group_size)
         writer.add_key_value_metadata({_DATA: _NONE, _FOOTER: _NONE})
     content = bytearray(sink.getvalue())
     begin = len(content) - _TAIL - int.from_bytes(content[-_TAIL:-4], "little")

@@ -4,11 +4,14 @@ import os
 import threading
 import time
 from datetime import date, timedelta
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from upath import UPath
 
 from resources.engine import DuckDBEngine, EngineError
@@ -21,6 +24,8 @@ from resources.lake import (
     MissingPartitionError,
     put_atomically,
 )
+from resources.lake_files import encode, read_rows
+from resources.seals import unsealed
 from resources.sql import Query
 from resources.tables import Column, SchemaError, Table
 
@@ -123,6 +128,26 @@ def test_rows_of_some_values_are_read_from_the_days_that_have_them(lake: Lake) -
     assert (nobody.num_rows, nobody.column_names) == (0, ["age"])
     with pytest.raises(MissingPartitionError):
         lake.read_where("people/all", days=[DAY - timedelta(1)], column="name", values=["ann"])
+
+
+@given(
+    names=st.lists(st.none() | st.text(max_size=3), max_size=20),
+    wanted=st.lists(st.text(max_size=3), min_size=1, max_size=3),
+    size=st.integers(1, 5),
+    by_name=st.booleans(),
+)
+def test_groups_of_rows_do_not_change_which_rows_are_read(
+    names: list[str | None], wanted: list[str], size: int, by_name: bool
+) -> None:
+    if by_name:
+        names.sort(key=lambda name: (name is None, name or ""))
+    rows = pa.table(
+        {"name": pa.array(names, pa.string()), "row": pa.array(range(len(names)), pa.int64())}
+    )
+    content = unsealed(BytesIO(encode(rows, group_rows=size)))
+    read = read_rows(content, "name", wanted, ["row"])
+    expected = [row for row, name in enumerate(names) if name in wanted]
+    assert read.to_pydict() == {"row": expected}
 
 
 def test_the_same_rows_give_the_same_bytes(lake: Lake) -> None:
