@@ -35,6 +35,8 @@ from benchmarks.small_world import documents
 LAST_DAY = date(2026, 11, 20)
 WORLD = {"SEED": "3", "WORLD": "plain", "BOOTSTRAP": "20", "THREADS": "1", "TIMING_UPDATES": "20"}
 DAILY = 3
+# As often a run is killed on the way to its end, at least.
+KILLS_A_RUN = 4
 # Of a home, beside its lake; Dagster's records and times differ from run to run.
 SHOWN = 5
 
@@ -99,31 +101,40 @@ KILLS = {"kills": 1, "daily": DAILY}
 
 
 def killed(folder: Path, days: Sequence[date], kills: int, seed: int) -> attacks.Result:
-    """Kill runs of some days at random moments, and compare with runs that were left alone."""
+    """Kill runs of some days at random moments, and compare with runs that were left alone.
+
+    Homes are made until so many runs were killed. A moment lies within a part of what the day took
+    undisturbed, so that each home is killed several times, late in its run too; of several days
+    each is killed as often.
+    """
     folder.mkdir()
     chance = random.Random(seed)  # noqa: S311 - moments of kills
     seconds = undisturbed(folder / "alone", days)
-    longest = max(seconds)
-    done, outcomes = 0, Counter[str]()
-    for number, day in enumerate(days, start=1):
-        while True:
-            process = started(folder / "killed", day)
-            # all kills of a day before its run is let end
-            if done >= kills * number // len(days):
-                if process.wait() != 0:
-                    raise RuntimeError(f"the run of {day} failed after {done} kills")
-                break
-            try:
-                process.wait(chance.uniform(0.0, longest))
-                outcomes["ended before its kill"] += 1
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-                outcomes["killed"] += 1
-            done += 1
-    ours, theirs = content(folder / "killed"), content(folder / "alone")
-    differing = sorted(name for name in ours | theirs if ours.get(name) != theirs.get(name))
-    return outcomes, [f"{name} differs from the run that was left alone" for name in differing]
+    theirs = content(folder / "alone")
+    fell: list[str] = []
+    done = homes = 0
+    while done < kills:
+        homes += 1
+        home = folder / f"killed {homes}"
+        for day, longest in zip(days, seconds, strict=True):
+            for _ in range(min(kills - done, -(-kills // len(days)))):
+                process = started(home, day)
+                try:
+                    if process.wait(chance.uniform(0.0, longest / KILLS_A_RUN)) != 0:
+                        fell.append(f"the run of {day} in {home.name} failed after {done} kills")
+                    break
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+                    done += 1
+            undisturbed(home, [day])
+        ours = content(home)
+        fell += [
+            f"{name} in {home.name} differs from the run that was left alone"
+            for name in sorted(ours | theirs)
+            if ours.get(name) != theirs.get(name)
+        ]
+    return Counter({f"killed on the way of {homes} homes to their end": done}), fell
 
 
 def undisturbed(home: Path, days: Sequence[date]) -> list[float]:
