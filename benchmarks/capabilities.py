@@ -51,7 +51,8 @@ def page(bars: Sequence[Judged]) -> str:
         for one in content[section]:
             parts += _capability(one, bars)
     parts.append("## What takes the place of what such platforms are usually drawn with")
-    parts.append(markdown.table(("usual", "here, and why"), list(content["technologies"].items())))
+    used = list(content["technologies"].items())
+    parts.append(markdown.table(("usual", "here, and why"), used, own=True))
     return "\n\n".join(parts) + "\n"
 
 
@@ -62,7 +63,7 @@ def _capability(one: dict[str, Any], bars: Sequence[Judged]) -> Iterator[str]:
     own = own_bars(one["figures"], bars)
     if own:
         rows = [(bar.what, bar.bar, bar.figure, bar.verdict) for bar in own]
-        yield markdown.table(("what", "expected", "measured", "met"), rows)
+        yield markdown.table(("what", "expected", "measured", "met"), rows, own=True)
 
 
 def _speaks(figure: str, bar: Judged) -> bool:

@@ -31,7 +31,6 @@ from engagement_assets.dashboard.access import (
     viewer_by_claims,
     viewer_by_token,
 )
-from engagement_assets.dashboard.escaping import plain, visible
 from engagement_assets.dashboard.pictures import Document, Picture, asset_url
 from engagement_assets.dashboard.reading import Reader
 from engagement_assets.dashboard.showing import show, small, table
@@ -53,6 +52,7 @@ from engagement_assets.governance.privacy.masking import Masking
 from engagement_assets.governance.review import ReviewError, desk_of
 from engagement_assets.governance.review.desk import MOST_NOTE
 from engagement_assets.governance.tables import REVIEW_QUEUE
+from engagement_assets.learning.escaping import plain, visible
 from engagement_assets.settings.chat import ChatSettings
 from engagement_assets.settings.dashboard import DashboardSettings
 from engagement_assets.settings.installation import Settings, current_home

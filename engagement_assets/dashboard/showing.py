@@ -10,8 +10,8 @@ from collections.abc import Iterable
 import pandas as pd
 import streamlit as st
 
-from engagement_assets.dashboard.escaping import guarded, plain, visible
 from engagement_assets.dashboard.pictures import Document, Picture
+from engagement_assets.learning.escaping import guarded, plain, visible
 
 # How a formula begins in a spreadsheet, also with wide characters (OWASP, CSV injection).
 _FORMULA = re.compile(r"\s*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")

@@ -74,7 +74,7 @@ def document() -> str:
             if one.identifier.startswith(prefix)
         ]
         head = ("subcategory", "state", "answer", "evidence")
-        parts += [f"## {title}", markdown.table(head, rows)]
+        parts += [f"## {title}", markdown.table(head, rows, own=True)]
     return "\n\n".join(parts) + "\n"
 
 

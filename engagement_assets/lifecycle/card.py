@@ -98,7 +98,7 @@ def _metrics(metrics: Mapping[str, Any] | None) -> str:
 def _judged(card: Mapping[str, Any]) -> str:
     lines = [f"- {one['state']}: {one['text']}" for one in card.get("judged", [])]
     if "accepted" in card:
-        lines.append(f"- refused, and {card['accepted']}")
+        lines.append(f"- refused, and {markdown.inline(card['accepted'])}")
     return "\n".join(lines) or "Not recorded."
 
 

@@ -12,9 +12,9 @@ from streamlit.testing.v1 import AppTest
 
 from engagement_assets.dashboard import app
 from engagement_assets.dashboard.access import Token
-from engagement_assets.dashboard.escaping import guarded, plain, visible
 from engagement_assets.dashboard.showing import as_csv
 from engagement_assets.dashboard.views.models import SPECS
+from engagement_assets.learning.escaping import guarded, plain, visible
 from engagement_assets_tests.browser import CHROMIUM, browser, open_page, server, settle
 from engagement_assets_tests.dashboard import hostile
 from engagement_assets_tests.dashboard.test_dashboard_app import SECONDS, draw

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engagement_assets.learning import markdown
+from engagement_assets.learning.escaping import guarded
 
 
 @given(st.lists(st.tuples(st.text(), st.text() | st.integers()), max_size=5))
@@ -25,12 +26,26 @@ def test_a_row_of_another_length_is_an_error():
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        ("![x](http://there/x.png)", r"![x]\(http://there/x.png)"),
-        ("[x](javascript:1)", r"[x]\(javascript:1)"),
-        ("<script>", r"\<script>"),
-        ("</b>", r"\</b>"),
-        ("p < .05 and <0.01", "p < .05 and <0.01"),
+        ("![x](http://there/x.png)", "![x]|(http:|//there/x.png)"),
+        ("![x](data:image/png;base64,iVBORw0KGgo=)", "![x]|(data:|image/png;base64,iVBORw0KGgo=)"),
+        ("[x](javascript:1)", "[x]|(javascript:1)"),
+        ("<script>", "<|script>"),
+        ("</b>", "<|/b>"),
+        ("at www.there.example", "at www|.there.example"),
+        ("a | b", r"a \| b"),
+        ("p < .05 and <0.01 at 10:30", "p < .05 and <0.01 at 10:30"),
     ],
 )
 def test_a_name_is_no_link_no_picture_and_no_tag(name, shown):
-    assert markdown.inline(name) == shown
+    # a mark that nobody sees stands where a bar does here
+    marked = re.sub(r"(?<!\\)\|", "\u2060", shown)
+    assert markdown.inline(name) == marked
+    # what is shown on a page of the dashboard is guarded once more
+    assert guarded(marked) == marked
+
+
+def test_words_of_the_documentation_stay_as_they_are_but_for_bars():
+    text = "tests/test_one::test_that, NDCG@10"
+    assert text in markdown.table(["a"], [[text]], own=True)
+    assert text not in markdown.table(["a"], [[text]])
+    assert r"a \| b" in markdown.table(["a"], [["a | b"]], own=True)

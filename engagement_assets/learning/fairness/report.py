@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from engagement_assets.learning.markdown import one_line
+from engagement_assets.learning.escaping import one_line
 
 HOLDS, FAILS, NOT_JUDGED = "holds", "fails", "not judged"
 # The group of a row that is about all judged groups of an attribute.

@@ -1,14 +1,13 @@
-"""Names and texts of others, as they may stand on a page.
+"""Names and texts of others, as they may stand on a page or in a report.
 
-Whoever names a customer, a segment or an experiment writes on the page of somebody with a role. A
-page of Streamlit takes Markdown, with links of bare addresses, formulas between `$`, colours and
-icons; none of that may come from data. Belongs here: what a text becomes. Does not belong here:
-where it stands (`showing.py`, `app.py`).
+Whoever names a customer, a segment or an experiment writes on the page of somebody with a role. The
+dashboard's pages (Streamlit) and the reports of assets (Dagster's UI) take Markdown, with links of
+bare addresses, and the first also formulas between `$`, colours and icons; none of that may come
+from data. Belongs here: what a text becomes. Does not belong here: where it stands (`markdown.py`
+for reports, `engagement_assets.dashboard`).
 """
 
 import re
-
-from engagement_assets.learning.markdown import one_line
 
 # Control characters, marks that turn the direction of what follows, invisible ones, and halves of
 # characters, which no encoding takes. Joiners stay: Persian, Hindi and emoji are written with them.
@@ -21,8 +20,9 @@ _PLOT = re.compile(r"(!\[[^\]\n]*\]\(data:image/png;base64,[A-Za-z0-9+/=]+\))")
 # and icons are looked for once more in the text that was read.
 _BREAK = "\u2060"
 _SYNTAX = re.compile(
-    # links, pictures and their definitions; tags and addresses between angles
-    r"(?<=\])(?=[(:\[])|(?<=<)(?=[A-Za-z/!?])"
+    # links, pictures and their definitions, also with what may follow a text; tags and addresses
+    # between angles
+    r"(?<=\])(?=[(:\[]|\Z)|(?<=<)(?=[A-Za-z/!?])"
     # `https:`, `:red[…]`, `:material/…:`, `www.`, `who@where`
     r"|(?<=:)(?=[A-Za-z/+_-])|(?<=www)(?=\.)|(?<=@)(?=[\w-])",
     re.IGNORECASE,
@@ -33,19 +33,30 @@ _PUNCTUATION = re.compile(r"([\\`*_\[\]<>$~|&])")
 _BEGINNING = re.compile(r"^(\d*)([#+\-.)=])")
 
 
+def one_line(text: object) -> str:
+    """Return a text on one line: line breaks and tabs become spaces."""
+    return " ".join(str(text).split())
+
+
 def visible(text: str) -> str:
     """Return a text in which what nobody sees, or what turns the rest around, is seen as such."""
     return _UNSEEN.sub("\ufffd", text)
 
 
-def guarded(markdown: str) -> str:
-    """Return a text of this product in Markdown, in which no name makes a link or a formula.
+def unlinked(markdown: str) -> str:
+    """Return Markdown in which nothing makes a link, a picture, a tag, a formula or a colour.
 
-    Plots stay, which are data URIs.
+    One that is unlinked already stays as it is.
     """
-    parts = _PLOT.split(visible(markdown))
+    parted = _SYNTAX.sub(_BREAK, visible(markdown.replace(_BREAK, "")))
+    return _DOLLAR.sub(r"\1\\$", parted)
+
+
+def guarded(markdown: str) -> str:
+    """Return a text of this product `unlinked`, but for its plots, which are data URIs."""
+    parts = _PLOT.split(markdown)
     for number in range(0, len(parts), 2):
-        parts[number] = _DOLLAR.sub(r"\1\\$", _SYNTAX.sub(_BREAK, parts[number]))
+        parts[number] = unlinked(parts[number])
     return "".join(parts)
 
 
