@@ -132,11 +132,15 @@ class DuckDBEngine:
         folder = literal_path(str(self.lake.table_path(table)))
         if self.lake.vault is not None:
             folder = f"{PROTOCOL}://{folder}"
-        if self.lake.filled_days(table) if days is None else days:
+        days = self.lake.filled_days(table) if days is None else days
+        if days:
+            # by name, a partition of an older release has nulls for what it lacks; DuckDB then
+            # reads every footer first
+            by_name = ", union_by_name = true" if self.lake.is_mixed(table, days) else ""
             pattern = quote_text(f"{folder}/{PARTITION_COLUMN}=*/{FILE_NAME}")
             return (
                 f"SELECT * FROM read_parquet({pattern}, hive_partitioning = true, "
-                f"hive_types = {{'{PARTITION_COLUMN}': DATE}})"
+                f"hive_types = {{'{PARTITION_COLUMN}': DATE}}{by_name})"
             )
         if self.lake.exists(table, None):
             path = quote_text(f"{folder}/{FILE_NAME}")

@@ -31,6 +31,7 @@ from resources.lake_files import (
     MissingPartitionError,
     StorageError,
     check_once,
+    columns_once,
     encode,
     put_atomically,
     reached,
@@ -382,6 +383,23 @@ class Lake(LakeFiles):
             CorruptPartitionError: Its file is not whole.
         """
         return self._footer(table, day).schema_arrow
+
+    def is_mixed(self, table: str, days: Sequence[date]) -> bool:
+        """Whether the first and the last of some days with files of their own differ in columns.
+
+        So they do where a later release declares more; an object store is not asked.
+
+        Raises:
+            MissingPartitionError: One is not there.
+            CorruptPartitionError: A file is not whole.
+        """
+        if not self.is_local:
+            return False
+        first, last = (
+            columns_once(str(self.path(table, day)), partial(self._footer, table, day))
+            for day in (days[0], days[-1])
+        )
+        return first != last
 
     def note(self, table: str, day: date | None) -> str:
         """The text with which one partition was written; "" where it has none.

@@ -25,8 +25,11 @@ from resources.vault import ChangedFileError, Vault, VaultError, is_encrypted
 
 # Codes of S3 where it is the file that is not there, or no error of S3 at all.
 ABSENT = ("", "404", "NoSuchKey")
-# Device, inode, time of change and size of the files of which this process has checked every byte.
-_CHECKED: set[tuple[int, int, int, int]] = set()
+# Device, inode, time of change and size of a file of this machine.
+Identity = tuple[int, int, int, int]
+# The files of which this process has checked every byte, and the columns of those it asked for.
+_CHECKED: set[Identity] = set()
+_COLUMNS: dict[Identity, tuple[str, ...]] = {}
 # A file of an object store that is not larger comes whole with one request, in about the time that
 # asking for its size takes.
 WHOLE = 2**20
@@ -218,12 +221,33 @@ def check_once(path: str, opened: Callable[[], AbstractContextManager[IO[bytes]]
     Raises:
         pyarrow.ArrowInvalid: It is not whole, where `opened` does not name it.
     """
-    state = os.stat(path)  # noqa: PTH116 - a Path a day takes longer
-    identity = (state.st_dev, state.st_ino, state.st_mtime_ns, state.st_size)
+    identity = _identity(path)
     if identity not in _CHECKED:
         with opened() as file:
             check(file)
         _CHECKED.add(identity)
+
+
+def columns_once(path: str, footer: Callable[[], pq.ParquetFile]) -> tuple[str, ...]:
+    """Return the columns of a file of this machine, read once while it stays the same.
+
+    Args:
+        path: Where it is.
+        footer: Opens it; not called for one that is known.
+    """
+    try:
+        identity = _identity(path)
+    except FileNotFoundError:
+        # the caller's error names the partition
+        return tuple(footer().schema_arrow.names)
+    if identity not in _COLUMNS:
+        _COLUMNS[identity] = tuple(footer().schema_arrow.names)
+    return _COLUMNS[identity]
+
+
+def _identity(path: str) -> Identity:
+    state = os.stat(path)  # noqa: PTH116 - a Path a day takes longer
+    return (state.st_dev, state.st_ino, state.st_mtime_ns, state.st_size)
 
 
 def encode(rows: pa.Table, *, group_rows: int = GROUP_ROWS) -> bytes:

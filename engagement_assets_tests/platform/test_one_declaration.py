@@ -14,6 +14,7 @@ from engagement_assets.governance.dictionary import document
 from engagement_assets.governance.tables import KNOWN_TABLES
 from engagement_assets.settings.installation import PROJECT
 from resources.checks import blocking_keys, table_checks
+from resources.engine import DuckDBEngine, EngineError
 from resources.io_managers import COLUMN_SCHEMA, asset_fields
 from resources.lake import Lake
 from resources.platform import DuckDBEngineResource, LakeResource
@@ -48,9 +49,18 @@ GOOD = {
 
 
 def judged(root: Path, *rows: dict[str, object]) -> dict[str, bool]:
-    """Land rows and run the generated checks as Dagster runs them."""
-    lake = Lake(str(root))
-    lake.write(ORDERS, pa.Table.from_pylist(list(rows), schema=ORDERS.arrow), day=DAY)
+    """Land rows and run the generated checks."""
+    land(root, ORDERS, *rows)
+    return {check.check_name: check.passed for check in evaluations(root)}
+
+
+def land(root: Path, table: Table, *rows: dict[str, object], day: date = DAY) -> None:
+    known = [{name: row[name] for name in table.names} for row in rows]
+    Lake(str(root)).write(table, pa.Table.from_pylist(known, schema=table.arrow), day=day)
+
+
+def evaluations(root: Path) -> list[dg.AssetCheckEvaluation]:
+    """Run the generated checks as Dagster runs them, on the last day."""
 
     @dg.asset(**asset_fields(ORDERS))
     def orders() -> None:
@@ -65,7 +75,7 @@ def judged(root: Path, *rows: dict[str, object]) -> dict[str, bool]:
         },
         raise_on_error=False,
     )
-    return {check.check_name: check.passed for check in made.get_asset_check_evaluations()}
+    return made.get_asset_check_evaluations()
 
 
 def test_a_declared_table_gets_every_check(tmp_path: Path) -> None:
@@ -94,6 +104,43 @@ def test_an_illegal_value_fails_the_check_of_bounds_alone(
 def test_a_repeated_key_fails_the_check_of_keys_alone(tmp_path: Path) -> None:
     found = judged(tmp_path, GOOD, GOOD)
     assert [name for name, passed in found.items() if not passed] == ["keys"]
+
+
+# as an older release declared it
+OLDER = Table(ORDERS.key, ORDERS.columns[:-1], description=ORDERS.description, owner=ORDERS.owner)
+
+
+def test_a_partition_of_an_older_release_is_named_with_the_command_that_makes_it_anew(
+    tmp_path: Path,
+) -> None:
+    land(tmp_path, OLDER, GOOD)
+    made = {check.check_name: check for check in evaluations(tmp_path)}
+    assert {name for name, check in made.items() if check.passed} == {"volume"}
+    for name in ("schema", "keys", "bounds"):
+        words = made[name].description or ""
+        assert "partition 2026-01-05 is of an older release, which had no channel" in words, name
+        assert "make run REINGEST=1" in words
+
+
+def test_partitions_of_an_older_release_do_not_stop_the_checks_of_a_newer_one(
+    tmp_path: Path,
+) -> None:
+    land(tmp_path, OLDER, GOOD, day=date(2026, 1, 4))
+    assert judged(tmp_path, GOOD) == {"schema": True, "keys": True, "bounds": True, "volume": True}
+    wrong = judged(tmp_path, GOOD | {"channel": "letter"})
+    assert [name for name, passed in wrong.items() if not passed] == ["bounds"]
+
+
+def test_an_engine_that_fails_otherwise_is_not_taken_for_an_older_release(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise EngineError("out of memory")
+
+    land(tmp_path, ORDERS, GOOD)
+    monkeypatch.setattr(DuckDBEngine, "select", broken)
+    # the step failed
+    assert evaluations(tmp_path) == []
 
 
 def test_a_declared_table_has_its_part_of_the_dictionary_and_the_register() -> None:

@@ -250,6 +250,22 @@ def test_a_query_lists_the_days_of_each_table_once(local_lake: Lake, monkeypatch
     assert listed == [str(local_lake.table_path("people/all"))]
 
 
+@pytest.mark.parametrize("kind", ["local", "encrypted"])
+@pytest.mark.parametrize("older_first", [True, False])
+def test_a_column_that_one_partition_lacks_is_null_there(
+    kind: str, older_first: bool, request: pytest.FixtureRequest
+) -> None:
+    lake: Lake = request.getfixturevalue(f"{kind}_lake")
+    days = [DAY, DAY + timedelta(days=1)]
+    old, new = days if older_first else days[::-1]
+    older = Table("people/all", SCHEMA.columns[:1])
+    lake.write(older, pa.table({"name": ["cid"]}), day=old)
+    write(lake, day=new)
+    assert by_sql(lake).to_pydict() == {"name": ["ann", "bob", "cid"], "age": [30, None, None]}
+    write(lake, day=old)
+    assert not lake.is_mixed("people/all", days)
+
+
 def test_the_engine_reads_partitions_with_their_day_in_utc(local_lake: Lake) -> None:
     write(local_lake)
     query = Query("q", "SELECT name, day, current_setting('TimeZone') AS zone FROM people.all")
