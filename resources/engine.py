@@ -5,10 +5,13 @@ is asked (`sql/`) and how files are written (`lake.py`).
 """
 
 import glob
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
+from itertools import count
 from typing import Protocol
 
 import duckdb
@@ -17,7 +20,10 @@ import pyarrow as pa
 from resources.lake import FILE_NAME, PARTITION_COLUMN, CorruptPartitionError, Lake, Written
 from resources.sql import ParameterValue, Query, quote_text
 from resources.tables import Table
-from resources.vault import PROTOCOL, VaultFileSystem
+from resources.vault import PROTOCOL, Vault, VaultFileSystem
+
+# Of the databases that connections have for their own.
+_NUMBERS = count()
 
 
 class EngineError(RuntimeError):
@@ -80,14 +86,10 @@ class DuckDBEngine:
     @contextmanager
     def connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """An in-memory connection in UTC, closed afterwards."""
-        connection = connect(memory_limit=self.memory_limit, threads=self.threads)
-        vault = self.lake.vault
-        try:
-            if vault is not None:
-                connection.register_filesystem(VaultFileSystem(vault))
+        with connect(
+            memory_limit=self.memory_limit, threads=self.threads, vault=self.lake.vault
+        ) as connection:
             yield connection
-        finally:
-            connection.close()
 
     def select(self, query: Query, parameters: Mapping[str, ParameterValue]) -> pa.Table:
         """Run a query over the lake; see `Engine`.
@@ -171,38 +173,65 @@ def literal_path(path: str) -> str:
     return glob.escape(path)
 
 
+@contextmanager
 def connect(
     *,
     timezone: str = "UTC",
     memory_limit: str,
     threads: int | None = None,
     extensions: bool = False,
-) -> duckdb.DuckDBPyConnection:
-    """Open an in-memory DuckDB.
+    vault: Vault | None = None,
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open an in-memory DuckDB with nothing in it, closed afterwards.
+
+    It is a database of its own in an instance that this process keeps: to begin an instance, with
+    its three thousand functions, takes longer than most queries.
 
     Args:
         timezone: Zone of times that name none.
-        memory_limit: What it may use before it spills to disk.
-        threads: Its threads, or None for one a core.
+        memory_limit: What all that are open with it may use before they spill to disk.
+        threads: Threads of all that are open with these arguments, or None for one a core.
         extensions: Whether it may fetch an extension that a query needs.
+        vault: Decrypts the files that it reads.
 
     Raises:
         duckdb.Error: The zone is not known.
     """
+    instance = _instance(os.getpid(), memory_limit, threads, extensions, vault)
+    name = f"own_{next(_NUMBERS)}"
+    connection = instance.cursor()
+    try:
+        connection.execute(f"ATTACH ':memory:' AS {name}; USE {name}")
+        # not in the config: the time zone extension is not loaded yet when that is read
+        connection.execute(f"SET TimeZone = {quote_text(timezone)}")
+        yield connection
+    finally:
+        connection.close()
+        try:
+            with instance.cursor() as last:
+                last.execute(f"DETACH DATABASE IF EXISTS {name}")
+        except duckdb.FatalException:
+            # a fault of DuckDB's own ends an instance; the next connection begins another
+            _instance.cache_clear()
+
+
+# Of the process: what a fork has of its parent's instances has no threads.
+@lru_cache(maxsize=8)
+def _instance(
+    _process: int, memory_limit: str, threads: int | None, extensions: bool, vault: Vault | None
+) -> duckdb.DuckDBPyConnection:
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": memory_limit,
         "autoinstall_known_extensions": extensions,
+        # a file may be another a moment later
+        "enable_external_file_cache": False,
     }
     if threads:
         config["threads"] = threads
-    connection = duckdb.connect(":memory:", config=config)
-    try:
-        # not in the config: the time zone extension is not loaded yet when that is read
-        connection.execute(f"SET TimeZone = {quote_text(timezone)}")
-    except duckdb.Error:
-        connection.close()
-        raise
-    return connection
+    instance = duckdb.connect(":memory:", config=config)
+    if vault is not None:
+        instance.register_filesystem(VaultFileSystem(vault))
+    return instance
 
 
 def run(connection: duckdb.DuckDBPyConnection, sql: str, *, name: str) -> pa.Table:

@@ -8,7 +8,8 @@ A naive time is taken in the source's time zone, which the connection must have 
 everything comes out in UTC without a zone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
 
@@ -49,23 +50,27 @@ class Cast:
     may_fail: bool
 
 
+@contextmanager
 def connect(
     timezone: str, *, memory_limit: str = "4GB", threads: int | None = None
-) -> duckdb.DuckDBPyConnection:
-    """An in-memory DuckDB whose naive times are those of a zone.
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An in-memory DuckDB whose naive times are those of a zone, closed afterwards.
 
     Raises:
         SourceSettingsError: DuckDB does not know the zone.
     """
-    try:
-        # the user's own SQL may read what needs an extension
-        return engine.connect(
-            timezone=timezone, memory_limit=memory_limit, threads=threads, extensions=True
-        )
-    except duckdb.Error as error:
-        raise SourceSettingsError(
-            f"time zone {timezone!r} is not known; use a name such as UTC or Europe/Oslo"
-        ) from error
+    # the user's own SQL may read what needs an extension
+    opened = engine.connect(
+        timezone=timezone, memory_limit=memory_limit, threads=threads, extensions=True
+    )
+    with ExitStack() as stack:
+        try:
+            connection = stack.enter_context(opened)
+        except duckdb.Error as error:
+            raise SourceSettingsError(
+                f"time zone {timezone!r} is not known; use a name such as UTC or Europe/Oslo"
+            ) from error
+        yield connection
 
 
 def date_literal(day: date) -> str:
