@@ -56,10 +56,17 @@ def refused_alike(spec: UseCaseSpec, inputs: Inputs, wanted: Snapshots) -> Refus
     if (days[0], before["test_snapshot"]) != (wanted.train[0], wanted.test.isoformat()):
         return None
     snapshots = Snapshots(days, wanted.test)
-    if asked(spec, inputs, snapshots) != before:
-        return None
+    return refusal if repeats(spec, inputs, snapshots, card) else None
+
+
+def repeats(
+    spec: UseCaseSpec, inputs: Inputs, snapshots: Snapshots, card: Mapping[str, Any]
+) -> bool:
+    """Return whether training now would only make again what a card is of."""
+    if asked(spec, inputs, snapshots) != card.get(ASKED):
+        return False
     try:
         now = spec.adapter().data_versions(inputs, snapshots)
     except MissingPartitionError:
-        return None
-    return refusal if now == card["data_versions"] else None
+        return False
+    return bool(now == card["data_versions"])

@@ -19,6 +19,7 @@ from engagement_assets.learning.evaluation.bootstrap import Interval
 from engagement_assets.lifecycle.adapter import Inputs, Predicted, Trained
 from engagement_assets.lifecycle.dates import Snapshots
 from engagement_assets.lifecycle.predictor import Predictions, Predictor
+from engagement_assets.lifecycle.reuse import repeats
 from engagement_assets.lifecycle.scored import ScoredModel
 from engagement_assets.lifecycle.spec import ModelSpec
 from engagement_assets.lifecycle.training import learn_and_score, split_rows
@@ -64,10 +65,14 @@ class SegmentsAdapter(ScoredModel):
         )
         registry = inputs.registry
         version = registry.champion(SPEC.name)
+        served = {entry["version"] for entry in registry.history(SPEC.name)}
+        cards = {each: registry.card(SPEC.name, each) for each in registry.versions(SPEC.name)}
+        # a run that was killed before its promotion is given again, and must make the same version
         given = [
             one["segment_id"]
-            for each in registry.versions(SPEC.name)
-            for one in registry.card(SPEC.name, each)["segments"]
+            for each, card in cards.items()
+            if each in served or not repeats(SPEC, inputs, snapshots, card)
+            for one in card["segments"]
         ]
         trained = train_segments(
             learn,

@@ -11,6 +11,8 @@ import pytest
 from engagement_assets.features.catalogue import FEATURES
 from engagement_assets.learning.errors import TooLittleDataError
 from engagement_assets.lifecycle.adapter import Predicted
+from engagement_assets.lifecycle.dates import Snapshots
+from engagement_assets.lifecycle.reuse import ASKED, asked
 from engagement_assets.lifecycle.scored import ScoredModel
 from engagement_assets.models.segments.adapter import SegmentsAdapter
 from engagement_assets.models.segments.assets import most_stay
@@ -35,6 +37,7 @@ from engagement_assets.models.segments.training import (
 )
 from engagement_assets.models.segments.transitions import moves_of, transitions
 from resources.lake import Lake
+from resources.registry import ModelRegistry
 
 # what a month of each kind looks like; what is not named is as of the first
 USUAL = dict.fromkeys(SEGMENT_INPUTS, 4.0) | {"tenure_days": 300.0}
@@ -174,6 +177,39 @@ def test_names_are_read_with_the_kind_that_they_are_like():
         "s3": Named("night readers", "casual browsers"),
         "s5": Named("others", None),
     }
+
+
+def test_a_training_that_was_killed_before_its_promotion_makes_the_same_version(tmp_path):
+    """A candidate that nobody was shown has given no number away."""
+    registry = ModelRegistry(tmp_path / "registry")
+    days = {date(2026, 1, 1): people(0), date(2026, 2, 1): people(1, 240)}
+    inputs = SimpleNamespace(
+        features=days.__getitem__,
+        registry=registry,
+        parameters={"random_state": 0, "segment_names": ""},
+        judging={}, search=None, seed=0, bootstrap=20, threads=1,
+        engine=SimpleNamespace(lake=SimpleNamespace(digest=lambda *of: str(of))),
+    )  # fmt: skip
+    snapshots = Snapshots((date(2026, 1, 1),), date(2026, 2, 1))
+
+    def candidate():
+        trained = SegmentsAdapter().train(inputs, snapshots)
+        trained.model.save(tmp_path / "files")
+        card = trained.card | {
+            ASKED: asked(SPEC, inputs, snapshots),
+            "data_versions": SegmentsAdapter().data_versions(inputs, snapshots),
+        }
+        return registry.register(SPEC.name, tmp_path / "files", card)
+
+    version = candidate()
+    assert candidate() == version
+    inputs.seed = 1
+    other = candidate()
+    ids = [
+        {one["segment_id"] for one in registry.card(SPEC.name, each)["segments"]}
+        for each in (version, other)
+    ]
+    assert not ids[0] & ids[1], "another training's numbers go on after those of a candidate"
 
 
 # inputs of a lake without predictions
