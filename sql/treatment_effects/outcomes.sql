@@ -1,10 +1,10 @@
 -- Mean daily engagement of each customer of :experiment over the :window_days days after the day of
--- the first assignment, with 0 for a day without use, of those whose window ends by :last_day.
--- :first_day is a day before all of the windows.
+-- the first assignment, with 0 for a day without use, of those whose window ends by :known_by_day.
+-- No window reaches beyond :first_day to :last_day, so no other day's use is added up.
 WITH
 assigned AS (
   SELECT customer_id, CAST(MIN(occurred_at) AS DATE) AS assigned_on
-  FROM shared.known_by_last_day_experiment_assignments
+  FROM shared.known_by_day_experiment_assignments
   WHERE experiment = :experiment
   GROUP BY customer_id
 ),
@@ -24,5 +24,5 @@ SELECT
   ROUND(COALESCE(used.engagement, 0), 6) AS engagement
 FROM assigned
 LEFT JOIN used ON used.customer_id = assigned.customer_id
-WHERE DATE_DIFF('day', assigned.assigned_on, :last_day) >= :window_days
+WHERE DATE_DIFF('day', assigned.assigned_on, :known_by_day) >= :window_days
 ORDER BY assigned.customer_id

@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -98,13 +98,14 @@ def experiment_rows(
             f"{twice:,} customers of {experiment} are in both arms: the assignment changed midway"
         )
     rows = rows.drop_duplicates("customer_id")
+    last_assigned = pd.Timestamp(rows["occurred_at"].max()).date()
     outcomes = inputs.engine.select(
         inputs.sql.query("treatment_effects/outcomes"),
         {
             "experiment": experiment,
             "window_days": WINDOW_DAYS,
             "first_day": pd.Timestamp(rows["occurred_at"].min()).date(),
-            "last_day": last_day,
+            "last_day": min(last_day, last_assigned + timedelta(days=WINDOW_DAYS)),
             "known_by_day": last_day,
         },
     ).to_pandas()
