@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.ask_bars import ASK_BARS
 from benchmarks.bandit_bars import BANDIT_BARS
+from benchmarks.break_bars import BREAK_BARS
 from benchmarks.contact_bars import CONTACT_BARS
 from benchmarks.effect_bars import EFFECT_BARS
 from benchmarks.fairness_bars import FAIRNESS_BARS
@@ -494,7 +495,8 @@ def judged(figures: Mapping[str, Figures]) -> list[Judged]:
         *PRIVACY_BARS,
         *RECOMMENDATION_BARS,
         *SERVING_BARS,
-        *WHOLE_RUN_BARS,
+        *BREAK_BARS,
+    *WHOLE_RUN_BARS,
         *ASK_BARS,
         *SEGMENT_BARS,
     ):  # fmt: skip
