@@ -390,13 +390,13 @@ class Lake(LakeFiles):
         So they do where a later release declares more; an object store is not asked.
 
         Raises:
-            MissingPartitionError: One is not there.
             CorruptPartitionError: A file is not whole.
+            FileNotFoundError: One is not there.
         """
-        if not self.is_local:
+        if not self.is_local or len(days) < 2:
             return False
         first, last = (
-            columns_once(str(self.path(table, day)), partial(self._footer, table, day))
+            columns_once(str(self.path(table, day)), partial(self._opened, table, day))
             for day in (days[0], days[-1])
         )
         return first != last

@@ -228,20 +228,25 @@ def check_once(path: str, opened: Callable[[], AbstractContextManager[IO[bytes]]
         _CHECKED.add(identity)
 
 
-def columns_once(path: str, footer: Callable[[], pq.ParquetFile]) -> tuple[str, ...]:
+def columns_once(
+    path: str, opened: Callable[[], AbstractContextManager[IO[bytes]]]
+) -> tuple[str, ...]:
     """Return the columns of a file of this machine, read once while it stays the same.
+
+    They decide how a query is put, so the sums of the file are not asked here.
 
     Args:
         path: Where it is.
-        footer: Opens it; not called for one that is known.
+        opened: Opens it; not called for one that is known.
+
+    Raises:
+        FileNotFoundError: It is not there.
+        pyarrow.ArrowInvalid: It is no Parquet file, where `opened` does not name it.
     """
-    try:
-        identity = _identity(path)
-    except FileNotFoundError:
-        # the caller's error names the partition
-        return tuple(footer().schema_arrow.names)
+    identity = _identity(path)
     if identity not in _COLUMNS:
-        _COLUMNS[identity] = tuple(footer().schema_arrow.names)
+        with opened() as file:
+            _COLUMNS[identity] = tuple(pq.read_schema(file).names)
     return _COLUMNS[identity]
 
 
