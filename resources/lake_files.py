@@ -33,8 +33,8 @@ _COLUMNS: dict[Identity, tuple[str, ...]] = {}
 # A file of an object store that is not larger comes whole with one request, in about the time that
 # asking for its size takes.
 WHOLE = 2**20
-# One customer's rows cost what a group of rows does: a fifth of a file of 100,000 customers, and a
-# twentieth more where a query reads all of it (decision 173).
+# One customer's rows cost what a group of rows does: a fifth of a file of 100,000 customers, and up
+# to a twentieth more where a query reads all of it (decision 173).
 GROUP_ROWS = 16_384
 
 
