@@ -30,13 +30,14 @@ class SqlError(ValueError):
     """A SQL file cannot be parsed, or its parameters do not fit."""
 
 
-@dataclass(frozen=True)
+# compared as itself: the text does not tell those of trees apart
+@dataclass(frozen=True, eq=False)
 class Query:
     """One parsed `SELECT`.
 
     Attributes:
         name: What to call it in errors, usually its file.
-        text: The SQL as written.
+        text: The SQL as written; "" of one made of a syntax tree.
     """
 
     name: str
@@ -44,11 +45,12 @@ class Query:
 
     @classmethod
     def of_tree(cls, name: str, tree: exp.Expression) -> Self:
-        """A query of a syntax tree, which is not read again.
+        """A query of a syntax tree, which is not written to be read again.
 
-        DuckDB's text has `$` before parameters, two of which sqlglot reads as a quoted text.
+        That takes time, and DuckDB's text has `$` before parameters, two of which sqlglot reads as
+        a quoted text.
         """
-        query = cls(name, tree.sql("duckdb"))
+        query = cls(name, "")
         query.__dict__["tree"] = tree
         return query
 
