@@ -153,9 +153,15 @@ def from_nothing(
     return [*told, run("daily", day=span[1])]
 
 
-def again(job: str, day: str) -> dict[str, Any]:
-    """One job over one day."""
-    return run(job, day=day)
+def again(job: str, day: str, tables: Sequence[str] = ()) -> dict[str, Any]:
+    """One job over one day; or only what some tables need of it, but the source."""
+    if not tables:
+        return run(job, day=day)
+    needed = dg.AssetSelection.assets(*tables).upstream() - dg.AssetSelection.groups("source")
+    whole = needed.required_multi_asset_neighbors()
+    made = defs.resolve_job_def(job).asset_layer.selected_asset_keys
+    keys = whole.resolve(defs.resolve_asset_graph()) & made
+    return run(job, day=day, assets=sorted(key.to_user_string() for key in keys))
 
 
 def publish_in_batches(day: str, kill_after: int | None = None) -> dict[str, Any]:
