@@ -1,5 +1,6 @@
 """What is made of forecasts: series, accuracy of yesterday's, hours and what to provision."""
 
+import shutil
 from datetime import date, timedelta
 from functools import partial
 from types import SimpleNamespace
@@ -28,6 +29,7 @@ from engagement_assets.models.forecast.outlook import accuracy_of, day_of_foreca
 from engagement_assets.models.forecast.series import (
     daily_series,
     parts_of,
+    segments_known,
     series_name,
     split_name,
 )
@@ -152,6 +154,19 @@ def test_series_hold_what_the_tables_do(inputs):
     by_segment = series.groupby("series")["value"].sum()
     assert by_segment["sessions|segment|quiet"] == quiet
     assert by_segment["sessions|segment|none"] == total - quiet
+
+
+def test_segments_of_the_day_that_come_after_the_training_change_no_forecast(inputs, champion):
+    """A run that is killed after the segments of its day forecasts the same when given again."""
+    before = ForecastAdapter().predict(inputs, champion, DAY).table
+    write_segments(inputs.engine.lake, DAY, "gone", "busy")
+    try:
+        after = ForecastAdapter().predict(inputs, champion, DAY).table
+    finally:
+        shutil.rmtree(str(inputs.engine.lake.path(SEGMENTS.predictions, DAY).parent))
+    pd.testing.assert_frame_equal(before, after, check_exact=True)
+    assert segments_known(inputs, DAY) == DAY - timedelta(days=2)
+    assert segments_known(inputs, FIRST) == FIRST - timedelta(days=1)
 
 
 def test_segments_count_as_of_the_day_asked_for_and_are_no_part_before_there_are_any(inputs):

@@ -38,6 +38,7 @@ from engagement_assets.models.forecast.series import (
     read_cells,
     read_hours,
     regions_of,
+    segments_known,
     split_name,
     sums_of,
 )
@@ -59,7 +60,7 @@ class ForecastModel:
         parts: Parts by breakdown.
         cells: What was done on each day until the training, counted, so that a day's forecast
             need not read years of rows again.
-        segments_by: Day of the training, whose segments count until the next one.
+        segments_by: The latest day with segments at the training; they count until the next one.
     """
 
     forecaster: Forecaster
@@ -103,7 +104,8 @@ class ForecastAdapter:
     def train(self, inputs: Inputs, snapshots: Snapshots) -> Trained[ForecastModel]:
         """Replay the past of every series, and learn weights and intervals from it."""
         day = snapshots.test
-        cells = read_cells(inputs, day, segments_by=day)
+        segments_by = segments_known(inputs, day)
+        cells = read_cells(inputs, day, segments_by=segments_by)
         metrics = tuple(name for name in METRICS if cells[name].any())
         parts = parts_of(cells)
         series = daily_series(cells, parts, metrics, last=day)
@@ -128,7 +130,7 @@ class ForecastAdapter:
             "without_rows": [name for name in METRICS if name not in metrics],
             "seeds": {"training": inputs.seed},
         }
-        return Trained(ForecastModel(forecaster, need, metrics, parts, cells, day), card)
+        return Trained(ForecastModel(forecaster, need, metrics, parts, cells, segments_by), card)
 
     def data_versions(self, inputs: Inputs, snapshots: Snapshots) -> dict[str, str]:
         """Return a digest of each partition that was learnt from."""

@@ -15,6 +15,7 @@ import pandas as pd
 from engagement_assets.learning.forecasting.calendars import Calendar, countries_of
 from engagement_assets.learning.forecasting.panel import Floats, Sums
 from engagement_assets.lifecycle.adapter import Inputs
+from engagement_assets.models.segments.spec import SPEC as SEGMENTS
 from engagement_assets.models.segments.tables import NONE
 from engagement_assets.source.readers import SimulatedReader
 
@@ -39,6 +40,16 @@ def split_name(name: str) -> tuple[str, str, str]:
     """Return metric, breakdown and part of a series."""
     metric, *rest = name.split(_SEPARATOR, 2)
     return (metric, TOTAL, ALL) if not rest else (metric, rest[0], rest[1])
+
+
+def segments_known(inputs: Inputs, day: date) -> date:
+    """Return the latest day with segments up to a day; the day before all data without any.
+
+    What is made of the day itself afterwards is not among them, so that a run that was killed in
+    between forecasts the same when it is given again.
+    """
+    there = inputs.engine.lake.filled_days(SEGMENTS.predictions)
+    return max((one for one in there if one <= day), default=inputs.first_day - timedelta(days=1))
 
 
 def read_cells(
