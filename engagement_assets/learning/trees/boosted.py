@@ -55,6 +55,9 @@ LOGISTIC = "binary:logistic"
 TREE_SHARES = (1 / 16, 1 / 8, 3 / 16, 1 / 4, 3 / 8, 1 / 2, 3 / 4, 1)
 # Columns that a tree sees at least: of fewer it could learn no more than how two act together.
 _COLUMNS = 8
+# From so many rows on a fourth fold brings no better AUC or log loss on the public tables, and
+# takes a third more time; of fewer rows each counts more to the trees that are scored.
+_MANY_ROWS = 2_000
 # Numbers of trees in a row that are not better than the best before no more are tried.
 _PATIENCE = 2
 
@@ -111,7 +114,8 @@ class BoostedTrees(TakesTables, BaseEstimator):
         min_child_weight: Least sum of the second derivatives over the rows of a leaf: rows for the
             squared error, p (1 - p) each for the logistic.
         reg_lambda: L2 penalty of the leaf weights.
-        folds: Folds of the out-of-fold scores; fewer when there are fewer groups.
+        folds: Folds of the out-of-fold scores, fewer when there are fewer groups; None for four, or
+            three from 2,000 rows on.
         random_state: Seed of the folds and the trees.
         n_jobs: Threads; None for all cores.
 
@@ -136,7 +140,7 @@ class BoostedTrees(TakesTables, BaseEstimator):
         "colsample_bytree": [Interval(Real, 0, 1, closed="right")],
         "min_child_weight": [Interval(Real, 0, None, closed="left")],
         "reg_lambda": [Interval(Real, 0, None, closed="left")],
-        "folds": [Interval(Integral, 2, None, closed="left")],
+        "folds": [Interval(Integral, 2, None, closed="left"), None],
         # the trees take 31 bits
         "random_state": [Interval(Integral, 0, 2**31 - 1, closed="both")],
     }
@@ -148,7 +152,7 @@ class BoostedTrees(TakesTables, BaseEstimator):
     colsample_bytree: float = 0.6
     min_child_weight: float = 3.0
     reg_lambda: float = 2.0
-    folds: int = 4
+    folds: int | None = 4
     random_state: int = 0
     n_jobs: int | None = None
     booster_: xgb.Booster = field(init=False)
@@ -343,6 +347,9 @@ class BoostedTrees(TakesTables, BaseEstimator):
             labels, made.margin, weights=weights, seed=self.random_state
         )
         return made.losses, self.calibrator_(made.margin)
+
+    def _wanted_folds(self, rows: int) -> int:
+        return self.folds or (3 if rows >= _MANY_ROWS else 4)
 
     def _booster_names(self) -> list[str] | None:
         """Return the names for the trees, or None where XGBoost would refuse one of them."""

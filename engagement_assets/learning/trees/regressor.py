@@ -103,7 +103,8 @@ class BoundedBoostingRegressor(RegressorMixin, BoostedTrees):
                 f"targets must lie between 0 and 1, got {targets.min():g} to {targets.max():g}"
             )
         matrix = encoder.transform(X)
-        folds = regression_folds(len(X), folds=self.folds, groups=groups, seed=self.random_state)
+        wanted = self._wanted_folds(len(X))
+        folds = regression_folds(len(X), folds=wanted, groups=groups, seed=self.random_state)
         self.folds_ = len(folds)
         self._learn_table(X, encoder)
 

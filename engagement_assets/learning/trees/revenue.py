@@ -174,7 +174,8 @@ class ZeroInflatedRevenueRegressor(RegressorMixin, BoostedTrees):
                 "learn a value"
             )
         matrix = encoder.transform(X)
-        folds = regression_folds(len(X), folds=self.folds, groups=groups, seed=self.random_state)
+        wanted = self._wanted_folds(len(X))
+        folds = regression_folds(len(X), folds=wanted, groups=groups, seed=self.random_state)
         self.folds_ = len(folds)
         self._learn_table(X, encoder)
         self._learn_prior(matrix, weights)
