@@ -6,7 +6,7 @@ Belongs here: the bars. Does not belong here: the table (`bars.py`) and breaking
 from benchmarks.model_bars import Bar
 
 PARTS = {
-    "flips": ("300 flipped bits: not noticed, and other values read", "attacks"),
+    "flips": ("400 flipped bits: not noticed, and other values read", "attacks"),
     "requests": ("200 hostile requests: neither refused nor harmless", "attacks"),
     "settings": ("odd settings: neither refused in words nor taken", "attacks"),
     "estimators": ("odd inputs of estimators: neither refused in words nor learnt from", "attacks"),
