@@ -4,7 +4,7 @@ A file is a mark, the name of its key, a nonce, and what AES-256-GCM makes of th
 in the lake is authenticated with it, so that a file in another's place is refused. A file without
 the mark is plain, so that a lake can be encrypted while it is in use. Whole files and not columns:
 DuckDB reads no Parquet file whose columns have keys, and of one with a single key it refuses those
-of several pages (docs/decisions/0172-encrypted-lake.md).
+of several pages (docs/decisions/0172-an-encrypted-lake.md).
 
 Belongs here: what is done with a file's bytes. Does not belong here: where files lie
 (`lake.py`, `lake_files.py`).

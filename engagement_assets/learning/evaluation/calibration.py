@@ -37,7 +37,7 @@ METHODS = ("sigmoid", "beta", "isotonic")
 
 _LEAST_SLOPE = 1e-3
 _NEWTON_STEPS = 20
-# A greatest slope of the loss, in nats, at which it is least.
+# The loss counts as least where no slope of it, in nats a unit of a coefficient, is greater.
 _FLAT = 1e-9
 _SOFT_LIMIT = 12.0
 _SOFT_RANGE = 8.0
@@ -176,8 +176,8 @@ def _fit_parametric(
 def _logistic(columns: Floats, target: Floats, weights: Floats) -> Floats:
     """Return the coefficients of least log loss, all but the last at least `_LEAST_SLOPE`.
 
-    Newton's method takes a tenth of the time of L-BFGS for so few coefficients; where it leaves
-    the bound or does not bring the loss down, L-BFGS within the bound goes on.
+    Newton's method needs fewer steps than L-BFGS for so few coefficients; where it leaves the
+    bound or does not bring the loss down, L-BFGS within the bound goes on.
 
     Args:
         columns: n x k, the last of ones.

@@ -50,7 +50,7 @@ def make_ready(network: torch.nn.Module) -> torch.dtype:
     network.to(precision)
     packed = pack_linear(network)
     logger.info(
-        "texts are scored in %s%s on %s",
+        "texts are read in %s%s on %s",
         str(precision).removeprefix("torch."),
         ", packed," if packed else "",
         torch.backends.cpu.get_cpu_capability(),

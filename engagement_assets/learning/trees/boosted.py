@@ -55,8 +55,8 @@ LOGISTIC = "binary:logistic"
 TREE_SHARES = (1 / 16, 1 / 8, 3 / 16, 1 / 4, 3 / 8, 1 / 2, 3 / 4, 1)
 # Columns that a tree sees at least: of fewer it could learn no more than how two act together.
 _COLUMNS = 8
-# From so many rows on a fourth fold brings no better AUC or log loss on the public tables, and
-# takes a third more time; of fewer rows each counts more to the trees that are scored.
+# From so many rows on a fourth fold takes time and brings no better AUC or log loss; of fewer rows
+# each counts more to the trees that are scored.
 _MANY_ROWS = 2_000
 # Numbers of trees in a row that are not better than the best before no more are tried.
 _PATIENCE = 2
