@@ -76,10 +76,11 @@ BENCHMARKS: tuple[tuple[str, str, list[str], str], ...] = (
     ),
     (
         "recommendation",
-        "Recommenders on simulated days, with texts",
-        ["--customers", "10000", "--texts"],
+        "Recommenders on simulated days",
+        ["--customers", "10000"],
         "",
     ),
+    ("recommendation_texts", "What the texts of posts add to recommendation", [], ""),
     ("movielens", "Recommenders on MovieLens-100K", [], ""),
     ("recommendation_million", "Recommenders on a million planted interactions", [], ""),
     (

@@ -5,7 +5,7 @@ before the last day, where all are measured by full ranking. Items are the posts
 days; only what a platform knows is used, never the simulator's truth.
 
     python -m benchmarks.recommendation
-    python -m benchmarks.recommendation --customers 20000 --texts
+    python -m benchmarks.recommendation --customers 20000
 
 Belongs here: measuring. Does not belong here: the methods.
 """
@@ -16,6 +16,7 @@ import argparse
 import json
 import resource
 import time
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -27,8 +28,10 @@ from engagement_assets.learning.fairness.groups import age_bands
 from engagement_assets.learning.fairness.measures import ranking_fairness
 from engagement_assets.learning.fairness.rendering import report_markdown
 from engagement_assets.learning.fairness.report import FairnessReport
+from engagement_assets.learning.recommendation.data import Dataset, Encoder
 from engagement_assets.learning.recommendation.fallback import ESTIMATORS
 from engagement_assets.learning.recommendation.tables import prepare
+from engagement_assets.learning.recommendation.texts import text_vectors
 from engagement_assets.models.recommendation.feed import settings_of
 from engagement_assets.models.recommendation.sources import weigh
 from engagement_assets.models.recommendation.training import (
@@ -64,9 +67,9 @@ def both_ways(connections: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def simulated(customers: int) -> dict[str, pd.DataFrame]:
+def simulated(customers: int, seed: int = 7) -> dict[str, pd.DataFrame]:
     """Interactions and posts of the last days, all connections and customers."""
-    world = Simulator(customers=customers, seed=7, first_day=FIRST, days=DAYS)
+    world = Simulator(customers=customers, seed=seed, first_day=FIRST, days=DAYS)
     parts: dict[str, list[pa.Table]] = {}
     for number in range(DAYS):
         day = world.day(FIRST + timedelta(days=number))
@@ -74,14 +77,30 @@ def simulated(customers: int) -> dict[str, pd.DataFrame]:
         wanted = ("connections", "customers", *(("interactions", "posts") if recent else ()))
         for name in wanted:
             parts.setdefault(name, []).append(day[name])
-    return {name: pa.concat_tables(found).to_pandas() for name, found in parts.items()}
+    return {name: pa.concat_tables(days).to_pandas() for name, days in parts.items()}
 
 
-def embedded(items: pd.DataFrame) -> pd.DataFrame:
-    """Text embeddings of all items by the built-in encoder."""
-    from engagement_assets.learning.text.encoder import TextEncoder  # noqa: PLC0415 - heavy
-
-    return pd.DataFrame(TextEncoder.load().encode(items["text"].tolist()), index=items["item"])
+def prepared(
+    tables: Mapping[str, pd.DataFrame],
+    columns: Sequence[str] = ("author", "published", "category", "text"),
+    embeddings: pd.DataFrame | Encoder | None = text_vectors,
+) -> Dataset:
+    """What is known at the end of the last day, of some columns of posts."""
+    now = pd.Timestamp(FIRST + timedelta(days=DAYS), tz="UTC")
+    names = {"post_id": "item", "customer_id": "author", "occurred_at": "published"}
+    interactions = weigh(tables["interactions"])
+    return prepare(
+        interactions[pd.to_datetime(interactions["time"], utc=True) < now],
+        items=tables["posts"].rename(columns=names)[["item", *columns]],
+        users=tables["customers"]
+        .drop_duplicates("customer_id", keep="last")
+        .rename(columns={"customer_id": "user", "location": "segment"})[["user", "segment"]],
+        links=both_ways(tables["connections"]),
+        embeddings=embeddings,
+        as_of=now,
+        candidate_days=WINDOWS.item_days,
+        horizon_days=WINDOWS.test_days,
+    )
 
 
 def fairness(trained: Trained, customers: pd.DataFrame, now: pd.Timestamp) -> FairnessReport:
@@ -112,31 +131,12 @@ def main() -> None:
     """Train, judge, and make everybody's lists."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--customers", type=int, default=100_000)
-    parser.add_argument("--texts", action="store_true", help="embed the posts' texts")
     parser.add_argument("--methods", nargs="+", default=list(ESTIMATORS), choices=list(ESTIMATORS))
     parser.add_argument("--json", type=Path, default=None)
     options = parser.parse_args()
     tables = simulated(options.customers)
-    now = pd.Timestamp(FIRST + timedelta(days=DAYS), tz="UTC")
-    names = {"post_id": "item", "customer_id": "author", "occurred_at": "published"}
-    items = tables["posts"].rename(columns=names)
     began = time.perf_counter()
-    vectors = embedded(items) if options.texts else None
-    encoding = time.perf_counter() - began
-    interactions = weigh(tables["interactions"])
-    began = time.perf_counter()
-    data = prepare(
-        interactions[pd.to_datetime(interactions["time"], utc=True) < now],
-        items=items[["item", "author", "published", "category"]],
-        users=tables["customers"]
-        .drop_duplicates("customer_id", keep="last")
-        .rename(columns={"customer_id": "user", "location": "segment"})[["user", "segment"]],
-        links=both_ways(tables["connections"]),
-        embeddings=vectors,
-        as_of=now,
-        candidate_days=WINDOWS.item_days,
-        horizon_days=WINDOWS.test_days,
-    )
+    data = prepared(tables)
     settings = settings_of(
         WINDOWS, interactions=len(data.user), candidates=options.methods, sampled_protocol=True
     )
@@ -146,25 +146,24 @@ def main() -> None:
     lists = trained.model.recommend(list(data.users))
     seconds = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    now = pd.Timestamp(FIRST + timedelta(days=DAYS), tz="UTC")
     report = fairness(trained, tables["customers"], now)
-    texts = f"{len(items):,} texts embedded in {encoding:.0f} s" if options.texts else "no texts"
     print(
         f"{options.customers:,} customers, {len(data.user):,} interactions with "
-        f"{data.shape[1]:,} posts of {WINDOWS.read_days} days, {texts}: training and evaluation of "
-        f"{len(options.methods)} methods {training:.0f} s; top 50 for {len(data.users):,} "
-        f"customers {seconds:.0f} s; peak {peak:.1f} GiB\n"
+        f"{data.shape[1]:,} posts of {WINDOWS.read_days} days: training and evaluation of "
+        f"{len(options.methods)} methods, texts included, {training:.0f} s; top 50 for "
+        f"{len(data.users):,} customers {seconds:.0f} s; peak {peak:.1f} GiB\n"
     )
     print(methods_markdown(trained.card))
-    told = lists.groupby("user")["category"].nunique().min()
-    print(f"\nLeast number of categories in a list of 50: {told}. Sampled protocol, NDCG@10:")
-    for name, found in trained.card["methods"].items():
-        print(f"- {name}: {found['metrics']['sampled_ndcg']['value']:.4f}")
+    least = lists.groupby("user")["category"].nunique().min()
+    print(f"\nLeast number of categories in a list of 50: {least}. Sampled protocol, NDCG@10:")
+    for name, method in trained.card["methods"].items():
+        print(f"- {name}: {method['metrics']['sampled_ndcg']['value']:.4f}")
     print(f"\n{report_markdown(report)}")
     if options.json:
         results = {
             "training_seconds": training,
             "top_50_seconds": seconds,
-            "encoding_seconds": encoding,
             "peak_gib": peak,
             "card": trained.card,
             "fairness": report.to_dict(),

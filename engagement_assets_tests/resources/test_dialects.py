@@ -225,7 +225,7 @@ VALUES: dict[str, Any] = {
     "day_before": S - timedelta(days=1),
     "active_from": S - timedelta(days=29),
     "window_days": 30,
-    "text_day": S - timedelta(days=3),
+    "published_day": S - timedelta(days=3),
     "granted_by_source": True,
     "granted_purposes": ",analytics,",
     "message_weight": 0.5,

@@ -50,7 +50,8 @@ def prepare(
         users: `user`, and where known `segment`.
         links: `user` and `author`, and where known `time`: whose items a user may come across
             through acquaintance.
-        embeddings: Text embeddings by item (the index), or a function that embeds `text`.
+        embeddings: Text embeddings by item (the index), or a function that embeds `text`, such as
+            `texts.text_vectors` or `TextEncoder.load().encode`.
         as_of: The moment of which to recommend; just after the last interaction when None.
         candidate_days: Only items published so many days before `as_of` are recommended.
         horizon_days: Lists serve for so many days: as many last ones are set aside to choose
@@ -234,4 +235,4 @@ def _vectors(items: pd.DataFrame, embeddings: pd.DataFrame | Encoder | None) -> 
         vectors[has_text] = encoded
     if not np.isfinite(vectors).all():
         raise RecommendationDataError("embeddings have values that are not finite")
-    return np.asarray(vectors, dtype=np.float32)
+    return np.asarray(vectors, dtype=np.float32) if vectors.any() else None

@@ -204,14 +204,12 @@ def _text(data: Dataset) -> list[Term]:
 def profiles(data: Dataset) -> tuple[Floats, Floats]:
     """Text profile of each user and the centred text vector of each item, of length 1 or 0.
 
-    Only the texts of what can be recommended at the dataset's moment count, so that the profiles
-    of a rehearsal and those of a recommendation are made of as many days. A profile is the mean
-    vector of what the user interacted with, by weight; a user without any text has a row of zeros.
+    A profile is the mean vector of what the user interacted with, by weight; a user without any
+    text has a row of zeros.
     """
     if data.vectors is None:
         raise ValueError("the dataset has no text embeddings")
-    candidates = data.candidates()
-    worded = candidates[np.abs(data.vectors[candidates]).sum(axis=1) > 0]
+    worded = np.flatnonzero(np.abs(data.vectors).sum(axis=1))
     centred = np.zeros_like(data.vectors)
     if len(worded):
         centred[worded] = data.vectors[worded] - data.vectors[worded].mean(axis=0)

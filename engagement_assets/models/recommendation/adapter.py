@@ -314,7 +314,7 @@ def _last_day(snapshots: Snapshots) -> date:
 
 
 def _rehearsed(inputs: Inputs, day: date, windows: Windows) -> Dataset:
-    """What is known at the end of a day, with the texts of what was a candidate in the windows."""
+    """What is known at the end of a day, with all that was a candidate in the windows."""
     # the validation and the test window, and the days before on which a hybrid learns its weights
     return dataset_as_of(inputs, day, windows, rehearsal_days=3 * windows.test_days)
 

@@ -1,21 +1,19 @@
 """The lake's tables as recommenders take them, as of the end of a day.
 
-Belongs here: which days are read, texts that are embedded. Does not belong here: checking and
-numbering (`tables.py`) and the recommenders.
+Belongs here: which days are read. Does not belong here: checking and numbering (`tables.py`), the
+likeness of texts (`texts.py`) and the recommenders.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
-from functools import cache
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from engagement_assets.learning.recommendation.data import Dataset, RecommendationDataError
 from engagement_assets.learning.recommendation.tables import prepare
+from engagement_assets.learning.recommendation.texts import text_vectors
 from engagement_assets.lifecycle.adapter import Inputs
 from engagement_assets.models.recommendation.windows import (
     SCANNED_DAYS,
@@ -23,11 +21,6 @@ from engagement_assets.models.recommendation.windows import (
     Windows,
     derive_windows,
 )
-
-if TYPE_CHECKING:
-    from engagement_assets.learning.text.encoder import TextEncoder
-
-logger = logging.getLogger(__name__)
 
 # What a kind of interaction says of liking, as a weight of implicit feedback.
 KIND_WEIGHTS: Mapping[str, float] = {"view": 1.0, "like": 3.0, "comment": 4.0, "share": 4.0}
@@ -66,7 +59,7 @@ def dataset_as_of(
         windows: How far back is read, and how long a post is recommended; at any age, from two
             years, where nobody says.
         rehearsal_days: Recommendations are also tried out at moments up to so many days earlier:
-            the posts that were candidates then bring their text too.
+            the posts that were candidates then are read too.
 
     Raises:
         RecommendationDataError: There are no interactions, or they break the tables' rules.
@@ -76,11 +69,12 @@ def dataset_as_of(
     first = max(inputs.first_day, day - timedelta(days=windows.read_days - 1))
     days = {"first_day": first, "last_day": day}
     interactions = run.select(sql.query("recommendation/interactions"), days).to_pandas()
-    text_day = inputs.first_day
+    published = inputs.first_day
     if windows.item_days is not None:
-        text_day = day + timedelta(days=1) - timedelta(days=windows.item_days + rehearsal_days)
+        published = day + timedelta(days=1) - timedelta(days=windows.item_days + rehearsal_days)
     posts = run.select(
-        sql.query("recommendation/posts"), {**days, "text_day": max(text_day, inputs.first_day)}
+        sql.query("recommendation/posts"),
+        {**days, "published_day": max(published, inputs.first_day)},
     ).to_pandas()
     links = run.select(sql.query("recommendation/links"), {"last_day": day}).to_pandas()
     people = inputs.features(day)[["customer_id", SEGMENT]]
@@ -91,7 +85,7 @@ def dataset_as_of(
         items=items,
         users=people.rename(columns={"customer_id": "user", SEGMENT: "segment"}),
         links=links.rename(columns={"customer_id": "user", "occurred_at": "time"}),
-        embeddings=embeddings(items),
+        embeddings=text_vectors,
         as_of=datetime.combine(day + timedelta(days=1), time.min),
         candidate_days=windows.item_days,
         horizon_days=windows.test_days,
@@ -111,28 +105,6 @@ def with_first_use(items: pd.DataFrame, interactions: pd.DataFrame) -> pd.DataFr
     listed = listed.reindex(known.index)
     listed["published"] = known.astype(first.dtype).fillna(first)
     return listed.rename_axis("item").reset_index()
-
-
-def embeddings(items: pd.DataFrame) -> pd.DataFrame | None:
-    """Sentence embeddings of the items that have a text, by item; None where none has."""
-    with_text = items[items["text"].notna() & (items["text"].str.strip() != "")]
-    if with_text.empty:
-        return None
-    # posts repeat each other, and a text costs the same each time it is read
-    distinct = pd.unique(with_text["text"])
-    logger.info("reading %d texts of %d posts", len(distinct), len(with_text))
-    vectors = pd.DataFrame(_encoder().encode(list(distinct)), index=distinct)
-    return vectors.loc[with_text["text"]].set_axis(with_text["item"], axis="index")
-
-
-@cache
-def _encoder() -> TextEncoder:
-    from engagement_assets.learning.text.encoder import TextEncoder  # noqa: PLC0415 - loads torch
-    from engagement_assets.learning.text.packed import make_ready  # noqa: PLC0415 - loads torch
-
-    encoder = TextEncoder.load()
-    make_ready(encoder.network)
-    return encoder
 
 
 def weigh(interactions: pd.DataFrame) -> pd.DataFrame:

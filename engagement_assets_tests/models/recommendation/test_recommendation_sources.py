@@ -2,16 +2,13 @@
 
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from types import SimpleNamespace
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 
 from engagement_assets.features.tables import KNOWN_TABLES
 from engagement_assets.learning.recommendation.data import RecommendationDataError
-from engagement_assets.models.recommendation import sources
 from engagement_assets.models.recommendation.sources import dataset_as_of, weigh, windows_as_of
 from engagement_assets.models.recommendation.windows import Windows
 from engagement_assets.settings.installation import PROJECT
@@ -74,18 +71,15 @@ def inputs(tmp_path_factory):
     seen(LAST, ("ann", "unlisted"), ("bob", "news"))
     people = [*("ann", "bob"), *(f"p{back}" for back in range(1, 41))]
     write_people(lake, LAST, *people)
-    encoder = SimpleNamespace(encode=lambda texts: np.ones((len(texts), 3), dtype=np.float32))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sources, "_encoder", lambda: encoder)
-        yield made_inputs(
-            engine=DuckDBEngine(lake, declared=by_sql_name(KNOWN_TABLES), threads=1),
-            sql=product_sql(PROJECT / "sql"),
-            first_day=FIRST,
-            parameters={},
-        )
+    return made_inputs(
+        engine=DuckDBEngine(lake, declared=by_sql_name(KNOWN_TABLES), threads=1),
+        sql=product_sql(PROJECT / "sql"),
+        first_day=FIRST,
+        parameters={},
+    )
 
 
-def test_an_old_item_that_is_still_used_keeps_its_category_author_and_age(inputs):
+def test_an_old_item_that_is_still_used_keeps_its_category_author_age_and_text(inputs):
     data = dataset_as_of(inputs, LAST, Windows(history_days=28, item_days=3, test_days=1))
     row = dict(zip(data.items, range(data.shape[1]), strict=True))
     assert set(row) == {"film", "news", "unlisted"}
@@ -93,8 +87,8 @@ def test_an_old_item_that_is_still_used_keeps_its_category_author_and_age(inputs
     assert data.category[film] == data.category[news] == 0
     assert data.author[film] == data.author[news] == 0
     assert data.as_of - data.published[film] == pytest.approx(99.5)
-    assert np.abs(data.vectors[news]).sum() > 0
-    assert np.abs(data.vectors[film]).sum() == 0
+    assert data.vectors[news] @ data.vectors[film] == pytest.approx(1.0)
+    assert not data.vectors[row["unlisted"]].any()
     assert data.items[data.candidates()].tolist() == ["news", "unlisted"]
 
 

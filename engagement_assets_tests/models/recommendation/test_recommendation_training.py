@@ -11,8 +11,6 @@ import pytest
 
 from engagement_assets.learning.fairness.measures import ranking_fairness
 from engagement_assets.learning.recommendation.data import RecommendationDataError
-from engagement_assets.learning.recommendation.fallback import FallbackRecommender
-from engagement_assets.learning.recommendation.hybrid import HybridRecommender
 from engagement_assets.learning.recommendation.tables import prepare
 from engagement_assets.models.recommendation.reports import evaluation_markdown
 from engagement_assets.models.recommendation.training import (
@@ -182,24 +180,3 @@ def test_a_blend_is_held_against_its_parts_in_the_evaluation(data):
     text = evaluation_markdown(card | {"windows": windows})
     assert f"hybrid {card['held_out_ndcg']['hybrid']:.4f}" in text
     assert "at any age" in text
-
-
-def test_a_rehearsal_is_measured_as_if_older_texts_were_unknown(world):
-    """What is no candidate any more brings no text: serving need not read it."""
-    published = np.where(np.arange(len(world.items)) < 90, 5.0, 20.0)
-    tables = world.tables | {
-        "items": world.items.assign(published=published),
-        "candidate_days": 15.0,
-    }
-    interactions = world.interactions[world.interactions["time"] > 20]
-    all_texts = prepare(interactions, **tables)
-    candidates = world.items["item"][published == 20.0]
-    few_texts = prepare(interactions, **(tables | {"embeddings": world.embeddings.loc[candidates]}))
-    lists = [
-        FallbackRecommender(HybridRecommender(holdout_days=2.0))
-        .fit_dataset(known)
-        .lists(np.arange(50), known.candidates(), k=10)
-        .items
-        for known in (all_texts, few_texts)
-    ]
-    np.testing.assert_array_equal(*lists)
