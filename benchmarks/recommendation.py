@@ -138,7 +138,11 @@ def main() -> None:
     began = time.perf_counter()
     data = prepared(tables)
     settings = settings_of(
-        WINDOWS, interactions=len(data.user), candidates=options.methods, sampled_protocol=True
+        WINDOWS,
+        interactions=len(data.user),
+        candidates=options.methods,
+        sampled_protocol=True,
+        least_share=0.0,
     )
     trained = train_recommendation(data, settings)
     training = time.perf_counter() - began

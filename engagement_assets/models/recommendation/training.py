@@ -39,6 +39,8 @@ CHOSEN_BY = "ndcg"
 BASELINE = "popularity"
 # The latest so many are learnt from, for memory.
 MOST_INTERACTIONS = 1_000_000
+# What starts from another method and refines it. The neural one costs as much as all the others.
+REFINES = {"neural": "als"}
 _SAMPLED_NEGATIVES = 99
 _ROWS_AT_ONCE = 2_000
 
@@ -52,8 +54,10 @@ class TrainingSettings:
         serve: Name of the one that serves, whichever ranks best; the best when None.
         parameters: Parameters of each, by name.
         cold_start: Parameters of `FallbackRecommender`, which every one is wrapped in.
-        test_days: Length of the last window, on which all are measured.
+        test_days: Length of the last window, on which the winner is measured.
         validation_days: Length of the window before, on which the winner is chosen.
+        least_share: A method that refines another (`REFINES`) is tried where that one reaches this
+            share of the best NDCG before it, or where it is to serve.
         window_days: Learn from so many days before a window; all when None.
         max_interactions: Learn from the latest so many interactions.
         max_test_users: Judge on a random sample of so many users of a window.
@@ -65,12 +69,13 @@ class TrainingSettings:
         seed: Seed of samples and resamples.
     """
 
-    candidates: Sequence[str] = ("popularity", "ease", "als", "neural", "hybrid")
+    candidates: Sequence[str] = ("popularity", "ease", "als", "hybrid", "neural")
     serve: str | None = None
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     cold_start: Mapping[str, Any] = field(default_factory=dict)
     test_days: float = 1.0
     validation_days: float = 1.0
+    least_share: float = 0.5
     window_days: float | None = 28.0
     max_interactions: int | None = MOST_INTERACTIONS
     max_test_users: int = 10_000
@@ -148,12 +153,13 @@ class Trained:
 
 
 def train_recommendation(data: Dataset, settings: TrainingSettings | None = None) -> Trained:
-    """Train every candidate and keep the one that ranks best.
+    """Train the candidates and keep the one that ranks best.
 
-    Every candidate is fitted once, before the validation window, and measured in it. The one of the
-    best NDCG is fitted again before the test window and measured there, beside the baseline, and
-    then on everything. The users of the windows are people whose past was learnt from, as it must
-    be; what is measured is their future.
+    Every candidate is fitted once, before the validation window, and measured in it, but one that
+    refines another which is far behind (`REFINES`). The one of the best NDCG is fitted again before
+    the test window and measured there, beside the baseline, and then on everything. The users of
+    the windows are people whose past was learnt from, as it must be; what is measured is their
+    future.
 
     Args:
         data: All that is known at the end of the test window (`tables.prepare`).
@@ -178,7 +184,14 @@ def _train(data: Dataset, how: TrainingSettings) -> Trained:
     validated: dict[str, Judged] = {}
     methods: dict[str, dict[str, Any]] = {}
     chosen: dict[str, Mapping[str, Any]] = {}
+    ndcg: dict[str, float] = {}
+    not_tried: dict[str, float] = {}
     for number, name in enumerate(how.candidates, 1):
+        share = ndcg.get(REFINES.get(name, ""), np.inf) / max(ndcg.values(), default=1.0)
+        if share < how.least_share and name != how.serve:
+            logger.info("%s is not tried: %s is far behind", name, REFINES[name])
+            not_tried[name] = share
+            continue
         logger.info(
             "Method %d of %d, %s: learning from %d interactions",
             number, len(how.candidates), name, len(validation.data.user),
@@ -187,11 +200,9 @@ def _train(data: Dataset, how: TrainingSettings) -> Trained:
         chosen[name] = model.base.chosen_params()
         validated[name] = judge(model, validation, how)
         methods[name] = _figures(model, validated[name], validation, how)
-    ndcg = {
-        name: float(judged.metrics.values[CHOSEN_BY].mean()) for name, judged in validated.items()
-    }
+        ndcg[name] = float(validated[name].metrics.values[CHOSEN_BY].mean())
     logger.info("NDCG@%d in validation: %s", how.k, ndcg)
-    winner = how.serve or max(how.candidates, key=lambda name: ndcg[name])
+    winner = how.serve or max(ndcg, key=lambda name: ndcg[name])
     # what was chosen before the validation window is not chosen again with the test window in sight
     how = replace(how, parameters={**how.parameters, **chosen})
     logger.info("%s is measured on the test window, then learns from everything", winner)
@@ -218,6 +229,7 @@ def _train(data: Dataset, how: TrainingSettings) -> Trained:
         "over_baseline": _gap(judged, baseline, how),
         "validation_ndcg": ndcg,
         "methods": methods,
+        "not_tried": not_tried,
         "winner_minus": {
             name: _gap(validated[winner], other, how)
             for name, other in validated.items()
@@ -387,6 +399,12 @@ def methods_markdown(card: Mapping[str, Any]) -> str:
             f"{lists['categories']:.1f}, {lists['least_categories']:.0f} | {lists['novelty']:.1f} "
             f"| {_with_interval(gap) if gap else '–'} |"
         )
+    for name, share in card.get("not_tried", {}).items():
+        lines += [
+            "",
+            f"Not tried: {name}, since {REFINES[name]}, which it refines, reaches {share:.0%} of "
+            "the best.",
+        ]
     return "\n".join(lines)
 
 

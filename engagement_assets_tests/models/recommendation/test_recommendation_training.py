@@ -180,3 +180,18 @@ def test_a_blend_is_held_against_its_parts_in_the_evaluation(data):
     text = evaluation_markdown(card | {"windows": windows})
     assert f"hybrid {card['held_out_ndcg']['hybrid']:.4f}" in text
     assert "at any age" in text
+
+
+@pytest.mark.parametrize(("least", "serve", "tried"), [(0, None, 1), (1.01, None, 0), (1.01, 1, 1)])
+def test_what_refines_a_method_far_behind_is_tried_only_when_asked_for(data, least, serve, tried):
+    settings = replace(
+        SETTINGS,
+        least_share=least,
+        candidates=("popularity", "als", "neural"),
+        serve="neural" if serve else None,
+        parameters=dict(SETTINGS.parameters) | {"neural": {"epochs": 1, "width": 8}},
+    )
+    card = train_recommendation(data, settings).card
+    assert ("neural" in card["methods"]) == bool(tried)
+    assert ("Not tried: neural" in methods_markdown(card)) == (not tried)
+    assert card["winner_minus"].keys() | {card["estimator"]} == card["methods"].keys()
