@@ -149,11 +149,17 @@ class Advisor:
         Args:
             row: Their features, who had a session in the month.
         """
-        one = self.search.search(row, self.predict, refits=self.refits)
-        if one is None:
-            predicted = float(self.predict(pd.DataFrame([row]).infer_objects())[0])
-        else:
-            predicted = one.predicted
+        return self.advise_all(pd.DataFrame([row]).infer_objects())[0]
+
+    def advise_all(self, rows: pd.DataFrame) -> list[Advice | None]:
+        """Return of each customer what `advise` returns, far sooner than one by one."""
+        if rows.empty:
+            return []
+        searched = self.search.search_many(rows, self.predict, refits=self.refits)
+        predicted = self.predict(rows).tolist()
+        return [self._advice(*of_one) for of_one in zip(searched, predicted, strict=True)]
+
+    def _advice(self, one: Counterfactual | None, predicted: float) -> Advice | None:
         nothing = Advice(
             model=self.spec.name,
             model_version=self.version,

@@ -78,10 +78,8 @@ def _day(
             except NotTrainableError as error:
                 notes.append(f"nothing is advised by {name}: {error}")
                 continue
-            for _, row in rows.iterrows():
-                advice = advisor.advise(row)
-                if advice is not None:
-                    made.append(advice.row(row["customer_id"], day))
+            advised = zip(rows["customer_id"], advisor.advise_all(rows), strict=True)
+            made += [advice.row(who, day) for who, advice in advised if advice is not None]
     table = pd.DataFrame(made, columns=list(ADVICE.names))
     return AdvisedDay(table, len(at_risk), tuple(notes))
 

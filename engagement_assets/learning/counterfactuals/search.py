@@ -13,10 +13,10 @@ an experiment measures one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, islice, pairwise
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -28,12 +28,14 @@ from engagement_assets.learning.errors import TooLittleDataError
 from engagement_assets.learning.explanations.explanation import as_text
 
 Floats = NDArray[np.float64]
+Places = NDArray[np.intp]
 Predict = Callable[[pd.DataFrame], Floats]
 Allowed = Callable[[pd.DataFrame], NDArray[np.bool_]]
 
-
-# Changes of which the refits are asked at once.
+# Changes of a row of which the refits are asked at once.
 TRIED_AT_ONCE = 16
+# Changed rows that a model predicts at once: more are no faster and take memory.
+PREDICTED_AT_ONCE = 50_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +166,7 @@ class CounterfactualSearch:
             raise ValueError(f"most_changes must be 1 to {MOST_CHANGES}, got {self.most_changes}")
         if len(X) < 2:
             raise TooLittleDataError(f"similar rows are sought among two or more, got {len(X)}")
-        self._space = _Space(X.reset_index(drop=True), self.plausible, moving=named)
+        self._space = _Space(X.reset_index(drop=True), self.plausible, self.levers)
         return self
 
     def search(
@@ -183,29 +185,69 @@ class CounterfactualSearch:
             The changes; None where no plausible change of so few levers reaches the goal, or where
             the row is there already.
         """
-        as_it_is = pd.DataFrame([row[self._space.columns]]).reset_index(drop=True)
-        as_it_is = as_it_is.astype(self._space.rows.dtypes.to_dict())
-        predicted = float(predict(as_it_is)[0])
-        if self._reached(np.array([predicted]))[0]:
+        return self.search_many(pd.DataFrame([row]), predict, refits=refits)[0]
+
+    def search_many(
+        self, X: pd.DataFrame, predict: Predict, *, refits: Sequence[Predict] = ()
+    ) -> list[Counterfactual | None]:
+        """Return of each row what `search` returns.
+
+        The rows are searched side by side, and a model predicts at once what all of them ask:
+        many rows nearly as fast as one.
+
+        Args:
+            X: One row or more, with every feature of the reference rows.
+            predict: The model, as in `search`.
+            refits: The same model learnt from resamples.
+        """
+        rows = X[self._space.columns].astype(self._space.rows.dtypes.to_dict())
+        changes = _Changes(self._space, self.levers, rows)
+        searches = [self._searching(changes, as_it_is) for as_it_is in changes.unchanged]
+        results: list[Counterfactual | None] = [None] * len(searches)
+        asked = {number: next(search) for number, search in enumerate(searches)}
+        while asked:
+            answers: dict[int, Floats] = {}
+            for by_refits, models in ((False, [predict]), (True, [predict, *refits])):
+                numbers = [n for n, one in asked.items() if one.by_refits is by_refits]
+                parts = [asked[number].sources for number in numbers]
+                if parts:
+                    ends = np.cumsum([len(part) for part in parts])[:-1]
+                    together = _predicted(np.concatenate(parts), models, changes)
+                    answers |= zip(numbers, np.split(together, ends, axis=1), strict=True)
+            asked = {}
+            for number, answer in answers.items():
+                try:
+                    asked[number] = searches[number].send(answer)
+                except StopIteration as end:
+                    results[number] = end.value
+        return results
+
+    def _searching(
+        self, changes: _Changes, as_it_is: Places
+    ) -> Generator[_Asked, Floats, Counterfactual | None]:
+        """Search one row: give what must be predicted, be sent it by model, return the changes."""
+        [now] = yield _Asked(as_it_is[None], by_refits=False)
+        predicted = float(now[0])
+        if self._reached(now)[0]:
             return None
-        at = self._space.encoded(as_it_is)
+        at = changes.encoded(as_it_is[None])
         similar = self._space.nearest(at, self.neighbours)
-        changes = _Changes(as_it_is, similar, self.levers)
         for count in range(1, self.most_changes + 1):
-            sources = changes.sources(count)
+            sources = changes.sources(as_it_is, similar, count)
             if not len(sources):
                 continue
-            rows = changes.rows(sources)
-            after = np.asarray(predict(rows), dtype=np.float64)
-            good = self._reached(after)
+            [after] = yield _Asked(sources, by_refits=False)
+            reached = self._reached(after)
             if self.allowed is not None:
-                good &= self.allowed(rows)
-            near = self._by_distance(rows, at, np.flatnonzero(good))
-            # together: a model predicts many rows nearly as fast as one
+                reached &= self.allowed(changes.rows(sources))
+            good = np.flatnonzero(reached)
+            near = self._by_distance(changes.encoded(sources[good]), at)
             while batch := list(islice(near, TRIED_AT_ONCE)):
-                by_model = changes.moves((predict, *refits), sources[[place for place, _ in batch]])
-                for number, (place, distance) in enumerate(batch):
-                    way = after[place] - predicted
+                places = good[[place for place, _ in batch]]
+                lines, ends = changes.beside(as_it_is, sources[places])
+                by_model = [_moves(part, ends) for part in (yield _Asked(lines, by_refits=True))]
+                for number, (place, (_, distance)) in enumerate(zip(places, batch, strict=True)):
+                    way = float(after[place]) - predicted
                     moves = [parts[number] for parts in by_model]
                     if not all((parts * way > 0).all() for parts in moves):
                         continue
@@ -213,8 +255,11 @@ class CounterfactualSearch:
                     levers = changes.levers(sources[place])
                     return Counterfactual(
                         levers=levers,
-                        row=rows.iloc[place],
-                        before={lever.feature: as_it_is[lever.feature][0] for lever in levers},
+                        row=changes.rows(sources[[place]]).iloc[0],
+                        before={
+                            lever.feature: changes.values[lever.feature][as_it_is[-1]]
+                            for lever in levers
+                        },
                         predicted=predicted,
                         predicted_after=float(after[place]),
                         change_low=min(wholes, default=way),
@@ -227,101 +272,130 @@ class CounterfactualSearch:
     def _reached(self, predictions: Floats) -> NDArray[np.bool_]:
         return predictions <= self.goal if self.side == "below" else predictions >= self.goal
 
-    def _by_distance(
-        self, rows: pd.DataFrame, at: Floats, good: NDArray[np.intp]
-    ) -> Iterator[tuple[int, float]]:
+    def _by_distance(self, encoded: Floats, at: Floats) -> Iterator[tuple[int, float]]:
         """Give the places of plausible rows and their distance from the row, the nearest first."""
-        if not good.size:
+        if not len(encoded):
             return
-        encoded = self._space.encoded(rows.iloc[good])
         distance = np.abs(encoded - at).mean(axis=1)
         plausible = self._space.plausible(encoded)
         for place in np.argsort(distance, kind="stable"):
             if plausible[place]:
-                yield int(good[place]), float(distance[place])
+                yield int(place), float(distance[place])
+
+
+class _Asked(NamedTuple):
+    """Changed copies that a search must know predictions of: the model's, or the refits' too."""
+
+    sources: Places
+    by_refits: bool
+
+
+def _predicted(sources: Places, models: Sequence[Predict], changes: _Changes) -> Floats:
+    """Return m x n predictions of n changed copies by m models."""
+    parts = []
+    for start in range(0, len(sources), PREDICTED_AT_ONCE):
+        table = changes.rows(sources[start : start + PREDICTED_AT_ONCE])
+        parts.append(np.array([predict(table) for predict in models], dtype=np.float64))
+    return np.concatenate(parts, axis=1)
 
 
 class _Changes:
-    """Changed copies of a row, each with the features of some levers from similar rows.
+    """Changed copies of rows, each with the features of some levers from reference rows.
 
-    A copy is a line of `sources`: for each lever the place of the similar row that its features are
-    taken from, or -1 where they stay. So rows are made many at once, and not one by one.
+    The reference rows and the rows to be changed are one table. A copy is a line of `sources`,
+    places in that table: for each lever of the row that its features are taken from, and last of
+    the row that is copied, which is also where a lever that stays takes them. So copies of many
+    rows are made at once, and not one by one.
     """
 
-    def __init__(self, row: pd.DataFrame, similar: pd.DataFrame, levers: Sequence[Lever]) -> None:
-        self._row = row
+    def __init__(self, space: _Space, levers: Sequence[Lever], rows: pd.DataFrame) -> None:
+        both = pd.concat([space.rows, rows], ignore_index=True)
+        self.values = {name: both[name].array for name in both}
+        places = np.arange(len(space.rows), len(both))
+        self.unchanged = np.repeat(places[:, None], len(levers) + 1, axis=1)
         self._levers = levers
-        # the row itself comes last, which is what -1 takes
-        both = pd.concat([similar, row], ignore_index=True)
-        self._values = [{name: both[name].array for name in lever.features} for lever in levers]
-        self._moved = np.array([_moved(row, similar, lever) for lever in levers])
-        self._kinds = np.array([_kinds(similar[list(lever.features)]) for lever in levers])
-
-    def sources(self, count: int) -> NDArray[np.intp]:
-        """Return every change of so many levers that moves all of them, each once."""
-        parts = [np.empty((0, len(self._levers)), dtype=np.intp)]
-        for chosen in combinations(range(len(self._levers)), count):
-            levers = list(chosen)
-            places = np.flatnonzero(self._moved[levers].all(axis=0))
-            kinds = self._kinds[levers][:, places]
-            # of rows that would give the same values the first one
-            alike = np.zeros(len(places), dtype=np.int64)
-            for kind in kinds:
-                alike = alike * self._kinds.shape[1] + kind
-            first = np.sort(np.unique(alike, return_index=True)[1])
-            part = np.full((len(first), len(self._levers)), -1, dtype=np.intp)
-            part[:, levers] = places[first, None]
-            parts.append(part)
-        return np.concatenate(parts)
-
-    def rows(self, sources: NDArray[np.intp]) -> pd.DataFrame:
-        """Return the changed copies."""
-        same = self._row.iloc[np.zeros(len(sources), dtype=int)].reset_index(drop=True)
-        moved = np.flatnonzero((sources >= 0).any(axis=0))
-        taken = {
-            name: values.take(sources[:, lever])
-            for lever in moved
-            for name, values in self._values[lever].items()
+        self._kinds = space.kinds
+        self._numbers = {
+            name: _numbers(both, name)
+            for lever in levers
+            for name in (lever.feature, *lever.lasting)
         }
-        return same.assign(**taken)
+        self._lever_of = dict.fromkeys(both, -1)
+        self._lever_of |= {
+            name: place for place, lever in enumerate(levers) for name in lever.features
+        }
+        self._encoded = np.concatenate([space.encoded, space.encode(rows)])
+        self._lever_of_column = np.array([self._lever_of[name] for name in space.encodes])
 
-    def levers(self, source: NDArray[np.intp]) -> tuple[Lever, ...]:
+    def sources(self, as_it_is: Places, similar: Places, count: int) -> Places:
+        """Return every change of so many levers that moves all of them, each once."""
+        own, levers = as_it_is[-1], range(len(self._levers))
+        chosen = np.array(list(combinations(levers, count)), dtype=np.intp).reshape(-1, count)
+        by_lever = np.array([self._moves(lever, own, similar) for lever in self._levers])
+        moves = np.all(by_lever[chosen], axis=1)
+        # of rows that would give the same values the first one
+        kinds = np.unique(self._kinds[:, similar], return_inverse=True)[1]
+        kinds = kinds.reshape(len(self._levers), -1)
+        alike = np.zeros(moves.shape, dtype=np.int64)
+        for lever in chosen.T:
+            alike = alike * kinds.size + kinds[lever]
+        alike[~moves] = -1
+        order = alike.argsort(axis=1, kind="stable")
+        ranked = np.take_along_axis(alike, order, axis=1)
+        np.put_along_axis(moves, order, np.diff(ranked, axis=1, prepend=-1) != 0, axis=1)
+        choice, place = np.nonzero(moves)
+        sources = np.full((len(choice), len(as_it_is)), own)
+        np.put_along_axis(sources, chosen[choice], similar[place, None], axis=1)
+        return sources
+
+    def _moves(self, lever: Lever, own: np.intp, similar: Places) -> NDArray[np.bool_]:
+        """Return which similar rows lie on a lever's way from a row, and not below what lasts."""
+        sign, numbers = 1.0 if lever.direction == "up" else -1.0, self._numbers[lever.feature]
+        moves: NDArray[np.bool_] = sign * (numbers[similar] - numbers[own]) > 0  # false of a null
+        for name in lever.lasting:
+            moves &= ~(self._numbers[name][similar] < self._numbers[name][own])
+        return moves
+
+    def rows(self, sources: Places) -> pd.DataFrame:
+        """Return the copies."""
+        return pd.DataFrame(
+            {
+                name: values.take(sources[:, self._lever_of[name]])
+                for name, values in self.values.items()
+            }
+        )
+
+    def encoded(self, sources: Places) -> Floats:
+        """Return the copies as `_Space.encode` does."""
+        places = np.take(sources, self._lever_of_column, axis=1)
+        encoded: Floats = self._encoded[places, np.arange(places.shape[1])]
+        return encoded
+
+    def levers(self, source: Places) -> tuple[Lever, ...]:
         """Return the levers that one copy moves."""
-        return tuple(self._levers[int(place)] for place in np.flatnonzero(source >= 0))
+        return tuple(self._levers[int(place)] for place in np.flatnonzero(source != source[-1]))
 
-    def moves(
-        self, models: Sequence[Predict], sources: NDArray[np.intp]
-    ) -> list[list[NDArray[np.float64]]]:
-        """Return how far each model's prediction moves by all levers of each copy, then by each."""
-        lines, ends = [np.full(sources.shape[1], -1, dtype=np.intp)], [1]
+    def beside(self, as_it_is: Places, sources: Places) -> tuple[Places, list[int]]:
+        """Return the row, then each copy and it without each of its levers, and where those end."""
+        lines, ends = [as_it_is], [1]
         for source in sources:
             lines.append(source)
-            levers = np.flatnonzero(source >= 0)
+            levers = np.flatnonzero(source != source[-1])
             # a single lever moves all there is
             for lever in levers if len(levers) > 1 else ():
                 without = source.copy()
-                without[lever] = -1
+                without[lever] = source[-1]
                 lines.append(without)
             ends.append(len(lines))
-        table = self.rows(np.array(lines))
-        by_model = [np.asarray(predict(table), dtype=np.float64) for predict in models]
-        return [
-            [
-                predicted[start] - np.concatenate([predicted[:1], predicted[start + 1 : end]])
-                for start, end in pairwise(ends)
-            ]
-            for predicted in by_model
-        ]
+        return np.array(lines), ends
 
 
-def _moved(row: pd.DataFrame, similar: pd.DataFrame, lever: Lever) -> NDArray[np.bool_]:
-    """Return which similar rows lie on a lever's way from the row, and not below what lasts."""
-    sign = 1.0 if lever.direction == "up" else -1.0
-    there, here = _numbers(similar, lever.feature), _numbers(row, lever.feature)[0]
-    moves: NDArray[np.bool_] = sign * (there - here) > 0  # false of a null
-    for name in lever.lasting:
-        moves &= ~(_numbers(similar, name) < _numbers(row, name)[0])
-    return moves
+def _moves(predicted: Floats, ends: Sequence[int]) -> list[Floats]:
+    """Return how far predictions of `_Changes.beside` move by all levers of a copy and by each."""
+    return [
+        predicted[start] - np.concatenate([predicted[:1], predicted[start + 1 : end]])
+        for start, end in pairwise(ends)
+    ]
 
 
 def _numbers(rows: pd.DataFrame, name: str) -> Floats:
@@ -340,7 +414,7 @@ def _kinds(rows: pd.DataFrame) -> NDArray[np.int64]:
 class _Space:
     """Reference rows by their ranks: a number's share of lesser values, a category's columns."""
 
-    def __init__(self, rows: pd.DataFrame, plausible: float, *, moving: Sequence[str]) -> None:
+    def __init__(self, rows: pd.DataFrame, plausible: float, levers: Sequence[Lever]) -> None:
         self.rows = rows
         self.columns = list(rows.columns)
         self._sorted = {
@@ -353,16 +427,19 @@ class _Space:
             for name in self.columns
             if name not in self._sorted
         }
-        names = [name for name in self._sorted for _ in range(2)]
-        names += [name for name, kinds in self._values.items() for _ in kinds]
-        self._stays = ~np.isin(names, list(moving))
-        encoded = self.encoded(rows)
-        self._staying = encoded[:, self._stays]
-        self._index = NearestNeighbors().fit(encoded)
+        # the feature of each column of what is encoded
+        self.encodes = [name for name in self._sorted for _ in range(2)]
+        self.encodes += [name for name, kinds in self._values.items() for _ in kinds]
+        self.encoded = self.encode(rows)
+        self.kinds = np.array([_kinds(rows[list(lever.features)]) for lever in levers])
+        moving = [name for lever in levers for name in lever.features]
+        self._stays = ~np.isin(self.encodes, moving)
+        self._staying = self.encoded[:, self._stays]
+        self._index = NearestNeighbors().fit(self.encoded)
         own = self._index.kneighbors(n_neighbors=1)[0][:, 0]
         self._farthest = float(np.quantile(own, plausible))
 
-    def encoded(self, rows: pd.DataFrame) -> Floats:
+    def encode(self, rows: pd.DataFrame) -> Floats:
         """Return n x c ranks; a null lies in the middle and one away in a column of its own."""
         parts: list[Floats] = []
         for name, known in self._sorted.items():
@@ -376,10 +453,10 @@ class _Space:
             parts += [(texts == kind).astype(float) / 2 for kind in kinds]
         return np.column_stack(parts)
 
-    def nearest(self, at: Floats, count: int) -> pd.DataFrame:
-        """Return the reference rows that are most alike in what no lever changes."""
+    def nearest(self, at: Floats, count: int) -> Places:
+        """Return the places of the reference rows most alike in what no lever changes."""
         apart = np.abs(self._staying - at[:, self._stays]).sum(axis=1)
-        return self.rows.iloc[np.argsort(apart, kind="stable")[:count]]
+        return np.argsort(apart, kind="stable")[:count]
 
     def plausible(self, encoded: Floats) -> NDArray[np.bool_]:
         """Return which rows lie as near to a reference row as those lie to one another."""

@@ -1,11 +1,15 @@
 """Changes of a row after which a model would predict otherwise: few, plausible, allowed."""
 
+from dataclasses import replace
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engagement_assets.learning.counterfactuals import search as searching
 from engagement_assets.learning.counterfactuals.search import CounterfactualSearch, Lever
 from engagement_assets.learning.errors import TooLittleDataError
 
@@ -171,3 +175,65 @@ def test_a_lever_that_only_rides_along_by_one_model_is_not_advised():
         assert search.search(rows.iloc[place], risk, refits=[risk]) is not None
         advice = search.search(rows.iloc[place], risk, refits=[without_visits])
         assert advice is None or VISITS not in advice.levers
+
+
+@pytest.mark.parametrize("at_once", [7, 50_000])
+def test_rows_searched_side_by_side_are_answered_as_alone_and_ask_together(monkeypatch, at_once):
+    monkeypatch.setattr(searching, "PREDICTED_AT_ONCE", at_once)
+    calls = {"model": 0, "refit": 0}
+
+    def predict(rows):
+        calls["model"] += 1
+        assert len(rows) <= at_once
+        return risk(rows)
+
+    def refit(rows):
+        calls["refit"] += 1
+        return 0.5 * risk(rows.assign(visits=rows["visits"] // 8))
+
+    rows, search = table().iloc[:30], fitted(goal=0.2)
+    alone = [search.search(row, risk, refits=[refit]) for _, row in rows.iterrows()]
+    alone_refit, calls["refit"] = calls["refit"], 0
+    together = search.search_many(rows, predict, refits=[refit])
+    assert {one and len(one.levers) for one in alone} == {None, 1, 2}
+    for one, other in zip(alone, together, strict=True):
+        assert (one is None) == (other is None)
+        if one is not None:
+            pd.testing.assert_series_equal(one.row, other.row)
+            assert replace(one, row=None) == replace(other, row=None)
+    if at_once > len(rows):
+        assert calls["refit"] < alone_refit / 2
+        assert calls["model"] < len(rows) / 2
+
+
+def one_by_one(search, row, predict):
+    """Return how many levers must move and how far, from every change made alone."""
+    space = search._space
+    at = space.encode(row.to_frame().T)
+    similar = space.rows.iloc[space.nearest(at, search.neighbours)]
+    for count in (1, 2):
+        distances = []
+        for levers in combinations(search.levers, count):
+            for _, other in similar.iterrows():
+                names = [name for lever in levers for name in lever.features]
+                changed = row.to_frame().T
+                changed[names] = other[names].to_numpy()
+                encoded = space.encode(changed)
+                if (
+                    all(other[lever.feature] > row[lever.feature] for lever in levers)
+                    and predict(changed)[0] <= search.goal
+                    and space.plausible(encoded)[0]
+                ):
+                    distances.append(np.abs(encoded - at).mean())
+        if distances:
+            return count, min(distances)
+    return None
+
+
+def test_what_is_advised_is_the_nearest_of_all_changes_made_one_by_one():
+    search = fitted(goal=0.2, neighbours=15)
+    rows = table().iloc[np.flatnonzero(risk(table()) > 0.5)[:12]]
+    right = [one_by_one(search, row, risk) for _, row in rows.iterrows()]
+    assert {one and one[0] for one in right} == {None, 1, 2}
+    for one, wanted in zip(search.search_many(rows, risk), right, strict=True):
+        assert (one and (len(one.levers), pytest.approx(one.distance))) == wanted
