@@ -21,6 +21,7 @@ from typing import Any, Literal, NamedTuple, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.metrics import pairwise_distances_argmin_min
 from sklearn.neighbors import NearestNeighbors
 
 from engagement_assets.learning.counterfactuals import MOST_CHANGES
@@ -435,8 +436,7 @@ class _Space:
         moving = [name for lever in levers for name in lever.features]
         self._stays = ~np.isin(self.encodes, moving)
         self._staying = self.encoded[:, self._stays]
-        self._index = NearestNeighbors().fit(self.encoded)
-        own = self._index.kneighbors(n_neighbors=1)[0][:, 0]
+        own = NearestNeighbors(n_neighbors=1).fit(self.encoded).kneighbors()[0][:, 0]
         self._farthest = float(np.quantile(own, plausible))
 
     def encode(self, rows: pd.DataFrame) -> Floats:
@@ -459,6 +459,11 @@ class _Space:
         return np.argsort(apart, kind="stable")[:count]
 
     def plausible(self, encoded: Floats) -> NDArray[np.bool_]:
-        """Return which rows lie as near to a reference row as those lie to one another."""
-        nearest: Floats = self._index.kneighbors(encoded, n_neighbors=1)[0][:, 0]
+        """Return which copies of one row lie as near to a reference row as those to one another."""
+        # what no lever changes they share: a reference row too far by that alone is near none
+        apart = np.square(self._staying - encoded[0, self._stays]).sum(axis=1)
+        near = self.encoded[apart <= self._farthest**2]
+        if not len(near):
+            return np.zeros(len(encoded), dtype=np.bool_)
+        nearest: Floats = pairwise_distances_argmin_min(encoded, near)[1]
         return nearest <= self._farthest
