@@ -28,7 +28,7 @@ from engagement_assets.learning.reinforcement.timing import (
     Memory,
     TimingProblem,
     Units,
-    observe,
+    observe_now,
 )
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ STATE_FILE = "response.json"
 
 def send_features(problem: TimingProblem, units: Units, memory: Memory) -> Floats:
     """Return what an answer depends on, of n units and the hours at which something is sent."""
-    seen = observe(problem, units, memory).astype(np.float64)
+    seen = observe_now(problem, units, memory).astype(np.float64)
     fit = seen[:, problem.habit_columns.start]
     traces = memory.traces[:, : len(problem.trace_days)]
     hours = seen[:, problem.habit_columns.start - 4 : problem.habit_columns.start]
@@ -144,15 +144,19 @@ class LogisticResponse:
         return scaled
 
 
-@dataclass(frozen=True)
+@dataclass
 class UnitsResponse:
     """How some units answer; see `environment.ResponseModel`."""
 
     model: LogisticResponse
     units: Units
     trace_days: tuple[float, ...] = ()
+    _asked: tuple[Ints, Units] | None = field(default=None, init=False, repr=False, compare=False)
 
     def __call__(self, index: Ints, memory: Memory) -> tuple[Floats, Floats]:
         """Return the chances that units engage, and that they are lost."""
-        chances = self.model.chances(self.units.take(index), memory)
+        # an environment asks for the same units until it begins anew
+        if self._asked is None or self._asked[0] is not index:
+            self._asked = index, self.units.take(index)
+        chances = self.model.chances(self._asked[1], memory)
         return chances[ENGAGED], chances[LOST]

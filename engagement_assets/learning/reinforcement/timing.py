@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -115,6 +116,12 @@ class Units:
 
     def __len__(self) -> int:
         return len(self.engagement)
+
+    @cached_property
+    def log_habit(self) -> Floats:
+        """The log of the habit over an even one, n x 24."""
+        logs: Floats = np.log(HOURS * np.maximum(self.habit, _LEAST_SHARE))
+        return logs
 
     def take(self, index: Ints) -> Units:
         """Return the units at some positions."""
@@ -243,15 +250,24 @@ def allowed_actions(problem: TimingProblem, memory: Memory) -> Bools:
 def observe(problem: TimingProblem, units: Units, memory: Memory) -> NDArray[np.float32]:
     """Return what a policy sees of n units.
 
-    Engagement, hours since the last send, traces of sends, sends on the day, hour of the day and
-    day of the week (as points of a circle), the log of the habit at the hour of each delay over an
-    even one, and the same of the best open hour.
+    What `observe_now` returns, the habit at the hours of the later delays, and the same of the best
+    open hour.
     """
-    at = memory.time[:, None] + np.arange(problem.delays)
-    fit = np.log(HOURS * np.maximum(units.habit, _LEAST_SHARE))
-    rows = np.arange(len(units))[:, None]
+    later = memory.time[:, None] + np.arange(1, problem.delays)
+    habit = np.take_along_axis(units.log_habit, later % HOURS, axis=1)
+    best = units.log_habit[:, problem.opens : problem.closes].max(axis=1, keepdims=True)
+    return np.concatenate([observe_now(problem, units, memory), habit, best], 1, dtype=np.float32)
+
+
+def observe_now(problem: TimingProblem, units: Units, memory: Memory) -> NDArray[np.float32]:
+    """Return what is seen of n units whatever may be waited for.
+
+    Engagement, hours since the last send, traces of sends, sends on the day, hour of the day and
+    day of the week (as points of a circle), and the log of the habit at the hour over an even one.
+    """
+    hour = memory.time % HOURS
     today = np.where(memory.last_day == memory.time // HOURS, memory.on_last_day, 0)
-    day_angle = 2.0 * np.pi * (memory.time % HOURS) / HOURS
+    day_angle = 2.0 * np.pi * hour / HOURS
     week_angle = 2.0 * np.pi * (memory.time // HOURS % 7) / 7.0
     silence = np.log1p(np.minimum(memory.since, _LONGEST_SILENCE_HOURS) / HOURS)
     columns = [
@@ -263,7 +279,6 @@ def observe(problem: TimingProblem, units: Units, memory: Memory) -> NDArray[np.
         np.cos(day_angle),
         np.sin(week_angle),
         np.cos(week_angle),
-        *fit[rows, at % HOURS].T,
-        fit[:, problem.opens : problem.closes].max(axis=1),
+        units.log_habit[np.arange(len(units)), hour],
     ]
     return np.stack(columns, axis=1).astype(np.float32)
