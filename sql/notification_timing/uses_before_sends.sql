@@ -17,6 +17,7 @@ SELECT
 FROM sends
 INNER JOIN shared.known_sessions AS sessions
   ON sessions.customer_id = sends.customer_id
+  AND sessions.occurred_at >= CAST(:since_day AS TIMESTAMP) - INTERVAL 56 DAY
   AND sessions.occurred_at >= sends.known_from
   AND sessions.occurred_at < sends.day_begins
   AND sessions.recorded_at < sends.day_begins

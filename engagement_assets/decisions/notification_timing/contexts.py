@@ -134,27 +134,30 @@ def read_log(inputs: Inputs, last_day: date) -> pd.DataFrame:
     sends = inputs.engine.select(
         query("notification_timing/sends"), {**known, "since_day": since}
     ).to_pandas()
+    # of earlier ones neither habits nor what was sent before are known
+    enough_from = since + timedelta(days=MEMORY_DAYS)
     uses = inputs.engine.select(
-        query("notification_timing/uses_before_sends"), {**known, "since_day": since}
+        query("notification_timing/uses_before_sends"), {**known, "since_day": enough_from}
     ).to_pandas()
     zones = _zones(inputs, last_day)
     sends["delay_hours"] = sends["delay_hours"].fillna(0.0)
     sends["acted_at"] = sends["occurred_at"] - pd.to_timedelta(sends["delay_hours"], "h")
-    ago = _hours_ago(sends)
     drawn = sends["propensity"].notna().to_numpy()
     over = sends["occurred_at"] + pd.Timedelta(hours=1) <= pd.Timestamp(
         last_day + timedelta(days=1)
     )
-    # of earlier ones neither habits nor what was sent before are known
-    enough = sends["acted_at"] >= pd.Timestamp(since + timedelta(days=MEMORY_DAYS))
+    enough = sends["acted_at"] >= pd.Timestamp(enough_from)
     taken = np.flatnonzero(drawn & over.to_numpy() & enough.to_numpy())
     rows = sends.iloc[taken].reset_index(drop=True)
+    waited = rows["delay_hours"].round().astype(np.int64)
     local = local_times(rows["acted_at"].to_numpy(), rows["customer_id"].map(zones))
     rows = rows.assign(
-        **_situations(rows["acted_at"], local, ago[taken], rows["notification_id"], uses),
+        **_situations(
+            rows["acted_at"], local, _hours_ago(sends, taken), rows["notification_id"], uses
+        ),
         may_rest=False,
         reachable=True,
-        action=[send_name(round(hours)) for hours in rows["delay_hours"]],
+        action=waited.map({hours: send_name(hours) for hours in waited.unique()}).astype(object),
         engaged=rows["opened_at"] <= rows["occurred_at"] + pd.Timedelta(hours=1),
         lost=rows["unsubscribed_at"].notna(),
         **limits_of(inputs.parameters),
@@ -280,22 +283,26 @@ def _in_hours(gaps: pd.Series) -> Floats:
     return hours
 
 
-def _hours_ago(sends: pd.DataFrame) -> Floats:
-    """Hours from each of n notifications' due time back to earlier sends to the same customer.
+def _hours_ago(sends: pd.DataFrame, taken: Ints) -> Floats:
+    """Hours from the due times of some of n notifications back to earlier sends to the customer.
 
     `sends` are in the order of customers and times; sends beyond what is remembered are infinite.
     """
     columns = []
-    due = sends["acted_at"]
-    by_customer = sends.groupby("customer_id", sort=False)["occurred_at"]
+    customer = pd.factorize(sends["customer_id"])[0]
+    due, sent = (sends[name].to_numpy("datetime64[ns]") for name in ("acted_at", "occurred_at"))
+    hours = np.full(len(sends), np.inf)
     for back in range(1, 3 * MEMORY_DAYS + 1):
-        hours = _in_hours(due - by_customer.shift(back))
+        hours[:back] = np.inf
+        gap = (due[back:] - sent[:-back]) / np.timedelta64(1, "s") / 3_600.0
         # what went out while this one was held back was not known when it was due
-        known = np.isfinite(hours) & (hours > 0.0) & (hours <= HOURS * MEMORY_DAYS)
+        known = customer[back:] == customer[:-back]
+        known &= (gap > 0.0) & (gap <= HOURS * MEMORY_DAYS)
         if not known.any():
             break
-        columns.append(np.where(known, hours, np.inf))
-    return np.stack(columns, axis=1) if columns else np.full((len(sends), 1), np.inf)
+        hours[back:] = np.where(known, gap, np.inf)
+        columns.append(hours[taken])
+    return np.stack(columns, axis=1) if columns else np.full((len(taken), 1), np.inf)
 
 
 def _agreed(inputs: Inputs, customers: pd.Series, day: date) -> pd.Series:
