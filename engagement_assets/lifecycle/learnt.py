@@ -23,6 +23,7 @@ from engagement_assets.learning.evaluation.bootstrap import Interval
 from engagement_assets.learning.evaluation.splits import hash_positions, hash_split
 from engagement_assets.learning.fairness.judging import Measure, Side, fairness_report
 from engagement_assets.learning.fairness.measures import CUSTOMERS, SELECTED
+from engagement_assets.learning.fairness.report import FairnessReport
 from engagement_assets.learning.off_policy.estimates import DR, Evaluation, evaluate_policy
 from engagement_assets.learning.off_policy.log import DecisionLog, LogError, decision_log
 from engagement_assets.learning.off_policy.reward_model import predicted_rewards
@@ -153,6 +154,7 @@ class LearntDecision(ABC):
                 )
             },
             "metrics": metrics,
+            "fairness": self._fairness(inputs, policy, score).to_dict(),
             **further,
         }
         return Trained(policy, card)
@@ -216,9 +218,10 @@ class LearntDecision(ABC):
             ]
         )
 
-    def assess(self, inputs: Inputs, model: RegisteredModel) -> Assessment:
-        """Return who of the test customers is offered what, one latest decision a customer."""
-        score = self._test_rows(inputs, model)
+    def _fairness(
+        self, inputs: Inputs, policy: ContextPolicy, score: pd.DataFrame
+    ) -> FairnessReport:
+        """Report who of the test customers is offered what, one latest decision a customer."""
         latest = score.drop_duplicates(CUSTOMER, keep="last").reset_index(drop=True)
         people = inputs.engine.select(
             inputs.sql.query("features/demographics"),
@@ -227,7 +230,7 @@ class LearntDecision(ABC):
         latest = latest.drop(columns=list(SENSITIVE), errors="ignore").merge(
             people[[CUSTOMER, "age", "gender", "location"]], on=CUSTOMER, how="left"
         )
-        chances = self.open(model, parameters=inputs.parameters).chances(self.as_offered(latest))
+        chances = policy.chances(self.as_offered(latest))
         nothing = self.spec.action_names.index(NO_ACTION.name)
         offered = [
             Measure(f"offered_{name}", chances[:, position])
@@ -237,7 +240,14 @@ class LearntDecision(ABC):
         measures = [Measure(SELECTED, 1.0 - chances[:, nothing], judged=True), *offered]
         side = Side(CUSTOMERS, sensitive_columns(latest), measures)
         settings = inputs.fairness_settings(referenced=False)
-        return Assessment(fairness_report([side], attributes=SENSITIVE, **settings))
+        return fairness_report([side], attributes=SENSITIVE, **settings)
+
+    def assess(self, inputs: Inputs, model: RegisteredModel) -> Assessment:  # noqa: ARG002 - measured at training
+        """Return who of the test customers is offered what, as it was measured at training.
+
+        To read the log again takes longer than anything else that is done with a version.
+        """
+        return Assessment(FairnessReport.from_dict(model.card["fairness"]))
 
     def champion_advantage(
         self, inputs: Inputs, champion: RegisteredModel, candidate: RegisteredModel

@@ -3,6 +3,7 @@
 import warnings
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import dagster as dg
@@ -12,6 +13,8 @@ import pyarrow as pa
 import pytest
 
 from engagement_assets.deployments.resources import resources_of
+from engagement_assets.learning.fairness.report import ALL
+from engagement_assets.lifecycle.access import inputs_of
 from engagement_assets.lifecycle.assets import training_assets
 from engagement_assets.lifecycle.checks import model_checks
 from engagement_assets.lifecycle.choices import choices_asset
@@ -82,6 +85,12 @@ def lived(tmp_path_factory):
     return SimpleNamespace(**made, resources=resources)
 
 
+@pytest.fixture
+def inputs(lived):
+    names = ("engine", "registry", "source", "settings")
+    return inputs_of(SPEC, **{name: lived.resources[name] for name in names})
+
+
 def champion_of(run):
     (made,) = run.asset_materializations_for_node("coupon__champion")
     return made.metadata
@@ -136,14 +145,14 @@ def test_a_customer_alone_gets_the_choice_made_with_all(lived):
     assert (alone["action"], alone["propensity"]) == (stored["action"], stored["propensity"])
 
 
-def test_what_is_learnt_and_judged_share_neither_people_nor_days():
+def test_what_is_learnt_and_judged_share_neither_people_nor_days(inputs):
     decision = Coupon()
     rows = decision._known(INPUTS, SNAPSHOTS)
     learn, score = decision._split(rows, SNAPSHOTS)
     assert not set(learn["customer_id"]) & set(score["customer_id"])
     assert learn["acted_at"].max().date() + timedelta(days=2) <= SNAPSHOTS.test
     assert score["acted_at"].min().date() > SNAPSHOTS.test
-    trained = decision.train(INPUTS, SNAPSHOTS)
+    trained = decision.train(inputs, SNAPSHOTS)
     assert trained.card["test_rows"] == len(score)
 
 
@@ -168,9 +177,26 @@ def test_an_action_that_the_spec_does_not_know_is_refused_and_a_withdrawn_one_is
         Odd().train(INPUTS, SNAPSHOTS)
 
 
-def test_a_better_champion_keeps_its_place(tmp_path):
+def test_fairness_is_of_the_latest_decision_of_each_test_customer(inputs):
+    decision = Coupon()
+    _, score = decision._split(decision._known(INPUTS, SNAPSHOTS), SNAPSHOTS)
+    trained = decision.train(inputs, SNAPSHOTS)
+    report = decision.assess(inputs, RegisteredModel("coupon", "v", Path(), trained.card)).report
+    assert report.people == score["customer_id"].nunique()
+    latest = score.drop_duplicates("customer_id", keep="last")
+    offered = trained.model.chances(latest)[:, SPEC.action_names.index("give")]
+    groups = [
+        row
+        for row in report.rows
+        if row.attribute == "gender" and row.measure == "offered_give" and row.group != ALL
+    ]
+    everybody = sum(row.value * row.people for row in groups) / report.people
+    assert everybody == pytest.approx(offered.mean())
+
+
+def test_a_better_champion_keeps_its_place(inputs, tmp_path):
     decision: LearntDecision = Coupon()
-    trained = decision.train(INPUTS, SNAPSHOTS)
+    trained = decision.train(inputs, SNAPSHOTS)
     models = {}
     for name, best in (("right", {"False": 1, "True": 0}), ("wrong", {"False": 0, "True": 1})):
         folder = tmp_path / name

@@ -32,7 +32,7 @@ def _suggestion(name: str) -> Action:
 SPEC = DecisionSpec(
     name="next_best_action",
     subject="next best actions",
-    code_version="1",
+    code_version="2",
     implementation="engagement_assets.decisions.next_best_action.adapter:NextBestAction",
     baseline="engagement_assets.decisions.next_best_action.policy:SuggestionRule",
     kinds=frozenset({"python"}),
