@@ -278,7 +278,8 @@ def _refusals(
         for position, name in enumerate(joined_customer_fields(table))
     )
     tests = ", ".join(f"CASE WHEN {rule.broken} THEN {rule.reason} END" for rule in rules)
-    broken = " OR ".join(f"coalesce({rule.broken}, FALSE)" for rule in rules)
+    # a rule that is null is not broken: OR passes it over
+    broken = " OR ".join(f"({rule.broken})" for rule in rules)
     broken_rows = connection.execute(
         f"SELECT typed._row, [{tests}] FROM ({typed}) AS typed {joins} WHERE {broken} "
         "ORDER BY typed._row"
