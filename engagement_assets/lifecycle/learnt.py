@@ -246,7 +246,15 @@ class LearntDecision(ABC):
         """Return who of the test customers is offered what, as it was measured at training.
 
         To read the log again takes longer than anything else that is done with a version.
+
+        Raises:
+            NotTrainableError: It is of an older release, which did not measure it then.
         """
+        if "fairness" not in model.card:
+            raise NotTrainableError(
+                f"{self.spec.name} {model.version} is of an older release, which did not measure "
+                "fairness at training: train it again by `make run RETRAIN=1`"
+            )
         return Assessment(FairnessReport.from_dict(model.card["fairness"]))
 
     def champion_advantage(

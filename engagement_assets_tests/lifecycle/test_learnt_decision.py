@@ -194,6 +194,12 @@ def test_fairness_is_of_the_latest_decision_of_each_test_customer(inputs):
     assert everybody == pytest.approx(offered.mean())
 
 
+def test_a_candidate_of_an_older_release_says_that_it_must_be_trained_again(inputs):
+    older = RegisteredModel("coupon", "v", Path(), {})
+    with pytest.raises(NotTrainableError, match="train it again"):
+        Coupon().assess(inputs, older)
+
+
 def test_a_better_champion_keeps_its_place(inputs, tmp_path):
     decision: LearntDecision = Coupon()
     trained = decision.train(inputs, SNAPSHOTS)
