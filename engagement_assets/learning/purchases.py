@@ -171,5 +171,5 @@ def _amounts(p: float, q: float, v: float, orders: Floats, mean: Floats) -> Floa
 
 def _least(loss: Callable[[Floats], float], bounds: list[tuple[float, float]]) -> list[float]:
     """Return the parameters of the least loss; the search starts near 1 each."""
-    found = minimize(loss, np.full(len(bounds), 0.1), method="L-BFGS-B", bounds=bounds)
-    return [float(value) for value in np.exp(found.x)]
+    fitted = minimize(loss, np.full(len(bounds), 0.1), method="L-BFGS-B", bounds=bounds)
+    return [float(value) for value in np.exp(fitted.x)]

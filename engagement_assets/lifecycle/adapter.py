@@ -85,8 +85,8 @@ class Inputs:
 
         A snapshot that was landed before they withdrew still has them.
         """
-        kept: pd.DataFrame = rows[~rows["customer_id"].isin(self.refusing)]
-        return kept if len(kept) == len(rows) else kept.reset_index(drop=True)
+        agreeing: pd.DataFrame = rows[~rows["customer_id"].isin(self.refusing)]
+        return agreeing if len(agreeing) == len(rows) else agreeing.reset_index(drop=True)
 
     def agreed(self, purpose: str) -> frozenset[str]:
         """Return the customers who agree to a purpose, by all that the lake holds now."""

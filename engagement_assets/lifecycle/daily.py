@@ -77,9 +77,10 @@ def daily_asset(spec: ModelSpec) -> dg.AssetsDefinition:
             day.isoformat(): _predict_day(context, spec, adapter, inputs, model, day)
             for day in days
         }
-        told = shadow_days(spec, adapter, inputs, {day: made[day.isoformat()][0] for day in days})
-        if told is not None:
-            context.log.info("%s: %s", spec.name, told)
+        tables = {day: made[day.isoformat()][0] for day in days}
+        compared = shadow_days(spec, adapter, inputs, tables)
+        if compared is not None:
+            context.log.info("%s: %s", spec.name, compared)
         yield from _outputs(spec, made)
 
     return daily

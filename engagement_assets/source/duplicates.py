@@ -71,9 +71,9 @@ def repeated_rows(
     twice = connection.execute(f"SELECT count(*) > count(DISTINCT h) FROM ({keys})").fetchone()
     if not twice or not twice[0]:
         return Repeats()
-    said = [column.name for column in table.columns if column != RECORDED_AT]
+    compared = [column.name for column in table.columns if column != RECORDED_AT]
     event = quote_name(table.event_time)
-    content = ", ".join(quote_name(name) for name in said)
+    content = ", ".join(quote_name(name) for name in compared)
     suspects = f"WITH twice AS (SELECT h FROM ({keys}) GROUP BY h HAVING count(*) > 1)"
     parts = [f"SELECT _row, _day, recorded_at, {content} FROM ({typed}) WHERE {present}"]
     if before is not None:

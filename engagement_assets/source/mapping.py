@@ -347,9 +347,9 @@ class MappedReader:
             if not later or first == self.first_day:
                 return None
             moment = self._known_at(connection, table)
-            kept = f"* EXCLUDE ({RECORDED_AT.name})" if RECORDED_AT.name in columns else "*"
+            others = f"* EXCLUDE ({RECORDED_AT.name})" if RECORDED_AT.name in columns else "*"
             parts = [
-                f"SELECT {kept}, timezone('UTC', {plan[name]}) AS {RECORDED_AT.name} "  # noqa: S608 - the user's own SQL
+                f"SELECT {others}, timezone('UTC', {plan[name]}) AS {RECORDED_AT.name} "  # noqa: S608 - the user's own SQL
                 f"FROM ({self._sql(table)}) WHERE {moment} < {_midnight(first)} "
                 f"AND {plan[name]} >= {_midnight(first)} "
                 f"AND {plan[name]} < {_midnight(last + timedelta(days=1))}"

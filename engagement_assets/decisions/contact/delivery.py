@@ -55,8 +55,8 @@ class Delivered:
 
 def document(row: Mapping[Any, Any]) -> dict[str, Any]:
     """Return a message as it is told: JSON's own types, times as ISO 8601 in UTC."""
-    told = {name: _plain(row[name]) for name in SENT_COLUMNS}
-    return {**told, **{name: told[name] and f"{told[name]}Z" for name in TIMES}}
+    message = {name: _plain(row[name]) for name in SENT_COLUMNS}
+    return {**message, **{name: message[name] and f"{message[name]}Z" for name in TIMES}}
 
 
 def _plain(value: Any) -> Any:

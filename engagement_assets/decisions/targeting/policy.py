@@ -107,10 +107,10 @@ def _reasons(effects: pd.DataFrame, treated: NDArray[np.bool_]) -> list[str]:
     texts = []
     rows = effects[["effect", "harmed_group", "origin"]].itertuples(index=False, name=None)
     for (effect, group, origin), chosen in zip(rows, treated, strict=True):
-        said = f"effect {effect:+.3f}, {origin}"
+        reason = f"effect {effect:+.3f}, {origin}"
         if group is not None and not pd.isna(group):
-            said += f"; {group} is harmed"
+            reason += f"; {group} is harmed"
         elif effect > 0.0 and not chosen:
-            said += "; beyond the day's budget"
-        texts.append(said)
+            reason += "; beyond the day's budget"
+        texts.append(reason)
     return texts

@@ -63,15 +63,15 @@ def measure_log(
                 acted_at="occurred_at",
             )
             doing_nothing = [float(action == baseline) for action in actions]
-            found = evaluate_policy(
+            evaluated = evaluate_policy(
                 log, None, baseline=doing_nothing, adaptive=True, random_state=random_state
             )
         except (LogError, TooLittleDataError) as error:
             rows.append(not_measured(capability, BY_LOG, source, metric, str(error)))
             continue
-        estimate, n = found.estimates[DR], len(whole)
+        estimate, n = evaluated.estimates[DR], len(whole)
         sample = f" from {len(known):,} decisions drawn" if len(known) < n else ""
-        covered = found.baseline_overlap
+        covered = evaluated.baseline_overlap
         size = covered.effective_sample_size if covered else 0.0
         rows.append(
             Measured(
@@ -80,8 +80,8 @@ def measure_log(
                 source=source,
                 metric=metric,
                 verdict=verdict_of(estimate.low, estimate.high),
-                reason=f"a decision at a time{sample}, {found.units:,} customers; effective sample "
-                f"size of doing nothing {size:,.0f}",
+                reason=f"a decision at a time{sample}, {evaluated.units:,} customers; effective "
+                f"sample size of doing nothing {size:,.0f}",
                 units_with=n,
                 difference=estimate.value,
                 low=estimate.low,

@@ -104,10 +104,10 @@ class ThompsonSampling(BaseEstimator):
         if not known.any():
             raise TooLittleDataError(f"no row is of one of the actions {', '.join(self.actions)}")
         weight = self._weights(time, len(values))
-        kept = known & (weight >= _LEAST_WEIGHT)
-        self.design_ = Design.fit(contexts[kept])
-        matrix = self.design_.transform(contexts[kept])
-        rows = np.column_stack([matrix, chosen[kept], values[kept], weight[kept]])
+        used = known & (weight >= _LEAST_WEIGHT)
+        self.design_ = Design.fit(contexts[used])
+        matrix = self.design_.transform(contexts[used])
+        rows = np.column_stack([matrix, chosen[used], values[used], weight[used]])
         # the order of the rows must not change a sum
         rows = rows[np.lexsort(rows.T)]
         self.posteriors_ = fit_arms(

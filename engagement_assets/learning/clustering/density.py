@@ -55,8 +55,8 @@ def density(
     """
     picked = np.random.default_rng(seed).permutation(len(Z))[:most_rows]
     least = max(LEAST_ROWS, round(LEAST_SHARE * len(picked)))
-    found = HDBSCAN(min_cluster_size=least, min_samples=LEAST_ROWS, n_jobs=n_jobs, copy=True)
-    dense = found.fit_predict(Z[picked])
+    clusterer = HDBSCAN(min_cluster_size=least, min_samples=LEAST_ROWS, n_jobs=n_jobs, copy=True)
+    dense = clusterer.fit_predict(Z[picked])
     inside = dense >= 0
     clusters = int(dense.max(initial=-1)) + 1
     return Density(

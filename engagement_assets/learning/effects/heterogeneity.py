@@ -135,11 +135,11 @@ def group_effects(
     ).dropna(subset=["group"])
     rows = []
     parts = list(table.groupby("group", sort=True))
-    told = [
+    enough_rows = [
         bool(part["arm"].value_counts().reindex([0, 1]).min() >= LEAST_OF_ARM) for _, part in parts
     ]
-    tail = (1.0 - level) / 2.0 / max(1, sum(told))
-    for (name, part), enough in zip(parts, told, strict=True):
+    tail = (1.0 - level) / 2.0 / max(1, sum(enough_rows))
+    for (name, part), enough in zip(parts, enough_rows, strict=True):
         effect = low = high = float("nan")
         verdict = "too few"
         if enough:

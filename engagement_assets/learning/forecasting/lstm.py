@@ -135,7 +135,7 @@ class Lstm:
             return torch.maximum(levels * error, (levels - 1.0) * error).mean()
 
         optimiser = torch.optim.Adam(network.parameters(), lr=_LEARNING_RATE)
-        best, kept, waited = float("inf"), _weights(network), 0
+        best, best_weights, waited = float("inf"), _weights(network), 0
         for _ in range(_MOST_PASSES):
             order = torch.from_numpy(rng.permutation(len(learn[0])))
             for start in range(0, len(order), _BATCH):
@@ -147,10 +147,10 @@ class Lstm:
                 error = float(loss(*aside))
             waited += 1
             if error < best:
-                best, kept, waited = error, _weights(network), 0
+                best, best_weights, waited = error, _weights(network), 0
             if waited >= _PATIENCE:
                 break
-        network.load_state_dict(kept)
+        network.load_state_dict(best_weights)
         network.eval()
 
     def save(self, folder: Folder) -> None:

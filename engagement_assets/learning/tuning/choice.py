@@ -83,8 +83,8 @@ def greedy_ensemble(problem: Problem, scored: Sequence[Scored]) -> dict[int, flo
         drawn.append(best)
         losses.append(tried[best])
         total += margins[best]
-    kept = int(np.argmin(losses)) + 1
-    return {place: times / kept for place, times in sorted(Counter(drawn[:kept]).items())}
+    draws = int(np.argmin(losses)) + 1
+    return {place: times / draws for place, times in sorted(Counter(drawn[:draws]).items())}
 
 
 def combined(scored: Sequence[Scored], weights: Mapping[int, float]) -> Floats:

@@ -213,15 +213,15 @@ def _finals(
                 for key, value in trial.params.items()
                 if key.startswith(f"{name}.")
             } | {ROUNDS: trial.user_attrs[ROUNDS]}
-            kept = f"trial-{trial.number}" if on_all else f"final-{trial.number}"
-            margin = record.margin(kept)
+            entry = f"trial-{trial.number}" if on_all else f"final-{trial.number}"
+            margin = record.margin(entry)
             left = _left(plan.seconds, started)
             if margin is None and finals and left is not None and left <= 0.0:
                 logger.warning("The time was up after %d of %d finalists", len(finals), len(chosen))
                 break
             if margin is None:
                 margin = _out_of_fold(problem, scoring, name, parameters)
-                record.keep(kept, margin)
+                record.keep(entry, margin)
                 logger.info("Trial %d on all %d rows", trial.number + 1, len(margin))
             loss = problem.loss(margin)
             title = f"{name}, trial {trial.number + 1}"

@@ -110,10 +110,10 @@ def _density(seen: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _beside(told: list[dict[str, Any]]) -> list[str]:
-    if not told:
+def _beside(fairness: list[dict[str, Any]]) -> list[str]:
+    if not fairness:
         return ["Age, gender and location are not known, so nothing is said of them."]
-    rows = [(one["attribute"], f"{one['adjusted']:.3f}") for one in told]
+    rows = [(one["attribute"], f"{one['adjusted']:.3f}") for one in fairness]
     return [
         "### Beside age and gender",
         "",

@@ -128,7 +128,7 @@ def effects_card(
                 estimator.encoder_.transform(table).astype(np.float64),
             )
         ),
-        "groups": {str(name): records(found) for name, found in effects.items()},
+        "groups": {str(name): records(effect) for name, effect in effects.items()},
         "harmed": harmed,
         "misjudged": misjudged,
         "policies": _policies(
@@ -150,7 +150,7 @@ def _harmed(rows: Nuisances, groups: pd.DataFrame) -> list[dict[str, str]]:
     Where it harms everybody alike no group is to be left out: the effect itself says so. Rows are
     those of training customers, since policies are judged on the others.
     """
-    found = []
+    harmed = []
     for name in groups.columns:
         table = group_effects(rows.scores, groups[name], rows.treatment)
         for group in table.loc[table["verdict"] == "is harmed", "group"]:
@@ -160,8 +160,8 @@ def _harmed(rows: Nuisances, groups: pd.DataFrame) -> list[dict[str, str]]:
                 continue
             test = stats.ttest_ind(own, others, equal_var=False, alternative="less")
             if float(test.pvalue) * len(table) < 0.05:
-                found.append({"segment": str(name), "group": str(group)})
-    return found
+                harmed.append({"segment": str(name), "group": str(group)})
+    return harmed
 
 
 def _misjudged(rows: Nuisances, predicted: Floats, groups: pd.DataFrame) -> list[dict[str, Any]]:
@@ -177,11 +177,11 @@ def _misjudged(rows: Nuisances, predicted: Floats, groups: pd.DataFrame) -> list
         for group, places in _places(groups[name]).items()
         if min(np.bincount(rows.treatment[places], minlength=2)) >= LEAST_OF_ARM
     ]
-    found = []
+    misjudged = []
     for segment, group, values in parts:
         chance = float(stats.ttest_1samp(values, 0.0).pvalue)
         if chance * len(parts) < MISJUDGED_BY_CHANCE:
-            found.append(
+            misjudged.append(
                 {
                     "segment": segment,
                     "group": group,
@@ -190,7 +190,7 @@ def _misjudged(rows: Nuisances, predicted: Floats, groups: pd.DataFrame) -> list
                     "p_value": chance,
                 }
             )
-    return found
+    return misjudged
 
 
 def _places(groups: pd.Series) -> dict[Any, NDArray[np.intp]]:

@@ -177,10 +177,10 @@ def _actions(present: Present, customer_id: str) -> list[dict[str, Any]]:
     own = present.rows[present.rows["customer_id"] == customer_id]
     answers = []
     for row in present.judged(utc_now(), own).to_dict("records"):
-        why, told = row["withheld"], document(row)
+        why, sent = row["withheld"], document(row)
         status = DUE if why is None else "later" if why == TOO_EARLY else SUPPRESSED
         answers.append(
-            {name: told[name] for name in Action.model_fields if name in told}
+            {name: sent[name] for name in Action.model_fields if name in sent}
             | {"status": status, "suppressed_by": why if status == SUPPRESSED else None}
         )
     return answers

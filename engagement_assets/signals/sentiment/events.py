@@ -97,11 +97,11 @@ class TextEvents:
         if fresh:
             model = self.scorer()
             scores = model.score_texts([event.text for event in fresh.values()])
-            kept = [
+            scored = [
                 self._kept(event, row, model.version)
                 for event, row in zip(fresh.values(), scores.to_dict("records"), strict=True)
             ]
-            outcomes |= zip(fresh, self._claimed(list(fresh), kept), strict=True)
+            outcomes |= zip(fresh, self._claimed(list(fresh), scored), strict=True)
         done: set[str] = set()
         answer = []
         for event in events:
@@ -124,14 +124,14 @@ class TextEvents:
             "scores": {name: None if pd.isna(value) else value for name, value in row.items()},
         }
 
-    def _claimed(self, names: Sequence[str], kept: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+    def _claimed(self, names: Sequence[str], scored: Sequence[Mapping[str, Any]]) -> list[Outcome]:
         """Keep the scores of texts on disk, and tell of the low ones."""
         wanted = [
             (PREFIX + name, json.dumps(one), one[COLUMN] is None)
-            for name, one in zip(names, kept, strict=True)
+            for name, one in zip(names, scored, strict=True)
         ]
         outcomes, listens = [], True
-        for name, one, claim in zip(names, kept, self.claims.claim_all(wanted), strict=True):
+        for name, one, claim in zip(names, scored, self.claims.claim_all(wanted), strict=True):
             if claim is None:
                 outcomes.append(Outcome.HELD)
             elif one[COLUMN] is None:
@@ -153,19 +153,19 @@ class TextEvents:
         return True
 
 
-def alert_of(text_id: str, kept: Mapping[str, Any]) -> dict[str, Any]:
+def alert_of(text_id: str, scored: Mapping[str, Any]) -> dict[str, Any]:
     """Return the alert about a text, by id."""
     return {
-        "at": f"{kept[COLUMN]}Z",
+        "at": f"{scored[COLUMN]}Z",
         "id": PREFIX + text_id,
         "kind": "text",
         "severity": "WARN",
         "asset": "sentiment/alerts",
         "message": "a customer wrote something very negative; look at it in the app",
         "text_id": text_id,
-        "customer_id": kept["customer_id"],
-        "score": kept["scores"]["score"],
-        "model_version": kept["model_version"],
+        "customer_id": scored["customer_id"],
+        "score": scored["scores"]["score"],
+        "model_version": scored["model_version"],
     }
 
 
@@ -188,12 +188,12 @@ def scored_before(claims: Claims, texts: pd.DataFrame, version: str) -> pd.DataF
     """
     first = datetime.now(UTC).date() - timedelta(days=KEPT_DAYS)
     texts = texts[texts["recorded_on"] >= first]
-    kept = claims.settled([PREFIX + name for name in texts["text_id"]])
+    scored = claims.settled([PREFIX + name for name in texts["text_id"]])
     rows, index = [], []
     for place, name, customer, text in zip(
         texts.index, texts["text_id"], texts["customer_id"], texts["text"], strict=True
     ):
-        before = json.loads(kept.get(PREFIX + name, "null"))
+        before = json.loads(scored.get(PREFIX + name, "null"))
         if before is None or before["customer_id"] != customer:
             continue
         same = before["model_version"] == version and before["written"] == fingerprint(text)

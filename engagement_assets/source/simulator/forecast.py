@@ -141,11 +141,11 @@ def _known_factors(
 ) -> tuple[list[np.ndarray | float], list[np.ndarray | float]]:
     """What multiplies use, and the hazard of leaving, in each week, as known at a day's end."""
     use: list[np.ndarray | float] = []
-    kept: list[np.ndarray | float] = []
+    hazard_factors: list[np.ndarray | float] = []
     for days in weeks:
         factors = [life.influence(day, int(ahead)) for ahead in days]
         known = [np.ones(len(who)) if one is None else one[who] for one in factors]
         use.append(np.mean(known, axis=0) if known else 1.0)
         less = life.hazard_factor(day, int(days[0])) if len(days) else None
-        kept.append(1.0 if less is None else less[who])
-    return use, kept
+        hazard_factors.append(1.0 if less is None else less[who])
+    return use, hazard_factors

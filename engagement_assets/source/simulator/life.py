@@ -156,8 +156,8 @@ class LifeCourses:
         risk = hazard(people.hazard[:count], discontent)
         if self._offers is not None:
             self._offers.make(week, discontent, np.isfinite(self.leaving_from))
-            kept = self._offers.hazard_factor(week, week, count)
-            risk = risk if kept is None else risk * kept
+            offered_factor = self._offers.hazard_factor(week, week, count)
+            risk = risk if offered_factor is None else risk * offered_factor
         wait = clock / np.maximum(risk, 1e-12)
         starts = np.flatnonzero((wait < 1.0) & np.isinf(self.leaving_from[:count]))
         begun = first + p.DAYS_PER_WEEK * wait[starts]

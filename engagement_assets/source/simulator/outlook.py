@@ -197,7 +197,7 @@ class Outlook:
         if length == 0:
             return np.zeros(self._count), state.stayers.copy()
         begins = state.stayers * -np.expm1(
-            -length / p.DAYS_PER_WEEK * self._hazard(state.discontent) * span.kept
+            -length / p.DAYS_PER_WEEK * self._hazard(state.discontent) * span.hazard_factor
         )
         half = length / 2.0
         days_used = state.left * tau * -np.expm1(-length / tau)
@@ -256,7 +256,7 @@ class _Span:
     start: float  # the first of them
     length: int  # how many
     season: float | np.ndarray  # what multiplies use
-    kept: float | np.ndarray  # what multiplies the hazard of leaving
+    hazard_factor: float | np.ndarray  # what multiplies the hazard of leaving
     treated: np.ndarray  # chance of treatment
 
 
