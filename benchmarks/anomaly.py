@@ -53,11 +53,11 @@ def measure(x: np.ndarray, y: np.ndarray, seed: int) -> dict[str, float]:
     taught = AnomalyDetector(random_state=seed).fit(train, review_labels=verdicts)
     scores |= {name: parts[name].to_numpy() for name in COMPONENTS}
     scores |= {ENSEMBLE: score}
-    found = {name: auc(y_test, values) for name, values in scores.items()}
+    measured = {name: auc(y_test, values) for name, values in scores.items()}
     # Too few verdicts of a kind: the unsupervised score stands, and there is nothing to compare.
     learnt = taught.review_label_model_ is not None
-    found[TAUGHT] = auc(y_test, taught.score_samples(test)) if learnt else float("nan")
-    return found | {"seconds": took, "forest_seconds": forest_took}
+    measured[TAUGHT] = auc(y_test, taught.score_samples(test)) if learnt else float("nan")
+    return measured | {"seconds": took, "forest_seconds": forest_took}
 
 
 def spread(values: np.ndarray) -> tuple[float, float]:
@@ -81,8 +81,8 @@ def main() -> None:
     for file in files:
         loaded = np.load(file, allow_pickle=False)
         for seed in range(options.seeds):
-            found = measure(loaded["X"].astype(np.float64), loaded["y"], seed)
-            rows.append({"set": file.stem.split("_", 1)[1], "seed": seed, **found})
+            measured = measure(loaded["X"].astype(np.float64), loaded["y"], seed)
+            rows.append({"set": file.stem.split("_", 1)[1], "seed": seed, **measured})
     table = pd.DataFrame(rows)
     methods = [FOREST, *COMPONENTS, ENSEMBLE, TAUGHT]
     print(f"AUROC on unseen rows, mean of {options.seeds} seeds.\n")

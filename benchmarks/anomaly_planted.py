@@ -174,13 +174,17 @@ def stage_predict(options: argparse.Namespace) -> dict[str, Any]:
     from engagement_assets.learning.anomaly.detector import AnomalyDetector
     from engagement_assets.models.anomaly.prediction import score_anomaly
 
-    found = score_anomaly(
+    measured = score_anomaly(
         AnomalyDetector.load(Path(options.lake) / ".anomaly"),
         rows_of(options, dates(options)[1]),
         k=3,
     )
-    kinds = found["kind"].value_counts().to_dict()
-    return {"scored": len(found), "for_review": int(found["kind"].notna().sum()), "kinds": kinds}
+    kinds = measured["kind"].value_counts().to_dict()
+    return {
+        "scored": len(measured),
+        "for_review": int(measured["kind"].notna().sum()),
+        "kinds": kinds,
+    }
 
 
 @cache
@@ -192,9 +196,9 @@ def _truth(customers: int, days: int, seed: int, day: date) -> pd.DataFrame:
 def planted(options: argparse.Namespace, rows: pd.DataFrame, day: date) -> pd.DataFrame:
     """Whether each customer is a bot, a fraud, or either."""
     truth = _truth(options.customers, options.days, options.seed, day)
-    found = rows[["customer_id"]].merge(truth, on="customer_id", how="left", validate="1:1")
-    found = found[["is_bot", "is_fraud"]].set_index(rows.index)
-    return found.assign(planted=found["is_bot"] | found["is_fraud"])
+    measured = rows[["customer_id"]].merge(truth, on="customer_id", how="left", validate="1:1")
+    measured = measured[["is_bot", "is_fraud"]].set_index(rows.index)
+    return measured.assign(planted=measured["is_bot"] | measured["is_fraud"])
 
 
 def stage_planted(options: argparse.Namespace) -> dict[str, Any]:
@@ -287,7 +291,7 @@ def figures(
     from engagement_assets.models.anomaly.training import detection_metrics
 
     some, ranked = truth[who], scores[who]
-    found = detection_metrics(
+    measured = detection_metrics(
         some["planted"].astype(float),
         ranked,
         top_share=TOP_SHARE,
@@ -295,7 +299,7 @@ def figures(
         seed=options.seed,
     )
     top = np.argsort(-ranked, kind="stable")[: max(1, round(len(ranked) * TOP_SHARE))]
-    return {name: value.to_dict() for name, value in found.items()} | {
+    return {name: value.to_dict() for name, value in measured.items()} | {
         "customers": len(some),
         "planted": int(some["planted"].sum()),
         "top": len(top),

@@ -574,7 +574,7 @@ def growth_lines(figures: Mapping[str, Figures], large: str, small: str) -> list
     if large not in figures or small not in figures:
         return []
     lines = []
-    for stage, found in figures[large].items():
+    for stage, measured in figures[large].items():
         if stage == "prepare":
             # what was there was not made again
             continue
@@ -583,7 +583,7 @@ def growth_lines(figures: Mapping[str, Figures], large: str, small: str) -> list
                 f"| {stage}: 10,000 to 100,000 customers | at most 12 times | not run | – |"
             )
             continue
-        times = found["seconds"] / figures[small][stage]["seconds"]
+        times = measured["seconds"] / figures[small][stage]["seconds"]
         limit = SIGNALS_GROWTH_BAR if stage == "signals" else GROWTH_BAR
         met = "yes" if times <= limit else "**no**"
         lines.append(

@@ -91,12 +91,12 @@ def main() -> None:
             p[test] = model.fit(X.iloc[train], y[train]).predict_proba(X.iloc[test])[:, 1]
         seconds = time.perf_counter() - started
         scores[name] = p
-        found = evaluate(y, p, threshold=0.5, n_bootstrap=1000, seed=arguments.seed)
+        measured = evaluate(y, p, threshold=0.5, n_bootstrap=1000, seed=arguments.seed)
         by_fold = np.mean([auc(y[test], p[test]) for _, test in folds])
         gap = paired_auc_difference(y, p, scores["churn classifier"], seed=arguments.seed)
         print(
-            f"| {name} | {by_fold:.4f} | {found['auc']} | {found['calibration_error']} "
-            f"| {found['log_loss']} | {gap} | {seconds:.1f} |"
+            f"| {name} | {by_fold:.4f} | {measured['auc']} | {measured['calibration_error']} "
+            f"| {measured['log_loss']} | {gap} | {seconds:.1f} |"
         )
 
 

@@ -137,13 +137,13 @@ def mean_auc(scored: pd.DataFrame) -> float:
 def by_date(scored: pd.DataFrame) -> list[tuple[Ranked, np.ndarray]]:
     """The ranked rows of each date, and the number of each row's customer."""
     number = pd.factorize(scored["customer_id"], sort=True)[0]
-    found = []
+    measured = []
     for day in sorted(scored["snapshot_date"].unique()):
         rows = (scored["snapshot_date"] == day).to_numpy()
         y = scored.loc[rows, LABEL].to_numpy(float)
         ranked = Ranked(y, scored.loc[rows, "p"].to_numpy(float))
-        found.append((ranked, number[rows][ranked.order]))
-    return found
+        measured.append((ranked, number[rows][ranked.order]))
+    return measured
 
 
 def intervals(

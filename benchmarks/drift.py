@@ -102,14 +102,14 @@ def over(reference: Any, current: Any) -> bool:
 def planted(made: dict[date, pa.Table]) -> list[dict[str, Any]]:
     """Plant one shift after the other on the last day."""
     (first, reference), *_, (day, current) = made.items()
-    found = []
+    measured = []
     for name, (column, change) in PLANTED.items():
         table = current.to_pandas()
         table[column] = change(table[column], np.random.default_rng(0))
         shifted = pa.Table.from_pandas(table, schema=current.schema, safe=False)
         names = moved(reference, shifted, elapsed=(day - first).days)
-        found.append({"shift": name, "feature": column, "seen": column in names})
-    return found
+        measured.append({"shift": name, "feature": column, "seen": column in names})
+    return measured
 
 
 def drawn_worlds(rows: int = 1000, seeds: int = 20) -> list[dict[str, Any]]:

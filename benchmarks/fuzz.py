@@ -69,12 +69,12 @@ def main() -> None:
         key = make_key(home, SCOPES)
         server = Server(home, free_port(), folder / "log", lake="1")
         try:
-            found = fuzz(server.port, key, folder, examples=options.examples, seed=options.seed)
+            measured = fuzz(server.port, key, folder, examples=options.examples, seed=options.seed)
         finally:
             server.stop()
-    figures("schemathesis", found)
+    figures("schemathesis", measured)
     if options.json:
-        options.json.write_text(json.dumps(found, indent=1))
+        options.json.write_text(json.dumps(measured, indent=1))
 
 
 def fuzz(port: int, key: str, folder: Path, *, examples: int, seed: int) -> dict[str, Any]:

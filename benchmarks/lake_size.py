@@ -31,11 +31,11 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         lake = Path(options.lake or made_lake(options.customers, folder))
-        found = counted(lake, options.customers)
-    for name, figure in found.items():
+        measured = counted(lake, options.customers)
+    for name, figure in measured.items():
         print(f"| {name} | {figure:,} |")
     if options.json:
-        options.json.write_text(json.dumps(found, indent=1))
+        options.json.write_text(json.dumps(measured, indent=1))
 
 
 def counted(lake: Path, customers: int) -> dict[str, float]:

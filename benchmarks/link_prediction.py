@@ -71,7 +71,7 @@ def compare(
     print(f"node2vec {settings or 'defaults'}, {seconds:.0f} s a split{known}\n")
     print("| method | AUC, mean of the splits | least | greatest | 95 % interval of the first |")
     print("|---|---:|---:|---:|---|")
-    found = {}
+    measured = {}
     for method in runs[0]:
         values = [run[method].value for run in runs]
         first = runs[0][method]
@@ -79,8 +79,8 @@ def compare(
             f"| {method} | {np.mean(values):.4f} | {min(values):.4f} | {max(values):.4f} | "
             f"{first.low:.4f} to {first.high:.4f} |"
         )
-        found[method] = {"mean": float(np.mean(values)), "first": asdict(first)}
-    return found
+        measured[method] = {"mean": float(np.mean(values)), "first": asdict(first)}
+    return measured
 
 
 def tune() -> None:
@@ -89,8 +89,10 @@ def tune() -> None:
         for seed in range(3):
             inner = hold_out(hold_out(public_graph(name), seed=seed).graph, seed=100 + seed)
             for epochs in (1, 3, 10):
-                found = scores(inner, {"epochs": epochs}, seed)
-                told = ", ".join(f"{method} {value.value:.4f}" for method, value in found.items())
+                measured = scores(inner, {"epochs": epochs}, seed)
+                told = ", ".join(
+                    f"{method} {value.value:.4f}" for method, value in measured.items()
+                )
                 print(f"{name} split {seed}, {epochs} epochs: {told}", flush=True)
 
 

@@ -190,7 +190,7 @@ def best_possible(options: argparse.Namespace) -> dict[str, Any]:
     from engagement_assets.lifecycle.training import split_rows
     from engagement_assets.models.lifetime_value.model import ValueModel
 
-    store, lake, found = registry(options), Lake(options.lake), {}
+    store, lake, measured = registry(options), Lake(options.lake), {}
     for model, label, target, money in (
         ("engagement", LABELS["engagement_score"], "engagement_score", False),
         ("lifetime_value", LABELS["lifetime_value_usd"], "future_revenue_usd", True),
@@ -201,7 +201,7 @@ def best_possible(options: argparse.Namespace) -> dict[str, Any]:
         best = best_of(options, label, day).loc[rows["customer_id"]]
         served: Any = (ValueModel if money else BoundedBoostingRegressor).load(version.folder)
         inputs_ = rows if money else rows[list(served.feature_names_in_)]
-        found[model] = compare(
+        measured[model] = compare(
             rows[target], best, served.predict(inputs_), money=money, bootstrap=options.bootstrap
         )
     version = registered(store, "churn", str(store.champion("churn")))
@@ -215,8 +215,8 @@ def best_possible(options: argparse.Namespace) -> dict[str, Any]:
         CalibratedBoostingClassifier.load(version.folder).predict_proba(rows)[:, 1],
     )
     best_auc, own = auc(label, rows["churn_probability"].to_numpy()), auc(label, p)
-    found["churn"] = {"auc": {"best": best_auc, "model": own, "ratio": own / best_auc}}
-    return found
+    measured["churn"] = {"auc": {"best": best_auc, "model": own, "ratio": own / best_auc}}
+    return measured
 
 
 STAGES: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {

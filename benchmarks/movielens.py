@@ -96,14 +96,14 @@ def split(data: Dataset, seed: int, names: list[str]) -> dict[str, Any]:
     for name in names:
         settings = SETTINGS[name]
         lists, seconds = rank(train, name, settings)
-        found = user_metrics(lists, test, k=K)
+        measured = user_metrics(lists, test, k=K)
         used = train.people()
         methods[name] = {
             "validation_ndcg": ndcg(train, inner, name, settings),
             "seconds": seconds,
             "metrics": {
                 key: value.to_dict()
-                for key, value in found.intervals(n_bootstrap=500, seed=seed).items()
+                for key, value in measured.intervals(n_bootstrap=500, seed=seed).items()
             },
             "lists": list_metrics(
                 lists,
@@ -147,16 +147,16 @@ def main() -> None:
     )
     print("|---|---:|---|---:|---:|---:|---:|---:|")
     for name in options.methods:
-        found = [run["methods"][name] for run in runs]
+        measured = [run["methods"][name] for run in runs]
         mean = {
-            key: np.mean([one["metrics"][key]["value"] for one in found])
+            key: np.mean([one["metrics"][key]["value"] for one in measured])
             for key in ("ndcg", "precision", "recall")
         }
-        first, lists = found[0]["metrics"]["ndcg"], found[0]["lists"]
+        first, lists = measured[0]["metrics"]["ndcg"], measured[0]["lists"]
         print(
             f"| {name} | {mean['ndcg']:.4f} | {first['value']:.4f} ({first['low']:.4f} to "
             f"{first['high']:.4f}) | {mean['precision']:.4f} | {mean['recall']:.4f} | "
-            f"{lists['coverage']:.2f} | {lists['novelty']:.1f} | {found[0]['seconds']:.1f} s |"
+            f"{lists['coverage']:.2f} | {lists['novelty']:.1f} | {measured[0]['seconds']:.1f} s |"
         )
     champions = [run["champion"] for run in runs]
     values = [run["methods"][run["champion"]]["metrics"]["ndcg"]["value"] for run in runs]

@@ -43,7 +43,7 @@ def measure(edges: pd.DataFrame, nodes: Any = None) -> tuple[dict[str, Any], Net
     began = time.perf_counter()
     graph = build_graph(edges, nodes=nodes)
     built = time.perf_counter() - began
-    found = network_metrics(graph, settings=MetricSettings(seed=7), threads=2)
+    measured = network_metrics(graph, settings=MetricSettings(seed=7), threads=2)
     seconds = time.perf_counter() - began
     return {
         "nodes": graph.n_nodes,
@@ -51,16 +51,16 @@ def measure(edges: pd.DataFrame, nodes: Any = None) -> tuple[dict[str, Any], Net
         "build": built,
         "seconds": seconds,
         "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
-        "figures": found.figures,
-    }, found
+        "figures": measured.figures,
+    }, measured
 
 
 def simulator() -> dict[str, Any]:
     """The simulator's friendships, and its planted communities."""
     edges, community = simulated_edges(CUSTOMERS)
-    told, found = measure(edges)
-    truth = community[found.table["node"].to_numpy(dtype=np.int64)]
-    nmi = normalized_mutual_info_score(truth, found.table["community"])
+    told, measured = measure(edges)
+    truth = community[measured.table["node"].to_numpy(dtype=np.int64)]
+    nmi = normalized_mutual_info_score(truth, measured.table["community"])
     return told | {"nmi": float(nmi), "planted": len(np.unique(truth))}
 
 
@@ -91,15 +91,15 @@ def sampled() -> dict[str, Any]:
             best = set(np.argsort(-exact)[:top])
             chosen = MetricSettings().sources(graph)
             for sources in sorted({200, 500, 1000, chosen}):
-                found = betweenness(graph, sources=sources, threads=2, seed=seed)
+                measured = betweenness(graph, sources=sources, threads=2, seed=seed)
                 label = "default" if sources == chosen else str(sources)
                 rows.setdefault(f"{kind}, {label} sources", []).append(
                     (
                         sources,
-                        pd.Series(exact).corr(pd.Series(found.value), method="spearman"),
-                        len(best & set(np.argsort(-found.value)[:top])) / top,
-                        float(np.abs(exact - found.value).max()),
-                        found.error,
+                        pd.Series(exact).corr(pd.Series(measured.value), method="spearman"),
+                        len(best & set(np.argsort(-measured.value)[:top])) / top,
+                        float(np.abs(exact - measured.value).max()),
+                        measured.error,
                     )
                 )
     return rows
@@ -149,10 +149,10 @@ def main() -> None:
             f"{figures['betweenness_sources']} | {figures['communities']:,} | "
             f"{told['peak_gib']:.2f} GiB |"
         )
-    found = results["simulator"]
+    measured = results["simulator"]
     print(
-        f"\nNormalised mutual information with the {found['planted']:,} planted communities: "
-        f"{found['nmi']:.3f}; modularity {found['figures']['modularity']:.3f}\n"
+        f"\nNormalised mutual information with the {measured['planted']:,} planted communities: "
+        f"{measured['nmi']:.3f}; modularity {measured['figures']['modularity']:.3f}\n"
     )
     print(
         "| betweenness on 5,000 nodes | rank correlation, mean (least) | top 1 % shared, mean "

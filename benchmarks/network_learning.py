@@ -82,15 +82,15 @@ def world(folder: str, customers: int) -> DuckDBEngine:
 def engagement(run: DuckDBEngine) -> dict[str, Any]:
     """GraphSAGE beside the same network without the graph, and boosted trees."""
     test = FIRST + timedelta(days=DAYS - 1 - LABEL.window_days)
-    found = []
+    measured = []
     for day in (test - timedelta(days=30), test):
         graph = graph_of(run, SQL, day)
         land_network(run.lake, graph, day, settings=MetricSettings(seed=SEED), threads=2)
         land_snapshot(run, SQL, day)
         land_labels(run, SQL, day, labels=[LABEL])
         rows = labelled_rows(run.lake, day, LABEL).set_index("customer_id")
-        found.append(Snapshot(rows[list(MODEL_INPUTS)], rows[LABEL.name], graph))
-    trained = train_graph_engagement(*found, seed=SEED, threads=2, n_bootstrap=500)
+        measured.append(Snapshot(rows[list(MODEL_INPUTS)], rows[LABEL.name], graph))
+    trained = train_graph_engagement(*measured, seed=SEED, threads=2, n_bootstrap=500)
     print(f"\n{gain_markdown(trained.card)}")
     return trained.card
 
@@ -109,9 +109,9 @@ def spread(run: DuckDBEngine) -> dict[str, Any]:
     day = FIRST + timedelta(days=DAYS - 1)
     posts, interactions = recent(run, SQL, day, SPREAD_DAYS)
     graph = graph_of(run, SQL, day)
-    found = fit_spread(graph, posts, interactions, day=day, seed=SEED)
-    print(f"\n{spread_markdown(found)}")
-    return {"reach": found.reach, "gain": found.gain}
+    measured = fit_spread(graph, posts, interactions, day=day, seed=SEED)
+    print(f"\n{spread_markdown(measured)}")
+    return {"reach": measured.reach, "gain": measured.gain}
 
 
 def large() -> dict[str, Any]:

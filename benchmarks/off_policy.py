@@ -132,7 +132,7 @@ def coverage(runs: int, rows: int) -> list[dict[str, Any]]:
         for name, policy in TARGETS.items()
     }
     models = {"learnt": None, "wrong": DummyRegressor(strategy="constant", constant=0.9)}
-    found = []
+    measured = []
     for kind in ("fixed", "adaptive", "adaptive, chosen chance only"):
         logs = [drawn_log(kind, rows, FIRST_SEED + run) for run in range(runs)]
         adaptive = kind != "fixed"
@@ -148,7 +148,7 @@ def coverage(runs: int, rows: int) -> list[dict[str, Any]]:
                 errors = np.array([one.value - truth[target] for one in estimates])
                 widths = np.array([one.high - one.low for one in estimates])
                 held = [one.low <= truth[target] <= one.high for one in estimates]
-                found.append(
+                measured.append(
                     {
                         "log": kind,
                         "reward model": model,
@@ -160,8 +160,8 @@ def coverage(runs: int, rows: int) -> list[dict[str, Any]]:
                         "width": float(widths.mean()),
                     }
                 )
-                print(found[-1], flush=True)
-    return found
+                print(measured[-1], flush=True)
+    return measured
 
 
 def open_bandit(folder: Path) -> list[dict[str, Any]]:
@@ -171,7 +171,7 @@ def open_bandit(folder: Path) -> list[dict[str, Any]]:
     of each item in its own rows, by position. As a log it is adaptive.
     """
     frames = {name: pd.read_parquet(folder / f"obd_men_{name}.parquet") for name in POLICIES}
-    found = []
+    measured = []
     for logged, other in (POLICIES, POLICIES[::-1]):
         log = decision_log(
             frames[logged],
@@ -190,8 +190,8 @@ def open_bandit(folder: Path) -> list[dict[str, Any]]:
             ).reindex(columns=range(BANDIT_ACTIONS), fill_value=0.0)
             policy = shares.loc[log.context["position"]].to_numpy()
         evaluation = evaluate_policy(log, policy, adaptive=logged == "bts", require_overlap=False)
-        found.append(bandit_row(logged, other, float(frames[other]["click"].mean()), evaluation))
-    return found
+        measured.append(bandit_row(logged, other, float(frames[other]["click"].mean()), evaluation))
+    return measured
 
 
 def bandit_row(logged: str, other: str, rate: float, evaluation: Evaluation) -> dict[str, Any]:

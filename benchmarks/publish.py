@@ -248,9 +248,9 @@ def reads(store: Any, release: str, ids: list[str], *, until: Any = None) -> lis
     while (len(taken) < count) if until is None else (not until.is_set()):
         name = ids[int(chance.integers(len(ids)))]
         began = time.perf_counter()
-        found = store.get(release, [name])
+        measured = store.get(release, [name])
         taken.append(time.perf_counter() - began)
-        if not found:
+        if not measured:
             raise RuntimeError(f"{name} has no document")
         if until is not None:
             # about as often as an application asks, not as fast as it can

@@ -83,8 +83,8 @@ def figures(rows: pd.DataFrame, kind: np.ndarray, seed: int, threads: int) -> di
     }
     for covariance, shape in (("full", "each of its own shape"), ("tied", "all of one shape")):
         mixture = GaussianMixture(kinds, covariance_type=covariance, random_state=seed, n_init=3)
-        found = mixture.fit(parts).predict(model.parts(score))
-        made[f"a Gaussian mixture's, {shape}"] = adjusted_rand_score(truth, found)
+        measured = mixture.fit(parts).predict(model.parts(score))
+        made[f"a Gaussian mixture's, {shape}"] = adjusted_rand_score(truth, measured)
     return made | {
         "index of two seeds": adjusted_rand_score(labels, other.predict(score)),
         "least Jaccard": float(model.jaccard_.min()),

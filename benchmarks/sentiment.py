@@ -87,14 +87,14 @@ def rate(model: SentimentModel, texts: list[str]) -> float:
 
 def quality(model: SentimentModel, corpora: dict[str, Labelled]) -> dict[str, Any]:
     """The measures on the texts kept aside."""
-    found = {}
+    result = {}
     for task, corpus in corpora.items():
         texts = [text for text, aside in zip(corpus.texts, corpus.aside, strict=True) if aside]
         scored = model.score_texts(texts)[[f"p_{name}" for name in TASKS[task]]].to_numpy()
         predicted = scored.argmax(axis=1)
         labels = corpus.labels[corpus.aside]
-        found[task] = measured(task, labels, predicted, TrainingSettings(bootstrap=500)).to_dict()
-    return found
+        result[task] = measured(task, labels, predicted, TrainingSettings(bootstrap=500)).to_dict()
+    return result
 
 
 class InFloat32(SentimentModel):
@@ -167,12 +167,12 @@ def main() -> None:
     results: dict[str, Any] = {"card": card["metrics"]}
     print("| task | measure | texts kept aside | adapter (95 %) | TF-IDF, logistic regression |")
     print("|---|---|---:|---|---|")
-    for task, found in card["metrics"].items():
-        told = [
+    for task, figure in card["metrics"].items():
+        cells = [
             f"{v['value']:.3f} ({v['low']:.3f} to {v['high']:.3f})"
-            for v in (found["adapter"], found["tfidf_logistic_regression"])
+            for v in (figure["adapter"], figure["tfidf_logistic_regression"])
         ]
-        print(f"| {task} | {found['measure']} | {found['texts']:,} | {told[0]} | {told[1]} |")
+        print(f"| {task} | {figure['measure']} | {figure['texts']:,} | {cells[0]} | {cells[1]} |")
     ends = score_map(card)
     results["score"] = ends.to_dict()
     print(
@@ -208,14 +208,14 @@ def main() -> None:
             "tweets": rate(model, tweets) if tweets else float("nan"),
             "posts": rate(model, posts),
         }
-        found = quality(model, corpora) if corpora else {}
-        results["runtimes"][name] = told | {"quality": found}
+        by_task = quality(model, corpora) if corpora else {}
+        results["runtimes"][name] = told | {"quality": by_task}
         one, other = (
             f"{told[kind]['p50']:.1f} ms, {told[kind]['p99']:.1f} ms "
             f"({told[kind]['processor_p50']:.1f})"
             for kind in ("one_text", "one_long_text")
         )
-        shown = [f"{found[task]['value']:.4f}" if found else "–" for task in TASKS]
+        shown = [f"{by_task[task]['value']:.4f}" if by_task else "–" for task in TASKS]
         print(
             f"| {name} | {one} | {other} | {told['tweets']:,.0f} | {told['posts']:,.0f} | "
             f"{' | '.join(shown)} |"

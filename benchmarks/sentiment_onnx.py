@@ -27,8 +27,8 @@ class _States(torch.nn.Module):
         self.body = body
 
     def forward(self, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = self.body(input_ids=tokens, attention_mask=mask).last_hidden_state
-        return found
+        measured: torch.Tensor = self.body(input_ids=tokens, attention_mask=mask).last_hidden_state
+        return measured
 
 
 class _Session(torch.nn.Module):

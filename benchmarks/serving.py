@@ -48,16 +48,16 @@ def main() -> None:
         home = Path(folder) / "home"
         lake = kept_lake(options.lake, options.customers, Path(folder))
         settings = make_home(home, lake, customers=options.customers)
-        found = {"publish": publish_home(settings)}
-        figures("publish to SQLite", found["publish"])
+        result = {"publish": publish_home(settings)}
+        figures("publish to SQLite", result["publish"])
         key = make_key(home, ("read", "score", "admin"))
         server = Server(home, free_port(), Path(folder) / "log", lake="1")
         try:
-            found |= measured(server, key, options)
+            result |= measured(server, key, options)
         finally:
             server.stop()
     if options.json:
-        options.json.write_text(json.dumps(found, indent=1))
+        options.json.write_text(json.dumps(result, indent=1))
 
 
 def measured(server: Server, key: str, options: argparse.Namespace) -> dict[str, Any]:
@@ -71,14 +71,14 @@ def measured(server: Server, key: str, options: argparse.Namespace) -> dict[str,
     def read(number: int) -> bytes:
         return get(path(number), key)
 
-    found: dict[str, Any] = {"start to ready": {"seconds": round(server.ready_seconds, 2)}}
-    figures("start to ready", found["start to ready"])
+    result: dict[str, Any] = {"start to ready": {"seconds": round(server.ready_seconds, 2)}}
+    figures("start to ready", result["start to ready"])
     # the sentiment model is loaded after the start; it should not be measured with the rest
     asyncio.run(one_after_another(server.port, read, count=2_000))
 
     def keep(name: str, outcome: Outcome, **more: Any) -> None:
-        found[name] = {**outcome.summary(), **more}
-        figures(name, found[name])
+        result[name] = {**outcome.summary(), **more}
+        figures(name, result[name])
 
     keep(
         f"cached read, {RATE:.0f}/s for {options.seconds:.0f} s",
@@ -94,13 +94,13 @@ def measured(server: Server, key: str, options: argparse.Namespace) -> dict[str,
                 offer(server.port, lambda n, t=tail: get(path(n, t), key), rate=RATE, seconds=10)
             ),
         )
-    found["capacity"] = capacity(server.port, read)
-    figures("most requests/s with p99 under 50 ms", found["capacity"])
+    result["capacity"] = capacity(server.port, read)
+    figures("most requests/s with p99 under 50 ms", result["capacity"])
     on_demand(server, key, path, keep)
     batches(server, key, ids, keep)
-    found["memory"] = {"rss_mib": round(server.memory_mib())}
-    figures("memory of the worker", found["memory"])
-    return found
+    result["memory"] = {"rss_mib": round(server.memory_mib())}
+    figures("memory of the worker", result["memory"])
+    return result
 
 
 def capacity(port: int, read: Callable[[int], bytes]) -> dict[str, Any]:

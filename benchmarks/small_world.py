@@ -78,7 +78,7 @@ def tables(lake: Path) -> dict[str, Any]:
             table = pq.ParquetFile(path).read()
             for column in table.column_names:
                 values[column].extend(table.column(column).to_pylist())
-        record[name] = {column: digested(column, found) for column, found in values.items()}
+        record[name] = {column: digested(column, measured) for column, measured in values.items()}
     return record
 
 

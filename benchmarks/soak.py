@@ -60,10 +60,10 @@ def main() -> None:
         publish_marked(Path(options.publish[0]), date.fromisoformat(options.publish[1]))
         return
     with tempfile.TemporaryDirectory() as folder:
-        found = soak(Path(folder), options)
-    figures("soak", found)
+        measured = soak(Path(folder), options)
+    figures("soak", measured)
     if options.json:
-        options.json.write_text(json.dumps(found, indent=1))
+        options.json.write_text(json.dumps(measured, indent=1))
 
 
 def publish_marked(store_path: Path, day: date) -> None:

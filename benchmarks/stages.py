@@ -172,9 +172,9 @@ def stage_signals_of_a_day(options: argparse.Namespace) -> dict[str, Any]:
         run, sql, day, first_day=FIRST_DAY, days=WINDOW, consent=agreed(options)
     )
     graph = graph_of(run, sql, day)
-    found = land_network(run.lake, graph, day, settings=MetricSettings(seed=7), threads=2)
+    measured = land_network(run.lake, graph, day, settings=MetricSettings(seed=7), threads=2)
     return {"texts": scored, "scoring": seconds, "edges": graph.n_edges} | {
-        name: value for name, value in found.figures.items() if name.startswith("seconds")
+        name: value for name, value in measured.figures.items() if name.startswith("seconds")
     }
 
 

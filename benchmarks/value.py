@@ -114,7 +114,7 @@ def measured(rows: pd.DataFrame) -> dict[str, Any]:
 
 def worlds(runs: int, customers: int) -> list[dict[str, Any]]:
     """Coverage and verdicts over worlds with an effect, and with none."""
-    found = []
+    result = []
     for planted, gain, saved in (("an effect", GAIN, SAVED), ("nothing", 0.0, 0.0)):
         covered = once = effects = pays = kept = 0
         widths = []
@@ -128,7 +128,7 @@ def worlds(runs: int, customers: int) -> list[dict[str, Any]]:
             kept += of[RETENTION].verdict != NO_EFFECT
             pays += of[ROI].verdict == "better"
             widths.append(revenue.anytime_high - revenue.anytime_low)
-        found.append(
+        result.append(
             {
                 "planted": planted,
                 "worlds": runs,
@@ -141,7 +141,7 @@ def worlds(runs: int, customers: int) -> list[dict[str, Any]]:
                 "width, USD a customer": float(np.mean(widths)),
             }
         )
-    return found
+    return result
 
 
 def simulated(seed: int, causes: Causes) -> tuple[dict[str, Any], float]:
@@ -173,7 +173,7 @@ def simulated(seed: int, causes: Causes) -> tuple[dict[str, Any], float]:
 
 def simulated_worlds(runs: int) -> list[dict[str, Any]]:
     """Coverage and verdicts over small worlds of the simulator."""
-    found = []
+    measured = []
     for planted, causes in (("all causes", CAUSES), ("premium_upgrade alone", VAIN)):
         covered = effects = judged = 0
         truths, estimates = [], []
@@ -187,7 +187,7 @@ def simulated_worlds(runs: int) -> list[dict[str, Any]]:
             effects += revenue.verdict != NO_EFFECT
             truths.append(truth)
             estimates.append(revenue.total)
-        found.append(
+        measured.append(
             {
                 "simulated with": planted,
                 "worlds": runs,
@@ -199,7 +199,7 @@ def simulated_worlds(runs: int) -> list[dict[str, Any]]:
                 "spread of the estimates, USD": float(np.std(estimates)),
             }
         )
-    return found
+    return measured
 
 
 def main() -> None:

@@ -115,17 +115,17 @@ def compare(
     scores = {"r2": r2} | ({"normalised_gini": normalised_gini} if money else {})
     rng, n = np.random.default_rng(0), len(target)
     draws = [rng.integers(0, n, n) for _ in range(bootstrap)]
-    found: dict[str, Any] = {}
+    measured: dict[str, Any] = {}
     for name, score in scores.items():
         ratios = [score(target[d], model[d]) / score(target[d], first[d]) for d in draws]
-        found[name] = {
+        measured[name] = {
             "best": score(target, first),
             "model": score(target, model),
             "ratio": interval(score(target, model) / score(target, first), ratios).to_dict(),
         }
     # Free of the noise of what happened: how near the model is to what was to be expected.
-    found["r2_of_the_expected"] = r2(first, model)
-    return found
+    measured["r2_of_the_expected"] = r2(first, model)
+    return measured
 
 
 def measure(name: str, options: Any) -> dict[str, Any]:

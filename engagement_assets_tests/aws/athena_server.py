@@ -183,23 +183,23 @@ class AthenaServer:
         return 200, {"QueryExecutionId": execution.identifier}
 
     def _get(self, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
-        found = self.executions[body["QueryExecutionId"]]
-        status = {"State": found.state}
-        if found.reason:
-            status["StateChangeReason"] = found.reason
+        execution = self.executions[body["QueryExecutionId"]]
+        status = {"State": execution.state}
+        if execution.reason:
+            status["StateChangeReason"] = execution.reason
         return 200, {
             "QueryExecution": {
-                "QueryExecutionId": found.identifier,
-                "Query": found.statement,
+                "QueryExecutionId": execution.identifier,
+                "Query": execution.statement,
                 "Status": status,
-                "Statistics": {"DataScannedInBytes": found.scanned},
+                "Statistics": {"DataScannedInBytes": execution.scanned},
             }
         }
 
     def _stop(self, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
-        found = self.executions[body["QueryExecutionId"]]
-        if found.state == "RUNNING":
-            found.state, found.reason = "CANCELLED", "Query was cancelled by user"
+        execution = self.executions[body["QueryExecutionId"]]
+        if execution.state == "RUNNING":
+            execution.state, execution.reason = "CANCELLED", "Query was cancelled by user"
         return 200, {}
 
     def _results(self, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -256,9 +256,11 @@ class AthenaServer:
             if limit is not None and execution.scanned > limit:
                 raise CancelledError("Bytes scanned limit was exceeded")
             try:
-                found = connection.sql(tree.sql("duckdb"))
-                kinds = dict(zip(found.columns, map(str, found.types), strict=True))
-                return _as_trino(found.to_arrow_table()), [_info(*pair) for pair in kinds.items()]
+                relation = connection.sql(tree.sql("duckdb"))
+                kinds = dict(zip(relation.columns, map(str, relation.types), strict=True))
+                return _as_trino(relation.to_arrow_table()), [
+                    _info(*pair) for pair in kinds.items()
+                ]
             except duckdb.BinderException as error:
                 raise QueryFailedError(f"COLUMN_NOT_FOUND: {error}") from error
             except duckdb.Error as error:
@@ -291,14 +293,14 @@ class AthenaServer:
         assert glue["PartitionKeys"] == [{"Name": "day", "Type": "date"}]
         first, last = _range(glue["Parameters"]["projection.day.range"])
         files = []
-        for found in self._objects(bucket, prefix):
-            match = re.fullmatch(rf"{re.escape(prefix)}day=(.{{10}})/[^/]+", found["Key"])
+        for entry in self._objects(bucket, prefix):
+            match = re.fullmatch(rf"{re.escape(prefix)}day=(.{{10}})/[^/]+", entry["Key"])
             if match is None:
                 continue
             day = date.fromisoformat(match[1])
-            assert f"s3://{bucket}/{found['Key']}".startswith(template.replace("${day}", match[1]))
+            assert f"s3://{bucket}/{entry['Key']}".startswith(template.replace("${day}", match[1]))
             if first <= day <= last:
-                files.append((bucket, found["Key"], found["ETag"], day, found["Size"]))
+                files.append((bucket, entry["Key"], entry["ETag"], day, entry["Size"]))
         return files
 
     def _part(
@@ -314,7 +316,7 @@ class AthenaServer:
 
     def _objects(self, bucket: str, prefix: str) -> list[dict[str, Any]]:
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        return [found for page in pages for found in page.get("Contents", ())]
+        return [entry for page in pages for entry in page.get("Contents", ())]
 
     def _keys(self, url: str) -> list[str]:
         bucket, _, prefix = url[5:].partition("/")

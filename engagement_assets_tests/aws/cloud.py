@@ -132,13 +132,13 @@ class Cloud:
 
     def keys(self, under: str = "") -> list[str]:
         """Keys of the bucket."""
-        found = self.client("s3").list_objects_v2(Bucket=self.bucket, Prefix=under)
-        return [entry["Key"] for entry in found.get("Contents", ())]
+        answer = self.client("s3").list_objects_v2(Bucket=self.bucket, Prefix=under)
+        return [entry["Key"] for entry in answer.get("Contents", ())]
 
     def told(self) -> list[str]:
         """Messages that the topic has delivered since the last look."""
-        found = self.client("sqs").receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10)
-        return [json.loads(message["Body"])["Message"] for message in found.get("Messages", ())]
+        answer = self.client("sqs").receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10)
+        return [json.loads(message["Body"])["Message"] for message in answer.get("Messages", ())]
 
     def environment(self, **more: str) -> dict[str, str]:
         """What a task of this installation finds in its environment."""

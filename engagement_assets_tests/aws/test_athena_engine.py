@@ -85,8 +85,8 @@ def test_rows_come_back_with_their_types_in_the_order_asked_for(any_engine):
         "people",
         f"SELECT {ALL}, day FROM people.everyone WHERE day <= :day ORDER BY age DESC, name, day",
     )
-    found = any_engine.select(query, {"day": DAY + timedelta(days=1)})
-    assert found.column("name").to_pylist() == [
+    actual = any_engine.select(query, {"day": DAY + timedelta(days=1)})
+    assert actual.column("name").to_pylist() == [
         "dee",
         "ann",
         "ann",
@@ -96,9 +96,9 @@ def test_rows_come_back_with_their_types_in_the_order_asked_for(any_engine):
         "bob",
         "bob",
     ]
-    types = {field.name: field.type for field in found.schema}
+    types = {field.name: field.type for field in actual.schema}
     assert types == {field.name: field.type for field in SCHEMA.arrow} | {"day": pa.date32()}
-    first = found.to_pylist()[0]
+    first = actual.to_pylist()[0]
     assert first["height"] == 0.1 + 0.2
     assert first["born_at"] == datetime(2000, 1, 4, 23, 59, 59, 999_000)
 
@@ -120,9 +120,9 @@ def test_a_result_without_rows_has_its_columns(any_engine):
         "FROM people.everyone WHERE name = 'zoe' GROUP BY ALL",
     )
     query = Query("none", query.text.replace("GROUP BY ALL", "GROUP BY 1, 2, 3, 4, 5, 6"))
-    found = any_engine.select(query, {})
-    assert found.num_rows == 0
-    assert [(field.name, field.type) for field in found.schema] == [
+    actual = any_engine.select(query, {})
+    assert actual.num_rows == 0
+    assert [(field.name, field.type) for field in actual.schema] == [
         ("name", pa.string()),
         ("older", pa.int64()),
         ("height", pa.float64()),
@@ -134,8 +134,8 @@ def test_a_result_without_rows_has_its_columns(any_engine):
 
 
 def test_a_declared_table_without_a_partition_is_empty(any_engine):
-    found = any_engine.select(Query("none", "SELECT COUNT(*) AS n FROM people.nobody"), {})
-    assert found.to_pylist() == [{"n": 0}]
+    actual = any_engine.select(Query("none", "SELECT COUNT(*) AS n FROM people.nobody"), {})
+    assert actual.to_pylist() == [{"n": 0}]
 
 
 def test_a_table_that_is_neither_there_nor_declared_is_named(any_engine):
@@ -155,8 +155,8 @@ def test_a_query_is_landed_as_a_partition(any_engine):
     )
     written = any_engine.land(query, {}, into=target, day=DAY)
     assert written.rows == 5
-    found = any_engine.lake.read("people/counts", days=[DAY])
-    assert found.to_pydict() == {"name": ["ann", "bob", "cid", "dee", "eve"], "n": [3, 2, 2, 1, 1]}
+    actual = any_engine.lake.read("people/counts", days=[DAY])
+    assert actual.to_pydict() == {"name": ["ann", "bob", "cid", "dee", "eve"], "n": [3, 2, 2, 1, 1]}
 
 
 @pytest.mark.parametrize("rows", ["name = 'ann'", "name = 'zoe'"])
@@ -172,9 +172,9 @@ def test_a_result_that_breaks_the_schema_leaves_the_old_partition(any_engine, ro
 def test_an_empty_result_is_landed_with_its_schema(any_engine):
     query = Query("q", f"SELECT {ALL} FROM people.everyone WHERE name = 'zoe'")
     any_engine.land(query, {}, into=SCHEMA, day=DAY)
-    found = any_engine.lake.read("people/everyone", days=[DAY])
-    assert found.num_rows == 0
-    assert found.schema.equals(SCHEMA.arrow)
+    actual = any_engine.lake.read("people/everyone", days=[DAY])
+    assert actual.num_rows == 0
+    assert actual.schema.equals(SCHEMA.arrow)
 
 
 def test_what_a_query_costs_is_told_with_the_least_that_athena_bills(engine):
@@ -300,11 +300,11 @@ def test_results_are_encrypted_with_the_lakes_key(installed, engine, monkeypatch
 
 
 def test_two_queries_at_once_do_not_meet(installed, engine):
-    found, failed = [], []
+    actual, failed = [], []
 
     def run() -> None:
         try:
-            found.append(engine.select(EVERYTHING, {}).num_rows)
+            actual.append(engine.select(EVERYTHING, {}).num_rows)
         except Exception as error:  # noqa: BLE001 - told by the main thread
             failed.append(error)
 
@@ -313,7 +313,7 @@ def test_two_queries_at_once_do_not_meet(installed, engine):
         thread.start()
     for thread in threads:
         thread.join()
-    assert (found, failed) == ([9] * 4, [])
+    assert (actual, failed) == ([9] * 4, [])
     assert staged(installed) == []
 
 
@@ -323,8 +323,8 @@ def test_times_are_read_to_the_millisecond_as_athena_reads_them(engine):
     )
     engine.lake.write(SCHEMA, fine, day=DAY)
     query = Query("q", "SELECT born_at FROM people.everyone WHERE day = :day")
-    found = engine.select(query, {"day": DAY}).column("born_at").to_pylist()
-    assert found == [datetime(2000, 1, 1, 0, 0, 0, 1_000)]
+    actual = engine.select(query, {"day": DAY}).column("born_at").to_pylist()
+    assert actual == [datetime(2000, 1, 1, 0, 0, 0, 1_000)]
 
 
 def test_a_statement_is_what_athena_documents(installed, engine):

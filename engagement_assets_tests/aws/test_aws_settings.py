@@ -128,8 +128,8 @@ def test_a_key_is_part_of_every_resource_that_writes(tmp_path, named):
 def test_settings_in_the_environment_stand_over_the_file(tmp_path, monkeypatch):
     Settings(home=tmp_path, customers=7, seed=8).save()
     monkeypatch.setenv("ENGAGEMENT_SETTINGS", json.dumps({"customers": 9}))
-    found = Settings.load(tmp_path)
-    assert (found.customers, found.seed) == (9, 8)
+    actual = Settings.load(tmp_path)
+    assert (actual.customers, actual.seed) == (9, 8)
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ NAMES = Query("names", "SELECT name FROM people.all ORDER BY name")
 
 
 def table_of(cloud: Cloud) -> dict[str, Any]:
-    found = cloud.client("glue").get_table(DatabaseName=cloud.database, Name="people_all")
-    return found["Table"]
+    actual = cloud.client("glue").get_table(DatabaseName=cloud.database, Name="people_all")
+    return actual["Table"]
 
 
 def change(cloud: Cloud, alter: Callable[[dict[str, Any]], object]) -> None:
@@ -103,16 +103,16 @@ def test_a_partition_before_the_first_day_is_not_seen(made):
     early = FIRST_DAY.replace(year=2020)
     write(made.lake, day=early)
     query = Query("days", "SELECT day, COUNT(*) AS n FROM people.all GROUP BY day ORDER BY day")
-    found = made.engine(people__all=SCHEMA).select(query, {}).column("day").to_pylist()
-    assert early not in found
-    assert len(found) == 1
+    actual = made.engine(people__all=SCHEMA).select(query, {}).column("day").to_pylist()
+    assert early not in actual
+    assert len(actual) == 1
 
 
 def test_syncing_again_leaves_a_table_that_is_as_it_should_be_alone(made):
     def versions() -> int:
         glue_client = made.client("glue")
-        found = glue_client.get_table_versions(DatabaseName=made.database, TableName="people_all")
-        return len(found["TableVersions"])
+        actual = glue_client.get_table_versions(DatabaseName=made.database, TableName="people_all")
+        return len(actual["TableVersions"])
 
     before = versions()
     made.tables.sync([SCHEMA])

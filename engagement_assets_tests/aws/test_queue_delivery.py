@@ -13,10 +13,10 @@ NAMES = ("ann", "bob")
 
 
 def received(cloud, url):
-    found = cloud.client("sqs").receive_message(
+    actual = cloud.client("sqs").receive_message(
         QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
     )
-    return found.get("Messages", [])
+    return actual.get("Messages", [])
 
 
 @pytest.mark.parametrize("fifo", [False, True])

@@ -181,7 +181,7 @@ def test_what_a_table_cost_stands_in_its_metadata(made):
 def test_everything_is_encrypted_with_the_installations_key(made):
     s3 = made.cloud.client("s3")
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=made.cloud.bucket)
-    keys = [found["Key"] for page in pages for found in page["Contents"]]
+    keys = [entry["Key"] for page in pages for entry in page["Contents"]]
     # one of each folder is enough: a table's partitions are written by the same lines
     by_folder = {"/".join(key.split("/")[:4]): key for key in keys}
     assert len(by_folder) > 40
@@ -253,7 +253,7 @@ def test_a_customer_who_is_not_in_dynamodb_is_found_through_athena(made, client)
         TableName=made.cloud.online_table,
         Key={"key": {"S": f"{stored['release']}#{CUSTOMER}"}},
     )
-    found = client.get(f"/v1/customers/{CUSTOMER}").json()
-    assert found["served_from"] == "computed"
-    assert found["predictions"].keys() == stored["predictions"].keys()
+    actual = client.get(f"/v1/customers/{CUSTOMER}").json()
+    assert actual["served_from"] == "computed"
+    assert actual["predictions"].keys() == stored["predictions"].keys()
     assert client.get("/v1/customers/nobody").status_code == 404

@@ -119,27 +119,27 @@ def two_days(lake, before, now):
 
 
 def test_a_score_that_moves_enough_is_a_change_and_a_small_one_is_not(lake):
-    found = two_days(
+    actual = two_days(
         lake,
         [churn("a", 0.10), churn("b", 0.10)],
         [churn("a", 0.16, reason="1"), churn("b", 0.14)],
     )
-    assert set(found) == {"a"}
-    assert found["a"]["churn_change"] == pytest.approx(0.06)
-    assert found["a"]["why"] == "churn reasons changed"
-    assert found["a"]["churn_reasons_before"] == "logins_month 2 (typical 9)"
-    assert found["a"]["churn_reasons_now"] == "logins_month 1 (typical 9)"
+    assert set(actual) == {"a"}
+    assert actual["a"]["churn_change"] == pytest.approx(0.06)
+    assert actual["a"]["why"] == "churn reasons changed"
+    assert actual["a"]["churn_reasons_before"] == "logins_month 2 (typical 9)"
+    assert actual["a"]["churn_reasons_now"] == "logins_month 1 (typical 9)"
 
 
 def test_another_band_is_a_change_however_small_the_move(lake):
-    found = two_days(lake, [churn("a", 0.50)], [churn("a", 0.51, band="medium")])
-    assert (found["a"]["churn_band_before"], found["a"]["churn_band_now"]) == ("low", "medium")
-    assert found["a"]["why"] == "features that are no top reason changed"
+    actual = two_days(lake, [churn("a", 0.50)], [churn("a", 0.51, band="medium")])
+    assert (actual["a"]["churn_band_before"], actual["a"]["churn_band_now"]) == ("low", "medium")
+    assert actual["a"]["why"] == "features that are no top reason changed"
 
 
 def test_a_new_model_is_told_from_a_customer_who_changed(lake):
-    found = two_days(lake, [churn("a", 0.1)], [churn("a", 0.5, version="v2", reason="1")])
-    assert found["a"]["why"] == "another model version predicts"
+    actual = two_days(lake, [churn("a", 0.1)], [churn("a", 0.5, version="v2", reason="1")])
+    assert actual["a"]["why"] == "another model version predicts"
 
 
 @pytest.mark.parametrize("model", ["anomaly", "recommendation", "ensemble"])
@@ -173,9 +173,9 @@ def test_who_is_no_longer_scored_and_who_came_back_are_told(lake):
     write_churn(lake, DAY, [churn("back", 0.1)])
     unified(lake, BEFORE)
     unified(lake, DAY)
-    found = moved(lake)
-    assert found["left"]["why"].startswith("no session in the 30 days before")
-    assert found["back"]["why"].startswith("came back")
+    actual = moved(lake)
+    assert actual["left"]["why"].startswith("no session in the 30 days before")
+    assert actual["back"]["why"].startswith("came back")
 
 
 def test_without_the_day_before_nothing_moved(lake):

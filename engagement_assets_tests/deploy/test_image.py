@@ -50,10 +50,10 @@ def test_the_image_s_user_is_that_of_the_task_definitions() -> None:
 
 
 def test_the_base_is_pinned_by_version_and_can_be_by_digest() -> None:
-    arguments, found = build_steps.read_dockerfile(TEXT)
+    arguments, actual = build_steps.read_dockerfile(TEXT)
     assert arguments == ["PYTHON_IMAGE=python:3.11.14-slim-bookworm"]
-    for stage in found.values():
-        assert stage.base == "${PYTHON_IMAGE}" or stage.base in found
+    for stage in actual.values():
+        assert stage.base == "${PYTHON_IMAGE}" or stage.base in actual
 
 
 def test_nothing_is_installed_after_the_stage_that_is_thrown_away() -> None:

@@ -33,8 +33,8 @@ def test_every_stack_stands_and_only_the_listed_types_are_skipped(deployed: dict
     made = set()
     for name in templates.ORDER:
         stack = f"{PROJECT}-{name}"
-        (found,) = client.describe_stacks(StackName=stack)["Stacks"]
-        assert found["StackStatus"] == "CREATE_COMPLETE"
+        (actual,) = client.describe_stacks(StackName=stack)["Stacks"]
+        assert actual["StackStatus"] == "CREATE_COMPLETE"
         resources = client.describe_stack_resources(StackName=stack)["StackResources"]
         # a skipped one is listed without its type
         made |= {resource["ResourceType"] for resource in resources if "ResourceType" in resource}
@@ -314,9 +314,9 @@ def test_queues_are_encrypted_and_closed(kind: str, deployed: dict[str, str]) ->
         url = sqs.get_queue_url(QueueName=deployed[f"{kind}{which}Name"])["QueueUrl"]
         policy = properties(template, f"{kind}{which}Policy", deployed)["PolicyDocument"]
         sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
-        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-        assert found["KmsMasterKeyId"] == deployed["KmsKeyArn"]
-        assert "OnlyOverTls" in found["Policy"]
+        actual = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        assert actual["KmsMasterKeyId"] == deployed["KmsKeyArn"]
+        assert "OnlyOverTls" in actual["Policy"]
 
 
 def test_the_queue_of_texts_is_read_by_its_function(deployed: dict[str, str]) -> None:

@@ -165,12 +165,12 @@ def test_no_statement_allows_every_action_of_a_service() -> None:
 
 
 def test_a_statement_without_a_resource_is_listed_with_its_reason() -> None:
-    found = {
+    actual = {
         (template, statement.get("Sid"))
         for template, statement in statements()
         if ANYTHING in as_list(statement.get("Resource", []))
     }
-    assert found == set(WITHOUT_RESOURCE)
+    assert actual == set(WITHOUT_RESOURCE)
 
 
 def test_a_role_names_no_resource_only_for_actions_that_have_none() -> None:
@@ -298,9 +298,9 @@ def test_the_empty_secret_of_the_template_opens_nothing() -> None:
     ],
 )
 def test_what_holds_data_is_encrypted_with_the_platform_s_key(kind: str, encrypted: str) -> None:
-    found = of_type(kind)
-    assert found
-    for name, properties in found:
+    actual = of_type(kind)
+    assert actual
+    for name, properties in actual:
         setting = json.dumps(properties[encrypted])
         assert "KmsKeyArn" in setting or '["Key", "Arn"]' in setting, name
 

@@ -47,7 +47,7 @@ KEY = ("customer_id", "snapshot_date")
 
 
 def test_the_catalogue_holds_the_49_features_in_six_groups() -> None:
-    declared = {group: " ".join(f.name for f in found) for group, found in GROUP_FEATURES.items()}
+    declared = {group: " ".join(f.name for f in actual) for group, actual in GROUP_FEATURES.items()}
     assert declared == GROUPS
     assert len(FEATURE_NAMES) == len(set(FEATURE_NAMES)) == 49
 

@@ -90,8 +90,8 @@ def test_engagement_is_the_mean_of_seven_days_with_zeros(tmp_path: Path) -> None
     world.session("ann", LAST_INSTANT, duration_seconds=3600.0)
     world.session("ann", FIRST_INSTANT_AFTER + 7 * DAY, duration_seconds=3600.0)
     first, last = 1 - math.exp(-(30 / 30 + 4 / 10)), 1 - math.exp(-60 / 30)
-    found = label(world, tmp_path, "engagement_score")
-    assert found == {"ann": round((first + last) / 7, 6), "bob": 0.0}
+    actual = label(world, tmp_path, "engagement_score")
+    assert actual == {"ann": round((first + last) / 7, 6), "bob": 0.0}
 
 
 def test_engagement_stays_below_one(tmp_path: Path) -> None:
@@ -249,9 +249,9 @@ def test_what_is_recorded_after_the_window_does_not_move_a_label(tmp_path: Path,
         world = poison(labelled_world(), *times)
         assert label(world, tmp_path / str(number), name, last_day=last_day) == clean
     moved = poison(labelled_world(), days, days, days)
-    found = label(moved, tmp_path / "moved", name, last_day=last_day)
-    assert found["bob"] != clean["bob"]
-    assert found.keys() == clean.keys(), "who is labelled is known at the snapshot"
+    actual = label(moved, tmp_path / "moved", name, last_day=last_day)
+    assert actual["bob"] != clean["bob"]
+    assert actual.keys() == clean.keys(), "who is labelled is known at the snapshot"
 
 
 @pytest.mark.parametrize("name", LABELS)
@@ -264,19 +264,19 @@ def test_what_is_recorded_after_the_snapshot_does_not_change_who_is_labelled(
     world.customer("late", at(5), recorded_at=at(-1))
     world.customer("sleeper")
     world.session("sleeper", at(5), recorded_at=at(-1))
-    found = label(world, tmp_path / "late", name, last_day=last_day)
-    assert "late" not in found
-    assert {customer: found[customer] for customer in clean} == clean
-    assert ("sleeper" in found) == (name != "churn_30_day")
+    actual = label(world, tmp_path / "late", name, last_day=last_day)
+    assert "late" not in actual
+    assert {customer: actual[customer] for customer in clean} == clean
+    assert ("sleeper" in actual) == (name != "churn_30_day")
 
 
 @pytest.mark.parametrize("name", LABELS)
 def test_a_label_lands_the_same_bytes_again(tmp_path: Path, name: str) -> None:
     lake = labelled_world().write(tmp_path, last_day=LABELS[name].closes_on(S))
     table = LABELS[name].key
-    found = []
+    actual = []
     for threads in (1, 4):
         land_labels(engine(lake, threads=threads), SQL, S, labels=[LABELS[name]])
-        found.append(lake.path(table, S).read_bytes())
-    assert found[0] == found[1]
+        actual.append(lake.path(table, S).read_bytes())
+    assert actual[0] == actual[1]
     assert lake.read(table, days=[S]).schema.equals(LABELS[name].arrow)

@@ -152,11 +152,11 @@ def test_the_latest_version_of_a_customer_that_was_known_holds(tmp_path: Path) -
     for recorded, kind in ((at(34), "first"), (at(5), "second"), (at(-1), "third")):
         world.customer("ann", signed_up, account_type=kind, recorded_at=recorded)
     lake = world.write(tmp_path, last_day=at(-1).date())
-    found = {}
+    actual = {}
     for day in (at(6).date(), S, at(-1).date()):
         land_feature_table(engine(lake), SQL, "features/demographics", day)
-        found[day] = rows_of(lake, "features/demographics", day)["ann"]["account_type"]
-    assert list(found.values()) == ["first", "second", "third"]
+        actual[day] = rows_of(lake, "features/demographics", day)["ann"]["account_type"]
+    assert list(actual.values()) == ["first", "second", "third"]
 
 
 @pytest.mark.parametrize("turn", [1, -1])

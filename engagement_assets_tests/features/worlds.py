@@ -180,6 +180,6 @@ def group_snapshot(
 def rows_of(lake: Lake, table: str, day: date) -> dict[str, dict[str, Any]]:
     """Rows of a partition by customer."""
     rows = lake.read(table, days=[day]).to_pylist()
-    found = {row["customer_id"]: row for row in rows}
-    assert len(found) == len(rows), f"{table} holds a customer twice"
-    return found
+    actual = {row["customer_id"]: row for row in rows}
+    assert len(actual) == len(rows), f"{table} holds a customer twice"
+    return actual

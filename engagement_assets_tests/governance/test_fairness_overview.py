@@ -12,8 +12,8 @@ def report(*rates, attribute="gender"):
     n = 400
     selected = np.concatenate([np.arange(n) < rate * n for rate in rates])
     people = pd.DataFrame({attribute: np.repeat(["a", "b"], n)})
-    found = selection_fairness(None, selected, people, attributes=["gender"], n_bootstrap=1)
-    return {"report": found.to_dict(), "model_version": "abc", "mitigation": None}
+    actual = selection_fairness(None, selected, people, attributes=["gender"], n_bootstrap=1)
+    return {"report": actual.to_dict(), "model_version": "abc", "mitigation": None}
 
 
 def test_each_model_has_its_verdict_and_what_fails():

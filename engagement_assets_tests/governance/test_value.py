@@ -261,10 +261,10 @@ def one_metric(low, high, **others):
 )
 def test_an_expectation_is_met_by_the_whole_interval(expected, low, high, verdict):
     expectation = Expectation(name="x", metric=RETENTION, change=expected)
-    found = judge(expectation, [one_metric(low, high)])
-    assert found.verdict == verdict
-    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
-    assert (found.customers_needed is not None) == (verdict == CANNOT_BE_TOLD)
+    actual = judge(expectation, [one_metric(low, high)])
+    assert actual.verdict == verdict
+    assert (actual.low, actual.high) == (pytest.approx(low), pytest.approx(high))
+    assert (actual.customers_needed is not None) == (verdict == CANNOT_BE_TOLD)
 
 
 def test_how_many_customers_it_would_take():
@@ -277,9 +277,9 @@ def test_how_many_customers_it_would_take():
 
 def test_what_was_measured_elsewhere_is_shown_as_such():
     entered = {"measured": -0.5, "low": -0.6, "high": -0.45, "source": "the fraud team"}
-    found = judge(Expectation(name="fraud", change=-0.4, **entered), [])
-    assert found.verdict == MET
-    assert "the fraud team" in found.reason
+    actual = judge(Expectation(name="fraud", change=-0.4, **entered), [])
+    assert actual.verdict == MET
+    assert "the fraud team" in actual.reason
     unknown = judge(Expectation(name="fraud", change=-0.4), [])
     assert unknown.verdict == CANNOT_BE_TOLD
     assert "nothing in the lake measures it" in unknown.reason

@@ -92,15 +92,15 @@ def test_what_came_before_the_assignment_or_the_first_day_is_no_outcome(world):
     world.pay("early", ago(80), 100.0)
     world.pay("early", ago(20), 5.0)
     world.pay("late", ago(41), 7.0)
-    found = units(world)
-    assert found["sessions"].to_dict() == {"early": 1, "late": 1}
-    assert found["revenue_usd"].to_dict() == {"early": 5.0, "late": 0.0}
-    assert found["sessions_before"].to_dict() == {"early": 0, "late": 1}
-    assert found["revenue_before_usd"].to_dict() == {"early": 0.0, "late": 7.0}
-    assert (found["counted_from"] >= found["assigned_at"]).all()
+    actual = units(world)
+    assert actual["sessions"].to_dict() == {"early": 1, "late": 1}
+    assert actual["revenue_usd"].to_dict() == {"early": 5.0, "late": 0.0}
+    assert actual["sessions_before"].to_dict() == {"early": 0, "late": 1}
+    assert actual["revenue_before_usd"].to_dict() == {"early": 0.0, "late": 7.0}
+    assert (actual["counted_from"] >= actual["assigned_at"]).all()
     # Neither was there in the last 30 days, and a payment is no visit.
-    assert found["retained"].to_dict() == {"early": 0.0, "late": 0.0}
-    assert (found["engagement"] == 0.0).all()
+    assert actual["retained"].to_dict() == {"early": 0.0, "late": 0.0}
+    assert (actual["engagement"] == 0.0).all()
 
 
 def test_who_came_back_is_retained_and_who_was_just_assigned_is_not_known_yet(world):
@@ -108,11 +108,11 @@ def test_who_came_back_is_retained_and_who_was_just_assigned_is_not_known_yet(wo
     world.customer("new", ago(5), PROGRAMME)
     for name in ("there", "new"):
         world.visit(name, ago(3))
-    found = units(world)
-    assert found.loc["there", "retained"] == 1.0
-    assert found.loc["there", "engagement"] > 0.0
-    assert found.loc["new", ["retained", "engagement"]].isna().all()
-    assert found.loc["new", "sessions"] == 1
+    actual = units(world)
+    assert actual.loc["there", "retained"] == 1.0
+    assert actual.loc["there", "engagement"] > 0.0
+    assert actual.loc["new", ["retained", "engagement"]].isna().all()
+    assert actual.loc["new", "sessions"] == 1
 
 
 def test_who_closed_the_account_stays_in(world):
@@ -125,9 +125,9 @@ def test_who_closed_the_account_stays_in(world):
         closed_at=ago(10),
         recorded_at=ago(10),
     )
-    found = units(world)
-    assert found.loc["gone", "retained"] == 0.0
-    assert found.loc["gone", "gender"] == "female"
+    actual = units(world)
+    assert actual.loc["gone", "retained"] == 0.0
+    assert actual.loc["gone", "gender"] == "female"
 
 
 def test_costs_are_of_what_was_sent_and_accepted(world):
@@ -145,9 +145,9 @@ def test_costs_are_of_what_was_sent_and_accepted(world):
     for days in (70, 20, 10):
         at = ago(days)
         world.add("notifications", at, notification_id=f"n{days}", customer_id="a")
-    found = units(world).loc["a"]
-    assert (found["offers_usd"], found["notifications"]) == (4.0, 2.0)
-    assert found.isna()["revenue_usd"], "there are no transactions at all"
+    actual = units(world).loc["a"]
+    assert (actual["offers_usd"], actual["notifications"]) == (4.0, 2.0)
+    assert actual.isna()["revenue_usd"], "there are no transactions at all"
 
 
 def test_what_came_within_a_week_of_a_decision_is_its_outcome(world):

@@ -40,10 +40,10 @@ def few(value, low, high, *, customers=64):
 
 
 def test_a_good_first_candidate_becomes_champion():
-    found = verdict()
-    assert found.promote
-    assert found.reasons[0] == "AUC 0.8200 (0.8000 to 0.8400), at least 0.7 wanted"
-    assert "there is no champion yet" in found.reasons
+    actual = verdict()
+    assert actual.promote
+    assert actual.reasons[0] == "AUC 0.8200 (0.8000 to 0.8400), at least 0.7 wanted"
+    assert "there is no champion yet" in actual.reasons
 
 
 @pytest.mark.parametrize(
@@ -58,25 +58,25 @@ def test_a_good_first_candidate_becomes_champion():
     ],
 )
 def test_each_failing_is_the_only_reason_given(change, reason):
-    found = verdict(**change)
-    assert not found.promote
-    assert len(found.reasons) == 1
-    assert reason in found.reasons[0]
+    actual = verdict(**change)
+    assert not actual.promote
+    assert len(actual.reasons) == 1
+    assert reason in actual.reasons[0]
 
 
 def test_a_candidate_whose_fairness_was_not_judged_may_serve_and_its_reasons_say_so():
-    found = verdict(fair="not judged")
-    assert found.promote
-    assert "the 80 % rule: not judged" in found.reasons
+    actual = verdict(fair="not judged")
+    assert actual.promote
+    assert "the 80 % rule: not judged" in actual.reasons
 
 
 def test_few_customers_are_not_judged_where_chance_leaves_either_side():
-    found = few(0.66, 0.5, 0.8)
-    assert found.promote
-    assert len(found.not_judged) == 2
-    assert found.not_judged[0].startswith("64 test customers: too few to judge AUC (0.6600")
-    assert found.not_judged[1].startswith("64 test customers: too few to judge calibration error")
-    assert set(found.not_judged) <= set(found.reasons)
+    actual = few(0.66, 0.5, 0.8)
+    assert actual.promote
+    assert len(actual.not_judged) == 2
+    assert actual.not_judged[0].startswith("64 test customers: too few to judge AUC (0.6600")
+    assert actual.not_judged[1].startswith("64 test customers: too few to judge calibration error")
+    assert set(actual.not_judged) <= set(actual.reasons)
     assert len(few(0.8, 0.65, 0.95).not_judged) == 2, "nor are they said to pass"
     unknown = few(0.8, None, None)
     assert unknown.promote
@@ -134,9 +134,9 @@ def test_a_floor_without_a_limit_is_an_error():
 
 
 def test_all_failings_are_named_at_once():
-    found = verdict({"auc": 0.5, "calibration_error": 0.5}, fair="fails")
-    assert len(found.reasons) == 3
-    assert not found.promote
+    actual = verdict({"auc": 0.5, "calibration_error": 0.5}, fair="fails")
+    assert len(actual.reasons) == 3
+    assert not actual.promote
 
 
 def test_a_missing_metric_is_named():

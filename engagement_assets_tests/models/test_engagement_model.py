@@ -91,13 +91,13 @@ def test_a_snapshot_that_lacks_a_feature_is_named(version):
 
 
 def test_fairness_is_reported_by_gender_age_and_location(version):
-    found = EngagementAdapter().fairness(version, rows(TEST), threads=1, seed=0, n_bootstrap=20)
-    assert set(found.report.verdicts) == {
+    actual = EngagementAdapter().fairness(version, rows(TEST), threads=1, seed=0, n_bootstrap=20)
+    assert set(actual.report.verdicts) == {
         f"customers by {name}" for name in ("gender", "age_band", "location")
     }
-    assert found.report.passes
-    assert found.mitigation is None
-    assert "counts as engaged" in found.worded({}, SPEC.fairness.selected_are).to_markdown()
+    assert actual.report.passes
+    assert actual.mitigation is None
+    assert "counts as engaged" in actual.worded({}, SPEC.fairness.selected_are).to_markdown()
 
 
 def test_the_better_model_has_the_advantage(version, tmp_path):

@@ -199,9 +199,9 @@ def test_an_experiment_that_tells_nothing_is_not_learnt_from(world, experiment, 
 
 def test_all_snapshots_at_hand_are_offered():
     days = {FIRST + timedelta(days=n) for n in (0, 3, 9)}
-    found = _at_hand(SPEC, days, Snapshots((FIRST,), FIRST + timedelta(days=5)))
-    assert found.train == (FIRST + timedelta(days=3), FIRST)
-    assert found.test == FIRST + timedelta(days=3)
+    actual = _at_hand(SPEC, days, Snapshots((FIRST,), FIRST + timedelta(days=5)))
+    assert actual.train == (FIRST + timedelta(days=3), FIRST)
+    assert actual.test == FIRST + timedelta(days=3)
 
 
 def test_an_effect_that_is_the_same_for_everybody_has_no_reasons(world, version):

@@ -157,25 +157,25 @@ def test_a_source_without_revenue_has_no_value_to_learn():
 
 
 def test_fairness_is_reported_by_gender_age_and_location(version):
-    found = LifetimeValueAdapter().fairness(version, rows(TEST), threads=1, seed=0, n_bootstrap=20)
-    assert set(found.report.verdicts) == {
+    actual = LifetimeValueAdapter().fairness(version, rows(TEST), threads=1, seed=0, n_bootstrap=20)
+    assert set(actual.report.verdicts) == {
         f"customers by {name}" for name in ("gender", "age_band", "location")
     }
-    assert found.report.passes
-    assert found.mitigation is None
-    assert json.loads(json.dumps(found.to_dict()))["report"]["passes"] is True
-    assert "looked after" in found.worded({}, SPEC.fairness.selected_are).to_markdown()
+    assert actual.report.passes
+    assert actual.mitigation is None
+    assert json.loads(json.dumps(actual.to_dict()))["report"]["passes"] is True
+    assert "looked after" in actual.worded({}, SPEC.fairness.selected_are).to_markdown()
 
 
 def test_a_gap_of_the_truth_is_named_with_what_would_close_it_and_its_price(version):
     unfair = rows(TEST)
     low = unfair["gender"] == "male"
     unfair.loc[low, ["revenue_to_date_usd", "future_revenue_usd"]] *= 0.2
-    found = LifetimeValueAdapter().fairness(version, unfair, threads=1, seed=0, n_bootstrap=20)
-    assert "gender" in found.report.gap_attributes("selected")
-    assert any("gender=male" in text for text in found.report.gaps_of_the_truth)
-    assert found.mitigation is not None
-    assert "Mitigation" in found.to_markdown()
+    actual = LifetimeValueAdapter().fairness(version, unfair, threads=1, seed=0, n_bootstrap=20)
+    assert "gender" in actual.report.gap_attributes("selected")
+    assert any("gender=male" in text for text in actual.report.gaps_of_the_truth)
+    assert actual.mitigation is not None
+    assert "Mitigation" in actual.to_markdown()
 
 
 def test_the_better_model_has_the_advantage(version, tmp_path):
@@ -196,8 +196,8 @@ def test_reports_tell_of_zeros_and_of_the_comparison(trained):
 
 
 def test_lifetime_value_is_past_plus_future_within_its_bounds():
-    found = lifetime_value(pd.Series([100.0, -50.0, 9_990.0, np.nan]), [20.0, 10.0, 50.0, 5.0])
-    assert found.tolist() == [120.0, 0.0, 10_000.0, 5.0]
+    actual = lifetime_value(pd.Series([100.0, -50.0, 9_990.0, np.nan]), [20.0, 10.0, 50.0, 5.0])
+    assert actual.tolist() == [120.0, 0.0, 10_000.0, 5.0]
 
 
 def test_inputs_of_another_format_are_refused(version, tmp_path):

@@ -12,8 +12,8 @@ STORED = Path(__file__).with_name("stored_definitions.json")
 
 def listed() -> dict[str, Any]:
     """The stored list."""
-    found: dict[str, Any] = json.loads(STORED.read_text())
-    return found
+    actual: dict[str, Any] = json.loads(STORED.read_text())
+    return actual
 
 
 def present() -> dict[str, Any]:

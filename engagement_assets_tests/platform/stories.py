@@ -79,9 +79,9 @@ def _events(events: Sequence[dg.DagsterEvent]) -> dict[str, Any]:
             said = data.user_failure_data.description if data.user_failure_data else None
             failures[event.step_key] = said or data.error.to_string()
         elif event.event_type_value == "ASSET_CHECK_EVALUATION":
-            found = event.event_specific_data
-            if not found.passed and QUIET not in found.metadata:
-                failed_checks.append(f"{found.asset_key.to_user_string()}: {found.check_name}")
+            actual = event.event_specific_data
+            if not actual.passed and QUIET not in actual.metadata:
+                failed_checks.append(f"{actual.asset_key.to_user_string()}: {actual.check_name}")
     return {
         "made": made,
         "failed_checks": failed_checks,

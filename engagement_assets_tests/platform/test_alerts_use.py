@@ -26,12 +26,12 @@ def test_no_asset_is_made_from_the_alerts() -> None:
 
 
 def test_no_module_and_no_sql_but_their_maker_names_the_alerts() -> None:
-    found = set()
+    actual = set()
     for folder in ("engagement_assets", "resources", "sql"):
         for path in (PROJECT / folder).rglob("*"):
             if path.suffix in (".py", ".sql", ".toml") and NAMED.search(path.read_text()):
-                found.add(str(path.relative_to(PROJECT)))
-    assert found == MAKERS
+                actual.add(str(path.relative_to(PROJECT)))
+    assert actual == MAKERS
 
 
 def test_an_alert_has_no_column_for_a_text() -> None:

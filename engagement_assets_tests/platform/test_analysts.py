@@ -20,10 +20,10 @@ from engagement_assets.settings.installation import PROJECT, Settings
 def customers_by_location(analysts: DuckDBResource) -> dg.MaterializeResult:
     """Count customers by location, as an analyst would."""
     with analysts.get_connection() as connection:
-        found = connection.sql(
+        actual = connection.sql(
             "SELECT location, count(*) FROM source.customers GROUP BY location ORDER BY location"
         ).fetchall()
-    return dg.MaterializeResult(metadata={"found": [[*row] for row in found]})
+    return dg.MaterializeResult(metadata={"found": [[*row] for row in actual]})
 
 
 @dg.asset
@@ -36,13 +36,13 @@ def vandal(analysts: DuckDBResource) -> None:
 @pytest.fixture
 def resources(tmp_path):
     settings = Settings(home=tmp_path / "home", masking_key=str(tmp_path / "masking.key"))
-    found = local.resources(settings, sql_root=str(PROJECT / "sql"))
-    path = Path(str(found["lake"].lake.path("source/customers", date(2026, 3, 1))))
+    actual = local.resources(settings, sql_root=str(PROJECT / "sql"))
+    path = Path(str(actual["lake"].lake.path("source/customers", date(2026, 3, 1))))
     path.parent.mkdir(parents=True)
     places = {"location": ["AT"] * 11 + ["BE"] * 12, "customer_id": [f"c{n}" for n in range(23)]}
     pq.write_table(pa.table(places), path)
-    found["catalogue"].publish(found["engine"].engine({}))
-    return {"analysts": found["analysts"]}
+    actual["catalogue"].publish(actual["engine"].engine({}))
+    return {"analysts": actual["analysts"]}
 
 
 def test_ad_hoc_sql_is_answered_from_the_lake(resources):

@@ -138,8 +138,8 @@ def test_the_check_that_a_drift_sensor_reads_is_there(spec):
 
 def test_no_training_is_asked_for_before_drift_was_found_three_times_in_a_row(instance):
     assert isinstance(asks(instance), dg.SkipReason)
-    for found in (True, True, False, True, True):
-        drift(instance, found=found)
+    for drifted in (True, True, False, True, True):
+        drift(instance, found=drifted)
         assert isinstance(asks(instance), dg.SkipReason)
     drift(instance, found=True)
     assert DRIFT_DAYS == 3
@@ -174,8 +174,8 @@ def test_alerts_are_looked_for_from_the_start_and_training_only_when_someone_tur
 @pytest.mark.filterwarnings("ignore:Parameter `include_sources`")
 def test_the_fairness_overview_follows_any_report_and_is_asked_for_once(instance):
     def asked_for(cursor):
-        found = dg.evaluate_automation_conditions(defs, instance, cursor=cursor)
-        return found.total_requested, found.cursor
+        actual = dg.evaluate_automation_conditions(defs, instance, cursor=cursor)
+        return actual.total_requested, actual.cursor
 
     nothing, cursor = asked_for(None)
     instance.report_runless_asset_event(dg.AssetMaterialization(["churn", "fairness"]))

@@ -101,8 +101,8 @@ def test_a_shifted_column_has_drifted_and_a_fresh_sample_has_not():
 def test_nulls_are_a_bin_of_their_own():
     before = column([1.0, 2.0, 3.0, 4.0] * 200)
     now = column([1.0, 2.0, 3.0, None] * 200)
-    found = column_drift(before, now)
-    assert found.index > found.limit
+    actual = column_drift(before, now)
+    assert actual.index > actual.limit
     assert column_drift(now, now).index == pytest.approx(0)
     gone = column([None] * 800, pa.float64())
     assert column_drift(before, gone).index > 1
@@ -122,17 +122,17 @@ def test_text_is_compared_by_its_values_with_new_and_lost_ones():
 def test_on_few_rows_more_is_left_to_chance():
     rng = np.random.default_rng(4)
     drawn = [column(rng.normal(size=30)) for _ in range(2)]
-    found = column_drift(*drawn)
-    assert found.limit > PSI_LIMIT
-    assert found.index <= found.limit
+    actual = column_drift(*drawn)
+    assert actual.limit > PSI_LIMIT
+    assert actual.index <= actual.limit
 
 
 def test_columns_of_few_rows_and_many_values_are_rarely_taken_for_drifted():
     rng = np.random.default_rng(6)
     towns = [f"town {n}" for n in range(10)]
     draws = [[column(list(rng.choice(towns, size=n))) for n in (24, 160)] for _ in range(100)]
-    found = [column_drift(before, now) for before, now in draws]
-    assert sum(drift.index > drift.limit for drift in found) <= 5
+    actual = [column_drift(before, now) for before, now in draws]
+    assert sum(drift.index > drift.limit for drift in actual) <= 5
 
 
 def payers(share, *, size=10.0, seed=0, n=1000):
@@ -155,23 +155,23 @@ def payers(share, *, size=10.0, seed=0, n=1000):
     ],
 )
 def test_a_column_of_92_per_cent_zeros_is_seen_to_drift(now, drifted):
-    found = column_drift(payers(0.08), now)
-    assert (found.index > found.limit) is drifted
+    actual = column_drift(payers(0.08), now)
+    assert (actual.index > actual.limit) is drifted
 
 
 def test_a_common_value_that_moves_a_little_is_the_same_value():
     rng = np.random.default_rng(9)
     rest, rest_now = (rng.gamma(2, 0.02, 400) + 0.012 for _ in range(2))
     before, now = (np.r_[np.full(60, 0.01046), rest], np.r_[np.full(60, 0.01057), rest_now])
-    found = column_drift(column(before), column(now))
-    assert found.index <= found.limit
+    actual = column_drift(column(before), column(now))
+    assert actual.index <= actual.limit
     moved = column_drift(column(before), column(np.r_[np.full(60, 0.05), rest_now]))
     assert moved.index > moved.limit
 
 
 def test_a_constant_that_changes_has_drifted():
-    found = column_drift(column([0.0] * 1000), column([100.0] * 1000))
-    assert found.index > found.limit
+    actual = column_drift(column([0.0] * 1000), column([100.0] * 1000))
+    assert actual.index > actual.limit
 
 
 def test_of_fifty_columns_judged_together_none_is_taken_for_drifted():
@@ -179,8 +179,8 @@ def test_of_fifty_columns_judged_together_none_is_taken_for_drifted():
     level = 0.01 / 50
     for _ in range(50):
         before, now = (column(rng.normal(size=100)) for _ in range(2))
-        found = column_drift(before, now, level=level)
-        assert found.index <= found.limit
+        actual = column_drift(before, now, level=level)
+        assert actual.index <= actual.limit
 
 
 def test_rows_count_by_their_weights():

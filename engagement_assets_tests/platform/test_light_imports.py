@@ -20,8 +20,10 @@ HEAVY = ("sklearn", "xgboost", "scipy", "woodelf", "fairlearn", "matplotlib", "t
 )
 def test_a_light_module_loads_nothing_heavy(module):
     code = f"import sys, {module}; print([h for h in {HEAVY} if h in sys.modules])"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
+    actual = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert actual.stdout.strip() == "[]"
 
 
 def test_the_pure_learning_code_knows_nothing_of_dagster():
@@ -31,5 +33,7 @@ def test_the_pure_learning_code_knows_nothing_of_dagster():
         "import engagement_assets.learning.evaluation.plots;"
         "print('dagster' in sys.modules)"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "False"
+    actual = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert actual.stdout.strip() == "False"

@@ -20,9 +20,9 @@ LOAD = "import sys, engagement_assets.definitions as d; "
 
 def test_the_location_loads_in_an_empty_home_without_the_learning_libraries(tmp_path):
     code = LOAD + f"print([h for h in {HEAVY} if h in sys.modules], len(list(d.defs.assets)))"
-    found = python("-W", "error::DeprecationWarning", "-c", code, home=tmp_path)
-    assert found.returncode == 0, found.stderr
-    assert found.stdout.startswith("[] ")
+    actual = python("-W", "error::DeprecationWarning", "-c", code, home=tmp_path)
+    assert actual.returncode == 0, actual.stderr
+    assert actual.stdout.startswith("[] ")
     assert list(tmp_path.iterdir()) == [], "loading writes nothing"
 
 
@@ -45,10 +45,10 @@ def test_workspace_and_dg_name_the_same_location():
     ],
 )
 def test_a_deployment_that_cannot_be_made_is_an_error_at_load(tmp_path, name, said):
-    found = python("-c", LOAD, home=tmp_path, env={"ENGAGEMENT_DEPLOYMENT": name})
-    assert found.returncode != 0
-    assert "SettingsError: ENGAGEMENT_DEPLOYMENT=" in found.stderr
-    assert re.search(said, found.stderr)
+    actual = python("-c", LOAD, home=tmp_path, env={"ENGAGEMENT_DEPLOYMENT": name})
+    assert actual.returncode != 0
+    assert "SettingsError: ENGAGEMENT_DEPLOYMENT=" in actual.stderr
+    assert re.search(said, actual.stderr)
 
 
 def test_the_deployment_is_local_unless_the_environment_says_otherwise(monkeypatch):
@@ -70,9 +70,9 @@ import engagement_assets.definitions
 
 def test_a_deployment_that_nothing_is_declared_for_is_an_error_at_load(tmp_path):
     """A further member of the enumeration gets nothing of another deployment."""
-    found = python("-c", FURTHER, home=tmp_path, env={"ENGAGEMENT_DEPLOYMENT": "moon"})
-    assert found.returncode != 0
-    assert "ENGAGEMENT_DEPLOYMENT=moon: nothing is declared for it" in found.stderr
+    actual = python("-c", FURTHER, home=tmp_path, env={"ENGAGEMENT_DEPLOYMENT": "moon"})
+    assert actual.returncode != 0
+    assert "ENGAGEMENT_DEPLOYMENT=moon: nothing is declared for it" in actual.stderr
     known = python("-c", FURTHER, home=tmp_path, env={"ENGAGEMENT_DEPLOYMENT": "local"})
     assert known.returncode == 0, known.stderr
 

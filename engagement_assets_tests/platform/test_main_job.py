@@ -124,10 +124,10 @@ def test_the_catalogue_opens_read_only_and_its_views_answer(made_home, predictio
         }
         for (name,) in views:
             connection.sql(f"FROM {name} LIMIT 1").fetchall()
-        found = connection.execute(
+        actual = connection.execute(
             "SELECT count(*) FROM churn.predictions WHERE day = ?", [END]
         ).fetchone()
-        assert found == (len(predictions),)
+        assert actual == (len(predictions),)
         with pytest.raises(duckdb.InvalidInputException, match="read-only"):
             connection.execute("CREATE TABLE mine (a INTEGER)")
 

@@ -97,13 +97,13 @@ def test_a_declared_table_gets_every_check(tmp_path: Path) -> None:
 def test_an_illegal_value_fails_the_check_of_bounds_alone(
     tmp_path: Path, wrong: dict[str, object]
 ) -> None:
-    found = judged(tmp_path, GOOD | wrong)
-    assert [name for name, passed in found.items() if not passed] == ["bounds"]
+    actual = judged(tmp_path, GOOD | wrong)
+    assert [name for name, passed in actual.items() if not passed] == ["bounds"]
 
 
 def test_a_repeated_key_fails_the_check_of_keys_alone(tmp_path: Path) -> None:
-    found = judged(tmp_path, GOOD, GOOD)
-    assert [name for name, passed in found.items() if not passed] == ["keys"]
+    actual = judged(tmp_path, GOOD, GOOD)
+    assert [name for name, passed in actual.items() if not passed] == ["keys"]
 
 
 # as an older release declared it

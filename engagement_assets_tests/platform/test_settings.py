@@ -115,7 +115,7 @@ def test_any_text_is_taken_or_refused_by_name(name, value):
 
 
 def test_good_values_are_taken_with_their_types(tmp_path):
-    found = settings_from(
+    actual = settings_from(
         {
             "CUSTOMERS": "50",
             "DAYS": "91",
@@ -125,9 +125,9 @@ def test_good_values_are_taken_with_their_types(tmp_path):
             "HOME_DIR": str(tmp_path),
         }
     )
-    assert (found.customers, found.days, found.save_rate) == (50, 91, 0.25)
-    assert found.first_day == date(2025, 12, 1)
-    assert found.end == date(2026, 3, 1)
+    assert (actual.customers, actual.days, actual.save_rate) == (50, 91, 0.25)
+    assert actual.first_day == date(2025, 12, 1)
+    assert actual.end == date(2026, 3, 1)
 
 
 @pytest.mark.parametrize(
@@ -194,8 +194,8 @@ def test_a_home_of_another_world_is_refused_and_stays(tmp_path, name, value):
 
 def test_what_is_not_given_again_stays_as_the_home_was_made(tmp_path):
     settings_from({"CUSTOMERS": "50", "DAYS": "91", "HOME_DIR": str(tmp_path)}).save()
-    found = settings_from({"SAVE_RATE": "0.5", "HOME_DIR": str(tmp_path)})
-    assert (found.customers, found.days, found.save_rate) == (50, 91, 0.5)
+    actual = settings_from({"SAVE_RATE": "0.5", "HOME_DIR": str(tmp_path)})
+    assert (actual.customers, actual.days, actual.save_rate) == (50, 91, 0.5)
 
 
 def test_an_empty_value_counts_as_not_given(tmp_path):

@@ -54,12 +54,12 @@ def test_no_module_and_no_sql_reads_a_truth_table():
         PROJECT / "engagement_assets" / "source" / "truth.py",
         PROJECT / "resources" / "catalogue.py",
     }
-    found = [
+    actual = [
         str(path.relative_to(PROJECT))
         for path in modules()
         if READS.search(code_of(path)) and path not in allowed
     ]
-    assert not found
+    assert not actual
 
 
 def test_the_pipeline_has_the_truth_written_and_reads_none_of_it():

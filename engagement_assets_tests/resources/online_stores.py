@@ -157,8 +157,8 @@ def ids(batches: int = 3) -> list[str]:
 
 def contents(store: OnlineStore, about: Release, batches: int = 3) -> set[str]:
     """The contents of what is found of a release."""
-    found = store.get(about.name, ids(batches))
-    return {document.decode().split("/")[0] for document in found.values()}
+    actual = store.get(about.name, ids(batches))
+    return {document.decode().split("/")[0] for document in actual.values()}
 
 
 def clocks_off_by(**apart: float) -> Clocks:

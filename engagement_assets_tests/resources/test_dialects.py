@@ -115,8 +115,8 @@ def test_nulls_come_last_in_both_directions():
     sql = "SELECT a, b FROM t.t ORDER BY a DESC, b"
     assert athena(sql) in (sql, "SELECT a, b FROM t.t ORDER BY a DESC, b ASC")
     assert "NULLS" not in athena(sql), "both engines put nulls last by themselves"
-    found = duckdb.sql("SELECT * FROM (VALUES (1), (NULL), (2)) v(a) ORDER BY a DESC").fetchall()
-    assert found == [(2,), (1,), (None,)]
+    actual = duckdb.sql("SELECT * FROM (VALUES (1), (NULL), (2)) v(a) ORDER BY a DESC").fetchall()
+    assert actual == [(2,), (1,), (None,)]
 
 
 def test_what_the_rules_assume_of_duckdb_holds():
@@ -299,10 +299,10 @@ def test_a_file_gives_the_same_rows_as_athenas_text_read_back(name, engine):
     with engine.connection() as connection:
         for table in sorted(query.tables):
             run(connection, engine.view(table), name=table)
-        found = run(connection, back, name=name)
+        actual = run(connection, back, name=name)
     assert wanted.num_rows > 0
-    assert found.column_names == wanted.column_names
+    assert actual.column_names == wanted.column_names
     if not top_order(query.tree):
         order = [(column, "ascending") for column in wanted.column_names]
-        found, wanted = found.sort_by(order), wanted.sort_by(order)
-    assert found.to_pylist() == wanted.to_pylist()
+        actual, wanted = actual.sort_by(order), wanted.sort_by(order)
+    assert actual.to_pylist() == wanted.to_pylist()

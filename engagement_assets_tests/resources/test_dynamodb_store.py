@@ -110,10 +110,10 @@ def test_throttling_that_passes_loses_nothing(table, client):
     assert {"batch_write_item", "transact_write_items"} <= set(flaky.refused)
     expected = dict(row for batch in big for row in batch)
     names = list(expected)
-    found = {}
+    actual = {}
     for start in range(0, len(names), 100):
-        found |= store.get(release().name, names[start : start + 100])
-    assert found == expected
+        actual |= store.get(release().name, names[start : start + 100])
+    assert actual == expected
     assert store.blob(release().name, "reference") == b"12345" * PART_BYTES
     assert flaky.refused["batch_get_item"]
 
@@ -212,14 +212,14 @@ def test_everything_but_the_pointer_expires_after_the_retention(table, client):
     before = datetime.now(UTC).timestamp()
     publish(store, release())
     after = datetime.now(UTC).timestamp()
-    found = items(client, table)
-    served = found.pop("meta#served")
+    actual = items(client, table)
+    served = actual.pop("meta#served")
     assert "expires_at" not in served
     ten = timedelta(days=10).total_seconds()
-    for row in found.values():
+    for row in actual.values():
         assert int(before + ten) <= int(row["expires_at"]["N"]) <= int(after + ten)
     about = release()
-    assert set(found) == {
+    assert set(actual) == {
         *(f"{about.name}#{name}" for name in ids()),
         f"meta#release#{about.name}",
         f"blob#{about.name}#name",

@@ -48,8 +48,8 @@ def encrypted_lake(tmp_path: Path) -> Lake:
 @pytest.fixture(params=["local", "encrypted", "s3"])
 def lake(request: pytest.FixtureRequest) -> Lake:
     if request.param == "s3":
-        found: Lake = request.getfixturevalue("installed").lake
-        return found
+        actual: Lake = request.getfixturevalue("installed").lake
+        return actual
     local: Lake = request.getfixturevalue(f"{request.param}_lake")
     return local
 
@@ -99,9 +99,9 @@ def test_rows_that_break_the_schema_leave_the_old_partition(
 def test_an_empty_result_is_a_partition_with_its_schema(lake: Lake) -> None:
     write(lake)
     write(lake, ROWS.slice(0, 0))
-    found = lake.read("people/all", days=[DAY])
-    assert found.num_rows == 0
-    assert found.schema.equals(SCHEMA.arrow)
+    actual = lake.read("people/all", days=[DAY])
+    assert actual.num_rows == 0
+    assert actual.schema.equals(SCHEMA.arrow)
 
 
 def test_the_cheap_empty_write_leaves_the_same_bytes(lake: Lake) -> None:
@@ -366,11 +366,11 @@ def test_a_temporary_file_that_vanishes_during_the_sweep_does_no_harm(
 
         def __enter__(self) -> list[os.DirEntry[str]]:
             with scan(self.path) as entries:
-                found = list(entries)
-            for entry in found:
+                actual = list(entries)
+            for entry in actual:
                 if entry.name.endswith(".tmp") and ".1." in entry.name:
                     Path(entry.path).unlink(missing_ok=True)
-            return found
+            return actual
 
         def __exit__(self, *_error: object) -> None:
             return None

@@ -73,8 +73,8 @@ def test_ids_are_taken_as_they_are(store):
     with store.publishing(release(), owner="odd") as publication:
         publication.put(0, [(name, name.encode()) for name in ODD_IDS])
         publication.serve()
-    found = store.get(release().name, ODD_IDS)
-    assert found == {name: name.encode() for name in ODD_IDS}
+    actual = store.get(release().name, ODD_IDS)
+    assert actual == {name: name.encode() for name in ODD_IDS}
 
 
 @pytest.mark.parametrize("name", CANNOT_BE, ids=["empty", "long", "surrogate"])
@@ -360,10 +360,10 @@ def test_a_reader_during_publications_never_sees_two_contents_in_one_release(sto
     def read(place):
         while not ended.is_set():
             served = reader.served()
-            found = reader.get(served.name, ids())
-            kinds = {document.decode().split("/")[0] for document in found.values()}
-            if kinds != {served.details["content"]} or len(found) != len(ids()):
-                wrong.append((served.name, kinds, len(found)))
+            actual = reader.get(served.name, ids())
+            kinds = {document.decode().split("/")[0] for document in actual.values()}
+            if kinds != {served.details["content"]} or len(actual) != len(ids()):
+                wrong.append((served.name, kinds, len(actual)))
             seen.add(served.name)
             looks[place] += 1
 

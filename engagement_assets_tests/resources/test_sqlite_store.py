@@ -80,8 +80,8 @@ def test_after_a_kill_yesterday_is_served_and_the_next_try_goes_on(store, path, 
         fill(publication)
         publication.serve()
     assert store.served().name == release().name
-    found = store.get(release().name, [*ids(), "half"])
-    assert found == dict(row for n in range(3) for row in documents(n))
+    actual = store.get(release().name, [*ids(), "half"])
+    assert actual == dict(row for n in range(3) for row in documents(n))
 
 
 def test_the_records_of_a_release_that_is_let_go_leave_the_file(store, path):

@@ -93,6 +93,6 @@ def test_the_empty_table_and_the_empty_select_agree() -> None:
 def test_the_order_of_columns_never_matters(order: list[str], values: list[int]) -> None:
     schema = Table("t/t", tuple(Column(name, "int64") for name in "abc"))
     rows = pa.table({name: [value + ord(name) for value in values] for name in order})
-    found = schema.conform(rows)
-    assert found.column_names == ["a", "b", "c"]
-    assert found.to_pylist() == rows.select(["a", "b", "c"]).to_pylist()
+    actual = schema.conform(rows)
+    assert actual.column_names == ["a", "b", "c"]
+    assert actual.to_pylist() == rows.select(["a", "b", "c"]).to_pylist()

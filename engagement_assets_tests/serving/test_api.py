@@ -36,11 +36,11 @@ def documents(api):
     release = service.store.served()
     ids = api.lake.read("features/customer_features", days=[END], columns=["customer_id"])
     ids = ids.column("customer_id").to_pylist()
-    found = {}
+    actual = {}
     for start in range(0, len(ids), 100):
-        found |= service.store.get(release.name, ids[start : start + 100])
-    assert set(found) == set(ids) == analysed(api.lake)
-    return {who: decode(document) for who, document in found.items()}
+        actual |= service.store.get(release.name, ids[start : start + 100])
+    assert set(actual) == set(ids) == analysed(api.lake)
+    return {who: decode(document) for who, document in actual.items()}
 
 
 def test_every_customer_is_answered_with_what_the_day_predicted(api, documents):

@@ -42,9 +42,9 @@ def test_make_run_serves_the_last_day_of_every_customer(made_home: Home):
     assert served.details["customers"] == len(unified) == len(analysed(made_home.lake)) < 400
     for start in range(0, len(unified), 100):
         rows = {row["customer_id"]: row for row in unified[start : start + 100]}
-        found = store.get(served.name, list(rows))
-        assert found.keys() == rows.keys()
-        for name, content in found.items():
+        actual = store.get(served.name, list(rows))
+        assert actual.keys() == rows.keys()
+        for name, content in actual.items():
             document = decode(content)
             churn = document["predictions"]["churn"]
             assert (churn or {}).get("churn_probability") == rows[name]["churn_probability"]

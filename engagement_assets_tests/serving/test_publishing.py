@@ -156,9 +156,9 @@ def test_the_next_day_replaces_the_one_before(lake, store, people):
     after = DAY + timedelta(days=1)
     write_world(lake, after, seed=2)
     publish(lake, store, day=after)
-    found = served(store, people)
-    assert {document["snapshot_date"] for document in found.values()} == {after.isoformat()}
-    assert found == expected(lake, frozenset(), after)
+    actual = served(store, people)
+    assert {document["snapshot_date"] for document in actual.values()} == {after.isoformat()}
+    assert actual == expected(lake, frozenset(), after)
 
 
 def test_a_day_without_customers_is_published_as_nobody(lake, store):

@@ -172,10 +172,10 @@ def test_a_number_that_is_not_finite_is_null(lake):
 def test_every_customer_of_the_features_has_a_document_that_agrees_with_the_lake(lake):
     people = write_world(lake, customers=50)
     agreed = set(people[::3])
-    found = made(lake, agreed)
-    assert list(found) == people
+    actual = made(lake, agreed)
+    assert list(actual) == people
     rows = {row["customer_id"]: row for row in lake.read(CUSTOMER_FEATURES, days=[DAY]).to_pylist()}
-    for name, document in found.items():
+    for name, document in actual.items():
         expected = {key: plain(rows[name][key]) for key in FEATURE_NAMES}
         assert document["features"] == expected
         assert (document["recommendations"] is not None) == (name in agreed)
@@ -186,7 +186,7 @@ def test_every_customer_of_the_features_has_a_document_that_agrees_with_the_lake
             row["customer_id"]: row for row in lake.read(spec.predictions, days=[DAY]).to_pylist()
         }
         assert 0 < len(table) <= 50
-        for name, document in found.items():
+        for name, document in actual.items():
             assert_told(spec, document, table.get(name))
 
 

@@ -70,27 +70,27 @@ def _in_bounds(field: Column, value: Any) -> bool:
 def _breaches(name: str, row: dict[str, Any], day_number: int) -> list[str]:
     """The contract, told a second time, row by row."""
     table = TABLES[name]
-    found = []
+    actual = []
     for field in table.columns:
         value = row[field.name]
         if value is None:
             if not field.nullable:
-                found.append(f"{field.name} is null")
+                actual.append(f"{field.name} is null")
             continue
         if not _in_bounds(field, value):
-            found.append(f"{field.name} out of bounds")
+            actual.append(f"{field.name} out of bounds")
         if field.allowed and value not in field.allowed:
-            found.append(f"{field.name} not allowed")
+            actual.append(f"{field.name} not allowed")
         if field.names_customer and not KNOWN.get(value, 99) <= day_number:
-            found.append(f"{field.name} unknown")
+            actual.append(f"{field.name} unknown")
         if field.not_before and value < row[table.event_time]:
-            found.append(f"{field.name} before the event")
+            actual.append(f"{field.name} before the event")
     recorded: datetime = row["recorded_at"]
     if row[table.event_time].date() > recorded.date():
-        found.append("in the future")
+        actual.append("in the future")
     if max(recorded.date(), FIRST) != DAYS[day_number]:
-        found.append("in another day's partition")
-    return found
+        actual.append("in another day's partition")
+    return actual
 
 
 @pytest.fixture(scope="module")

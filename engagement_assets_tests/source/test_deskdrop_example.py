@@ -110,8 +110,8 @@ def test_kinds_are_mapped_follows_left_out_and_doubled_lines_kept_once(
     kinds = ["VIEW", "VIEW", "LIKE", "BOOKMARK", "COMMENT CREATED", "FOLLOW"]
     reader = tiny_log(tmp_path, *(line("14 10:00:00", kind, 1, 7, 99) for kind in kinds))
     take_in(reader, lake)
-    found = sorted(str(row["kind"]) for row in rows_of(lake, "interactions", 14))
-    assert found == ["comment", "like", "like", "view"]
+    actual = sorted(str(row["kind"]) for row in rows_of(lake, "interactions", 14))
+    assert actual == ["comment", "like", "like", "view"]
 
 
 def test_an_event_that_is_new_to_the_mapping_goes_to_quarantine(tmp_path: Path, lake: Lake) -> None:

@@ -258,8 +258,8 @@ def test_parameters_are_bound_as_text() -> None:
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
 def test_a_bound_text_comes_back_as_it_was(value: str) -> None:
-    found = _CONNECTION.execute(bind("SELECT :v AS v, ':v'", {"v": value})).fetchone()
-    assert found == (value, ":v")
+    actual = _CONNECTION.execute(bind("SELECT :v AS v, ':v'", {"v": value})).fetchone()
+    assert actual == (value, ":v")
 
 
 @pytest.mark.parametrize("kind", ["gz", "zst"])

@@ -64,8 +64,8 @@ def test_a_blank_key_counts_as_null(lake: Lake, blank: str) -> None:
 
 
 def test_a_null_in_a_column_that_must_have_a_value_goes_to_quarantine(lake: Lake) -> None:
-    found = reasons_for(lake, "sessions", a_session(duration_seconds=None))
-    assert found == ["null value: duration_seconds"]
+    actual = reasons_for(lake, "sessions", a_session(duration_seconds=None))
+    assert actual == ["null value: duration_seconds"]
 
 
 def test_a_row_without_any_time_goes_to_the_quarantine_of_the_first_day(lake: Lake) -> None:
@@ -76,8 +76,8 @@ def test_a_row_without_any_time_goes_to_the_quarantine_of_the_first_day(lake: La
 
 
 def test_a_negative_duration_goes_to_quarantine(lake: Lake) -> None:
-    found = reasons_for(lake, "sessions", a_session(duration_seconds=-5.0))
-    assert found == ["out of bounds: duration_seconds = -5.0, expected 0 to 86400"]
+    actual = reasons_for(lake, "sessions", a_session(duration_seconds=-5.0))
+    assert actual == ["out of bounds: duration_seconds = -5.0, expected 0 to 86400"]
 
 
 def test_values_on_the_bounds_are_good_and_beyond_them_bad(lake: Lake) -> None:
@@ -98,8 +98,8 @@ def test_values_on_the_bounds_are_good_and_beyond_them_bad(lake: Lake) -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_a_number_that_is_not_finite_goes_to_quarantine(lake: Lake, value: float) -> None:
-    found = reasons_for(lake, "sessions", a_session(duration_seconds=value))
-    assert found == [f"not a finite number: duration_seconds = {value}"]
+    actual = reasons_for(lake, "sessions", a_session(duration_seconds=value))
+    assert actual == [f"not a finite number: duration_seconds = {value}"]
 
 
 def test_a_value_outside_the_closed_list_goes_to_quarantine(lake: Lake) -> None:

@@ -35,10 +35,10 @@ def test_a_declared_side_ignores_the_other_side(matrix):
 
 def test_a_training_row_is_no_neighbour_of_itself():
     rows = np.array([[0.0], [1.0], [3.0], [7.0]], dtype=np.float32)
-    found = SubsampleNeighbours(rows[None, :, :], np.arange(4)[None, :])
-    assert found.score(rows, training=True) == pytest.approx([1, 1, 2, 4])
-    assert found.score(rows) == pytest.approx([0, 0, 0, 0])
-    assert found.attribute(np.array([[9.0]], dtype=np.float32)) == pytest.approx(4)
+    actual = SubsampleNeighbours(rows[None, :, :], np.arange(4)[None, :])
+    assert actual.score(rows, training=True) == pytest.approx([1, 1, 2, 4])
+    assert actual.score(rows) == pytest.approx([0, 0, 0, 0])
+    assert actual.attribute(np.array([[9.0]], dtype=np.float32)) == pytest.approx(4)
 
 
 def test_a_surprise_is_minus_the_log_of_the_tail_and_goes_on_beyond_the_highest():
@@ -81,9 +81,9 @@ def test_what_is_null_together_counts_once():
 def test_a_prepared_table_has_no_null_and_nothing_too_far():
     table = pd.DataFrame({"x": [1.0, 2.0, 3.0, None] * 5, "t": ["p", "p", "q", None] * 5})
     prepared = Preparation.fit(table)
-    found = prepared.transform(pd.DataFrame({"x": [1e30, None], "t": ["never seen", None]}))
-    assert np.isfinite(found).all()
-    assert np.abs(found).max() <= FARTHEST
+    actual = prepared.transform(pd.DataFrame({"x": [1e30, None], "t": ["never seen", None]}))
+    assert np.isfinite(actual).all()
+    assert np.abs(actual).max() <= FARTHEST
 
 
 def test_a_rare_level_is_further_out_than_a_common_one_and_one_not_seen_at_least_as_far():

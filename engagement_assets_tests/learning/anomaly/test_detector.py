@@ -110,27 +110,27 @@ def test_the_reasons_name_what_was_planted(fitted):
 
 def test_reasons_have_the_form_of_every_other_models(fitted):
     later = table(5)[0].head(20)
-    found = fitted.assess(later)
-    form = top_reasons(found.explanation, later, typical=fitted.typical_values_, k=3)
+    actual = fitted.assess(later)
+    form = top_reasons(actual.explanation, later, typical=fitted.typical_values_, k=3)
     told = fitted.reasons(later, k=3)
     assert list(told.columns) == [*form.columns, "kind"]
     assert told.dtypes[form.columns].equals(form.dtypes)
 
 
 def test_contributions_sum_to_the_surprise_and_are_never_negative(taught):
-    found = taught.assess(table(5)[0])
-    total = found.explanation.contributions.sum(axis=1)
+    actual = taught.assess(table(5)[0])
+    total = actual.explanation.contributions.sum(axis=1)
     # a score of 1 - exp(-surprise / 2) at a review share of 0.01
-    assert total == pytest.approx(-2.0 * np.log1p(-found.score), rel=1e-3, abs=1e-3)
-    assert found.explanation.contributions.min() >= 0.0
-    assert found.explanation.additivity_error < 1e-6
+    assert total == pytest.approx(-2.0 * np.log1p(-actual.score), rel=1e-3, abs=1e-3)
+    assert actual.explanation.contributions.min() >= 0.0
+    assert actual.explanation.additivity_error < 1e-6
 
 
 def test_every_component_gives_a_score_on_the_same_scale(taught):
-    found = taught.scores(table(5)[0])[1]
-    assert list(found.columns) == [*COMPONENTS, "traces", "review_labels"]
-    assert found.min().min() >= 0.0
-    assert found.max().max() < 1.0
+    actual = taught.scores(table(5)[0])[1]
+    assert list(actual.columns) == [*COMPONENTS, "traces", "review_labels"]
+    assert actual.min().min() >= 0.0
+    assert actual.max().max() < 1.0
 
 
 def test_review_labels_teach_what_being_unlike_the_rest_does_not():
@@ -164,10 +164,10 @@ def test_without_enough_review_labels_of_both_kinds_the_unsupervised_score_stand
     train = table(0)[0]
     given = pd.Series(np.nan, index=train.index)
     given.iloc[: len(review_labels)] = review_labels
-    found = small().fit(train, review_labels=given)
-    assert found.review_label_model_ is None
-    assert any("unsupervised score stands" in said for said in found.statements_)
-    assert np.array_equal(found.score_samples(train), fitted.score_samples(train))
+    actual = small().fit(train, review_labels=given)
+    assert actual.review_label_model_ is None
+    assert any("unsupervised score stands" in said for said in actual.statements_)
+    assert np.array_equal(actual.score_samples(train), fitted.score_samples(train))
 
 
 @pytest.mark.parametrize(
@@ -205,10 +205,10 @@ def test_one_row_is_scored_but_not_learnt_from(fitted):
 
 def test_constant_and_empty_columns_are_left_out_with_a_statement():
     train = table(0)[0].assign(one=1, nothing=None)
-    found = small().fit(train)
-    assert any("['one', 'nothing']" in said for said in found.statements_)
-    assert np.isfinite(found.score_samples(train)).all()
-    told = found.reasons(train.head(50), k=8)
+    actual = small().fit(train)
+    assert any("['one', 'nothing']" in said for said in actual.statements_)
+    assert np.isfinite(actual.score_samples(train)).all()
+    told = actual.reasons(train.head(50), k=8)
     names = [told[f"reason_{n}_feature"] for n in range(1, 9)]
     assert not pd.concat(names).isin(["one", "nothing"]).any()
 
@@ -226,10 +226,10 @@ def test_a_level_never_seen_and_a_null_where_none_was_are_scored(fitted):
 def test_more_columns_than_rows_works_and_says_that_the_mark_is_extrapolated():
     rng = np.random.default_rng(0)
     wide = pd.DataFrame(rng.standard_normal((30, 80)), columns=[f"x{i}" for i in range(80)])
-    found = small().fit(wide)
-    assert any("extrapolated" in said for said in found.statements_)
+    actual = small().fit(wide)
+    assert any("extrapolated" in said for said in actual.statements_)
     far = wide.head(1) + 6.0
-    assert found.score_samples(far)[0] > found.score_samples(wide).max()
+    assert actual.score_samples(far)[0] > actual.score_samples(wide).max()
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def built(table: pd.DataFrame, as_of: float = 20) -> Cascades:
 
 
 def test_people_kinds_and_neighbours_are_counted_in_their_time_step() -> None:
-    found = built(
+    actual = built(
         events(
             ("p", "bob", "view", 0.5),
             ("p", "bob", "like", 1.5),
@@ -54,16 +54,16 @@ def test_people_kinds_and_neighbours_are_counted_in_their_time_step() -> None:
             ("p", "dan", "share", 5),
         )
     )
-    first, second = (dict(zip(CHANNELS, step, strict=True)) for step in found.sequence[0])
+    first, second = (dict(zip(CHANNELS, step, strict=True)) for step in actual.sequence[0])
     assert first == dict.fromkeys(CHANNELS, 0) | {"new_people": 1, "views": 1, "new_neighbours": 1}
     assert second == dict.fromkeys(CHANNELS, 0) | {"new_people": 1, "views": 1, "likes": 1}
-    assert found.early_reach.tolist() == [2]
-    assert found.reach.tolist() == [3]
+    assert actual.early_reach.tolist() == [2]
+    assert actual.reach.tolist() == [3]
 
 
 def test_the_author_and_what_came_before_the_post_do_not_count() -> None:
-    found = built(events(("p", "ann", "view", 1), ("p", "bob", "view", -1)))
-    assert found.reach.tolist() == [0]
+    actual = built(events(("p", "ann", "view", 1), ("p", "bob", "view", -1)))
+    assert actual.reach.tolist() == [0]
 
 
 def test_nothing_after_the_seen_hours_moves_the_inputs() -> None:
@@ -77,9 +77,9 @@ def test_nothing_after_the_seen_hours_moves_the_inputs() -> None:
 
 def test_nothing_after_as_of_is_looked_at_and_an_open_horizon_has_no_reach() -> None:
     table = events(("p", "bob", "view", 1), ("p", "cat", "view", 6))
-    found = built(table, as_of=5)
-    assert np.isnan(found.reach[0])
-    assert found.early_reach.tolist() == [1]
+    actual = built(table, as_of=5)
+    assert np.isnan(actual.reach[0])
+    assert actual.early_reach.tolist() == [1]
     assert len(built(table, as_of=1.5)) == 0
 
 
@@ -113,24 +113,24 @@ def grown() -> Cascades:
 def test_a_method_learns_is_repeatable_and_survives_saving(name, grown, tmp_path) -> None:
     earlier, later = split_by_time(grown, share=0.3)
     one, other = (estimators(random_state=2, n_jobs=1)[name].fit(earlier) for _ in range(2))
-    found = one.predict(later)
-    assert (found >= later.early_reach).all()
-    assert (found == other.predict(later)).all()
+    actual = one.predict(later)
+    assert (actual >= later.early_reach).all()
+    assert (actual == other.predict(later)).all()
     one.save(tmp_path)
-    assert np.allclose(load_estimator(tmp_path).predict(later), found, rtol=1e-6)
+    assert np.allclose(load_estimator(tmp_path).predict(later), actual, rtol=1e-6)
     naive = np.abs(np.log1p(later.early_reach) - np.log1p(later.reach)).mean()
-    assert np.abs(np.log1p(found) - np.log1p(later.reach)).mean() < naive
+    assert np.abs(np.log1p(actual) - np.log1p(later.reach)).mean() < naive
 
 
 def test_the_pace_of_the_first_hours_is_seen_by_those_who_look_at_it(grown) -> None:
     earlier, later = split_by_time(grown, share=0.3)
-    found = compare(earlier, later, n_jobs=1, n_bootstrap=50)
+    actual = compare(earlier, later, n_jobs=1, n_bootstrap=50)
     for name in ("boosted", "lstm"):
-        assert found.figures[name].log_mae.high < found.figures["linear"].log_mae.low
-    assert found.default in ("boosted", "lstm")
-    assert found.differences[found.default].value == 0
-    assert found.differences["linear"].low > 0
-    assert choose(earlier, n_jobs=1) == found.default
+        assert actual.figures[name].log_mae.high < actual.figures["linear"].log_mae.low
+    assert actual.default in ("boosted", "lstm")
+    assert actual.differences[actual.default].value == 0
+    assert actual.differences["linear"].low > 0
+    assert choose(earlier, n_jobs=1) == actual.default
 
 
 def test_where_nobody_comes_after_the_first_hours_the_early_count_is_taken(grown, tmp_path) -> None:
@@ -139,9 +139,9 @@ def test_where_nobody_comes_after_the_first_hours_the_early_count_is_taken(grown
     still = replace(grown, reach=grown.early_reach + late)
     assert choose(still, n_jobs=1) == "early"
     earlier, later = split_by_time(still, share=0.3)
-    found = compare(earlier, later, n_jobs=1, n_bootstrap=50)
-    assert found.default == "early"
-    assert found.figures["early"].log_mae.value < 0.01
+    actual = compare(earlier, later, n_jobs=1, n_bootstrap=50)
+    assert actual.default == "early"
+    assert actual.figures["early"].log_mae.value < 0.01
     early = estimators()["early"].fit(earlier)
     early.save(tmp_path)
     assert (load_estimator(tmp_path).predict(later) == later.early_reach).all()

@@ -210,8 +210,8 @@ def test_group_intervals_cover_together_and_say_who_is_harmed() -> None:
     all_cover = 0
     for seed in range(100):
         rows = made_rows(900, effect, seed=seed)
-        found = group_effects(rows.scores, groups, rows.treatment).set_index("group")
-        all_cover += all(found.low[g] <= t <= found.high[g] for g, t in truth.items())
+        actual = group_effects(rows.scores, groups, rows.treatment).set_index("group")
+        all_cover += all(actual.low[g] <= t <= actual.high[g] for g, t in truth.items())
     assert all_cover >= 90
     rows = made_rows(900, effect, seed=0)
     told = group_effects(rows.scores, groups, rows.treatment).set_index("group")["verdict"]

@@ -94,8 +94,8 @@ def test_a_weighted_resample_gives_what_the_copied_rows_give():
 
 def test_evaluate_gives_every_metric_inside_its_interval():
     y, p = sample()
-    found = m.evaluate(y, p, threshold=0.3, seed=3)
-    assert set(found) == {
+    actual = m.evaluate(y, p, threshold=0.3, seed=3)
+    assert set(actual) == {
         "auc",
         "precision_at_recall",
         "f1",
@@ -104,14 +104,14 @@ def test_evaluate_gives_every_metric_inside_its_interval():
         "brier",
         "base_rate",
     }
-    assert found["auc"].value == m.auc(y, p)
-    assert found["f1"].value == pytest.approx(sk.f1_score(y, p >= 0.3))
-    assert found["log_loss"].value == pytest.approx(m.log_loss(y, p))
-    assert found["calibration_error"].value == pytest.approx(m.expected_calibration_error(y, p))
-    for name in set(found) - {"calibration_error"}:
-        assert found[name].low < found[name].value < found[name].high
-    assert found == m.evaluate(y, p, threshold=0.3, seed=3)
-    assert found != m.evaluate(y, p, threshold=0.3, seed=4)
+    assert actual["auc"].value == m.auc(y, p)
+    assert actual["f1"].value == pytest.approx(sk.f1_score(y, p >= 0.3))
+    assert actual["log_loss"].value == pytest.approx(m.log_loss(y, p))
+    assert actual["calibration_error"].value == pytest.approx(m.expected_calibration_error(y, p))
+    for name in set(actual) - {"calibration_error"}:
+        assert actual[name].low < actual[name].value < actual[name].high
+    assert actual == m.evaluate(y, p, threshold=0.3, seed=3)
+    assert actual != m.evaluate(y, p, threshold=0.3, seed=4)
 
 
 def test_intervals_hold_the_true_auc_as_often_as_they_say():
@@ -121,15 +121,15 @@ def test_intervals_hold_the_true_auc_as_often_as_they_say():
     held = 0
     for i in range(150):
         y = np.r_[np.zeros(200), np.ones(100)]
-        found = m.evaluate(y, rng.normal(size=300) + y, threshold=1.0, seed=i)["auc"]
-        held += found.low <= truth <= found.high
+        actual = m.evaluate(y, rng.normal(size=300) + y, threshold=1.0, seed=i)["auc"]
+        held += actual.low <= truth <= actual.high
     assert 136 <= held <= 149
 
 
 def test_the_bootstrap_of_a_base_rate_has_the_binomial_width():
     y = np.r_[np.ones(400), np.zeros(1600)]
-    found = m.evaluate(y, np.linspace(0, 1, 2000), threshold=0.5, n_bootstrap=2000)["base_rate"]
-    assert (found.high - found.low) / 2 == pytest.approx(1.96 * math.sqrt(0.16 / 2000), rel=0.1)
+    actual = m.evaluate(y, np.linspace(0, 1, 2000), threshold=0.5, n_bootstrap=2000)["base_rate"]
+    assert (actual.high - actual.low) / 2 == pytest.approx(1.96 * math.sqrt(0.16 / 2000), rel=0.1)
 
 
 def test_every_resample_draws_as_many_rows_as_there_are():
@@ -189,9 +189,9 @@ def test_of_one_class_what_needs_two_is_unknown_and_the_rest_is_measured(y):
 
 
 def test_a_resample_without_churners_does_not_break_the_interval():
-    found = m.evaluate([1] + [0] * 9, np.linspace(1, 0, 10), threshold=0.5)
-    assert found["auc"].value == 1.0
-    assert np.isfinite([found["auc"].low, found["auc"].high]).all()
+    actual = m.evaluate([1] + [0] * 9, np.linspace(1, 0, 10), threshold=0.5)
+    assert actual["auc"].value == 1.0
+    assert np.isfinite([actual["auc"].low, actual["auc"].high]).all()
 
 
 @pytest.mark.parametrize(
@@ -223,5 +223,5 @@ def test_labels_may_be_of_any_binary_type():
 
 
 def test_an_interval_survives_json():
-    found = Interval(0.5, 0.4, 0.6)
-    assert Interval.from_dict(found.to_dict()) == found
+    actual = Interval(0.5, 0.4, 0.6)
+    assert Interval.from_dict(actual.to_dict()) == actual

@@ -47,10 +47,10 @@ def test_pinball_loss_of_the_median_is_half_the_absolute_error():
 
 def test_with_an_atom_true_quantiles_cover_too_much_yet_just_80_percent_in_part():
     y, quantiles, none = with_atom()
-    found = evaluate_quantiles(y, quantiles, levels=LEVELS, atom_chance=none, n_bootstrap=20)
-    assert found["coverage"].value > 0.86
-    assert found["coverage_atom_in_part"].value == pytest.approx(0.8, abs=0.01)
-    assert found["above_interval"].value == pytest.approx(0.1 - 0.05 / 3, abs=0.01)
+    actual = evaluate_quantiles(y, quantiles, levels=LEVELS, atom_chance=none, n_bootstrap=20)
+    assert actual["coverage"].value > 0.86
+    assert actual["coverage_atom_in_part"].value == pytest.approx(0.8, abs=0.01)
+    assert actual["above_interval"].value == pytest.approx(0.1 - 0.05 / 3, abs=0.01)
     for chance in (0.02, 0.4, 0.95):
         rows = none == chance
         part = covered_with_atom(

@@ -17,13 +17,13 @@ from engagement_assets.learning.evaluation.ranking import (
 def test_a_list_by_hand():
     lists = np.array([[3, 1, 0], [2, -1, -1], [0, 1, 2]])
     relevant = sp.csr_matrix(np.array([[1, 0, 0, 1, 1], [0, 0, 1, 0, 0], [0, 0, 0, 0, 0]]))
-    found = user_metrics(lists, relevant, k=3)
-    assert found.rows.tolist() == [0, 1]
-    assert found.values["precision"].tolist() == pytest.approx([2 / 3, 1 / 3])
-    assert found.values["recall"].tolist() == pytest.approx([2 / 3, 1.0])
+    actual = user_metrics(lists, relevant, k=3)
+    assert actual.rows.tolist() == [0, 1]
+    assert actual.values["precision"].tolist() == pytest.approx([2 / 3, 1 / 3])
+    assert actual.values["recall"].tolist() == pytest.approx([2 / 3, 1.0])
     ideal = 1 + 1 / np.log2(3) + 0.5
-    assert found.values["ndcg"].tolist() == pytest.approx([1.5 / ideal, 1.0])
-    assert found.values["hit_rate"].tolist() == [1.0, 1.0]
+    assert actual.values["ndcg"].tolist() == pytest.approx([1.5 / ideal, 1.0])
+    assert actual.values["hit_rate"].tolist() == [1.0, 1.0]
 
 
 def test_ndcg_is_scikit_learns_on_full_rankings():
@@ -31,9 +31,9 @@ def test_ndcg_is_scikit_learns_on_full_rankings():
     relevance = (rng.random((50, 30)) < 0.2).astype(int)
     relevance[:, 0] = 1
     scores = rng.random((50, 30))
-    found = user_metrics(np.argsort(-scores, axis=1), sp.csr_matrix(relevance), k=10)
+    actual = user_metrics(np.argsort(-scores, axis=1), sp.csr_matrix(relevance), k=10)
     wanted = ndcg_score(relevance, scores, k=10)
-    assert found.values["ndcg"].mean() == pytest.approx(wanted)
+    assert actual.values["ndcg"].mean() == pytest.approx(wanted)
 
 
 def test_a_repeated_item_and_other_shapes_are_refused():
@@ -48,14 +48,14 @@ def test_a_repeated_item_and_other_shapes_are_refused():
 
 def test_what_lists_are_like_by_hand():
     lists = np.array([[0, 1], [0, 2], [0, -1]])
-    found = list_metrics(lists, n_candidates=4, category=[0, 1, 0, 1], popularity=[6, 0, 0, 0])
-    assert found["coverage"] == pytest.approx(3 / 4)
-    assert found["categories"] == pytest.approx(4 / 3)
-    assert found["least_categories"] == 1
-    assert found["category_entropy"] == pytest.approx(1 / 3)
+    actual = list_metrics(lists, n_candidates=4, category=[0, 1, 0, 1], popularity=[6, 0, 0, 0])
+    assert actual["coverage"] == pytest.approx(3 / 4)
+    assert actual["categories"] == pytest.approx(4 / 3)
+    assert actual["least_categories"] == 1
+    assert actual["category_entropy"] == pytest.approx(1 / 3)
     common, rare = -np.log2(7 / 10), -np.log2(1 / 10)
-    assert found["novelty"] == pytest.approx((3 * common + 2 * rare) / 5)
-    assert found["exposure_gini"] == pytest.approx(gini([3, 1, 1, 0]))
+    assert actual["novelty"] == pytest.approx((3 * common + 2 * rare) / 5)
+    assert actual["exposure_gini"] == pytest.approx(gini([3, 1, 1, 0]))
 
 
 def test_gini_of_equal_and_of_one_for_all():
@@ -65,9 +65,9 @@ def test_gini_of_equal_and_of_one_for_all():
 
 
 def test_among_sampled_negatives_ties_count_against_the_method():
-    found = sampled_metrics([1.0, 1.0], np.array([[0.0] * 99, [1.0] * 99]), n_bootstrap=10)
-    assert found["sampled_hit_rate"].value == 0.5
-    assert found["sampled_ndcg"].value == 0.5
+    actual = sampled_metrics([1.0, 1.0], np.array([[0.0] * 99, [1.0] * 99]), n_bootstrap=10)
+    assert actual["sampled_hit_rate"].value == 0.5
+    assert actual["sampled_ndcg"].value == 0.5
 
 
 def test_an_interval_holds_the_true_mean_in_about_95_of_100_samples():
@@ -77,14 +77,14 @@ def test_an_interval_holds_the_true_mean_in_about_95_of_100_samples():
         rows = (rng.random((200, 1)) < 0.3).astype(int)
         lists = np.zeros((200, 1), dtype=np.int64)
         relevant = sp.csr_matrix(np.concatenate([rows, 1 - rows], axis=1))
-        found = user_metrics(lists, relevant, k=1).intervals(n_bootstrap=200, seed=seed)["ndcg"]
-        inside += found.low <= 0.3 <= found.high
+        actual = user_metrics(lists, relevant, k=1).intervals(n_bootstrap=200, seed=seed)["ndcg"]
+        inside += actual.low <= 0.3 <= actual.high
     assert 88 <= inside <= 100
 
 
 def test_a_paired_difference_is_sharper_than_two_intervals():
     rng = np.random.default_rng(0)
     base = rng.random(500)
-    found = paired_difference(base + 0.01, base, n_bootstrap=100, seed=0)
-    assert found.value == pytest.approx(0.01)
-    assert found.low == pytest.approx(0.01, abs=1e-6)
+    actual = paired_difference(base + 0.01, base, n_bootstrap=100, seed=0)
+    assert actual.value == pytest.approx(0.01)
+    assert actual.low == pytest.approx(0.01, abs=1e-6)

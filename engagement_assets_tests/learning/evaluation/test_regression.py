@@ -63,11 +63,11 @@ def test_a_constant_target_has_no_r2():
 
 
 def test_intervals_hold_their_value_and_are_the_same_for_the_same_seed(numbers):
-    found = evaluate_regression(*numbers, payers=True, n_bootstrap=100)
-    assert {"r2", "rmse", "mae", "mape_of_payers", "normalised_gini"} <= set(found)
-    for entry in found.values():
+    actual = evaluate_regression(*numbers, payers=True, n_bootstrap=100)
+    assert {"r2", "rmse", "mae", "mape_of_payers", "normalised_gini"} <= set(actual)
+    for entry in actual.values():
         assert entry.low <= entry.value <= entry.high
-    assert found == evaluate_regression(*numbers, payers=True, n_bootstrap=100)
+    assert actual == evaluate_regression(*numbers, payers=True, n_bootstrap=100)
 
 
 def test_weights_are_resamples():

@@ -68,10 +68,10 @@ def test_values_at_and_one_step_under_a_threshold_go_the_boosters_way(problem):
         exact = group["Split"].to_numpy(dtype=np.float32)
         near = np.r_[exact, np.nextafter(exact, np.float32(-np.inf))]
         X[name] = rng.choice(near, len(X)).astype(np.float32)
-    found = ex.explain(booster, X)
+    actual = ex.explain(booster, X)
     own = booster.predict(xgb.DMatrix(X), pred_contribs=True)
-    assert found.method == ex.METHOD_FAST
-    assert np.abs(found.contributions - own[:, :-1]).max() < 1e-4
+    assert actual.method == ex.METHOD_FAST
+    assert np.abs(actual.contributions - own[:, :-1]).max() < 1e-4
 
 
 def garbage(*_args, **_kwargs):
@@ -109,27 +109,27 @@ def test_wrong_fast_contributions_are_replaced_and_it_is_said_aloud(
 ):
     monkeypatch.setattr(ex, "hybrid_woodelf", fake)
     with caplog.at_level(logging.WARNING):
-        found = ex.explain(*problem)
-    assert found.method == ex.METHOD_OWN
-    assert reason in found.fallback_reason
+        actual = ex.explain(*problem)
+    assert actual.method == ex.METHOD_OWN
+    assert reason in actual.fallback_reason
     assert reason in caplog.text
-    assert reason in found.summary()["fallback_reason"]
-    assert found.additivity_error < 1e-4
-    assert np.abs(found.contributions - explanation.contributions).max() < 1e-4
+    assert reason in actual.summary()["fallback_reason"]
+    assert actual.additivity_error < 1e-4
+    assert np.abs(actual.contributions - explanation.contributions).max() < 1e-4
 
 
 def test_a_few_rows_go_to_the_booster_without_a_fallback(problem, explanation, caplog):
     booster, X = problem
-    found = ex.explain(booster, X.head(3))
-    assert (found.method, found.fallback_reason, caplog.text) == (ex.METHOD_OWN, None, "")
-    assert np.abs(found.contributions - explanation.contributions[:3]).max() < 1e-4
+    actual = ex.explain(booster, X.head(3))
+    assert (actual.method, actual.fallback_reason, caplog.text) == (ex.METHOD_OWN, None, "")
+    assert np.abs(actual.contributions - explanation.contributions[:3]).max() < 1e-4
 
 
 def test_rows_in_several_parts_give_the_same(problem, explanation, monkeypatch):
     monkeypatch.setattr(ex, "_ROWS_AT_ONCE", 1100)
-    found = ex.explain(*problem)
-    assert found.method == ex.METHOD_FAST
-    assert np.abs(found.contributions - explanation.contributions).max() < 1e-6
+    actual = ex.explain(*problem)
+    assert actual.method == ex.METHOD_FAST
+    assert np.abs(actual.contributions - explanation.contributions).max() < 1e-6
 
 
 def test_a_regression_of_large_numbers_is_explained_by_the_fast_method():
@@ -137,10 +137,10 @@ def test_a_regression_of_large_numbers_is_explained_by_the_fast_method():
     X = pd.DataFrame(rng.normal(size=(2000, 3)), columns=list("abc"))
     model = xgb.XGBRegressor(n_estimators=20, max_depth=3, n_jobs=1)
     model.fit(X.astype(np.float32), 5000 + 2000 * X["a"])
-    found = ex.explain(model, X.astype(np.float32))
-    assert found.method == ex.METHOD_FAST
-    assert found.fallback_reason is None
-    assert found.base_value > 4000
+    actual = ex.explain(model, X.astype(np.float32))
+    assert actual.method == ex.METHOD_FAST
+    assert actual.fallback_reason is None
+    assert actual.base_value > 4000
 
 
 def test_a_model_that_learnt_nothing_is_explained_by_zeros():
@@ -148,9 +148,9 @@ def test_a_model_that_learnt_nothing_is_explained_by_zeros():
     booster = xgb.train(
         {"objective": "binary:logistic"}, xgb.DMatrix(X, label=np.arange(2000) % 2), 3
     )
-    found = ex.explain(booster, X)
-    assert (found.contributions == 0).all()
-    assert found.additivity_error < 1e-6
+    actual = ex.explain(booster, X)
+    assert (actual.contributions == 0).all()
+    assert actual.additivity_error < 1e-6
 
 
 def test_other_columns_or_no_rows_are_refused(problem):
@@ -193,41 +193,41 @@ TYPICAL = {"logins": 8.0, "plan": "free", "flag": None}
 
 def test_top_reasons_are_those_that_moved_the_score_most():
     explanation = made([[0.1, -2.0, 0.5], [-3.0, 1.0, 0.2], [0.0, 0.3, -0.1]])
-    found = top_reasons(explanation, CUSTOMERS, typical=TYPICAL, k=2)
-    assert found.index.tolist() == ["x", "y", "z"]
-    assert found["reason_1_feature"].tolist() == ["plan", "logins", "plan"]
-    assert found["reason_1_value"].tolist() == ["free", "12.3", "gold"]
-    assert found["reason_1_typical"].tolist() == ["free", "8", "free"]
-    assert found["reason_1_contribution"].tolist() == [-2.0, -3.0, np.float32(0.3)]
-    assert found["reason_2_value"].tolist() == ["yes", "unknown", "yes"]
-    assert found["reason_2_typical"].tolist() == ["unknown", "free", "unknown"]
-    assert "reason_3_feature" not in found
+    actual = top_reasons(explanation, CUSTOMERS, typical=TYPICAL, k=2)
+    assert actual.index.tolist() == ["x", "y", "z"]
+    assert actual["reason_1_feature"].tolist() == ["plan", "logins", "plan"]
+    assert actual["reason_1_value"].tolist() == ["free", "12.3", "gold"]
+    assert actual["reason_1_typical"].tolist() == ["free", "8", "free"]
+    assert actual["reason_1_contribution"].tolist() == [-2.0, -3.0, np.float32(0.3)]
+    assert actual["reason_2_value"].tolist() == ["yes", "unknown", "yes"]
+    assert actual["reason_2_typical"].tolist() == ["unknown", "free", "unknown"]
+    assert "reason_3_feature" not in actual
 
 
 def test_only_raising_reasons_can_be_asked_for_and_may_run_out():
     explanation = made([[0.1, -2.0, 0.5], [-3.0, 1.0, -0.2], [-1.0, -0.3, -0.1]])
-    found = top_reasons(
+    actual = top_reasons(
         explanation,
         CUSTOMERS,
         typical=TYPICAL,
         k=2,
         only_raising=True,
     )
-    assert found["reason_1_feature"].tolist() == ["flag", "plan", None]
-    assert found["reason_2_feature"].tolist() == ["logins", None, None]
-    assert found["reason_2_value"].tolist() == ["0", None, None]
-    assert found["reason_2_contribution"].isna().tolist() == [False, True, True]
+    assert actual["reason_1_feature"].tolist() == ["flag", "plan", None]
+    assert actual["reason_2_feature"].tolist() == ["logins", None, None]
+    assert actual["reason_2_value"].tolist() == ["0", None, None]
+    assert actual["reason_2_contribution"].isna().tolist() == [False, True, True]
 
 
 def test_reasons_agree_with_a_plain_sort(problem, explanation):
     _, X = problem
-    found = top_reasons(explanation, X, typical={}, k=10)
-    assert "reason_6_feature" in found
-    assert "reason_7_feature" not in found
+    actual = top_reasons(explanation, X, typical={}, k=10)
+    assert "reason_6_feature" in actual
+    assert "reason_7_feature" not in actual
     for row in range(0, ROWS, 500):
         order = np.argsort(-np.abs(explanation.contributions[row]), kind="stable")
-        assert found["reason_1_feature"].iloc[row] == X.columns[order[0]]
-        assert found["reason_2_contribution"].iloc[row] == pytest.approx(
+        assert actual["reason_1_feature"].iloc[row] == X.columns[order[0]]
+        assert actual["reason_2_contribution"].iloc[row] == pytest.approx(
             explanation.contributions[row, order[1]]
         )
 

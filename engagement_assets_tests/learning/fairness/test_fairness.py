@@ -144,8 +144,8 @@ def test_a_gap_at_the_least_detectable_ratio_is_found_in_about_four_of_five_samp
 
     even = sample(1.0)
     (least,) = [r.least_detectable for r in even.rows if r.p_value is not None]
-    found = sum(sample(least).verdict == "fails" for _ in range(200))
-    assert 140 <= found <= 190
+    actual = sum(sample(least).verdict == "fails" for _ in range(200))
+    assert 140 <= actual <= 190
 
 
 def test_the_p_value_is_the_two_proportion_tests_with_holms_correction_over_the_report():

@@ -39,41 +39,44 @@ def failing(found):
 
 
 def test_an_even_model_holds():
-    found = report(*people())
-    assert found.verdicts == {"customers by gender": "holds", "customers by location": "not judged"}
+    actual = report(*people())
+    assert actual.verdicts == {
+        "customers by gender": "holds",
+        "customers by location": "not judged",
+    }
 
 
 def test_a_model_that_predicts_a_group_too_low_fails_though_the_truth_is_even():
-    found = report(*people(model_gap=0.6))
-    assert failing(found) == {("b", "selected"), ("b", CALIBRATION)}
-    assert found.gaps_of_the_truth == []
+    actual = report(*people(model_gap=0.6))
+    assert failing(actual) == {("b", "selected"), ("b", CALIBRATION)}
+    assert actual.gaps_of_the_truth == []
 
 
 def test_a_gap_of_the_truth_is_named_and_does_not_count_against_the_model():
-    found = report(*people(truth_gap=0.6))
-    assert found.verdict == "holds"
-    assert found.gap_attributes("selected") == ["gender"]
-    assert len(found.gaps_of_the_truth) == 1
-    assert any("the truth has this gap too" in note for note in found.notes)
+    actual = report(*people(truth_gap=0.6))
+    assert actual.verdict == "holds"
+    assert actual.gap_attributes("selected") == ["gender"]
+    assert len(actual.gaps_of_the_truth) == 1
+    assert any("the truth has this gap too" in note for note in actual.notes)
 
 
 def test_a_model_that_widens_a_gap_of_the_truth_fails():
-    found = report(*people(truth_gap=0.75, model_gap=0.7))
-    assert ("b", "selected") in failing(found)
-    assert found.gaps_of_the_truth == []
+    actual = report(*people(truth_gap=0.75, model_gap=0.7))
+    assert ("b", "selected") in failing(actual)
+    assert actual.gaps_of_the_truth == []
 
 
 def test_a_model_that_predicts_a_group_too_high_fails():
-    found = report(*people(model_gap=1.6))
-    assert any(measure == CALIBRATION for _, measure in failing(found))
+    actual = report(*people(model_gap=1.6))
+    assert any(measure == CALIBRATION for _, measure in failing(actual))
 
 
 def test_a_tiny_group_is_reported_and_not_judged():
     y, p, sensitive = people(model_gap=0.5)
     sensitive["gender"] = np.where(np.arange(len(y)) < 50, "rare", "a")
-    found = report(y, p, sensitive)
-    assert found.verdict == "not judged"
-    assert {row.people for row in found.rows if row.group == "rare"} == {50}
+    actual = report(y, p, sensitive)
+    assert actual.verdict == "not judged"
+    assert {row.people for row in actual.rows if row.group == "rare"} == {50}
 
 
 def test_a_group_that_pays_nothing_has_no_calibration_and_does_not_fail():

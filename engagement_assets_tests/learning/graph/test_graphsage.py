@@ -86,9 +86,9 @@ def test_the_neighbours_mean_and_its_gradient_are_those_of_the_definition() -> N
     adjacency[both[0], both[1]] = 1
     mean = adjacency / adjacency.sum(1, keepdim=True).clamp(min=1)
     state = torch.randn(6, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    found = _MeanOfNeighbours.apply(state, near)
-    assert torch.allclose(found, mean @ state)
-    assert (found[5] == 0).all()
+    actual = _MeanOfNeighbours.apply(state, near)
+    assert torch.allclose(actual, mean @ state)
+    assert (actual[5] == 0).all()
     exact = state.clone().requires_grad_()
     assert torch.autograd.gradcheck(lambda x: _MeanOfNeighbours.apply(x, near), (exact,))
 
@@ -132,15 +132,15 @@ def test_nulls_rows_outside_the_graph_and_nodes_without_a_row_are_taken(world) -
     table, graph, near = world
     holes = table.mask(np.random.default_rng(1).random(table.shape) < 0.2)
     shifted = holes.set_axis(np.arange(N) + 100)
-    found = fitted(shifted, graph, near, epochs=6).predict(shifted, graph=graph)
-    assert np.isfinite(found).all()
+    actual = fitted(shifted, graph, near, epochs=6).predict(shifted, graph=graph)
+    assert np.isfinite(actual).all()
 
 
 def test_a_graph_without_an_edge_and_a_constant_label_are_taken(world) -> None:
     table, _, _ = world
     empty = build_graph(pd.DataFrame({"source": [], "target": []}), nodes=range(N))
-    found = fitted(table, empty, np.full(N, 3.0), epochs=30).predict(table, graph=empty)
-    assert np.allclose(found, 3.0, atol=0.2)
+    actual = fitted(table, empty, np.full(N, 3.0), epochs=30).predict(table, graph=empty)
+    assert np.allclose(actual, 3.0, atol=0.2)
 
 
 def test_what_cannot_be_learnt_is_an_error_that_says_why(world) -> None:

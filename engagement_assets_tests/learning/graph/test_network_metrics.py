@@ -49,8 +49,8 @@ def test_eigenvector_centrality_is_that_of_networkx_in_the_largest_component(see
     reference = random_graph(seed)
     largest = reference.subgraph(max(nx.connected_components(reference), key=len))
     expected = values(nx.eigenvector_centrality_numpy(largest))
-    found = eigenvector(of(largest))
-    assert np.allclose(found, np.abs(expected) / np.abs(expected).max(), atol=1e-5)
+    actual = eigenvector(of(largest))
+    assert np.allclose(actual, np.abs(expected) / np.abs(expected).max(), atol=1e-5)
 
 
 def test_weights_move_pagerank_as_in_networkx() -> None:
@@ -87,38 +87,38 @@ def test_sampled_betweenness_ranks_as_the_exact_one_and_keeps_its_bound() -> Non
     assert np.abs(sampled.value - exact.value).max() < sampled.error
     ranks = pd.Series(exact.value).corr(pd.Series(sampled.value), method="spearman")
     assert ranks > 0.9
-    top = [set(np.argsort(-found.value)[:10]) for found in (exact, sampled)]
+    top = [set(np.argsort(-metric.value)[:10]) for metric in (exact, sampled)]
     assert len(top[0] & top[1]) >= 8
 
 
 def test_a_star_of_100000_has_its_centre() -> None:
     leaves = np.arange(1, 100_001)
     star = build_graph(pd.DataFrame({"source": 0, "target": leaves}))
-    found = network_metrics(star, settings=MetricSettings(least_sources=5, betweenness_work=1))
-    centre = found.table.iloc[0]
+    actual = network_metrics(star, settings=MetricSettings(least_sources=5, betweenness_work=1))
+    centre = actual.table.iloc[0]
     assert centre["influence_score"] == 1
     assert centre["eigenvector_centrality"] == 1
     assert centre["degree"] == 100_000
-    assert found.table["betweenness_centrality"].iloc[1:].max() == 0
-    assert found.table["eigenvector_centrality"].iloc[1:].nunique() == 1
+    assert actual.table["betweenness_centrality"].iloc[1:].max() == 0
+    assert actual.table["eigenvector_centrality"].iloc[1:].nunique() == 1
 
 
 @pytest.mark.parametrize("nodes", [0, 1, 2, 5])
 def test_a_graph_without_an_edge_has_metrics(nodes: int) -> None:
     empty = pd.DataFrame({"source": [], "target": []})
-    found = network_metrics(build_graph(empty, nodes=range(nodes)))
-    assert len(found.table) == nodes
-    assert not found.table.isna().any(axis=None)
-    assert (found.table["eigenvector_centrality"] == 0).all()
-    assert found.table["community"].nunique() == nodes
-    assert len(influencers(found.table)) == min(nodes, 1)
+    actual = network_metrics(build_graph(empty, nodes=range(nodes)))
+    assert len(actual.table) == nodes
+    assert not actual.table.isna().any(axis=None)
+    assert (actual.table["eigenvector_centrality"] == 0).all()
+    assert actual.table["community"].nunique() == nodes
+    assert len(influencers(actual.table)) == min(nodes, 1)
 
 
 def test_disconnected_parts_are_communities_of_their_own() -> None:
     parts = nx.disjoint_union(nx.complete_graph(5), nx.complete_graph(7))
-    found = network_metrics(of(parts))
-    assert found.figures["components"] == 2
-    labels = found.table["community"]
+    actual = network_metrics(of(parts))
+    assert actual.figures["components"] == 2
+    labels = actual.table["community"]
     assert labels[:5].nunique() == labels[5:].nunique() == 1
     assert labels[0] != labels[6]
 

@@ -93,8 +93,8 @@ def test_a_rarely_seen_edge_stays_near_the_others() -> None:
 def test_simulation_gives_the_expected_reach_of_a_path() -> None:
     path = build_graph(pd.DataFrame({"source": [0, 1], "target": [1, 2]}))
     model = planted(path, np.full(4, 0.5))
-    found = model.simulate(np.array([0]), simulations=4000)
-    assert found.low < 1 + 0.5 + 0.25 < found.high
+    actual = model.simulate(np.array([0]), simulations=4000)
+    assert actual.low < 1 + 0.5 + 0.25 < actual.high
     assert planted(path, np.ones(4)).simulate(np.array([1])).value == 3
     assert planted(path, np.zeros(4)).simulate(np.array([1])).value == 1
     assert model.simulate(np.array([], dtype=np.int64)).value == 0
@@ -170,5 +170,5 @@ def test_a_post_is_a_cascade_from_its_author_for_some_hours() -> None:
             "occurred_at": begin + pd.to_timedelta([1, 30, 1], unit="h"),
         }
     )
-    found = cascades_of_posts(made, came, hours=24)
-    assert found["node"].tolist() == ["ann", "bob"]
+    actual = cascades_of_posts(made, came, hours=24)
+    assert actual["node"].tolist() == ["ann", "bob"]

@@ -65,37 +65,37 @@ def test_the_estimators_are_the_sums_of_their_papers():
     )
     log = decision_log(table, context=["kind"], actions=("rest", "call"))
     model = DummyRegressor(strategy="constant", constant=1.0)
-    found = evaluate_policy(log, [0.25, 0.75], model=model, folds=2, require_overlap=False)
-    value = {name: one.value for name, one in found.estimates.items()}
+    actual = evaluate_policy(log, [0.25, 0.75], model=model, folds=2, require_overlap=False)
+    value = {name: one.value for name, one in actual.estimates.items()}
     # weights .5, 3, 1.5, .5
     assert value[DIRECT] == pytest.approx(1.0)
     assert value[IPS] == pytest.approx((0.5 + 6.0 + 0.0 + 1.5) / 4)
     assert value[SNIPS] == pytest.approx(8.0 / 5.5)
     assert value[DR] == pytest.approx(1.0 + (0.0 + 3.0 - 1.5 + 1.0) / 4)
-    assert found.estimates[IPS].standard_error == pytest.approx(
+    assert actual.estimates[IPS].standard_error == pytest.approx(
         np.std([0.5, 6.0, 0.0, 1.5], ddof=1) / 2
     )
-    assert found.overlap.effective_sample_size == pytest.approx(5.5**2 / (0.25 + 9 + 2.25 + 0.25))
+    assert actual.overlap.effective_sample_size == pytest.approx(5.5**2 / (0.25 + 9 + 2.25 + 0.25))
 
 
 def test_every_estimator_comes_near_the_truth():
     table, kind = drawn(20_000, 1)
-    found = evaluate_policy(log_of(table), TARGET[kind], model=GOOD)
+    actual = evaluate_policy(log_of(table), TARGET[kind], model=GOOD)
     truth = (TARGET * MEANS).sum(axis=1).mean()
-    errors = {name: one.value - truth for name, one in found.estimates.items()}
+    errors = {name: one.value - truth for name, one in actual.estimates.items()}
     # the linear model knows no interaction, so that the direct method alone is biased
     assert abs(errors.pop(DIRECT)) > 0.05
     assert max(map(abs, errors.values())) < 0.03
-    assert found.estimates[DR].low < truth < found.estimates[DR].high
-    assert found.estimates[SWITCH_DR].value == pytest.approx(found.estimates[DR].value, abs=0.01)
+    assert actual.estimates[DR].low < truth < actual.estimates[DR].high
+    assert actual.estimates[SWITCH_DR].value == pytest.approx(actual.estimates[DR].value, abs=0.01)
 
 
 def test_the_logging_policy_itself_is_worth_the_mean_reward():
     table, kind = drawn(2_000, 2)
-    found = evaluate_policy(log_of(table), CHANCES[kind], model=WRONG)
-    assert found.estimates[IPS].value == pytest.approx(table["reward"].mean())
-    assert found.estimates[SNIPS].value == pytest.approx(table["reward"].mean())
-    assert found.overlap.effective_sample_size == pytest.approx(len(table))
+    actual = evaluate_policy(log_of(table), CHANCES[kind], model=WRONG)
+    assert actual.estimates[IPS].value == pytest.approx(table["reward"].mean())
+    assert actual.estimates[SNIPS].value == pytest.approx(table["reward"].mean())
+    assert actual.overlap.effective_sample_size == pytest.approx(len(table))
 
 
 @pytest.mark.parametrize("adaptive", [False, True])

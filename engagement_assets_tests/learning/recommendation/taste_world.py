@@ -58,6 +58,6 @@ def make_world(n_users=240, n_items=180, days=30, seed=0, rate=12):
         users=pd.DataFrame({"user": users, "segment": [f"s{n % 3}" for n in range(n_users)]}),
         links=pd.DataFrame({"user": users, "author": np.roll(users, 1)}),
         embeddings=pd.DataFrame(vectors, index=items),
-        liked={user: {CATEGORIES[c] for c in found} for user, found in taste.items()},
+        liked={user: {CATEGORIES[c] for c in actual} for user, actual in taste.items()},
         as_of=float(days),
     )

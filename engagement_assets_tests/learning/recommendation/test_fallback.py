@@ -45,8 +45,8 @@ def chain(world):
 
 def test_each_customer_is_served_by_the_first_of_the_chain_that_can(chain):
     lists = chain.recommend(["u000", "content", "segment", "nobody", "stranger"], min_categories=1)
-    found = lists.groupby("user")["source"].unique().map(list).to_dict()
-    assert found == {
+    actual = lists.groupby("user")["source"].unique().map(list).to_dict()
+    assert actual == {
         "u000": ["model"],
         "content": ["content"],
         "segment": ["segment popularity"],
@@ -158,8 +158,8 @@ def test_a_newcomer_with_friends_is_served_by_the_hybrid(world):
         [world.links, pd.DataFrame({"user": ["nobody"], "author": [world.items["author"].iloc[0]]})]
     )
     model = FallbackRecommender(HybridRecommender(holdout_days=6.0), **SETTINGS).fit(rows, **tables)
-    found = model.recommend(["nobody", "segment"], k=1).set_index("user")["source"]
-    assert found.to_dict() == {"nobody": "model", "segment": "segment popularity"}
+    actual = model.recommend(["nobody", "segment"], k=1).set_index("user")["source"]
+    assert actual.to_dict() == {"nobody": "model", "segment": "segment popularity"}
 
 
 def test_a_null_customer_and_a_chain_in_a_chain_are_refused(chain):

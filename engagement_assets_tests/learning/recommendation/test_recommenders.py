@@ -178,8 +178,8 @@ def test_popularity_halves_with_each_half_life():
     rows = pd.DataFrame(
         {"user": ["a", "a"], "item": ["old", "new"], "time": [0.0, 10.0], "weight": [1.0, 1.0]}
     )
-    found = PopularityRecommender(half_life_days=5.0).fit(rows, as_of=10.5).scores(["a"])
-    assert found.loc["a", "new"] / found.loc["a", "old"] == pytest.approx(4.0)
+    actual = PopularityRecommender(half_life_days=5.0).fit(rows, as_of=10.5).scores(["a"])
+    assert actual.loc["a", "new"] / actual.loc["a", "old"] == pytest.approx(4.0)
 
 
 @pytest.mark.parametrize("columns", [50, 1_000])

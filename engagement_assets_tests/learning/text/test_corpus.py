@@ -50,12 +50,12 @@ def test_files_and_tasks_are_joined(tmp_path: Path) -> None:
     write(
         tmp_path / "e.csv", [("text", "label"), *[(f"t {n}", emotions[n % 4]) for n in range(300)]]
     )
-    found = read_corpus(f"{tmp_path / 's.csv'},{tmp_path / 'e.csv'}")
-    assert {task: len(corpus.texts) for task, corpus in found.items()} == {
+    actual = read_corpus(f"{tmp_path / 's.csv'},{tmp_path / 'e.csv'}")
+    assert {task: len(corpus.texts) for task, corpus in actual.items()} == {
         "sentiment": 200,
         "emotion": 300,
     }
-    assert read_corpus(str(tmp_path))["emotion"].digest == found["emotion"].digest
+    assert read_corpus(str(tmp_path))["emotion"].digest == actual["emotion"].digest
 
 
 def test_a_pair_of_files_is_read_and_must_fit(tmp_path: Path) -> None:
@@ -108,10 +108,10 @@ def test_any_csv_gives_its_texts_or_says_why_not(
     csv.writer(text).writerows([("text", "label"), *lines])
     path.write_bytes(text.getvalue().encode("utf-8", "replace"))
     try:
-        found = read_corpus(str(path))["sentiment"]
+        actual = read_corpus(str(path))["sentiment"]
     except CorpusError:
         return
-    assert len(found.texts) <= len(lines)
+    assert len(actual.texts) <= len(lines)
 
 
 def test_a_tenth_is_aside_whatever_its_case_and_a_repeated_text_on_one_side() -> None:

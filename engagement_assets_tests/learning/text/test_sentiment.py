@@ -33,20 +33,22 @@ def model() -> SentimentModel:
 
 
 def test_plain_texts_are_read_rightly(model: SentimentModel) -> None:
-    found = model.score_texts([*GOOD, *BAD, "The train leaves at nine from platform two."])
-    assert (found["score"][:3] > 0.5).all()
-    assert (found["score"][3:6] < -0.5).all()
-    assert abs(found["score"][6]) < 0.5
-    assert found["emotion"][:3].isin(["joy", "optimism"]).all()
-    assert found["emotion"][3:6].isin(["anger", "sadness"]).all()
+    actual = model.score_texts([*GOOD, *BAD, "The train leaves at nine from platform two."])
+    assert (actual["score"][:3] > 0.5).all()
+    assert (actual["score"][3:6] < -0.5).all()
+    assert abs(actual["score"][6]) < 0.5
+    assert actual["emotion"][:3].isin(["joy", "optimism"]).all()
+    assert actual["emotion"][3:6].isin(["anger", "sadness"]).all()
 
 
 def test_a_table_has_every_probability_and_they_sum_to_one(model: SentimentModel) -> None:
-    found = model.score_texts(GOOD + BAD)
-    assert tuple(found.columns) == COLUMNS
-    assert np.allclose(found[["p_negative", "p_neutral", "p_positive"]].sum(axis=1), 1)
-    assert np.allclose(found[list(COLUMNS[5:])].sum(axis=1), 1)
-    assert np.array_equal(found["score"].rank(), (found["p_positive"] - found["p_negative"]).rank())
+    actual = model.score_texts(GOOD + BAD)
+    assert tuple(actual.columns) == COLUMNS
+    assert np.allclose(actual[["p_negative", "p_neutral", "p_positive"]].sum(axis=1), 1)
+    assert np.allclose(actual[list(COLUMNS[5:])].sum(axis=1), 1)
+    assert np.array_equal(
+        actual["score"].rank(), (actual["p_positive"] - actual["p_negative"]).rank()
+    )
 
 
 def test_one_text_scores_as_it_does_among_many_and_in_any_order(model: SentimentModel) -> None:
@@ -101,9 +103,9 @@ def test_what_is_no_text_is_an_error_with_its_position(
 
 
 def test_no_texts_give_an_empty_table(model: SentimentModel) -> None:
-    found = model.score_texts([])
-    assert tuple(found.columns) == COLUMNS
-    assert found.empty
+    actual = model.score_texts([])
+    assert tuple(actual.columns) == COLUMNS
+    assert actual.empty
 
 
 def test_eight_threads_get_the_answers_of_one(model: SentimentModel) -> None:
@@ -161,7 +163,7 @@ def test_a_small_distilbert_learns_a_corpus_and_survives_saving(
     assert lines[-1].startswith("step ")
     save_adapter(network, encoder, card, tmp_path)
     model = SentimentModel.load(tmp_path, encoder=str(small))
-    found = model.score_texts(["the day is great so very", "the day is awful so very"])["score"]
-    assert found[0] > 0 > found[1]
-    assert found[0] - found[1] > 0.4
+    actual = model.score_texts(["the day is great so very", "the day is awful so very"])["score"]
+    assert actual[0] > 0 > actual[1]
+    assert actual[0] - actual[1] > 0.4
     assert SentimentModel.load(tmp_path, encoder=str(small)).version == model.version

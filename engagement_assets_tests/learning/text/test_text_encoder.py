@@ -119,8 +119,8 @@ def test_packed_layers_compute_the_same_for_any_number_of_tokens(
         ids = torch.arange(rows * tokens).reshape(rows, tokens) % 20
         with torch.inference_mode():
             expected = network(input_ids=ids).last_hidden_state
-            found = packed(input_ids=ids).last_hidden_state
-        assert torch.allclose(found.float(), expected.float(), atol=rounding)
+            actual = packed(input_ids=ids).last_hidden_state
+        assert torch.allclose(actual.float(), expected.float(), atol=rounding)
 
 
 def test_layers_of_another_precision_are_left_alone(small: TextEncoder) -> None:

@@ -105,8 +105,8 @@ def test_predict_flags_from_the_threshold_on(fitted, new_customers):
     p = fitted.predict_proba(X)
     assert np.allclose(p.sum(axis=1), 1.0)
     assert (fitted.predict(X) == (p[:, 1] >= fitted.threshold_)).all()
-    found = y[p[:, 1] >= fitted.threshold_at_recall_].sum() / y.sum()
-    assert found == pytest.approx(0.8, abs=0.06)
+    actual = y[p[:, 1] >= fitted.threshold_at_recall_].sum() / y.sum()
+    assert actual == pytest.approx(0.8, abs=0.06)
 
 
 def test_the_threshold_moves_with_the_costs():
@@ -186,11 +186,11 @@ def test_files_of_another_format_are_refused(fitted, tmp_path):
 
 def test_explanations_add_up_to_the_margin_of_every_customer(fitted, new_customers):
     X = new_customers[0]
-    found = fitted.explain(X)
-    assert found.method == METHOD_FAST
-    sums = found.contributions.sum(axis=1) + found.base_value
+    actual = fitted.explain(X)
+    assert actual.method == METHOD_FAST
+    sums = actual.contributions.sum(axis=1) + actual.base_value
     assert np.abs(sums - fitted.predict_margin(X)).max() < 1e-3
-    assert found.features == tuple(X.columns)
+    assert actual.features == tuple(X.columns)
 
 
 def test_scikit_learn_can_clone_and_cross_validate_it():
@@ -218,8 +218,8 @@ def test_other_tables_work_too():
     y = (X["a [kg] < b"] > 0).to_numpy()
     model = CalibratedBoostingClassifier(**FAST).fit(X, y)
     assert auc(y, model.oof_probability_) > 0.98
-    found = model.explain(X)
-    assert np.abs(found.contributions[:, 1:4]).max() == 0.0
+    actual = model.explain(X)
+    assert np.abs(actual.contributions[:, 1:4]).max() == 0.0
     assert model.predict_proba(X.assign(text="never seen")).shape == (400, 2)
 
 

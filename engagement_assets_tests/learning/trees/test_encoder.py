@@ -54,8 +54,8 @@ def test_every_usual_type_is_encoded():
 
 def test_an_unseen_category_comes_after_the_rarest_and_null_stays_null():
     encoder = TableEncoder.fit(TABLE[["text"]])
-    found = encoder.transform(pd.DataFrame({"text": ["y", "x", "new", None]}))[:, 0]
-    assert found.tolist() == pytest.approx([0, 1, 2, np.nan], nan_ok=True)
+    actual = encoder.transform(pd.DataFrame({"text": ["y", "x", "new", None]}))[:, 0]
+    assert actual.tolist() == pytest.approx([0, 1, 2, np.nan], nan_ok=True)
 
 
 def test_order_of_rows_and_columns_and_more_columns_do_not_matter():
@@ -101,13 +101,13 @@ def test_any_table_survives_json_and_its_levels_can_be_read_back(rows):
 
 
 def test_typical_values_are_medians_and_commonest_levels():
-    found = typical_values(TABLE, TableEncoder.fit(TABLE))
-    assert found["i"] == 2.5
-    assert found["f"] == 1.5
-    assert found["b"] == 1.0
-    assert found["text"] == "y"
-    assert found["empty"] is None
-    json.dumps(found, allow_nan=False)
+    actual = typical_values(TABLE, TableEncoder.fit(TABLE))
+    assert actual["i"] == 2.5
+    assert actual["f"] == 1.5
+    assert actual["b"] == 1.0
+    assert actual["text"] == "y"
+    assert actual["empty"] is None
+    json.dumps(actual, allow_nan=False)
 
 
 @pytest.mark.parametrize(
@@ -143,8 +143,8 @@ def test_what_changed_since_the_fit_is_named():
 
 def test_a_column_that_is_all_null_now_is_null_whatever_its_type():
     encoder = TableEncoder.fit(TABLE)
-    found = encoder.frame(TABLE.assign(text=np.nan, i=None))
-    assert found[["text", "i"]].isna().all(axis=None)
+    actual = encoder.frame(TABLE.assign(text=np.nan, i=None))
+    assert actual[["text", "i"]].isna().all(axis=None)
 
 
 def test_a_declared_type_holds_where_every_value_is_null():

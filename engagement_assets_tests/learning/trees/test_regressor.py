@@ -109,8 +109,8 @@ def test_files_of_another_format_are_refused(fitted, tmp_path):
 
 def test_explanations_add_up_to_the_margin_of_every_customer(fitted, new_customers):
     X = new_customers[0]
-    found = fitted.explain(X)
-    sums = found.contributions.sum(axis=1) + found.base_value
+    actual = fitted.explain(X)
+    sums = actual.contributions.sum(axis=1) + actual.base_value
     assert np.abs(sums - fitted.predict_margin(X)).max() < 1e-3
 
 

@@ -76,9 +76,9 @@ def test_the_winner_has_the_least_out_of_fold_error_of_the_declared(fitted):
 
 def test_its_chances_are_calibrated(fitted, new_customers):
     X, y, chance, _ = new_customers
-    found = fitted.predict_chance(X)
+    actual = fitted.predict_chance(X)
     for true in np.unique(chance):
-        assert found[chance == true].mean() == pytest.approx(
+        assert actual[chance == true].mean() == pytest.approx(
             (y > 0)[chance == true].mean(), abs=0.03
         )
 
@@ -120,10 +120,10 @@ def test_explanations_add_up_to_the_margin_of_every_customer(mean, new_customers
     X, y, _, _ = customers(2500)
     model = ZeroInflatedRevenueRegressor(**FAST, prior="guess", mean=mean).fit(X, y)
     new = new_customers[0]
-    found = model.explain(new)
-    sums = found.contributions.sum(axis=1) + found.base_value
+    actual = model.explain(new)
+    sums = actual.contributions.sum(axis=1) + actual.base_value
     assert np.abs(sums - model.predict_margin(new)).max() < 2e-3
-    assert found.rows_checked == len(new)
+    assert actual.rows_checked == len(new)
     assert ("log" in model.margin_unit) == (mean != SQUARED)
 
 
@@ -222,8 +222,8 @@ def test_bad_input_is_named(fitted):
 
 def test_a_quantile_is_0_only_as_far_as_the_chance_says():
     money = np.array([[-1.0, 2.0, 9.0], [3.0, 1.0, 9.0]])
-    found = at_zero(money, money, np.array([0.4, 1.0]), levels=(0.1, 0.5, 0.9))
-    assert found.tolist() == [[0.0, 0.0, 9.0], [1.0, 3.0, 9.0]]
+    actual = at_zero(money, money, np.array([0.4, 1.0]), levels=(0.1, 0.5, 0.9))
+    assert actual.tolist() == [[0.0, 0.0, 9.0], [1.0, 3.0, 9.0]]
     assert signed_log(np.array([-np.expm1(1.0), 0.0, np.expm1(2.0)])).tolist() == [-1.0, 0.0, 2.0]
 
 
@@ -231,10 +231,10 @@ def test_the_map_of_the_mean_rises_keeps_the_mean_and_goes_on_beyond_the_last():
     rng = np.random.default_rng(0)
     predicted = rng.lognormal(0.0, 1.5, 5000) + 0.5
     paid = np.where(predicted < 1.0, 0.0, predicted * rng.gamma(2.0, 0.6, 5000))
-    found = MeanCalibration.fit(paid, predicted)
-    assert found(predicted).mean() == pytest.approx(paid.mean())
+    actual = MeanCalibration.fit(paid, predicted)
+    assert actual(predicted).mean() == pytest.approx(paid.mean())
     grid = np.linspace(0.0, 500.0, 2000)
-    assert (np.diff(found(grid)) >= 0.0).all()
-    assert found(np.array([0.6]))[0] < 0.1
-    assert found(np.array([5000.0]))[0] == pytest.approx(6000.0, rel=0.2)
-    assert MeanCalibration.from_dict(found.to_dict()) == found
+    assert (np.diff(actual(grid)) >= 0.0).all()
+    assert actual(np.array([0.6]))[0] < 0.1
+    assert actual(np.array([5000.0]))[0] == pytest.approx(6000.0, rel=0.2)
+    assert MeanCalibration.from_dict(actual.to_dict()) == actual

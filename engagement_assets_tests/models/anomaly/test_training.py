@@ -155,10 +155,10 @@ def test_precision_and_recall_are_read_from_the_top():
     scores = np.arange(200.0)
     labels = np.zeros(200)
     labels[[199, 50, 40, 30]] = 1.0
-    found = detection_metrics(labels, scores, top_share=0.01, n_bootstrap=30)
-    assert found["precision_at_top"].value == 0.5
-    assert found["recall_at_top"].value == 0.25
-    assert found["auroc"].low <= found["auroc"].value <= found["auroc"].high
+    actual = detection_metrics(labels, scores, top_share=0.01, n_bootstrap=30)
+    assert actual["precision_at_top"].value == 0.5
+    assert actual["recall_at_top"].value == 0.25
+    assert actual["auroc"].low <= actual["auroc"].value <= actual["auroc"].high
 
 
 def test_predictions_explain_whom_they_send_to_review_and_nobody_else(trained, tmp_path):
@@ -186,11 +186,11 @@ def test_a_value_that_cannot_be_goes_to_review_and_is_named_however_ordinary_the
     second = rows(1)
     usual = second.index[second["logins_month"] == 3][0]
     second.loc[usual, "scroll_depth_avg"] = 1.05
-    found = score_anomaly(AnomalyDetector.load(tmp_path), second, k=1).set_index("customer_id")
-    told = found.loc[second.loc[usual, "customer_id"]]
+    actual = score_anomaly(AnomalyDetector.load(tmp_path), second, k=1).set_index("customer_id")
+    told = actual.loc[second.loc[usual, "customer_id"]]
     assert told["kind"] == "data_error"
     assert told["reason_1_feature"] == "scroll_depth_avg"
-    assert (found["kind"] == "data_error").sum() == 1
+    assert (actual["kind"] == "data_error").sum() == 1
 
 
 def test_a_snapshot_of_which_nobody_is_flagged_or_nobody_is_left_keeps_its_columns(
@@ -202,23 +202,23 @@ def test_a_snapshot_of_which_nobody_is_flagged_or_nobody_is_left_keeps_its_colum
     score = full.set_index("customer_id")["anomaly_score"]
     quiet = second[second["customer_id"].isin(score[score < 0.5].index)]
     for part in (quiet, second.head(0)):
-        found = score_anomaly(AnomalyDetector.load(tmp_path), part, k=2)
-        assert list(found.columns) == list(full.columns)
-        assert found["kind"].isna().all()
+        actual = score_anomaly(AnomalyDetector.load(tmp_path), part, k=2)
+        assert list(actual.columns) == list(full.columns)
+        assert actual["kind"].isna().all()
 
 
 def test_those_who_are_flagged_can_be_counted_by_group(trained, tmp_path):
     trained.model.save(tmp_path)
     second = rows(1)
-    found = score_anomaly(AnomalyDetector.load(tmp_path), second, k=1).merge(
+    actual = score_anomaly(AnomalyDetector.load(tmp_path), second, k=1).merge(
         second, on="customer_id"
     )
-    sensitive = found[["gender"]].assign(age_band=age_bands(found["age"]))
+    sensitive = actual[["gender"]].assign(age_band=age_bands(actual["age"]))
     report = selection_fairness(
         None,
-        found["kind"].notna(),
+        actual["kind"].notna(),
         sensitive,
         attributes=["gender", "age_band"],
         n_bootstrap=10,
     )
-    assert report.people == len(found)
+    assert report.people == len(actual)

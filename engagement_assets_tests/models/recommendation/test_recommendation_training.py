@@ -94,11 +94,11 @@ def test_the_model_that_is_kept_knows_the_last_interaction(trained, data):
 def test_items_published_within_the_window_cannot_be_relevant(world):
     items = world.items.assign(published=np.where(np.arange(len(world.items)) < 90, -1.0, 27.0))
     tables = world.tables | {"items": items}
-    found = window(
+    actual = window(
         prepare(world.interactions, **tables), start=26.0, settings=SETTINGS, name="test"
     )
-    assert found.relevant.indices.max() < 90
-    assert 0 < found.reachable < 1
+    assert actual.relevant.indices.max() < 90
+    assert 0 < actual.reachable < 1
 
 
 def test_gender_that_means_nothing_gets_equal_lists(trained):

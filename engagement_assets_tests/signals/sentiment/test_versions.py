@@ -102,6 +102,6 @@ def card(task: str, ours: float, plain: float, **more: Any) -> dict[str, Any]:
     ids=["good", "worse than TF-IDF", "not measured", "an untrained head", "another encoder"],
 )
 def test_a_trained_adapter_must_pass_its_gates(trained: dict[str, Any], named: str | None) -> None:
-    found = refusals(trained, tasks=TASKS, encoder="all-MiniLM-L6-v2")
-    assert (named is None) == (not found)
-    assert named is None or named in found[0]
+    actual = refusals(trained, tasks=TASKS, encoder="all-MiniLM-L6-v2")
+    assert (named is None) == (not actual)
+    assert named is None or named in actual[0]
