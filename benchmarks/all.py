@@ -190,12 +190,6 @@ BENCHMARKS: tuple[tuple[str, str, list[str], str], ...] = (
         "",
     ),
     ("whole_run", "One `make run` of 100,000 customers, and the day after", [], ""),
-    (
-        "whole_run",
-        "A home of 100,000 customers, whose texts a small encoder read",
-        ["--stand-in"],
-        "",
-    ),
     ("connection_limits", "What the limits of connections cost a request", [], ""),
     ("page_load", "Pages of the dashboard at 100,000 customers", [], ""),
     ("federated", "Federated learning: budget, quality, attacks, 100,000 clients", [], ""),
@@ -234,7 +228,7 @@ OVER_A_LAKE = {
 }  # fmt: skip
 # These look at a home that was made, and run only where one is named.
 OVER_A_HOME = {
-    ("whole_run", "--stand-in"), ("page_load",), ("connection_limits",), ("row_groups",),
+    ("page_load",), ("connection_limits",), ("row_groups",),
 }  # fmt: skip
 WITH_JSON = (
     "main_job", "stages", "suite", "sentiment", "network", "link_prediction", "network_learning",

@@ -3,11 +3,7 @@
     python -m benchmarks.whole_run --customers 100000              # in a home of its own
     python -m benchmarks.whole_run --home HOME                     # what the records of a home say
     python -m benchmarks.whole_run --home HOME --daily 2026-11-29  # besides, the next day's job
-    python -m benchmarks.whole_run --home HOME --run --stand-in    # go on in a home, see below
-
-With `--stand-in` an encoder of two small layers with random weights reads the texts, for a machine
-on which the shipped one takes hours over a history: the scores mean nothing, the stage of texts is
-that of everything around the encoder, and the rest does as much as ever.
+    python -m benchmarks.whole_run --home HOME --run               # go on in a home
 
 The walls are those of Dagster's own records, so that they are what a user waited for; a run that
 was given twice is counted twice. Belongs here: reading the records. Does not belong here: single
@@ -33,10 +29,7 @@ from typing import Any
 import dagster as dg
 
 from engagement_assets.commands.homes import prepare_home
-from engagement_assets.learning.text.encoder import TextEncoder
-from engagement_assets.learning.text.heads import SentimentNetwork, save_adapter
 from engagement_assets.settings.installation import HOME_VARIABLE, Settings
-from engagement_assets_tests.learning.text.small_encoder import save_small_distilbert
 
 # Job by its name or the beginning of it, and the stage it belongs to.
 STAGES = {
@@ -85,21 +78,18 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=400)
     parser.add_argument("--home", type=Path, help="a home after `make run`; made when left out")
     parser.add_argument("--run", action="store_true", help="go on with `make run` in that home")
-    parser.add_argument("--stand-in", action="store_true", help="read texts with a small encoder")
     parser.add_argument("--daily", type=date.fromisoformat, help="run the daily job of this day")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as text:
         home, daily = options.home, options.daily
-        figures: dict[str, Any] = {"stand_in": options.stand_in}
+        figures: dict[str, Any] = {}
         given: list[str] = []
         if home is None:
             home, last = Path(text) / "home", date.today() - timedelta(days=2)
             world = {"customers": options.customers, "days": options.days, "date": last}
             given = [word for name, value in world.items() for word in (f"--{name}", str(value))]
             daily = daily or last + timedelta(days=1)
-        if options.stand_in:
-            given += stand_in(home.with_name(f"{home.name}-encoder"))
         if options.home is None or options.run:
             ran = ["-m", "engagement_assets.commands", "run", *given, "--home-dir", str(home)]
             figures["run"] = timed([sys.executable, *ran])
@@ -111,16 +101,6 @@ def main() -> None:
     show(figures)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1))
-
-
-def stand_in(folder: Path) -> list[str]:
-    """Make a small encoder with an adapter; returns the settings that name them."""
-    encoder, adapter = folder / "encoder", folder / "adapter"
-    encoder.mkdir(parents=True, exist_ok=True)
-    save_small_distilbert(encoder)
-    loaded = TextEncoder.load(encoder)
-    save_adapter(SentimentNetwork(loaded, rank=2), loaded, {"metrics": {}}, adapter)
-    return ["--text-encoder", str(encoder), "--sentiment-adapter", str(adapter)]
 
 
 def open_home(home: Path, last_day: date | None) -> None:

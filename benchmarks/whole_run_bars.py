@@ -7,35 +7,25 @@ Belongs here: the bars. Does not belong here: the table (`bars.py`) and measurin
 from benchmarks.model_bars import Bar
 from benchmarks.whole_run import TO_PUBLISHED
 
-# With the shipped encoder, or with a small one where the processor would take hours.
-RUNS = {"whole_run": "", "whole_run-stand-in": ", history's texts read by a small encoder"}
 ANSWER = "an answer of the chat"
 
-
-def _bars(part: str, how: str) -> tuple[Bar, ...]:
-    return (
-        (
-            f"`make run` of 100,000 customers with 400 days{how}: from the lake to published "
-            "predictions",
-            "at most 600 s",
-            part,
-            lambda f: sum(f["stages"].get(name, 0.0) for name in TO_PUBLISHED),
-            "{:.0f} s",
-            lambda v: v <= 600,
-        ),
-        (
-            f"the daily job after it{how}",
-            "at most 300 s",
-            part,
-            lambda f: f["stages"]["daily job"],
-            "{:.0f} s",
-            lambda v: v <= 300,
-        ),
-    )
-
-
 WHOLE_RUN_BARS: tuple[Bar, ...] = (
-    *(bar for part, how in RUNS.items() for bar in _bars(part, how)),
+    (
+        "`make run` of 100,000 customers with 400 days: from the lake to published predictions",
+        "at most 600 s",
+        "whole_run",
+        lambda f: sum(f["stages"].get(name, 0.0) for name in TO_PUBLISHED),
+        "{:.0f} s",
+        lambda v: v <= 600,
+    ),
+    (
+        "the daily job after it",
+        "at most 300 s",
+        "whole_run",
+        lambda f: f["stages"]["daily job"],
+        "{:.0f} s",
+        lambda v: v <= 300,
+    ),
     (
         "dashboard, 100,000 customers: the slowest page's 95th percentile, warm",
         "at most 2 s",
