@@ -34,7 +34,7 @@ class IngestionSettings:
     quarantine_least_rows: int = 10
     duplicate_lookback_days: int = 7
     chunk_days: int = 30
-    chunk_least_rows: int = 200_000
+    chunk_least_rows: int = 1_000_000
     memory_limit: str = "4GB"
     threads: int | None = None
 
