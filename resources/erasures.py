@@ -170,7 +170,8 @@ class Erasures:
     def _key(self) -> str:
         path = self.root / KEY
         if not path.exists():
-            if self._read(TOMBSTONES):
+            # looked for again after the tombstones: another erasure may have written both meanwhile
+            if self._read(TOMBSTONES) and not path.exists():
                 raise ErasureError(
                     f"{path} is gone: without it the erased are not recognised; restore it"
                 )

@@ -188,6 +188,21 @@ def test_of_erasures_at_once_no_tombstone_is_lost(tmp_path: Path) -> None:
     assert Erasures(UPath(tmp_path)).erased(everybody) == set(everybody)
 
 
+def test_a_key_that_another_erasure_makes_meanwhile_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Erasures._read
+
+    def read_after_another(self: Erasures, name: str) -> Any:
+        monkeypatch.setattr(Erasures, "_read", read)
+        Erasures(UPath(tmp_path)).bury(["first"], at="2026-01-02")
+        return read(self, name)
+
+    monkeypatch.setattr(Erasures, "_read", read_after_another)
+    Erasures(UPath(tmp_path)).bury(["second"], at="2026-01-02")
+    assert Erasures(UPath(tmp_path)).erased(["first", "second"]) == {"first", "second"}
+
+
 def test_one_erasure_is_at_work_at_a_time(tmp_path: Path) -> None:
     erasures = Erasures(UPath(tmp_path))
     with erasures.alone(), pytest.raises(ErasureError, match="another"), erasures.alone():
