@@ -163,16 +163,20 @@ class Lake(LakeFiles):
         return True
 
     def _empty_files(self, table: str) -> dict[date, UPath]:
-        """Days that were written without rows, each with the file that says so."""
+        """Days that were written without rows, each with a file that says so."""
+        files: dict[date, UPath] = {}
+        for path in self._empty_paths(table):
+            files.update(dict.fromkeys(_days_of(path.name), path))
+        return files
+
+    def _empty_paths(self, table: str) -> list[UPath]:
+        """Files that say of days that they were written without rows, in order."""
         folder = self.table_path(table) / EMPTY
         if self.is_local:
             there = os.listdir(str(folder)) if folder.exists() else []  # noqa: PTH208 - a UPath
         else:
             there = [name for _, name in self._remote_files(folder)]
-        files: dict[date, UPath] = {}
-        for name in sorted(name for name in there if name.endswith(".parquet")):
-            files.update(dict.fromkeys(_days_of(name), folder / name))
-        return files
+        return [folder / name for name in sorted(there) if name.endswith(".parquet")]
 
     def require(self, table: str, days: Iterable[date]) -> None:
         """Check that every partition is there.
@@ -218,7 +222,7 @@ class Lake(LakeFiles):
             note: A text that the files keep, which `note` gives back.
         """
         folder = self.table_path(table.key) / EMPTY
-        before = self._empty_files(table.key)
+        before = self._empty_paths(table.key)
         written = set()
         for _, part in groupby(days, key=lambda day: (day - days[0]).days // EMPTY_DAYS):
             path = folder / _name_of(list(part))
@@ -227,7 +231,7 @@ class Lake(LakeFiles):
         for day in sorted(set(days) & set(self.filled_days(table.key))):
             self.path(table.key, day).unlink(missing_ok=True)
         # a file of which no day is left to stand for would speak for days that are removed later
-        for path in {before[day] for day in days if day in before} - written:
+        for path in set(before) - written:
             if _days_of(path.name) <= set(days):
                 path.unlink(missing_ok=True)
 
@@ -269,7 +273,7 @@ class Lake(LakeFiles):
 
     def remove_before(self, table: str, day: date) -> None:
         """Remove the partitions before a day, and the files of days without rows altogether."""
-        for path in set(self._empty_files(table).values()):
+        for path in self._empty_paths(table):
             path.unlink(missing_ok=True)
         for there in self.filled_days(table):
             if there < day:

@@ -426,6 +426,14 @@ def test_a_day_goes_from_rows_to_none_and_back(lake: Lake) -> None:
     assert lake.row_counts("people/all", [DAY]) == {DAY: 0}
 
 
+def test_files_of_days_without_rows_that_others_stand_for_are_removed(local_lake: Lake) -> None:
+    days = [DAY + timedelta(days=number) for number in range(3)]
+    for written in (days[1:], days[1:2], days):
+        local_lake.write_empty_days(SCHEMA, written)
+    assert len(list((local_lake.table_path(SCHEMA.key) / "_empty").iterdir())) == 1
+    assert local_lake.days(SCHEMA.key) == days
+
+
 def test_a_table_of_days_without_rows_alone_can_be_queried(local_lake: Lake) -> None:
     local_lake.write_empty_days(SCHEMA, [DAY])
     engine = DuckDBEngine(local_lake, declared={"people.all": SCHEMA})
