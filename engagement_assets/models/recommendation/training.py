@@ -187,10 +187,10 @@ def _train(data: Dataset, how: TrainingSettings) -> Trained:
     ndcg: dict[str, float] = {}
     not_tried: dict[str, float] = {}
     for number, name in enumerate(how.candidates, 1):
-        share = ndcg.get(REFINES.get(name, ""), np.inf) / max(ndcg.values(), default=1.0)
-        if share < how.least_share and name != how.serve:
+        refined, best = ndcg.get(REFINES.get(name, "")), max(ndcg.values(), default=0.0)
+        if refined is not None and refined < how.least_share * best and name != how.serve:
             logger.info("%s is not tried: %s is far behind", name, REFINES[name])
-            not_tried[name] = share
+            not_tried[name] = refined / best
             continue
         logger.info(
             "Method %d of %d, %s: learning from %d interactions",

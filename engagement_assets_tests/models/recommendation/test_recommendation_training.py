@@ -12,6 +12,7 @@ import pytest
 from engagement_assets.learning.fairness.measures import ranking_fairness
 from engagement_assets.learning.recommendation.data import RecommendationDataError
 from engagement_assets.learning.recommendation.tables import prepare
+from engagement_assets.models.recommendation import training
 from engagement_assets.models.recommendation.reports import evaluation_markdown
 from engagement_assets.models.recommendation.training import (
     TrainingSettings,
@@ -195,3 +196,16 @@ def test_what_refines_a_method_far_behind_is_tried_only_when_asked_for(data, lea
     assert ("neural" in card["methods"]) == bool(tried)
     assert ("Not tried: neural" in methods_markdown(card)) == (not tried)
     assert card["winner_minus"].keys() | {card["estimator"]} == card["methods"].keys()
+
+
+def test_methods_that_all_rank_nothing_right_are_compared(data, monkeypatch):
+    judged = training.judge
+
+    def judge_nothing(*given):
+        lists = judged(*given)
+        values = {name: 0.0 * scores for name, scores in lists.metrics.values.items()}
+        return replace(lists, metrics=replace(lists.metrics, values=values))
+
+    monkeypatch.setattr(training, "judge", judge_nothing)
+    card = train_recommendation(data, replace(SETTINGS, candidates=("popularity", "als"))).card
+    assert card["validation_ndcg"] == {"popularity": 0.0, "als": 0.0}
